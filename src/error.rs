@@ -1,0 +1,200 @@
+//! The one error type: what went wrong (kind), a sentence for the user, where it happened, and the cause.
+//!
+//! A function that fails returns an [`Error`]; callers add context on the way up with [`ResultExt`]; the command
+//! that handles it turns it into one Airbyte TRACE message. `Kind` alone decides what the orchestrator and the
+//! user are told to do: see [`Kind::policy`].
+
+use std::fmt;
+
+/// What a caller can do about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The user must change the configuration, the catalog, rights or the input.
+    Config,
+    /// The same sync may succeed when it is tried again.
+    Transient,
+    /// A defect here, or a machine that does not work.
+    System,
+}
+
+/// What follows from a [`Kind`]: one row of the table that the rest of the program asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// `failure_type` of Airbyte's TRACE ERROR message.
+    pub failure_type: &'static str,
+    /// Whether an operation that can be repeated is worth repeating.
+    pub retry: bool,
+    /// One sentence that tells the user what to do next.
+    pub hint: &'static str,
+}
+
+impl Kind {
+    /// The table from kind to consequence.
+    pub const fn policy(self) -> Policy {
+        match self {
+            Kind::Config => Policy {
+                failure_type: "config_error",
+                retry: false,
+                hint: "Correct it and run the sync again.",
+            },
+            Kind::Transient => Policy {
+                failure_type: "transient_error",
+                retry: true,
+                hint: "Run the sync again; it goes on from the last acknowledged state.",
+            },
+            Kind::System => Policy {
+                failure_type: "system_error",
+                retry: false,
+                hint: "Look at the machine's disk and memory first; if they are fine, report it with the lines above.",
+            },
+        }
+    }
+}
+
+/// The stream an error belongs to, as Airbyte's `stream_descriptor` names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamDescriptor {
+    /// The stream's name as the catalog spells it.
+    pub name: String,
+    /// The stream's namespace; `None` where it has none.
+    pub namespace: Option<String>,
+}
+
+type Source = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// An error with everything that the user and the log need. Never holds a secret or a cell value.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    message: String,
+    context: Vec<String>,
+    stream: Option<StreamDescriptor>,
+    source: Option<Source>,
+}
+
+/// The result of everything here that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error of `kind` whose `message` is a whole sentence for the user.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), context: Vec::new(), stream: None, source: None }
+    }
+
+    /// Shorthand for [`Kind::Config`].
+    pub fn config(message: impl Into<String>) -> Self {
+        Self::new(Kind::Config, message)
+    }
+
+    /// Shorthand for [`Kind::Transient`].
+    pub fn transient(message: impl Into<String>) -> Self {
+        Self::new(Kind::Transient, message)
+    }
+
+    /// Shorthand for [`Kind::System`].
+    pub fn system(message: impl Into<String>) -> Self {
+        Self::new(Kind::System, message)
+    }
+
+    /// Adds the error that caused this one.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Source>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Adds what was being done, outermost last.
+    #[must_use]
+    pub fn with_context(mut self, context: impl Into<String>) -> Self {
+        self.context.push(context.into());
+        self
+    }
+
+    /// Says which stream it concerns; the first one said stays.
+    #[must_use]
+    pub fn with_stream(mut self, stream: StreamDescriptor) -> Self {
+        self.stream.get_or_insert(stream);
+        self
+    }
+
+    /// What a caller can do about it.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The sentence for the user.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The stream it concerns, if it concerns one.
+    pub fn stream(&self) -> Option<&StreamDescriptor> {
+        self.stream.as_ref()
+    }
+
+    /// The whole story for a log: what was being done, and every cause down to the first.
+    pub fn internal_message(&self) -> String {
+        let mut text = String::new();
+        for context in self.context.iter().rev() {
+            text.push_str(context);
+            text.push_str(": ");
+        }
+        text.push_str(&self.message);
+        let mut cause = self.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static));
+        while let Some(error) = cause {
+            let said = error.to_string();
+            if !text.ends_with(&said) {
+                text.push_str(": ");
+                text.push_str(&said);
+            }
+            cause = error.source();
+        }
+        text
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// Adds context to the error of a result.
+pub trait ResultExt<T> {
+    /// Says what was being done when it failed.
+    fn context(self, what: impl FnOnce() -> String) -> Result<T>;
+}
+
+impl<T> ResultExt<T> for Result<T> {
+    fn context(self, what: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|error| error.with_context(what()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_internal_message_names_every_step_and_every_cause() {
+        let cause = std::io::Error::other("disk is full");
+        let error = Error::system("The file could not be written.")
+            .with_source(cause)
+            .with_context("part 3")
+            .with_context("stream users");
+        assert_eq!(error.internal_message(), "stream users: part 3: The file could not be written.: disk is full");
+        assert_eq!(error.to_string(), "The file could not be written.");
+    }
+
+    #[test]
+    fn only_transient_errors_are_worth_a_retry() {
+        assert!(Kind::Transient.policy().retry);
+        assert!(!Kind::Config.policy().retry && !Kind::System.policy().retry);
+    }
+}
