@@ -1,1 +1,1 @@
-
+//! Drives the real program through pipes.

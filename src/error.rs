@@ -32,11 +32,9 @@ impl Kind {
     /// The table from kind to consequence.
     pub const fn policy(self) -> Policy {
         match self {
-            Kind::Config => Policy {
-                failure_type: "config_error",
-                retry: false,
-                hint: "Correct it and run the sync again.",
-            },
+            Kind::Config => {
+                Policy { failure_type: "config_error", retry: false, hint: "Correct it and run the sync again." }
+            }
             Kind::Transient => Policy {
                 failure_type: "transient_error",
                 retry: true,
@@ -52,12 +50,21 @@ impl Kind {
 }
 
 /// The stream an error belongs to, as Airbyte's `stream_descriptor` names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StreamDescriptor {
     /// The stream's name as the catalog spells it.
     pub name: String,
     /// The stream's namespace; `None` where it has none.
     pub namespace: Option<String>,
+}
+
+impl fmt::Display for StreamDescriptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(f, "{namespace}.{}", self.name),
+            None => f.write_str(&self.name),
+        }
+    }
 }
 
 type Source = Box<dyn std::error::Error + Send + Sync + 'static>;

@@ -1,4 +1,23 @@
 //! `destination-databricks`: an Airbyte destination that turns protocol messages into Delta tables.
+//!
+//! `main` picks a command (`spec`, `check`, `write`); `write` runs one `sync`; a sync runs the `pipeline`. See
+//! ARCHITECTURE.md for the way of a record through the modules.
 
+pub mod check;
+pub mod cli;
+pub mod clock;
+pub mod config;
+mod delta;
+mod encode;
 pub mod error;
+mod load;
+pub mod pipeline;
+pub mod protocol;
+mod schema;
 pub mod secret;
+pub mod spec;
+mod stage;
+mod storage;
+pub mod sync;
+pub mod telemetry;
+pub mod write;

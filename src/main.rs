@@ -1,1 +1,71 @@
-fn main() {}
+//! argv -> command -> exit code: 0 done, 1 failed (a TRACE message says why), 2 wrong usage, 130 and 143 stopped by a
+//! signal.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+
+use destination_databricks::cli::{Cli, Command};
+use destination_databricks::clock::SystemClock;
+use destination_databricks::error::{Error, Result};
+use destination_databricks::pipeline::stop::{Reason, Stop};
+use destination_databricks::protocol::writer::ProtocolWriter;
+use destination_databricks::sync::Surroundings;
+use destination_databricks::{check, spec, telemetry, write};
+
+/// Threads for work that blocks: files, encoding, reading logs.
+const BLOCKING_THREADS: usize = 64;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let writer = Arc::new(ProtocolWriter::stdout());
+    telemetry::start(&writer);
+    let around = Surroundings { writer, clock: Arc::new(SystemClock), stop: Stop::default() };
+    let outcome = match cli.command {
+        Command::Spec => spec::message().and_then(|message| around.writer.deliver([message.as_str()])),
+        Command::Check(files) => on_runtime(|| async {
+            let outcome = check::run(&files.config, &around).await;
+            let status = outcome.map_err(|error| {
+                complain(&error);
+                error.message().to_owned()
+            });
+            around.writer.connection_status(status)
+        }),
+        Command::Write(files) => on_runtime(|| async {
+            let ended = write::run(&files.config, &files.catalog, std::io::stdin(), &around).await;
+            ended.result
+        }),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            around.writer.error(&error, around.clock.now_ms());
+            match around.stop.reason() {
+                Some(Reason::Terminated) => ExitCode::from(143),
+                Some(Reason::Interrupted) => ExitCode::from(130),
+                Some(Reason::OutputClosed) | None => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+/// Runs a command that waits for other things, and leaves behind whatever still runs when it has ended.
+fn on_runtime<F: Future<Output = Result<()>>>(command: impl FnOnce() -> F) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build()
+        .map_err(|error| Error::system("No threads could be started.").with_source(error))?;
+    let outcome = runtime.block_on(command());
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Tells people on stderr what the orchestrator is told on stdout.
+fn complain(error: &Error) {
+    // A closed stderr leaves nobody to tell.
+    let _ = writeln!(std::io::stderr(), "error: {error}");
+}

@@ -1,0 +1,81 @@
+//! `check`: does what a first sync would do, with one row, and takes it away again.
+//!
+//! The row goes through the very code that `write` runs: staged, loaded, read back, removed. Whatever fails on the way
+//! is told in the user's words.
+
+use std::io::Cursor;
+use std::path::Path;
+
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::RowAccessor;
+use tokio::runtime::Handle;
+use uuid::Uuid;
+
+use crate::config::Config;
+use crate::delta::table::TableLog;
+use crate::error::{Error, Result, ResultExt, StreamDescriptor};
+use crate::protocol::catalog::{Catalog, Disposition, Stream};
+use crate::storage::Storage;
+use crate::storage::layout::targets;
+use crate::sync::{Surroundings, Sync};
+
+/// Runs `check` with the configuration file `config`.
+pub async fn run(config: &Path, around: &Surroundings) -> Result<()> {
+    let config = Config::from_file(config)?;
+    config.ensure_supported()?;
+    // A name of its own: two checks at the same time do not meet, and no stream is called so.
+    let name = format!("airbyte_check_{}", Uuid::now_v7().simple());
+    let catalog = Catalog {
+        streams: vec![Stream {
+            descriptor: StreamDescriptor { name: name.clone(), namespace: None },
+            disposition: Disposition::Append,
+            generation_id: None,
+        }],
+    };
+    let table = targets(&catalog, &config.schema, Uuid::nil())?.into_iter().next().map(|target| target.table);
+    let table = table.ok_or_else(|| Error::system("The check has no table."))?;
+    let storage = Storage::open(&config.storage)?;
+
+    let sent = format!(r#"{{"check":"{name}"}}"#);
+    let passed = match one_row(&config, &catalog, around, &name, &sent).await {
+        Ok(()) => read_back(&storage, &table, &sent).await,
+        Err(error) => Err(error),
+    };
+    let removed = remove(&storage, &table).await;
+    passed.and(removed)
+}
+
+async fn one_row(config: &Config, catalog: &Catalog, around: &Surroundings, name: &str, row: &str) -> Result<()> {
+    let now = around.clock.now_ms();
+    let message =
+        format!(r#"{{"type":"RECORD","record":{{"stream":"{name}","data":{row},"emitted_at":{now}}}}}"#) + "\n";
+    let sync = Sync::prepare(config, catalog, around).await?;
+    let (outcome, clean_up) = sync.transfer(Cursor::new(message)).await;
+    let cleaned = clean_up.run(&outcome).await;
+    outcome.result.and(cleaned).context(|| "a sync with one row".to_owned())
+}
+
+async fn read_back(storage: &Storage, table: &str, sent: &str) -> Result<()> {
+    let wrong = |why: &str| {
+        Error::system(format!("A row was written to {} and did not come back: {why}.", storage.shown(table)))
+    };
+    let tables = TableLog::new(storage, &Handle::current());
+    let files = tokio::task::block_in_place(|| tables.read(table)?.files())?;
+    let [file] = files.as_slice() else { return Err(wrong("the table does not have exactly one file")) };
+    let bytes = storage.get(&format!("{table}/{file}")).await?;
+    let reader =
+        SerializedFileReader::new(bytes).map_err(|error| wrong("its file is no Parquet").with_source(error))?;
+    let mut rows = reader.get_row_iter(None).map_err(|error| wrong("its file has no rows").with_source(error))?;
+    match (rows.next(), rows.next()) {
+        (Some(Ok(row)), None) if row.get_string(2).is_ok_and(|data| data == sent) => Ok(()),
+        _ => Err(wrong("the row in its file is another one")),
+    }
+}
+
+async fn remove(storage: &Storage, table: &str) -> Result<()> {
+    for path in storage.list(table).await? {
+        storage.delete(&path).await?;
+    }
+    storage.remove_empty_folder(table);
+    Ok(())
+}

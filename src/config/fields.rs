@@ -1,0 +1,227 @@
+//! Readers for the fields of one JSON object, which collect problems instead of stopping at the first.
+//!
+//! Each reader takes a name, gives the value when it is there and right, and otherwise `None` with a sentence in the
+//! shared [`Report`] that says what is wrong, at which path, and what to do. `null` and blank text count as not given.
+//! The report also remembers which paths were asked for, so that fields nobody asked for can be named. Sentences show
+//! types, names and ranges; a value only where the field is no secret, and then shortened.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result};
+use crate::secret::Secret;
+
+/// The most characters of a value or name that a sentence repeats.
+const SHOWN: usize = 60;
+
+/// What was found while reading: problems in the order they were met, and every path asked for.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    problems: Vec<String>,
+    asked: BTreeSet<String>,
+}
+
+impl Report {
+    /// Adds a sentence for the user.
+    pub(super) fn problem(&mut self, sentence: String) {
+        self.problems.push(sentence);
+    }
+
+    /// `value`, unless there were problems: then one error with a line for each of them.
+    pub(super) fn into_result<T>(self, subject: &str, value: T) -> Result<T> {
+        match self.problems.as_slice() {
+            [] => Ok(value),
+            [only] => Err(Error::config(format!("In the {subject}, {only}"))),
+            all => Err(Error::config(format!("The {subject} has {} problems:\n- {}", all.len(), all.join("\n- ")))),
+        }
+    }
+
+    /// The paths that were asked for.
+    #[cfg(test)]
+    pub(super) fn asked(&self) -> &BTreeSet<String> {
+        &self.asked
+    }
+}
+
+/// One JSON object of the configuration, and where it lies.
+pub(super) struct Fields<'a> {
+    object: &'a Map<String, Value>,
+    prefix: String,
+    report: &'a RefCell<Report>,
+}
+
+impl<'a> Fields<'a> {
+    /// The outermost object.
+    pub(super) fn root(object: &'a Map<String, Value>, report: &'a RefCell<Report>) -> Self {
+        Self { object, prefix: String::new(), report }
+    }
+
+    /// Notes that `name` is wrong; `rest` completes the sentence that begins with its path.
+    pub(super) fn problem(&self, name: &str, rest: &str) {
+        let sentence = format!("`{}{name}` {rest}", self.prefix);
+        self.report.borrow_mut().problem(sentence);
+    }
+
+    /// Whether `name` has no value.
+    pub(super) fn is_absent(&self, name: &str) -> bool {
+        self.get(name).is_none()
+    }
+
+    /// Text without the white space around it.
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        match self.get(name)? {
+            Value::String(text) => Some(text.trim().to_owned()),
+            other => self.wrong_type(name, "a string in double quotes", other),
+        }
+    }
+
+    /// Text that has to be there; `advice` says what to put in.
+    pub(super) fn required_text(&self, name: &str, advice: &str) -> Option<String> {
+        if self.is_absent(name) {
+            self.problem(name, &format!("is missing or empty: {advice}."));
+        }
+        self.text(name)
+    }
+
+    /// Text that must never be shown.
+    pub(super) fn secret(&self, name: &str) -> Option<Secret> {
+        self.text(name).map(Secret::new)
+    }
+
+    /// A secret that has to be there.
+    pub(super) fn required_secret(&self, name: &str, advice: &str) -> Option<Secret> {
+        self.required_text(name, advice).map(Secret::new)
+    }
+
+    /// `true` or `false`.
+    pub(super) fn boolean(&self, name: &str, default: bool) -> bool {
+        match self.get(name) {
+            None => default,
+            Some(Value::Bool(value)) => *value,
+            Some(other) => self.wrong_type(name, "true or false, without quotes", other).unwrap_or(default),
+        }
+    }
+
+    /// A whole number in `range`.
+    pub(super) fn whole(&self, name: &str, range: RangeInclusive<u64>) -> Option<u64> {
+        match self.get(name)? {
+            // JSON Schema counts 256.0 as an integer; an `f64` names every number of these ranges exactly.
+            Value::Number(number) => {
+                let count = number.as_u64().or_else(|| whole_float(number.as_f64()?));
+                if count.is_none_or(|count| !range.contains(&count)) {
+                    let (least, most) = range.into_inner();
+                    let given = shortened(&number.to_string());
+                    self.problem(name, &format!("must be a whole number from {least} to {most}, not {given}."));
+                    return None;
+                }
+                count
+            }
+            other => self.wrong_type(name, "a whole number, without quotes", other),
+        }
+    }
+
+    /// A port, as a number or as text.
+    pub(super) fn port(&self, name: &str) -> Option<u16> {
+        let (port, given) = match self.get(name)? {
+            Value::Number(number) => {
+                (number.as_u64().and_then(|port| port.try_into().ok()), shortened(&number.to_string()))
+            }
+            Value::String(text) => (text.trim().parse().ok(), shown(text)),
+            other => return self.wrong_type(name, "a port such as \"443\"", other),
+        };
+        let port = port.filter(|port| *port > 0);
+        if port.is_none() {
+            self.problem(name, &format!("must be a port from 1 to 65535 such as \"443\", not {given}."));
+        }
+        port
+    }
+
+    /// One of a few words, each with what it stands for.
+    pub(super) fn choice<T: Copy>(&self, name: &str, choices: &[(&str, T)]) -> Option<T> {
+        let text = self.text(name)?;
+        let chosen = choices.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
+        if chosen.is_none() {
+            let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
+            self.problem(name, &format!("must be one of {}, not {}.", words.join(", "), shown(&text)));
+        }
+        chosen
+    }
+
+    /// An object inside this one, which has to be there.
+    pub(super) fn required_section(&self, name: &str, advice: &str) -> Option<Fields<'a>> {
+        match self.get(name) {
+            None => {
+                self.problem(name, &format!("is missing: {advice}."));
+                None
+            }
+            Some(Value::Object(object)) => {
+                Some(Fields { object, prefix: format!("{}{name}.", self.prefix), report: self.report })
+            }
+            Some(other) => self.wrong_type(name, "an object in braces", other),
+        }
+    }
+
+    /// The paths in this object, and in the sections read from it, that nobody asked for.
+    pub(super) fn unknown(&self) -> Vec<String> {
+        let mut unknown = Vec::new();
+        collect_unknown(self.object, &self.prefix, &self.report.borrow().asked, &mut unknown);
+        unknown
+    }
+
+    fn get(&self, name: &str) -> Option<&'a Value> {
+        self.report.borrow_mut().asked.insert(format!("{}{name}", self.prefix));
+        self.object.get(name).filter(|value| match value {
+            Value::Null => false,
+            Value::String(text) => !text.trim().is_empty(),
+            _ => true,
+        })
+    }
+
+    fn wrong_type<T>(&self, name: &str, wanted: &str, found: &Value) -> Option<T> {
+        self.problem(name, &format!("must be {wanted}, not {}.", kind_of(found)));
+        None
+    }
+}
+
+fn collect_unknown(object: &Map<String, Value>, prefix: &str, asked: &BTreeSet<String>, unknown: &mut Vec<String>) {
+    for (name, value) in object {
+        let path = format!("{prefix}{name}");
+        if !asked.contains(&path) {
+            unknown.push(format!("{prefix}{}", shortened(name)));
+        } else if let Value::Object(inner) = value {
+            collect_unknown(inner, &format!("{path}."), asked, unknown);
+        }
+    }
+}
+
+fn whole_float(number: f64) -> Option<u64> {
+    let whole = number.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&number);
+    whole.then_some(number as u64)
+}
+
+/// What kind of JSON value it is, for "must be …, not …".
+pub(super) fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// A value in quotes, cut where it is long.
+pub(super) fn shown(text: &str) -> String {
+    format!("{:?}", shortened(text))
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+    }
+}

@@ -1,0 +1,194 @@
+//! The settings of a sync: what the user's configuration file says, checked and typed.
+//!
+//! A file goes through [`Config::from_file`]: text -> JSON object -> `fields` (one reader per kind of value, which
+//! notes every problem instead of stopping at the first) -> [`Config`], or one error that lists all problems.
+//! [`Config::ensure_supported`] then says whether this version can do what was asked. No other module reads settings
+//! or looks at the machine's limits. `spec.json` describes the same fields; a test holds the two together.
+
+mod engine;
+mod fields;
+mod memory;
+mod storage;
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+pub use self::engine::{DatabricksSettings, Engine};
+pub use self::storage::{AzureSettings, S3Credentials, S3Settings, StorageSettings};
+
+use self::fields::{Fields, Report, kind_of};
+use crate::error::{Error, Result};
+
+/// What a megabyte is in every setting that ends in `_mb`.
+const MEGABYTE: u64 = 1024 * 1024;
+
+/// Everything a user can set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Who makes staged files part of the final tables.
+    pub engine: Engine,
+    /// Where the files of the tables are.
+    pub storage: StorageSettings,
+    /// The catalog that holds the schemas (`database`).
+    pub catalog: String,
+    /// The schema of streams without a namespace (`schema`, or the older `database_schema`).
+    pub schema: String,
+    /// Whether tables get new columns when streams get new fields.
+    pub enable_schema_evolution: bool,
+    /// Whether staged files and tables are removed after a sync.
+    pub purge_staging_data: bool,
+    /// How fast, with how much memory, how often.
+    pub tuning: Tuning,
+    /// Paths of fields that have no meaning here: tolerated, and worth one warning, because a misspelt name hides there.
+    pub unknown_fields: Vec<String>,
+}
+
+/// The settings that change how a sync runs but not what it writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tuning {
+    /// Bytes that all buffers together may hold.
+    pub memory_limit: usize,
+    /// Raw bytes of one stream after which what is complete is loaded.
+    pub flush_size: u64,
+    /// How long a STATE may wait for the records before it to be loaded.
+    pub flush_interval: Duration,
+    /// The longest input line in bytes.
+    pub max_line: usize,
+    /// The time between two progress messages.
+    pub heartbeat: Duration,
+    /// How Parquet pages are compressed.
+    pub compression: Compression,
+}
+
+/// A codec for Parquet pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// Smaller files.
+    Zstd,
+    /// Less processor time.
+    Snappy,
+}
+
+impl Config {
+    /// Reads the configuration file at `path`.
+    pub fn from_file(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(|error| {
+            let name = path.display();
+            let message = match error.kind() {
+                std::io::ErrorKind::NotFound => {
+                    format!("There is no configuration file at {name}: check the path that --config names.")
+                }
+                std::io::ErrorKind::PermissionDenied => {
+                    format!("The configuration file {name} may not be read: give this user the right to read it.")
+                }
+                _ => format!("The configuration file {name} could not be read: check that it is a readable file."),
+            };
+            Error::config(message).with_source(error)
+        })?;
+        let text = std::str::from_utf8(&bytes).map_err(|error| {
+            let message = format!(
+                "The configuration is not UTF-8 text (first wrong byte at offset {}): save it as UTF-8.",
+                error.valid_up_to()
+            );
+            Error::config(message).with_source(error)
+        })?;
+        Self::from_json(text)
+    }
+
+    /// Reads a configuration from JSON text. The error of a wrong one lists all that is wrong with it.
+    pub fn from_json(text: &str) -> Result<Self> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if text.trim().is_empty() {
+            return Err(Error::config(
+                "The configuration is empty: it must be one JSON object, as `spec` describes it.",
+            ));
+        }
+        let value: Value = serde_json::from_str(text).map_err(|error| {
+            let message = format!(
+                "The configuration is not valid JSON at line {}, column {}: correct it there or just before.",
+                error.line(),
+                error.column()
+            );
+            Error::config(message).with_source(error)
+        })?;
+        let Value::Object(object) = &value else {
+            let message = format!("The configuration must be a JSON object in braces, not {}.", kind_of(&value));
+            return Err(Error::config(message));
+        };
+        let report = RefCell::new(Report::default());
+        let config = Self::read(&Fields::root(object, &report));
+        report.into_inner().into_result("configuration", config)
+    }
+
+    /// Reads every field; where one is wrong, a stand-in takes its place and the problem is in the report.
+    fn read(root: &Fields<'_>) -> Self {
+        root.boolean("accept_terms", false);
+        let engine = engine::read(root);
+        let older_schema = root.text("database_schema");
+        let mut config = Self {
+            storage: storage::read(root, &engine),
+            engine,
+            catalog: root.text("database").unwrap_or_else(|| "hive_metastore".to_owned()),
+            schema: root.text("schema").or(older_schema).unwrap_or_else(|| "default".to_owned()),
+            enable_schema_evolution: root.boolean("enable_schema_evolution", false),
+            purge_staging_data: root.boolean("purge_staging_data", true),
+            tuning: Tuning::read(root),
+            unknown_fields: Vec::new(),
+        };
+        config.unknown_fields = root.unknown();
+        config
+    }
+
+    /// Refuses what can be configured but does not work in this version, naming the settings that ask for it.
+    pub fn ensure_supported(&self) -> Result<()> {
+        let mut report = Report::default();
+        if matches!(self.engine, Engine::Databricks(_)) {
+            report.problem(
+                "`databricks_server_hostname` asks for loading through Databricks, which does not work in this \
+                 version: remove it together with `databricks_http_path` and `databricks_personal_access_token`, and \
+                 the Delta tables are written without Databricks."
+                    .to_owned(),
+            );
+        }
+        if !matches!(self.storage, StorageSettings::Local { .. }) {
+            report.problem(format!(
+                "`data_source.data_source_type` is {}, a storage that does not work in this version: use {} with a \
+                 directory in `data_source.local_path` instead.",
+                self.storage.type_name(),
+                storage::LOCAL
+            ));
+        }
+        report.into_result("configuration", ())
+    }
+}
+
+impl Tuning {
+    fn read(root: &Fields<'_>) -> Self {
+        let megabytes = |name, range| root.whole(name, range).map(|count| count * MEGABYTE);
+        let seconds = |name, range, default| Duration::from_secs(root.whole(name, range).unwrap_or(default));
+        Self {
+            memory_limit: megabytes("memory_limit_mb", 16..=1_048_576)
+                .map_or_else(|| memory::default_limit(Path::new("/")), in_memory),
+            flush_size: megabytes("flush_size_mb", 1..=1_048_576).unwrap_or(256 * MEGABYTE),
+            flush_interval: seconds("flush_interval_seconds", 1..=86_400, 300),
+            // The upper end keeps the offsets of one line's bytes well inside 32 bits.
+            max_line: in_memory(megabytes("max_line_mb", 1..=1_024).unwrap_or(256 * MEGABYTE)),
+            heartbeat: seconds("heartbeat_seconds", 1..=86_400, 30),
+            compression: root
+                .choice("compression", &[("zstd", Compression::Zstd), ("snappy", Compression::Snappy)])
+                .unwrap_or(Compression::Zstd),
+        }
+    }
+}
+
+fn in_memory(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod spec_tests;
+#[cfg(test)]
+mod tests;

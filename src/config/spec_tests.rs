@@ -1,0 +1,143 @@
+//! Holds `spec.json` and the reader together: the same fields, required ones, defaults, ranges, choices and secrets.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use super::*;
+use serde_json::{Map, json};
+use std::collections::BTreeSet;
+
+fn schema() -> Value {
+    let spec: Value = serde_json::from_str(include_str!("../../spec.json")).expect("spec.json is JSON");
+    spec["connectionSpecification"].clone()
+}
+
+fn properties(schema: &Value) -> Map<String, Value> {
+    schema["properties"].as_object().expect("properties").clone()
+}
+
+fn storages() -> Vec<Value> {
+    schema()["properties"]["data_source"]["oneOf"].as_array().expect("alternatives").clone()
+}
+
+/// A value that fits a property: what stands first of constant, default, example.
+fn fitting(property: &Value) -> Value {
+    [&property["const"], &property["default"], &property["examples"][0]]
+        .into_iter()
+        .find(|value| !value.is_null())
+        .unwrap_or_else(|| panic!("neither constant, default nor example in {property}"))
+        .clone()
+}
+
+/// A configuration with every field of the specification, for one storage.
+fn full(storage: &Value) -> Value {
+    let fit = |schema: &Value| -> Map<String, Value> {
+        let named = properties(schema).into_iter().filter(|(name, _)| name != "data_source");
+        named.map(|(name, property)| (name, fitting(&property))).collect()
+    };
+    let mut config = fit(&schema());
+    config.insert("data_source".to_owned(), fit(storage).into());
+    config.into()
+}
+
+fn minimal() -> Value {
+    json!({"data_source": {"data_source_type": "LOCAL_STORAGE", "local_path": "/tmp/x"}})
+}
+
+fn parse(config: &Value) -> Result<Config> {
+    Config::from_json(&config.to_string())
+}
+
+#[test]
+fn every_specified_field_is_read_and_every_field_read_is_specified() {
+    for storage in storages() {
+        let config = full(&storage);
+        let report = RefCell::new(Report::default());
+        Config::read(&Fields::root(config.as_object().expect("an object"), &report));
+        let report = report.into_inner();
+        let inner = properties(&storage).into_iter().map(|(name, _)| format!("data_source.{name}"));
+        let specified: BTreeSet<String> =
+            properties(&schema()).into_iter().map(|(name, _)| name).chain(inner).collect();
+        assert_eq!(report.asked(), &specified);
+        report.into_result("configuration", ()).expect("a full configuration is valid");
+    }
+}
+
+#[test]
+fn exactly_the_required_fields_are_missed_when_they_are_not_there() {
+    for storage in storages() {
+        let required: Vec<_> =
+            storage["required"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+        for name in properties(&storage).keys() {
+            let mut config = full(&storage);
+            config["data_source"].as_object_mut().expect("an object").remove(name);
+            let missed = match parse(&config) {
+                Ok(_) => false,
+                // One half of an access key is wrong, though both may be left out.
+                Err(error) if error.message().contains("give both, or neither") => false,
+                Err(error) => error.message().contains(&format!("`data_source.{name}` is missing or empty")),
+            };
+            assert_eq!(missed, required.contains(&name.as_str()), "{name} of {}", storage["title"]);
+        }
+    }
+    assert_eq!(schema()["required"], json!(["data_source"]));
+    parse(&minimal()).expect("nothing else is required");
+}
+
+#[test]
+fn the_specified_defaults_are_those_of_the_reader() {
+    let mut spelled_out = minimal();
+    for (name, property) in properties(&schema()).into_iter().filter(|(_, property)| !property["default"].is_null()) {
+        spelled_out[name] = property["default"].clone();
+    }
+    assert_eq!(parse(&spelled_out).expect("valid"), parse(&minimal()).expect("valid"));
+}
+
+#[test]
+fn the_specified_ranges_and_choices_are_those_of_the_reader() {
+    let accepts = |name: &str, value: Value| {
+        let mut config = minimal();
+        config[name] = value;
+        parse(&config).is_ok()
+    };
+    for (name, property) in properties(&schema()) {
+        if property["type"] == "integer" {
+            let least = property["minimum"].as_u64().expect("a minimum");
+            let most = property["maximum"].as_u64().expect("a maximum");
+            assert!(accepts(&name, json!(least)) && accepts(&name, json!(most)), "{name}");
+            assert!(accepts(&name, json!(least as f64)), "{name}");
+            assert!(!accepts(&name, json!(least - 1)) && !accepts(&name, json!(most + 1)), "{name}");
+            assert!(!accepts(&name, json!(-1)) && !accepts(&name, json!(least as f64 + 0.5)), "{name}");
+        }
+        for choice in property["enum"].as_array().into_iter().flatten() {
+            assert!(accepts(&name, choice.clone()), "{name}");
+        }
+    }
+}
+
+#[test]
+fn every_secret_field_is_marked_and_no_other() {
+    let mut secret = BTreeSet::new();
+    for schema in storages().iter().chain([&schema()]) {
+        let marked = properties(schema).into_iter().filter(|(_, property)| property["airbyte_secret"] == json!(true));
+        secret.extend(marked.map(|(name, _)| name));
+    }
+    let expected = [
+        "azure_blob_storage_sas_token",
+        "databricks_personal_access_token",
+        "s3_access_key_id",
+        "s3_secret_access_key",
+    ];
+    assert_eq!(secret, expected.map(str::to_owned).into());
+}
+
+#[test]
+fn every_field_has_a_title_a_description_and_a_place_of_its_own() {
+    for schema in storages().iter().chain([&schema()]) {
+        let properties = properties(schema);
+        let orders: BTreeSet<_> = properties.values().filter_map(|property| property["order"].as_u64()).collect();
+        assert_eq!(orders.len(), properties.len());
+        for (name, property) in properties.iter().filter(|(name, _)| *name != "data_source_type") {
+            assert!(property["title"].is_string() && property["description"].is_string(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Where the files of the tables are: the `data_source` object.
+//!
+//! `data_source_type` picks one of four storages, and each has its own reader. A storage is one arm here, one struct
+//! of settings, and one alternative in `spec.json`.
+
+use std::path::{Component, Path, PathBuf};
+
+use super::engine::Engine;
+use super::fields::{Fields, shown};
+use crate::secret::Secret;
+
+/// `data_source_type` of a directory on this machine.
+pub(super) const LOCAL: &str = "LOCAL_STORAGE";
+const MANAGED: &str = "MANAGED_TABLES_STORAGE";
+const S3: &str = "S3_STORAGE";
+const AZURE: &str = "AZURE_BLOB_STORAGE";
+
+/// Where the files of the tables are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StorageSettings {
+    /// A directory on this machine.
+    Local {
+        /// Absolute, without `.` and `..`.
+        path: PathBuf,
+    },
+    /// An S3 bucket.
+    S3(S3Settings),
+    /// A container in Azure Blob Storage.
+    Azure(AzureSettings),
+    /// Wherever Databricks keeps managed tables.
+    Managed,
+}
+
+/// Settings of `S3_STORAGE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct S3Settings {
+    /// The bucket's name.
+    pub bucket: String,
+    /// The folder below which everything lies, without slashes at its ends; empty for the top of the bucket.
+    pub path: String,
+    /// The bucket's region, where it was given.
+    pub region: Option<String>,
+    /// The access key, where one was given.
+    pub credentials: Option<S3Credentials>,
+    /// How staged files are named, where it was given.
+    pub file_name_pattern: Option<String>,
+}
+
+/// The two halves of an AWS access key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct S3Credentials {
+    /// `s3_access_key_id`
+    pub access_key_id: Secret,
+    /// `s3_secret_access_key`
+    pub secret_access_key: Secret,
+}
+
+/// Settings of `AZURE_BLOB_STORAGE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AzureSettings {
+    /// The domain of the blob endpoint, without scheme and account.
+    pub endpoint_domain: String,
+    /// The storage account.
+    pub account: String,
+    /// The container.
+    pub container: String,
+    /// The shared access signature, without a leading `?`.
+    pub sas_token: Secret,
+}
+
+impl StorageSettings {
+    /// Its `data_source_type`.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Local { .. } => LOCAL,
+            Self::S3(_) => S3,
+            Self::Azure(_) => AZURE,
+            Self::Managed => MANAGED,
+        }
+    }
+}
+
+type Reader = fn(&Fields<'_>) -> StorageSettings;
+
+pub(super) fn read(root: &Fields<'_>, engine: &Engine) -> StorageSettings {
+    let stand_in = StorageSettings::Managed;
+    let advice = format!(
+        r#"say where the tables go, for example {{"data_source_type": "{LOCAL}", "local_path": "/local/lakehouse"}}"#
+    );
+    let Some(fields) = root.required_section("data_source", &advice) else { return stand_in };
+    let types: [(&str, Reader); 4] =
+        [(LOCAL, local), (MANAGED, |_| StorageSettings::Managed), (S3, s3), (AZURE, azure)];
+    if fields.is_absent("data_source_type") {
+        let names = types.map(|(name, _)| name).join(", ");
+        fields.problem("data_source_type", &format!("is missing or empty: set it to one of {names}."));
+    }
+    let Some(read) = fields.choice("data_source_type", &types) else { return stand_in };
+    let storage = read(&fields);
+    if storage == StorageSettings::Managed && *engine == Engine::Direct {
+        let rest = format!(
+            "is {MANAGED}, which needs Databricks: set `databricks_server_hostname`, `databricks_http_path` and \
+             `databricks_personal_access_token`, or choose another storage."
+        );
+        fields.problem("data_source_type", &rest);
+    }
+    storage
+}
+
+fn local(fields: &Fields<'_>) -> StorageSettings {
+    let text = fields
+        .required_text("local_path", "give the directory for the tables, for example /local/lakehouse")
+        .unwrap_or_default();
+    let path = directory(&text).unwrap_or_else(|rest| {
+        fields.problem("local_path", &rest);
+        PathBuf::new()
+    });
+    StorageSettings::Local { path }
+}
+
+/// The absolute path that `text` means, or what is wrong with it.
+fn directory(text: &str) -> Result<PathBuf, String> {
+    let plain = text.strip_prefix("file://").unwrap_or(text);
+    if plain != text && !plain.starts_with('/') {
+        return Err("must have an absolute path after file://, for example file:///local/lakehouse.".to_owned());
+    }
+    if plain.contains("://") {
+        return Err(format!("must be a directory on this machine, not the address {}.", shown(text)));
+    }
+    if plain == "~" || plain.starts_with("~/") {
+        return Err("begins with ~, which only a shell understands: write the whole path.".to_owned());
+    }
+    if plain.contains('\0') {
+        return Err("contains a NUL character, which no path can have: remove it.".to_owned());
+    }
+    if plain.is_empty() {
+        return Ok(PathBuf::new());
+    }
+    let absolute = std::path::absolute(plain)
+        .map_err(|_| "is relative, but there is no current directory: write an absolute path.".to_owned())?;
+    Ok(without_dots(&absolute))
+}
+
+/// Resolves `..` by the names alone, so that every part of the program, and every Delta reader that makes a URL of
+/// the path, means the same directory.
+fn without_dots(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            Component::CurDir => {}
+            other => plain.push(other),
+        }
+    }
+    plain
+}
+
+fn s3(fields: &Fields<'_>) -> StorageSettings {
+    let bucket = fields.required_text("s3_bucket_name", "give the name of the bucket").unwrap_or_default();
+    if bucket.contains('/') {
+        fields.problem(
+            "s3_bucket_name",
+            "must be only the bucket's name, without s3:// and /: a folder goes into `data_source.s3_bucket_path`.",
+        );
+    }
+    StorageSettings::S3(S3Settings {
+        bucket,
+        path: fields.text("s3_bucket_path").unwrap_or_default().trim_matches('/').to_owned(),
+        region: fields.text("s3_bucket_region"),
+        credentials: s3_credentials(fields),
+        file_name_pattern: fields.text("file_name_pattern"),
+    })
+}
+
+fn s3_credentials(fields: &Fields<'_>) -> Option<S3Credentials> {
+    const ID: &str = "s3_access_key_id";
+    const KEY: &str = "s3_secret_access_key";
+    for (name, other) in [(ID, KEY), (KEY, ID)] {
+        if fields.is_absent(name) && !fields.is_absent(other) {
+            fields.problem(name, &format!("is missing although `data_source.{other}` is set: give both, or neither."));
+        }
+    }
+    let (access_key_id, secret_access_key) = (fields.secret(ID), fields.secret(KEY));
+    Some(S3Credentials { access_key_id: access_key_id?, secret_access_key: secret_access_key? })
+}
+
+fn azure(fields: &Fields<'_>) -> StorageSettings {
+    let sas_token = fields
+        .required_secret("azure_blob_storage_sas_token", "create a shared access signature for the container")
+        .unwrap_or_else(|| Secret::new(""));
+    StorageSettings::Azure(AzureSettings {
+        endpoint_domain: fields
+            .text("azure_blob_storage_endpoint_domain_name")
+            .unwrap_or_else(|| "blob.core.windows.net".to_owned()),
+        account: fields
+            .required_text("azure_blob_storage_account_name", "give the name of the storage account")
+            .unwrap_or_default(),
+        container: fields
+            .required_text("azure_blob_storage_container_name", "give the name of the container")
+            .unwrap_or_default(),
+        // Azure's portal shows the token with the question mark of the address it is appended to.
+        sas_token: Secret::new(sas_token.expose().trim_start_matches('?')),
+    })
+}

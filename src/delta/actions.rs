@@ -1,0 +1,210 @@
+//! The actions of a commit as JSON lines, for logs that are written without being read first.
+//!
+//! Source: the Delta transaction log protocol, <https://github.com/delta-io/delta/blob/master/PROTOCOL.md>. Tables are
+//! made with reader version 1 and writer version 2: every Delta reader opens them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, SecondsFormat};
+use delta_kernel::engine::arrow_conversion::TryFromArrow;
+use delta_kernel::schema::{StructField, StructType};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::encode::parquet::RowStats;
+use crate::error::{Error, Result};
+use crate::schema::avro;
+
+/// What this program calls itself in a log.
+pub const ENGINE_INFO: &str = concat!("destination-databricks/", env!("CARGO_PKG_VERSION"));
+
+/// A data file, as an `add` action names it.
+#[derive(Debug, Clone)]
+pub struct DataFile {
+    /// File name; the file lies in the folder of the table whose log names it.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// Milliseconds since the epoch.
+    pub modified_ms: i64,
+    /// What is known of its rows.
+    pub stats: RowStats,
+}
+
+/// What a table is: goes into its first commit.
+pub struct NewTable<'a> {
+    /// The table's id.
+    pub id: Uuid,
+    /// Its columns, as [`schema_string`] gives them.
+    pub schema: &'a str,
+    /// A sentence for people.
+    pub description: String,
+    /// Table properties.
+    pub configuration: BTreeMap<String, String>,
+}
+
+/// One commit.
+#[derive(Default)]
+pub struct Commit<'a> {
+    /// Makes the table; in its first commit only.
+    pub create: Option<NewTable<'a>>,
+    /// Application transactions: id and version.
+    pub transactions: Vec<(String, i64)>,
+    /// Files that join the table.
+    pub add: &'a [DataFile],
+}
+
+impl Commit<'_> {
+    /// The commit's text: one action a line. `now_ms`: milliseconds since the epoch.
+    pub fn to_bytes(&self, now_ms: i64) -> Vec<u8> {
+        let operation = if self.create.is_some() { "CREATE TABLE AS SELECT" } else { "WRITE" };
+        let mut lines = vec![json!({"commitInfo": {
+            "timestamp": now_ms, "operation": operation, "operationParameters": {"mode": "Append"},
+            "isBlindAppend": true, "engineInfo": ENGINE_INFO,
+        }})];
+        if let Some(table) = &self.create {
+            lines.push(json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}));
+            lines.push(json!({"metaData": {
+                "id": table.id, "description": table.description, "format": {"provider": "parquet", "options": {}},
+                "schemaString": table.schema, "partitionColumns": [], "configuration": table.configuration,
+                "createdTime": now_ms,
+            }}));
+        }
+        for (app_id, version) in &self.transactions {
+            lines.push(json!({"txn": {"appId": app_id, "version": version, "lastUpdated": now_ms}}));
+        }
+        for file in self.add {
+            lines.push(json!({"add": {
+                "path": file.name, "partitionValues": {}, "size": file.size, "modificationTime": file.modified_ms,
+                "dataChange": true, "stats": stats_text(&file.stats),
+            }}));
+        }
+        let mut bytes = Vec::new();
+        for line in lines {
+            bytes.extend_from_slice(line.to_string().as_bytes());
+            bytes.push(b'\n');
+        }
+        bytes
+    }
+}
+
+/// A table's columns as Delta writes them. Every column may be NULL there, as in the tables of the older connector.
+pub fn schema_string(schema: &arrow_schema::Schema) -> Result<String> {
+    let failed = || Error::system("The row's schema has no Delta counterpart.");
+    let strict = StructType::try_from_arrow(Arc::new(schema.clone())).map_err(|error| failed().with_source(error))?;
+    let fields = strict.fields().map(|field| StructField::nullable(field.name(), field.data_type().clone()));
+    let lenient = StructType::try_new(fields).map_err(|error| failed().with_source(error))?;
+    serde_json::to_string(&lenient).map_err(|error| failed().with_source(error))
+}
+
+/// The smallest and largest times of `stats` as Delta writes them: cut down and up to whole milliseconds, so that no
+/// row lies outside.
+pub fn time_bounds(stats: &RowStats) -> (i64, i64) {
+    let (low, high) = stats.emitted_at;
+    (low.div_euclid(1000), high.saturating_add(999).div_euclid(1000))
+}
+
+fn stats_text(stats: &RowStats) -> String {
+    let time = |ms| DateTime::from_timestamp_millis(ms).map(|time| time.to_rfc3339_opts(SecondsFormat::Millis, true));
+    let (low, high) = time_bounds(stats);
+    let mut lowest = json!({avro::AB_ID: stats.ids.0});
+    let mut highest = json!({avro::AB_ID: stats.ids.1});
+    // A time that a calendar cannot write (year 262144 and later) is left without bounds.
+    if let (Some(low), Some(high), Some(lows), Some(highs)) =
+        (time(low), time(high), lowest.as_object_mut(), highest.as_object_mut())
+    {
+        lows.insert(avro::EMITTED_AT.into(), low.into());
+        highs.insert(avro::EMITTED_AT.into(), high.into());
+    }
+    json!({
+        "numRecords": stats.rows, "minValues": lowest, "maxValues": highest,
+        "nullCount": {avro::AB_ID: 0, avro::EMITTED_AT: 0, avro::DATA: 0},
+    })
+    .to_string()
+}
+
+/// What a sweeper wants of a staging log's commit: which files it added, and the batch they belong to.
+#[derive(Debug, Default)]
+pub struct CommitSummary {
+    /// Table properties, where the commit sets them.
+    pub configuration: Option<BTreeMap<String, String>>,
+    /// File names.
+    pub added: Vec<String>,
+    /// Application transactions: id and version.
+    pub transactions: Vec<(String, i64)>,
+}
+
+impl CommitSummary {
+    /// Reads a commit's text; lines that cannot be read are no actions of ours.
+    pub fn read(bytes: &[u8]) -> Self {
+        #[derive(Deserialize, Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Line {
+            add: Option<AddLine>,
+            txn: Option<TxnLine>,
+            meta_data: Option<MetaLine>,
+        }
+        #[derive(Deserialize, Serialize)]
+        struct AddLine {
+            path: String,
+        }
+        #[derive(Deserialize, Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct TxnLine {
+            app_id: String,
+            version: i64,
+        }
+        #[derive(Deserialize, Serialize)]
+        struct MetaLine {
+            configuration: BTreeMap<String, String>,
+        }
+        let mut summary = Self::default();
+        for line in bytes.split(|byte| *byte == b'\n') {
+            let Ok(line) = serde_json::from_slice::<Line>(line) else { continue };
+            summary.added.extend(line.add.map(|add| add.path));
+            summary.transactions.extend(line.txn.map(|txn| (txn.app_id, txn.version)));
+            if let Some(meta) = line.meta_data {
+                summary.configuration = Some(meta.configuration);
+            }
+        }
+        summary
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::arrow::from_avro;
+
+    #[test]
+    fn a_first_commit_says_what_the_table_is_and_what_it_holds() -> Result<()> {
+        let schema = schema_string(&*from_avro(&avro::raw_row()?)?)?;
+        let stats = RowStats { rows: 2, ids: ("a".into(), "b".into()), emitted_at: (1_500, 2_500) };
+        let file = DataFile { name: "p.parquet".into(), size: 9, modified_ms: 5, stats };
+        let commit = Commit {
+            create: Some(NewTable {
+                id: Uuid::nil(),
+                schema: &schema,
+                description: "Created from stream users".into(),
+                configuration: BTreeMap::from([("a".into(), "b".into())]),
+            }),
+            transactions: vec![("app".into(), 3)],
+            add: std::slice::from_ref(&file),
+        };
+        let text = String::from_utf8_lossy(&commit.to_bytes(7)).into_owned();
+        assert_eq!(text.lines().count(), 5, "{text}");
+        assert!(
+            text.contains(r#"\"name\":\"_airbyte_emitted_at\",\"type\":\"timestamp\",\"nullable\":true"#),
+            "{text}"
+        );
+        assert!(text.contains(r#"\"_airbyte_emitted_at\":\"1970-01-01T00:00:00.001Z\"#), "{text}");
+        assert!(text.contains(r#"\"_airbyte_emitted_at\":\"1970-01-01T00:00:00.003Z\"#), "{text}");
+        let summary = CommitSummary::read(text.as_bytes());
+        assert_eq!(summary.added, ["p.parquet"]);
+        assert_eq!(summary.transactions, [("app".to_owned(), 3)]);
+        assert_eq!(summary.configuration, Some(BTreeMap::from([("a".into(), "b".into())])));
+        Ok(())
+    }
+}

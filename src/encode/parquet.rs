@@ -1,0 +1,206 @@
+//! Rows to Parquet: a block of rows becomes a row group on any thread, row groups become a file in their order.
+//!
+//! [`Encoder::encode`] does the work that costs (copying, compressing) and needs no file; [`PartFile`] puts finished
+//! row groups one behind the other and gives the bytes out as they come, so that a file of any length needs the memory
+//! of one row group. Pages are PLAIN and without dictionary: JSON texts and ids do not repeat.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, BinaryArray};
+use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
+use arrow_schema::{Field, SchemaRef};
+use parquet::arrow::ArrowSchemaConverter;
+use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::basic::{Compression as Codec, Encoding, ZstdLevel};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr, WriterVersion};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::{ColumnPath, TypePtr};
+
+use super::ids::{ID_LENGTH, IdRange};
+use super::rows::Rows;
+use crate::config::Compression;
+use crate::error::{Error, Result};
+use crate::schema::avro;
+
+/// What a Delta log says of rows: how many, and the smallest and largest id and time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowStats {
+    /// How many rows.
+    pub rows: u64,
+    /// The smallest and the largest `_airbyte_ab_id`.
+    pub ids: (String, String),
+    /// The smallest and the largest `_airbyte_emitted_at`, in microseconds since the epoch.
+    pub emitted_at: (i64, i64),
+}
+
+impl RowStats {
+    /// The statistics of both together.
+    #[must_use]
+    pub fn merged(self, other: Self) -> Self {
+        Self {
+            rows: self.rows + other.rows,
+            ids: (self.ids.0.min(other.ids.0), self.ids.1.max(other.ids.1)),
+            emitted_at: (self.emitted_at.0.min(other.emitted_at.0), self.emitted_at.1.max(other.emitted_at.1)),
+        }
+    }
+}
+
+/// Turns blocks of rows into row groups.
+#[derive(Clone)]
+pub struct Encoder {
+    schema: TypePtr,
+    properties: WriterPropertiesPtr,
+    columns: Arc<ArrowRowGroupWriterFactory>,
+}
+
+/// An encoded block: compressed pages of every column.
+pub struct RowGroup {
+    columns: Vec<ArrowColumnChunk>,
+    stats: RowStats,
+}
+
+/// A Parquet file in the making.
+pub struct PartFile {
+    writer: SerializedFileWriter<Vec<u8>>,
+    stats: Option<RowStats>,
+}
+
+impl Encoder {
+    /// An encoder for rows of `schema`, which is the raw layout's.
+    pub fn new(schema: &SchemaRef, compression: Compression) -> Result<Self> {
+        let codec = match compression {
+            Compression::Zstd => Codec::ZSTD(ZstdLevel::try_new(1).map_err(unencodable)?),
+            Compression::Snappy => Codec::SNAPPY,
+        };
+        let properties = WriterProperties::builder()
+            .set_compression(codec)
+            .set_writer_version(WriterVersion::PARQUET_1_0)
+            .set_dictionary_enabled(false)
+            .set_encoding(Encoding::PLAIN)
+            .set_statistics_enabled(EnabledStatistics::Chunk)
+            .set_column_statistics_enabled(ColumnPath::from(avro::DATA), EnabledStatistics::None)
+            .set_offset_index_disabled(true)
+            .set_created_by(format!("destination-databricks {}", env!("CARGO_PKG_VERSION")))
+            .build();
+        let properties = Arc::new(properties);
+        let parquet_schema = ArrowSchemaConverter::new().convert(schema).map_err(unencodable)?.root_schema_ptr();
+        let writer = SerializedFileWriter::new(Vec::new(), Arc::clone(&parquet_schema), Arc::clone(&properties))
+            .map_err(unencodable)?;
+        let columns = Arc::new(ArrowRowGroupWriterFactory::new(&writer, Arc::clone(schema)));
+        Ok(Self { schema: parquet_schema, properties, columns })
+    }
+
+    /// Encodes `rows`, which must not be empty, with the ids of `ids`, one for each row.
+    pub fn encode(&self, rows: Rows, ids: IdRange) -> Result<RowGroup> {
+        let emitted_at = rows.emitted_at_range();
+        let (Some(emitted_at), true) = (emitted_at, ids.count() == rows.len() as u64) else {
+            return Err(Error::system("A block of rows and its ids do not have the same length."));
+        };
+        let stats = RowStats { rows: ids.count(), ids: (ids.first(), ids.last()), emitted_at };
+        let (times, data) = rows.into_arrays()?;
+        let arrays = [id_array(ids)?, times, data];
+        let writers = self.columns.create_column_writers(0).map_err(unencodable)?;
+        let mut columns = Vec::with_capacity(arrays.len());
+        for (mut writer, array) in writers.into_iter().zip(arrays) {
+            let field = Field::new("column", array.data_type().clone(), false);
+            for leaf in compute_leaves(&field, &array).map_err(unencodable)? {
+                writer.write(&leaf).map_err(unencodable)?;
+            }
+            drop(array);
+            columns.push(writer.close().map_err(unencodable)?);
+        }
+        Ok(RowGroup { columns, stats })
+    }
+
+    /// Begins a file.
+    pub fn begin_file(&self) -> Result<PartFile> {
+        let writer = SerializedFileWriter::new(Vec::new(), Arc::clone(&self.schema), Arc::clone(&self.properties))
+            .map_err(unencodable)?;
+        Ok(PartFile { writer, stats: None })
+    }
+}
+
+impl RowGroup {
+    /// Bytes that it will take in the file.
+    pub fn size(&self) -> usize {
+        self.columns.iter().map(|column| usize::try_from(column.close().bytes_written).unwrap_or(0)).sum()
+    }
+}
+
+impl PartFile {
+    /// Appends a row group and returns the bytes that follow those that were returned before.
+    pub fn append(&mut self, group: RowGroup) -> Result<Vec<u8>> {
+        let mut writer = self.writer.next_row_group().map_err(unencodable)?;
+        for column in group.columns {
+            column.append_to_row_group(&mut writer).map_err(unencodable)?;
+        }
+        writer.close().map_err(unencodable)?;
+        self.stats = Some(match self.stats.take() {
+            Some(stats) => stats.merged(group.stats),
+            None => group.stats,
+        });
+        self.take_bytes()
+    }
+
+    /// Ends the file: its last bytes, and the statistics of its rows, if it has rows.
+    pub fn finish(mut self) -> Result<(Vec<u8>, Option<RowStats>)> {
+        self.writer.finish().map_err(unencodable)?;
+        Ok((self.take_bytes()?, self.stats))
+    }
+
+    fn take_bytes(&mut self) -> Result<Vec<u8>> {
+        self.writer.flush().map_err(unencodable)?;
+        Ok(std::mem::take(self.writer.inner_mut()))
+    }
+}
+
+fn id_array(ids: IdRange) -> Result<ArrayRef> {
+    let texts = ids.texts();
+    let offsets: Vec<i32> = (0..=texts.len()).step_by(ID_LENGTH).filter_map(|end| i32::try_from(end).ok()).collect();
+    let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
+    let array = BinaryArray::try_new(offsets, Buffer::from_vec(texts), None).map_err(unencodable)?;
+    Ok(Arc::new(array))
+}
+
+fn unencodable(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::system("Rows could not be encoded as Parquet.").with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encode::ids::{IdGenerator, random};
+    use crate::schema::arrow::from_avro;
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::RowAccessor;
+
+    #[test]
+    fn row_groups_become_one_file_that_a_reader_gives_back_row_by_row() -> Result<()> {
+        for compression in [Compression::Zstd, Compression::Snappy] {
+            let encoder = Encoder::new(&from_avro(&avro::raw_row()?)?, compression)?;
+            let mut ids = IdGenerator::new(random);
+            let mut file = encoder.begin_file()?;
+            let mut bytes = Vec::new();
+            for group in 0..3i64 {
+                let mut rows = Rows::default();
+                for row in 0..1000 {
+                    rows.push(format!(r#"{{"n":{row},"é":"\u2028"}}"#).as_bytes(), group * 1000 - row);
+                }
+                let range = ids.range(group, 1000);
+                bytes.extend(file.append(encoder.encode(rows, range)?)?);
+            }
+            let (end, stats) = file.finish()?;
+            bytes.extend(end);
+            let stats = stats.ok_or_else(|| Error::system("no rows"))?;
+            assert_eq!((stats.rows, stats.emitted_at), (3000, (-999, 2000)));
+            let reader = SerializedFileReader::new(bytes::Bytes::from(bytes)).map_err(unencodable)?;
+            let rows: Vec<_> = reader.get_row_iter(None).map_err(unencodable)?.flatten().collect();
+            assert_eq!(rows.len(), 3000);
+            assert_eq!(rows[0].get_string(0).map_err(unencodable)?, &stats.ids.0);
+            assert_eq!(rows[2999].get_string(0).map_err(unencodable)?, &stats.ids.1);
+            assert_eq!(rows[1001].get_string(2).map_err(unencodable)?, r#"{"n":1,"é":"\u2028"}"#);
+            assert_eq!(rows[1001].get_timestamp_micros(1).map_err(unencodable)?, 999);
+        }
+        Ok(())
+    }
+}

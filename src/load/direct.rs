@@ -1,0 +1,194 @@
+//! The `direct` engine: this program commits to the final tables' Delta logs itself.
+//!
+//! Staged files are copied inside the store into the table's folder (on a disk: linked), then one commit adds them all
+//! and writes down, as an application transaction, up to which batch of which sync the table is loaded. Whoever repeats
+//! a load, for whatever reason, reads that first. A commit that somebody else's commit came before is made again on the
+//! newer version. Exactly one committer per table: nothing here sees a commit service that Databricks may run beside it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use tokio::task::block_in_place;
+use uuid::Uuid;
+
+use super::{Loader, TableLoader};
+use crate::clock::Clock;
+use crate::delta::actions::{Commit, DataFile, NewTable};
+use crate::delta::table::{Committed, Snapshot, TableLog};
+use crate::error::{Error, Result, ResultExt};
+use crate::protocol::catalog::Disposition;
+use crate::schema::avro;
+use crate::stage::{Batch, application_id};
+use crate::storage::layout::{DELTA_LOG, Target, commit_path};
+use crate::storage::{Put, Storage};
+
+/// Application transaction whose version is the generation of the table's rows.
+const GENERATION: &str = "destination-databricks/generation";
+/// How often a commit is made again because somebody else's came first.
+const ATTEMPTS: u32 = 20;
+/// Files copied at the same time for one load.
+const COPIES: usize = 8;
+/// What the columns of a raw table are, in any order.
+const RAW_COLUMNS: [(&str, &str); 3] =
+    [(avro::AB_ID, "string"), (avro::DATA, "string"), (avro::EMITTED_AT, "timestamp")];
+
+/// Loads by committing Delta logs.
+#[derive(Clone)]
+pub struct Direct {
+    storage: Storage,
+    tables: TableLog,
+    clock: Arc<dyn Clock>,
+    sync: Uuid,
+    schema: Arc<str>,
+}
+
+struct DirectTable {
+    engine: Direct,
+    target: Arc<Target>,
+    exists: bool,
+    truncates: bool,
+}
+
+impl Direct {
+    /// An engine for the sync `sync`; new tables get the columns of `schema`, as Delta writes them.
+    pub fn new(storage: &Storage, tables: &TableLog, clock: Arc<dyn Clock>, sync: Uuid, schema: Arc<str>) -> Self {
+        Self { storage: storage.clone(), tables: tables.clone(), clock, sync, schema }
+    }
+
+    async fn open_table(&self, target: Arc<Target>) -> Result<DirectTable> {
+        let exists = self.storage.has_any(&format!("{}/{DELTA_LOG}", target.table)).await?;
+        let mut truncates = target.disposition == Disposition::Truncate;
+        if exists {
+            let snapshot = block_in_place(|| self.tables.read(&target.table))?;
+            self.ensure_loadable(&target, &snapshot)?;
+            if truncates && target.generation_id.is_some() && snapshot.transaction(GENERATION)? == target.generation_id
+            {
+                truncates = false;
+            }
+        }
+        Ok(DirectTable { engine: self.clone(), target, exists, truncates })
+    }
+
+    fn ensure_loadable(&self, target: &Target, snapshot: &Snapshot) -> Result<()> {
+        snapshot.ensure_writable()?;
+        let mut found = snapshot.columns();
+        found.sort();
+        if found.iter().map(|(name, kind)| (name.as_str(), kind.as_str())).eq(RAW_COLUMNS) {
+            return Ok(());
+        }
+        let found: Vec<_> = found.iter().map(|(name, kind)| format!("{name} {kind}")).collect();
+        Err(Error::config(format!(
+            "Table {} has other columns than the raw table of stream {}. It has: {}. Expected: {} string, {} timestamp, \
+             {} string. Move the table away or rename the stream.",
+            self.storage.shown(&target.table),
+            target.stream,
+            found.join(", "),
+            avro::AB_ID,
+            avro::EMITTED_AT,
+            avro::DATA
+        )))
+    }
+}
+
+impl Loader for Direct {
+    fn open<'a>(&'a self, target: Arc<Target>) -> BoxFuture<'a, Result<Box<dyn TableLoader>>> {
+        async move {
+            let stream = target.stream.clone();
+            match self.open_table(target).await {
+                Ok(table) => Ok(Box::new(table) as Box<dyn TableLoader>),
+                Err(error) => Err(error.with_stream(stream)),
+            }
+        }
+        .boxed()
+    }
+}
+
+impl TableLoader for DirectTable {
+    fn truncates(&self) -> bool {
+        self.truncates
+    }
+
+    fn append<'a>(&'a mut self, batches: &'a [Batch]) -> BoxFuture<'a, Result<()>> {
+        async move {
+            if batches.is_empty() && self.exists {
+                return Ok(());
+            }
+            self.load(batches, false).await
+        }
+        .boxed()
+    }
+
+    fn replace<'a>(&'a mut self, batches: &'a [Batch]) -> BoxFuture<'a, Result<()>> {
+        self.load(batches, true).boxed()
+    }
+}
+
+impl DirectTable {
+    async fn load(&mut self, batches: &[Batch], replace: bool) -> Result<()> {
+        let files: Vec<DataFile> = batches.iter().flat_map(|batch| batch.files.iter().cloned()).collect();
+        self.copy(&files).await.context(|| format!("copying {} files into the table's folder", files.len()))?;
+        // A replacement without rows is a load like any other: it needs a number to be known by when it is repeated.
+        let through = batches.last().map_or(1, |batch| batch.number);
+        let app_id = application_id(self.engine.sync);
+        let mut transactions = vec![(app_id.clone(), through)];
+        transactions.extend(self.target.generation_id.map(|id| (GENERATION.to_owned(), id)));
+        if !self.exists {
+            let created = self.create(&files, transactions.clone()).await?;
+            self.exists = true;
+            if created == Put::Created {
+                return Ok(());
+            }
+        }
+        for attempt in 0..ATTEMPTS {
+            let committed = block_in_place(|| {
+                let snapshot = self.engine.tables.read(&self.target.table)?;
+                if snapshot.transaction(&app_id)?.is_some_and(|loaded| loaded >= through) {
+                    return Ok(Committed::Yes);
+                }
+                snapshot.commit(&files, &transactions, replace)
+            })?;
+            if committed == Committed::Yes {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(10u64 << attempt.min(7))).await;
+        }
+        Err(Error::transient(format!(
+            "Table {} is being written by somebody else: {ATTEMPTS} commits came in between.",
+            self.engine.storage.shown(&self.target.table)
+        )))
+    }
+
+    async fn copy(&self, files: &[DataFile]) -> Result<()> {
+        let Self { engine, target, .. } = self;
+        let copies = files.iter().map(|file| {
+            let (from, to) = (format!("{}/{}", target.staging, file.name), format!("{}/{}", target.table, file.name));
+            async move { engine.storage.copy_new(&from, &to).await }
+        });
+        stream::iter(copies.collect::<Vec<_>>()).buffer_unordered(COPIES).try_collect::<()>().await
+    }
+
+    /// Makes the table with its first rows in one commit, unless somebody else has made it meanwhile.
+    async fn create(&self, files: &[DataFile], transactions: Vec<(String, i64)>) -> Result<Put> {
+        let mode = match self.target.disposition {
+            Disposition::Append => "append",
+            Disposition::Truncate => "overwrite",
+        };
+        let properties = [
+            ("airbyte.destinationSyncMode", mode),
+            ("delta.autoOptimize.optimizeWrite", "true"),
+            ("delta.autoOptimize.autoCompact", "true"),
+        ];
+        let create = NewTable {
+            id: Uuid::now_v7(),
+            schema: &self.engine.schema,
+            description: format!("Created from stream {}", self.target.stream),
+            configuration: BTreeMap::from(properties.map(|(key, value)| (key.to_owned(), value.to_owned()))),
+        };
+        let commit = Commit { create: Some(create), transactions, add: files };
+        let bytes = commit.to_bytes(self.engine.clock.now_ms());
+        self.engine.storage.put_new(&commit_path(&self.target.table, 0), bytes).await
+    }
+}

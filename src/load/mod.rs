@@ -1,0 +1,37 @@
+//! Loading: how staged batches become part of the final tables.
+//!
+//! Two small interfaces stand between the pipeline and an engine. A [`Loader`] opens tables before the first record; a
+//! [`TableLoader`] is one open table. `direct` commits to the Delta logs itself.
+
+pub mod direct;
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+
+use crate::error::Result;
+use crate::stage::Batch;
+use crate::storage::layout::Target;
+
+/// An engine.
+pub trait Loader: Send + Sync {
+    /// Opens a stream's table, which need not exist. Changes nothing; a table that cannot be loaded is an error here,
+    /// before the first record, and not later.
+    fn open<'a>(&'a self, target: Arc<Target>) -> BoxFuture<'a, Result<Box<dyn TableLoader>>>;
+}
+
+/// One table.
+///
+/// What both methods guarantee: when they answer, the rows are in the table for good, once, together; they can be
+/// repeated without harm, also when an answer was lost; a reader sees the table before or after, never in between.
+pub trait TableLoader: Send {
+    /// Whether this sync replaces the table's rows: it asks for that, and they are not of its own generation already.
+    fn truncates(&self) -> bool;
+
+    /// Adds the rows of `batches`, which follow those that were added before; makes the table if it is not there, also
+    /// without batches.
+    fn append<'a>(&'a mut self, batches: &'a [Batch]) -> BoxFuture<'a, Result<()>>;
+
+    /// Replaces all rows by those of `batches`; makes the table if it is not there.
+    fn replace<'a>(&'a mut self, batches: &'a [Batch]) -> BoxFuture<'a, Result<()>>;
+}

@@ -1,0 +1,48 @@
+//! The one memory budget: what is on its way from the buffers to the store, counted in bytes.
+//!
+//! Whoever holds bytes holds a [`Held`] for them; dropping it gives the bytes back and wakes the router, which reads no
+//! further while too much is under way.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Counts bytes under way.
+#[derive(Default)]
+pub struct Budget {
+    under_way: Mutex<usize>,
+    released: Condvar,
+}
+
+/// Bytes that are counted until this is dropped.
+pub struct Held {
+    budget: Arc<Budget>,
+    bytes: usize,
+}
+
+impl Budget {
+    /// Counts `bytes` for as long as the answer lives.
+    pub fn hold(self: &Arc<Self>, bytes: usize) -> Held {
+        *self.under_way.lock().unwrap_or_else(PoisonError::into_inner) += bytes;
+        Held { budget: Arc::clone(self), bytes }
+    }
+
+    /// Bytes under way now.
+    pub fn under_way(&self) -> usize {
+        *self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until something is given back, at most `timeout`.
+    pub fn wait(&self, timeout: Duration) {
+        let under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        if *under_way > 0 {
+            drop(self.released.wait_timeout(under_way, timeout));
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        *self.budget.under_way.lock().unwrap_or_else(PoisonError::into_inner) -= self.bytes;
+        self.budget.released.notify_one();
+    }
+}

@@ -1,0 +1,322 @@
+//! The flow of rows out of memory: which buffers are sealed, spilled, closed, and when.
+//!
+//! One table of rules:
+//! - a stream has `block_size` bytes: its rows become a row group of its file;
+//! - memory is short: the largest buffers become row groups, what is left goes to the spill file; if that is not
+//!   enough, reading waits for what is under way;
+//! - a STATE comes and its stream has `flush_size` bytes that no batch has, or a STATE has waited `flush_interval`, or
+//!   waiting STATEs hold much memory: batches are closed at the last STATE and loaded;
+//! - a stream ends: all of it is closed and loaded.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::budget::Budget;
+use super::buffer::{Cut, Pending, StreamBuffer};
+use super::lanes::Lanes;
+use super::ledger::{Ledger, Place};
+use super::progress::Progress;
+use super::spill::Spill;
+use crate::clock::Clock;
+use crate::encode::ids::{IdGenerator, random};
+use crate::error::Result;
+use crate::protocol::message::State;
+
+/// Files that are open at the same time; the one not written to for longest is ended first.
+const OPEN_FILES: usize = 64;
+/// Under pressure, a buffer of so many bytes becomes a row group; a smaller one is spilled.
+const WORTH_A_ROW_GROUP: usize = 1 << 20;
+
+/// What bounds the flow.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Bytes that buffers and what is under way may hold together.
+    pub memory: usize,
+    /// Raw bytes of one stream after which its batch is closed at the next STATE.
+    pub flush_size: u64,
+    /// How long a STATE may wait.
+    pub flush_interval: Duration,
+}
+
+/// Where rows wait, and where they go from there.
+pub struct Flow {
+    streams: Vec<StreamFlow>,
+    limits: Limits,
+    lanes: Lanes,
+    ledger: Arc<Ledger>,
+    budget: Arc<Budget>,
+    progress: Arc<Progress>,
+    clock: Arc<dyn Clock>,
+    ids: IdGenerator,
+    spill: Spill,
+    /// Streams whose file is open, the one written to last at the end.
+    open_files: VecDeque<usize>,
+    /// Bytes of memory that the buffers hold.
+    buffered: usize,
+    /// Counts the STATEs that speak for all streams: a stream that has seen fewer has a mark to catch up with.
+    epoch: u64,
+    since_epoch: u64,
+    last_close: Instant,
+    /// Bytes of waiting STATEs when batches were closed for their sake last.
+    states_at_close: usize,
+}
+
+#[derive(Default)]
+struct StreamFlow {
+    buffer: StreamBuffer,
+    /// Rows of the open batch that have left the buffer.
+    sealed_rows: usize,
+    /// Raw bytes that no closed batch has.
+    unclosed_bytes: u64,
+    /// The ledger has been told where the open batch begins.
+    opened: bool,
+    /// The first record after the last STATE.
+    after_state: Option<Place>,
+    epoch: u64,
+    records: u64,
+    bytes: u64,
+    since_state: u64,
+}
+
+impl Flow {
+    /// A flow of `streams` streams.
+    pub fn new(
+        streams: usize,
+        limits: Limits,
+        lanes: Lanes,
+        ledger: Arc<Ledger>,
+        budget: Arc<Budget>,
+        progress: Arc<Progress>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            streams: std::iter::repeat_with(StreamFlow::default).take(streams).collect(),
+            limits,
+            lanes,
+            ledger,
+            budget,
+            progress,
+            clock,
+            ids: IdGenerator::new(random),
+            spill: Spill::default(),
+            open_files: VecDeque::new(),
+            buffered: 0,
+            epoch: 0,
+            since_epoch: 0,
+            last_close: Instant::now(),
+            states_at_close: 0,
+        }
+    }
+
+    /// A record of `stream` at `place`: its JSON text, and its time in microseconds since the epoch.
+    pub fn record(&mut self, stream: usize, place: Place, json: &[u8], emitted_at: i64) -> Result<()> {
+        let (epoch, block_size) = (self.epoch, self.block_size());
+        let Some(flow) = self.streams.get_mut(stream) else { return Ok(()) };
+        flow.catch_up(epoch);
+        if !flow.opened {
+            flow.opened = true;
+            self.ledger.opened(stream, place);
+        }
+        flow.after_state.get_or_insert(place);
+        flow.records += 1;
+        flow.since_state += 1;
+        flow.bytes += json.len() as u64;
+        flow.unclosed_bytes += json.len() as u64;
+        self.since_epoch += 1;
+        self.buffered += flow.buffer.push(json, emitted_at);
+        if flow.buffer.data_bytes() >= block_size {
+            let pending = self.take(stream, StreamBuffer::seal);
+            self.submit(stream, pending);
+        }
+        Ok(())
+    }
+
+    /// A STATE at `place`, of `stream` or of all.
+    pub fn state(&mut self, place: Place, stream: Option<usize>, state: State) -> Result<()> {
+        match stream.and_then(|stream| self.streams.get_mut(stream)) {
+            Some(flow) => {
+                flow.catch_up(self.epoch);
+                flow.mark();
+                let count = std::mem::take(&mut flow.since_state);
+                let due = flow.unclosed_bytes >= self.limits.flush_size;
+                self.ledger.state(place, stream, state, count)?;
+                match stream.filter(|_| due) {
+                    Some(stream) => self.close_at_cut(stream),
+                    None => Ok(()),
+                }
+            }
+            None => {
+                self.epoch += 1;
+                let count = std::mem::take(&mut self.since_epoch);
+                self.ledger.state(place, None, state, count)?;
+                let due = self.streams.iter().any(|flow| flow.unclosed_bytes >= self.limits.flush_size);
+                if due { self.close_all_at_cuts() } else { Ok(()) }
+            }
+        }
+    }
+
+    /// `stream` has ended well: everything of it is loaded, and its table is as it should be.
+    pub fn finish(&mut self, stream: usize) -> Result<()> {
+        let pending = self.take(stream, StreamBuffer::seal_all);
+        self.submit(stream, pending);
+        self.close(stream, None);
+        self.lanes.finish(stream);
+        self.tell_progress(stream);
+        Ok(())
+    }
+
+    /// Closes the batch of `stream` at its last STATE, where there is one to close.
+    pub fn close_at_cut(&mut self, stream: usize) -> Result<()> {
+        let epoch = self.epoch;
+        let Some(flow) = self.streams.get_mut(stream) else { return Ok(()) };
+        flow.catch_up(epoch);
+        match flow.buffer.cut() {
+            Cut::After(rows) if rows + flow.sealed_rows > 0 => {}
+            _ => return Ok(()),
+        }
+        let pending = self.take(stream, StreamBuffer::seal_to_cut);
+        self.submit(stream, pending);
+        let next = self.streams.get(stream).filter(|flow| !flow.buffer.is_empty()).and_then(|flow| flow.after_state);
+        self.close(stream, next);
+        self.tell_progress(stream);
+        Ok(())
+    }
+
+    /// Closes every batch that can be closed at a STATE.
+    pub fn close_all_at_cuts(&mut self) -> Result<()> {
+        for stream in 0..self.streams.len() {
+            self.close_at_cut(stream)?;
+        }
+        Ok(())
+    }
+
+    /// Closes batches because a STATE has waited long, or STATEs hold much memory.
+    pub fn close_if_due(&mut self, now: Instant) -> Result<()> {
+        let (oldest, bytes) = self.ledger.waiting();
+        let waited = |since: Instant| now.saturating_duration_since(since) >= self.limits.flush_interval;
+        let by_time = oldest.is_some_and(waited) && waited(self.last_close);
+        let by_bytes = bytes.saturating_sub(self.states_at_close) > self.limits.memory / 4;
+        if by_time || by_bytes {
+            self.last_close = now;
+            self.states_at_close = bytes;
+            self.close_all_at_cuts()?;
+        }
+        self.states_at_close = self.states_at_close.min(bytes);
+        Ok(())
+    }
+
+    /// Makes room if memory is short. `true`: there is none to be made here, some was waited for; ask again.
+    pub fn must_wait(&mut self) -> Result<bool> {
+        if self.buffered + self.budget.under_way() <= self.limits.memory {
+            return Ok(false);
+        }
+        if self.buffered > self.limits.memory / 2 {
+            self.make_room()?;
+            return Ok(false);
+        }
+        self.budget.wait(Duration::from_millis(50));
+        Ok(true)
+    }
+
+    /// Whether a lane has failed.
+    pub fn has_failed(&self) -> bool {
+        self.lanes.has_failed()
+    }
+
+    /// Everything has been handed on.
+    pub fn input_ended(&self) {
+        self.ledger.input_ended();
+    }
+
+    fn make_room(&mut self) -> Result<()> {
+        let mut largest: Vec<(usize, usize)> =
+            self.streams.iter().enumerate().map(|(i, flow)| (flow.buffer.data_bytes(), i)).collect();
+        largest.sort_unstable_by(|a, b| b.cmp(a));
+        let full = self.spill.is_full();
+        for (bytes, stream) in largest {
+            if !full && (bytes < WORTH_A_ROW_GROUP || self.buffered <= self.limits.memory / 4) {
+                break;
+            }
+            let pending = self.take(stream, StreamBuffer::seal);
+            self.submit(stream, pending);
+        }
+        if self.buffered > self.limits.memory / 4 {
+            for flow in &mut self.streams {
+                self.buffered -= flow.buffer.held_bytes();
+                flow.buffer.spill(&mut self.spill)?;
+                self.buffered += flow.buffer.held_bytes();
+            }
+            self.spill.flush()?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, stream: usize, seal: impl FnOnce(&mut StreamBuffer) -> Pending) -> Pending {
+        let epoch = self.epoch;
+        let Some(flow) = self.streams.get_mut(stream) else { return Pending::default() };
+        flow.catch_up(epoch);
+        self.buffered -= flow.buffer.held_bytes();
+        let pending = seal(&mut flow.buffer);
+        self.buffered += flow.buffer.held_bytes();
+        flow.sealed_rows += pending.len();
+        pending
+    }
+
+    fn submit(&mut self, stream: usize, pending: Pending) {
+        if pending.is_empty() {
+            return;
+        }
+        let ids = self.ids.range(self.clock.now_ms(), pending.len() as u64);
+        self.open_files.retain(|open| *open != stream);
+        self.open_files.push_back(stream);
+        if self.open_files.len() > OPEN_FILES
+            && let Some(idle) = self.open_files.pop_front()
+        {
+            self.lanes.end_file(idle);
+        }
+        self.lanes.append(stream, pending, ids);
+    }
+
+    fn close(&mut self, stream: usize, next: Option<Place>) {
+        let Some(flow) = self.streams.get_mut(stream) else { return };
+        if flow.sealed_rows == 0 {
+            return;
+        }
+        flow.sealed_rows = 0;
+        flow.unclosed_bytes = flow.buffer.data_bytes() as u64;
+        flow.opened = next.is_some();
+        flow.buffer.closed();
+        self.open_files.retain(|open| *open != stream);
+        // Before the lane: the batch must be known when it is told to be durable.
+        self.ledger.closed(stream, next);
+        self.lanes.close_batch(stream);
+    }
+
+    fn tell_progress(&self, stream: usize) {
+        if let Some(flow) = self.streams.get(stream) {
+            self.progress.stream_read(stream, flow.records, flow.bytes);
+        }
+    }
+
+    /// Rows of one stream become a row group at this size: large enough to compress well, small against the limit.
+    fn block_size(&self) -> usize {
+        (self.limits.memory / 8).clamp(1 << 20, 8 << 20)
+    }
+}
+
+impl StreamFlow {
+    /// A STATE that speaks for all streams marks each stream only when something happens to it next: what has been
+    /// buffered by then is what came before that STATE.
+    fn catch_up(&mut self, epoch: u64) {
+        if self.epoch != epoch {
+            self.epoch = epoch;
+            self.mark();
+        }
+    }
+
+    fn mark(&mut self) {
+        self.buffer.mark();
+        self.after_state = None;
+    }
+}

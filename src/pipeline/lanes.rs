@@ -1,0 +1,312 @@
+//! What happens to a stream's rows after they leave memory: encode, stage, load, in the background.
+//!
+//! Every stream has a lane of two strands. Its *stage* strand appends encoded row groups to the stream's file in their
+//! order and closes batches; its *load* strand makes closed batches part of the table, all that have piled up in one
+//! load. Encoding itself runs ahead of the strand on as many threads as there are cores. The first error stops every
+//! lane; what is durable by then is told to the ledger all the same.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinHandle;
+
+use super::budget::{Budget, Held};
+use super::buffer::Pending;
+use super::ledger::Ledger;
+use super::progress::Progress;
+use super::strand::Strand;
+use crate::encode::ids::IdRange;
+use crate::encode::parquet::RowGroup;
+use crate::error::{Error, Result, StreamDescriptor};
+use crate::load::TableLoader;
+use crate::stage::{Batch, Stage, StagedStream};
+
+/// Strands that run at the same time.
+const RUNNING: usize = 32;
+
+/// An opened stream: who it is, its table, and its staging.
+pub struct OpenStream {
+    /// The stream.
+    pub descriptor: StreamDescriptor,
+    /// Its table.
+    pub table: Box<dyn TableLoader>,
+    /// Its staging.
+    pub staged: StagedStream,
+}
+
+/// The lanes of all streams.
+#[derive(Clone)]
+pub struct Lanes {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    lanes: Vec<Lane>,
+    stage: Stage,
+    ledger: Arc<Ledger>,
+    progress: Arc<Progress>,
+    budget: Arc<Budget>,
+    runtime: Handle,
+    encoding: Arc<Semaphore>,
+    running: Semaphore,
+    /// Runners that have not ended.
+    runners: AtomicUsize,
+    idle: Notify,
+    failed: AtomicBool,
+    failure: Mutex<Option<Error>>,
+}
+
+struct Lane {
+    descriptor: StreamDescriptor,
+    truncates: bool,
+    staging: Strand<StageWork>,
+    loading: Strand<LoadWork>,
+    staged: tokio::sync::Mutex<StagedStream>,
+    table: tokio::sync::Mutex<Box<dyn TableLoader>>,
+    /// Batches of a stream that replaces its table: they are loaded together, at the end.
+    held_back: Mutex<Vec<Batch>>,
+}
+
+enum StageWork {
+    Append(JoinHandle<Result<Encoded>>),
+    EndFile,
+    CloseBatch,
+    Finish,
+}
+
+struct Encoded {
+    group: RowGroup,
+    _held: Held,
+}
+
+enum LoadWork {
+    Load(Batch),
+    Finish,
+}
+
+impl Lanes {
+    /// Lanes for `streams`, in their order.
+    pub fn new(
+        streams: Vec<OpenStream>,
+        stage: Stage,
+        ledger: Arc<Ledger>,
+        progress: Arc<Progress>,
+        budget: Arc<Budget>,
+    ) -> Self {
+        let lane = |stream: OpenStream| Lane {
+            descriptor: stream.descriptor,
+            truncates: stream.table.truncates(),
+            staging: Strand::default(),
+            loading: Strand::default(),
+            staged: tokio::sync::Mutex::new(stream.staged),
+            table: tokio::sync::Mutex::new(stream.table),
+            held_back: Mutex::default(),
+        };
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let shared = Shared {
+            lanes: streams.into_iter().map(lane).collect(),
+            stage,
+            ledger,
+            progress,
+            budget,
+            runtime: Handle::current(),
+            encoding: Arc::new(Semaphore::new(cores)),
+            running: Semaphore::new(RUNNING),
+            runners: AtomicUsize::new(0),
+            idle: Notify::new(),
+            failed: AtomicBool::new(false),
+            failure: Mutex::default(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Encodes rows of `stream` and appends them to its file.
+    pub fn append(&self, stream: usize, rows: Pending, ids: IdRange) {
+        let shared = &self.shared;
+        let held = shared.budget.hold(rows.held_bytes());
+        let (encoder, budget, slots) =
+            (shared.stage.encoder.clone(), Arc::clone(&shared.budget), Arc::clone(&shared.encoding));
+        let encoded = shared.runtime.spawn(async move {
+            let slot = slots.acquire_owned().await;
+            let encode = move || {
+                let group = encoder.encode(rows.read()?, ids)?;
+                drop((held, slot));
+                let held = budget.hold(group.size());
+                Ok(Encoded { group, _held: held })
+            };
+            tokio::task::spawn_blocking(encode).await.unwrap_or_else(|error| Err(died(error)))
+        });
+        self.stage(stream, StageWork::Append(encoded));
+    }
+
+    /// Ends the file that is open for `stream`; its batch stays open.
+    pub fn end_file(&self, stream: usize) {
+        self.stage(stream, StageWork::EndFile);
+    }
+
+    /// Closes the batch of `stream` and loads it, or keeps it for the end if the stream replaces its table.
+    pub fn close_batch(&self, stream: usize) {
+        self.stage(stream, StageWork::CloseBatch);
+    }
+
+    /// The stream has ended well: the table is made if it is not there, or replaced.
+    pub fn finish(&self, stream: usize) {
+        self.stage(stream, StageWork::Finish);
+    }
+
+    /// Whether something has failed: no more work is done.
+    pub fn has_failed(&self) -> bool {
+        self.shared.failed.load(Ordering::Acquire)
+    }
+
+    /// Waits until no lane has work.
+    pub async fn idle(&self) {
+        loop {
+            let notified = self.shared.idle.notified();
+            if self.shared.runners.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// Whether no lane has work.
+    pub fn is_idle(&self) -> bool {
+        self.shared.runners.load(Ordering::Acquire) == 0
+    }
+
+    /// Stops every lane after the step it is at; the first error said is the one that stays.
+    pub fn fail(&self, error: Error) {
+        self.shared.fail(error);
+    }
+
+    /// What failed first, if something did; gives up the files that are still open.
+    pub async fn end(&self) -> Option<Error> {
+        for lane in &self.shared.lanes {
+            lane.staged.lock().await.abandon().await;
+        }
+        self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn stage(&self, stream: usize, work: StageWork) {
+        let Some(lane) = self.shared.lanes.get(stream) else { return };
+        if lane.staging.push(work) {
+            let shared = Arc::clone(&self.shared);
+            shared.runners.fetch_add(1, Ordering::AcqRel);
+            self.shared.runtime.spawn(async move {
+                shared.run_staging(stream).await;
+                shared.runner_ended();
+            });
+        }
+    }
+}
+
+impl Shared {
+    async fn run_staging(self: &Arc<Self>, stream: usize) {
+        let _permit = self.running.acquire().await;
+        let Some(lane) = self.lanes.get(stream) else { return };
+        while let Some(works) = lane.staging.take() {
+            for work in works {
+                if self.failed.load(Ordering::Acquire) {
+                    continue;
+                }
+                if let Err(error) = self.stage_one(lane, stream, work).await {
+                    self.fail(error.with_stream(lane.descriptor.clone()));
+                }
+            }
+        }
+    }
+
+    async fn stage_one(self: &Arc<Self>, lane: &Lane, stream: usize, work: StageWork) -> Result<()> {
+        let mut staged = lane.staged.lock().await;
+        match work {
+            StageWork::Append(encoded) => {
+                let encoded = encoded.await.unwrap_or_else(|error| Err(died(error)))?;
+                staged.append(&self.stage, encoded.group).await
+            }
+            StageWork::EndFile => staged.end_file(&self.stage).await,
+            StageWork::CloseBatch => {
+                if let Some(batch) = staged.close_batch(&self.stage).await? {
+                    self.progress.staged(&batch);
+                    if lane.truncates {
+                        lane.held_back.lock().unwrap_or_else(PoisonError::into_inner).push(batch);
+                    } else {
+                        self.load(lane, stream, LoadWork::Load(batch));
+                    }
+                }
+                Ok(())
+            }
+            StageWork::Finish => {
+                self.load(lane, stream, LoadWork::Finish);
+                Ok(())
+            }
+        }
+    }
+
+    fn load(self: &Arc<Self>, lane: &Lane, stream: usize, work: LoadWork) {
+        if lane.loading.push(work) {
+            let shared = Arc::clone(self);
+            shared.runners.fetch_add(1, Ordering::AcqRel);
+            self.runtime.spawn(async move {
+                shared.run_loading(stream).await;
+                shared.runner_ended();
+            });
+        }
+    }
+
+    async fn run_loading(&self, stream: usize) {
+        let _permit = self.running.acquire().await;
+        let Some(lane) = self.lanes.get(stream) else { return };
+        while let Some(works) = lane.loading.take() {
+            if self.failed.load(Ordering::Acquire) {
+                continue;
+            }
+            let mut batches = Vec::new();
+            let mut finish = false;
+            for work in works {
+                match work {
+                    LoadWork::Load(batch) => batches.push(batch),
+                    LoadWork::Finish => finish = true,
+                }
+            }
+            if let Err(error) = self.load_all(lane, stream, batches, finish).await {
+                self.fail(error.with_stream(lane.descriptor.clone()));
+            }
+        }
+    }
+
+    async fn load_all(&self, lane: &Lane, stream: usize, mut batches: Vec<Batch>, finish: bool) -> Result<()> {
+        let mut table = lane.table.lock().await;
+        if lane.truncates {
+            batches = std::mem::take(&mut *lane.held_back.lock().unwrap_or_else(PoisonError::into_inner));
+            table.replace(&batches).await?;
+        } else {
+            table.append(&batches).await?;
+        }
+        for batch in &batches {
+            self.progress.loaded(stream, batch);
+        }
+        if finish {
+            self.progress.finished(&lane.descriptor);
+        }
+        self.ledger.durable(stream, batches.len())
+    }
+
+    fn fail(&self, error: Error) {
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.get_or_insert(error);
+        self.failed.store(true, Ordering::Release);
+    }
+
+    fn runner_ended(&self) {
+        if self.runners.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.idle.notify_waiters();
+        }
+    }
+}
+
+fn died(error: tokio::task::JoinError) -> Error {
+    Error::system("A worker died in the middle of its work.").with_source(error)
+}

@@ -1,0 +1,164 @@
+//! No STATE before its records, none twice, each in its order.
+
+use std::io::Write;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::protocol::message::{self, Message};
+
+#[derive(Clone, Default)]
+struct Out(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Out {
+    /// The numbers of the STATEs that have left.
+    fn numbers(&self) -> Vec<u64> {
+        let text = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let number = |line: &[u8]| serde_json::from_slice::<serde_json::Value>(line).ok()?["state"]["n"].as_u64();
+        text.split(|byte| *byte == b'\n').filter_map(number).collect()
+    }
+}
+
+fn ledger(streams: usize) -> (Ledger, Out) {
+    let out = Out::default();
+    (Ledger::new(streams, Arc::new(ProtocolWriter::new(Box::new(out.clone())))), out)
+}
+
+fn state(number: u64) -> State {
+    match message::read(&format!(r#"{{"type":"STATE","state":{{"n":{number}}}}}"#)) {
+        Ok(Message::State(state)) => state,
+        _ => unreachable!("a STATE"),
+    }
+}
+
+#[test]
+fn a_state_waits_for_its_own_streams_records_only() -> Result<()> {
+    let (ledger, out) = ledger(2);
+    ledger.opened(0, 1);
+    ledger.opened(1, 2);
+    ledger.state(3, Some(0), state(3), 1)?;
+    ledger.state(4, Some(1), state(4), 1)?;
+    ledger.closed(1, None);
+    ledger.durable(1, 1)?;
+    assert_eq!(out.numbers(), [4], "stream 0 does not hold stream 1 up");
+    ledger.closed(0, None);
+    assert_eq!(ledger.counts(), (1, 1));
+    ledger.durable(0, 1)?;
+    assert_eq!(out.numbers(), [4, 3]);
+    Ok(())
+}
+
+#[test]
+fn a_state_of_all_streams_waits_for_every_stream() -> Result<()> {
+    let (ledger, out) = ledger(2);
+    ledger.opened(0, 1);
+    ledger.opened(1, 2);
+    ledger.state(3, None, state(3), 2)?;
+    ledger.closed(0, Some(4));
+    ledger.durable(0, 1)?;
+    assert!(out.numbers().is_empty(), "stream 1 is not durable");
+    ledger.closed(1, None);
+    ledger.durable(1, 1)?;
+    assert_eq!(out.numbers(), [3], "what came after it does not matter");
+    Ok(())
+}
+
+#[test]
+fn when_the_input_has_ended_states_leave_in_the_order_they_came() -> Result<()> {
+    let (ledger, out) = ledger(2);
+    ledger.opened(0, 1);
+    ledger.state(2, Some(0), state(2), 1)?;
+    ledger.opened(1, 3);
+    ledger.state(4, Some(1), state(4), 1)?;
+    ledger.state(5, Some(0), state(5), 0)?;
+    ledger.input_ended();
+    ledger.closed(0, None);
+    ledger.closed(1, None);
+    ledger.durable(1, 1)?;
+    assert!(out.numbers().is_empty());
+    ledger.durable(0, 1)?;
+    assert_eq!(out.numbers(), [2, 4, 5]);
+    Ok(())
+}
+
+#[test]
+fn after_a_failure_what_is_covered_leaves_and_the_rest_does_not() -> Result<()> {
+    let (ledger, out) = ledger(2);
+    ledger.opened(0, 1);
+    ledger.state(2, Some(0), state(2), 1)?;
+    ledger.opened(1, 3);
+    ledger.state(4, Some(1), state(4), 1)?;
+    ledger.input_ended();
+    ledger.closed(1, None);
+    ledger.durable(1, 1)?;
+    ledger.settle()?;
+    assert_eq!(out.numbers(), [4]);
+    Ok(())
+}
+
+proptest! {
+    /// Against the plain rule: a STATE may have left only if every record before it is durable.
+    #[test]
+    fn no_state_leaves_before_its_records(steps in prop::collection::vec((0u8..5, 0usize..3), 0..200), end in any::<bool>()) {
+        let (ledger, out) = ledger(3);
+        let mut open: Vec<Vec<Place>> = vec![Vec::new(); 3];
+        let mut closed: Vec<VecDeque<Vec<Place>>> = vec![VecDeque::new(); 3];
+        let mut states: Vec<(Place, Option<usize>)> = Vec::new();
+        for (place, (step, stream)) in steps.iter().enumerate().map(|(i, step)| (i as Place, *step)) {
+            match step {
+                0 | 1 => {
+                    if open[stream].is_empty() {
+                        ledger.opened(stream, place);
+                    }
+                    open[stream].push(place);
+                }
+                2 => {
+                    let scope = (place % 3 != 0).then_some(stream);
+                    states.push((place, scope));
+                    ledger.state(place, scope, state(place), 0)?;
+                }
+                3 if !open[stream].is_empty() => {
+                    let keep = open[stream].len() / 2;
+                    let at = open[stream].len() - keep;
+                    let rest = open[stream].split_off(at);
+                    ledger.closed(stream, rest.first().copied());
+                    let batch = std::mem::replace(&mut open[stream], rest);
+                    closed[stream].push_back(batch);
+                }
+                4 if !closed[stream].is_empty() => {
+                    closed[stream].pop_front();
+                    ledger.durable(stream, 1)?;
+                }
+                _ => {}
+            }
+            let undurable = |stream: usize| closed[stream].iter().flatten().chain(&open[stream]).copied().min();
+            let oldest_of_all = (0..3).filter_map(undurable).min();
+            let gone = out.numbers();
+            for (place, scope) in &states {
+                let oldest = scope.map_or(oldest_of_all, undurable).unwrap_or(Place::MAX);
+                prop_assert_eq!(gone.contains(place), *place < oldest, "state {} at {}", place, gone.len());
+            }
+        }
+        if end {
+            ledger.input_ended();
+        }
+        for stream in 0..3 {
+            ledger.closed(stream, None);
+            ledger.durable(stream, usize::MAX)?;
+        }
+        ledger.settle()?;
+        let mut gone = out.numbers();
+        gone.sort_unstable();
+        prop_assert_eq!(gone, states.iter().map(|(place, _)| *place).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,206 @@
+//! The way of a record through the program, and all tasks that work on it.
+//!
+//! A thread reads stdin in blocks; the router splits them into lines and puts records into their streams' buffers;
+//! full buffers go down their stream's lane (encode on a worker, append to the staged file, close the batch, load it);
+//! the ledger lets a STATE go when all before it is durable. Nothing flows back toward stdin but the refusal to read
+//! more while the memory budget is used up. This is the only module that starts tasks and threads.
+
+mod budget;
+mod buffer;
+mod flow;
+mod lanes;
+mod ledger;
+pub mod progress;
+mod router;
+mod spill;
+pub mod stop;
+mod strand;
+
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use self::budget::Budget;
+pub use self::flow::Limits;
+use self::lanes::Lanes;
+pub use self::lanes::OpenStream;
+use self::ledger::Ledger;
+use self::progress::Progress;
+use self::router::{Ended, Router};
+use self::stop::{Reason, Stop};
+use crate::clock::Clock;
+use crate::error::{Error, Result, StreamDescriptor};
+use crate::protocol::reader::BlockReader;
+use crate::protocol::writer::ProtocolWriter;
+use crate::stage::Stage;
+
+/// Blocks of input that wait for the router.
+const BLOCKS_AHEAD: usize = 4;
+/// How long a sync that was asked to stop goes on loading what is complete.
+const STOP_GRACE: Duration = Duration::from_secs(8);
+
+/// What a run needs.
+pub struct Setup {
+    /// The streams, opened.
+    pub streams: Vec<OpenStream>,
+    /// Where and how they are staged.
+    pub stage: Stage,
+    /// What bounds the flow.
+    pub limits: Limits,
+    /// The longest line, in bytes.
+    pub max_line: usize,
+    /// Where STATEs go.
+    pub writer: Arc<ProtocolWriter>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Set when somebody wishes to stop.
+    pub stop: Stop,
+    /// Counters.
+    pub progress: Arc<Progress>,
+}
+
+/// How a run ended.
+pub struct Outcome {
+    /// All of the input is in the tables, or the first thing that went wrong.
+    pub result: Result<()>,
+    /// Who stopped it, if somebody did.
+    pub stopped: Option<Reason>,
+    /// STATEs that were given back, and STATEs that were not.
+    pub states: (u64, usize),
+    /// Nothing of the run goes on in the background.
+    pub idle: bool,
+}
+
+/// Moves everything that `input` gives into the tables.
+pub async fn run(input: impl Read + Send + 'static, setup: Setup) -> Outcome {
+    let Setup { streams, stage, limits, max_line, writer, clock, stop, progress } = setup;
+    let descriptors: Vec<StreamDescriptor> = streams.iter().map(|stream| stream.descriptor.clone()).collect();
+    let ledger = Arc::new(Ledger::new(streams.len(), Arc::clone(&writer)));
+    let budget = Arc::new(Budget::default());
+    let lanes = Lanes::new(streams, stage, Arc::clone(&ledger), Arc::clone(&progress), Arc::clone(&budget));
+
+    let (blocks_in, blocks_out) = mpsc::sync_channel(BLOCKS_AHEAD);
+    let (used_in, used_out) = mpsc::channel::<Vec<u8>>();
+    // Not joined: nothing can wake a thread that waits for input, and it ends with the process.
+    std::thread::spawn(move || {
+        let mut reader = BlockReader::new(input, max_line);
+        loop {
+            let memory = used_out.try_recv().unwrap_or_default();
+            let Some(next) = reader.next_block(memory).transpose() else { return };
+            let failed = next.is_err();
+            if blocks_in.send(next).is_err() || failed {
+                return;
+            }
+        }
+    });
+    let router =
+        Router::new(&descriptors, limits, lanes.clone(), Arc::clone(&ledger), budget, progress, clock, stop.clone());
+    let routed = tokio::task::spawn_blocking(move || router.run(&blocks_out, &used_in, &descriptors)).await;
+    let routed = routed.unwrap_or_else(|error| Err(Error::system("The router died.").with_source(error)));
+
+    let finished = finish(&lanes, routed, &stop).await;
+    // What is durable is told even when something else failed; a reader that is gone has been noticed already.
+    let settled = ledger.settle();
+    Outcome { result: finished.and(settled), stopped: stop.reason(), states: ledger.counts(), idle: lanes.is_idle() }
+}
+
+/// Waits for what is under way; the first error is the one that counts.
+async fn finish(lanes: &Lanes, routed: Result<Ended>, stop: &Stop) -> Result<()> {
+    let complete = matches!(routed, Ok(Ended::Input(_)));
+    let idle = async {
+        if complete {
+            // A signal that comes while the last batches are loaded still stops the waiting.
+            tokio::select! {
+                () = lanes.idle() => return,
+                () = stopped(stop) => {}
+            }
+        }
+        if tokio::time::timeout(STOP_GRACE, lanes.idle()).await.is_err() {
+            lanes.fail(Error::transient("The sync was stopped before what it had staged was loaded."));
+        }
+    };
+    idle.await;
+    if let Some(error) = lanes.end().await {
+        return Err(error);
+    }
+    match routed? {
+        Ended::Input(incomplete) if incomplete.is_empty() => Ok(()),
+        Ended::Input(incomplete) => Err(not_complete(&incomplete)),
+        Ended::Stopped(Reason::OutputClosed) => Err(Error::system(
+            "Standard output was closed before the sync ended, so nobody reads its answers any more.",
+        )),
+        Ended::Stopped(Reason::Terminated | Reason::Interrupted) => {
+            Err(Error::transient("The sync was stopped by a signal before its input ended."))
+        }
+        Ended::Failed => Err(Error::system("A stream failed without saying why.")),
+    }
+}
+
+async fn stopped(stop: &Stop) {
+    while stop.reason().is_none() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn not_complete(incomplete: &[StreamDescriptor]) -> Error {
+    const SHOWN: usize = 10;
+    let mut names: Vec<String> = incomplete.iter().take(SHOWN).map(ToString::to_string).collect();
+    if incomplete.len() > SHOWN {
+        names.push(format!("and {} more", incomplete.len() - SHOWN));
+    }
+    let error = Error::transient(format!(
+        "The input ended, and the source has not said that these streams are complete: {}. What it acknowledged is \
+         loaded; tables that were to be replaced are as they were.",
+        names.join(", ")
+    ));
+    match incomplete {
+        [one] => error.with_stream(one.clone()),
+        _ => error,
+    }
+}
+
+/// Sets `stop` when the process is asked to end, or when nobody reads stdout any more.
+pub fn watch_for_stop(stop: &Stop, writer: &Arc<ProtocolWriter>) -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let listen = |kind: SignalKind, reason: Reason| -> Result<()> {
+        let mut signal =
+            signal(kind).map_err(|error| Error::system("Signals cannot be listened for.").with_source(error))?;
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            signal.recv().await;
+            stop.request(reason);
+        });
+        Ok(())
+    };
+    listen(SignalKind::terminate(), Reason::Terminated)?;
+    listen(SignalKind::interrupt(), Reason::Interrupted)?;
+    let (stop, writer) = (stop.clone(), Arc::clone(writer));
+    tokio::spawn(async move {
+        while !writer.is_closed() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        stop.request(Reason::OutputClosed);
+    });
+    Ok(())
+}
+
+/// Calls `beat` every `interval` until the answer is dropped.
+pub fn heartbeat(interval: Duration, beat: impl Fn() + Send + 'static) -> Heartbeat {
+    Heartbeat(tokio::spawn(async move {
+        let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + interval, interval);
+        loop {
+            ticks.tick().await;
+            beat();
+        }
+    }))
+}
+
+/// A beat that goes on until this is dropped.
+pub struct Heartbeat(tokio::task::JoinHandle<()>);
+
+impl Drop for Heartbeat {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

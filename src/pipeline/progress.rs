@@ -1,0 +1,125 @@
+//! What has happened so far: counters that every part of the pipeline adds to, read by the heartbeat and the summary.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use crate::error::StreamDescriptor;
+use crate::stage::Batch;
+
+/// Counters of one sync.
+pub struct Progress {
+    started: Instant,
+    records: AtomicU64,
+    bytes: AtomicU64,
+    staged_rows: AtomicU64,
+    states_in: AtomicU64,
+    streams: Mutex<Vec<StreamProgress>>,
+}
+
+/// Counters of one stream.
+#[derive(Debug, Clone, Default)]
+pub struct StreamProgress {
+    /// Its name, with the namespace.
+    pub name: String,
+    /// Records read.
+    pub records: u64,
+    /// Bytes of records' JSON read.
+    pub bytes: u64,
+    /// Rows that are in the table.
+    pub loaded_rows: u64,
+    /// Bytes of the files that are in the table.
+    pub loaded_bytes: u64,
+    /// Files that are in the table.
+    pub files: u64,
+    /// Records that no row was made of.
+    pub rejected: u64,
+}
+
+/// All counters at one moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Snapshot {
+    /// Seconds since the sync began.
+    pub seconds: f64,
+    /// Records read.
+    pub records: u64,
+    /// Bytes of input read.
+    pub bytes: u64,
+    /// Rows in staged batches.
+    pub staged_rows: u64,
+    /// STATEs read.
+    pub states_in: u64,
+}
+
+impl Progress {
+    /// Counters at nothing, for streams of these names.
+    pub fn new<'a>(streams: impl Iterator<Item = &'a StreamDescriptor>) -> Self {
+        let stream =
+            |descriptor: &StreamDescriptor| StreamProgress { name: descriptor.to_string(), ..Default::default() };
+        Self {
+            started: Instant::now(),
+            records: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            staged_rows: AtomicU64::new(0),
+            states_in: AtomicU64::new(0),
+            streams: Mutex::new(streams.map(stream).collect()),
+        }
+    }
+
+    /// So much has been read in all: told now and then, not per record.
+    pub fn read(&self, records: u64, bytes: u64, states: u64) {
+        self.records.store(records, Ordering::Relaxed);
+        self.bytes.store(bytes, Ordering::Relaxed);
+        self.states_in.store(states, Ordering::Relaxed);
+    }
+
+    /// Of one stream, so much has been read in all.
+    pub fn stream_read(&self, stream: usize, records: u64, bytes: u64) {
+        self.change(stream, |progress| {
+            progress.records = records;
+            progress.bytes = bytes;
+        });
+    }
+
+    /// A batch is staged.
+    pub fn staged(&self, batch: &Batch) {
+        self.staged_rows.fetch_add(batch.rows(), Ordering::Relaxed);
+    }
+
+    /// A batch is in its table.
+    pub fn loaded(&self, stream: usize, batch: &Batch) {
+        self.change(stream, |progress| {
+            progress.loaded_rows += batch.rows();
+            progress.loaded_bytes += batch.bytes();
+            progress.files += batch.files.len() as u64;
+        });
+    }
+
+    /// A stream has ended and its table is as it should be.
+    pub fn finished(&self, stream: &StreamDescriptor) {
+        tracing::debug!("Stream {stream} is complete.");
+    }
+
+    /// All counters now.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            seconds: self.started.elapsed().as_secs_f64(),
+            records: self.records.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+            staged_rows: self.staged_rows.load(Ordering::Relaxed),
+            states_in: self.states_in.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The streams' counters now.
+    pub fn streams(&self) -> Vec<StreamProgress> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn change(&self, stream: usize, change: impl FnOnce(&mut StreamProgress)) {
+        if let Some(progress) = self.streams.lock().unwrap_or_else(PoisonError::into_inner).get_mut(stream) {
+            change(progress);
+        }
+    }
+}

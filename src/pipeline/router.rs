@@ -1,0 +1,312 @@
+//! The router: reads messages, puts each record into its stream's buffer, and decides what leaves memory when.
+//!
+//! What happens to a record: its JSON text is copied once, into the buffer of its stream. It leaves as part of a block
+//! when its stream has enough (`block_size`), when memory is short, when its batch is closed, or when the stream ends.
+//! What happens to a STATE: it goes to the ledger, and its place is marked in the buffers; batches are closed only at
+//! such marks (or at the end of a stream), so that nothing is loaded that a retry would send again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use super::budget::Budget;
+use super::flow::{Flow, Limits};
+use super::lanes::Lanes;
+use super::ledger::Ledger;
+use super::progress::Progress;
+use super::stop::{Reason, Stop};
+use crate::clock::Clock;
+use crate::error::{Error, Result, StreamDescriptor};
+use crate::protocol::message::{self, Message, Record, Scope, StreamStatus};
+use crate::protocol::reader::ReadError;
+
+/// How often the router looks up when nothing comes.
+const TICK: Duration = Duration::from_millis(50);
+
+/// Why reading ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The input is at its end; these streams did not end well.
+    Input(Vec<StreamDescriptor>),
+    /// Somebody asked to stop.
+    Stopped(Reason),
+    /// A lane failed, and knows why.
+    Failed,
+}
+
+/// Reads the input to its end.
+pub struct Router {
+    flow: Flow,
+    index: HashMap<String, usize>,
+    /// Reused for look-ups.
+    key: String,
+    /// The stream of the last record: most come in runs.
+    last: Option<(usize, StreamDescriptor)>,
+    /// Per stream, what the source said of it last.
+    statuses: Vec<Option<StreamStatus>>,
+    any_status: bool,
+    unknown_types: Vec<String>,
+    stop: Stop,
+    progress: Arc<Progress>,
+    place: u64,
+    line: u64,
+    offset: u64,
+    records: u64,
+    states: u64,
+}
+
+impl Router {
+    /// A router for the streams `streams`, in the order of `lanes`.
+    pub fn new(
+        streams: &[StreamDescriptor],
+        limits: Limits,
+        lanes: Lanes,
+        ledger: Arc<Ledger>,
+        budget: Arc<Budget>,
+        progress: Arc<Progress>,
+        clock: Arc<dyn Clock>,
+        stop: Stop,
+    ) -> Self {
+        let index = streams.iter().enumerate().map(|(i, stream)| (key_of(stream), i)).collect();
+        Self {
+            flow: Flow::new(streams.len(), limits, lanes, ledger, budget, Arc::clone(&progress), clock),
+            index,
+            key: String::new(),
+            last: None,
+            statuses: vec![None; streams.len()],
+            any_status: false,
+            unknown_types: Vec::new(),
+            stop,
+            progress,
+            place: 0,
+            line: 0,
+            offset: 0,
+            records: 0,
+            states: 0,
+        }
+    }
+
+    /// Reads `blocks` of whole lines until they end, giving each block's memory back through `used`.
+    ///
+    /// # Errors
+    /// The input cannot be understood. What was complete before is on its way.
+    pub fn run(
+        mut self,
+        blocks: &Receiver<Result<Vec<u8>, ReadError>>,
+        used: &Sender<Vec<u8>>,
+        streams: &[StreamDescriptor],
+    ) -> Result<Ended> {
+        let outcome = self.read(blocks, used);
+        match &outcome {
+            Ok(Ended::Input(_)) => return Ok(Ended::Input(self.end_streams(streams)?)),
+            // What is complete by now can still be loaded and acknowledged: less for the next sync to do again.
+            Ok(Ended::Stopped(_)) | Err(_) => self.flow.close_all_at_cuts()?,
+            Ok(Ended::Failed) => {}
+        }
+        outcome
+    }
+
+    fn read(&mut self, blocks: &Receiver<Result<Vec<u8>, ReadError>>, used: &Sender<Vec<u8>>) -> Result<Ended> {
+        loop {
+            match blocks.recv_timeout(TICK) {
+                Ok(Ok(block)) => {
+                    self.block(&block)?;
+                    // The reader may have ended; then nobody needs the memory.
+                    let _ = used.send(block);
+                }
+                Ok(Err(error)) => return Err(self.unreadable(error)),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(Ended::Input(Vec::new())),
+            }
+            self.progress.read(self.records, self.offset, self.states);
+            loop {
+                if let Some(reason) = self.stop.reason() {
+                    return Ok(Ended::Stopped(reason));
+                }
+                if self.flow.has_failed() {
+                    return Ok(Ended::Failed);
+                }
+                if !self.flow.must_wait()? {
+                    break;
+                }
+            }
+            self.flow.close_if_due(Instant::now())?;
+        }
+    }
+
+    fn block(&mut self, block: &[u8]) -> Result<()> {
+        let text = match simdutf8::basic::from_utf8(block) {
+            Ok(text) => text,
+            Err(_) => return self.block_with_bad_bytes(block),
+        };
+        self.lines(text)
+    }
+
+    fn lines(&mut self, text: &str) -> Result<()> {
+        let mut rest = text;
+        while !rest.is_empty() {
+            let end = memchr::memchr(b'\n', rest.as_bytes());
+            let (line, after) = match end.and_then(|end| Some((rest.get(..end)?, rest.get(end + 1..)?))) {
+                Some(split) => split,
+                None => (rest, ""),
+            };
+            self.line += 1;
+            self.one_line(line.strip_suffix('\r').unwrap_or(line))?;
+            self.offset += (rest.len() - after.len()) as u64;
+            rest = after;
+        }
+        Ok(())
+    }
+
+    /// The lines before the first one that is not UTF-8 are as good as any.
+    fn block_with_bad_bytes(&mut self, block: &[u8]) -> Result<()> {
+        for line in block.split_inclusive(|byte| *byte == b'\n') {
+            match std::str::from_utf8(line) {
+                Ok(line) => self.lines(line)?,
+                Err(error) => {
+                    self.line += 1;
+                    return Err(self.refused(error.valid_up_to(), "not UTF-8"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn one_line(&mut self, line: &str) -> Result<()> {
+        if line.bytes().all(|byte| byte.is_ascii_whitespace()) {
+            return Ok(());
+        }
+        self.place += 1;
+        match message::read(line) {
+            Ok(Message::Record(record)) => self.record(&record),
+            Ok(Message::State(state)) => {
+                self.states += 1;
+                let stream = match &state.scope {
+                    Scope::All => None,
+                    Scope::Stream(descriptor) => Some(self.index_of(descriptor).ok_or_else(|| {
+                        self.refused(0, &format!("a STATE of stream {descriptor}, which is not in the catalog"))
+                    })?),
+                };
+                self.flow.state(self.place, stream, state)
+            }
+            Ok(Message::Status(descriptor, status)) => self.status(&descriptor, status),
+            Ok(Message::PassedOver) => Ok(()),
+            Ok(Message::Unknown(kind)) => {
+                self.warn_once(&kind);
+                Ok(())
+            }
+            Err(malformed) => Err(self.refused(malformed.at, &malformed.reason)),
+        }
+    }
+
+    fn record(&mut self, record: &Record<'_>) -> Result<()> {
+        let namespace = record.namespace.as_deref().filter(|namespace| !namespace.is_empty());
+        let known = self
+            .last
+            .as_ref()
+            .filter(|(_, last)| last.name == record.stream.as_ref() && last.namespace.as_deref() == namespace);
+        let stream = match known {
+            Some((stream, _)) => *stream,
+            None => {
+                let name = record.stream.as_ref().to_owned();
+                let descriptor = StreamDescriptor { name, namespace: namespace.map(ToOwned::to_owned) };
+                let Some(stream) = self.index_of(&descriptor) else {
+                    let what = format!("a record of stream {descriptor}, which is not in the catalog");
+                    return Err(self.refused(0, &what));
+                };
+                self.last = Some((stream, descriptor));
+                stream
+            }
+        };
+        if self.statuses.get(stream) == Some(&Some(StreamStatus::Complete)) {
+            return Err(self.refused(0, "a record of a stream that the source has declared COMPLETE"));
+        }
+        let Some(emitted_at) = record.emitted_at.checked_mul(1000) else {
+            return Err(self.refused(0, "a record whose `record.emitted_at` is no time in milliseconds"));
+        };
+        self.records += 1;
+        self.flow.record(stream, self.place, record.data, emitted_at)
+    }
+
+    fn status(&mut self, descriptor: &StreamDescriptor, status: StreamStatus) -> Result<()> {
+        self.any_status = true;
+        let Some(stream) = self.index_of(descriptor) else { return Ok(()) };
+        let Some(last) = self.statuses.get_mut(stream) else { return Ok(()) };
+        let before = last.replace(status);
+        if status == StreamStatus::Complete && before != Some(StreamStatus::Complete) {
+            self.flow.finish(stream)?;
+        }
+        Ok(())
+    }
+
+    /// Ends what has not ended yet. A source that tells statuses has to tell COMPLETE of every stream; one that tells
+    /// none has ended well when its output has.
+    fn end_streams(&mut self, streams: &[StreamDescriptor]) -> Result<Vec<StreamDescriptor>> {
+        let mut incomplete = Vec::new();
+        for (stream, descriptor) in streams.iter().enumerate() {
+            match self.statuses.get(stream).copied().flatten() {
+                Some(StreamStatus::Complete) => {}
+                None if !self.any_status => self.flow.finish(stream)?,
+                _ => {
+                    self.flow.close_at_cut(stream)?;
+                    incomplete.push(descriptor.clone());
+                }
+            }
+        }
+        self.flow.input_ended();
+        self.progress.read(self.records, self.offset, self.states);
+        Ok(incomplete)
+    }
+
+    fn index_of(&mut self, descriptor: &StreamDescriptor) -> Option<usize> {
+        self.key.clear();
+        write_key(&mut self.key, descriptor);
+        self.index.get(&self.key).copied()
+    }
+
+    fn warn_once(&mut self, kind: &str) {
+        const KNOWN: usize = 100;
+        if self.unknown_types.len() < KNOWN && !self.unknown_types.iter().any(|known| known == kind) {
+            let shown: String = kind.chars().take(40).collect();
+            tracing::warn!("Line {} has the unknown message type {shown:?}; such messages are passed over.", self.line);
+            self.unknown_types.push(kind.to_owned());
+        }
+    }
+
+    fn refused(&self, at: usize, what: &str) -> Error {
+        Error::system(format!(
+            "Line {} of the input (byte {}) is no valid message: {what}. The source that wrote it has to be corrected; \
+             what was acknowledged before stays.",
+            self.line,
+            self.offset + at as u64
+        ))
+    }
+
+    fn unreadable(&self, error: ReadError) -> Error {
+        match error {
+            ReadError::Io(error) => Error::transient("Standard input could not be read.").with_source(error),
+            ReadError::TooLong { size } => Error::config(format!(
+                "Line {} of the input (byte {}) is too long: {size} bytes have been read of it. Raise max_line_mb, or \
+                 have the source send smaller records.",
+                self.line + 1,
+                self.offset
+            )),
+        }
+    }
+}
+
+fn key_of(descriptor: &StreamDescriptor) -> String {
+    let mut key = String::new();
+    write_key(&mut key, descriptor);
+    key
+}
+
+/// Name and namespace in one text; the control character between them keeps `a` + `bc` and `ab` + `c` apart.
+fn write_key(key: &mut String, descriptor: &StreamDescriptor) {
+    key.push_str(&descriptor.name);
+    if let Some(namespace) = &descriptor.namespace {
+        key.push('\u{1f}');
+        key.push_str(namespace);
+    }
+}

@@ -1,0 +1,155 @@
+//! The ConfiguredAirbyteCatalog: which streams come, and what becomes of the rows that are there already.
+//!
+//! Read once before the first record. Whatever makes a sync impossible (no streams, a stream twice, a sync mode that
+//! is not supported) is found here and reported in one go; unknown fields are tolerated. The streams' JSON schemas
+//! are checked to be objects and not kept: the raw layout does not need them, and ten thousand of them are large.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use crate::error::{Error, Result, StreamDescriptor};
+
+/// The streams of one sync, in the catalog's order; never empty, no stream twice.
+#[derive(Debug)]
+pub struct Catalog {
+    /// The streams.
+    pub streams: Vec<Stream>,
+}
+
+/// One configured stream.
+#[derive(Debug, Clone)]
+pub struct Stream {
+    /// Name and namespace; a namespace that was null, missing or empty is `None`.
+    pub descriptor: StreamDescriptor,
+    /// What the sync does with rows that are in the table already.
+    pub disposition: Disposition,
+    /// The platform's number for this generation of the stream's data, where it sends one.
+    pub generation_id: Option<i64>,
+}
+
+/// What becomes of the rows that are there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disposition {
+    /// They stay.
+    Append,
+    /// They are replaced when the stream has ended well; they stay if they are of the same generation.
+    Truncate,
+}
+
+#[derive(Deserialize)]
+struct RawCatalog {
+    streams: Option<Vec<RawConfigured>>,
+}
+
+#[derive(Deserialize)]
+struct RawConfigured {
+    stream: Option<RawStream>,
+    destination_sync_mode: Option<String>,
+    generation_id: Option<i64>,
+    minimum_generation_id: Option<i64>,
+    #[serde(default, rename = "name")]
+    discovered_name: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct RawStream {
+    name: Option<String>,
+    namespace: Option<String>,
+    #[serde(default, rename = "json_schema")]
+    _json_schema: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+impl Catalog {
+    /// Reads the catalog file at `path`; every problem in it is a config error.
+    pub fn from_file(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Error::config(format!("The catalog file {} could not be read: {error}.", path.display())).with_source(error)
+        })?;
+        Self::from_json(&text)
+    }
+
+    /// Reads a catalog's JSON text.
+    pub fn from_json(text: &str) -> Result<Self> {
+        let raw: RawCatalog = serde_json::from_str(text).map_err(|error| {
+            Error::config(format!("The catalog is not a valid ConfiguredAirbyteCatalog: {error}.")).with_source(error)
+        })?;
+        let raw = raw.streams.unwrap_or_default();
+        if raw.is_empty() {
+            return Err(Error::config(
+                "The catalog has no streams. Select at least one stream for the connection (the file must be a \
+                 ConfiguredAirbyteCatalog: an object with a list `streams`).",
+            ));
+        }
+        let mut problems = Vec::new();
+        let mut streams = Vec::with_capacity(raw.len());
+        let mut seen = HashSet::with_capacity(raw.len());
+        for (position, configured) in raw.into_iter().enumerate() {
+            match Stream::from_raw(configured, position) {
+                Ok(stream) if !seen.insert(stream.descriptor.clone()) => {
+                    problems.push(format!("Stream {} is in the catalog twice.", stream.descriptor));
+                }
+                Ok(stream) => streams.push(stream),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if problems.is_empty() { Ok(Self { streams }) } else { Err(Error::config(problems.join("\n"))) }
+    }
+}
+
+impl Stream {
+    fn from_raw(raw: RawConfigured, position: usize) -> Result<Self, String> {
+        let Some(stream) = raw.stream else {
+            return Err(if raw.discovered_name.is_some() {
+                format!(
+                    "The catalog's streams[{position}] is a discovered stream, not a configured one: wrap it as \
+                     {{\"stream\": {{…}}, \"sync_mode\": …, \"destination_sync_mode\": …}}."
+                )
+            } else {
+                format!("The catalog's streams[{position}] has no `stream`.")
+            });
+        };
+        let name = stream.name.filter(|name| !name.is_empty());
+        let name = name.ok_or_else(|| format!("The catalog's streams[{position}].stream has no `name`."))?;
+        let descriptor = StreamDescriptor { name, namespace: stream.namespace.filter(|text| !text.is_empty()) };
+        let overwrite = match raw.destination_sync_mode.as_deref() {
+            Some("append") => false,
+            Some("overwrite") => true,
+            Some("append_dedup") => {
+                return Err(format!(
+                    "Stream {descriptor} asks for destination_sync_mode append_dedup, which this version does not \
+                     have. Choose append or overwrite."
+                ));
+            }
+            Some(other) => {
+                return Err(format!(
+                    "Stream {descriptor} has the unknown destination_sync_mode {other:?}. Known are append and \
+                     overwrite."
+                ));
+            }
+            None => {
+                return Err(format!("Stream {descriptor} has no destination_sync_mode. Choose append or overwrite."));
+            }
+        };
+        let generation = raw.generation_id.filter(|id| *id > 0);
+        let minimum = raw.minimum_generation_id.filter(|id| *id > 0);
+        let refresh = match (generation, minimum) {
+            (_, None) => false,
+            (Some(generation), Some(minimum)) if generation == minimum => true,
+            _ => {
+                return Err(format!(
+                    "Stream {descriptor} has a minimum_generation_id that is neither 0 nor its generation_id; such a \
+                     partial refresh is not supported."
+                ));
+            }
+        };
+        let disposition = if overwrite || refresh { Disposition::Truncate } else { Disposition::Append };
+        Ok(Self { descriptor, disposition, generation_id: generation })
+    }
+}
+
+#[cfg(test)]
+#[path = "catalog_tests.rs"]
+mod tests;

@@ -1,0 +1,77 @@
+//! What a catalog may say, and what each wrong one is told.
+
+use super::*;
+
+fn one(fields: &str) -> Result<Stream> {
+    let text = format!(r#"{{"streams":[{{"stream":{{"name":"users","json_schema":{{}}}},{fields}}}]}}"#);
+    let mut catalog = Catalog::from_json(&text)?;
+    catalog.streams.pop().ok_or_else(|| Error::system("empty"))
+}
+
+fn refused(text: &str) -> String {
+    match Catalog::from_json(text) {
+        Ok(catalog) => format!("accepted: {catalog:?}"),
+        Err(error) => error.message().to_owned(),
+    }
+}
+
+#[test]
+fn sync_modes_and_generations_decide_what_becomes_of_old_rows() -> Result<()> {
+    for (fields, expected) in [
+        (r#""destination_sync_mode":"append""#, Disposition::Append),
+        (r#""destination_sync_mode":"overwrite""#, Disposition::Truncate),
+        (r#""destination_sync_mode":"append","generation_id":3,"minimum_generation_id":0"#, Disposition::Append),
+        (r#""destination_sync_mode":"append","generation_id":3,"minimum_generation_id":3"#, Disposition::Truncate),
+        (r#""destination_sync_mode":"append","generation_id":null,"minimum_generation_id":null"#, Disposition::Append),
+        (r#""destination_sync_mode":"append","generation_id":0,"minimum_generation_id":0"#, Disposition::Append),
+    ] {
+        assert_eq!(one(fields)?.disposition, expected, "{fields}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_namespace_that_is_null_missing_or_empty_is_none() -> Result<()> {
+    for namespace in ["", r#""namespace":null,"#, r#""namespace":"","#] {
+        let text =
+            format!(r#"{{"streams":[{{"stream":{{{namespace}"name":"a"}},"destination_sync_mode":"append"}}]}}"#);
+        assert!(Catalog::from_json(&text)?.streams.iter().all(|stream| stream.descriptor.namespace.is_none()));
+    }
+    Ok(())
+}
+
+#[test]
+fn every_problem_of_a_catalog_is_told_at_once() {
+    let said = refused(
+        r#"{"streams":[{"stream":{"name":"a"},"destination_sync_mode":"append"},
+            {"stream":{"name":"a","namespace":""},"destination_sync_mode":"append"},
+            {"stream":{"name":"b"},"destination_sync_mode":"upsert"},
+            {"stream":{"name":"c"},"destination_sync_mode":"append_dedup"},
+            {"stream":{"name":"d"}}, {"stream":{}}, {"name":"e"},
+            {"stream":{"name":"f"},"destination_sync_mode":"append","generation_id":3,"minimum_generation_id":2}]}"#,
+    );
+    for part in [
+        "Stream a is in the catalog twice",
+        "unknown destination_sync_mode \"upsert\"",
+        "append_dedup, which this version",
+        "Stream d has no destination_sync_mode",
+        "streams[5].stream has no `name`",
+        "streams[6] is a discovered stream",
+        "partial refresh",
+    ] {
+        assert!(said.contains(part), "{part} is missing in: {said}");
+    }
+}
+
+#[test]
+fn a_catalog_without_streams_or_without_json_is_a_config_error() {
+    for (text, part) in [
+        (r#"{"streams":[]}"#, "no streams"),
+        (r#"{}"#, "no streams"),
+        ("[]", "not a valid"),
+        ("{", "line 1"),
+        (r#"{"streams":[{"stream":{"name":7}}]}"#, "line 1"),
+    ] {
+        assert!(refused(text).contains(part), "{text}: {}", refused(text));
+    }
+}

@@ -1,0 +1,7 @@
+//! What crosses stdin and stdout: the Airbyte protocol, read line by line and written one whole line at a time.
+
+pub mod catalog;
+pub mod message;
+pub mod reader;
+pub mod scan;
+pub mod writer;

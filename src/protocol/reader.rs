@@ -1,0 +1,140 @@
+//! Standard input in large blocks that end at a line's end.
+//!
+//! A block is what one read gave, cut after its last line end; the rest begins the next block. A source that sends a
+//! line and waits is heard at once, a fast one is read in blocks of 256 KiB. Splitting into lines is the caller's.
+
+use std::io::Read;
+
+/// How much is asked for at once, in bytes.
+const READ_SIZE: usize = 256 * 1024;
+
+/// Why no more lines can be read.
+#[derive(Debug)]
+pub enum ReadError {
+    /// The input failed.
+    Io(std::io::Error),
+    /// A line is longer than the limit; `size` bytes of it had been read.
+    TooLong {
+        /// Bytes of the line that had been read when it was given up.
+        size: usize,
+    },
+}
+
+/// Reads blocks of whole lines.
+pub struct BlockReader<R> {
+    input: R,
+    rest: Vec<u8>,
+    max_line: usize,
+    ended: bool,
+}
+
+impl<R: Read> BlockReader<R> {
+    /// Reads from `input`; a line of more than `max_line` bytes is an error.
+    pub fn new(input: R, max_line: usize) -> Self {
+        Self { input, rest: Vec::new(), max_line, ended: false }
+    }
+
+    /// The next block of whole lines, in `buffer` (whose memory is used again), or `None` at the end of the input.
+    ///
+    /// Every block ends with `\n`, but for the last one, which may lack it.
+    pub fn next_block(&mut self, mut buffer: Vec<u8>) -> Result<Option<Vec<u8>>, ReadError> {
+        buffer.clear();
+        buffer.append(&mut self.rest);
+        let mut searched = 0;
+        while !self.ended {
+            let filled = buffer.len();
+            buffer.resize(filled + READ_SIZE, 0);
+            let target = buffer.get_mut(filled..).unwrap_or_default();
+            let read = loop {
+                match self.input.read(target) {
+                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                    outcome => break outcome.map_err(ReadError::Io)?,
+                }
+            };
+            buffer.truncate(filled + read);
+            if read == 0 {
+                self.ended = true;
+                break;
+            }
+            if let Some(end) = memchr::memrchr(b'\n', buffer.get(searched..).unwrap_or_default()) {
+                self.rest.extend_from_slice(buffer.get(searched + end + 1..).unwrap_or_default());
+                buffer.truncate(searched + end + 1);
+                return self.within_limit(buffer).map(Some);
+            }
+            searched = buffer.len();
+            if searched > self.max_line {
+                return Err(ReadError::TooLong { size: searched });
+            }
+        }
+        if buffer.is_empty() { Ok(None) } else { self.within_limit(buffer).map(Some) }
+    }
+
+    /// Lines are looked at one by one only in a block that is long enough to hold one over the limit.
+    fn within_limit(&self, buffer: Vec<u8>) -> Result<Vec<u8>, ReadError> {
+        if buffer.len() > self.max_line {
+            let longest = buffer.split(|byte| *byte == b'\n').map(<[u8]>::len).max().unwrap_or(0);
+            if longest > self.max_line {
+                return Err(ReadError::TooLong { size: longest });
+            }
+        }
+        Ok(buffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Gives its pieces one a read.
+    struct Pieces(Vec<Vec<u8>>);
+
+    impl Read for Pieces {
+        fn read(&mut self, target: &mut [u8]) -> std::io::Result<usize> {
+            let Some(first) = self.0.first_mut() else { return Ok(0) };
+            let count = first.len().min(target.len());
+            target[..count].copy_from_slice(&first[..count]);
+            first.drain(..count);
+            if first.is_empty() {
+                self.0.remove(0);
+            }
+            Ok(count)
+        }
+    }
+
+    fn blocks(pieces: &[&str], max_line: usize) -> Result<Vec<String>, ReadError> {
+        let pieces = pieces.iter().map(|piece| piece.as_bytes().to_vec()).collect();
+        let mut reader = BlockReader::new(Pieces(pieces), max_line);
+        let mut all = Vec::new();
+        while let Some(block) = reader.next_block(Vec::new())? {
+            all.push(String::from_utf8_lossy(&block).into_owned());
+        }
+        Ok(all)
+    }
+
+    #[test]
+    fn a_line_is_heard_as_soon_as_it_is_whole() {
+        assert_eq!(blocks(&["a\nb", "c\n", "d"], 99).ok(), Some(vec!["a\n".into(), "bc\n".into(), "d".into()]));
+        assert_eq!(blocks(&[], 99).ok(), Some(vec![]));
+    }
+
+    #[test]
+    fn a_line_over_the_limit_is_an_error_that_tells_its_size() {
+        assert!(matches!(blocks(&["aaaa", "aaaa"], 5), Err(ReadError::TooLong { size: 8 })));
+        assert!(matches!(blocks(&["aaaaaaaa\nb\n"], 5), Err(ReadError::TooLong { size: 8 })));
+        assert!(matches!(blocks(&["b\n", "aaaaaaaa"], 5), Err(ReadError::TooLong { size: 8 })));
+        assert_eq!(blocks(&["a\nb\nc\nd\ne\nf\n"], 5).ok().map(|all| all.concat()), Some("a\nb\nc\nd\ne\nf\n".into()));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_reads_no_byte_is_lost(pieces in prop::collection::vec("[ab\n]{1,9}", 0..20)) {
+            let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
+            let read = blocks(&pieces, 1000).unwrap_or_default();
+            prop_assert_eq!(read.concat(), pieces.concat());
+            for block in read.iter().rev().skip(1) {
+                prop_assert!(block.ends_with('\n'));
+            }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! A stream's staged files and their log: what has left memory and is not yet in the final table.
+//!
+//! Row groups of one stream are appended to its open file; a file that is long enough is ended and the next one begun;
+//! closing a *batch* ends the open file and commits all files since the last batch to the staging folder's own Delta
+//! log, in one commit. What a killed sync leaves is cleared away by `sweep`.
+
+pub mod sweep;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::delta::actions::{Commit, DataFile, NewTable};
+use crate::encode::parquet::{Encoder, PartFile, RowGroup};
+use crate::error::{Error, Result};
+use crate::storage::layout::{Target, commit_path, part_name};
+use crate::storage::{Put, Storage, Upload};
+
+/// Table property of a staging table that names the final table its files are for.
+const FINAL_TABLE: &str = "airbyte.finalTable";
+
+/// The application id under which a sync's batches are counted in every log it writes.
+pub fn application_id(sync: Uuid) -> String {
+    format!("destination-databricks/{sync}")
+}
+
+/// What all streams of a sync share while they stage.
+pub struct Stage {
+    /// Where files go.
+    pub storage: Storage,
+    /// Makes files.
+    pub encoder: Encoder,
+    /// For names and times.
+    pub clock: Arc<dyn Clock>,
+    /// The sync.
+    pub sync: Uuid,
+    /// The staging tables' columns, as Delta writes them.
+    pub schema: Arc<str>,
+    /// Compressed bytes after which a file is ended and the next one begun.
+    pub file_size: u64,
+    /// Counts files, for their names.
+    pub parts: AtomicU64,
+}
+
+/// Files that are staged and committed together, and loaded together or not at all.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// Counts a stream's batches, from 1.
+    pub number: i64,
+    /// Its files, in the stream's staging folder.
+    pub files: Vec<DataFile>,
+}
+
+impl Batch {
+    /// How many rows it has.
+    pub fn rows(&self) -> u64 {
+        self.files.iter().map(|file| file.stats.rows).sum()
+    }
+
+    /// How many bytes its files have.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.size).sum()
+    }
+}
+
+/// One stream's staging.
+pub struct StagedStream {
+    target: Arc<Target>,
+    open: Option<OpenFile>,
+    files: Vec<DataFile>,
+    batches: i64,
+}
+
+struct OpenFile {
+    name: String,
+    file: PartFile,
+    upload: Upload,
+    size: u64,
+}
+
+impl StagedStream {
+    /// A stream that has staged nothing.
+    pub fn new(target: Arc<Target>) -> Self {
+        Self { target, open: None, files: Vec::new(), batches: 0 }
+    }
+
+    /// Appends a row group to the open file, beginning one if there is none.
+    pub async fn append(&mut self, stage: &Stage, group: RowGroup) -> Result<()> {
+        let mut open = match self.open.take() {
+            Some(open) => open,
+            None => {
+                let part = stage.parts.fetch_add(1, Ordering::Relaxed);
+                let name = part_name(stage.sync, part, stage.clock.now_ms());
+                let upload = stage.storage.upload(&format!("{}/{name}", self.target.staging));
+                OpenFile { name, file: stage.encoder.begin_file()?, upload, size: 0 }
+            }
+        };
+        let bytes = open.file.append(group)?;
+        open.size += bytes.len() as u64;
+        open.upload.write(bytes).await?;
+        let full = open.size >= stage.file_size;
+        self.open = Some(open);
+        if full { self.end_file(stage).await } else { Ok(()) }
+    }
+
+    /// Ends the open file, if there is one; it stays part of the batch that is open.
+    pub async fn end_file(&mut self, stage: &Stage) -> Result<()> {
+        let Some(OpenFile { name, file, mut upload, .. }) = self.open.take() else { return Ok(()) };
+        let (bytes, stats) = file.finish()?;
+        upload.write(bytes).await?;
+        let size = upload.finish().await?;
+        let stats = stats.ok_or_else(|| Error::system("A staged file has no rows."))?;
+        self.files.push(DataFile { name, size, modified_ms: stage.clock.now_ms(), stats });
+        Ok(())
+    }
+
+    /// Closes the batch: ends the open file and commits the batch's files to the staging log. `None` without rows.
+    pub async fn close_batch(&mut self, stage: &Stage) -> Result<Option<Batch>> {
+        self.end_file(stage).await?;
+        if self.files.is_empty() {
+            return Ok(None);
+        }
+        let files = std::mem::take(&mut self.files);
+        let version = u64::try_from(self.batches).unwrap_or(0);
+        self.batches += 1;
+        let create = (version == 0).then(|| NewTable {
+            id: Uuid::now_v7(),
+            schema: &stage.schema,
+            description: format!("Staged for stream {}", self.target.stream),
+            configuration: BTreeMap::from([(FINAL_TABLE.to_owned(), self.target.table.clone())]),
+        });
+        let commit = Commit { create, transactions: vec![(application_id(stage.sync), self.batches)], add: &files };
+        let path = commit_path(&self.target.staging, version);
+        match stage.storage.put_new(&path, commit.to_bytes(stage.clock.now_ms())).await? {
+            Put::Created => Ok(Some(Batch { number: self.batches, files })),
+            Put::Exists => Err(Error::system(format!(
+                "{} was written by somebody else. Nobody but this sync may write to its staging folder.",
+                stage.storage.shown(&path)
+            ))),
+        }
+    }
+
+    /// Gives up what is not committed.
+    pub async fn abandon(&mut self) {
+        if let Some(open) = self.open.take() {
+            open.upload.abort().await;
+        }
+    }
+}

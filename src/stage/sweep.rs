@@ -1,0 +1,73 @@
+//! Clears away what dead syncs left: their staging folders, and files that reached a table's folder but no commit.
+//!
+//! A dead sync's own staging log says which files it had for which table, batch by batch; the table's log says up to
+//! which batch that sync was loaded. What lies between the two belongs to nobody. A log that cannot be read is a reason
+//! to leave everything where it is and say so: the next sync tries again.
+
+use std::collections::BTreeMap;
+
+use super::{FINAL_TABLE, application_id};
+use crate::delta::actions::CommitSummary;
+use crate::delta::table::TableLog;
+use crate::error::{Result, ResultExt};
+use crate::storage::layout::DELTA_LOG;
+use crate::storage::{Lease, Storage};
+
+/// Sweeps every dead sync's left-overs; how many syncs that were.
+pub async fn sweep(storage: &Storage, tables: &TableLog) -> Result<usize> {
+    let mut swept = 0;
+    for lease in Lease::take_dead(storage)? {
+        let sync = lease.sync();
+        match clear_tables(storage, tables, &lease).await.and_then(|()| lease.remove()) {
+            Ok(()) => swept += 1,
+            Err(error) => {
+                tracing::warn!("What sync {sync} left could not be cleared away: {}", error.internal_message());
+            }
+        }
+    }
+    Ok(swept)
+}
+
+/// Removes from the tables' folders what this sync moved there and never committed.
+pub async fn clear_tables(storage: &Storage, tables: &TableLog, lease: &Lease) -> Result<()> {
+    let app_id = application_id(lease.sync());
+    let mut staged: BTreeMap<String, Vec<CommitSummary>> = BTreeMap::new();
+    for path in storage.list(&lease.sync().to_string()).await? {
+        let Some((folder, _)) = path.split_once(&format!("/{DELTA_LOG}/")).filter(|_| path.ends_with(".json")) else {
+            continue;
+        };
+        let commit = CommitSummary::read(&storage.get(&path).await?);
+        staged.entry(folder.to_owned()).or_default().push(commit);
+    }
+    for (folder, commits) in staged {
+        let table = commits.iter().find_map(|commit| commit.configuration.as_ref()?.get(FINAL_TABLE));
+        if let Some(table) = table {
+            clear_table(storage, tables, table, &app_id, &commits).await.context(|| folder)?;
+        }
+    }
+    Ok(())
+}
+
+async fn clear_table(
+    storage: &Storage,
+    tables: &TableLog,
+    table: &str,
+    app_id: &str,
+    commits: &[CommitSummary],
+) -> Result<()> {
+    let log = format!("{table}/{DELTA_LOG}");
+    let loaded = if storage.has_any(&log).await? {
+        tokio::task::block_in_place(|| tables.read(table)?.transaction(app_id))?.unwrap_or(0)
+    } else {
+        0
+    };
+    let batch =
+        |commit: &CommitSummary| commit.transactions.iter().find(|(id, _)| id == app_id).map(|(_, batch)| *batch);
+    for commit in commits.iter().filter(|commit| batch(commit).is_some_and(|batch| batch > loaded)) {
+        for file in &commit.added {
+            storage.delete(&format!("{table}/{file}")).await?;
+        }
+    }
+    Lease::remove_temporaries(storage, table)?;
+    Lease::remove_temporaries(storage, &log)
+}

@@ -1,0 +1,132 @@
+//! The names of everything that is written: one place that knows where a stream's files, table and staging lie.
+//!
+//! All paths are relative to the storage's root. `<schema>/<stream>` is a table, `<sync id>/[<namespace>/]<stream>` a
+//! staging folder. A sync's id has dashes and identifiers have none, so the two can never meet.
+
+use std::collections::HashMap;
+
+use chrono::DateTime;
+use uuid::Uuid;
+
+use crate::error::{Error, Result, StreamDescriptor};
+use crate::protocol::catalog::{Catalog, Disposition, Stream};
+use crate::schema::naming::{identifier, staging_folder};
+
+/// Folder of a Delta table's log, inside the table's folder.
+pub const DELTA_LOG: &str = "_delta_log";
+
+/// Where one stream goes.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The stream.
+    pub stream: StreamDescriptor,
+    /// What becomes of the rows that are in the table already.
+    pub disposition: Disposition,
+    /// The platform's number for this generation of the stream's data, where it sends one.
+    pub generation_id: Option<i64>,
+    /// The table's folder.
+    pub table: String,
+    /// The staging folder.
+    pub staging: String,
+}
+
+/// The places of all streams of a sync, in the catalog's order.
+///
+/// # Errors
+/// A config error that names every pair of streams that would end in one table.
+pub fn targets(catalog: &Catalog, default_schema: &str, sync: Uuid) -> Result<Vec<Target>> {
+    let targets: Vec<Target> = catalog.streams.iter().map(|stream| target(stream, default_schema, sync)).collect();
+    let mut problems = Vec::new();
+    let mut first: HashMap<&str, &Target> = HashMap::with_capacity(targets.len());
+    for target in &targets {
+        match first.get(target.table.as_str()) {
+            Some(other) => problems.push(format!(
+                "Streams {} and {} would both end in table {}. Rename one, or give it a namespace of its own.",
+                other.stream,
+                target.stream,
+                target.table.replace('/', ".")
+            )),
+            None => {
+                first.insert(&target.table, target);
+            }
+        }
+    }
+    if problems.is_empty() { Ok(targets) } else { Err(Error::config(problems.join("\n"))) }
+}
+
+fn target(stream: &Stream, default_schema: &str, sync: Uuid) -> Target {
+    let name = identifier(&stream.descriptor.name);
+    let namespace = stream.descriptor.namespace.as_deref().map(identifier);
+    let schema = namespace.clone().unwrap_or_else(|| identifier(default_schema));
+    let staging = match &namespace {
+        Some(namespace) => format!("{sync}/{}/{}", staging_folder(namespace), staging_folder(&name)),
+        None => format!("{sync}/{}", staging_folder(&name)),
+    };
+    Target {
+        stream: stream.descriptor.clone(),
+        disposition: stream.disposition,
+        generation_id: stream.generation_id,
+        table: format!("{schema}/{name}"),
+        staging,
+    }
+}
+
+/// The name of the `part`th file that `sync` makes: unique among all files of all syncs, whatever the clock says.
+pub fn part_name(sync: Uuid, part: u64, now_ms: i64) -> String {
+    let date = DateTime::from_timestamp_millis(now_ms).unwrap_or_default().format("%Y_%m_%d");
+    format!("{date}_{now_ms}_{part}_{}.parquet", sync.simple())
+}
+
+/// The path of version `version` of the log of the Delta table in `folder`.
+pub fn commit_path(folder: &str, version: u64) -> String {
+    format!("{folder}/{DELTA_LOG}/{version:020}.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn catalog(streams: &[(&str, Option<&str>)]) -> Catalog {
+        let stream = |(name, namespace): &(&str, Option<&str>)| Stream {
+            descriptor: StreamDescriptor { name: (*name).into(), namespace: namespace.map(Into::into) },
+            disposition: Disposition::Append,
+            generation_id: None,
+        };
+        Catalog { streams: streams.iter().map(stream).collect() }
+    }
+
+    #[test]
+    fn a_table_lies_in_its_namespace_or_the_configured_schema() -> Result<()> {
+        let sync = Uuid::nil();
+        let targets =
+            targets(&catalog(&[("Users", None), ("Users", Some("Público")), ("_x", None)]), "My Schema", sync)?;
+        let places: Vec<_> = targets.iter().map(|t| (t.table.as_str(), t.staging.as_str())).collect();
+        assert_eq!(
+            places,
+            [
+                ("my_schema/users", "00000000-0000-0000-0000-000000000000/users"),
+                ("publico/users", "00000000-0000-0000-0000-000000000000/publico/users"),
+                ("my_schema/_x", "00000000-0000-0000-0000-000000000000/x-_x"),
+            ]
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn two_streams_that_end_in_one_table_are_a_config_error_that_names_both() {
+        let streams = [("Users", None), ("users", Some("default")), ("a b", None), ("a_b", None), ("ok", None)];
+        let error = targets(&catalog(&streams), "default", Uuid::nil());
+        let message = error.err().map(|error| error.message().to_owned()).unwrap_or_default();
+        assert!(message.contains("Users and default.users would both end in table default.users"), "{message}");
+        assert!(message.contains("a b and a_b"), "{message}");
+        assert!(!message.contains("ok"), "{message}");
+    }
+
+    #[test]
+    fn a_part_is_named_by_date_time_number_and_sync() {
+        assert_eq!(
+            part_name(Uuid::nil(), 7, 1_795_177_271_874),
+            "2026_11_20_1795177271874_7_00000000000000000000000000000000.parquet"
+        );
+    }
+}

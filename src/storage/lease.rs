@@ -1,0 +1,186 @@
+//! The lease of a sync: who is alive and who is dead is known, not guessed.
+//!
+//! A sync holds a lock on the file `sync.lock` in its staging folder for as long as its process lives; the operating
+//! system gives the lock back when the process ends, however it ends. Whoever gets the lock of another sync's folder
+//! therefore knows that it is dead, and holds the only right to clear it away.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::Storage;
+use crate::error::{Error, Result};
+
+const LOCK: &str = "sync.lock";
+/// Written when a folder is left on purpose: its sync has ended, and its user asked to keep what it staged.
+const KEPT: &str = "sync.kept";
+/// A folder without a lock file is one that is being made just now, or one whose maker died at that moment.
+const NEWBORN: Duration = Duration::from_secs(600);
+
+/// The right to a staging folder.
+pub struct Lease {
+    sync: Uuid,
+    folder: PathBuf,
+    _lock: Option<File>,
+}
+
+impl Lease {
+    /// Makes a staging folder with an id from `new_id` and takes its lease.
+    pub fn begin(storage: &Storage, mut new_id: impl FnMut() -> Uuid) -> Result<Self> {
+        let failed = |error: std::io::Error| {
+            Error::config(format!(
+                "No staging folder could be made in {}: {error}. Check that this program may write there.",
+                storage.shown
+            ))
+            .with_source(error)
+        };
+        loop {
+            let sync = new_id();
+            let folder = storage.folder.join(sync.to_string());
+            std::fs::create_dir_all(&folder).map_err(failed)?;
+            let lock = File::create(folder.join(LOCK)).map_err(failed)?;
+            let ours = lock.try_lock().is_ok() && folder.join(LOCK).exists();
+            if ours {
+                return Ok(Self { sync, folder, _lock: Some(lock) });
+            }
+        }
+    }
+
+    /// The folders of all syncs that died, each with its lease taken; those of living syncs are left out.
+    pub fn take_dead(storage: &Storage) -> Result<Vec<Self>> {
+        let failed = |error: std::io::Error| {
+            Error::config(format!("{} could not be listed: {error}.", storage.shown)).with_source(error)
+        };
+        let mut dead = Vec::new();
+        for entry in std::fs::read_dir(&storage.folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name();
+            let Some(sync) = name.to_str().filter(|name| name.len() == 36).and_then(|name| Uuid::parse_str(name).ok())
+            else {
+                continue;
+            };
+            if let Some(lock) = lock_of_the_dead(&entry.path()) {
+                dead.push(Self { sync, folder: entry.path(), _lock: lock });
+            }
+        }
+        Ok(dead)
+    }
+
+    /// The sync's id, which is its staging folder's name.
+    pub fn sync(&self) -> Uuid {
+        self.sync
+    }
+
+    /// Removes the staging folder and all that is in it; the lock goes last, so that a kill half-way is found again.
+    pub fn remove(self) -> Result<()> {
+        let removed = remove_contents(&self.folder).and_then(|()| {
+            remove_file_if_there(&self.folder.join(LOCK))?;
+            std::fs::remove_dir(&self.folder)
+        });
+        removed.map_err(|error| {
+            Error::transient(format!("The staging folder {} could not be removed.", self.folder.display()))
+                .with_source(error)
+        })
+    }
+
+    /// Leaves the staging folder where it is, marked so that no later sync sweeps it.
+    pub fn keep(self) -> Result<()> {
+        let kept = File::create(self.folder.join(KEPT)).and_then(|_| remove_file_if_there(&self.folder.join(LOCK)));
+        kept.map_err(|error| {
+            Error::transient(format!("The staging folder {} could not be marked.", self.folder.display()))
+                .with_source(error)
+        })
+    }
+
+    /// Removes what a killed process leaves in `relative` while it writes a file: `name#number`, never listed as a file.
+    pub fn remove_temporaries(storage: &Storage, relative: &str) -> Result<()> {
+        let folder = storage.folder.join(relative);
+        let Ok(entries) = std::fs::read_dir(&folder) else { return Ok(()) };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let temporary = name
+                .to_str()
+                .and_then(|name| name.rsplit_once('#'))
+                .is_some_and(|(_, number)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()));
+            if temporary {
+                remove_file_if_there(&entry.path()).map_err(|error| {
+                    Error::transient(format!("{} could not be removed.", entry.path().display())).with_source(error)
+                })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `None`: alive, kept, or too young to tell. `Some(None)`: dead without a lock file.
+fn lock_of_the_dead(folder: &Path) -> Option<Option<File>> {
+    if folder.join(KEPT).exists() {
+        return None;
+    }
+    match File::open(folder.join(LOCK)) {
+        Ok(lock) => match lock.try_lock() {
+            Ok(()) => Some(Some(lock)),
+            Err(TryLockError::WouldBlock | TryLockError::Error(_)) => None,
+        },
+        Err(_) => {
+            let age = std::fs::metadata(folder).and_then(|metadata| metadata.modified()).ok()?.elapsed().ok()?;
+            (age > NEWBORN).then_some(None)
+        }
+    }
+}
+
+fn remove_contents(folder: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name() == LOCK {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            std::fs::remove_dir_all(entry.path())?;
+        } else {
+            remove_file_if_there(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn remove_file_if_there(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::StorageSettings;
+
+    #[test]
+    fn only_the_dead_are_found_and_what_was_kept_stays() -> Result<(), Box<dyn std::error::Error>> {
+        let root = tempfile::tempdir()?;
+        let storage = Storage::open(&StorageSettings::Local { path: root.path().into() })?;
+        let alive = Lease::begin(&storage, Uuid::now_v7)?;
+        let kept = Lease::begin(&storage, Uuid::now_v7)?;
+        let kept_folder = kept.folder.clone();
+        kept.keep()?;
+        let died = Lease::begin(&storage, Uuid::now_v7)?;
+        let dead_sync = died.sync();
+        std::fs::create_dir_all(died.folder.join("users"))?;
+        drop(died);
+        std::fs::create_dir(root.path().join(Uuid::now_v7().to_string()))?;
+        std::fs::create_dir(root.path().join("public"))?;
+
+        let dead = Lease::take_dead(&storage)?;
+        assert_eq!(dead.iter().map(Lease::sync).collect::<Vec<_>>(), [dead_sync]);
+        assert!(Lease::take_dead(&storage)?.is_empty(), "one sweeper at a time");
+        for lease in dead {
+            lease.remove()?;
+        }
+        assert!(!root.path().join(dead_sync.to_string()).exists());
+        assert!(kept_folder.exists() && alive.folder.exists());
+        Ok(())
+    }
+}

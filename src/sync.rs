@@ -1,0 +1,186 @@
+//! One sync from beginning to end, as `write` and `check` run it: prepare, transfer, clean up.
+//!
+//! [`Sync::prepare`] does everything that can fail for the user's sake before the first record is read: it takes a
+//! lease on a staging folder, clears away what dead syncs left, and opens every stream's table.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use tokio::runtime::Handle;
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::delta::actions::schema_string;
+use crate::delta::table::TableLog;
+use crate::encode::parquet::Encoder;
+use crate::error::{Error, Kind, Result};
+use crate::load::Loader;
+use crate::load::direct::Direct;
+use crate::pipeline::progress::Progress;
+use crate::pipeline::stop::Stop;
+use crate::pipeline::{self, Limits, OpenStream, Outcome, Setup};
+use crate::protocol::catalog::Catalog;
+use crate::protocol::writer::ProtocolWriter;
+use crate::schema::{arrow, avro};
+use crate::stage::sweep::{clear_tables, sweep};
+use crate::stage::{Stage, StagedStream};
+use crate::storage::layout::{Target, targets};
+use crate::storage::{Lease, Storage};
+
+/// Compressed bytes after which a file is ended and the next one begun.
+const FILE_SIZE: u64 = 128 << 20;
+/// Buffers and what is under way get this part of the memory limit: encoding, reading and the program need the rest.
+const BUFFER_SHARE: usize = 4;
+/// Tables opened at the same time.
+const OPENING: usize = 16;
+
+/// What a sync works with, whatever it does.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Where messages go.
+    pub writer: Arc<ProtocolWriter>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Set when somebody wishes to stop.
+    pub stop: Stop,
+}
+
+/// A sync that is ready to take records.
+pub struct Sync {
+    storage: Storage,
+    tables: TableLog,
+    lease: Lease,
+    setup: Setup,
+    purge: bool,
+}
+
+/// What is left to do when the records are through.
+pub struct CleanUp {
+    storage: Storage,
+    tables: TableLog,
+    lease: Lease,
+    purge: bool,
+}
+
+impl Sync {
+    /// Gets everything ready for the streams of `catalog`. Reads nothing from the input and changes no table.
+    pub async fn prepare(config: &Config, catalog: &Catalog, around: &Surroundings) -> Result<Self> {
+        let storage = Storage::open(&config.storage)?;
+        let tables = TableLog::new(&storage, &Handle::current());
+        // Before anything is made: two streams for one table must leave no trace.
+        targets(catalog, &config.schema, Uuid::nil())?;
+        let lease = Lease::begin(&storage, Uuid::now_v7)?;
+        match Self::open(config, catalog, around, &storage, &tables, lease.sync()).await {
+            Ok(setup) => Ok(Self { storage, tables, lease, setup, purge: config.purge_staging_data }),
+            Err(error) => {
+                lease.remove()?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn open(
+        config: &Config,
+        catalog: &Catalog,
+        around: &Surroundings,
+        storage: &Storage,
+        tables: &TableLog,
+        sync: Uuid,
+    ) -> Result<Setup> {
+        let swept = sweep(storage, tables).await?;
+        if swept > 0 {
+            tracing::info!("Cleared away what {swept} earlier syncs left when they were killed.");
+        }
+        let row = arrow::from_avro(&avro::raw_row()?)?;
+        let schema: Arc<str> = schema_string(&row)?.into();
+        let loader = Direct::new(storage, tables, Arc::clone(&around.clock), sync, Arc::clone(&schema));
+        let streams = open_streams(&loader, targets(catalog, &config.schema, sync)?).await?;
+        let progress = Arc::new(Progress::new(streams.iter().map(|stream| &stream.descriptor)));
+        Ok(Setup {
+            streams,
+            stage: Stage {
+                storage: storage.clone(),
+                encoder: Encoder::new(&row, config.tuning.compression)?,
+                clock: Arc::clone(&around.clock),
+                sync,
+                schema,
+                file_size: FILE_SIZE,
+                parts: AtomicU64::new(0),
+            },
+            limits: Limits {
+                memory: config.tuning.memory_limit / BUFFER_SHARE,
+                flush_size: config.tuning.flush_size,
+                flush_interval: config.tuning.flush_interval,
+            },
+            max_line: config.tuning.max_line,
+            writer: Arc::clone(&around.writer),
+            clock: Arc::clone(&around.clock),
+            stop: around.stop.clone(),
+            progress,
+        })
+    }
+
+    /// The sync's counters.
+    pub fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.setup.progress)
+    }
+
+    /// The sync's id: the name of its staging folder.
+    pub fn id(&self) -> Uuid {
+        self.lease.sync()
+    }
+
+    /// Moves everything that `input` gives into the tables.
+    pub async fn transfer(self, input: impl Read + Send + 'static) -> (Outcome, CleanUp) {
+        let Self { storage, tables, lease, setup, purge } = self;
+        let outcome = pipeline::run(input, setup).await;
+        (outcome, CleanUp { storage, tables, lease, purge })
+    }
+}
+
+impl CleanUp {
+    /// Removes the staging folder, or leaves it where the user asked for that. After a failure, files that reached a
+    /// table's folder and no commit are removed first. A sync whose work goes on is left to the next one.
+    pub async fn run(self, outcome: &Outcome) -> Result<()> {
+        if !outcome.idle {
+            return Ok(());
+        }
+        if outcome.result.is_err() {
+            clear_tables(&self.storage, &self.tables, &self.lease).await?;
+        }
+        if self.purge { self.lease.remove() } else { self.lease.keep() }
+    }
+}
+
+/// Opens every table; the problems of all of them that a user can mend are told together.
+async fn open_streams(loader: &Direct, targets: Vec<Target>) -> Result<Vec<OpenStream>> {
+    let open = |target: Target| async move {
+        let target = Arc::new(target);
+        let table = loader.open(Arc::clone(&target)).await?;
+        Ok(OpenStream { descriptor: target.stream.clone(), table, staged: StagedStream::new(target) })
+    };
+    let opened: Vec<Result<OpenStream>> = stream::iter(targets).map(open).buffered(OPENING).collect().await;
+    let mut streams = Vec::with_capacity(opened.len());
+    let mut problems: Vec<Error> = Vec::new();
+    for outcome in opened {
+        match outcome {
+            Ok(stream) => streams.push(stream),
+            Err(error) => problems.push(error),
+        }
+    }
+    if problems.len() > 1 && problems.iter().all(|problem| problem.kind() == Kind::Config) {
+        let all: Vec<&str> = problems.iter().map(Error::message).collect();
+        return Err(Error::config(all.join("\n")));
+    }
+    match problems.into_iter().next() {
+        Some(problem) => Err(problem),
+        None => Ok(streams),
+    }
+}
+
+/// How long between two looks at the counters for the line on the terminal.
+pub const TERMINAL_INTERVAL: Duration = Duration::from_millis(200);

@@ -1,0 +1,121 @@
+//! What the program says of itself while it runs: LOG messages for the orchestrator, a line on the terminal for people.
+//!
+//! Events of `tracing` become LOG messages on stdout, through the protocol writer; our own from INFO on, those of the
+//! libraries from WARN on. When stderr is a terminal, a live line there shows how far the sync is.
+
+use std::fmt::Write as _;
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::pipeline::progress::{Progress, Snapshot};
+use crate::protocol::writer::{Level, ProtocolWriter};
+
+/// Sends events to `writer` from now on.
+pub fn start(writer: &Arc<ProtocolWriter>) {
+    // A second start (in tests) leaves the first one in place.
+    let _ = tracing_subscriber::registry().with(ProtocolLayer { writer: Arc::clone(writer) }).try_init();
+}
+
+struct ProtocolLayer {
+    writer: Arc<ProtocolWriter>,
+}
+
+impl<S: Subscriber> Layer<S> for ProtocolLayer {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>, _: Context<'_, S>) -> bool {
+        let ours = metadata.target().starts_with("destination_databricks");
+        *metadata.level() <= if ours { tracing::Level::INFO } else { tracing::Level::WARN }
+    }
+
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let level = match *event.metadata().level() {
+            tracing::Level::ERROR => Level::Error,
+            tracing::Level::WARN => Level::Warn,
+            tracing::Level::INFO => Level::Info,
+            _ => Level::Debug,
+        };
+        let mut text = Text::default();
+        event.record(&mut text);
+        self.writer.log(level, &text.0);
+    }
+}
+
+#[derive(Default)]
+struct Text(String);
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        // Writing into a String cannot fail.
+        let _ = if field.name() == "message" {
+            write!(self.0, "{value:?}")
+        } else {
+            write!(self.0, " {}={value:?}", field.name())
+        };
+    }
+}
+
+/// The live line on the terminal; nothing where stderr is none.
+pub struct Terminal(Option<ProgressBar>);
+
+impl Terminal {
+    /// Begins the line, if somebody can see it.
+    pub fn start() -> Self {
+        let style = ProgressStyle::with_template("{spinner} {elapsed_precise} {msg}").ok();
+        Self(
+            style.filter(|_| std::io::stderr().is_terminal()).map(|style| ProgressBar::new_spinner().with_style(style)),
+        )
+    }
+
+    /// Whether somebody can see it.
+    pub fn is_shown(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Shows how far `progress` is.
+    pub fn show(&self, progress: &Progress) {
+        if let Some(bar) = &self.0 {
+            bar.set_message(describe(&progress.snapshot()));
+            bar.tick();
+        }
+    }
+
+    /// Removes the line.
+    pub fn end(&self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Progress in one sentence.
+pub fn describe(now: &Snapshot) -> String {
+    let memory = peak_memory().map(|bytes| format!(", peak memory {}", HumanBytes(bytes))).unwrap_or_default();
+    format!(
+        "{} records read, {} of input, {:.1} MB/s, {} rows staged, {} states read{memory}",
+        HumanCount(now.records),
+        HumanBytes(now.bytes),
+        rate(now.bytes, now.seconds),
+        HumanCount(now.staged_rows),
+        HumanCount(now.states_in),
+    )
+}
+
+/// Megabytes (10^6 bytes) a second.
+pub fn rate(bytes: u64, seconds: f64) -> f64 {
+    // A count of bytes loses nothing that matters here in an f64.
+    #[allow(clippy::cast_precision_loss)]
+    let bytes = bytes as f64;
+    bytes / 1e6 / seconds.max(1e-3)
+}
+
+/// The most memory that this process has held, in bytes, where the system tells.
+pub fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().trim_end_matches("kB").trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+}

@@ -1,0 +1,119 @@
+//! `write`: read messages, load their records, give back the STATEs, and say what was done.
+
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use indicatif::HumanBytes;
+
+use crate::config::Config;
+use crate::error::Result;
+use crate::pipeline::progress::{Progress, StreamProgress};
+use crate::pipeline::stop::Reason;
+use crate::pipeline::{Outcome, heartbeat, watch_for_stop};
+use crate::protocol::catalog::Catalog;
+use crate::sync::{Surroundings, Sync, TERMINAL_INTERVAL};
+use crate::telemetry::{Terminal, describe, peak_memory, rate};
+
+/// Streams that get a line of their own in a progress message or the summary.
+const STREAMS_SHOWN: usize = 100;
+
+/// How a `write` ended: what went wrong, and who stopped it.
+pub struct Ended {
+    /// Everything is in the tables, or what was in the way.
+    pub result: Result<()>,
+    /// The signal that stopped it.
+    pub stopped: Option<Reason>,
+}
+
+/// Runs `write` with the files `config` and `catalog` on the messages of `input`.
+pub async fn run(config: &Path, catalog: &Path, input: impl Read + Send + 'static, around: &Surroundings) -> Ended {
+    match transfer(config, catalog, input, around).await {
+        Ok(outcome) => Ended { result: outcome.result, stopped: outcome.stopped },
+        Err(error) => Ended { result: Err(error), stopped: around.stop.reason() },
+    }
+}
+
+async fn transfer(
+    config: &Path,
+    catalog: &Path,
+    input: impl Read + Send + 'static,
+    around: &Surroundings,
+) -> Result<Outcome> {
+    let config = Config::from_file(config)?;
+    config.ensure_supported()?;
+    for field in &config.unknown_fields {
+        tracing::warn!("The configuration has the field {field}, which has no meaning here. Is it misspelt?");
+    }
+    let catalog = Catalog::from_file(catalog)?;
+    watch_for_stop(&around.stop, &around.writer)?;
+
+    let sync = Sync::prepare(&config, &catalog, around).await?;
+    tracing::info!("Sync {} begins: {} streams.", sync.id(), catalog.streams.len());
+
+    let progress = sync.progress();
+    let beats = {
+        let progress = Arc::clone(&progress);
+        heartbeat(config.tuning.heartbeat, move || tracing::info!("{}.", describe(&progress.snapshot())))
+    };
+    let terminal = Arc::new(Terminal::start());
+    let display = terminal.is_shown().then(|| {
+        let (terminal, progress) = (Arc::clone(&terminal), Arc::clone(&progress));
+        heartbeat(TERMINAL_INTERVAL, move || terminal.show(&progress))
+    });
+    let (mut outcome, clean_up) = sync.transfer(input).await;
+    drop((beats, display));
+    terminal.end();
+
+    let cleaned = clean_up.run(&outcome).await;
+    match (&outcome.result, cleaned) {
+        (Ok(()), cleaned) => outcome.result = cleaned,
+        (Err(_), Err(error)) => tracing::warn!("{}", error.internal_message()),
+        (Err(_), Ok(())) => {}
+    }
+    summarise(&progress, &outcome);
+    Ok(outcome)
+}
+
+fn summarise(progress: &Progress, outcome: &Outcome) {
+    let now = progress.snapshot();
+    let mut streams = progress.streams();
+    let total = streams.iter().fold(StreamProgress::default(), |mut total, stream| {
+        total.loaded_rows += stream.loaded_rows;
+        total.loaded_bytes += stream.loaded_bytes;
+        total.files += stream.files;
+        total.rejected += stream.rejected;
+        total
+    });
+    streams.sort_by_key(|stream| std::cmp::Reverse(stream.loaded_rows));
+    for stream in streams.iter().take(STREAMS_SHOWN) {
+        tracing::info!(
+            "Stream {}: {} rows loaded, {} of JSON, {} in {} files, {} rejected.",
+            stream.name,
+            stream.loaded_rows,
+            HumanBytes(stream.bytes),
+            HumanBytes(stream.loaded_bytes),
+            stream.files,
+            stream.rejected,
+        );
+    }
+    if streams.len() > STREAMS_SHOWN {
+        tracing::info!("And {} more streams with fewer rows.", streams.len() - STREAMS_SHOWN);
+    }
+    let (given_back, kept) = outcome.states;
+    tracing::info!(
+        "The sync {}: {} records read, {} rows loaded, {} rejected, {} in {} files, {} states given back, {} not, \
+         {:.1} seconds, {:.1} MB/s, peak memory {}.",
+        if outcome.result.is_ok() { "is complete" } else { "has failed" },
+        now.records,
+        total.loaded_rows,
+        total.rejected,
+        HumanBytes(total.loaded_bytes),
+        total.files,
+        given_back,
+        kept,
+        now.seconds,
+        rate(now.bytes, now.seconds),
+        HumanBytes(peak_memory().unwrap_or(0)),
+    );
+}
