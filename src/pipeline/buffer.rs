@@ -130,6 +130,7 @@ impl StreamBuffer {
     /// most of it. The cut stays known as long as it can.
     pub fn seal(&mut self) -> Pending {
         match self.cut {
+            _ if self.waiting.is_empty() => Pending::default(),
             Cut::After(rows) if rows > 0 && rows >= self.waiting.len() / 2 => self.seal_to_cut(),
             Cut::None => std::mem::take(&mut self.waiting),
             Cut::After(_) | Cut::Passed => {

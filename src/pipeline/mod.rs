@@ -22,6 +22,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use self::budget::Budget;
+use self::flow::Flow;
 pub use self::flow::Limits;
 use self::lanes::Lanes;
 pub use self::lanes::OpenStream;
@@ -94,8 +95,9 @@ pub async fn run(input: impl Read + Send + 'static, setup: Setup) -> Outcome {
             }
         }
     });
-    let router =
-        Router::new(&descriptors, limits, lanes.clone(), Arc::clone(&ledger), budget, progress, clock, stop.clone());
+    let flow =
+        Flow::new(descriptors.len(), limits, lanes.clone(), Arc::clone(&ledger), budget, Arc::clone(&progress), clock);
+    let router = Router::new(&descriptors, flow, progress, stop.clone());
     let routed = tokio::task::spawn_blocking(move || router.run(&blocks_out, &used_in, &descriptors)).await;
     let routed = routed.unwrap_or_else(|error| Err(Error::system("The router died.").with_source(error)));
 

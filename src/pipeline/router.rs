@@ -10,13 +10,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use super::budget::Budget;
-use super::flow::{Flow, Limits};
-use super::lanes::Lanes;
-use super::ledger::Ledger;
+use super::flow::Flow;
 use super::progress::Progress;
 use super::stop::{Reason, Stop};
-use crate::clock::Clock;
 use crate::error::{Error, Result, StreamDescriptor};
 use crate::protocol::message::{self, Message, Record, Scope, StreamStatus};
 use crate::protocol::reader::ReadError;
@@ -57,20 +53,11 @@ pub struct Router {
 }
 
 impl Router {
-    /// A router for the streams `streams`, in the order of `lanes`.
-    pub fn new(
-        streams: &[StreamDescriptor],
-        limits: Limits,
-        lanes: Lanes,
-        ledger: Arc<Ledger>,
-        budget: Arc<Budget>,
-        progress: Arc<Progress>,
-        clock: Arc<dyn Clock>,
-        stop: Stop,
-    ) -> Self {
+    /// A router for the streams `streams`, which are those of `flow`, in its order.
+    pub fn new(streams: &[StreamDescriptor], flow: Flow, progress: Arc<Progress>, stop: Stop) -> Self {
         let index = streams.iter().enumerate().map(|(i, stream)| (key_of(stream), i)).collect();
         Self {
-            flow: Flow::new(streams.len(), limits, lanes, ledger, budget, Arc::clone(&progress), clock),
+            flow,
             index,
             key: String::new(),
             last: None,

@@ -24,10 +24,11 @@ pub(super) fn open(path: &Path) -> Result<Storage> {
     };
     std::fs::create_dir_all(path).map_err(unusable)?;
     let folder = path.canonicalize().map_err(unusable)?;
-    let store = LocalFileSystem::new_with_prefix(&folder)
-        .map_err(|error| unusable(std::io::Error::other(error)))?
-        .with_fsync(true);
-    Ok(Storage { store: Arc::new(store), shown: folder.display().to_string(), folder })
+    let store = LocalFileSystem::new().with_fsync(true);
+    let root = object_store::path::Path::from_absolute_path(&folder)
+        .map_err(|error| unusable(std::io::Error::other(error)))?;
+    let shown = folder.display().to_string().into();
+    Ok(Storage { store: Arc::new(store), root, shown, folder: folder.into() })
 }
 
 /// Copies by reading and writing: for file systems that refuse a hard link.

@@ -10,7 +10,6 @@ pub mod layout;
 mod lease;
 mod local;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -31,10 +30,12 @@ const UPLOAD_CHUNK: usize = 1024 * 1024;
 #[derive(Clone)]
 pub struct Storage {
     store: Arc<dyn ObjectStore>,
+    /// The root, as the store names it.
+    root: Path,
     /// What a user calls the root, for messages.
-    shown: String,
+    shown: Arc<str>,
     /// The root's folder on this machine's disk.
-    folder: PathBuf,
+    folder: Arc<std::path::Path>,
 }
 
 /// Whether [`Storage::put_new`] wrote.
@@ -64,8 +65,12 @@ impl Storage {
 
     /// The URL by which a Delta reader that was given [`Storage::store`] names the folder `relative`.
     pub fn url(&self, relative: &str) -> Result<Url> {
-        Url::parse(&format!("file:///{relative}/"))
-            .map_err(|error| Error::system(format!("{relative} makes no valid URL.")).with_source(error))
+        Url::from_directory_path(self.folder.join(relative))
+            .map_err(|()| Error::system(format!("{} makes no valid URL.", self.shown(relative))))
+    }
+
+    fn path(&self, relative: &str) -> Path {
+        relative.split('/').fold(self.root.clone(), |path, part| path.join(part))
     }
 
     /// What a user calls the folder `relative`.
@@ -76,7 +81,7 @@ impl Storage {
     /// Writes a whole object unless one of that name is there.
     pub async fn put_new(&self, relative: &str, bytes: Vec<u8>) -> Result<Put> {
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        match self.store.put_opts(&Path::from(relative), PutPayload::from(bytes), options).await {
+        match self.store.put_opts(&self.path(relative), PutPayload::from(bytes), options).await {
             Ok(_) => Ok(Put::Created),
             Err(object_store::Error::AlreadyExists { .. }) => Ok(Put::Exists),
             Err(error) => Err(self.failed("write", relative, error)),
@@ -85,14 +90,14 @@ impl Storage {
 
     /// Begins a file whose bytes come piece by piece; it is there when [`Upload::finish`] has answered, not before.
     pub fn upload(&self, relative: &str) -> Upload {
-        let writer = BufWriter::with_capacity(Arc::clone(&self.store), Path::from(relative), UPLOAD_CHUNK);
+        let writer = BufWriter::with_capacity(Arc::clone(&self.store), self.path(relative), UPLOAD_CHUNK);
         Upload { writer, relative: relative.to_owned(), storage: self.clone(), size: 0 }
     }
 
     /// Copies an object inside the store; a copy that is there already is the same one.
     pub async fn copy_new(&self, from: &str, to: &str) -> Result<()> {
         let options = CopyOptions { mode: CopyMode::Create, ..CopyOptions::default() };
-        match self.store.copy_opts(&Path::from(from), &Path::from(to), options).await {
+        match self.store.copy_opts(&self.path(from), &self.path(to), options).await {
             Ok(()) | Err(object_store::Error::AlreadyExists { .. }) => Ok(()),
             Err(error) => local::copy_bytes(self, from, to, error).await,
         }
@@ -101,14 +106,18 @@ impl Storage {
     /// The whole of a small object.
     pub async fn get(&self, relative: &str) -> Result<Bytes> {
         let failed = |error| self.failed("read", relative, error);
-        self.store.get(&Path::from(relative)).await.map_err(failed)?.bytes().await.map_err(failed)
+        self.store.get(&self.path(relative)).await.map_err(failed)?.bytes().await.map_err(failed)
     }
 
     /// Paths, relative to the root, of all objects below the folder `relative`; none where there is no such folder.
     pub async fn list(&self, relative: &str) -> Result<Vec<String>> {
         self.store
-            .list(Some(&Path::from(relative)))
-            .map_ok(|object| object.location.to_string())
+            .list(Some(&self.path(relative)))
+            .map_ok(|object| {
+                let parts = object.location.prefix_match(&self.root);
+                parts.map(|parts| parts.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/"))
+            })
+            .try_filter_map(|path| std::future::ready(Ok(path)))
             .try_collect()
             .await
             .map_err(|error| self.failed("list", relative, error))
@@ -116,7 +125,7 @@ impl Storage {
 
     /// Whether anything lies below the folder `relative`.
     pub async fn has_any(&self, relative: &str) -> Result<bool> {
-        match self.store.list(Some(&Path::from(relative))).next().await {
+        match self.store.list(Some(&self.path(relative))).next().await {
             None => Ok(false),
             Some(Ok(_)) => Ok(true),
             Some(Err(error)) => Err(self.failed("list", relative, error)),
@@ -125,7 +134,7 @@ impl Storage {
 
     /// Removes an object; one that is not there is removed already.
     pub async fn delete(&self, relative: &str) -> Result<()> {
-        match self.store.delete(&Path::from(relative)).await {
+        match self.store.delete(&self.path(relative)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(self.failed("delete", relative, error)),
         }

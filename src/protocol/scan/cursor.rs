@@ -253,7 +253,7 @@ fn short_integer(text: &[u8]) -> Option<(usize, i64)> {
     let mut value = 0;
     for (len, byte) in text.iter().take(19).enumerate() {
         match byte {
-            b'0'..=b'9' if value != 0 || len == 0 => value = value * 10 + i64::from(byte - b'0'),
+            b'0'..=b'9' if len < 18 && (value != 0 || len == 0) => value = value * 10 + i64::from(byte - b'0'),
             b',' | b'}' if len != 0 => return Some((len, value)),
             _ => return None,
         }
