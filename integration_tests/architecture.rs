@@ -1,0 +1,226 @@
+//! Holds the rules of the sources that a test can see: which module may import which, who may do what.
+//!
+//! The sources are read as tokens: comments and literals never count, and what stands under `#[cfg(test)]` is free of
+//! every rule but the two about whole files. ARCHITECTURE.md says why each rule is there.
+
+mod sources;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use sources::{Token, paths, tokens, without_tests};
+
+/// What each module may import from this crate, `error` aside: errors are known everywhere. A module that is not
+/// listed here may not exist, so that whoever adds one decides what it may know.
+const MAY_IMPORT: [(&str, &[&str]); 20] = [
+    ("check", &["clock", "config", "delta", "protocol", "storage", "sync"]),
+    ("cli", &[]),
+    ("clock", &[]),
+    ("config", &["secret"]),
+    ("databricks", &["clock", "retry", "secret"]),
+    ("delta", &["encode", "schema", "storage"]),
+    ("encode", &["config", "schema"]),
+    ("error", &[]),
+    ("load", &["clock", "databricks", "delta", "protocol", "schema", "stage", "storage"]),
+    ("pipeline", &["clock", "encode", "load", "protocol", "stage"]),
+    ("protocol", &[]),
+    ("retry", &["clock"]),
+    ("schema", &[]),
+    ("secret", &[]),
+    ("spec", &[]),
+    ("stage", &["clock", "delta", "encode", "storage"]),
+    ("storage", &["config", "retry", "secret"]),
+    ("sync", &["clock", "config", "delta", "encode", "load", "pipeline", "protocol", "schema", "stage", "storage"]),
+    ("telemetry", &["pipeline", "protocol"]),
+    ("write", &["clock", "config", "pipeline", "protocol", "storage", "sync", "telemetry"]),
+];
+
+/// Imports beyond the table: one file, one module.
+const ALSO: [(&str, &str); 2] = [("storage/layout.rs", "protocol::catalog"), ("storage/layout.rs", "schema::naming")];
+
+/// What computes and does nothing else: no files, no network, no threads, no time of day, no asynchronous runtime.
+const PURE: [&str; 2] = ["schema", "encode"];
+const IMPURE: [&str; 14] = [
+    "std::fs",
+    "std::net",
+    "std::io",
+    "std::process",
+    "std::thread",
+    "std::env",
+    "std::time",
+    "std::os",
+    "tokio",
+    "futures",
+    "object_store",
+    "delta_kernel",
+    "tempfile",
+    "tracing",
+];
+
+/// Words that only some places may say. A place is a file or, with a `/` at its end, a folder. A word with `::` is a
+/// part of a path, also of one that a `use` with braces spells; any other word is tokens that follow each other.
+const ONLY: [(&[&str], &[&str], &str); 9] = [
+    (&["spawn(", "spawn_blocking(", "spawn_local(", "JoinSet"], &["pipeline/"], "only `pipeline` starts tasks"),
+    (&["block_on("], &["main.rs"], "only `main` waits for the runtime"),
+    (&["io::stdout", "print!", "println!"], &["protocol/writer.rs"], "only the protocol writer writes stdout"),
+    (&["ProtocolWriter::stdout"], &["main.rs"], "there is one writer of stdout, made by `main`"),
+    (&["std::env"], &["config/"], "only `config` reads settings and the environment"),
+    (&["acknowledge("], &["protocol/message.rs", "pipeline/ledger.rs"], "only the ledger lets a STATE go"),
+    // `main` delivers the SPEC message.
+    (&["deliver("], &["protocol/writer.rs", "pipeline/ledger.rs", "main.rs"], "only the ledger lets a STATE go"),
+    (&["SystemTime::now", "Utc::now", "Local::now"], &["clock.rs"], "only `clock` tells the time of day"),
+    (
+        &[".unwrap(", ".expect(", ".unwrap_err(", ".expect_err(", "todo!", "unimplemented!", "panic!", "dbg!"],
+        &[],
+        "what comes from outside must not stop the program",
+    ),
+];
+
+/// Paths that hold a word of [`ONLY`] and break no rule: the name of the temporary folder, for a message.
+const EXCEPT: [(&str, &str); 1] = [("pipeline/spill.rs", "std::env::temp_dir")];
+
+const LONGEST: usize = 400;
+
+#[test]
+fn the_sources_keep_the_rules_of_the_architecture() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    collect(&root, &root, &mut files);
+    assert!(files.len() > 20, "only {} sources were found", files.len());
+    let broken: Vec<String> = files.iter().flat_map(|(path, text)| violations(path, text)).collect();
+    assert!(broken.is_empty(), "rules are broken:\n{}", broken.join("\n"));
+}
+
+#[test]
+fn each_rule_is_seen_when_it_is_broken_and_only_then() {
+    let no_rule: &[(&str, &str)] = &[
+        ("encode/rows.rs", "// tokio::spawn()\n/* std::fs */ const A: &str = \"std::fs\"; const B: char = '\"';"),
+        ("encode/rows.rs", "#[cfg(test)]\nmod tests { use std::fs; fn f() { panic!(); } }\nuse crate::schema::avro;"),
+        ("encode/rows.rs", "#[cfg(test)] use crate::storage::Storage; use crate::error::Result;"),
+        (
+            "storage/layout.rs",
+            "use crate::protocol::catalog::{Catalog, Stream}; use crate::schema::naming::identifier;",
+        ),
+        ("storage/lease.rs", "use super::Storage; use super::super::error::Error; fn f<'a>(x: &'a str) {}"),
+        ("pipeline/spill.rs", "fn f() { std::env::temp_dir(); x.unwrap_or(1); env!(\"X\"); }"),
+        ("protocol/scan/lanes.rs", "mod arch { use super::super::blocks; use super::super::super::reader; }"),
+        ("main.rs", "use destination_databricks::sync::Sync; fn f() { ProtocolWriter::stdout(); r.block_on(f) }"),
+        ("config/tests.rs", "fn f() { panic!(); }"),
+    ];
+    for (path, code) in no_rule {
+        assert_eq!(violations(path, &format!("//! Says what it is.\n{code}")), [""; 0], "{path}: {code}");
+    }
+    let one_rule: &[(&str, &str)] = &[
+        ("encode/rows.rs", "use crate::storage::Storage;"),
+        ("encode/rows.rs", "use crate::{error::Error, storage::{Put, Storage}};"),
+        ("encode/rows.rs", "fn f() { super::super::storage::open() }"),
+        ("encode/rows.rs", "mod inner { use super::super::super::stage::Batch; }"),
+        ("encode/rows.rs", "use std::fs::File;"),
+        ("encode/rows.rs", "use std::{fmt, io::Write};"),
+        ("schema/avro.rs", "use tokio::sync::Mutex;"),
+        ("schema/avro.rs", "fn f() { tracing::info!(\"\") }"),
+        ("storage/local.rs", "use crate::schema::naming;"),
+        ("storage/layout.rs", "use crate::schema::avro;"),
+        ("storage/layout.rs", "use crate::pipeline::Stop;"),
+        ("databricks/auth.rs", "use crate::pipeline::Stop;"),
+        ("stage/mod.rs", "fn f() { tokio::spawn(async {}); }"),
+        ("stage/mod.rs", "fn f() { std::thread::spawn(|| {}); }"),
+        ("stage/mod.rs", "fn f() { std::thread::Builder::new().spawn(f) }"),
+        ("stage/mod.rs", "fn f() { std::io::stdout(); }"),
+        ("stage/mod.rs", "fn f() { ProtocolWriter::stdout(); }"),
+        ("stage/mod.rs", "fn f() { println!(\"\") }"),
+        ("stage/mod.rs", "use std::env;"),
+        ("stage/mod.rs", "fn f() { std::env::var(\"X\"); }"),
+        ("pipeline/flow.rs", "fn f() { self.writer.deliver([state]) }"),
+        ("pipeline/flow.rs", "fn f() { state.acknowledge(1) }"),
+        ("pipeline/flow.rs", "fn f() { SystemTime::now() }"),
+        ("pipeline/flow.rs", "fn f<'a>() { x.unwrap() }"),
+        ("pipeline/flow.rs", "fn f() { x.expect(\"\") }"),
+        ("pipeline/flow.rs", "fn f() { todo!() }"),
+        ("pipeline/flow.rs", "mod flow_tests;"),
+        ("novelty/mod.rs", "fn f() {}"),
+        ("pipeline/flow.rs", &"\n".repeat(LONGEST)),
+    ];
+    for (path, code) in one_rule {
+        let found = violations(path, &format!("//! Says what it is.\n{code}"));
+        assert_eq!(found.len(), 1, "{path}: {code}: {found:?}");
+    }
+    assert_eq!(violations("clock.rs", "fn f() {}").len(), 1, "a file says first what it is");
+}
+
+fn collect(root: &Path, folder: &Path, files: &mut Vec<(String, String)>) {
+    for entry in std::fs::read_dir(folder).expect("the sources").map(|entry| entry.expect("an entry").path()) {
+        if entry.is_dir() {
+            collect(root, &entry, files);
+        } else if entry.extension().is_some_and(|extension| extension == "rs") {
+            let name = entry.strip_prefix(root).expect("below the root").to_str().expect("an ASCII name");
+            files.push((name.replace('\\', "/"), std::fs::read_to_string(&entry).expect("a text")));
+        }
+    }
+}
+
+/// What `text`, the file at `path` below `src`, does against the rules: one line each.
+fn violations(path: &str, text: &str) -> Vec<String> {
+    let mut found = BTreeSet::new();
+    if !text.starts_with("//! ") {
+        found.insert(format!("src/{path}:1: a file opens with `//!` and says what it is"));
+    }
+    let length = text.lines().count();
+    if length > LONGEST {
+        found.insert(format!("src/{path}: {length} lines are more than {LONGEST}"));
+    }
+    if !path.ends_with("tests.rs") {
+        code_violations(path, &without_tests(tokens(text)), &mut found);
+    }
+    found.into_iter().collect()
+}
+
+fn code_violations(path: &str, tokens: &[Token<'_>], found: &mut BTreeSet<String>) {
+    let module = path.split('/').next().unwrap_or_default().trim_end_matches(".rs");
+    let may = MAY_IMPORT.iter().find(|(name, _)| *name == module).map(|(_, may)| *may);
+    if may.is_none() && !matches!(module, "main" | "lib") {
+        found.insert(format!("src/{path}: module `{module}` is not in the table of {}", file!()));
+    }
+    let named = paths(path, tokens);
+    for (line, named) in &named {
+        let at = format!("src/{path}:{line}");
+        if let (Some(inside), Some(may)) = (named.strip_prefix("crate::"), may) {
+            let other = inside.split("::").next().unwrap_or_default();
+            let also = ALSO.iter().any(|(file, what)| *file == path && holds(inside, what));
+            // What is no module is an item of `lib.rs` itself.
+            let is_module = MAY_IMPORT.iter().any(|(name, _)| *name == other);
+            if is_module && other != module && other != "error" && !may.contains(&other) && !also {
+                found.insert(format!("{at}: `{module}` may not import `{other}`"));
+            }
+        }
+        if PURE.contains(&module) {
+            let impure = IMPURE.iter().find(|impure| named.starts_with(**impure) && holds(named, impure));
+            found.extend(impure.map(|impure| format!("{at}: `{module}` is pure and may not use `{impure}`")));
+        }
+    }
+    for (words, places, why) in ONLY {
+        if places.iter().any(|place| path == *place || (place.ends_with('/') && path.starts_with(place))) {
+            continue;
+        }
+        for word in words {
+            let excused = |named: &str| EXCEPT.iter().any(|(file, what)| *file == path && named == *what);
+            let lines: Vec<usize> = if word.contains("::") {
+                let says = |(_, named): &&(usize, String)| holds(named, word) && !excused(named);
+                named.iter().filter(says).map(|(line, _)| *line).collect()
+            } else {
+                let word = sources::tokens(word);
+                let same = |said: &&[Token<'_>]| said.iter().zip(&word).all(|(said, word)| said.text == word.text);
+                tokens.windows(word.len()).filter(same).map(|said| said[0].line).collect()
+            };
+            found.extend(lines.iter().map(|line| format!("src/{path}:{line}: `{word}`: {why}")));
+        }
+    }
+    for pair in tokens.windows(2).filter(|pair| pair[0].text == "mod" && pair[1].text.ends_with("tests")) {
+        found.insert(format!("src/{path}:{}: tests stand under `#[cfg(test)]`", pair[0].line));
+    }
+}
+
+/// Whether the path `named` has the segments of `part`, one behind the other.
+fn holds(named: &str, part: &str) -> bool {
+    format!("::{named}::").contains(&format!("::{part}::"))
+}

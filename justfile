@@ -1,0 +1,41 @@
+# The README's commands by name: `just` lists them, `just check` is what the CI runs.
+
+[private]
+default:
+    @just --list
+
+# Load the example's messages into Delta tables below target/example-lake
+example:
+    cargo run --release --locked -- write --config examples/config.json --catalog examples/catalog.json < examples/messages.jsonl
+
+# Formatting, lints and tests: what has to pass
+check: fmt clippy test
+
+# Is everything formatted?
+fmt:
+    cargo fmt --check
+
+# Lints, warnings denied
+clippy:
+    cargo clippy --all-targets --locked -- -D warnings
+
+# All tests
+test:
+    cargo test --locked
+
+# How fast it is here (needs Python 3 and a release build)
+bench *options:
+    cargo build --release --locked
+    benches/end_to_end {{ options }}
+
+# The binary of the image: whole-program optimisation, slow to build
+dist:
+    cargo build --profile dist --locked
+
+# The image
+image tag="destination-databricks":
+    docker build -t {{ tag }} .
+
+# Licences, sources and known holes of all dependencies (needs cargo-deny)
+deny:
+    cargo deny --locked check
