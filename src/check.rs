@@ -24,7 +24,7 @@ pub async fn run(config: &Path, around: &Surroundings) -> Result<()> {
     let config = Config::from_file(config)?;
     config.ensure_supported()?;
     // A name of its own: two checks at the same time do not meet, and no stream is called so.
-    let name = format!("airbyte_check_{}", Uuid::now_v7().simple());
+    let name = format!("airbyte_check_{}", (around.givens.new_id)().simple());
     let catalog = Catalog {
         streams: vec![Stream {
             descriptor: StreamDescriptor { name: name.clone(), namespace: None },
@@ -46,7 +46,7 @@ pub async fn run(config: &Path, around: &Surroundings) -> Result<()> {
 }
 
 async fn one_row(config: &Config, catalog: &Catalog, around: &Surroundings, name: &str, row: &str) -> Result<()> {
-    let now = around.clock.now_ms();
+    let now = around.givens.clock.now_ms();
     let message =
         format!(r#"{{"type":"RECORD","record":{{"stream":"{name}","data":{row},"emitted_at":{now}}}}}"#) + "\n";
     let sync = Sync::prepare(config, catalog, around).await?;
@@ -60,7 +60,7 @@ async fn read_back(storage: &Storage, table: &str, sent: &str) -> Result<()> {
         Error::system(format!("A row was written to {} and did not come back: {why}.", storage.shown(table)))
     };
     let tables = TableLog::new(storage, &Handle::current());
-    let files = tokio::task::block_in_place(|| tables.read(table)?.files())?;
+    let files = tables.run(|logs| logs.read(table)?.files()).await?;
     let [file] = files.as_slice() else { return Err(wrong("the table does not have exactly one file")) };
     let bytes = storage.get(&format!("{table}/{file}")).await?;
     let reader =

@@ -1,6 +1,18 @@
-//! The time of day, passed in, so that tests can hold it still.
+//! Time and ids: what a program cannot make up from its input, passed in from `main`, so that tests can hold it still.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use uuid::Uuid;
+
+/// Where time and ids come from.
+#[derive(Clone)]
+pub struct Givens {
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Makes ids of syncs and tables.
+    pub new_id: fn() -> Uuid,
+}
 
 /// Tells the time.
 pub trait Clock: Send + Sync {

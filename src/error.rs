@@ -43,7 +43,7 @@ impl Kind {
             Kind::System => Policy {
                 failure_type: "system_error",
                 retry: false,
-                hint: "Look at the machine's disk and memory first; if they are fine, report it with the lines above.",
+                hint: "If it comes again, report it together with the internal message.",
             },
         }
     }

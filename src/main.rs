@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
+use uuid::Uuid;
 
 use destination_databricks::cli::{Cli, Command};
-use destination_databricks::clock::SystemClock;
+use destination_databricks::clock::{Givens, SystemClock};
 use destination_databricks::error::{Error, Result};
 use destination_databricks::pipeline::stop::{Reason, Stop};
 use destination_databricks::protocol::writer::ProtocolWriter;
@@ -22,13 +23,14 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let writer = Arc::new(ProtocolWriter::stdout());
     telemetry::start(&writer);
-    let around = Surroundings { writer, clock: Arc::new(SystemClock), stop: Stop::default() };
+    let around = Surroundings { writer, givens: Givens { clock: Arc::new(SystemClock), new_id: Uuid::now_v7 }, stop: Stop::default() };
     let outcome = match cli.command {
         Command::Spec => spec::message().and_then(|message| around.writer.deliver([message.as_str()])),
         Command::Check(files) => on_runtime(|| async {
             let outcome = check::run(&files.config, &around).await;
             let status = outcome.map_err(|error| {
                 complain(&error);
+                tracing::error!("{}", error.internal_message());
                 error.message().to_owned()
             });
             around.writer.connection_status(status)
@@ -42,7 +44,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error);
-            around.writer.error(&error, around.clock.now_ms());
+            around.writer.error(&error, around.givens.clock.now_ms());
             match around.stop.reason() {
                 Some(Reason::Terminated) => ExitCode::from(143),
                 Some(Reason::Interrupted) => ExitCode::from(130),

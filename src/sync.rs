@@ -12,7 +12,7 @@ use futures::{StreamExt, stream};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use crate::clock::Clock;
+use crate::clock::Givens;
 use crate::config::Config;
 use crate::delta::actions::schema_string;
 use crate::delta::table::TableLog;
@@ -34,7 +34,7 @@ use crate::storage::{Lease, Storage};
 /// Compressed bytes after which a file is ended and the next one begun.
 const FILE_SIZE: u64 = 128 << 20;
 /// Buffers and what is under way get this part of the memory limit: encoding, reading and the program need the rest.
-const BUFFER_SHARE: usize = 4;
+const BUFFER_SHARE: usize = 8;
 /// Tables opened at the same time.
 const OPENING: usize = 16;
 
@@ -43,8 +43,8 @@ const OPENING: usize = 16;
 pub struct Surroundings {
     /// Where messages go.
     pub writer: Arc<ProtocolWriter>,
-    /// Tells the time.
-    pub clock: Arc<dyn Clock>,
+    /// Where time and ids come from.
+    pub givens: Givens,
     /// Set when somebody wishes to stop.
     pub stop: Stop,
 }
@@ -73,7 +73,7 @@ impl Sync {
         let tables = TableLog::new(&storage, &Handle::current());
         // Before anything is made: two streams for one table must leave no trace.
         targets(catalog, &config.schema, Uuid::nil())?;
-        let lease = Lease::begin(&storage, Uuid::now_v7)?;
+        let lease = Lease::begin(&storage, around.givens.new_id)?;
         match Self::open(config, catalog, around, &storage, &tables, lease.sync()).await {
             Ok(setup) => Ok(Self { storage, tables, lease, setup, purge: config.purge_staging_data }),
             Err(error) => {
@@ -97,7 +97,7 @@ impl Sync {
         }
         let row = arrow::from_avro(&avro::raw_row()?)?;
         let schema: Arc<str> = schema_string(&row)?.into();
-        let loader = Direct::new(storage, tables, Arc::clone(&around.clock), sync, Arc::clone(&schema));
+        let loader = Direct::new(storage, tables, around.givens.clone(), sync, Arc::clone(&schema));
         let streams = open_streams(&loader, targets(catalog, &config.schema, sync)?).await?;
         let progress = Arc::new(Progress::new(streams.iter().map(|stream| &stream.descriptor)));
         Ok(Setup {
@@ -105,7 +105,7 @@ impl Sync {
             stage: Stage {
                 storage: storage.clone(),
                 encoder: Encoder::new(&row, config.tuning.compression)?,
-                clock: Arc::clone(&around.clock),
+                givens: around.givens.clone(),
                 sync,
                 schema,
                 file_size: FILE_SIZE,
@@ -118,7 +118,7 @@ impl Sync {
             },
             max_line: config.tuning.max_line,
             writer: Arc::clone(&around.writer),
-            clock: Arc::clone(&around.clock),
+            clock: Arc::clone(&around.givens.clock),
             stop: around.stop.clone(),
             progress,
         })

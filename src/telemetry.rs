@@ -41,7 +41,7 @@ impl<S: Subscriber> Layer<S> for ProtocolLayer {
         };
         let mut text = Text::default();
         event.record(&mut text);
-        self.writer.log(level, &text.0);
+        self.writer.log(level, text.0.trim_start());
     }
 }
 

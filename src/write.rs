@@ -88,13 +88,13 @@ fn summarise(progress: &Progress, outcome: &Outcome) {
     streams.sort_by_key(|stream| std::cmp::Reverse(stream.loaded_rows));
     for stream in streams.iter().take(STREAMS_SHOWN) {
         tracing::info!(
-            "Stream {}: {} rows loaded, {} of JSON, {} in {} files, {} rejected.",
+            "Stream {}: rows loaded {}, rejected {}, JSON {}, files {} ({}).",
             stream.name,
             stream.loaded_rows,
-            HumanBytes(stream.bytes),
-            HumanBytes(stream.loaded_bytes),
-            stream.files,
             stream.rejected,
+            HumanBytes(stream.bytes),
+            stream.files,
+            HumanBytes(stream.loaded_bytes),
         );
     }
     if streams.len() > STREAMS_SHOWN {
@@ -102,14 +102,14 @@ fn summarise(progress: &Progress, outcome: &Outcome) {
     }
     let (given_back, kept) = outcome.states;
     tracing::info!(
-        "The sync {}: {} records read, {} rows loaded, {} rejected, {} in {} files, {} states given back, {} not, \
-         {:.1} seconds, {:.1} MB/s, peak memory {}.",
+        "The sync {}: records read {}, rows loaded {}, rejected {}, files {} ({}), states given back {}, kept back {}, \
+         seconds {:.1}, MB/s {:.1}, peak memory {}.",
         if outcome.result.is_ok() { "is complete" } else { "has failed" },
         now.records,
         total.loaded_rows,
         total.rejected,
-        HumanBytes(total.loaded_bytes),
         total.files,
+        HumanBytes(total.loaded_bytes),
         given_back,
         kept,
         now.seconds,

@@ -2,8 +2,9 @@
 //!
 //! [`TableLog::read`] replays a log once into a [`Snapshot`]; a snapshot answers what the table's columns are, which
 //! batches it has, and commits. A commit either happens whole, or is refused because somebody else committed in
-//! between; then the caller reads again and asks again whether its batch is there. The kernel works synchronously, so
-//! these functions belong on a thread that may block, inside the runtime.
+//! between; then the caller reads again and asks again whether its batch is there. The kernel works synchronously and
+//! waits for files that other threads of the runtime read: all of it goes through [`TableLog::run`], which never lets
+//! so many calls in that no thread is left to serve them.
 
 use std::sync::Arc;
 
@@ -19,6 +20,8 @@ use delta_kernel::{Engine, KernelError};
 use delta_kernel_default_engine::DefaultEngineBuilder;
 use delta_kernel_default_engine::executor::tokio::TokioMultiThreadExecutor;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::task::block_in_place;
 
 use super::actions::{DataFile, ENGINE_INFO, time_bounds};
 use crate::error::{Error, Result};
@@ -28,16 +31,26 @@ use crate::storage::Storage;
 /// Commits between two checkpoints, where a table does not set its own number.
 const CHECKPOINT_INTERVAL: u64 = 10;
 
+/// Calls into the kernel at the same time; each keeps one thread of the runtime waiting.
+const CALLS: usize = 8;
+
 /// Reads the logs of tables in one storage.
 #[derive(Clone)]
 pub struct TableLog {
+    logs: Logs,
+    calls: Arc<Semaphore>,
+}
+
+/// What work on logs is done with, on a thread that may block.
+#[derive(Clone)]
+pub struct Logs {
     engine: Arc<dyn Engine>,
     storage: Storage,
 }
 
 /// A table at one version.
 pub struct Snapshot {
-    log: TableLog,
+    log: Logs,
     inner: SnapshotRef,
     shown: String,
 }
@@ -56,9 +69,19 @@ impl TableLog {
     pub fn new(storage: &Storage, runtime: &Handle) -> Self {
         let executor = Arc::new(TokioMultiThreadExecutor::new(runtime.clone()));
         let engine = DefaultEngineBuilder::new(Arc::clone(storage.store())).with_task_executor(executor).build();
-        Self { engine: Arc::new(engine), storage: storage.clone() }
+        let logs = Logs { engine: Arc::new(engine), storage: storage.clone() };
+        Self { logs, calls: Arc::new(Semaphore::new(CALLS)) }
     }
 
+    /// Does `work`, when its turn has come.
+    pub async fn run<T>(&self, work: impl FnOnce(&Logs) -> T) -> T {
+        // Never closed; without a permit the work would still be right, only crowded.
+        let _turn = self.calls.acquire().await;
+        block_in_place(|| work(&self.logs))
+    }
+}
+
+impl Logs {
     /// The newest version of the table in `folder`, which must have a log.
     pub fn read(&self, folder: &str) -> Result<Snapshot> {
         let url = self.storage.url(folder)?;
@@ -142,7 +165,7 @@ impl Snapshot {
     }
 }
 
-impl TableLog {
+impl Logs {
     /// Keeps reading the log cheap. The commit is made; a checkpoint that fails is tried again some commits later.
     fn checkpoint_if_due(&self, before: &SnapshotRef, version: u64, shown: &str) {
         let set = before.table_properties().checkpoint_interval.map(|interval| interval.get());

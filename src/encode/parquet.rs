@@ -184,7 +184,7 @@ mod tests {
             for group in 0..3i64 {
                 let mut rows = Rows::default();
                 for row in 0..1000 {
-                    rows.push(format!(r#"{{"n":{row},"é":"\u2028"}}"#).as_bytes(), group * 1000 - row);
+                    rows.push(format!(r#"{{"n":{row},"é":"\u2028"}}"#).as_bytes(), group * 1000 - row, 0);
                 }
                 let range = ids.range(group, 1000);
                 bytes.extend(file.append(encoder.encode(rows, range)?)?);

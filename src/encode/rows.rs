@@ -23,15 +23,19 @@ pub struct Rows {
 impl Rows {
     /// Appends a row: a JSON text and its time in microseconds since the epoch.
     ///
-    /// The caller keeps the whole below [`Rows::MAX_BYTES`].
-    pub fn push(&mut self, json: &[u8], emitted_at: i64) {
+    /// `expected` bytes of text are what the caller will let these rows grow to: a buffer on its way there gets its
+    /// memory in few steps and no more than it needs. The caller keeps the whole below 2 GiB.
+    pub fn push(&mut self, json: &[u8], emitted_at: i64, expected: usize) {
+        let needed = self.data.len() + json.len();
+        if needed > self.data.capacity() {
+            // Doubling is right for a buffer that may stay small, and wastes up to half of one that will not.
+            let target = if needed >= expected / 8 { needed.max(expected + expected / 16) } else { needed * 2 };
+            self.data.reserve_exact(target - self.data.len());
+        }
         self.data.extend_from_slice(json);
         self.ends.push(i32::try_from(self.data.len()).unwrap_or(i32::MAX));
         self.emitted_at.push(emitted_at);
     }
-
-    /// The most bytes of text that fit: Arrow's offsets are 32 bits.
-    pub const MAX_BYTES: usize = i32::MAX as usize;
 
     /// How many rows there are.
     pub fn len(&self) -> usize {
@@ -116,7 +120,7 @@ mod tests {
         #[test]
         fn cutting_and_joining_keeps_every_row(all in prop::collection::vec(("[a-z]{0,9}", 0i64..9), 0..20), at in 0usize..25) {
             let mut rows = Rows::default();
-            all.iter().for_each(|(text, time)| rows.push(text.as_bytes(), *time));
+            all.iter().for_each(|(text, time)| rows.push(text.as_bytes(), *time, 64));
             let whole = texts(&rows);
             let rest = rows.split_off(at);
             prop_assert_eq!(rows.len(), at.min(all.len()));

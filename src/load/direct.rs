@@ -11,15 +11,14 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
-use tokio::task::block_in_place;
 use uuid::Uuid;
 
 use super::{Loader, TableLoader};
-use crate::clock::Clock;
+use crate::clock::Givens;
 use crate::delta::actions::{Commit, DataFile, NewTable};
 use crate::delta::table::{Committed, Snapshot, TableLog};
 use crate::error::{Error, Result, ResultExt};
-use crate::protocol::catalog::Disposition;
+use crate::protocol::catalog::{Disposition, Resend};
 use crate::schema::avro;
 use crate::stage::{Batch, application_id};
 use crate::storage::layout::{DELTA_LOG, Target, commit_path};
@@ -40,7 +39,7 @@ const RAW_COLUMNS: [(&str, &str); 3] =
 pub struct Direct {
     storage: Storage,
     tables: TableLog,
-    clock: Arc<dyn Clock>,
+    givens: Givens,
     sync: Uuid,
     schema: Arc<str>,
 }
@@ -49,27 +48,29 @@ struct DirectTable {
     engine: Direct,
     target: Arc<Target>,
     exists: bool,
-    truncates: bool,
+    /// The rows that are there came from an earlier attempt of the same sync.
+    same_generation: bool,
 }
 
 impl Direct {
     /// An engine for the sync `sync`; new tables get the columns of `schema`, as Delta writes them.
-    pub fn new(storage: &Storage, tables: &TableLog, clock: Arc<dyn Clock>, sync: Uuid, schema: Arc<str>) -> Self {
-        Self { storage: storage.clone(), tables: tables.clone(), clock, sync, schema }
+    pub fn new(storage: &Storage, tables: &TableLog, givens: Givens, sync: Uuid, schema: Arc<str>) -> Self {
+        Self { storage: storage.clone(), tables: tables.clone(), givens, sync, schema }
     }
 
     async fn open_table(&self, target: Arc<Target>) -> Result<DirectTable> {
         let exists = self.storage.has_any(&format!("{}/{DELTA_LOG}", target.table)).await?;
-        let mut truncates = target.disposition == Disposition::Truncate;
+        let mut generation = None;
         if exists {
-            let snapshot = block_in_place(|| self.tables.read(&target.table))?;
-            self.ensure_loadable(&target, &snapshot)?;
-            if truncates && target.generation_id.is_some() && snapshot.transaction(GENERATION)? == target.generation_id
-            {
-                truncates = false;
-            }
+            let found = self.tables.run(|logs| {
+                let snapshot = logs.read(&target.table)?;
+                self.ensure_loadable(&target, &snapshot)?;
+                snapshot.transaction(GENERATION)
+            });
+            generation = found.await?;
         }
-        Ok(DirectTable { engine: self.clone(), target, exists, truncates })
+        let same_generation = target.generation_id.is_some() && generation == target.generation_id;
+        Ok(DirectTable { engine: self.clone(), target, exists, same_generation })
     }
 
     fn ensure_loadable(&self, target: &Target, snapshot: &Snapshot) -> Result<()> {
@@ -108,7 +109,12 @@ impl Loader for Direct {
 
 impl TableLoader for DirectTable {
     fn truncates(&self) -> bool {
-        self.truncates
+        match self.target.disposition {
+            Disposition::Append => false,
+            // An earlier attempt has replaced the table and acknowledged it; what comes now goes on from there.
+            Disposition::Truncate(Resend::Rest) => !self.same_generation,
+            Disposition::Truncate(Resend::All) => true,
+        }
     }
 
     fn append<'a>(&'a mut self, batches: &'a [Batch]) -> BoxFuture<'a, Result<()>> {
@@ -122,7 +128,14 @@ impl TableLoader for DirectTable {
     }
 
     fn replace<'a>(&'a mut self, batches: &'a [Batch]) -> BoxFuture<'a, Result<()>> {
-        self.load(batches, true).boxed()
+        async move {
+            // A source that is asked again for what it has sent and knows to be loaded sends nothing.
+            if batches.is_empty() && self.same_generation {
+                return Ok(());
+            }
+            self.load(batches, true).await
+        }
+        .boxed()
     }
 }
 
@@ -130,27 +143,34 @@ impl DirectTable {
     async fn load(&mut self, batches: &[Batch], replace: bool) -> Result<()> {
         let files: Vec<DataFile> = batches.iter().flat_map(|batch| batch.files.iter().cloned()).collect();
         self.copy(&files).await.context(|| format!("copying {} files into the table's folder", files.len()))?;
+        // No commit may name a file that a loss of power could still take away.
+        self.engine.storage.flush().await?;
         // A replacement without rows is a load like any other: it needs a number to be known by when it is repeated.
         let through = batches.last().map_or(1, |batch| batch.number);
+        self.commit(&files, through, replace).await?;
+        self.engine.storage.flush().await
+    }
+
+    async fn commit(&mut self, files: &[DataFile], through: i64, replace: bool) -> Result<()> {
         let app_id = application_id(self.engine.sync);
         let mut transactions = vec![(app_id.clone(), through)];
         transactions.extend(self.target.generation_id.map(|id| (GENERATION.to_owned(), id)));
         if !self.exists {
-            let created = self.create(&files, transactions.clone()).await?;
+            let created = self.create(files, transactions.clone()).await?;
             self.exists = true;
             if created == Put::Created {
                 return Ok(());
             }
         }
         for attempt in 0..ATTEMPTS {
-            let committed = block_in_place(|| {
-                let snapshot = self.engine.tables.read(&self.target.table)?;
+            let committed = self.engine.tables.run(|logs| {
+                let snapshot = logs.read(&self.target.table)?;
                 if snapshot.transaction(&app_id)?.is_some_and(|loaded| loaded >= through) {
                     return Ok(Committed::Yes);
                 }
-                snapshot.commit(&files, &transactions, replace)
-            })?;
-            if committed == Committed::Yes {
+                snapshot.commit(files, &transactions, replace)
+            });
+            if committed.await? == Committed::Yes {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(10u64 << attempt.min(7))).await;
@@ -174,7 +194,7 @@ impl DirectTable {
     async fn create(&self, files: &[DataFile], transactions: Vec<(String, i64)>) -> Result<Put> {
         let mode = match self.target.disposition {
             Disposition::Append => "append",
-            Disposition::Truncate => "overwrite",
+            Disposition::Truncate(_) => "overwrite",
         };
         let properties = [
             ("airbyte.destinationSyncMode", mode),
@@ -182,13 +202,13 @@ impl DirectTable {
             ("delta.autoOptimize.autoCompact", "true"),
         ];
         let create = NewTable {
-            id: Uuid::now_v7(),
+            id: (self.engine.givens.new_id)(),
             schema: &self.engine.schema,
             description: format!("Created from stream {}", self.target.stream),
             configuration: BTreeMap::from(properties.map(|(key, value)| (key.to_owned(), value.to_owned()))),
         };
         let commit = Commit { create: Some(create), transactions, add: files };
-        let bytes = commit.to_bytes(self.engine.clock.now_ms());
+        let bytes = commit.to_bytes(self.engine.givens.clock.now_ms());
         self.engine.storage.put_new(&commit_path(&self.target.table, 0), bytes).await
     }
 }

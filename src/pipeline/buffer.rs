@@ -94,10 +94,10 @@ impl Pending {
 }
 
 impl StreamBuffer {
-    /// Appends a row; how many more bytes of memory are held for it.
-    pub fn push(&mut self, json: &[u8], emitted_at: i64) -> usize {
+    /// Appends a row; how many more bytes of memory are held for it. At `block_size` bytes the caller will seal.
+    pub fn push(&mut self, json: &[u8], emitted_at: i64, block_size: usize) -> usize {
         let before = self.waiting.rows.held_bytes();
-        self.waiting.rows.push(json, emitted_at);
+        self.waiting.rows.push(json, emitted_at, block_size.saturating_sub(self.waiting.spilled_bytes));
         self.waiting.rows.held_bytes() - before
     }
 

@@ -124,7 +124,7 @@ impl Flow {
         flow.bytes += json.len() as u64;
         flow.unclosed_bytes += json.len() as u64;
         self.since_epoch += 1;
-        self.buffered += flow.buffer.push(json, emitted_at);
+        self.buffered += flow.buffer.push(json, emitted_at, block_size);
         if flow.buffer.data_bytes() >= block_size {
             let pending = self.take(stream, StreamBuffer::seal);
             self.submit(stream, pending);

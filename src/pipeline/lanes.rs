@@ -23,8 +23,10 @@ use crate::error::{Error, Result, StreamDescriptor};
 use crate::load::TableLoader;
 use crate::stage::{Batch, Stage, StagedStream};
 
-/// Strands that run at the same time.
-const RUNNING: usize = 32;
+/// Stage strands that run at the same time.
+const STAGING: usize = 32;
+/// Load strands that run at the same time: many, because they share the flushes of the disk.
+const LOADING: usize = 256;
 
 /// An opened stream: who it is, its table, and its staging.
 pub struct OpenStream {
@@ -50,7 +52,8 @@ struct Shared {
     budget: Arc<Budget>,
     runtime: Handle,
     encoding: Arc<Semaphore>,
-    running: Semaphore,
+    staging: Semaphore,
+    loading: Semaphore,
     /// Runners that have not ended.
     runners: AtomicUsize,
     idle: Notify,
@@ -113,7 +116,8 @@ impl Lanes {
             budget,
             runtime: Handle::current(),
             encoding: Arc::new(Semaphore::new(cores)),
-            running: Semaphore::new(RUNNING),
+            staging: Semaphore::new(STAGING),
+            loading: Semaphore::new(LOADING),
             runners: AtomicUsize::new(0),
             idle: Notify::new(),
             failed: AtomicBool::new(false),
@@ -205,7 +209,7 @@ impl Lanes {
 
 impl Shared {
     async fn run_staging(self: &Arc<Self>, stream: usize) {
-        let _permit = self.running.acquire().await;
+        let _permit = self.staging.acquire().await;
         let Some(lane) = self.lanes.get(stream) else { return };
         while let Some(works) = lane.staging.take() {
             for work in works {
@@ -257,7 +261,7 @@ impl Shared {
     }
 
     async fn run_loading(&self, stream: usize) {
-        let _permit = self.running.acquire().await;
+        let _permit = self.loading.acquire().await;
         let Some(lane) = self.lanes.get(stream) else { return };
         while let Some(works) = lane.loading.take() {
             if self.failed.load(Ordering::Acquire) {

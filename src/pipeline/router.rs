@@ -85,6 +85,7 @@ impl Router {
         streams: &[StreamDescriptor],
     ) -> Result<Ended> {
         let outcome = self.read(blocks, used);
+        self.progress.read(self.records, self.offset, self.states);
         match &outcome {
             Ok(Ended::Input(_)) => return Ok(Ended::Input(self.end_streams(streams)?)),
             // What is complete by now can still be loaded and acknowledged: less for the next sync to do again.
@@ -242,7 +243,6 @@ impl Router {
             }
         }
         self.flow.input_ended();
-        self.progress.read(self.records, self.offset, self.states);
         Ok(incomplete)
     }
 

@@ -142,7 +142,7 @@ mod tests {
             let mut blocks = Vec::new();
             for block in 0..5i64 {
                 let mut rows = Rows::default();
-                (0..block).for_each(|row| rows.push(format!("{{\"{round}\":{row}}}").as_bytes(), row - 9));
+                (0..block).for_each(|row| rows.push(format!("{{\"{round}\":{row}}}").as_bytes(), row - 9, 0));
                 blocks.push(spill.push(&rows)?);
             }
             spill.flush()?;
@@ -152,7 +152,7 @@ mod tests {
             }
             let mut expected = Rows::default();
             for block in 0..5i64 {
-                (0..block).for_each(|row| expected.push(format!("{{\"{round}\":{row}}}").as_bytes(), row - 9));
+                (0..block).for_each(|row| expected.push(format!("{{\"{round}\":{row}}}").as_bytes(), row - 9, 0));
             }
             assert_eq!(joined.parts(), expected.parts());
             assert_eq!(spill.written, 10 * 12 + 70, "each round begins at the beginning");

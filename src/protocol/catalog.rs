@@ -35,8 +35,20 @@ pub struct Stream {
 pub enum Disposition {
     /// They stay.
     Append,
-    /// They are replaced when the stream has ended well; they stay if they are of the same generation.
-    Truncate,
+    /// They are replaced when the stream has ended well.
+    Truncate(Resend),
+}
+
+/// What a source sends when a sync is tried again in the same generation, after this stream had ended well.
+///
+/// STATEs of a stream that replaces its table are given back only when the table has been replaced. So a retry either
+/// begins this stream from the start, or it knows that all of it is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resend {
+    /// Full refresh: everything, or nothing because all of it is loaded.
+    All,
+    /// Incremental: what has come since; the rows of the earlier attempt stay.
+    Rest,
 }
 
 #[derive(Deserialize)]
@@ -47,6 +59,7 @@ struct RawCatalog {
 #[derive(Deserialize)]
 struct RawConfigured {
     stream: Option<RawStream>,
+    sync_mode: Option<String>,
     destination_sync_mode: Option<String>,
     generation_id: Option<i64>,
     minimum_generation_id: Option<i64>,
@@ -145,7 +158,9 @@ impl Stream {
                 ));
             }
         };
-        let disposition = if overwrite || refresh { Disposition::Truncate } else { Disposition::Append };
+        let resend = if raw.sync_mode.as_deref() == Some("incremental") { Resend::Rest } else { Resend::All };
+        let disposition =
+            if overwrite || refresh { Disposition::Truncate(resend) } else { Disposition::Append };
         Ok(Self { descriptor, disposition, generation_id: generation })
     }
 }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use uuid::Uuid;
 
-use crate::clock::Clock;
+use crate::clock::Givens;
 use crate::delta::actions::{Commit, DataFile, NewTable};
 use crate::encode::parquet::{Encoder, PartFile, RowGroup};
 use crate::error::{Error, Result};
@@ -33,8 +33,8 @@ pub struct Stage {
     pub storage: Storage,
     /// Makes files.
     pub encoder: Encoder,
-    /// For names and times.
-    pub clock: Arc<dyn Clock>,
+    /// Where time and ids come from.
+    pub givens: Givens,
     /// The sync.
     pub sync: Uuid,
     /// The staging tables' columns, as Delta writes them.
@@ -93,7 +93,7 @@ impl StagedStream {
             Some(open) => open,
             None => {
                 let part = stage.parts.fetch_add(1, Ordering::Relaxed);
-                let name = part_name(stage.sync, part, stage.clock.now_ms());
+                let name = part_name(stage.sync, part, stage.givens.clock.now_ms());
                 let upload = stage.storage.upload(&format!("{}/{name}", self.target.staging));
                 OpenFile { name, file: stage.encoder.begin_file()?, upload, size: 0 }
             }
@@ -113,7 +113,7 @@ impl StagedStream {
         upload.write(bytes).await?;
         let size = upload.finish().await?;
         let stats = stats.ok_or_else(|| Error::system("A staged file has no rows."))?;
-        self.files.push(DataFile { name, size, modified_ms: stage.clock.now_ms(), stats });
+        self.files.push(DataFile { name, size, modified_ms: stage.givens.clock.now_ms(), stats });
         Ok(())
     }
 
@@ -127,14 +127,14 @@ impl StagedStream {
         let version = u64::try_from(self.batches).unwrap_or(0);
         self.batches += 1;
         let create = (version == 0).then(|| NewTable {
-            id: Uuid::now_v7(),
+            id: (stage.givens.new_id)(),
             schema: &stage.schema,
             description: format!("Staged for stream {}", self.target.stream),
             configuration: BTreeMap::from([(FINAL_TABLE.to_owned(), self.target.table.clone())]),
         });
         let commit = Commit { create, transactions: vec![(application_id(stage.sync), self.batches)], add: &files };
         let path = commit_path(&self.target.staging, version);
-        match stage.storage.put_new(&path, commit.to_bytes(stage.clock.now_ms())).await? {
+        match stage.storage.put_new(&path, commit.to_bytes(stage.givens.clock.now_ms())).await? {
             Put::Created => Ok(Some(Batch { number: self.batches, files })),
             Put::Exists => Err(Error::system(format!(
                 "{} was written by somebody else. Nobody but this sync may write to its staging folder.",

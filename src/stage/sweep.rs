@@ -57,7 +57,7 @@ async fn clear_table(
 ) -> Result<()> {
     let log = format!("{table}/{DELTA_LOG}");
     let loaded = if storage.has_any(&log).await? {
-        tokio::task::block_in_place(|| tables.read(table)?.transaction(app_id))?.unwrap_or(0)
+        tables.run(|logs| logs.read(table)?.transaction(app_id)).await?.unwrap_or(0)
     } else {
         0
     };

@@ -1,7 +1,7 @@
 //! A folder on this machine's disk as storage.
 //!
-//! Files appear whole (written beside, then linked or renamed) and are flushed to the disk before a write answers. A
-//! "copy" is a hard link, so staged files enter a table's folder without a byte being copied; where the file system
+//! Files appear whole: written beside, then linked or renamed. What must survive a loss of power is flushed where that
+//! matters, see `durability`. A "copy" is a hard link, so staged files enter a table's folder without a byte being copied; where the file system
 //! has no hard links, the bytes are.
 
 use std::path::Path;
@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use object_store::local::LocalFileSystem;
 
+use super::durability::Durability;
 use super::{Put, Storage};
 use crate::error::{Error, Result};
 
@@ -24,11 +25,12 @@ pub(super) fn open(path: &Path) -> Result<Storage> {
     };
     std::fs::create_dir_all(path).map_err(unusable)?;
     let folder = path.canonicalize().map_err(unusable)?;
-    let store = LocalFileSystem::new().with_fsync(true);
+    let store = LocalFileSystem::new();
     let root = object_store::path::Path::from_absolute_path(&folder)
         .map_err(|error| unusable(std::io::Error::other(error)))?;
     let shown = folder.display().to_string().into();
-    Ok(Storage { store: Arc::new(store), root, shown, folder: folder.into() })
+    let durability = Arc::new(Durability::of(&folder).map_err(unusable)?);
+    Ok(Storage { store: Arc::new(store), root, shown, folder: folder.into(), durability })
 }
 
 /// Copies by reading and writing: for file systems that refuse a hard link.

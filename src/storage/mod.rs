@@ -4,8 +4,9 @@
 //! is. A storage is one builder file (`local`) and one arm in [`Storage::open`]. What every storage guarantees:
 //! - [`Storage::put_new`] writes a whole object or nothing and never replaces one;
 //! - [`Storage::copy_new`] copies inside the store, no bytes pass through here, and can be repeated;
-//! - what has been answered is on stable storage.
+//! - after [`Storage::flush`], what was answered before is on stable storage, in every storage.
 
+mod durability;
 pub mod layout;
 mod lease;
 mod local;
@@ -19,6 +20,7 @@ use object_store::path::Path;
 use object_store::{CopyMode, CopyOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use url::Url;
 
+use self::durability::Durability;
 pub use self::lease::Lease;
 use crate::config::StorageSettings;
 use crate::error::{Error, Kind, Result};
@@ -36,6 +38,7 @@ pub struct Storage {
     shown: Arc<str>,
     /// The root's folder on this machine's disk.
     folder: Arc<std::path::Path>,
+    durability: Arc<Durability>,
 }
 
 /// Whether [`Storage::put_new`] wrote.
@@ -101,6 +104,13 @@ impl Storage {
             Ok(()) | Err(object_store::Error::AlreadyExists { .. }) => Ok(()),
             Err(error) => local::copy_bytes(self, from, to, error).await,
         }
+    }
+
+    /// Answers when everything that was written before the call is on stable storage. Cheap when many call at once.
+    pub async fn flush(&self) -> Result<()> {
+        let failed =
+            |error| object_store::Error::Generic { store: "storage", source: Box::<std::io::Error>::new(error) };
+        self.durability.flush().await.map_err(|error| self.failed("flush", "", failed(error)))
     }
 
     /// The whole of a small object.

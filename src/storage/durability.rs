@@ -1,0 +1,51 @@
+//! Stable storage: one flush of the disk for all who wait for one.
+//!
+//! A file that was written is in the system's memory; a machine that loses power loses it. Flushing file by file and
+//! folder by folder costs ten flushes a stream. Here whoever needs what it wrote to be on the disk asks for a flush of
+//! the whole file system, and all who have asked by the time it begins share it.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::Mutex;
+
+/// Flushes one file system.
+pub(super) struct Durability {
+    folder: File,
+    asked: AtomicU64,
+    /// Everybody who had asked up to this number has been served.
+    served: Mutex<u64>,
+}
+
+impl Durability {
+    /// Flushes the file system that `folder` lies on.
+    pub(super) fn of(folder: &Path) -> std::io::Result<Self> {
+        Ok(Self { folder: File::open(folder)?, asked: AtomicU64::new(0), served: Mutex::new(0) })
+    }
+
+    /// Answers when everything that was written before the call is on the disk.
+    pub(super) async fn flush(&self) -> std::io::Result<()> {
+        let mine = self.asked.fetch_add(1, Ordering::AcqRel) + 1;
+        let mut served = self.served.lock().await;
+        if *served >= mine {
+            return Ok(());
+        }
+        let all = self.asked.load(Ordering::Acquire);
+        tokio::task::block_in_place(|| self.flush_now())?;
+        *served = all;
+        Ok(())
+    }
+
+    #[cfg(target_os = "linux")]
+    fn flush_now(&self) -> std::io::Result<()> {
+        Ok(rustix::fs::syncfs(&self.folder)?)
+    }
+
+    /// Other systems have no call for one file system; this one flushes them all.
+    #[cfg(not(target_os = "linux"))]
+    fn flush_now(&self) -> std::io::Result<()> {
+        rustix::fs::sync();
+        Ok(())
+    }
+}
