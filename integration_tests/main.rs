@@ -1,1 +1,30 @@
-//! Drives the real program through pipes.
+//! Drives the real program through pipes and reads its tables with a reader of its own.
+//!
+//! `program` runs it, `messages` writes its input, `table` reads what it left; every other file is one topic. Tests
+//! run side by side, each in a folder of its own. None measures time: a test that must know how far the program is
+//! asks it (see `Living::has_read_so_far`).
+
+// A test that cannot go on says so by panicking; `clippy.toml` allows that inside test functions only, and most of
+// the code here is their helpers.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod append_and_overwrite;
+mod architecture;
+mod catalog;
+mod check;
+mod commands;
+mod conformance;
+mod crashes;
+mod disk;
+mod generations;
+mod left_overs;
+mod malformed_input;
+mod messages;
+mod other_readers;
+mod program;
+mod protocol_input;
+mod side_by_side;
+mod states;
+mod states_of_all;
+mod stops;
+mod table;

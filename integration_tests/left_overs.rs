@@ -1,0 +1,162 @@
+//! What dead syncs leave behind, made by hand where a kill would have to hit one instant: the next sync finds and
+//! sweeps it, and nothing else.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::messages::{append, overwrite, padded, record, records, state};
+use crate::program::Sandbox;
+use crate::table;
+
+/// Turns the staging folder that a sync was told to keep into one that it left when it was killed.
+fn died(staging: &Path) {
+    std::fs::rename(staging.join("sync.kept"), staging.join("sync.lock")).unwrap();
+}
+
+/// A sync that was killed between the move of its files and the commit of the table's version `version`.
+fn killed_before_commit(sandbox: &Sandbox, version: usize) -> Vec<PathBuf> {
+    let folder = sandbox.table("default/users");
+    let before = table::try_read(&folder).map(|table| table.named).unwrap_or_default();
+    let kept = table::staging(&sandbox.lake());
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    let text = std::fs::read_to_string(table::commit(&folder, version)).unwrap();
+    std::fs::remove_file(table::commit(&folder, version)).unwrap();
+    died(&kept[0]);
+    let added = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let added: Vec<String> = added.filter_map(|action| action["add"]["path"].as_str().map(str::to_owned)).collect();
+    assert!(!added.is_empty() && before.iter().any(|name| added.contains(name)));
+    added.into_iter().map(|name| folder.join(name)).collect()
+}
+
+#[test]
+fn files_that_were_moved_and_never_committed_are_swept_from_a_table() {
+    let mut sandbox = Sandbox::new();
+    sandbox.load(&append(&["users"]), records("users", 0..3));
+    sandbox.set(json!({"purge_staging_data": false}));
+    sandbox.load(&append(&["users"]), records("users", 3..6));
+    let orphans = killed_before_commit(&sandbox, 1);
+    assert!(orphans.iter().all(|file| file.exists()));
+    sandbox.set(json!({}));
+    sandbox.load(&append(&["users"]), records("users", 6..7));
+    assert!(orphans.iter().all(|file| !file.exists()), "{orphans:?}");
+    assert_eq!(table::data(&sandbox.table("default/users")), [0, 1, 2, 6].map(|n| format!("{{\"n\":{n}}}")));
+    table::assert_tidy(&sandbox.lake());
+}
+
+#[test]
+fn files_of_a_table_that_was_never_made_are_swept_too() {
+    let mut sandbox = Sandbox::with(json!({"purge_staging_data": false}));
+    sandbox.load(&append(&["users"]), records("users", 0..3));
+    let orphans = killed_before_commit(&sandbox, 0);
+    sandbox.set(json!({}));
+    // A sync that has nothing to do with that table sweeps it as well.
+    sandbox.load(&append(&["pets"]), "");
+    assert!(orphans.iter().all(|file| !file.exists()), "{orphans:?}");
+    sandbox.load(&append(&["users"]), records("users", 5..6));
+    assert_eq!(table::data(&sandbox.table("default/users")), [r#"{"n":5}"#]);
+    table::assert_tidy(&sandbox.lake());
+}
+
+#[test]
+fn files_for_an_overwrite_that_was_never_committed_are_swept_and_the_old_rows_stay() {
+    let mut sandbox = Sandbox::new();
+    sandbox.load(&overwrite(&["users"]), records("users", 0..3));
+    sandbox.set(json!({"purge_staging_data": false}));
+    sandbox.load(&overwrite(&["users"]), records("users", 3..6));
+    let orphans = killed_before_commit(&sandbox, 1);
+    sandbox.set(json!({}));
+    sandbox.load(&append(&["pets"]), "");
+    assert!(orphans.iter().all(|file| !file.exists()), "{orphans:?}");
+    assert_eq!(table::data(&sandbox.table("default/users")), [0, 1, 2].map(|n| format!("{{\"n\":{n}}}")));
+    table::assert_tidy(&sandbox.lake());
+}
+
+#[test]
+fn only_the_batches_that_were_not_committed_are_swept() {
+    let mut sandbox = Sandbox::with(json!({"purge_staging_data": false, "memory_limit_mb": 16, "flush_size_mb": 1}));
+    let folder = sandbox.table("default/users");
+    let mut living = sandbox.start(&append(&["users"]));
+    for batch in 0..3 {
+        living.send((batch * 1000..(batch + 1) * 1000).map(|n| record("users", &padded(n, 1200))).collect::<String>());
+        living.send(state("users", batch));
+        living.next_state();
+    }
+    assert_eq!(living.end().code, Some(0));
+    let whole = table::read(&folder);
+    assert_eq!((whole.versions, whole.rows.len()), (3, 3000), "one commit a batch");
+    let orphans = killed_before_commit(&sandbox, 2);
+    sandbox.set(json!({}));
+    sandbox.load(&append(&["pets"]), "");
+    assert!(orphans.iter().all(|file| !file.exists()), "{orphans:?}");
+    assert_eq!(table::read(&folder).rows, whole.rows[..2000]);
+    table::assert_tidy(&sandbox.lake());
+}
+
+#[test]
+fn half_written_files_of_a_killed_sync_are_swept() {
+    let mut sandbox = Sandbox::with(json!({"purge_staging_data": false}));
+    sandbox.load(&append(&["users"]), records("users", 0..3));
+    let folder = sandbox.table("default/users");
+    for name in ["2026_01_01_1_0_0123.parquet#1", "_delta_log/00000000000000000001.json#12"] {
+        std::fs::write(folder.join(name), "half").unwrap();
+    }
+    // Not a temporary's name: somebody else's business.
+    std::fs::write(folder.join("_delta_log/notes#today"), "kept").unwrap();
+    died(&table::staging(&sandbox.lake())[0]);
+    sandbox.set(json!({}));
+    sandbox.load(&append(&["pets"]), "");
+    assert!(folder.join("_delta_log/notes#today").exists());
+    std::fs::remove_file(folder.join("_delta_log/notes#today")).unwrap();
+    assert_eq!(table::read(&folder).rows.len(), 3);
+    table::assert_tidy(&sandbox.lake());
+}
+
+#[test]
+fn what_a_user_keeps_stays_through_later_syncs() {
+    let mut sandbox = Sandbox::with(json!({"purge_staging_data": false}));
+    sandbox.load(&append(&["users"]), records("users", 0..3));
+    let kept = table::staging(&sandbox.lake());
+    assert_eq!(kept.len(), 1);
+    let files = table::files(&kept[0]);
+    assert_eq!(table::data(&kept[0].join("users")).len(), 3, "what was staged is a Delta table of its own");
+
+    sandbox.set(json!({}));
+    sandbox.load(&append(&["users"]), records("users", 3..5));
+    assert_eq!(sandbox.check().code, Some(0));
+    assert_eq!((table::staging(&sandbox.lake()), table::files(&kept[0])), (kept.clone(), files));
+    assert_eq!(table::read(&sandbox.table("default/users")).rows.len(), 5);
+    table::assert_tables_tidy(&sandbox.lake());
+}
+
+#[test]
+fn folders_that_are_no_staging_stay() {
+    let sandbox = Sandbox::new();
+    let young = sandbox.lake().join(Uuid::now_v7().to_string());
+    let simple = sandbox.lake().join(Uuid::now_v7().simple().to_string());
+    let other = sandbox.lake().join("lake of others");
+    for folder in [&young, &simple, &other] {
+        std::fs::create_dir(folder).unwrap();
+    }
+    let file = sandbox.lake().join(Uuid::now_v7().to_string());
+    std::fs::write(&file, "a file, not a folder").unwrap();
+    sandbox.load(&append(&["users"]), records("users", 0..3));
+    // A folder without a lock may be one that another sync is making this very moment.
+    for path in [&young, &simple, &other, &file] {
+        assert!(path.exists(), "{}", path.display());
+    }
+}
+
+#[test]
+fn a_dead_sync_whose_staging_log_is_broken_does_not_stop_others() {
+    let mut sandbox = Sandbox::with(json!({"purge_staging_data": false}));
+    sandbox.load(&append(&["users"]), records("users", 0..3));
+    let staging = table::staging(&sandbox.lake()).remove(0);
+    std::fs::write(table::commit(&staging.join("users"), 0), "{\"add\":{\"pa").unwrap();
+    died(&staging);
+    sandbox.set(json!({}));
+    sandbox.load(&append(&["users"]), records("users", 3..5));
+    assert_eq!(table::read(&sandbox.table("default/users")).rows.len(), 5);
+    table::assert_tables_tidy(&sandbox.lake());
+}

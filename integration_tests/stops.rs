@@ -1,0 +1,139 @@
+//! Stopping on purpose: signals, and a reader of stdout that goes away.
+
+use serde_json::json;
+
+use crate::messages::{append, overwrite, records, said, state};
+use crate::program::{Sandbox, program, run, start_unheard};
+use crate::table;
+
+#[test]
+fn a_signal_stops_a_sync_cleanly_and_what_is_complete_is_acknowledged() {
+    for (signal, code) in [("TERM", 143), ("INT", 130)] {
+        let sandbox = Sandbox::new();
+        let mut living = sandbox.start(&append(&["users", "pets"]));
+        living.send(records("users", 0..3) + &state("users", 3) + &records("users", 3..5));
+        living.send(records("pets", 0..2) + &state("pets", 2));
+        living.has_read_so_far();
+        assert_eq!(living.states_heard().len(), 0);
+        // The input stays open: the signal alone ends it.
+        let run = living.signal(signal);
+        assert_eq!(run.code, Some(code), "{run:#?}");
+        assert_eq!(run.error()["failure_type"], "transient_error");
+        // Streams do not wait for each other.
+        let mut acknowledged: Vec<u64> = run.states().iter().map(said).collect();
+        acknowledged.sort_unstable();
+        assert_eq!(acknowledged, [2, 3]);
+        // What came after a STATE will be sent again.
+        let numbers = |count: u64| (0..count).map(|n| format!("{{\"n\":{n}}}")).collect::<Vec<_>>();
+        assert_eq!(table::data(&sandbox.table("default/users")), numbers(3));
+        assert_eq!(table::data(&sandbox.table("default/pets")), numbers(2));
+        table::assert_tidy(&sandbox.lake());
+    }
+}
+
+#[test]
+fn a_signal_leaves_the_old_rows_of_an_overwrite() {
+    let sandbox = Sandbox::new();
+    sandbox.load(&overwrite(&["users"]), records("users", 0..3));
+    let mut living = sandbox.start(&overwrite(&["users"]));
+    living.send(records("users", 10..20) + &state("users", 20));
+    living.has_read_so_far();
+    let run = living.signal("TERM");
+    assert_eq!((run.code, run.states().len()), (Some(143), 0), "{run:#?}");
+    assert_eq!(table::read(&sandbox.table("default/users")).rows.len(), 3);
+    table::assert_tidy(&sandbox.lake());
+}
+
+#[test]
+fn a_signal_to_a_sync_that_has_read_nothing_stops_it() {
+    for (signal, code) in [("TERM", 143), ("INT", 130)] {
+        let sandbox = Sandbox::new();
+        let mut living = sandbox.start(&append(&["users"]));
+        living.next_message(|message| message["log"]["message"].as_str().is_some_and(|text| text.contains("begins")));
+        let run = living.signal(signal);
+        assert_eq!(run.code, Some(code), "{run:#?}");
+        run.error();
+        table::assert_tidy(&sandbox.lake());
+    }
+}
+
+#[test]
+fn the_first_of_several_signals_counts() {
+    let sandbox = Sandbox::new();
+    let mut living = sandbox.start(&append(&["users"]));
+    living.send(records("users", 0..3) + &state("users", 3));
+    living.has_read_so_far();
+    living.send_signal("INT");
+    living.next_state();
+    living.send_signal("TERM");
+    let run = living.wait();
+    assert_eq!(run.code, Some(130), "{run:#?}");
+    assert_eq!(table::read(&sandbox.table("default/users")).rows.len(), 3);
+    table::assert_tidy(&sandbox.lake());
+}
+
+#[test]
+fn a_stopped_sync_is_continued_by_the_next_one() {
+    let sandbox = Sandbox::new();
+    let mut living = sandbox.start(&append(&["users"]));
+    living.send(records("users", 0..3) + &state("users", 3) + &records("users", 3..5));
+    living.has_read_so_far();
+    let from = said(living.signal("TERM").states().last().unwrap());
+    sandbox.load(&append(&["users"]), records("users", from..6) + &state("users", 6));
+    assert_eq!(
+        table::data(&sandbox.table("default/users")),
+        (0..6).map(|n| format!("{{\"n\":{n}}}")).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn a_stdout_that_nobody_reads_stops_the_sync_without_a_panic() {
+    let sandbox = Sandbox::new();
+    let catalog = sandbox.file("catalog.json", append(&["users"]).to_string());
+    let config = sandbox.config();
+    let mut unheard = start_unheard(program().arg("write").arg("--config").arg(config).arg("--catalog").arg(catalog));
+    unheard.send(records("users", 0..3) + &state("users", 3));
+    let run = unheard.end();
+    assert_eq!(run.code, Some(1), "{run:#?}");
+    assert!(!run.stderr.is_empty(), "people are told");
+    table::assert_tidy(&sandbox.lake());
+}
+
+#[test]
+fn a_stdout_that_is_closed_is_noticed_while_the_input_stays_open() {
+    let sandbox = Sandbox::with(json!({"heartbeat_seconds": 1}));
+    let catalog = sandbox.file("catalog.json", append(&["users"]).to_string());
+    let config = sandbox.config();
+    let mut unheard = start_unheard(program().arg("write").arg("--config").arg(config).arg("--catalog").arg(catalog));
+    unheard.send(records("users", 0..3) + &state("users", 3));
+    let run = unheard.wait();
+    assert_eq!(run.code, Some(1), "{run:#?}");
+    table::assert_tidy(&sandbox.lake());
+}
+
+#[test]
+fn staging_is_kept_after_a_signal_and_after_a_failure_when_the_user_asks_for_it() {
+    let sandbox = Sandbox::with(json!({"purge_staging_data": false}));
+    let mut living = sandbox.start(&append(&["users"]));
+    living.send(records("users", 0..3) + &state("users", 3));
+    living.has_read_so_far();
+    assert_eq!(living.signal("TERM").code, Some(143));
+    assert_eq!(table::staging(&sandbox.lake()).len(), 1);
+    sandbox.write(&append(&["users"]), records("users", 3..5) + &state("users", 5) + "oops\n").failure();
+    assert_eq!(table::staging(&sandbox.lake()).len(), 2);
+    for sync in table::staging(&sandbox.lake()) {
+        assert!(!table::data(&sync.join("users")).is_empty(), "{}", sync.display());
+    }
+    assert_eq!(table::read(&sandbox.table("default/users")).rows.len(), 5);
+    table::assert_tables_tidy(&sandbox.lake());
+}
+
+#[test]
+fn a_failed_sync_leaves_no_staging_by_default() {
+    let sandbox = Sandbox::new();
+    sandbox.write(&append(&["users"]), records("users", 0..5) + "oops\n").failure();
+    table::assert_tidy(&sandbox.lake());
+    assert_eq!(table::files(&sandbox.lake()), Vec::<std::path::PathBuf>::new(), "nothing was acknowledged");
+    // And the program itself still starts.
+    assert_eq!(run(["spec".as_ref()], b"").code, Some(0));
+}

@@ -1,0 +1,208 @@
+//! A Delta reader that knows nothing of the program's: replays the JSON log, ignores checkpoints, reads the Parquet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::{Field, Row as ParquetRow};
+use serde_json::Value;
+use uuid::Uuid;
+
+/// A row of a raw table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// `_airbyte_ab_id`
+    pub id: String,
+    /// `_airbyte_emitted_at`, in microseconds.
+    pub emitted_at: i64,
+    /// `_airbyte_data`
+    pub data: String,
+}
+
+/// A table at its newest version.
+#[derive(Debug)]
+pub struct Table {
+    /// The number of commits.
+    pub versions: usize,
+    /// The files of the newest version, in the order in which they were added.
+    pub files: Vec<String>,
+    /// Every file that any commit ever added.
+    pub named: BTreeSet<String>,
+    /// Application transactions: the newest version of each.
+    pub transactions: BTreeMap<String, i64>,
+    /// The newest `metaData` action.
+    pub metadata: Value,
+    /// The rows, in the order of the files.
+    pub rows: Vec<Row>,
+}
+
+impl Table {
+    /// The rows' data.
+    pub fn data(&self) -> Vec<&str> {
+        self.rows.iter().map(|row| row.data.as_str()).collect()
+    }
+}
+
+/// The file of version `version` of the log of the table in `folder`.
+pub fn commit(folder: &Path, version: usize) -> PathBuf {
+    folder.join("_delta_log").join(format!("{version:020}.json"))
+}
+
+/// Reads the table in `folder`, `None` if there is none. Versions are asked for one by one, so that a table can be
+/// read while it is written.
+pub fn try_read(folder: &Path) -> Option<Table> {
+    let mut table = Table {
+        versions: 0,
+        files: Vec::new(),
+        named: BTreeSet::new(),
+        transactions: BTreeMap::new(),
+        metadata: Value::Null,
+        rows: Vec::new(),
+    };
+    let mut counts = BTreeMap::new();
+    while let Ok(text) = std::fs::read_to_string(commit(folder, table.versions)) {
+        table.versions += 1;
+        // A file that leaves and one that joins in the same commit: the order of the lines means nothing.
+        let actions: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        for path in actions.iter().filter_map(|action| action["remove"]["path"].as_str()) {
+            table.files.retain(|file| file != path);
+        }
+        for action in &actions {
+            if let Some(path) = action["add"]["path"].as_str() {
+                assert!(!path.contains('%'), "a name that needs decoding: {path}");
+                let stats: Value = serde_json::from_str(action["add"]["stats"].as_str().unwrap()).unwrap();
+                counts.insert(path.to_owned(), (stats["numRecords"].clone(), action["add"]["size"].clone()));
+                assert!(table.named.insert(path.to_owned()), "{path} was added twice");
+                table.files.push(path.to_owned());
+            }
+            if let (Some(id), Some(version)) = (action["txn"]["appId"].as_str(), action["txn"]["version"].as_i64()) {
+                table.transactions.insert(id.to_owned(), version);
+            }
+            if action["metaData"].is_object() {
+                table.metadata = action["metaData"].clone();
+            }
+        }
+    }
+    if table.versions == 0 {
+        return None;
+    }
+    for file in &table.files {
+        let path = folder.join(file);
+        let rows = read_file(&path);
+        let size = std::fs::metadata(&path).unwrap().len();
+        assert_eq!(counts[file], (Value::from(rows.len()), Value::from(size)), "what the log says of {file}");
+        table.rows.extend(rows);
+    }
+    Some(table)
+}
+
+/// Reads the table in `folder`, which must be there.
+pub fn read(folder: &Path) -> Table {
+    try_read(folder).unwrap_or_else(|| panic!("no table in {}", folder.display()))
+}
+
+/// The data of the table in `folder`, sorted; nothing where no table is.
+pub fn data(folder: &Path) -> Vec<String> {
+    let mut data: Vec<String> = try_read(folder).into_iter().flat_map(|table| table.rows).map(|row| row.data).collect();
+    data.sort();
+    data
+}
+
+fn read_file(path: &Path) -> Vec<Row> {
+    let reader = SerializedFileReader::new(File::open(path).unwrap()).unwrap();
+    let rows: Vec<Row> = reader.get_row_iter(None).unwrap().map(|row| read_row(&row.unwrap())).collect();
+    rows
+}
+
+fn read_row(row: &ParquetRow) -> Row {
+    let mut read = Row { id: String::new(), emitted_at: i64::MIN, data: String::new() };
+    for (name, field) in row.get_column_iter() {
+        match (name.as_str(), field) {
+            ("_airbyte_ab_id", Field::Str(id)) => read.id.clone_from(id),
+            ("_airbyte_emitted_at", Field::TimestampMicros(time)) => read.emitted_at = *time,
+            ("_airbyte_data", Field::Str(data)) => read.data.clone_from(data),
+            (name, field) => panic!("column {name} holds {field:?}"),
+        }
+    }
+    read
+}
+
+/// The folders of all tables of a lake: `<schema>/<stream>` with a log.
+pub fn tables(lake: &Path) -> Vec<PathBuf> {
+    let schemas = folders(lake).into_iter().filter(|folder| !is_staging(folder));
+    let mut tables: Vec<PathBuf> = schemas.flat_map(|schema| folders(&schema)).collect();
+    tables.retain(|folder| folder.join("_delta_log").exists());
+    tables.sort();
+    tables
+}
+
+/// The staging folders in a lake.
+pub fn staging(lake: &Path) -> Vec<PathBuf> {
+    folders(lake).into_iter().filter(|folder| is_staging(folder)).collect()
+}
+
+/// Holds for a lake in which no sync is running: every table opens, its ids are unique and of version 7, and nothing
+/// lies around that no commit names.
+pub fn assert_tidy(lake: &Path) {
+    assert_eq!(staging(lake), Vec::<PathBuf>::new(), "staging folders");
+    assert_tables_tidy(lake);
+}
+
+/// The same without a look at staging folders, for a sync that keeps its own.
+pub fn assert_tables_tidy(lake: &Path) {
+    for path in files(lake) {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let number = name.rsplit_once('#').map(|(_, number)| number);
+        assert!(number.is_none_or(|number| number.parse::<u64>().is_err()), "temporary file {}", path.display());
+    }
+    for folder in tables(lake) {
+        let table = read(&folder);
+        let mut ids = BTreeSet::new();
+        for row in &table.rows {
+            let id = Uuid::parse_str(&row.id).unwrap();
+            assert_eq!((id.get_version_num(), id.to_string()), (7, row.id.clone()), "{}", folder.display());
+            assert!(ids.insert(id), "{id} is twice in {}", folder.display());
+        }
+        for entry in std::fs::read_dir(&folder).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file()) {
+            let name = entry.file_name().into_string().unwrap();
+            assert!(table.named.contains(&name), "no commit names {}", entry.path().display());
+        }
+        for entry in std::fs::read_dir(folder.join("_delta_log")).unwrap().map(Result::unwrap) {
+            let name = entry.file_name().into_string().unwrap();
+            let version = name.strip_suffix(".json").and_then(|version| version.parse::<usize>().ok());
+            assert!(version.is_none_or(|version| version < table.versions), "a gap before {name}");
+        }
+    }
+}
+
+/// Every file below `folder`, sorted.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.path().is_dir() { found.extend(files(&entry.path())) } else { found.push(entry.path()) }
+    }
+    found.sort();
+    found
+}
+
+/// Every file and folder below `folder`, sorted.
+pub fn tree(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        found.push(entry.path());
+        found.extend(tree(&entry.path()));
+    }
+    found.sort();
+    found
+}
+
+fn folders(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.filter(|path| path.is_dir()).collect()
+}
+
+fn is_staging(folder: &Path) -> bool {
+    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.len() == 36 && Uuid::parse_str(name).is_ok()
+}
