@@ -77,5 +77,8 @@ async fn remove(storage: &Storage, table: &str) -> Result<()> {
         storage.delete(&path).await?;
     }
     storage.remove_empty_folder(table);
+    if let Some((schema, _)) = table.split_once('/') {
+        storage.remove_empty_folder(schema);
+    }
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! `main` picks a command (`spec`, `check`, `write`); `write` runs one `sync`; a sync runs the `pipeline`. See
 //! ARCHITECTURE.md for the way of a record through the modules.
 
+pub mod allocator;
 pub mod check;
 pub mod cli;
 pub mod clock;

@@ -5,29 +5,36 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser;
 use uuid::Uuid;
 
-use destination_databricks::cli::{Cli, Command};
+use destination_databricks::cli::{self, Command};
 use destination_databricks::clock::{Givens, SystemClock};
 use destination_databricks::error::{Error, Result};
 use destination_databricks::pipeline::stop::{Reason, Stop};
 use destination_databricks::protocol::writer::ProtocolWriter;
 use destination_databricks::sync::Surroundings;
-use destination_databricks::{check, spec, telemetry, write};
+use destination_databricks::{allocator, check, spec, telemetry, write};
 
 /// Threads for work that blocks: files, encoding, reading logs.
 const BLOCKING_THREADS: usize = 64;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    allocator::set_up();
+    let command = match cli::parse() {
+        Ok(command) => command,
+        Err(error) => return explain(&error),
+    };
     let writer = Arc::new(ProtocolWriter::stdout());
     telemetry::start(&writer);
-    let around = Surroundings { writer, givens: Givens { clock: Arc::new(SystemClock), new_id: Uuid::now_v7 }, stop: Stop::default() };
-    let outcome = match cli.command {
+    let around = Surroundings {
+        writer,
+        givens: Givens { clock: Arc::new(SystemClock), new_id: Uuid::now_v7 },
+        stop: Stop::default(),
+    };
+    let outcome = match command {
         Command::Spec => spec::message().and_then(|message| around.writer.deliver([message.as_str()])),
-        Command::Check(files) => on_runtime(|| async {
-            let outcome = check::run(&files.config, &around).await;
+        Command::Check { config } => on_runtime(|| async {
+            let outcome = check::run(&config, &around).await;
             let status = outcome.map_err(|error| {
                 complain(&error);
                 tracing::error!("{}", error.internal_message());
@@ -35,8 +42,8 @@ fn main() -> ExitCode {
             });
             around.writer.connection_status(status)
         }),
-        Command::Write(files) => on_runtime(|| async {
-            let ended = write::run(&files.config, &files.catalog, std::io::stdin(), &around).await;
+        Command::Write { config, catalog } => on_runtime(|| async {
+            let ended = write::run(&config, &catalog, std::io::stdin(), &around).await;
             ended.result
         }),
     };
@@ -64,6 +71,16 @@ fn on_runtime<F: Future<Output = Result<()>>>(command: impl FnOnce() -> F) -> Re
     let outcome = runtime.block_on(command());
     runtime.shutdown_background();
     outcome
+}
+
+/// Prints help, version, or what is wrong with the command line together with the usage.
+fn explain(error: &clap::Error) -> ExitCode {
+    // Nobody is there to read it.
+    let _ = error.print();
+    if error.exit_code() != 0 && !error.to_string().contains("Usage:") {
+        let _ = writeln!(std::io::stderr(), "\n{}", cli::usage());
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 /// Tells people on stderr what the orchestrator is told on stdout.

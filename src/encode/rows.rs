@@ -90,15 +90,21 @@ impl Rows {
         Some((*self.emitted_at.iter().min()?, *self.emitted_at.iter().max()?))
     }
 
+    /// No rows, in memory that held others before.
+    pub fn in_memory(mut memory: Vec<u8>) -> Self {
+        memory.clear();
+        Self { data: memory, ..Self::default() }
+    }
+
     /// The buffers as arrays, without a copy: times, and texts as bytes (they were checked to be UTF-8 on their way in).
-    pub fn into_arrays(self) -> Result<(ArrayRef, ArrayRef)> {
+    pub fn into_arrays(self) -> Result<(ArrayRef, BinaryArray)> {
         let mut offsets = self.ends;
         offsets.insert(0, 0);
         let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
         let data = BinaryArray::try_new(offsets, Buffer::from_vec(self.data), None)
             .map_err(|error| Error::system("A block of rows could not be put into an array.").with_source(error))?;
         let times = TimestampMicrosecondArray::new(ScalarBuffer::from(self.emitted_at), None).with_timezone("UTC");
-        Ok((Arc::new(times), Arc::new(data)))
+        Ok((Arc::new(times), data))
     }
 }
 

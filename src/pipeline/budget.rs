@@ -1,7 +1,8 @@
 //! The one memory budget: what is on its way from the buffers to the store, counted in bytes.
 //!
 //! Whoever holds bytes holds a [`Held`] for them; dropping it gives the bytes back and wakes the router, which reads no
-//! further while too much is under way.
+//! further while too much is under way. Large buffers that have been emptied are kept for whoever fills one next: memory
+//! fresh from the system costs as much as reading the rows into it.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,7 +12,11 @@ use std::time::Duration;
 pub struct Budget {
     under_way: Mutex<usize>,
     released: Condvar,
+    spare: Mutex<Vec<Vec<u8>>>,
 }
+
+/// Emptied buffers that are kept.
+const SPARE: usize = 2;
 
 /// Bytes that are counted until this is dropped.
 pub struct Held {
@@ -29,6 +34,19 @@ impl Budget {
     /// Bytes under way now.
     pub fn under_way(&self) -> usize {
         *self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps the memory of an emptied buffer.
+    pub fn keep(&self, memory: Vec<u8>) {
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() < SPARE {
+            spare.push(memory);
+        }
+    }
+
+    /// Memory of an emptied buffer, if some was kept.
+    pub fn spare(&self) -> Option<Vec<u8>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
     /// Waits until something is given back, at most `timeout`.

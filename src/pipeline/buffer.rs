@@ -101,6 +101,13 @@ impl StreamBuffer {
         self.waiting.rows.held_bytes() - before
     }
 
+    /// Takes memory for the rows to come, if no row waits.
+    pub fn refill(&mut self, memory: Vec<u8>) {
+        if self.waiting.rows.is_empty() {
+            self.waiting.rows = Rows::in_memory(memory);
+        }
+    }
+
     /// Whether no row waits.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()

@@ -5,7 +5,8 @@
 //! - memory is short: the largest buffers become row groups, what is left goes to the spill file; if that is not
 //!   enough, reading waits for what is under way;
 //! - a STATE comes and its stream has `flush_size` bytes that no batch has, or a STATE has waited `flush_interval`, or
-//!   waiting STATEs hold much memory: batches are closed at the last STATE and loaded;
+//!   waiting STATEs hold much memory: batches are closed at the last STATE and loaded (past it, where the rows around
+//!   it can no longer be told apart and it has waited too long);
 //! - a stream ends: all of it is closed and loaded.
 
 use std::collections::VecDeque;
@@ -128,6 +129,7 @@ impl Flow {
         if flow.buffer.data_bytes() >= block_size {
             let pending = self.take(stream, StreamBuffer::seal);
             self.submit(stream, pending);
+            self.refill(stream);
         }
         Ok(())
     }
@@ -191,6 +193,20 @@ impl Flow {
         Ok(())
     }
 
+    /// Closes every batch whose last STATE lies before rows that were sealed together with later ones. Those later rows
+    /// are loaded before a STATE speaks for them, and loaded again should the sync be tried again: the price of not
+    /// letting a STATE wait for the next one, which may not come for hours.
+    fn close_all_passed(&mut self) -> Result<()> {
+        for stream in 0..self.streams.len() {
+            if self.streams.get(stream).is_some_and(|flow| flow.buffer.cut() == Cut::Passed) {
+                let pending = self.take(stream, StreamBuffer::seal_all);
+                self.submit(stream, pending);
+                self.close(stream, None);
+            }
+        }
+        Ok(())
+    }
+
     /// Closes batches because a STATE has waited long, or STATEs hold much memory.
     pub fn close_if_due(&mut self, now: Instant) -> Result<()> {
         let (oldest, bytes) = self.ledger.waiting();
@@ -201,6 +217,7 @@ impl Flow {
             self.last_close = now;
             self.states_at_close = bytes;
             self.close_all_at_cuts()?;
+            self.close_all_passed()?;
         }
         self.states_at_close = self.states_at_close.min(bytes);
         Ok(())
@@ -261,6 +278,15 @@ impl Flow {
         self.buffered += flow.buffer.held_bytes();
         flow.sealed_rows += pending.len();
         pending
+    }
+
+    /// A stream that has filled a block will fill another one.
+    fn refill(&mut self, stream: usize) {
+        if let (Some(flow), Some(memory)) = (self.streams.get_mut(stream), self.budget.spare()) {
+            self.buffered -= flow.buffer.held_bytes();
+            flow.buffer.refill(memory);
+            self.buffered += flow.buffer.held_bytes();
+        }
     }
 
     fn submit(&mut self, stream: usize, pending: Pending) {

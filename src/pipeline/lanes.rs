@@ -28,6 +28,9 @@ const STAGING: usize = 32;
 /// Load strands that run at the same time: many, because they share the flushes of the disk.
 const LOADING: usize = 256;
 
+/// Memory of emptied buffers that is used again, in bytes.
+const WORTH_KEEPING: usize = 1 << 20;
+
 /// An opened stream: who it is, its table, and its staging.
 pub struct OpenStream {
     /// The stream.
@@ -135,7 +138,10 @@ impl Lanes {
         let encoded = shared.runtime.spawn(async move {
             let slot = slots.acquire_owned().await;
             let encode = move || {
-                let group = encoder.encode(rows.read()?, ids)?;
+                let (group, memory) = encoder.encode(rows.read()?, ids)?;
+                if memory.capacity() >= WORTH_KEEPING {
+                    budget.keep(memory);
+                }
                 drop((held, slot));
                 let held = budget.hold(group.size());
                 Ok(Encoded { group, _held: held })

@@ -5,10 +5,11 @@
 //! are checked to be objects and not kept: the raw layout does not need them, and ten thousand of them are large.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::path::Path;
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::error::{Error, Result, StreamDescriptor};
 
@@ -72,7 +73,27 @@ struct RawStream {
     name: Option<String>,
     namespace: Option<String>,
     #[serde(default, rename = "json_schema")]
-    _json_schema: Option<serde_json::Map<String, serde_json::Value>>,
+    _json_schema: Option<PassedOver>,
+}
+
+/// An object whose fields are not kept.
+struct PassedOver;
+
+impl<'de> Deserialize<'de> for PassedOver {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = PassedOver;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(PassedOver)
+            }
+        }
+        deserializer.deserialize_map(Fields)
+    }
 }
 
 impl Catalog {
@@ -159,8 +180,7 @@ impl Stream {
             }
         };
         let resend = if raw.sync_mode.as_deref() == Some("incremental") { Resend::Rest } else { Resend::All };
-        let disposition =
-            if overwrite || refresh { Disposition::Truncate(resend) } else { Disposition::Append };
+        let disposition = if overwrite || refresh { Disposition::Truncate(resend) } else { Disposition::Append };
         Ok(Self { descriptor, disposition, generation_id: generation })
     }
 }

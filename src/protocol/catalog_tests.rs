@@ -21,7 +21,10 @@ fn sync_modes_and_generations_decide_what_becomes_of_old_rows() -> Result<()> {
         (r#""destination_sync_mode":"append""#, Disposition::Append),
         (r#""destination_sync_mode":"overwrite""#, Disposition::Truncate(Resend::All)),
         (r#""destination_sync_mode":"append","generation_id":3,"minimum_generation_id":0"#, Disposition::Append),
-        (r#""destination_sync_mode":"append","generation_id":3,"minimum_generation_id":3"#, Disposition::Truncate(Resend::All)),
+        (
+            r#""destination_sync_mode":"append","generation_id":3,"minimum_generation_id":3"#,
+            Disposition::Truncate(Resend::All),
+        ),
         (
             r#""sync_mode":"incremental","destination_sync_mode":"append","generation_id":3,"minimum_generation_id":3"#,
             Disposition::Truncate(Resend::Rest),

@@ -27,19 +27,24 @@ pub fn identifier(name: &str) -> String {
         in_white_space = false;
         out.push(if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' });
     }
-    if out.len() > MAX_IDENTIFIER {
-        let hash = format!("_{:016x}", fnv1a(name.as_bytes()));
-        out.truncate(MAX_IDENTIFIER - hash.len());
-        out.push_str(&hash);
-    }
-    out
+    cut(out, name)
 }
 
 /// A folder's name for `identifier` in the staging area.
 ///
 /// Spark passes over folders that begin with `_`, so such a one gets a prefix that no identifier can have.
 pub fn staging_folder(identifier: &str) -> String {
-    if identifier.starts_with('_') { format!("x-{identifier}") } else { identifier.to_owned() }
+    if identifier.starts_with('_') { cut(format!("x-{identifier}"), identifier) } else { identifier.to_owned() }
+}
+
+/// A `name` that is too long is cut and gets a hash of `whole`. Also the longest name that file systems take.
+fn cut(mut name: String, whole: &str) -> String {
+    if name.len() > MAX_IDENTIFIER {
+        let hash = format!("_{:016x}", fnv1a(whole.as_bytes()));
+        name.truncate(MAX_IDENTIFIER - hash.len());
+        name.push_str(&hash);
+    }
+    name
 }
 
 /// FNV-1a, 64 bits: fixed by its definition, because a table's name must be the same in every version.
@@ -81,6 +86,7 @@ mod tests {
     fn no_staging_folder_begins_with_an_underscore() {
         assert_eq!(staging_folder("_users"), "x-_users");
         assert_eq!(staging_folder("users"), "users");
+        assert_eq!(staging_folder(&"_".repeat(MAX_IDENTIFIER)).len(), MAX_IDENTIFIER);
     }
 
     proptest! {

@@ -94,7 +94,7 @@ impl StagedStream {
             None => {
                 let part = stage.parts.fetch_add(1, Ordering::Relaxed);
                 let name = part_name(stage.sync, part, stage.givens.clock.now_ms());
-                let upload = stage.storage.upload(&format!("{}/{name}", self.target.staging));
+                let upload = stage.storage.upload(format!("{}/{name}", self.target.staging)).await?;
                 OpenFile { name, file: stage.encoder.begin_file()?, upload, size: 0 }
             }
         };

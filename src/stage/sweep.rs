@@ -13,13 +13,18 @@ use crate::error::{Result, ResultExt};
 use crate::storage::layout::DELTA_LOG;
 use crate::storage::{Lease, Storage};
 
-/// Sweeps every dead sync's left-overs; how many syncs that were.
+/// Sweeps every dead sync's left-overs; how many syncs that were. The caller holds a lease of its own.
 pub async fn sweep(storage: &Storage, tables: &TableLog) -> Result<usize> {
     let mut swept = 0;
-    for lease in Lease::take_dead(storage)? {
+    let (dead, alive) = Lease::take_dead(storage)?;
+    for lease in dead {
         let sync = lease.sync();
-        match clear_tables(storage, tables, &lease).await.and_then(|()| lease.remove()) {
-            Ok(()) => swept += 1,
+        let cleared = match clear_tables(storage, tables, &lease).await {
+            Ok(folders) => clear_temporaries(storage, &folders, alive == 1),
+            Err(error) => Err(error),
+        };
+        match cleared.and_then(|cleared| if cleared { lease.remove().map(|()| true) } else { Ok(false) }) {
+            Ok(cleared) => swept += usize::from(cleared),
             Err(error) => {
                 tracing::warn!("What sync {sync} left could not be cleared away: {}", error.internal_message());
             }
@@ -28,8 +33,22 @@ pub async fn sweep(storage: &Storage, tables: &TableLog) -> Result<usize> {
     Ok(swept)
 }
 
-/// Removes from the tables' folders what this sync moved there and never committed.
-pub async fn clear_tables(storage: &Storage, tables: &TableLog, lease: &Lease) -> Result<()> {
+/// Removes files that the dead sync was writing in `folders` when it died; `false` if they have to stay for now.
+///
+/// Such a file looks the same whoever writes it. While other syncs live it may be theirs, and the next sync looks again.
+fn clear_temporaries(storage: &Storage, folders: &[String], alone: bool) -> Result<bool> {
+    for folder in folders {
+        let left = Lease::temporaries(storage, folder);
+        if !left.is_empty() && !alone {
+            return Ok(false);
+        }
+        Lease::remove_temporaries(&left)?;
+    }
+    Ok(true)
+}
+
+/// Removes from the tables' folders what this sync moved there and never committed; all folders that it wrote to.
+pub async fn clear_tables(storage: &Storage, tables: &TableLog, lease: &Lease) -> Result<Vec<String>> {
     let app_id = application_id(lease.sync());
     let mut staged: BTreeMap<String, Vec<CommitSummary>> = BTreeMap::new();
     for path in storage.list(&lease.sync().to_string()).await? {
@@ -39,13 +58,15 @@ pub async fn clear_tables(storage: &Storage, tables: &TableLog, lease: &Lease) -
         let commit = CommitSummary::read(&storage.get(&path).await?);
         staged.entry(folder.to_owned()).or_default().push(commit);
     }
+    let mut folders = Vec::new();
     for (folder, commits) in staged {
         let table = commits.iter().find_map(|commit| commit.configuration.as_ref()?.get(FINAL_TABLE));
         if let Some(table) = table {
             clear_table(storage, tables, table, &app_id, &commits).await.context(|| folder)?;
+            folders.extend([table.clone(), format!("{table}/{DELTA_LOG}")]);
         }
     }
-    Ok(())
+    Ok(folders)
 }
 
 async fn clear_table(
@@ -68,6 +89,5 @@ async fn clear_table(
             storage.delete(&format!("{table}/{file}")).await?;
         }
     }
-    Lease::remove_temporaries(storage, table)?;
-    Lease::remove_temporaries(storage, &log)
+    Ok(())
 }

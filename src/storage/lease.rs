@@ -11,6 +11,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::Storage;
+use super::local::is_temporary;
 use crate::error::{Error, Result};
 
 const LOCK: &str = "sync.lock";
@@ -48,12 +49,12 @@ impl Lease {
         }
     }
 
-    /// The folders of all syncs that died, each with its lease taken; those of living syncs are left out.
-    pub fn take_dead(storage: &Storage) -> Result<Vec<Self>> {
+    /// The folders of all syncs that died, each with its lease taken, and how many syncs live.
+    pub fn take_dead(storage: &Storage) -> Result<(Vec<Self>, usize)> {
         let failed = |error: std::io::Error| {
             Error::config(format!("{} could not be listed: {error}.", storage.shown)).with_source(error)
         };
-        let mut dead = Vec::new();
+        let (mut dead, mut alive) = (Vec::new(), 0);
         for entry in std::fs::read_dir(&storage.folder).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let name = entry.file_name();
@@ -61,11 +62,13 @@ impl Lease {
             else {
                 continue;
             };
-            if let Some(lock) = lock_of_the_dead(&entry.path()) {
-                dead.push(Self { sync, folder: entry.path(), _lock: lock });
+            match state_of(&entry.path()) {
+                State::Dead(lock) => dead.push(Self { sync, folder: entry.path(), _lock: lock }),
+                State::Alive => alive += 1,
+                State::Kept => {}
             }
         }
-        Ok(dead)
+        Ok((dead, alive))
     }
 
     /// The sync's id, which is its staging folder's name.
@@ -94,39 +97,44 @@ impl Lease {
         })
     }
 
-    /// Removes what a killed process leaves in `relative` while it writes a file: `name#number`, never listed as a file.
-    pub fn remove_temporaries(storage: &Storage, relative: &str) -> Result<()> {
-        let folder = storage.folder.join(relative);
-        let Ok(entries) = std::fs::read_dir(&folder) else { return Ok(()) };
-        for entry in entries.flatten() {
-            let name = entry.file_name();
-            let temporary = name
-                .to_str()
-                .and_then(|name| name.rsplit_once('#'))
-                .is_some_and(|(_, number)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()));
-            if temporary {
-                remove_file_if_there(&entry.path()).map_err(|error| {
-                    Error::transient(format!("{} could not be removed.", entry.path().display())).with_source(error)
-                })?;
-            }
-        }
-        Ok(())
+    /// The files that somebody is writing in the folder `relative`, or was when he was killed.
+    pub fn temporaries(storage: &Storage, relative: &str) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(storage.folder.join(relative)).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).filter(|path| is_temporary(path)).collect()
+    }
+
+    /// Removes such files.
+    pub fn remove_temporaries(files: &[PathBuf]) -> Result<()> {
+        files.iter().try_for_each(|file| {
+            remove_file_if_there(file).map_err(|error| {
+                Error::transient(format!("{} could not be removed.", file.display())).with_source(error)
+            })
+        })
     }
 }
 
-/// `None`: alive, kept, or too young to tell. `Some(None)`: dead without a lock file.
-fn lock_of_the_dead(folder: &Path) -> Option<Option<File>> {
+enum State {
+    /// Its maker lives, or may just be making it.
+    Alive,
+    /// Left on purpose.
+    Kept,
+    /// Its maker is dead; its lock is taken now, if it had got one.
+    Dead(Option<File>),
+}
+
+fn state_of(folder: &Path) -> State {
     if folder.join(KEPT).exists() {
-        return None;
+        return State::Kept;
     }
     match File::open(folder.join(LOCK)) {
         Ok(lock) => match lock.try_lock() {
-            Ok(()) => Some(Some(lock)),
-            Err(TryLockError::WouldBlock | TryLockError::Error(_)) => None,
+            Ok(()) => State::Dead(Some(lock)),
+            Err(TryLockError::WouldBlock | TryLockError::Error(_)) => State::Alive,
         },
         Err(_) => {
-            let age = std::fs::metadata(folder).and_then(|metadata| metadata.modified()).ok()?.elapsed().ok()?;
-            (age > NEWBORN).then_some(None)
+            let made = std::fs::metadata(folder).and_then(|metadata| metadata.modified()).ok();
+            let age = made.and_then(|made| made.elapsed().ok());
+            if age.is_some_and(|age| age > NEWBORN) { State::Dead(None) } else { State::Alive }
         }
     }
 }
@@ -173,9 +181,10 @@ mod tests {
         std::fs::create_dir(root.path().join(Uuid::now_v7().to_string()))?;
         std::fs::create_dir(root.path().join("public"))?;
 
-        let dead = Lease::take_dead(&storage)?;
+        let (dead, living) = Lease::take_dead(&storage)?;
+        assert_eq!(living, 2, "one holds its lease, one folder is too young to tell");
         assert_eq!(dead.iter().map(Lease::sync).collect::<Vec<_>>(), [dead_sync]);
-        assert!(Lease::take_dead(&storage)?.is_empty(), "one sweeper at a time");
+        assert!(Lease::take_dead(&storage)?.0.is_empty(), "one sweeper at a time");
         for lease in dead {
             lease.remove()?;
         }

@@ -1,10 +1,14 @@
 //! A folder on this machine's disk as storage.
 //!
-//! Files appear whole: written beside, then linked or renamed. What must survive a loss of power is flushed where that
-//! matters, see `durability`. A "copy" is a hard link, so staged files enter a table's folder without a byte being copied; where the file system
-//! has no hard links, the bytes are.
+//! Files appear whole: written beside, then linked. A "copy" is a hard link, so staged files enter a table's folder
+//! without a byte being copied. What must survive a loss of power is flushed where that matters, see `durability`.
+//!
+//! The calls that every stream needs are made right here and at once, not on another thread: for ten thousand small
+//! streams the way to that thread and back costs more than the call. All else goes through the object store's own.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use object_store::local::LocalFileSystem;
@@ -12,6 +16,9 @@ use object_store::local::LocalFileSystem;
 use super::durability::Durability;
 use super::{Put, Storage};
 use crate::error::{Error, Result};
+
+/// Names tried for a file that is written beside, before something is taken to be wrong.
+const TEMPORARY_NAMES: u32 = 1000;
 
 /// Opens the folder `path`, creating it if it is not there.
 pub(super) fn open(path: &Path) -> Result<Storage> {
@@ -25,24 +32,59 @@ pub(super) fn open(path: &Path) -> Result<Storage> {
     };
     std::fs::create_dir_all(path).map_err(unusable)?;
     let folder = path.canonicalize().map_err(unusable)?;
-    let store = LocalFileSystem::new();
+    if folder.as_os_str().as_encoded_bytes().contains(&b'%') {
+        // The Delta kernel names files by URLs and takes a % in a folder's name for the start of an escape.
+        return Err(Error::config(format!(
+            "data_source.local_path {} has a % in it, which Delta readers misread. Choose a folder without one.",
+            folder.display()
+        )));
+    }
     let root = object_store::path::Path::from_absolute_path(&folder)
         .map_err(|error| unusable(std::io::Error::other(error)))?;
     let shown = folder.display().to_string().into();
     let durability = Arc::new(Durability::of(&folder).map_err(unusable)?);
-    Ok(Storage { store: Arc::new(store), root, shown, folder: folder.into(), durability })
+    Ok(Storage { store: Arc::new(LocalFileSystem::new()), root, shown, folder: folder.into(), durability })
 }
 
-/// Copies by reading and writing: for file systems that refuse a hard link.
-pub(super) async fn copy_bytes(storage: &Storage, from: &str, to: &str, refused: object_store::Error) -> Result<()> {
-    use std::io::ErrorKind::{CrossesDevices, PermissionDenied, TooManyLinks, Unsupported};
-    if !matches!(super::io_kind(&refused), Some(Unsupported | PermissionDenied | CrossesDevices | TooManyLinks)) {
-        return Err(storage.failed("copy", from, refused));
+/// Writes a whole file unless one of that name is there. A kill leaves the file, or a temporary, or nothing.
+pub(super) fn put_new(path: &Path, bytes: &[u8]) -> std::io::Result<Put> {
+    let (temporary, mut file) = temporary_for(path)?;
+    let linked = file.write_all(bytes).and_then(|()| std::fs::hard_link(&temporary, path));
+    let removed = std::fs::remove_file(&temporary);
+    match linked {
+        Ok(()) => removed.map(|()| Put::Created),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Put::Exists),
+        Err(error) => Err(error),
     }
-    let bytes = storage.get(from).await?;
-    match storage.put_new(to, bytes.to_vec()).await? {
-        Put::Created | Put::Exists => Ok(()),
+}
+
+/// Makes the file `to` another name of `from`, unless it is there.
+pub(super) fn link(from: &Path, to: &Path) -> std::io::Result<()> {
+    match with_folder(to, || std::fs::hard_link(from, to)) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        outcome => outcome,
     }
+}
+
+/// Makes a file of a name that was never used.
+pub(super) fn create(path: &Path) -> std::io::Result<File> {
+    with_folder(path, || File::create_new(path))
+}
+
+/// Whether `folder` is there and has a file or folder in it that is no temporary.
+pub(super) fn has_any(folder: &Path) -> std::io::Result<bool> {
+    match std::fs::read_dir(folder) {
+        Ok(mut entries) => Ok(entries.any(|entry| entry.is_ok_and(|entry| !is_temporary(&entry.path())))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether `path` is a file that was being written when its process was killed: `name#number`, as the object store's
+/// own files are called, which never lists one.
+pub(super) fn is_temporary(path: &Path) -> bool {
+    let number = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.rsplit_once('#'));
+    number.is_some_and(|(_, number)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Removes `folder` and all folders in it, as far as they are empty.
@@ -54,4 +96,69 @@ pub(super) fn remove_empty_folders(folder: &Path) {
     }
     // A folder that is not empty stays, which is all that is wanted.
     let _ = std::fs::remove_dir(folder);
+}
+
+fn temporary_for(path: &Path) -> std::io::Result<(PathBuf, File)> {
+    let mut number = 1;
+    loop {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!("#{number}"));
+        let temporary = PathBuf::from(name);
+        match create(&temporary) {
+            Ok(file) => return Ok((temporary, file)),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && number < TEMPORARY_NAMES => number += 1,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Does `work`, which makes the file `path`; makes its folder first if that is what is missing.
+fn with_folder<T>(path: &Path, work: impl Fn() -> std::io::Result<T>) -> std::io::Result<T> {
+    match work() {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
+            work()
+        }
+        outcome => outcome,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_written_once_and_leaves_no_temporary() -> std::io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("a/b/file.json");
+        assert_eq!(put_new(&path, b"first")?, Put::Created);
+        assert_eq!(put_new(&path, b"second")?, Put::Exists);
+        assert_eq!(std::fs::read(&path)?, b"first");
+        assert_eq!(std::fs::read_dir(folder.path().join("a/b"))?.count(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn a_left_temporary_is_in_nobodys_way_and_counts_for_nothing() -> std::io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        std::fs::write(folder.path().join("file.json#1"), "half")?;
+        assert!(!has_any(folder.path())?);
+        assert_eq!(put_new(&folder.path().join("file.json"), b"whole")?, Put::Created);
+        assert!(has_any(folder.path())?);
+        assert!(!is_temporary(Path::new("a#b")) && !is_temporary(Path::new("a#")) && is_temporary(Path::new("a#12")));
+        Ok(())
+    }
+
+    #[test]
+    fn a_link_can_be_made_again() -> std::io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let (from, to) = (folder.path().join("from"), folder.path().join("x/to"));
+        std::fs::write(&from, "rows")?;
+        link(&from, &to)?;
+        link(&from, &to)?;
+        assert_eq!(std::fs::read(&to)?, b"rows");
+        Ok(())
+    }
 }

@@ -11,22 +11,20 @@ pub mod layout;
 mod lease;
 mod local;
 
+use std::fs::File;
+use std::io::Write;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt};
-use object_store::buffered::BufWriter;
+use futures::TryStreamExt;
 use object_store::path::Path;
-use object_store::{CopyMode, CopyOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use object_store::{ObjectStore, ObjectStoreExt};
 use url::Url;
 
 use self::durability::Durability;
 pub use self::lease::Lease;
 use crate::config::StorageSettings;
 use crate::error::{Error, Kind, Result};
-
-/// Bytes of a file that wait before they are handed to the store: also the size of an upload's parts.
-const UPLOAD_CHUNK: usize = 1024 * 1024;
 
 /// A folder or bucket that holds staged files and tables.
 #[derive(Clone)]
@@ -83,34 +81,25 @@ impl Storage {
 
     /// Writes a whole object unless one of that name is there.
     pub async fn put_new(&self, relative: &str, bytes: Vec<u8>) -> Result<Put> {
-        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        match self.store.put_opts(&self.path(relative), PutPayload::from(bytes), options).await {
-            Ok(_) => Ok(Put::Created),
-            Err(object_store::Error::AlreadyExists { .. }) => Ok(Put::Exists),
-            Err(error) => Err(self.failed("write", relative, error)),
-        }
+        local::put_new(&self.folder.join(relative), &bytes).map_err(|error| self.failed("write", relative, error))
     }
 
-    /// Begins a file whose bytes come piece by piece; it is there when [`Upload::finish`] has answered, not before.
-    pub fn upload(&self, relative: &str) -> Upload {
-        let writer = BufWriter::with_capacity(Arc::clone(&self.store), self.path(relative), UPLOAD_CHUNK);
-        Upload { writer, relative: relative.to_owned(), storage: self.clone(), size: 0 }
+    /// Begins a file whose bytes come piece by piece; its name must never have been used.
+    pub async fn upload(&self, relative: String) -> Result<Upload> {
+        let file = local::create(&self.folder.join(&relative));
+        let file = file.map_err(|error| self.failed("write", &relative, error))?;
+        Ok(Upload { file, relative, storage: self.clone(), size: 0 })
     }
 
     /// Copies an object inside the store; a copy that is there already is the same one.
     pub async fn copy_new(&self, from: &str, to: &str) -> Result<()> {
-        let options = CopyOptions { mode: CopyMode::Create, ..CopyOptions::default() };
-        match self.store.copy_opts(&self.path(from), &self.path(to), options).await {
-            Ok(()) | Err(object_store::Error::AlreadyExists { .. }) => Ok(()),
-            Err(error) => local::copy_bytes(self, from, to, error).await,
-        }
+        let linked = local::link(&self.folder.join(from), &self.folder.join(to));
+        linked.map_err(|error| self.failed("link", to, error))
     }
 
     /// Answers when everything that was written before the call is on stable storage. Cheap when many call at once.
     pub async fn flush(&self) -> Result<()> {
-        let failed =
-            |error| object_store::Error::Generic { store: "storage", source: Box::<std::io::Error>::new(error) };
-        self.durability.flush().await.map_err(|error| self.failed("flush", "", failed(error)))
+        self.durability.flush().await.map_err(|error| self.failed("flush", "", error))
     }
 
     /// The whole of a small object.
@@ -133,13 +122,9 @@ impl Storage {
             .map_err(|error| self.failed("list", relative, error))
     }
 
-    /// Whether anything lies below the folder `relative`.
+    /// Whether anything lies in the folder `relative`.
     pub async fn has_any(&self, relative: &str) -> Result<bool> {
-        match self.store.list(Some(&self.path(relative))).next().await {
-            None => Ok(false),
-            Some(Ok(_)) => Ok(true),
-            Some(Err(error)) => Err(self.failed("list", relative, error)),
-        }
+        local::has_any(&self.folder.join(relative)).map_err(|error| self.failed("list", relative, error))
     }
 
     /// Removes an object; one that is not there is removed already.
@@ -155,28 +140,29 @@ impl Storage {
         local::remove_empty_folders(&self.folder.join(relative));
     }
 
-    /// Turns a store's error into ours: what a user can mend is told apart from what may pass.
-    fn failed(&self, verb: &str, relative: &str, error: object_store::Error) -> Error {
-        let shown = self.shown(relative);
-        let io = io_kind(&error);
-        let (kind, why) = match (&error, io) {
-            (object_store::Error::PermissionDenied { .. }, _) | (_, Some(std::io::ErrorKind::PermissionDenied)) => {
-                (Kind::Config, "this program may not: check the folder's owner and rights")
+    /// Turns a storage's error into ours: what a user can mend is told apart from what may pass.
+    fn failed(&self, verb: &str, relative: &str, error: impl std::error::Error + Send + Sync + 'static) -> Error {
+        use std::io::ErrorKind::{
+            CrossesDevices, NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+            Unsupported,
+        };
+        let (kind, why) = match io_kind(&error) {
+            Some(PermissionDenied) => (Kind::Config, "this program may not: check the folder's owner and rights"),
+            Some(StorageFull | QuotaExceeded) => (Kind::Config, "the disk is full: free some space"),
+            Some(ReadOnlyFilesystem) => (Kind::Config, "the disk is mounted read-only"),
+            Some(NotADirectory) => (Kind::Config, "a file is in the way of a folder"),
+            Some(CrossesDevices | Unsupported) => {
+                (Kind::Config, "all of local_path has to lie on one file system, which has to know hard links")
             }
-            (_, Some(std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)) => {
-                (Kind::Config, "the disk is full: free some space")
-            }
-            (_, Some(std::io::ErrorKind::ReadOnlyFilesystem)) => (Kind::Config, "the disk is mounted read-only"),
-            (_, Some(std::io::ErrorKind::NotADirectory)) => (Kind::Config, "a file is in the way of a folder"),
             _ => (Kind::Transient, "see the internal message for the cause"),
         };
-        Error::new(kind, format!("Could not {verb} {shown}: {why}.")).with_source(error)
+        Error::new(kind, format!("Could not {verb} {}: {why}.", self.shown(relative))).with_source(error)
     }
 }
 
-/// The kind of the first I/O error among an error's causes.
-fn io_kind(error: &object_store::Error) -> Option<std::io::ErrorKind> {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+/// The kind of the first I/O error among an error and its causes.
+fn io_kind(error: &(dyn std::error::Error + 'static)) -> Option<std::io::ErrorKind> {
+    let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(io) = error.downcast_ref::<std::io::Error>() {
             return Some(io.kind());
@@ -188,7 +174,7 @@ fn io_kind(error: &object_store::Error) -> Option<std::io::ErrorKind> {
 
 /// A file on its way into the store.
 pub struct Upload {
-    writer: BufWriter,
+    file: File,
     relative: String,
     storage: Storage,
     size: u64,
@@ -198,22 +184,18 @@ impl Upload {
     /// Sends the next bytes.
     pub async fn write(&mut self, bytes: Vec<u8>) -> Result<()> {
         self.size += bytes.len() as u64;
-        let sent = self.writer.put(Bytes::from(bytes)).await;
-        sent.map_err(|error| self.storage.failed("write", &self.relative, error))
+        self.file.write_all(&bytes).map_err(|error| self.storage.failed("write", &self.relative, error))
     }
 
     /// Ends the file; it is there, whole, when this answers with its size in bytes.
-    pub async fn finish(mut self) -> Result<u64> {
-        let done = tokio::io::AsyncWriteExt::shutdown(&mut self.writer).await;
-        let done = done.map_err(|error| object_store::Error::Generic { store: "storage", source: Box::new(error) });
-        done.map_err(|error| self.storage.failed("write", &self.relative, error))?;
+    pub async fn finish(self) -> Result<u64> {
         Ok(self.size)
     }
 
     /// Gives the file up: nothing of it stays.
-    pub async fn abort(mut self) {
-        if let Err(error) = self.writer.abort().await {
-            tracing::debug!("{} could not be given up: {error}", self.relative);
+    pub async fn abort(self) {
+        if let Err(error) = self.storage.delete(&self.relative).await {
+            tracing::warn!("{}", error.internal_message());
         }
     }
 }
