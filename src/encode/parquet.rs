@@ -52,7 +52,12 @@ pub struct Encoder {
     schema: TypePtr,
     properties: WriterPropertiesPtr,
     columns: Arc<ArrowRowGroupWriterFactory>,
+    /// For records of many megabytes: pages of version 2 are compressed without being copied together first.
+    huge_columns: Arc<ArrowRowGroupWriterFactory>,
 }
+
+/// From so many bytes of text on, a block is a huge one: it holds a record that is far larger than a page.
+const HUGE: usize = 32 << 20;
 
 /// An encoded block: compressed pages of every column.
 pub struct RowGroup {
@@ -75,7 +80,6 @@ impl Encoder {
         };
         let properties = WriterProperties::builder()
             .set_compression(codec)
-            .set_writer_version(WriterVersion::PARQUET_1_0)
             .set_dictionary_enabled(false)
             .set_encoding(Encoding::PLAIN)
             .set_statistics_enabled(EnabledStatistics::Chunk)
@@ -85,14 +89,17 @@ impl Encoder {
             .set_column_compression(ColumnPath::from(avro::EMITTED_AT), Codec::UNCOMPRESSED)
             .set_column_statistics_enabled(ColumnPath::from(avro::DATA), EnabledStatistics::None)
             .set_offset_index_disabled(true)
-            .set_created_by(format!("destination-databricks {}", env!("CARGO_PKG_VERSION")))
-            .build();
-        let properties = Arc::new(properties);
+            .set_created_by(format!("destination-databricks {}", env!("CARGO_PKG_VERSION")));
+        let huge_properties = Arc::new(properties.clone().set_writer_version(WriterVersion::PARQUET_2_0).build());
+        let properties = Arc::new(properties.set_writer_version(WriterVersion::PARQUET_1_0).build());
         let parquet_schema = ArrowSchemaConverter::new().convert(schema).map_err(unencodable)?.root_schema_ptr();
-        let writer = SerializedFileWriter::new(Vec::new(), Arc::clone(&parquet_schema), Arc::clone(&properties))
-            .map_err(unencodable)?;
-        let columns = Arc::new(ArrowRowGroupWriterFactory::new(&writer, Arc::clone(schema)));
-        Ok(Self { schema: parquet_schema, properties, columns })
+        let factory = |properties: &WriterPropertiesPtr| {
+            let writer = SerializedFileWriter::new(Vec::new(), Arc::clone(&parquet_schema), Arc::clone(properties));
+            writer.map(|writer| Arc::new(ArrowRowGroupWriterFactory::new(&writer, Arc::clone(schema))))
+        };
+        let columns = factory(&properties).map_err(unencodable)?;
+        let huge_columns = factory(&huge_properties).map_err(unencodable)?;
+        Ok(Self { schema: parquet_schema, properties, columns, huge_columns })
     }
 
     /// Encodes `rows`, which must not be empty, with the ids of `ids`, one for each row. Gives back, beside the row group,
@@ -103,9 +110,10 @@ impl Encoder {
             return Err(Error::system("A block of rows and its ids do not have the same length."));
         };
         let stats = RowStats { rows: ids.count(), ids: (ids.first(), ids.last()), emitted_at };
+        let columns = if rows.data_bytes() < HUGE { &self.columns } else { &self.huge_columns };
         let (times, data) = rows.into_arrays()?;
         let arrays: [ArrayRef; 3] = [id_array(ids)?, times, Arc::new(data.clone())];
-        let writers = self.columns.create_column_writers(0).map_err(unencodable)?;
+        let writers = columns.create_column_writers(0).map_err(unencodable)?;
         let mut columns = Vec::with_capacity(arrays.len());
         for (mut writer, array) in writers.into_iter().zip(arrays) {
             let field = Field::new("column", array.data_type().clone(), false);

@@ -12,11 +12,18 @@ use std::time::Duration;
 pub struct Budget {
     under_way: Mutex<usize>,
     released: Condvar,
+    /// A large block of input is being read or waits for the router.
+    large_block: Mutex<bool>,
     spare: Mutex<Vec<Vec<u8>>>,
 }
 
 /// Emptied buffers that are kept.
 const SPARE: usize = 2;
+
+/// The right to the one large block of input; given back when this is dropped.
+pub struct LargeBlock {
+    budget: Arc<Budget>,
+}
 
 /// Bytes that are counted until this is dropped.
 pub struct Held {
@@ -34,6 +41,21 @@ impl Budget {
     /// Bytes under way now.
     pub fn under_way(&self) -> usize {
         *self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until there is no other large block and at most `under_way` bytes are under way: a line of 100 MB is read
+    /// when the one before it has left memory.
+    pub fn large_block(self: &Arc<Self>, under_way: usize) -> LargeBlock {
+        const LOOK: Duration = Duration::from_millis(20);
+        loop {
+            if self.under_way() <= under_way {
+                let mut taken = self.large_block.lock().unwrap_or_else(PoisonError::into_inner);
+                if !std::mem::replace(&mut *taken, true) {
+                    return LargeBlock { budget: Arc::clone(self) };
+                }
+            }
+            std::thread::sleep(LOOK);
+        }
     }
 
     /// Keeps the memory of an emptied buffer.
@@ -55,6 +77,12 @@ impl Budget {
         if *under_way > 0 {
             drop(self.released.wait_timeout(under_way, timeout));
         }
+    }
+}
+
+impl Drop for LargeBlock {
+    fn drop(&mut self) {
+        *self.budget.large_block.lock().unwrap_or_else(PoisonError::into_inner) = false;
     }
 }
 

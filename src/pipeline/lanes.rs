@@ -28,8 +28,8 @@ const STAGING: usize = 32;
 /// Load strands that run at the same time: many, because they share the flushes of the disk.
 const LOADING: usize = 256;
 
-/// Memory of emptied buffers that is used again, in bytes.
-const WORTH_KEEPING: usize = 1 << 20;
+/// Memory of emptied buffers that is used again, in bytes: that of usual blocks, not that of a huge record.
+const WORTH_KEEPING: std::ops::Range<usize> = 1 << 20..16 << 20;
 
 /// An opened stream: who it is, its table, and its staging.
 pub struct OpenStream {
@@ -139,7 +139,7 @@ impl Lanes {
             let slot = slots.acquire_owned().await;
             let encode = move || {
                 let (group, memory) = encoder.encode(rows.read()?, ids)?;
-                if memory.capacity() >= WORTH_KEEPING {
+                if WORTH_KEEPING.contains(&memory.capacity()) {
                     budget.keep(memory);
                 }
                 drop((held, slot));

@@ -16,6 +16,7 @@ mod spill;
 pub mod stop;
 mod strand;
 
+use std::cell::Cell;
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -28,7 +29,7 @@ use self::lanes::Lanes;
 pub use self::lanes::OpenStream;
 use self::ledger::Ledger;
 use self::progress::Progress;
-use self::router::{Ended, Router};
+use self::router::{Ended, InputBlock, Router};
 use self::stop::{Reason, Stop};
 use crate::clock::Clock;
 use crate::error::{Error, Result, StreamDescriptor};
@@ -84,11 +85,14 @@ pub async fn run(input: impl Read + Send + 'static, setup: Setup) -> Outcome {
     let (blocks_in, blocks_out) = mpsc::sync_channel(BLOCKS_AHEAD);
     let (used_in, used_out) = mpsc::channel::<Vec<u8>>();
     // Not joined: nothing can wake a thread that waits for input, and it ends with the process.
+    let gate = Arc::clone(&budget);
     std::thread::spawn(move || {
-        let mut reader = BlockReader::new(input, max_line);
+        let large = Cell::new(None);
+        let mut reader = BlockReader::new(input, max_line, || large.set(Some(gate.large_block(limits.memory / 2))));
         loop {
             let memory = used_out.try_recv().unwrap_or_default();
             let Some(next) = reader.next_block(memory).transpose() else { return };
+            let next = next.map(|bytes| InputBlock { bytes, _large: large.take() });
             let failed = next.is_err();
             if blocks_in.send(next).is_err() || failed {
                 return;

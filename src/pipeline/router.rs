@@ -10,12 +10,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
+use super::budget::LargeBlock;
 use super::flow::Flow;
 use super::progress::Progress;
 use super::stop::{Reason, Stop};
 use crate::error::{Error, Result, StreamDescriptor};
 use crate::protocol::message::{self, Message, Record, Scope, StreamStatus};
-use crate::protocol::reader::ReadError;
+use crate::protocol::reader::{LARGE, ReadError};
 
 /// How often the router looks up when nothing comes.
 const TICK: Duration = Duration::from_millis(50);
@@ -29,6 +30,14 @@ pub enum Ended {
     Stopped(Reason),
     /// A lane failed, and knows why.
     Failed,
+}
+
+/// Whole lines of input.
+pub struct InputBlock {
+    /// The lines.
+    pub bytes: Vec<u8>,
+    /// There is only one large block at a time.
+    pub _large: Option<LargeBlock>,
 }
 
 /// Reads the input to its end.
@@ -80,7 +89,7 @@ impl Router {
     /// The input cannot be understood. What was complete before is on its way.
     pub fn run(
         mut self,
-        blocks: &Receiver<Result<Vec<u8>, ReadError>>,
+        blocks: &Receiver<Result<InputBlock, ReadError>>,
         used: &Sender<Vec<u8>>,
         streams: &[StreamDescriptor],
     ) -> Result<Ended> {
@@ -95,13 +104,15 @@ impl Router {
         outcome
     }
 
-    fn read(&mut self, blocks: &Receiver<Result<Vec<u8>, ReadError>>, used: &Sender<Vec<u8>>) -> Result<Ended> {
+    fn read(&mut self, blocks: &Receiver<Result<InputBlock, ReadError>>, used: &Sender<Vec<u8>>) -> Result<Ended> {
         loop {
             match blocks.recv_timeout(TICK) {
                 Ok(Ok(block)) => {
-                    self.block(&block)?;
-                    // The reader may have ended; then nobody needs the memory.
-                    let _ = used.send(block);
+                    self.block(&block.bytes)?;
+                    if block.bytes.capacity() <= LARGE {
+                        // The reader may have ended; then nobody needs the memory.
+                        let _ = used.send(block.bytes);
+                    }
                 }
                 Ok(Err(error)) => return Err(self.unreadable(error)),
                 Err(RecvTimeoutError::Timeout) => {}

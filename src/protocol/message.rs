@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{MapAccess, Visitor};
+use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -44,6 +44,8 @@ pub struct State {
     /// Whose records it speaks for.
     pub scope: Scope,
     line: String,
+    /// Where in `line` the `state` object ends, if it has no `destinationStats` yet.
+    insert_at: Option<usize>,
 }
 
 /// What the source says of a stream.
@@ -87,8 +89,15 @@ pub fn read(line: &str) -> Result<Message<'_>, Malformed> {
 impl State {
     /// The message as it leaves: what came in, with `destinationStats` saying how many records came before it.
     pub fn acknowledge(&self, record_count: u64) -> Result<String, serde_json::Error> {
+        let stats = format!("{{\"recordCount\":{record_count}.0}}");
+        let split = self.insert_at.and_then(|at| self.line.split_at_checked(at));
+        let Some((before, after)) = split else { return self.with_stats_replaced(RawValue::from_string(stats)?) };
+        let comma = if before.trim_end().ends_with('{') { "" } else { "," };
+        Ok([before, comma, "\"destinationStats\":", &stats, after].concat())
+    }
+
+    fn with_stats_replaced(&self, stats: Box<RawValue>) -> Result<String, serde_json::Error> {
         let message: Fields<'_> = serde_json::from_str(&self.line)?;
-        let stats = RawValue::from_string(format!("{{\"recordCount\":{record_count}.0}}"))?;
         let mut out = String::with_capacity(self.line.len() + 64);
         let mut separator = '{';
         for (key, value) in &message.0 {
@@ -125,14 +134,17 @@ fn push_key(out: &mut String, separator: &mut char, key: &str) -> Result<(), ser
 }
 
 #[derive(Deserialize)]
-struct RawDescriptor {
-    name: String,
-    namespace: Option<String>,
+struct RawDescriptor<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow)]
+    namespace: Option<Cow<'a, str>>,
 }
 
-impl From<RawDescriptor> for StreamDescriptor {
-    fn from(raw: RawDescriptor) -> Self {
-        Self { name: raw.name, namespace: raw.namespace.filter(|namespace| !namespace.is_empty()) }
+impl From<RawDescriptor<'_>> for StreamDescriptor {
+    fn from(raw: RawDescriptor<'_>) -> Self {
+        let namespace = raw.namespace.filter(|namespace| !namespace.is_empty());
+        Self { name: raw.name.into_owned(), namespace: namespace.map(Cow::into_owned) }
     }
 }
 
@@ -140,19 +152,28 @@ fn read_state(line: &str) -> Result<State, Malformed> {
     #[derive(Deserialize)]
     struct Envelope<'a> {
         #[serde(borrow)]
-        state: Body<'a>,
+        state: &'a RawValue,
     }
     #[derive(Deserialize)]
     struct Body<'a> {
         #[serde(rename = "type", borrow)]
         kind: Option<Cow<'a, str>>,
-        stream: Option<StreamBody>,
+        #[serde(borrow)]
+        stream: Option<StreamBody<'a>>,
+        #[serde(rename = "destinationStats", default)]
+        stats: Present,
     }
     #[derive(Deserialize)]
-    struct StreamBody {
-        stream_descriptor: RawDescriptor,
+    struct StreamBody<'a> {
+        #[serde(borrow)]
+        stream_descriptor: RawDescriptor<'a>,
     }
-    let Envelope { state } = serde_json::from_str(line).map_err(|error| undecodable(line, "STATE", &error))?;
+    let undecodable = |error: serde_json::Error| undecodable(line, "STATE", &error);
+    let Envelope { state: raw } = serde_json::from_str(line).map_err(undecodable)?;
+    if !raw.get().starts_with('{') {
+        return Err(Malformed { at: 0, reason: "`state` is not an object in a STATE message".into() });
+    }
+    let state: Body<'_> = serde_json::from_str(raw.get()).map_err(undecodable)?;
     let scope = match (state.kind.as_deref(), state.stream) {
         (Some("STREAM"), Some(stream)) => Scope::Stream(stream.stream_descriptor.into()),
         (Some("STREAM"), None) => {
@@ -163,7 +184,10 @@ fn read_state(line: &str) -> Result<State, Malformed> {
             return Err(Malformed { at: 0, reason: "`state.type` is none of STREAM, GLOBAL and LEGACY".into() });
         }
     };
-    Ok(State { scope, line: line.to_owned() })
+    // `raw` is a part of `line`, so its place is the distance between their beginnings.
+    let end = (raw.get().as_ptr() as usize).checked_sub(line.as_ptr() as usize).map(|start| start + raw.get().len());
+    let insert_at = end.and_then(|end| end.checked_sub(1)).filter(|_| !state.stats.0);
+    Ok(State { scope, line: line.to_owned(), insert_at })
 }
 
 fn read_trace(line: &str) -> Result<Message<'static>, Malformed> {
@@ -178,8 +202,9 @@ fn read_trace(line: &str) -> Result<Message<'static>, Malformed> {
         stream_status: Option<Box<RawValue>>,
     }
     #[derive(Deserialize)]
-    struct Status {
-        stream_descriptor: RawDescriptor,
+    struct Status<'a> {
+        #[serde(borrow)]
+        stream_descriptor: RawDescriptor<'a>,
         status: String,
     }
     let Ok(Envelope { trace: Body { kind: Some(kind), stream_status: Some(status) } }) = serde_json::from_str(line)
@@ -189,7 +214,7 @@ fn read_trace(line: &str) -> Result<Message<'static>, Malformed> {
     if kind != "STREAM_STATUS" {
         return Ok(Message::PassedOver);
     }
-    let status: Status =
+    let status: Status<'_> =
         serde_json::from_str(status.get()).map_err(|error| undecodable(line, "TRACE of type STREAM_STATUS", &error))?;
     let said = match status.status.as_str() {
         "STARTED" | "RUNNING" => StreamStatus::Running,
@@ -204,6 +229,16 @@ fn read_trace(line: &str) -> Result<Message<'static>, Malformed> {
 fn undecodable(line: &str, what: &str, error: &serde_json::Error) -> Malformed {
     let at = error.column().min(line.len());
     Malformed { at, reason: format!("a {what} message has a field that is missing or of the wrong type") }
+}
+
+/// Whether a field is there, whatever it says; `null` is there too.
+#[derive(Default)]
+struct Present(bool);
+
+impl<'de> Deserialize<'de> for Present {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self(true))
+    }
 }
 
 /// A JSON object's fields in their order, values untouched.

@@ -26,6 +26,13 @@ fn stats_that_came_in_are_replaced_and_an_empty_state_gets_its_own() -> Result<(
         replaced.acknowledge(1)?,
         r#"{"type":"STATE","state":{"data":{},"destinationStats":{"recordCount":1.0}}}"#
     );
+    let null = state(r#"{"state":{"destinationStats":null},"type":"STATE"}"#);
+    assert_eq!(null.acknowledge(1)?, r#"{"state":{"destinationStats":{"recordCount":1.0}},"type":"STATE"}"#);
+    let spaced = state(r#" { "type" : "STATE" , "state" : { } } "#);
+    assert_eq!(
+        spaced.acknowledge(1)?,
+        r#" { "type" : "STATE" , "state" : { "destinationStats":{"recordCount":1.0}} } "#
+    );
     let empty = state(r#"{"type":"STATE","state":{}}"#);
     assert_eq!(empty.acknowledge(0)?, r#"{"type":"STATE","state":{"destinationStats":{"recordCount":0.0}}}"#);
     Ok(())

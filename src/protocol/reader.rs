@@ -20,18 +20,23 @@ pub enum ReadError {
     },
 }
 
+/// A block that grows beyond this many bytes is a large one.
+pub const LARGE: usize = 4 * READ_SIZE;
+
 /// Reads blocks of whole lines.
-pub struct BlockReader<R> {
+pub struct BlockReader<R, W> {
     input: R,
     rest: Vec<u8>,
     max_line: usize,
     ended: bool,
+    before_large: W,
 }
 
-impl<R: Read> BlockReader<R> {
-    /// Reads from `input`; a line of more than `max_line` bytes is an error.
-    pub fn new(input: R, max_line: usize) -> Self {
-        Self { input, rest: Vec::new(), max_line, ended: false }
+impl<R: Read, W: FnMut()> BlockReader<R, W> {
+    /// Reads from `input`; a line of more than `max_line` bytes is an error. `before_large` is called each time a block
+    /// is about to grow beyond [`LARGE`] bytes, and may take its time: nothing is read meanwhile.
+    pub fn new(input: R, max_line: usize, before_large: W) -> Self {
+        Self { input, rest: Vec::new(), max_line, ended: false, before_large }
     }
 
     /// The next block of whole lines, in `buffer` (whose memory is used again), or `None` at the end of the input.
@@ -43,6 +48,13 @@ impl<R: Read> BlockReader<R> {
         let mut searched = 0;
         while !self.ended {
             let filled = buffer.len();
+            if filled < LARGE && filled + READ_SIZE >= LARGE {
+                (self.before_large)();
+            }
+            if filled + READ_SIZE > buffer.capacity() {
+                // A quarter at a time: doubling a line of 100 MB would take another 100 MB for nothing.
+                buffer.reserve_exact(READ_SIZE.max(filled / 4));
+            }
             buffer.resize(filled + READ_SIZE, 0);
             let target = buffer.get_mut(filled..).unwrap_or_default();
             let read = loop {
@@ -104,7 +116,7 @@ mod tests {
 
     fn blocks(pieces: &[&str], max_line: usize) -> Result<Vec<String>, ReadError> {
         let pieces = pieces.iter().map(|piece| piece.as_bytes().to_vec()).collect();
-        let mut reader = BlockReader::new(Pieces(pieces), max_line);
+        let mut reader = BlockReader::new(Pieces(pieces), max_line, || ());
         let mut all = Vec::new();
         while let Some(block) = reader.next_block(Vec::new())? {
             all.push(String::from_utf8_lossy(&block).into_owned());
@@ -124,6 +136,20 @@ mod tests {
         assert!(matches!(blocks(&["aaaaaaaa\nb\n"], 5), Err(ReadError::TooLong { size: 8 })));
         assert!(matches!(blocks(&["b\n", "aaaaaaaa"], 5), Err(ReadError::TooLong { size: 8 })));
         assert_eq!(blocks(&["a\nb\nc\nd\ne\nf\n"], 5).ok().map(|all| all.concat()), Some("a\nb\nc\nd\ne\nf\n".into()));
+    }
+
+    #[test]
+    fn a_block_asks_once_before_it_grows_large() -> Result<(), ReadError> {
+        let asked = std::cell::Cell::new(0);
+        let line = vec![b'a'; 3 * LARGE];
+        let input = Pieces(vec![line.clone(), b"\nb\n".to_vec(), line, b"\n".to_vec()]);
+        let mut reader = BlockReader::new(input, usize::MAX, || asked.set(asked.get() + 1));
+        let mut sizes = Vec::new();
+        while let Some(block) = reader.next_block(Vec::new())? {
+            sizes.push((block.len(), asked.get()));
+        }
+        assert_eq!(sizes, [(3 * LARGE + 3, 1), (3 * LARGE + 1, 2)]);
+        Ok(())
     }
 
     proptest! {
