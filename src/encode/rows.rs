@@ -90,6 +90,11 @@ impl Rows {
         Some((*self.emitted_at.iter().min()?, *self.emitted_at.iter().max()?))
     }
 
+    /// No rows, with room for `bytes` of text in `rows` rows.
+    pub fn with_room(bytes: usize, rows: usize) -> Self {
+        Self { data: Vec::with_capacity(bytes), ends: Vec::with_capacity(rows), emitted_at: Vec::with_capacity(rows) }
+    }
+
     /// No rows, in memory that held others before.
     pub fn in_memory(mut memory: Vec<u8>) -> Self {
         memory.clear();

@@ -34,6 +34,8 @@ pub enum Cut {
 pub struct StreamBuffer {
     waiting: Pending,
     cut: Cut,
+    /// Bytes and rows that were spilled last: about what will come before the next time.
+    spilled_last: (usize, usize),
 }
 
 impl Pending {
@@ -57,7 +59,7 @@ impl Pending {
         if self.spilled.is_empty() {
             return Ok(self.rows);
         }
-        let mut all = Rows::default();
+        let mut all = Rows::with_room(self.data_bytes(), self.len());
         for block in self.spilled {
             block.read_into(&mut all)?;
         }
@@ -97,6 +99,11 @@ impl StreamBuffer {
     /// Appends a row; how many more bytes of memory are held for it. At `block_size` bytes the caller will seal.
     pub fn push(&mut self, json: &[u8], emitted_at: i64, block_size: usize) -> usize {
         let before = self.waiting.rows.held_bytes();
+        if before == 0 && self.spilled_last.1 > 0 {
+            // Half of it: one step instead of many, and no more than is sure to be used.
+            let (bytes, rows) = std::mem::take(&mut self.spilled_last);
+            self.waiting.rows = Rows::with_room(bytes / 2, rows / 2);
+        }
         self.waiting.rows.push(json, emitted_at, block_size.saturating_sub(self.waiting.spilled_bytes));
         self.waiting.rows.held_bytes() - before
     }
@@ -173,6 +180,7 @@ impl StreamBuffer {
             return Ok(());
         }
         let mut before = std::mem::take(&mut self.waiting.rows);
+        self.spilled_last = (before.data_bytes(), before.len());
         let spilled = self.waiting.spilled_rows;
         let at = match self.cut {
             Cut::After(rows) if rows > spilled => rows - spilled,

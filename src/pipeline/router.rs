@@ -43,11 +43,11 @@ pub struct InputBlock {
 /// Reads the input to its end.
 pub struct Router {
     flow: Flow,
-    index: HashMap<String, usize>,
+    index: HashMap<Box<str>, usize, foldhash::fast::RandomState>,
     /// Reused for look-ups.
     key: String,
-    /// The stream of the last record: most come in runs.
-    last: Option<(usize, StreamDescriptor)>,
+    /// The stream of the last record, and its key: most come in runs.
+    last: (usize, String),
     /// Per stream, what the source said of it last.
     statuses: Vec<Option<StreamStatus>>,
     any_status: bool,
@@ -69,7 +69,7 @@ impl Router {
             flow,
             index,
             key: String::new(),
-            last: None,
+            last: (usize::MAX, String::new()),
             statuses: vec![None; streams.len()],
             any_status: false,
             unknown_types: Vec::new(),
@@ -201,23 +201,18 @@ impl Router {
 
     fn record(&mut self, record: &Record<'_>) -> Result<()> {
         let namespace = record.namespace.as_deref().filter(|namespace| !namespace.is_empty());
-        let known = self
-            .last
-            .as_ref()
-            .filter(|(_, last)| last.name == record.stream.as_ref() && last.namespace.as_deref() == namespace);
-        let stream = match known {
-            Some((stream, _)) => *stream,
-            None => {
+        self.key.clear();
+        write_key(&mut self.key, &record.stream, namespace);
+        if self.last.0 == usize::MAX || self.key != self.last.1 {
+            let Some(stream) = self.index.get(self.key.as_str()) else {
                 let name = record.stream.as_ref().to_owned();
-                let descriptor = StreamDescriptor { name, namespace: namespace.map(ToOwned::to_owned) };
-                let Some(stream) = self.index_of(&descriptor) else {
-                    let what = format!("a record of stream {descriptor}, which is not in the catalog");
-                    return Err(self.refused(0, &what));
-                };
-                self.last = Some((stream, descriptor));
-                stream
-            }
-        };
+                let stream = StreamDescriptor { name, namespace: namespace.map(ToOwned::to_owned) };
+                return Err(self.refused(0, &format!("a record of stream {stream}, which is not in the catalog")));
+            };
+            self.last.0 = *stream;
+            std::mem::swap(&mut self.last.1, &mut self.key);
+        }
+        let stream = self.last.0;
         if self.statuses.get(stream) == Some(&Some(StreamStatus::Complete)) {
             return Err(self.refused(0, "a record of a stream that the source has declared COMPLETE"));
         }
@@ -257,10 +252,8 @@ impl Router {
         Ok(incomplete)
     }
 
-    fn index_of(&mut self, descriptor: &StreamDescriptor) -> Option<usize> {
-        self.key.clear();
-        write_key(&mut self.key, descriptor);
-        self.index.get(&self.key).copied()
+    fn index_of(&self, descriptor: &StreamDescriptor) -> Option<usize> {
+        self.index.get(key_of(descriptor).as_ref()).copied()
     }
 
     fn warn_once(&mut self, kind: &str) {
@@ -294,16 +287,16 @@ impl Router {
     }
 }
 
-fn key_of(descriptor: &StreamDescriptor) -> String {
+fn key_of(descriptor: &StreamDescriptor) -> Box<str> {
     let mut key = String::new();
-    write_key(&mut key, descriptor);
-    key
+    write_key(&mut key, &descriptor.name, descriptor.namespace.as_deref());
+    key.into()
 }
 
 /// Name and namespace in one text; the control character between them keeps `a` + `bc` and `ab` + `c` apart.
-fn write_key(key: &mut String, descriptor: &StreamDescriptor) {
-    key.push_str(&descriptor.name);
-    if let Some(namespace) = &descriptor.namespace {
+fn write_key(key: &mut String, name: &str, namespace: Option<&str>) {
+    key.push_str(name);
+    if let Some(namespace) = namespace {
         key.push('\u{1f}');
         key.push_str(namespace);
     }
