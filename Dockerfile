@@ -10,8 +10,9 @@ FROM rust:1.95-slim-bookworm AS build
 WORKDIR /build
 COPY Cargo.toml Cargo.lock spec.json ./
 COPY src src
-# The manifest names the test program; a build without it wants at least the file.
-RUN mkdir integration_tests && touch integration_tests/main.rs \
+# The manifest names the tests and the benchmark; a build without them wants at least the files.
+RUN mkdir -p integration_tests/memory benches \
+ && touch integration_tests/main.rs integration_tests/memory/main.rs benches/stages.rs \
  && cargo build --profile dist --locked --bin destination-databricks
 
 FROM debian:bookworm-slim

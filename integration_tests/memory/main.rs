@@ -1,0 +1,100 @@
+//! How much memory a sync takes, without a clock: the bytes that are allocated are counted, against ceilings.
+//!
+//! Whole syncs run in this process, one after the other (the count is the process's), on messages that are made while
+//! they are read. A ceiling is what was measured and about 30 % more; input twice as long was measured to take no more.
+//! `cargo test --test memory -- --nocapture` shows the figures.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
+
+mod counting;
+mod input;
+
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use destination_databricks::clock::{Givens, SystemClock};
+use destination_databricks::pipeline::stop::Stop;
+use destination_databricks::protocol::writer::ProtocolWriter;
+use destination_databricks::sync::Surroundings;
+use destination_databricks::write;
+use serde_json::json;
+use uuid::Uuid;
+
+use counting::{Counting, peak_of};
+use input::{Messages, Plan, words};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const MB: usize = 1_000_000;
+
+/// What a sync may hold at most, in megabytes, and what it is given.
+const CASES: [(&str, usize, Plan); 5] = [
+    ("one stream", 25, Plan { streams: 1, records: 340_000, size: 590, state_every: 10_000 }),
+    ("1,000 interleaved streams", 60, Plan { streams: 1000, records: 100, size: 1000, state_every: 50 }),
+    ("10,000 interleaved streams", 95, Plan { streams: 10_000, records: 10, size: 600, state_every: 10 }),
+    ("a STATE after every record", 80, Plan { streams: 1, records: 85_000, size: 590, state_every: 1 }),
+    ("records of 20 MB", 160, Plan { streams: 1, records: 8, size: 20 * MB, state_every: 4 }),
+];
+
+#[test]
+fn a_sync_stays_below_its_ceiling_however_many_streams_states_and_bytes_there_are() {
+    let words = words();
+    let mut above = Vec::new();
+    for (name, ceiling, plan) in CASES {
+        let peak = peak_of(|| sync(plan, Messages::new(plan, Arc::clone(&words)))) / MB;
+        println!("{name}: {} MB of input, at most {peak} MB allocated, ceiling {ceiling} MB", plan.bytes() / MB);
+        if peak > ceiling {
+            above.push(format!("{name}: {peak} MB were allocated at once, {ceiling} MB are allowed"));
+        }
+    }
+    assert!(above.is_empty(), "{above:#?}");
+}
+
+/// Counts the STATEs that it is told.
+#[derive(Clone, Default)]
+struct Heard(Arc<AtomicUsize>);
+
+impl Write for Heard {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        let states = text.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"{\"type\":\"STATE\"")).count();
+        self.0.fetch_add(states, Ordering::Relaxed);
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// `write`, as `main` runs it, into a folder of its own. All STATEs must come back: each record was loaded.
+fn sync(plan: Plan, input: Messages) {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, catalog) = (folder.path().join("config.json"), folder.path().join("catalog.json"));
+    // The default of a large machine, whatever this one has.
+    let settings = json!({
+        "data_source": {"data_source_type": "LOCAL_STORAGE", "local_path": folder.path().join("lake")},
+        "memory_limit_mb": 256,
+    });
+    std::fs::write(&config, settings.to_string()).unwrap();
+    let stream = |stream| {
+        let stream = json!({"name": Plan::name(stream), "json_schema": {}, "supported_sync_modes": ["full_refresh"]});
+        json!({"stream": stream, "sync_mode": "full_refresh", "destination_sync_mode": "append"})
+    };
+    let streams: Vec<_> = (0..plan.streams).map(stream).collect();
+    std::fs::write(&catalog, json!({"streams": streams}).to_string()).unwrap();
+    drop(streams);
+
+    let heard = Heard::default();
+    let around = Surroundings {
+        writer: Arc::new(ProtocolWriter::new(Box::new(heard.clone()))),
+        givens: Givens { clock: Arc::new(SystemClock), new_id: Uuid::now_v7 },
+        stop: Stop::default(),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(64).build().unwrap();
+    let ended = runtime.block_on(write::run(&config, &catalog, input, &around));
+    runtime.shutdown_background();
+    ended.result.unwrap();
+    assert_eq!(heard.0.load(Ordering::Relaxed), plan.states(), "not all STATEs came back");
+}
