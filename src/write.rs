@@ -8,15 +8,12 @@ use indicatif::HumanBytes;
 
 use crate::config::Config;
 use crate::error::Result;
-use crate::pipeline::progress::{Progress, StreamProgress};
+use crate::pipeline::progress::{Progress, STREAMS_SHOWN, StreamProgress};
 use crate::pipeline::stop::Reason;
 use crate::pipeline::{Outcome, heartbeat, watch_for_stop};
 use crate::protocol::catalog::Catalog;
 use crate::sync::{Surroundings, Sync, TERMINAL_INTERVAL};
 use crate::telemetry::{Terminal, describe, peak_memory, rate};
-
-/// Streams that get a line of their own in a progress message or the summary.
-const STREAMS_SHOWN: usize = 100;
 
 /// How a `write` ended: what went wrong, and who stopped it.
 pub struct Ended {
@@ -54,7 +51,8 @@ async fn transfer(
     let progress = sync.progress();
     let beats = {
         let progress = Arc::clone(&progress);
-        heartbeat(config.tuning.heartbeat, move || tracing::info!("{}.", describe(&progress.snapshot())))
+        let mut before = progress.streams();
+        heartbeat(config.tuning.heartbeat, move || tell_progress(&progress, &mut before))
     };
     let terminal = Arc::new(Terminal::start());
     let display = terminal.is_shown().then(|| {
@@ -73,6 +71,17 @@ async fn transfer(
     }
     summarise(&progress, &outcome);
     Ok(outcome)
+}
+
+/// One message for all, and one for each stream whose rows have become more since `before`.
+fn tell_progress(progress: &Progress, before: &mut Vec<StreamProgress>) {
+    tracing::info!("{}.", describe(&progress.snapshot()));
+    let now = progress.streams();
+    let changed = now.iter().zip(before.iter()).filter(|(now, before)| now.loaded_rows != before.loaded_rows);
+    for (stream, _) in changed.take(STREAMS_SHOWN) {
+        tracing::info!("Stream {}: rows loaded {}.", stream.name, stream.loaded_rows);
+    }
+    *before = now;
 }
 
 fn summarise(progress: &Progress, outcome: &Outcome) {

@@ -233,35 +233,22 @@ fn record<const N: usize>(columns: [(&str, ArrayRef); N]) -> ArrayRef {
 }
 
 fn unreadable(shown: &str, error: KernelError) -> Error {
-    let message = match &error {
-        KernelError::Unsupported(_) => {
-            format!(
-                "Table {shown} uses a Delta feature that this version cannot read. Rename the stream or move the table away."
-            )
-        }
-        _ => format!("The log of table {shown} could not be read."),
-    };
-    sorted(error, message)
+    sorted(shown, "read", error)
 }
 
 fn unwritable(shown: &str, error: KernelError) -> Error {
-    let message = match &error {
-        KernelError::Unsupported(_) => {
-            format!(
-                "Table {shown} uses a Delta feature that this version cannot write. Rename the stream or move the table away."
-            )
-        }
-        _ => format!("Table {shown} could not be committed to."),
-    };
-    sorted(error, message)
+    sorted(shown, "write", error)
 }
 
 /// The kernel's errors by what can be done about them.
-fn sorted(error: KernelError, message: String) -> Error {
+fn sorted(shown: &str, verb: &str, error: KernelError) -> Error {
+    let failed = format!("A {verb} of the log of table {shown} has failed.");
     let sorted = match &error {
-        KernelError::Unsupported(_) => Error::config(message),
-        KernelError::IOError(_) | KernelError::ObjectStore(_) => Error::transient(message),
-        _ => Error::system(message),
+        KernelError::Unsupported(_) => Error::config(format!(
+            "Table {shown} uses a Delta feature that this version cannot {verb}. Rename the stream or move the table away."
+        )),
+        KernelError::IOError(_) | KernelError::ObjectStore(_) => Error::transient(failed),
+        _ => Error::system(failed),
     };
     sorted.with_source(error)
 }

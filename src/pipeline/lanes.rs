@@ -299,7 +299,7 @@ impl Shared {
             self.progress.loaded(stream, batch);
         }
         if finish {
-            self.progress.finished(&lane.descriptor);
+            self.progress.finished(stream);
         }
         self.ledger.durable(stream, batches.len())
     }

@@ -192,7 +192,7 @@ pub fn watch_for_stop(stop: &Stop, writer: &Arc<ProtocolWriter>) -> Result<()> {
 }
 
 /// Calls `beat` every `interval` until the answer is dropped.
-pub fn heartbeat(interval: Duration, beat: impl Fn() + Send + 'static) -> Heartbeat {
+pub fn heartbeat(interval: Duration, mut beat: impl FnMut() + Send + 'static) -> Heartbeat {
     Heartbeat(tokio::spawn(async move {
         let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + interval, interval);
         loop {

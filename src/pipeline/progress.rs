@@ -8,6 +8,9 @@ use std::time::Instant;
 use crate::error::StreamDescriptor;
 use crate::stage::Batch;
 
+/// Streams that get a message of their own, in a heartbeat or the summary.
+pub const STREAMS_SHOWN: usize = 100;
+
 /// Counters of one sync.
 pub struct Progress {
     started: Instant,
@@ -96,9 +99,13 @@ impl Progress {
         });
     }
 
-    /// A stream has ended and its table is as it should be.
-    pub fn finished(&self, stream: &StreamDescriptor) {
-        tracing::debug!("Stream {stream} is complete.");
+    /// A stream has ended and its table is as it should be. Said at once, unless there are so many streams that nobody
+    /// would read it.
+    pub fn finished(&self, stream: usize) {
+        let streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(progress) = streams.get(stream).filter(|_| streams.len() <= STREAMS_SHOWN) {
+            tracing::info!("Stream {} is complete: rows loaded {}.", progress.name, progress.loaded_rows);
+        }
     }
 
     /// All counters now.
