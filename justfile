@@ -28,6 +28,16 @@ bench *options:
     cargo build --release --locked
     benches/end_to_end {{ options }}
 
+# How fast each stage is alone
+stages:
+    cargo bench --bench stages
+
+# The fuzz targets, a minute each (needs a nightly toolchain and cargo-fuzz)
+fuzz:
+    mkdir -p fuzz/corpus/scan_line fuzz/corpus/state
+    cargo +nightly fuzz run scan_line fuzz/corpus/scan_line fuzz/seeds/scan_line -- -dict=fuzz/json.dict -max_total_time=60
+    cargo +nightly fuzz run state fuzz/corpus/state fuzz/seeds/state -- -dict=fuzz/json.dict -max_total_time=60
+
 # The binary of the image: whole-program optimisation, slow to build
 dist:
     cargo build --profile dist --locked
