@@ -96,7 +96,8 @@ fn a_stream_without_records_gets_its_empty_table() {
     let sandbox = Sandbox::new();
     let streams = catalog([configured("appended", "append"), configured("replaced", "overwrite")]);
     for round in 0..2 {
-        sandbox.load(&streams, "");
+        // A source that has nothing to send says something all the same.
+        sandbox.load(&streams, r#"{"type":"LOG","log":{"level":"INFO","message":"nothing new"}}"#);
         for folder in ["default/appended", "default/replaced"] {
             assert_eq!(table::read(&sandbox.table(folder)).rows, [], "round {round}: {folder}");
         }
@@ -183,4 +184,24 @@ fn a_clean_end_of_input_counts_as_complete_where_no_status_was_ever_sent() {
     }
     assert_eq!(table::data(&sandbox.table("default/users")), data(0..3));
     assert_eq!(table::read(&sandbox.table("default/pets")).rows.len(), 6);
+}
+
+#[test]
+fn a_stream_that_goes_on_after_it_was_complete_is_refused_and_keeps_its_rows() {
+    let sandbox = Sandbox::new();
+    let mut living = sandbox.start(&overwrite(&["users"]));
+    living.send(records("users", 0..3) + &state("users", 3) + &status("users", "COMPLETE"));
+    living.next_state();
+    living.send(status("users", "STARTED") + &records("users", 3..4) + &status("users", "COMPLETE"));
+    let message = living.end().failed_with("system_error");
+    assert!(message.contains("declared COMPLETE"), "{message}");
+    assert_eq!(table::read(&sandbox.table("default/users")).rows.len(), 3);
+}
+
+#[test]
+fn an_input_without_a_single_message_empties_no_table() {
+    let sandbox = Sandbox::new();
+    sandbox.load(&overwrite(&["users"]), records("users", 0..3));
+    sandbox.write(&overwrite(&["users"]), "").failed_with("transient_error");
+    assert_eq!(table::read(&sandbox.table("default/users")).rows.len(), 3);
 }

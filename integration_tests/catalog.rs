@@ -176,3 +176,21 @@ fn streams_of_one_name_in_different_namespaces_do_not_meet() {
     assert_eq!(table::data(&sandbox.table("a/users")), [r#"{"of":"a"}"#]);
     assert_eq!(table::data(&sandbox.table("b/users")), [r#"{"of":"b"}"#]);
 }
+
+#[test]
+fn names_that_leave_nothing_behind_land_inside_the_lake() {
+    let sandbox = Sandbox::new();
+    let mut catalog = append(&["\u{301}", "users"]);
+    catalog["streams"][1]["stream"]["namespace"] = json!("\u{301}");
+    sandbox.load(&catalog, record("\u{301}", "{}") + &record_in("\u{301}", "users", "{}"));
+    assert_eq!(table::read(&sandbox.table("default/_")).rows.len(), 1);
+    assert_eq!(table::read(&sandbox.table("_/users")).rows.len(), 1);
+}
+
+#[test]
+fn names_that_delta_keeps_for_itself_are_config_errors() {
+    let sandbox = Sandbox::new();
+    let message = sandbox.write(&append(&["_delta_log"]), "").failed_with("config_error");
+    assert!(message.contains("_delta_log"), "{message}");
+    assert!(table::tree(&sandbox.lake()).is_empty());
+}

@@ -157,3 +157,16 @@ fn a_storage_or_an_engine_that_does_not_work_yet_is_a_config_error_and_never_a_f
     }
     assert_eq!(table::tree(&sandbox.lake()), Vec::<std::path::PathBuf>::new());
 }
+
+#[test]
+fn the_table_of_a_check_that_was_killed_long_ago_is_removed_by_the_next_one() {
+    let sandbox = Sandbox::new();
+    let old = sandbox.table("default/airbyte_check_0189000000007000800000000000abcd");
+    std::fs::create_dir_all(old.join("_delta_log")).unwrap();
+    std::fs::write(old.join("_delta_log/00000000000000000000.json"), "{}").unwrap();
+    let other = sandbox.table("default/airbyte_check_of_something_else");
+    std::fs::create_dir_all(&other).unwrap();
+    assert!(sandbox.check().says("SUCCEEDED"));
+    assert!(!old.exists());
+    assert!(table::tree(&sandbox.lake()).is_empty());
+}

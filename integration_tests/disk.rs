@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::messages::{append, catalog, configured, overwrite, records, state};
+use crate::messages::{append, catalog, configured, overwrite, padded, record, records, said, state, stream_of};
 use crate::privileges::Unprivileged;
 use crate::program::{Living, Sandbox, program, skipped};
 use crate::table;
@@ -209,4 +209,32 @@ fn a_hundred_streams_interleaved_in_little_memory_all_land() {
         assert!(table.data().into_iter().eq(expected.collect::<Vec<_>>().iter()), "{name}");
     }
     table::assert_tidy(&sandbox.lake());
+}
+
+#[test]
+fn a_spill_that_fails_acknowledges_nothing_that_is_not_there() {
+    let sandbox = Sandbox::with(json!({"memory_limit_mb": 16}));
+    let names: Vec<String> = (0..20).map(|stream| format!("s{stream}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut input = String::new();
+    for n in 0..2000 {
+        for name in &names {
+            input += &record(name, &padded(n, 120));
+            if n % 37 == 36 {
+                input += &state(name, n + 1);
+            }
+        }
+    }
+    let (config, catalog) = (sandbox.config(), sandbox.file("catalog.json", append(&names).to_string()));
+    let mut command = program();
+    command.env("TMPDIR", sandbox.folder().join("is-not-there"));
+    command.arg("write").arg("--config").arg(config).arg("--catalog").arg(catalog);
+    let mut living = Living::start(&mut command);
+    living.send(input);
+    let run = living.end();
+    run.failed_with("config_error");
+    for answer in run.states() {
+        let rows = table::read(&sandbox.table(&format!("default/{}", stream_of(&answer)))).rows;
+        assert!(rows.len() as u64 >= said(&answer), "{answer}: {} rows", rows.len());
+    }
 }

@@ -46,6 +46,31 @@ fn files_that_were_moved_and_never_committed_are_swept_from_a_table() {
 }
 
 #[test]
+fn files_of_a_table_that_forgets_who_wrote_them_are_not_swept() {
+    let mut sandbox = Sandbox::new();
+    sandbox.load(&append(&["users"]), records("users", 0..3));
+    let folder = sandbox.table("default/users");
+    let edit = |version: usize, from: &str, to: &str| {
+        let text = std::fs::read_to_string(table::commit(&folder, version)).unwrap();
+        assert!(text.contains(from), "{text}");
+        std::fs::write(table::commit(&folder, version), text.replacen(from, to, 1)).unwrap();
+    };
+    edit(
+        0,
+        r#""configuration":{"#,
+        r#""configuration":{"delta.setTransactionRetentionDuration":"interval 1 seconds","#,
+    );
+    sandbox.set(json!({"purge_staging_data": false}));
+    sandbox.load(&append(&["users"]), records("users", 3..6));
+    edit(1, r#""lastUpdated":1"#, r#""lastUpdated":0,"was":1"#);
+    died(&table::staging(&sandbox.lake())[0]);
+    sandbox.set(json!({}));
+    sandbox.load(&append(&["pets"]), "");
+    assert_eq!(table::read(&folder).rows.len(), 6);
+    table::assert_tidy(&sandbox.lake());
+}
+
+#[test]
 fn files_of_a_table_that_was_never_made_are_swept_too() {
     let mut sandbox = Sandbox::with(json!({"purge_staging_data": false}));
     sandbox.load(&append(&["users"]), records("users", 0..3));

@@ -327,8 +327,10 @@ impl Drop for Living {
 
 /// Starts `command` with a stdout that nobody reads any more.
 pub fn start_unheard(command: &mut Command) -> Living {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    drop(child.stdout.take());
+    // Closed before the program starts: a short answer would be through before a test could close it.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut child = command.stdin(Stdio::piped()).stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
     let mut stderr = child.stderr.take().unwrap();
     let stderr = std::thread::spawn(move || {
         let mut text = String::new();

@@ -1,9 +1,11 @@
 //! Stopping on purpose: signals, and a reader of stdout that goes away.
 
+use std::io::Write;
+
 use serde_json::json;
 
 use crate::messages::{append, overwrite, records, said, state};
-use crate::program::{Sandbox, program, run, start_unheard};
+use crate::program::{Sandbox, program, run, start_unheard, until};
 use crate::table;
 
 #[test]
@@ -136,4 +138,47 @@ fn a_failed_sync_leaves_no_staging_by_default() {
     assert_eq!(table::files(&sandbox.lake()), Vec::<std::path::PathBuf>::new(), "nothing was acknowledged");
     // And the program itself still starts.
     assert_eq!(run(["spec".as_ref()], b"").code, Some(0));
+}
+
+#[test]
+fn a_signal_ends_a_sync_whose_answers_nobody_takes() {
+    let sandbox = Sandbox::new();
+    let (config, catalog) = (sandbox.config(), sandbox.file("catalog.json", append(&["users"]).to_string()));
+    let (unread, stdout) = std::io::pipe().unwrap();
+    let mut child = program()
+        .arg("write")
+        .arg("--config")
+        .arg(config)
+        .arg("--catalog")
+        .arg(catalog)
+        .stdin(std::process::Stdio::piped())
+        .stdout(stdout)
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // More answers than a pipe takes: the program hangs on its stdout, and then so does this writer on its stdin.
+    let written = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let counter = std::sync::Arc::clone(&written);
+    let feeder = std::thread::spawn(move || {
+        for n in 0..200_000 {
+            counter.store(n + 1, std::sync::atomic::Ordering::Relaxed);
+            if stdin.write_all(state("users", n).as_bytes()).is_err() {
+                return;
+            }
+        }
+    });
+    until("the writer hangs", {
+        let hung = std::cell::Cell::new((0, 0));
+        move || {
+            let (sent, same) = hung.get();
+            let now = written.load(std::sync::atomic::Ordering::Relaxed);
+            hung.set(if now == sent { (sent, same + 1) } else { (now, 0) });
+            now > 0 && same > 40
+        }
+    });
+    std::process::Command::new("kill").arg("-TERM").arg(child.id().to_string()).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+    drop(unread);
+    feeder.join().unwrap();
 }

@@ -5,6 +5,7 @@
 
 use std::io::Cursor;
 use std::path::Path;
+use std::time::Duration;
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::RowAccessor;
@@ -19,12 +20,17 @@ use crate::storage::Storage;
 use crate::storage::layout::targets;
 use crate::sync::{Surroundings, Sync};
 
+/// Tables of checks are called this and an id, which tells when they were made.
+const NAME: &str = "airbyte_check_";
+/// A check's table that is older was left by one that was killed.
+const LEFT: Duration = Duration::from_secs(600);
+
 /// Runs `check` with the configuration file `config`.
 pub async fn run(config: &Path, around: &Surroundings) -> Result<()> {
     let config = Config::from_file(config)?;
     config.ensure_supported()?;
     // A name of its own: two checks at the same time do not meet, and no stream is called so.
-    let name = format!("airbyte_check_{}", (around.givens.new_id)().simple());
+    let name = format!("{NAME}{}", (around.givens.new_id)().simple());
     let catalog = Catalog {
         streams: vec![Stream {
             descriptor: StreamDescriptor { name: name.clone(), namespace: None },
@@ -35,6 +41,9 @@ pub async fn run(config: &Path, around: &Surroundings) -> Result<()> {
     let table = targets(&catalog, &config.schema, Uuid::nil())?.into_iter().next().map(|target| target.table);
     let table = table.ok_or_else(|| Error::system("The check has no table."))?;
     let storage = Storage::open(&config.storage)?;
+    if let Some((schema, _)) = table.split_once('/') {
+        remove_left_overs(&storage, schema, around.givens.clock.now_ms()).await?;
+    }
 
     let sent = format!(r#"{{"check":"{name}"}}"#);
     let passed = match one_row(&config, &catalog, around, &name, &sent).await {
@@ -70,6 +79,18 @@ async fn read_back(storage: &Storage, table: &str, sent: &str) -> Result<()> {
         (Some(Ok(row)), None) if row.get_string(2).is_ok_and(|data| data == sent) => Ok(()),
         _ => Err(wrong("the row in its file is another one")),
     }
+}
+
+async fn remove_left_overs(storage: &Storage, schema: &str, now_ms: i64) -> Result<()> {
+    for folder in storage.folders(schema) {
+        let id = folder.strip_prefix(NAME).and_then(|id| Uuid::parse_str(id).ok());
+        let made = id.and_then(|id| id.get_timestamp()).map(|made| Duration::from_secs(made.to_unix().0));
+        let now = Duration::from_millis(u64::try_from(now_ms).unwrap_or(0));
+        if made.is_some_and(|made| now.saturating_sub(made) > LEFT) {
+            remove(storage, &format!("{schema}/{folder}")).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn remove(storage: &Storage, table: &str) -> Result<()> {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use destination_databricks::cli::{self, Command};
 use destination_databricks::clock::{Givens, SystemClock};
 use destination_databricks::error::{Error, Result};
-use destination_databricks::pipeline::stop::{Reason, Stop};
+use destination_databricks::pipeline::stop::Stop;
 use destination_databricks::protocol::writer::ProtocolWriter;
 use destination_databricks::sync::Surroundings;
 use destination_databricks::{allocator, check, spec, telemetry, write};
@@ -52,11 +52,7 @@ fn main() -> ExitCode {
         Err(error) => {
             complain(&error);
             around.writer.error(&error, around.givens.clock.now_ms());
-            match around.stop.reason() {
-                Some(Reason::Terminated) => ExitCode::from(143),
-                Some(Reason::Interrupted) => ExitCode::from(130),
-                Some(Reason::OutputClosed) | None => ExitCode::FAILURE,
-            }
+            around.stop.reason().map_or(ExitCode::FAILURE, |reason| ExitCode::from(reason.exit_code()))
         }
     }
 }

@@ -74,10 +74,16 @@ impl Sync {
         // Before anything is made: two streams for one table must leave no trace.
         targets(catalog, &config.schema, Uuid::nil())?;
         let lease = Lease::begin(&storage, around.givens.new_id)?;
-        match Self::open(config, catalog, around, &storage, &tables, lease.sync()).await {
+        let opened = tokio::select! {
+            opened = Self::open(config, catalog, around, &storage, &tables, lease.sync()) => opened,
+            () = around.stop.requested() => Err(Error::transient("The sync was stopped before it began.")),
+        };
+        match opened {
             Ok(setup) => Ok(Self { storage, tables, lease, setup, purge: config.purge_staging_data }),
             Err(error) => {
-                lease.remove()?;
+                if let Err(left) = lease.remove() {
+                    tracing::warn!("{}", left.internal_message());
+                }
                 Err(error)
             }
         }
@@ -147,6 +153,8 @@ impl CleanUp {
     /// table's folder and no commit are removed first. A sync whose work goes on is left to the next one.
     pub async fn run(self, outcome: &Outcome) -> Result<()> {
         if !outcome.idle {
+            // Kept until the process ends: what still runs must not be taken for dead.
+            std::mem::forget(self.lease);
             return Ok(());
         }
         if outcome.result.is_err() {

@@ -28,8 +28,12 @@ struct ProtocolLayer {
 
 impl<S: Subscriber> Layer<S> for ProtocolLayer {
     fn enabled(&self, metadata: &tracing::Metadata<'_>, _: Context<'_, S>) -> bool {
-        let ours = metadata.target().starts_with("destination_databricks");
-        *metadata.level() <= if ours { tracing::Level::INFO } else { tracing::Level::WARN }
+        let target = metadata.target();
+        if target.starts_with("destination_databricks") {
+            return *metadata.level() <= tracing::Level::INFO;
+        }
+        // The kernel logs every error on its way, with all that it holds; ours are told once, where they are handled.
+        !target.starts_with("delta_kernel") && *metadata.level() <= tracing::Level::WARN
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {

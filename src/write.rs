@@ -59,15 +59,14 @@ async fn transfer(
         let (terminal, progress) = (Arc::clone(&terminal), Arc::clone(&progress));
         heartbeat(TERMINAL_INTERVAL, move || terminal.show(&progress))
     });
-    let (mut outcome, clean_up) = sync.transfer(input).await;
+    let (outcome, clean_up) = sync.transfer(input).await;
     drop((beats, display));
     terminal.end();
 
     let cleaned = clean_up.run(&outcome).await;
-    match (&outcome.result, cleaned) {
-        (Ok(()), cleaned) => outcome.result = cleaned,
-        (Err(_), Err(error)) => tracing::warn!("{}", error.internal_message()),
-        (Err(_), Ok(())) => {}
+    if let Err(error) = cleaned {
+        // Everything is loaded and acknowledged, or the reason why not is told already. The next sync sweeps again.
+        tracing::warn!("{}", error.internal_message());
     }
     summarise(&progress, &outcome);
     Ok(outcome)

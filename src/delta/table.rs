@@ -104,8 +104,16 @@ impl Snapshot {
         self.inner.get_app_id_version(app_id, self.log.engine.as_ref()).map_err(|error| unreadable(&self.shown, error))
     }
 
-    /// Whether this program may write to the table: no partitions, and no feature that it does not know.
-    pub fn ensure_writable(&self) -> Result<()> {
+    /// Whether this program may write to the table: no partitions, and no feature that it does not know; for `replace`,
+    /// no promise that rows are never removed.
+    pub fn ensure_writable(&self, replace: bool) -> Result<()> {
+        if replace && self.inner.table_properties().append_only == Some(true) {
+            return Err(Error::config(format!(
+                "Table {} has the property delta.appendOnly, so its rows cannot be replaced. Choose the sync mode append, \
+                 or remove the property.",
+                self.shown
+            )));
+        }
         let build = Arc::clone(&self.inner).update_table(UpdateTableOperation::Write, ENGINE_INFO, true);
         let transaction = build
             .build(self.log.engine.as_ref(), Box::new(FileSystemCommitter::new()))
@@ -242,6 +250,10 @@ fn unwritable(shown: &str, error: KernelError) -> Error {
 
 /// The kernel's errors by what can be done about them.
 fn sorted(shown: &str, verb: &str, error: KernelError) -> Error {
+    let error = match error {
+        KernelError::Backtraced { source, .. } => *source,
+        error => error,
+    };
     let failed = format!("A {verb} of the log of table {shown} has failed.");
     let sorted = match &error {
         KernelError::Unsupported(_) => Error::config(format!(

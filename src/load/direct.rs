@@ -74,7 +74,7 @@ impl Direct {
     }
 
     fn ensure_loadable(&self, target: &Target, snapshot: &Snapshot) -> Result<()> {
-        snapshot.ensure_writable()?;
+        snapshot.ensure_writable(target.disposition != Disposition::Append)?;
         let mut found = snapshot.columns();
         found.sort();
         if found.iter().map(|(name, kind)| (name.as_str(), kind.as_str())).eq(RAW_COLUMNS) {
@@ -115,6 +115,10 @@ impl TableLoader for DirectTable {
             Disposition::Truncate(Resend::Rest) => !self.same_generation,
             Disposition::Truncate(Resend::All) => true,
         }
+    }
+
+    fn existed(&self) -> bool {
+        self.exists
     }
 
     fn append<'a>(&'a mut self, batches: &'a [Batch]) -> BoxFuture<'a, Result<()>> {

@@ -22,11 +22,14 @@ pub trait Loader: Send + Sync {
 
 /// One table.
 ///
-/// What both methods guarantee: when they answer, the rows are in the table for good, once, together; they can be
+/// What `append` and `replace` guarantee: when they answer, the rows are in the table for good, once, together; they can be
 /// repeated without harm, also when an answer was lost; a reader sees the table before or after, never in between.
 pub trait TableLoader: Send {
     /// Whether this sync replaces the table's rows: it asks for that, and they are not of its own generation already.
     fn truncates(&self) -> bool;
+
+    /// Whether the table was there before this sync.
+    fn existed(&self) -> bool;
 
     /// Adds the rows of `batches`, which follow those that were added before; makes the table if it is not there, also
     /// without batches.

@@ -212,7 +212,7 @@ impl Flow {
         let (oldest, bytes) = self.ledger.waiting();
         let waited = |since: Instant| now.saturating_duration_since(since) >= self.limits.flush_interval;
         let by_time = oldest.is_some_and(waited) && waited(self.last_close);
-        let by_bytes = bytes.saturating_sub(self.states_at_close) > self.limits.memory / 4;
+        let by_bytes = bytes.saturating_sub(self.states_at_close) > self.limits.memory / 8;
         if by_time || by_bytes {
             self.last_close = now;
             self.states_at_close = bytes;
@@ -224,26 +224,30 @@ impl Flow {
     }
 
     /// Makes room if memory is short. `true`: there is none to be made here, some was waited for; ask again.
-    pub fn must_wait(&mut self) -> Result<bool> {
+    pub fn must_wait(&mut self) -> bool {
         if self.buffered + self.budget.under_way() <= self.limits.memory {
-            return Ok(false);
+            return false;
         }
         if self.buffered > self.limits.memory / 2 {
-            self.make_room()?;
-            return Ok(false);
+            if let Err(error) = self.make_room() {
+                // Rows are lost with a spill that fails. Failing the lanes sees to it that no batch is closed without
+                // them: what is loaded from here on would be what a STATE does not speak for.
+                self.lanes.fail(error);
+            }
+            return false;
         }
         self.budget.wait(Duration::from_millis(50));
-        Ok(true)
+        true
+    }
+
+    /// Whether `stream` replaces the rows of a table that was there before.
+    pub fn replaces(&self, stream: usize) -> bool {
+        self.lanes.replaces(stream)
     }
 
     /// Whether a lane has failed.
     pub fn has_failed(&self) -> bool {
         self.lanes.has_failed()
-    }
-
-    /// Everything has been handed on.
-    pub fn input_ended(&self) {
-        self.ledger.input_ended();
     }
 
     fn make_room(&mut self) -> Result<()> {

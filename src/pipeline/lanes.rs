@@ -67,6 +67,7 @@ struct Shared {
 struct Lane {
     descriptor: StreamDescriptor,
     truncates: bool,
+    existed: bool,
     staging: Strand<StageWork>,
     loading: Strand<LoadWork>,
     staged: tokio::sync::Mutex<StagedStream>,
@@ -104,6 +105,7 @@ impl Lanes {
         let lane = |stream: OpenStream| Lane {
             descriptor: stream.descriptor,
             truncates: stream.table.truncates(),
+            existed: stream.table.existed(),
             staging: Strand::default(),
             loading: Strand::default(),
             staged: tokio::sync::Mutex::new(stream.staged),
@@ -166,6 +168,11 @@ impl Lanes {
         self.stage(stream, StageWork::Finish);
     }
 
+    /// Whether `stream` replaces the rows of a table that was there before.
+    pub fn replaces(&self, stream: usize) -> bool {
+        self.shared.lanes.get(stream).is_some_and(|lane| lane.truncates && lane.existed)
+    }
+
     /// Whether something has failed: no more work is done.
     pub fn has_failed(&self) -> bool {
         self.shared.failed.load(Ordering::Acquire)
@@ -203,12 +210,8 @@ impl Lanes {
     fn stage(&self, stream: usize, work: StageWork) {
         let Some(lane) = self.shared.lanes.get(stream) else { return };
         if lane.staging.push(work) {
-            let shared = Arc::clone(&self.shared);
-            shared.runners.fetch_add(1, Ordering::AcqRel);
-            self.shared.runtime.spawn(async move {
-                shared.run_staging(stream).await;
-                shared.runner_ended();
-            });
+            let runner = Runner::new(&self.shared);
+            self.shared.runtime.spawn(async move { runner.0.run_staging(stream).await });
         }
     }
 }
@@ -257,12 +260,8 @@ impl Shared {
 
     fn load(self: &Arc<Self>, lane: &Lane, stream: usize, work: LoadWork) {
         if lane.loading.push(work) {
-            let shared = Arc::clone(self);
-            shared.runners.fetch_add(1, Ordering::AcqRel);
-            self.runtime.spawn(async move {
-                shared.run_loading(stream).await;
-                shared.runner_ended();
-            });
+            let runner = Runner::new(self);
+            self.runtime.spawn(async move { runner.0.run_loading(stream).await });
         }
     }
 
@@ -309,10 +308,25 @@ impl Shared {
         failure.get_or_insert(error);
         self.failed.store(true, Ordering::Release);
     }
+}
 
-    fn runner_ended(&self) {
-        if self.runners.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.idle.notify_waiters();
+/// Counts as a runner for as long as it lives.
+struct Runner(Arc<Shared>);
+
+impl Runner {
+    fn new(shared: &Arc<Shared>) -> Self {
+        shared.runners.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail(Error::system("A worker died in the middle of its work."));
+        }
+        if self.0.runners.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.idle.notify_waiters();
         }
     }
 }

@@ -2,14 +2,16 @@
 //!
 //! Every record and every STATE has a place in the input's order. For each stream the ledger knows the place of its
 //! oldest record that is not durable yet; a STATE of that stream may go when it came before that place, a STATE of all
-//! streams when it came before every such place. STATEs of one stream leave in their order, each once. Streams do not
-//! wait for each other while the input lasts; when it has ended and everything is on its way, all STATEs leave in the
-//! order in which they came.
+//! streams when it came before every such place. STATEs of one stream leave in their order, each once. Of different
+//! streams, a STATE waits for one that came earlier and whose records are on their way, and passes one whose records
+//! still wait for their batch to be closed: so a sync that ends well gives all STATEs back in the order they came in,
+//! and no stream holds up another for long.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use super::state_store::{StateStore, StoredState};
 use crate::error::{Error, Result};
 use crate::protocol::message::State;
 use crate::protocol::writer::ProtocolWriter;
@@ -27,12 +29,13 @@ struct Inner {
     streams: Vec<StreamAccount>,
     /// The oldest record that is not durable, of each stream that has one.
     oldest: BTreeSet<(Place, usize)>,
+    /// The oldest record that no closed batch has, of each stream that has one.
+    open: BTreeSet<(Place, usize)>,
+    /// Batches that are closed and not durable.
+    on_their_way: usize,
     /// STATEs that wait, in the order in which they came.
     waiting: BTreeMap<Place, Waiting>,
-    /// Where the STATEs that speak for all streams are in `waiting`.
-    for_all: VecDeque<Place>,
-    waiting_bytes: usize,
-    input_ended: bool,
+    store: StateStore,
     released: u64,
 }
 
@@ -42,27 +45,28 @@ struct StreamAccount {
     closed: VecDeque<Place>,
     /// The first record that no closed batch has.
     open: Option<Place>,
-    /// Where this stream's STATEs are in `waiting`.
-    states: VecDeque<Place>,
 }
 
 struct Waiting {
-    state: State,
+    state: StoredState,
     stream: Option<usize>,
     record_count: u64,
     since: Instant,
 }
 
+/// STATEs that are written to stdout at once.
+const TOGETHER: usize = 1000;
+
 impl Ledger {
-    /// A ledger for `streams` streams that lets STATEs go through `writer`.
-    pub fn new(streams: usize, writer: Arc<ProtocolWriter>) -> Self {
+    /// A ledger for `streams` streams that lets STATEs go through `writer` and holds `memory` bytes of waiting ones.
+    pub fn new(streams: usize, memory: usize, writer: Arc<ProtocolWriter>) -> Self {
         let inner = Inner {
             streams: std::iter::repeat_with(StreamAccount::default).take(streams).collect(),
             oldest: BTreeSet::new(),
+            open: BTreeSet::new(),
+            on_their_way: 0,
             waiting: BTreeMap::new(),
-            for_all: VecDeque::new(),
-            waiting_bytes: 0,
-            input_ended: false,
+            store: StateStore::new(memory),
             released: 0,
         };
         Self { inner: Mutex::new(inner), writer }
@@ -87,44 +91,34 @@ impl Ledger {
         inner.change(stream, |account| {
             account.closed.drain(..batches.min(account.closed.len()));
         });
-        let free = inner.free(Some(stream));
+        let free = inner.free(false);
         self.release(&mut inner, &free)
     }
 
     /// A STATE has come at `place`, for `stream` or for all; `record_count` records came since the one before it.
     pub fn state(&self, place: Place, stream: Option<usize>, state: State, record_count: u64) -> Result<()> {
         let mut inner = self.lock();
-        inner.waiting_bytes += state.size();
+        let state = inner.store.put(state)?;
         inner.waiting.insert(place, Waiting { state, stream, record_count, since: Instant::now() });
-        match stream.and_then(|stream| inner.streams.get_mut(stream)) {
-            Some(account) => account.states.push_back(place),
-            None => inner.for_all.push_back(place),
+        // With batches on their way it would have to be asked of every waiting STATE whether this one must wait for it:
+        // that is done when the next batch is durable.
+        if inner.on_their_way == 0 && inner.is_covered(place, stream) {
+            return self.release(&mut inner, &[place]);
         }
-        let free = inner.free(stream);
-        self.release(&mut inner, &free)
-    }
-
-    /// The input has ended and everything is on its way: from now on all STATEs leave in the order they came in.
-    pub fn input_ended(&self) {
-        self.lock().input_ended = true;
+        Ok(())
     }
 
     /// Nothing more will become durable: lets go what is covered, without waiting for what is not.
     pub fn settle(&self) -> Result<()> {
         let mut inner = self.lock();
-        inner.input_ended = false;
-        let mut free = inner.free(None);
-        for stream in 0..inner.streams.len() {
-            free.extend(inner.free_of_stream(stream));
-        }
-        free.sort_unstable();
+        let free = inner.free(true);
         self.release(&mut inner, &free)
     }
 
-    /// Since when the oldest waiting STATE waits, and how many bytes all of them hold.
+    /// Since when the oldest waiting STATE waits, and how many bytes of memory all of them hold.
     pub fn waiting(&self) -> (Option<Instant>, usize) {
         let inner = self.lock();
-        (inner.waiting.first_key_value().map(|(_, waiting)| waiting.since), inner.waiting_bytes)
+        (inner.waiting.first_key_value().map(|(_, waiting)| waiting.since), inner.store.held_bytes())
     }
 
     /// How many STATEs have left, and how many wait.
@@ -135,18 +129,19 @@ impl Ledger {
 
     /// Lets the STATEs at `places` go. They are written while the ledger is held, so that none overtakes another.
     fn release(&self, inner: &mut Inner, places: &[Place]) -> Result<()> {
-        if places.is_empty() {
-            return Ok(());
+        for places in places.chunks(TOGETHER) {
+            let mut lines = Vec::with_capacity(places.len());
+            for place in places {
+                let Some(waiting) = inner.waiting.remove(place) else { continue };
+                let line = inner.store.take(waiting.state)?.acknowledge(waiting.record_count);
+                lines.push(
+                    line.map_err(|error| Error::system("A STATE could not be written again.").with_source(error))?,
+                );
+            }
+            self.writer.deliver(lines.iter().map(String::as_str))?;
+            inner.released += lines.len() as u64;
         }
-        let mut lines = Vec::with_capacity(places.len());
-        for place in places {
-            let Some(waiting) = inner.waiting.remove(place) else { continue };
-            inner.waiting_bytes -= waiting.state.size();
-            let line = waiting.state.acknowledge(waiting.record_count);
-            lines.push(line.map_err(|error| Error::system("A STATE could not be written again.").with_source(error))?);
-        }
-        inner.released += lines.len() as u64;
-        self.writer.deliver(lines.iter().map(String::as_str))
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -155,59 +150,50 @@ impl Ledger {
 }
 
 impl Inner {
-    /// Applies `change` to a stream's account and keeps `oldest` true.
+    /// Applies `change` to a stream's account and keeps what is known of all streams true.
     fn change(&mut self, stream: usize, change: impl FnOnce(&mut StreamAccount)) {
         let Some(account) = self.streams.get_mut(stream) else { return };
-        let before = account.oldest();
+        let before = (account.oldest(), account.open, account.closed.len());
         change(account);
-        let after = account.oldest();
-        if before != after {
-            before.map(|place| self.oldest.remove(&(place, stream)));
-            after.map(|place| self.oldest.insert((place, stream)));
+        let after = (account.oldest(), account.open, account.closed.len());
+        self.on_their_way = self.on_their_way + after.2 - before.2;
+        for (set, before, after) in [(&mut self.oldest, before.0, after.0), (&mut self.open, before.1, after.1)] {
+            if before != after {
+                before.map(|place| set.remove(&(place, stream)));
+                after.map(|place| set.insert((place, stream)));
+            }
         }
     }
 
-    /// The places of the STATEs that may go now that something about `stream` has changed; takes them off the queues.
-    fn free(&mut self, stream: Option<usize>) -> Vec<Place> {
-        if self.input_ended {
-            return self.free_in_order();
-        }
-        let mut free = stream.map(|stream| self.free_of_stream(stream)).unwrap_or_default();
-        while let Some(place) = self.for_all.front().copied().filter(|place| self.covers_all(*place)) {
-            self.for_all.pop_front();
-            free.push(place);
-        }
-        free.sort_unstable();
-        free
-    }
-
-    fn free_of_stream(&mut self, stream: usize) -> Vec<Place> {
+    /// The STATEs that may go, in their order. With `settled`, nothing is on its way any more.
+    fn free(&self, settled: bool) -> Vec<Place> {
         let mut free = Vec::new();
-        if let Some(account) = self.streams.get_mut(stream) {
-            let oldest = account.oldest().unwrap_or(Place::MAX);
-            while let Some(place) = account.states.pop_front_if(|place| *place < oldest) {
-                free.push(place);
+        for (place, waiting) in &self.waiting {
+            if self.is_covered(*place, waiting.stream) {
+                free.push(*place);
+            } else if !settled && self.is_on_its_way(*place, waiting.stream) {
+                break;
             }
         }
         free
     }
 
-    fn free_in_order(&mut self) -> Vec<Place> {
-        let mut free = Vec::new();
-        for (place, waiting) in &self.waiting {
-            let queue = match waiting.stream.and_then(|stream| self.streams.get_mut(stream)) {
-                Some(account) if account.oldest().is_none_or(|oldest| *place < oldest) => &mut account.states,
-                None if self.oldest.first().is_none_or(|(oldest, _)| place < oldest) => &mut self.for_all,
-                _ => break,
-            };
-            queue.pop_front();
-            free.push(*place);
-        }
-        free
+    /// Whether everything that came before `place` is durable.
+    fn is_covered(&self, place: Place, stream: Option<usize>) -> bool {
+        let oldest = match stream {
+            Some(stream) => self.streams.get(stream).and_then(StreamAccount::oldest),
+            None => self.oldest.first().map(|(place, _)| *place),
+        };
+        oldest.is_none_or(|oldest| place < oldest)
     }
 
-    fn covers_all(&self, place: Place) -> bool {
-        self.oldest.first().is_none_or(|(oldest, _)| place < *oldest)
+    /// Whether everything that came before `place` is in closed batches.
+    fn is_on_its_way(&self, place: Place, stream: Option<usize>) -> bool {
+        let open = match stream {
+            Some(stream) => self.streams.get(stream).and_then(|account| account.open),
+            None => self.open.first().map(|(place, _)| *place),
+        };
+        open.is_none_or(|open| place < open)
     }
 }
 

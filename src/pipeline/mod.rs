@@ -13,6 +13,7 @@ mod ledger;
 pub mod progress;
 mod router;
 mod spill;
+mod state_store;
 pub mod stop;
 mod strand;
 
@@ -41,6 +42,8 @@ use crate::stage::Stage;
 const BLOCKS_AHEAD: usize = 4;
 /// How long a sync that was asked to stop goes on loading what is complete.
 const STOP_GRACE: Duration = Duration::from_secs(8);
+/// How long it then has to clean up and say why.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What a run needs.
 pub struct Setup {
@@ -78,7 +81,7 @@ pub struct Outcome {
 pub async fn run(input: impl Read + Send + 'static, setup: Setup) -> Outcome {
     let Setup { streams, stage, limits, max_line, writer, clock, stop, progress } = setup;
     let descriptors: Vec<StreamDescriptor> = streams.iter().map(|stream| stream.descriptor.clone()).collect();
-    let ledger = Arc::new(Ledger::new(streams.len(), Arc::clone(&writer)));
+    let ledger = Arc::new(Ledger::new(streams.len(), limits.memory / 4, Arc::clone(&writer)));
     let budget = Arc::new(Budget::default());
     let lanes = Lanes::new(streams, stage, Arc::clone(&ledger), Arc::clone(&progress), Arc::clone(&budget));
 
@@ -119,7 +122,7 @@ async fn finish(lanes: &Lanes, routed: Result<Ended>, stop: &Stop) -> Result<()>
             // A signal that comes while the last batches are loaded still stops the waiting.
             tokio::select! {
                 () = lanes.idle() => return,
-                () = stopped(stop) => {}
+                () = stop.requested() => {}
             }
         }
         if tokio::time::timeout(STOP_GRACE, lanes.idle()).await.is_err() {
@@ -143,12 +146,6 @@ async fn finish(lanes: &Lanes, routed: Result<Ended>, stop: &Stop) -> Result<()>
     }
 }
 
-async fn stopped(stop: &Stop) {
-    while stop.reason().is_none() {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
 fn not_complete(incomplete: &[StreamDescriptor]) -> Error {
     const SHOWN: usize = 10;
     let mut names: Vec<String> = incomplete.iter().take(SHOWN).map(ToString::to_string).collect();
@@ -167,20 +164,30 @@ fn not_complete(incomplete: &[StreamDescriptor]) -> Error {
 }
 
 /// Sets `stop` when the process is asked to end, or when nobody reads stdout any more.
+///
+/// Signals are waited for on a thread of their own: every other one may hang on a stdout that is open and not read.
+/// A process that cannot stop in time ends as if it had been killed, which the next sync knows how to clear away.
 pub fn watch_for_stop(stop: &Stop, writer: &Arc<ProtocolWriter>) -> Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let listen = |kind: SignalKind, reason: Reason| -> Result<()> {
-        let mut signal =
-            signal(kind).map_err(|error| Error::system("Signals cannot be listened for.").with_source(error))?;
-        let stop = stop.clone();
-        tokio::spawn(async move {
-            signal.recv().await;
-            stop.request(reason);
-        });
-        Ok(())
+    let failed = |error: std::io::Error| Error::system("Signals cannot be listened for.").with_source(error);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let listening = {
+        let _inside = runtime.enter();
+        (signal(SignalKind::terminate()).map_err(failed)?, signal(SignalKind::interrupt()).map_err(failed)?)
     };
-    listen(SignalKind::terminate(), Reason::Terminated)?;
-    listen(SignalKind::interrupt(), Reason::Interrupted)?;
+    let wish = stop.clone();
+    std::thread::spawn(move || {
+        runtime.block_on(async move {
+            let (mut terminate, mut interrupt) = listening;
+            let reason = tokio::select! {
+                _ = terminate.recv() => Reason::Terminated,
+                _ = interrupt.recv() => Reason::Interrupted,
+            };
+            wish.request(reason);
+            tokio::time::sleep(STOP_GRACE + LAST_WORDS).await;
+            std::process::exit(i32::from(reason.exit_code()));
+        });
+    });
     let (stop, writer) = (stop.clone(), Arc::clone(writer));
     tokio::spawn(async move {
         while !writer.is_closed() {

@@ -126,7 +126,7 @@ impl Router {
                 if self.flow.has_failed() {
                     return Ok(Ended::Failed);
                 }
-                if !self.flow.must_wait()? {
+                if !self.flow.must_wait() {
                     break;
                 }
             }
@@ -226,29 +226,32 @@ impl Router {
     fn status(&mut self, descriptor: &StreamDescriptor, status: StreamStatus) -> Result<()> {
         self.any_status = true;
         let Some(stream) = self.index_of(descriptor) else { return Ok(()) };
-        let Some(last) = self.statuses.get_mut(stream) else { return Ok(()) };
-        let before = last.replace(status);
-        if status == StreamStatus::Complete && before != Some(StreamStatus::Complete) {
-            self.flow.finish(stream)?;
+        match self.statuses.get_mut(stream) {
+            // What is complete stays complete: its table is being replaced or has been.
+            None | Some(Some(StreamStatus::Complete)) => Ok(()),
+            Some(last) => {
+                *last = Some(status);
+                if status == StreamStatus::Complete { self.flow.finish(stream) } else { Ok(()) }
+            }
         }
-        Ok(())
     }
 
     /// Ends what has not ended yet. A source that tells statuses has to tell COMPLETE of every stream; one that tells
-    /// none has ended well when its output has.
+    /// none has ended well when its output has. A source that said nothing at all has not, and empties no table.
     fn end_streams(&mut self, streams: &[StreamDescriptor]) -> Result<Vec<StreamDescriptor>> {
         let mut incomplete = Vec::new();
         for (stream, descriptor) in streams.iter().enumerate() {
             match self.statuses.get(stream).copied().flatten() {
                 Some(StreamStatus::Complete) => {}
-                None if !self.any_status => self.flow.finish(stream)?,
+                None if !self.any_status && (self.place > 0 || !self.flow.replaces(stream)) => {
+                    self.flow.finish(stream)?
+                }
                 _ => {
                     self.flow.close_at_cut(stream)?;
                     incomplete.push(descriptor.clone());
                 }
             }
         }
-        self.flow.input_ended();
         Ok(incomplete)
     }
 

@@ -117,7 +117,10 @@ impl Drop for Block {
 
 fn failed(verb: &str, error: std::io::Error) -> Error {
     let kind = match error.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Kind::Config,
+        std::io::ErrorKind::StorageFull
+        | std::io::ErrorKind::QuotaExceeded
+        | std::io::ErrorKind::NotFound
+        | std::io::ErrorKind::PermissionDenied => Kind::Config,
         _ => Kind::System,
     };
     Error::new(

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 /// Who wants to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +13,17 @@ pub enum Reason {
     Interrupted,
     /// Nobody reads stdout any more.
     OutputClosed,
+}
+
+impl Reason {
+    /// The process's exit code when it has stopped for this reason.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Reason::Terminated => 143,
+            Reason::Interrupted => 130,
+            Reason::OutputClosed => 1,
+        }
+    }
 }
 
 /// The wish, shared.
@@ -28,6 +40,13 @@ impl Stop {
         };
         // It was set before: the first one stays.
         let _ = self.0.compare_exchange(0, code, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// Answers when somebody wishes to stop.
+    pub async fn requested(&self) {
+        while self.reason().is_none() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// Why to stop, if somebody wishes it.

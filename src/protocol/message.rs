@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::scan::{self, Scanned};
-use crate::error::StreamDescriptor;
+use crate::error::{Error, StreamDescriptor};
 
 pub use super::scan::Record;
 
@@ -120,9 +120,15 @@ impl State {
         Ok(out)
     }
 
-    /// Bytes that it holds while it waits.
-    pub fn size(&self) -> usize {
-        self.line.len()
+    /// The message's text, as it came.
+    pub fn line(&self) -> &str {
+        &self.line
+    }
+
+    /// The STATE whose text is `line`, which was one before.
+    pub fn read(line: &str) -> Result<Self, Error> {
+        read_state(line)
+            .map_err(|malformed| Error::system(format!("A STATE that was kept is one no more: {}.", malformed.reason)))
     }
 }
 

@@ -27,6 +27,9 @@ pub fn identifier(name: &str) -> String {
         in_white_space = false;
         out.push(if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' });
     }
+    if out.is_empty() && !name.is_empty() {
+        out.push('_');
+    }
     cut(out, name)
 }
 
@@ -69,6 +72,7 @@ mod tests {
             ("ﬁancé", "fiance"),
             ("../../etc/passwd", "______etc_passwd"),
             ("こ", "_"),
+            ("\u{301}", "_"),
             ("", ""),
         ] {
             assert_eq!(identifier(name), expected, "{name}");
@@ -95,6 +99,7 @@ mod tests {
             let once = identifier(&name);
             prop_assert!(once.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'));
             prop_assert!(once.len() <= MAX_IDENTIFIER);
+            prop_assert_eq!(once.is_empty(), name.is_empty());
             prop_assert_eq!(identifier(&once), once);
         }
     }

@@ -1,15 +1,15 @@
 //! Clears away what dead syncs left: their staging folders, and files that reached a table's folder but no commit.
 //!
 //! A dead sync's own staging log says which files it had for which table, batch by batch; the table's log says up to
-//! which batch that sync was loaded. What lies between the two belongs to nobody. A log that cannot be read is a reason
+//! which batch that sync was loaded, and which files it has. What is in neither belongs to nobody. A log that cannot be read is a reason
 //! to leave everything where it is and say so: the next sync tries again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::{FINAL_TABLE, application_id};
 use crate::delta::actions::CommitSummary;
 use crate::delta::table::TableLog;
-use crate::error::{Result, ResultExt};
+use crate::error::{Error, Result, ResultExt};
 use crate::storage::layout::DELTA_LOG;
 use crate::storage::{Lease, Storage};
 
@@ -76,16 +76,21 @@ async fn clear_table(
     app_id: &str,
     commits: &[CommitSummary],
 ) -> Result<()> {
-    let log = format!("{table}/{DELTA_LOG}");
-    let loaded = if storage.has_any(&log).await? {
-        tables.run(|logs| logs.read(table)?.transaction(app_id)).await?.unwrap_or(0)
+    // The number of the last loaded batch is not enough: a table may be set to forget such numbers after a while.
+    let (loaded, files) = if storage.has_any(&format!("{table}/{DELTA_LOG}")).await? {
+        let read = tables.run(|logs| {
+            let snapshot = logs.read(table)?;
+            Ok::<_, Error>((snapshot.transaction(app_id)?.unwrap_or(0), snapshot.files()?))
+        });
+        read.await?
     } else {
-        0
+        (0, Vec::new())
     };
+    let files: HashSet<String> = files.into_iter().collect();
     let batch =
         |commit: &CommitSummary| commit.transactions.iter().find(|(id, _)| id == app_id).map(|(_, batch)| *batch);
     for commit in commits.iter().filter(|commit| batch(commit).is_some_and(|batch| batch > loaded)) {
-        for file in &commit.added {
+        for file in commit.added.iter().filter(|file| !files.contains(*file)) {
             storage.delete(&format!("{table}/{file}")).await?;
         }
     }

@@ -39,6 +39,14 @@ pub fn targets(catalog: &Catalog, default_schema: &str, sync: Uuid) -> Result<Ve
     let mut problems = Vec::new();
     let mut first: HashMap<&str, &Target> = HashMap::with_capacity(targets.len());
     for target in &targets {
+        if target.table.split('/').any(|part| part.is_empty() || part == DELTA_LOG) {
+            problems.push(format!(
+                "Stream {} would end in table {}, a name that Delta keeps for itself or that is empty. Rename the stream \
+                 or its namespace.",
+                target.stream,
+                target.table.replace('/', ".")
+            ));
+        }
         match first.get(target.table.as_str()) {
             Some(other) => problems.push(format!(
                 "Streams {} and {} would both end in table {}. Rename one, or give it a namespace of its own.",
@@ -120,6 +128,13 @@ mod tests {
         assert!(message.contains("Users and default.users would both end in table default.users"), "{message}");
         assert!(message.contains("a b and a_b"), "{message}");
         assert!(!message.contains("ok"), "{message}");
+    }
+
+    #[test]
+    fn a_name_that_delta_keeps_for_itself_is_a_config_error() {
+        for (name, namespace) in [("_delta_log", None), ("users", Some("_DELTA_LOG")), ("users", Some(""))] {
+            assert!(targets(&catalog(&[(name, namespace)]), "default", Uuid::nil()).is_err(), "{name} {namespace:?}");
+        }
     }
 
     #[test]

@@ -135,6 +135,13 @@ impl Storage {
         }
     }
 
+    /// The names of the folders in the folder `relative`.
+    pub fn folders(&self, relative: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.folder.join(relative)).into_iter().flatten().flatten();
+        let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        folders.filter_map(|folder| folder.file_name().into_string().ok()).collect()
+    }
+
     /// Removes the folder `relative` and the folders in it where they are empty; a bucket has no folders.
     pub fn remove_empty_folder(&self, relative: &str) {
         local::remove_empty_folders(&self.folder.join(relative));
