@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::messages::{append, numbered, padded, record, records, said, state, stream_of};
+use crate::messages::{append, catalog, configured, numbered, padded, record, records, said, state, stream_of};
 use crate::program::Sandbox;
 use crate::table;
 
@@ -173,4 +173,18 @@ fn a_large_state_comes_back_whole() {
     let large = state("users", 1).replace("\"n\":1", &format!("\"n\":1,\"cursor\":\"{}\"", "é".repeat(1 << 20)));
     let run = sandbox.load(&append(&["users"]), record("users", "{}") + &large);
     assert!(without_stats(&run.states()[0]) == serde_json::from_str::<Value>(&large).unwrap(), "it came back changed");
+}
+
+#[test]
+fn a_state_does_not_wait_for_a_stream_that_is_replaced_at_its_end() {
+    let sandbox = Sandbox::with(json!({"flush_interval_seconds": 1}));
+    let streams = catalog([configured("slow", "overwrite"), configured("users", "append")]);
+    let mut living = sandbox.start(&streams);
+    living.send(records("slow", 0..3) + &state("slow", 3) + &records("users", 0..3) + &state("users", 3));
+    assert_eq!(stream_of(&living.next_state()), "users");
+    living.send(records("slow", 3..5) + &state("slow", 5));
+    let run = living.end();
+    assert_eq!(run.code, Some(0), "{run:#?}");
+    assert_eq!(run.states().len(), 3);
+    assert_eq!(table::read(&sandbox.table("default/slow")).rows.len(), 5);
 }

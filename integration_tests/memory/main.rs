@@ -1,7 +1,8 @@
 //! How much memory a sync takes, without a clock: the bytes that are allocated are counted, against ceilings.
 //!
 //! Whole syncs run in this process, one after the other (the count is the process's), on messages that are made while
-//! they are read. A ceiling is what was measured and about 30 % more; input twice as long was measured to take no more.
+//! they are read. A ceiling is what was measured and about 30 % more. Longer input was measured to take no more: four
+//! times for 10,000 streams and for STATEs, three times for large records.
 //! `cargo test --test memory -- --nocapture` shows the figures.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
@@ -34,7 +35,7 @@ const CASES: [(&str, usize, Plan); 5] = [
     ("one stream", 25, Plan { streams: 1, records: 340_000, size: 590, state_every: 10_000 }),
     ("1,000 interleaved streams", 60, Plan { streams: 1000, records: 100, size: 1000, state_every: 50 }),
     ("10,000 interleaved streams", 95, Plan { streams: 10_000, records: 10, size: 600, state_every: 10 }),
-    ("a STATE after every record", 80, Plan { streams: 1, records: 85_000, size: 590, state_every: 1 }),
+    ("a STATE after every record", 60, Plan { streams: 1, records: 85_000, size: 590, state_every: 1 }),
     ("records of 20 MB", 160, Plan { streams: 1, records: 8, size: 20 * MB, state_every: 4 }),
 ];
 

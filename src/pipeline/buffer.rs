@@ -1,7 +1,7 @@
 //! What waits of one stream: rows in memory, blocks of rows in the spill file, and where the last STATE stands.
 //!
 //! Rows leave as sealed [`Pending`] blocks, in their order. A *cut* is the place of the last STATE among the rows that
-//! no closed batch has: a batch is closed there and nowhere else, so that what a table has is what a STATE speaks for.
+//! no closed batch has: a batch is closed there wherever it can be, so that what a table has is what a STATE speaks for.
 
 use super::spill::{Block, Spill};
 use crate::encode::rows::Rows;

@@ -163,6 +163,11 @@ impl Flow {
         let pending = self.take(stream, StreamBuffer::seal_all);
         self.submit(stream, pending);
         self.close(stream, None);
+        if let Some(flow) = self.streams.get_mut(stream)
+            && std::mem::take(&mut flow.opened)
+        {
+            self.ledger.closed(stream, None);
+        }
         self.lanes.finish(stream);
         self.tell_progress(stream);
         Ok(())
@@ -262,7 +267,7 @@ impl Flow {
             let pending = self.take(stream, StreamBuffer::seal);
             self.submit(stream, pending);
         }
-        if self.buffered > self.limits.memory / 4 {
+        if !full && self.buffered > self.limits.memory / 4 {
             for flow in &mut self.streams {
                 self.buffered -= flow.buffer.held_bytes();
                 flow.buffer.spill(&mut self.spill)?;
@@ -315,11 +320,14 @@ impl Flow {
         }
         flow.sealed_rows = 0;
         flow.unclosed_bytes = flow.buffer.data_bytes() as u64;
-        flow.opened = next.is_some();
         flow.buffer.closed();
         self.open_files.retain(|open| *open != stream);
-        // Before the lane: the batch must be known when it is told to be durable.
-        self.ledger.closed(stream, next);
+        // A batch that is held back until the stream ends is not on its way: other streams' STATEs must not wait for it.
+        if !self.lanes.truncates(stream) {
+            flow.opened = next.is_some();
+            // Before the lane: the batch must be known when it is told to be durable.
+            self.ledger.closed(stream, next);
+        }
         self.lanes.close_batch(stream);
     }
 

@@ -168,6 +168,11 @@ impl Lanes {
         self.stage(stream, StageWork::Finish);
     }
 
+    /// Whether the batches of `stream` are held back until it ends, and then replace its table's rows.
+    pub fn truncates(&self, stream: usize) -> bool {
+        self.shared.lanes.get(stream).is_some_and(|lane| lane.truncates)
+    }
+
     /// Whether `stream` replaces the rows of a table that was there before.
     pub fn replaces(&self, stream: usize) -> bool {
         self.shared.lanes.get(stream).is_some_and(|lane| lane.truncates && lane.existed)

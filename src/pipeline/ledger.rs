@@ -4,8 +4,8 @@
 //! oldest record that is not durable yet; a STATE of that stream may go when it came before that place, a STATE of all
 //! streams when it came before every such place. STATEs of one stream leave in their order, each once. Of different
 //! streams, a STATE waits for one that came earlier and whose records are on their way, and passes one whose records
-//! still wait for their batch to be closed: so a sync that ends well gives all STATEs back in the order they came in,
-//! and no stream holds up another for long.
+//! still wait for their batch to be closed: so what is loaded together is given back in the order it came in, and no stream
+//! holds up another for long.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -3,7 +3,8 @@
 //! What happens to a record: its JSON text is copied once, into the buffer of its stream. It leaves as part of a block
 //! when its stream has enough (`block_size`), when memory is short, when its batch is closed, or when the stream ends.
 //! What happens to a STATE: it goes to the ledger, and its place is marked in the buffers; batches are closed only at
-//! such marks (or at the end of a stream), so that nothing is loaded that a retry would send again.
+//! such marks (or at the end of a stream), so that nothing is loaded that a retry would send again; see `flow` for the one
+//! exception.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -2,8 +2,8 @@
 //!
 //! One unnamed file in the temporary folder takes blocks of rows one behind the other; it is gone when the process is,
 //! however that ends. A block is read back once, by the worker that encodes it. When all blocks have been read, the
-//! file is cut to nothing and begins again; its length is bounded by the caller, who encodes everything when
-//! [`Spill::is_full`].
+//! file begins again from nothing; its length is bounded by the caller, who encodes everything when
+//! [`Spill::is_full`], which also looks after the disk's space.
 
 use std::fs::File;
 use std::io::Write;
@@ -18,6 +18,8 @@ use crate::error::{Error, Kind, Result};
 const MAX_LENGTH: u64 = 4 << 30;
 /// Bytes gathered before they are written.
 const WRITE_SIZE: usize = 1 << 20;
+/// Space that is left to others on the spill file's disk, in bytes.
+const SPARED: u64 = 256 << 20;
 
 /// Writes blocks of rows.
 #[derive(Default)]
@@ -26,6 +28,8 @@ pub struct Spill {
     waiting: Vec<u8>,
     written: u64,
     unread: Arc<AtomicUsize>,
+    /// The user knows that there can be no file.
+    told: bool,
 }
 
 /// A block of rows in the file. Dropping it gives its place up.
@@ -65,9 +69,19 @@ impl Spill {
         Ok(())
     }
 
-    /// Whether no more should be pushed before what is there has been read.
-    pub fn is_full(&self) -> bool {
-        self.written >= MAX_LENGTH
+    /// Whether no more should be pushed before what is there has been read: the file is long, or its disk has little
+    /// space left, or there is no folder for it. Rows then become small row groups: slower to read, but not lost.
+    pub fn is_full(&mut self) -> bool {
+        let space = match self.open() {
+            Ok(file) => rustix::fs::fstatvfs(file).map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
+            Err(error) => {
+                if !std::mem::replace(&mut self.told, true) {
+                    tracing::warn!("{}", error.internal_message());
+                }
+                0
+            }
+        };
+        self.written >= MAX_LENGTH || space < SPARED
     }
 
     /// Begins the file again from nothing if nothing in it is needed any more.

@@ -17,7 +17,7 @@ use crate::delta::actions::{Commit, DataFile, NewTable};
 use crate::encode::parquet::{Encoder, PartFile, RowGroup};
 use crate::error::{Error, Result};
 use crate::storage::layout::{Target, commit_path, part_name};
-use crate::storage::{Put, Storage, Upload};
+use crate::storage::{Storage, Upload};
 
 /// Table property of a staging table that names the final table its files are for.
 const FINAL_TABLE: &str = "airbyte.finalTable";
@@ -133,14 +133,12 @@ impl StagedStream {
             configuration: BTreeMap::from([(FINAL_TABLE.to_owned(), self.target.table.clone())]),
         });
         let commit = Commit { create, transactions: vec![(application_id(stage.sync), self.batches)], add: &files };
-        let path = commit_path(&self.target.staging, version);
-        match stage.storage.put_new(&path, commit.to_bytes(stage.givens.clock.now_ms())).await? {
-            Put::Created => Ok(Some(Batch { number: self.batches, files })),
-            Put::Exists => Err(Error::system(format!(
-                "{} was written by somebody else. Nobody but this sync may write to its staging folder.",
-                stage.storage.shown(&path)
-            ))),
-        }
+        // Nobody else writes here, and a commit that a kill cuts short is of a batch that was never loaded: so it need
+        // not appear whole, as a commit of a table must.
+        let mut upload = stage.storage.upload(commit_path(&self.target.staging, version)).await?;
+        upload.write(commit.to_bytes(stage.givens.clock.now_ms())).await?;
+        upload.finish().await?;
+        Ok(Some(Batch { number: self.batches, files }))
     }
 
     /// Gives up what is not committed.

@@ -1,6 +1,6 @@
 //! A folder on this machine's disk as storage.
 //!
-//! Files appear whole: written beside, then linked. A "copy" is a hard link, so staged files enter a table's folder
+//! What others may look for (a commit) appears whole: written beside, then linked. A "copy" is a hard link, so staged files enter a table's folder
 //! without a byte being copied. What must survive a loss of power is flushed where that matters, see `durability`.
 //!
 //! The calls that every stream needs are made right here and at once, not on another thread: for ten thousand small
