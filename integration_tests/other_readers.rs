@@ -22,15 +22,20 @@ for id, at, data in zip(rows["_airbyte_ab_id"], rows["_airbyte_emitted_at"], row
     print(json.dumps([id, seconds * 1000000 + at.microsecond, data]))
 "#;
 
-/// The same through DuckDB. Its Delta extension is loaded from the network the first time; where that cannot be, DuckDB
-/// reads the Parquet files `sys.argv[2:]`, which are the table's, and says so on stderr.
+/// The same through DuckDB. Its Delta extension comes from the package `duckdb_extension_delta` if that is there, else from the
+/// network; where neither can be, DuckDB reads the Parquet files `sys.argv[2:]`, which are the table's, and says so on stderr.
 const WITH_DUCKDB: &str = r#"
 import json, sys
 import duckdb
 db = duckdb.connect()
 folder, files = sys.argv[1].replace("'", "''"), sys.argv[2:]
 try:
-    db.execute("INSTALL delta; LOAD delta")
+    try:
+        import glob, os, duckdb_extension_delta
+        found = glob.glob(os.path.dirname(duckdb_extension_delta.__file__) + "/**/delta.duckdb_extension", recursive=True)
+        db.execute(f"LOAD '{found[0]}'")
+    except ImportError:
+        db.execute("INSTALL delta; LOAD delta")
     source = f"delta_scan('{folder}')"
 except Exception:
     print("duckdb reads files only: its Delta extension cannot be had", file=sys.stderr)
