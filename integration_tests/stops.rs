@@ -182,3 +182,20 @@ fn a_signal_ends_a_sync_whose_answers_nobody_takes() {
     drop(unread);
     feeder.join().unwrap();
 }
+
+#[test]
+fn nothing_is_loaded_that_nobody_can_be_told_of() {
+    let sandbox = Sandbox::new();
+    let (config, catalog) = (sandbox.config(), sandbox.file("catalog.json", append(&["users"]).to_string()));
+    let mut command = program();
+    command.arg("write").arg("--config").arg(config).arg("--catalog").arg(catalog);
+    for input_ends in [false, true] {
+        let mut living = start_unheard(&mut command);
+        living.send(records("users", 0..3) + &state("users", 3));
+        let run = if input_ends { living.end() } else { living.wait() };
+        assert_eq!(run.code, Some(1), "{run:#?}");
+        // A retry sends these rows again: they would be there twice.
+        let rows = table::try_read(&sandbox.table("default/users")).map_or(0, |table| table.rows.len());
+        assert_eq!(rows, 0, "the input ends: {input_ends}");
+    }
+}

@@ -250,6 +250,11 @@ impl Flow {
         self.lanes.replaces(stream)
     }
 
+    /// Whether somebody reads the STATEs that are given back.
+    pub fn is_heard(&self) -> bool {
+        self.ledger.is_heard()
+    }
+
     /// Whether a lane has failed.
     pub fn has_failed(&self) -> bool {
         self.lanes.has_failed()

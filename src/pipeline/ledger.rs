@@ -115,6 +115,11 @@ impl Ledger {
         self.release(&mut inner, &free)
     }
 
+    /// Whether somebody reads what is given back.
+    pub fn is_heard(&self) -> bool {
+        !self.writer.is_closed()
+    }
+
     /// Since when the oldest waiting STATE waits, and how many bytes of memory all of them hold.
     pub fn waiting(&self) -> (Option<Instant>, usize) {
         let inner = self.lock();

@@ -96,6 +96,10 @@ impl Router {
     ) -> Result<Ended> {
         let outcome = self.read(blocks, used);
         self.progress.read(self.records, self.offset, self.states);
+        if !self.flow.is_heard() {
+            // What is loaded now could not be acknowledged, and a retry would load it again.
+            return Ok(Ended::Stopped(Reason::OutputClosed));
+        }
         match &outcome {
             Ok(Ended::Input(_)) => return Ok(Ended::Input(self.end_streams(streams)?)),
             // What is complete by now can still be loaded and acknowledged: less for the next sync to do again.
