@@ -5,7 +5,7 @@
 
 /// Arenas for all threads together.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-const ARENAS: libc::c_int = 2;
+const ARENAS: libc::c_int = 4;
 /// Allocations of this many bytes go back to the system the moment they are freed.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const MAPPED: libc::c_int = 4 << 20;

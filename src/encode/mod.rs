@@ -1,5 +1,6 @@
-//! Rows to file bytes: plain buffers in Arrow's shape, ids, Parquet. Pure: it does not know where bytes go.
+//! Rows to file bytes: plain buffers, ids, texts, Parquet. Pure: it does not know where bytes go.
 
 pub mod ids;
 pub mod parquet;
 pub mod rows;
+mod texts;

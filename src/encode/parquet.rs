@@ -2,23 +2,26 @@
 //!
 //! [`Encoder::encode`] does the work that costs (copying, compressing) and needs no file; [`PartFile`] puts finished
 //! row groups one behind the other and gives the bytes out as they come, so that a file of any length needs the memory
-//! of one row group. JSON texts are PLAIN, without dictionary (they do not repeat), and compressed. Ids and times count up
-//! and are written as differences: a few bytes a row, which no codec makes smaller.
+//! of one row group. JSON texts are PLAIN, without dictionary (they do not repeat), and compressed, see `texts`. Ids and
+//! times count up and are written as differences: a few bytes a row, which no codec makes smaller.
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BinaryArray};
+use arrow_array::{ArrayRef, BinaryArray, TimestampMicrosecondArray};
 use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
-use arrow_schema::{Field, SchemaRef};
+use arrow_schema::{Field, Schema, SchemaRef};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
-use parquet::basic::{Compression as Codec, Encoding, ZstdLevel};
+use parquet::basic::Encoding;
+use parquet::data_type::ByteArray;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr, WriterVersion};
+use parquet::file::statistics::Statistics;
 use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::types::{ColumnPath, TypePtr};
+use parquet::schema::types::{ColumnPath, SchemaDescriptor, TypePtr};
 
 use super::ids::{ID_LENGTH, IdRange};
 use super::rows::Rows;
+use super::texts::{TextChunk, TextEncoder};
 use crate::config::Compression;
 use crate::error::{Error, Result};
 use crate::schema::avro;
@@ -44,6 +47,16 @@ impl RowStats {
             emitted_at: (self.emitted_at.0.min(other.emitted_at.0), self.emitted_at.1.max(other.emitted_at.1)),
         }
     }
+
+    fn of_ids(&self) -> Statistics {
+        let [first, last] = [&self.ids.0, &self.ids.1].map(|id| Some(ByteArray::from(id.as_str())));
+        Statistics::byte_array(first, last, None, Some(0), false)
+    }
+
+    fn of_times(&self) -> Statistics {
+        let (first, last) = self.emitted_at;
+        Statistics::int64(Some(first), Some(last), None, Some(0), false)
+    }
 }
 
 /// Turns blocks of rows into row groups.
@@ -51,19 +64,19 @@ impl RowStats {
 pub struct Encoder {
     schema: TypePtr,
     properties: WriterPropertiesPtr,
-    columns: Arc<ArrowRowGroupWriterFactory>,
-    /// For records of many megabytes: pages of version 2 are compressed without being copied together first.
-    huge_columns: Arc<ArrowRowGroupWriterFactory>,
+    ids_and_times: Arc<ArrowRowGroupWriterFactory>,
+    texts: Arc<TextEncoder>,
 }
-
-/// From so many bytes of text on, a block is a huge one: it holds a record that is far larger than a page.
-const HUGE: usize = 32 << 20;
 
 /// An encoded block: compressed pages of every column.
 pub struct RowGroup {
-    columns: Vec<ArrowColumnChunk>,
+    ids_and_times: [ArrowColumnChunk; 2],
+    texts: TextChunk,
     stats: RowStats,
 }
+
+/// Bytes that the metadata of a row group's columns hold.
+const METADATA: usize = 10 << 10;
 
 /// A Parquet file in the making.
 pub struct PartFile {
@@ -72,34 +85,30 @@ pub struct PartFile {
 }
 
 impl Encoder {
-    /// An encoder for rows of `schema`, which is the raw layout's.
+    /// An encoder for rows of `schema`, which is the raw layout's: ids, times, texts.
     pub fn new(schema: &SchemaRef, compression: Compression) -> Result<Self> {
-        let codec = match compression {
-            Compression::Zstd => Codec::ZSTD(ZstdLevel::try_new(1).map_err(unencodable)?),
-            Compression::Snappy => Codec::SNAPPY,
-        };
         let properties = WriterProperties::builder()
-            .set_compression(codec)
+            .set_writer_version(WriterVersion::PARQUET_1_0)
             .set_dictionary_enabled(false)
-            .set_encoding(Encoding::PLAIN)
-            .set_statistics_enabled(EnabledStatistics::Chunk)
+            // What is known of ids and times is written down without looking at each of them.
+            .set_statistics_enabled(EnabledStatistics::None)
             .set_column_encoding(ColumnPath::from(avro::AB_ID), Encoding::DELTA_BYTE_ARRAY)
-            .set_column_compression(ColumnPath::from(avro::AB_ID), Codec::UNCOMPRESSED)
             .set_column_encoding(ColumnPath::from(avro::EMITTED_AT), Encoding::DELTA_BINARY_PACKED)
-            .set_column_compression(ColumnPath::from(avro::EMITTED_AT), Codec::UNCOMPRESSED)
-            .set_column_statistics_enabled(ColumnPath::from(avro::DATA), EnabledStatistics::None)
             .set_offset_index_disabled(true)
             .set_created_by(format!("destination-databricks {}", env!("CARGO_PKG_VERSION")));
-        let huge_properties = Arc::new(properties.clone().set_writer_version(WriterVersion::PARQUET_2_0).build());
-        let properties = Arc::new(properties.set_writer_version(WriterVersion::PARQUET_1_0).build());
-        let parquet_schema = ArrowSchemaConverter::new().convert(schema).map_err(unencodable)?.root_schema_ptr();
-        let factory = |properties: &WriterPropertiesPtr| {
-            let writer = SerializedFileWriter::new(Vec::new(), Arc::clone(&parquet_schema), Arc::clone(properties));
-            writer.map(|writer| Arc::new(ArrowRowGroupWriterFactory::new(&writer, Arc::clone(schema))))
+        let properties = Arc::new(properties.build());
+        let [id, time, text] = schema.fields().as_ref() else {
+            return Err(Error::system("The raw layout has three columns."));
         };
-        let columns = factory(&properties).map_err(unencodable)?;
-        let huge_columns = factory(&huge_properties).map_err(unencodable)?;
-        Ok(Self { schema: parquet_schema, properties, columns, huge_columns })
+        let parquet_schema = |schema: &Schema| ArrowSchemaConverter::new().convert(schema).map_err(unencodable);
+        let columns: SchemaDescriptor = parquet_schema(schema)?;
+        let texts = Arc::new(TextEncoder::new(columns.column(2), compression));
+        let first_two = Arc::new(Schema::new([Arc::clone(id), Arc::clone(time)]));
+        let root = parquet_schema(&first_two)?.root_schema_ptr();
+        let writer = SerializedFileWriter::new(Vec::new(), root, Arc::clone(&properties)).map_err(unencodable)?;
+        let ids_and_times = Arc::new(ArrowRowGroupWriterFactory::new(&writer, first_two));
+        debug_assert_eq!(text.name(), avro::DATA, "texts come last");
+        Ok(Self { schema: columns.root_schema_ptr(), properties, ids_and_times, texts })
     }
 
     /// Encodes `rows`, which must not be empty, with the ids of `ids`, one for each row. Gives back, beside the row group,
@@ -110,20 +119,26 @@ impl Encoder {
             return Err(Error::system("A block of rows and its ids do not have the same length."));
         };
         let stats = RowStats { rows: ids.count(), ids: (ids.first(), ids.last()), emitted_at };
-        let columns = if rows.data_bytes() < HUGE { &self.columns } else { &self.huge_columns };
-        let (times, data) = rows.into_arrays()?;
-        let arrays: [ArrayRef; 3] = [id_array(ids)?, times, Arc::new(data.clone())];
-        let writers = columns.create_column_writers(0).map_err(unencodable)?;
-        let mut columns = Vec::with_capacity(arrays.len());
-        for (mut writer, array) in writers.into_iter().zip(arrays) {
+        let (texts, times) = rows.into_parts();
+        let pages = self.texts.encode(&texts).map_err(unencodable)?;
+        let times = TimestampMicrosecondArray::new(ScalarBuffer::from(times), None).with_timezone("UTC");
+        let writers = self.ids_and_times.create_column_writers(0).map_err(unencodable)?;
+        let mut columns = Vec::with_capacity(writers.len());
+        for (mut writer, (array, statistics)) in
+            writers.into_iter().zip([(id_array(ids)?, stats.of_ids()), (Arc::new(times), stats.of_times())])
+        {
             let field = Field::new("column", array.data_type().clone(), false);
             for leaf in compute_leaves(&field, &array).map_err(unencodable)? {
                 writer.write(&leaf).map_err(unencodable)?;
             }
-            columns.push(writer.close().map_err(unencodable)?);
+            let mut chunk = writer.close().map_err(unencodable)?;
+            let metadata = chunk.close().metadata.clone().into_builder().set_statistics(statistics);
+            chunk.close_mut().metadata = metadata.build().map_err(unencodable)?;
+            columns.push(chunk);
         }
-        let (_, texts, _) = data.into_parts();
-        Ok((RowGroup { columns, stats }, texts.into_vec().unwrap_or_default()))
+        let ids_and_times = <[ArrowColumnChunk; 2]>::try_from(columns);
+        let ids_and_times = ids_and_times.map_err(|_| Error::system("Ids and times are two columns."))?;
+        Ok((RowGroup { ids_and_times, texts: pages, stats }, texts))
     }
 
     /// Begins a file.
@@ -135,9 +150,10 @@ impl Encoder {
 }
 
 impl RowGroup {
-    /// Bytes that it will take in the file.
+    /// Bytes of memory that it holds, about.
     pub fn size(&self) -> usize {
-        self.columns.iter().map(|column| usize::try_from(column.close().bytes_written).unwrap_or(0)).sum()
+        let others = self.ids_and_times.iter().map(|column| usize::try_from(column.close().bytes_written).unwrap_or(0));
+        METADATA + others.sum::<usize>() + self.texts.size()
     }
 }
 
@@ -145,9 +161,10 @@ impl PartFile {
     /// Appends a row group and returns the bytes that follow those that were returned before.
     pub fn append(&mut self, group: RowGroup) -> Result<Vec<u8>> {
         let mut writer = self.writer.next_row_group().map_err(unencodable)?;
-        for column in group.columns {
+        for column in group.ids_and_times {
             column.append_to_row_group(&mut writer).map_err(unencodable)?;
         }
+        group.texts.append_to(&mut writer).map_err(unencodable)?;
         writer.close().map_err(unencodable)?;
         self.stats = Some(match self.stats.take() {
             Some(stats) => stats.merged(group.stats),

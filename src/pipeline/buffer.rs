@@ -51,7 +51,7 @@ impl Pending {
 
     /// Bytes of memory that it will hold once it is read.
     pub fn held_bytes(&self) -> usize {
-        self.spilled_bytes + self.spilled_rows * 12 + self.rows.held_bytes()
+        self.spilled_bytes + self.spilled_rows * 8 + self.rows.held_bytes()
     }
 
     /// All rows, in memory.
@@ -63,8 +63,7 @@ impl Pending {
         for block in self.spilled {
             block.read_into(&mut all)?;
         }
-        let (data, ends, emitted_at) = self.rows.parts();
-        all.extend(data, ends.iter().copied(), emitted_at.iter().copied());
+        all.extend(&self.rows);
         Ok(all)
     }
 
@@ -189,7 +188,7 @@ impl StreamBuffer {
         let after = before.split_off(at);
         for rows in [before, after] {
             if !rows.is_empty() {
-                let block = spill.push(&rows)?;
+                let block = spill.push(rows)?;
                 self.waiting.push_spilled(block);
             }
         }

@@ -24,13 +24,14 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn numbers(pending: Pending) -> Result<Vec<i64>> {
-    Ok(pending.read()?.parts().2.to_vec())
+    Ok(pending.read()?.parts().1.to_vec())
 }
 
 proptest! {
     #[test]
     fn every_row_leaves_once_in_order_and_batches_end_at_states(steps in steps()) {
         let (mut buffer, mut spill) = (StreamBuffer::default(), Spill::default());
+        let budget = std::sync::Arc::new(super::super::budget::Budget::default());
         let (mut next, mut sealed, mut last_state) = (0i64, Vec::new(), None);
         for step in steps {
             match step {
@@ -44,7 +45,7 @@ proptest! {
                 }
                 Step::Spill => {
                     buffer.spill(&mut spill)?;
-                    spill.flush()?;
+                    spill.flush(budget.hold(0))?;
                     prop_assert_eq!(buffer.held_bytes(), 0);
                 }
                 Step::Seal => sealed.extend(numbers(buffer.seal())?),

@@ -29,6 +29,9 @@ const OPEN_FILES: usize = 64;
 /// Under pressure, a buffer of so many bytes becomes a row group; a smaller one is spilled.
 const WORTH_A_ROW_GROUP: usize = 1 << 20;
 
+/// How often the flow looks up while it waits for memory.
+const TICK: Duration = Duration::from_millis(50);
+
 /// What bounds the flow.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -170,6 +173,10 @@ impl Flow {
         }
         self.lanes.finish(stream);
         self.tell_progress(stream);
+        // Thousands of streams may end at once, and what they have spilled comes back into memory.
+        while self.buffered + self.budget.under_way() > self.limits.memory && !self.has_failed() {
+            self.budget.wait(TICK);
+        }
         Ok(())
     }
 
@@ -233,7 +240,7 @@ impl Flow {
         if self.buffered + self.budget.under_way() <= self.limits.memory {
             return false;
         }
-        if self.buffered > self.limits.memory / 2 {
+        if self.buffered > self.limits.memory / 2 && self.budget.under_way() <= self.limits.memory / 2 {
             if let Err(error) = self.make_room() {
                 // Rows are lost with a spill that fails. Failing the lanes sees to it that no batch is closed without
                 // them: what is loaded from here on would be what a STATE does not speak for.
@@ -241,7 +248,7 @@ impl Flow {
             }
             return false;
         }
-        self.budget.wait(Duration::from_millis(50));
+        self.budget.wait(TICK);
         true
     }
 
@@ -273,12 +280,13 @@ impl Flow {
             self.submit(stream, pending);
         }
         if !full && self.buffered > self.limits.memory / 4 {
+            let before = self.buffered;
             for flow in &mut self.streams {
                 self.buffered -= flow.buffer.held_bytes();
                 flow.buffer.spill(&mut self.spill)?;
                 self.buffered += flow.buffer.held_bytes();
             }
-            self.spill.flush()?;
+            self.spill.flush(self.budget.hold(before - self.buffered))?;
         }
         Ok(())
     }

@@ -1,79 +1,101 @@
 //! The spill file: where the rows of many small streams wait when memory is short.
 //!
 //! One unnamed file in the temporary folder takes blocks of rows one behind the other; it is gone when the process is,
-//! however that ends. A block is read back once, by the worker that encodes it. When all blocks have been read, the
-//! file begins again from nothing; its length is bounded by the caller, who encodes everything when
-//! [`Spill::is_full`], which also looks after the disk's space.
+//! however that ends. A thread of its own writes it, straight from the rows' buffers, while the router reads on. A block
+//! is read back once, by the worker that encodes it. When all blocks have been read, the file begins again from nothing; its length is
+//! bounded by the caller, who encodes everything when [`Spill::is_full`], which also looks after the disk's space.
 
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
+use arrow_buffer::ToByteSlice;
+
+use super::budget::Held;
 use crate::encode::rows::Rows;
 use crate::error::{Error, Kind, Result};
 
 /// The longest that a spill file may grow, in bytes.
 const MAX_LENGTH: u64 = 4 << 30;
-/// Bytes gathered before they are written.
-const WRITE_SIZE: usize = 1 << 20;
 /// Space that is left to others on the spill file's disk, in bytes.
 const SPARED: u64 = 256 << 20;
+/// Bytes gathered before they are written: the system takes one long piece far faster than many short ones.
+const WRITE_SIZE: usize = 1 << 20;
 
-/// Writes blocks of rows.
+/// Takes blocks of rows.
 #[derive(Default)]
 pub struct Spill {
-    file: Option<Arc<File>>,
-    waiting: Vec<u8>,
-    written: u64,
+    file: Option<Arc<SpillFile>>,
+    waiting: Vec<Rows>,
+    length: u64,
     unread: Arc<AtomicUsize>,
+    writer: Option<Sender<Spilled>>,
     /// The user knows that there can be no file.
     told: bool,
 }
 
 /// A block of rows in the file. Dropping it gives its place up.
 pub struct Block {
-    file: Arc<File>,
+    file: Arc<SpillFile>,
     offset: u64,
     rows: usize,
     data_bytes: usize,
     unread: Arc<AtomicUsize>,
 }
 
+/// The file, and how much of it has been written.
+struct SpillFile {
+    file: File,
+    written: Mutex<std::io::Result<u64>>,
+    grown: Condvar,
+}
+
+/// Rows to be written to the end of a file, and the memory that they hold until then.
+struct Spilled {
+    file: Arc<SpillFile>,
+    rows: Vec<Rows>,
+    _held: Held,
+}
+
 impl Spill {
-    /// Appends `rows`; they are in the file when [`Spill::flush`] has answered.
-    pub fn push(&mut self, rows: &Rows) -> Result<Block> {
+    /// Appends `rows`, which are written when [`Spill::flush`] is called.
+    pub fn push(&mut self, rows: Rows) -> Result<Block> {
         let file = Arc::clone(self.open()?);
-        let offset = self.written + self.waiting.len() as u64;
-        let (data, ends, emitted_at) = rows.parts();
-        ends.iter().for_each(|end| self.waiting.extend_from_slice(&end.to_ne_bytes()));
-        emitted_at.iter().for_each(|time| self.waiting.extend_from_slice(&time.to_ne_bytes()));
-        self.waiting.extend_from_slice(data);
+        let (rows_count, data_bytes) = (rows.len(), rows.data_bytes());
+        let block = Block { file, offset: self.length, rows: rows_count, data_bytes, unread: Arc::clone(&self.unread) };
         self.unread.fetch_add(1, Ordering::AcqRel);
-        let block = Block { file, offset, rows: rows.len(), data_bytes: data.len(), unread: Arc::clone(&self.unread) };
-        if self.waiting.len() >= WRITE_SIZE {
-            self.flush()?;
-        }
+        self.length += block.length();
+        self.waiting.push(rows);
         Ok(block)
     }
 
-    /// Writes what waits.
-    pub fn flush(&mut self) -> Result<()> {
-        if let (Some(file), false) = (&self.file, self.waiting.is_empty()) {
-            let mut writer: &File = file;
-            writer.write_all(&self.waiting).map_err(|error| failed("written", error))?;
-            self.written += self.waiting.len() as u64;
-            self.waiting.clear();
-        }
-        Ok(())
+    /// Has everything written that was pushed; `held` is the memory that it holds until that is done.
+    pub fn flush(&mut self, held: Held) -> Result<()> {
+        let Some(file) = self.file.as_ref().filter(|_| !self.waiting.is_empty()) else { return Ok(()) };
+        file.check()?;
+        let work = Spilled { file: Arc::clone(file), rows: std::mem::take(&mut self.waiting), _held: held };
+        let writer = match &self.writer {
+            Some(writer) => writer,
+            None => {
+                let (writer, works) = channel();
+                let thread = std::thread::Builder::new().name("spill".to_owned());
+                thread.spawn(move || write(&works)).map_err(|error| failed("written", &error))?;
+                self.writer.insert(writer)
+            }
+        };
+        writer.send(work).map_err(|_| Error::system("The thread that writes the spill file has died."))
     }
 
     /// Whether no more should be pushed before what is there has been read: the file is long, or its disk has little
     /// space left, or there is no folder for it. Rows then become small row groups: slower to read, but not lost.
     pub fn is_full(&mut self) -> bool {
         let space = match self.open() {
-            Ok(file) => rustix::fs::fstatvfs(file).map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
+            Ok(file) => {
+                rustix::fs::fstatvfs(&file.file).map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize))
+            }
             Err(error) => {
                 if !std::mem::replace(&mut self.told, true) {
                     tracing::warn!("{}", error.internal_message());
@@ -81,20 +103,23 @@ impl Spill {
                 0
             }
         };
-        self.written >= MAX_LENGTH || space < SPARED
+        self.length >= MAX_LENGTH || space < SPARED
     }
 
     /// Begins the file again from nothing if nothing in it is needed any more.
-    fn open(&mut self) -> Result<&Arc<File>> {
-        let unused = self.unread.load(Ordering::Acquire) == 0 && self.waiting.is_empty() && self.written > 0;
+    fn open(&mut self) -> Result<&Arc<SpillFile>> {
+        let unused = self.unread.load(Ordering::Acquire) == 0 && self.waiting.is_empty() && self.length > 0;
         if unused {
             // A new file rather than a cut one: its offsets begin at nothing, and the old one goes with its last user.
             self.file = None;
-            self.written = 0;
+            self.length = 0;
         }
         match &mut self.file {
             Some(file) => Ok(file),
-            none => Ok(none.insert(Arc::new(tempfile::tempfile().map_err(|error| failed("made", error))?))),
+            none => {
+                let file = tempfile::tempfile().map_err(|error| failed("made", &error))?;
+                Ok(none.insert(Arc::new(SpillFile { file, written: Mutex::new(Ok(0)), grown: Condvar::new() })))
+            }
         }
     }
 }
@@ -105,21 +130,25 @@ impl Block {
         self.rows
     }
 
-    /// How many bytes of JSON text it has.
+    /// How many bytes of JSON text it has, with their lengths.
     pub fn data_bytes(&self) -> usize {
         self.data_bytes
     }
 
-    /// Reads the block back and appends its rows to `rows`.
+    /// Reads the block back, once it is written, and appends its rows to `rows`.
     pub fn read_into(self, rows: &mut Rows) -> Result<()> {
-        let mut bytes = vec![0; self.rows * 12 + self.data_bytes];
-        self.file.read_exact_at(&mut bytes, self.offset).map_err(|error| failed("read", error))?;
-        let (ends, rest) = bytes.split_at(self.rows * 4);
-        let (times, data) = rest.split_at(self.rows * 8);
-        let ends = ends.as_chunks().0.iter().map(|end| i32::from_ne_bytes(*end));
+        self.file.wait_for(self.offset + self.length())?;
+        let read = |bytes: &mut [u8], offset| {
+            self.file.file.read_exact_at(bytes, offset).map_err(|error| failed("read", &error))
+        };
+        let mut times = vec![0; self.rows * size_of::<i64>()];
+        read(&mut times, self.offset + self.data_bytes as u64)?;
         let times = times.as_chunks().0.iter().map(|time| i64::from_ne_bytes(*time));
-        rows.extend(data, ends, times);
-        Ok(())
+        rows.extend_with(self.data_bytes, times, |texts| read(texts, self.offset))
+    }
+
+    fn length(&self) -> u64 {
+        (self.data_bytes + self.rows * size_of::<i64>()) as u64
     }
 }
 
@@ -129,7 +158,56 @@ impl Drop for Block {
     }
 }
 
-fn failed(verb: &str, error: std::io::Error) -> Error {
+impl SpillFile {
+    /// The error that writing ended with, if it did.
+    fn check(&self) -> Result<()> {
+        match &*self.written.lock().unwrap_or_else(PoisonError::into_inner) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(failed("written", error)),
+        }
+    }
+
+    /// Waits until the file has been written up to `end`.
+    fn wait_for(&self, end: u64) -> Result<()> {
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let enough = self.grown.wait_while(written, |written| written.as_ref().is_ok_and(|length| *length < end));
+        drop(enough.unwrap_or_else(PoisonError::into_inner));
+        self.check()
+    }
+}
+
+fn write(works: &Receiver<Spilled>) {
+    let mut gathered = Vec::new();
+    for Spilled { file, rows, _held } in works {
+        let outcome = write_rows(&file.file, &rows, &mut gathered);
+        drop(rows);
+        let mut written = file.written.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&mut *written, outcome) {
+            (Ok(length), Ok(more)) => *length += more,
+            (Ok(_), Err(error)) => *written = Err(error),
+            (Err(_), _) => {}
+        }
+        drop(written);
+        file.grown.notify_all();
+    }
+}
+
+fn write_rows(mut file: &File, rows: &[Rows], gathered: &mut Vec<u8>) -> std::io::Result<u64> {
+    let mut length = 0;
+    for (number, one) in rows.iter().enumerate() {
+        let (texts, times) = one.parts();
+        gathered.extend_from_slice(texts);
+        gathered.extend_from_slice(times.to_byte_slice());
+        if gathered.len() >= WRITE_SIZE || number + 1 == rows.len() {
+            file.write_all(gathered)?;
+            length += gathered.len() as u64;
+            gathered.clear();
+        }
+    }
+    Ok(length)
+}
+
+fn failed(verb: &str, error: &std::io::Error) -> Error {
     let kind = match error.kind() {
         std::io::ErrorKind::StorageFull
         | std::io::ErrorKind::QuotaExceeded
@@ -145,35 +223,48 @@ fn failed(verb: &str, error: std::io::Error) -> Error {
             std::env::temp_dir().display()
         ),
     )
-    .with_source(error)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipeline::budget::Budget;
+
+    fn block_of(round: i64, rows: i64) -> Rows {
+        let mut block = Rows::default();
+        (0..rows).for_each(|row| block.push(format!("{{\"{round}\":{row}}}").as_bytes(), row - 9, 0));
+        block
+    }
 
     #[test]
     fn blocks_come_back_as_they_went_and_the_file_begins_again() -> Result<()> {
-        let mut spill = Spill::default();
+        let (mut spill, budget) = (Spill::default(), Arc::new(Budget::default()));
         for round in 0..3 {
-            let mut blocks = Vec::new();
-            for block in 0..5i64 {
-                let mut rows = Rows::default();
-                (0..block).for_each(|row| rows.push(format!("{{\"{round}\":{row}}}").as_bytes(), row - 9, 0));
-                blocks.push(spill.push(&rows)?);
-            }
-            spill.flush()?;
-            let mut joined = Rows::default();
-            for block in blocks {
+            let blocks = (0..2000).map(|block| spill.push(block_of(round, block % 5))).collect::<Result<Vec<_>>>()?;
+            assert_eq!(spill.length, 400 * 10 * (8 + 4 + 7), "each round begins at the beginning");
+            spill.flush(budget.hold(1))?;
+            let (mut joined, mut expected) = (Rows::default(), Rows::default());
+            for (number, block) in blocks.into_iter().enumerate() {
                 block.read_into(&mut joined)?;
+                expected.extend(&block_of(round, number as i64 % 5));
             }
-            let mut expected = Rows::default();
-            for block in 0..5i64 {
-                (0..block).for_each(|row| expected.push(format!("{{\"{round}\":{row}}}").as_bytes(), row - 9, 0));
-            }
-            assert_eq!(joined.parts(), expected.parts());
-            assert_eq!(spill.written, 10 * 12 + 70, "each round begins at the beginning");
+            assert_eq!(joined, expected);
         }
+        Ok(())
+    }
+
+    #[test]
+    fn a_disk_that_takes_no_more_is_told_to_whoever_reads_and_to_whoever_writes_next() -> Result<()> {
+        let (mut spill, budget) = (Spill::default(), Arc::new(Budget::default()));
+        let file =
+            File::options().read(true).write(true).open("/dev/full").map_err(|error| failed("opened", &error))?;
+        spill.file = Some(Arc::new(SpillFile { file, written: Mutex::new(Ok(0)), grown: Condvar::new() }));
+        let (block, _other) = (spill.push(block_of(1, 3))?, spill.push(block_of(1, 3))?);
+        spill.flush(budget.hold(1))?;
+        let read = block.read_into(&mut Rows::default());
+        assert!(read.is_err_and(|error| error.message().contains("The spill file could not be written")));
+        let _next = spill.push(block_of(1, 3))?;
+        assert!(spill.flush(budget.hold(1)).is_err());
         Ok(())
     }
 }
