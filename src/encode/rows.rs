@@ -3,7 +3,7 @@
 //! A row is appended by copying its JSON text once, behind its length: that is how Parquet's PLAIN encoding writes a
 //! text, so that pages are cut from the buffer as it is. Nothing is opened or allocated for a stream without rows.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Rows of one stream: JSON texts and the times they were emitted.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Rows {
 
 /// Bytes of a text's length.
 const PREFIX: usize = size_of::<u32>();
+/// Bytes of a time.
+const TIME: usize = size_of::<i64>();
 
 impl Rows {
     /// Appends a row: a JSON text and its time in microseconds since the epoch.
@@ -51,7 +53,7 @@ impl Rows {
 
     /// Bytes of memory that are held, used or not.
     pub fn held_bytes(&self) -> usize {
-        self.texts.capacity() + self.emitted_at.capacity() * 8
+        self.texts.capacity() + self.emitted_at.capacity() * TIME
     }
 
     /// The texts, each behind its length, and the times: the shape of a spilled block.
@@ -79,18 +81,15 @@ impl Rows {
         self.emitted_at.extend_from_slice(&other.emitted_at);
     }
 
-    /// Appends rows whose texts, `bytes` long as [`Rows::parts`] gave them, `fill` writes where they belong.
-    pub fn extend_with(
-        &mut self,
-        bytes: usize,
-        emitted_at: impl Iterator<Item = i64>,
-        fill: impl FnOnce(&mut [u8]) -> Result<()>,
-    ) -> Result<()> {
+    /// Appends `rows` rows with `bytes` of texts, which `fill` writes where they belong: the texts, and behind them the
+    /// times in this machine's byte order, as [`Rows::parts`] gave both.
+    pub fn extend_with(&mut self, bytes: usize, rows: usize, fill: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<()> {
         let before = self.texts.len();
-        self.texts.resize(before + bytes, 0);
-        let space = self.texts.get_mut(before..).ok_or_else(|| Error::system("A buffer of rows did not grow."))?;
-        fill(space)?;
-        self.emitted_at.extend(emitted_at);
+        self.texts.resize(before + bytes + rows * TIME, 0);
+        fill(self.texts.get_mut(before..).unwrap_or_default())?;
+        let times = self.texts.get(before + bytes..).unwrap_or_default().as_chunks().0.iter();
+        self.emitted_at.extend(times.map(|time| i64::from_ne_bytes(*time)));
+        self.texts.truncate(before + bytes);
         Ok(())
     }
 
@@ -99,9 +98,9 @@ impl Rows {
         Some((*self.emitted_at.iter().min()?, *self.emitted_at.iter().max()?))
     }
 
-    /// No rows, with room for `bytes` of text in `rows` rows.
+    /// No rows, with room for `bytes` of text in `rows` rows, however they are appended.
     pub fn with_room(bytes: usize, rows: usize) -> Self {
-        Self { texts: Vec::with_capacity(bytes), emitted_at: Vec::with_capacity(rows) }
+        Self { texts: Vec::with_capacity(bytes + rows * TIME), emitted_at: Vec::with_capacity(rows) }
     }
 
     /// No rows, in memory that held others before.
@@ -137,6 +136,7 @@ impl Iterator for TextEnds<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use arrow_buffer::ToByteSlice;
     use proptest::prelude::*;
 
     fn rows(all: &[(String, i64)]) -> Rows {
@@ -154,8 +154,10 @@ mod tests {
             prop_assert_eq!(&rest, &rows(all.get(at..).unwrap_or_default()));
             let (texts, times) = rest.parts();
             let mut again = rows(all.get(..at).unwrap_or(&all));
-            again.extend_with(texts.len(), times.iter().copied(), |space| {
-                space.copy_from_slice(texts);
+            again.extend_with(texts.len(), times.len(), |space| {
+                let (first, last) = space.split_at_mut(texts.len());
+                first.copy_from_slice(texts);
+                last.copy_from_slice(times.to_byte_slice());
                 Ok(())
             })?;
             first.extend(&rest);

@@ -2,6 +2,7 @@
 //!
 //! One table of rules:
 //! - a stream has `block_size` bytes: its rows become a row group of its file;
+//! - memory is half used and the workers are idle: the largest buffer becomes a row group;
 //! - memory is short: the largest buffers become row groups, what is left goes to the spill file; if that is not
 //!   enough, reading waits for what is under way;
 //! - a STATE comes and its stream has `flush_size` bytes that no batch has, or a STATE has waited `flush_interval`, or
@@ -237,10 +238,14 @@ impl Flow {
 
     /// Makes room if memory is short. `true`: there is none to be made here, some was waited for; ask again.
     pub fn must_wait(&mut self) -> bool {
-        if self.buffered + self.budget.under_way() <= self.limits.memory {
+        let under_way = self.budget.under_way();
+        if self.buffered + under_way <= self.limits.memory {
+            if self.buffered > self.limits.memory / 2 && under_way < self.limits.memory / 8 {
+                self.seal_largest();
+            }
             return false;
         }
-        if self.buffered > self.limits.memory / 2 && self.budget.under_way() <= self.limits.memory / 2 {
+        if self.buffered > self.limits.memory / 2 && under_way <= self.limits.memory / 2 {
             if let Err(error) = self.make_room() {
                 // Rows are lost with a spill that fails. Failing the lanes sees to it that no batch is closed without
                 // them: what is loaded from here on would be what a STATE does not speak for.
@@ -265,6 +270,15 @@ impl Flow {
     /// Whether a lane has failed.
     pub fn has_failed(&self) -> bool {
         self.lanes.has_failed()
+    }
+
+    /// Gives the workers, who have little to do, what they would get a little later and all at once.
+    fn seal_largest(&mut self) {
+        let sizes = self.streams.iter().map(|flow| flow.buffer.data_bytes()).zip(0..);
+        if let Some((_, stream)) = sizes.max().filter(|(bytes, _)| *bytes >= WORTH_A_ROW_GROUP) {
+            let pending = self.take(stream, StreamBuffer::seal);
+            self.submit(stream, pending);
+        }
     }
 
     fn make_room(&mut self) -> Result<()> {

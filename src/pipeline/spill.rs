@@ -138,13 +138,9 @@ impl Block {
     /// Reads the block back, once it is written, and appends its rows to `rows`.
     pub fn read_into(self, rows: &mut Rows) -> Result<()> {
         self.file.wait_for(self.offset + self.length())?;
-        let read = |bytes: &mut [u8], offset| {
-            self.file.file.read_exact_at(bytes, offset).map_err(|error| failed("read", &error))
-        };
-        let mut times = vec![0; self.rows * size_of::<i64>()];
-        read(&mut times, self.offset + self.data_bytes as u64)?;
-        let times = times.as_chunks().0.iter().map(|time| i64::from_ne_bytes(*time));
-        rows.extend_with(self.data_bytes, times, |texts| read(texts, self.offset))
+        rows.extend_with(self.data_bytes, self.rows, |space| {
+            self.file.file.read_exact_at(space, self.offset).map_err(|error| failed("read", &error))
+        })
     }
 
     fn length(&self) -> u64 {
