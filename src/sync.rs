@@ -28,6 +28,7 @@ use crate::protocol::writer::ProtocolWriter;
 use crate::schema::{arrow, avro};
 use crate::stage::sweep::{clear_tables, sweep};
 use crate::stage::{Stage, StagedStream};
+use crate::storage::file_names::FileNames;
 use crate::storage::layout::{Target, targets};
 use crate::storage::{Lease, Storage};
 
@@ -115,6 +116,7 @@ impl Sync {
                 sync,
                 schema,
                 file_size: FILE_SIZE,
+                names: FileNames::new(&config.storage.file_name_pattern(), sync),
                 parts: AtomicU64::new(0),
             },
             limits: Limits {

@@ -7,6 +7,7 @@
 
 mod engine;
 mod fields;
+mod file_name_pattern;
 mod memory;
 mod storage;
 
@@ -17,6 +18,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub use self::engine::{DatabricksSettings, Engine};
+pub use self::file_name_pattern::{DateField, FileNamePattern, Piece};
 pub use self::storage::{AzureSettings, S3Credentials, S3Settings, StorageSettings};
 
 use self::fields::{Fields, Report, kind_of};

@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::engine::Engine;
 use super::fields::{Fields, shown};
+use super::file_name_pattern::FileNamePattern;
 use crate::secret::Secret;
 
 /// `data_source_type` of a directory on this machine.
@@ -42,8 +43,8 @@ pub struct S3Settings {
     pub region: Option<String>,
     /// The access key, where one was given.
     pub credentials: Option<S3Credentials>,
-    /// How staged files are named, where it was given.
-    pub file_name_pattern: Option<String>,
+    /// How staged files are named.
+    pub file_name_pattern: FileNamePattern,
 }
 
 /// The two halves of an AWS access key.
@@ -69,6 +70,14 @@ pub struct AzureSettings {
 }
 
 impl StorageSettings {
+    /// How staged files are named: where no pattern can be given, as the default says.
+    pub fn file_name_pattern(&self) -> FileNamePattern {
+        match self {
+            Self::S3(settings) => settings.file_name_pattern.clone(),
+            Self::Local { .. } | Self::Azure(_) | Self::Managed => FileNamePattern::default(),
+        }
+    }
+
     /// Its `data_source_type`.
     pub fn type_name(&self) -> &'static str {
         match self {
@@ -169,8 +178,15 @@ fn s3(fields: &Fields<'_>) -> StorageSettings {
         path: fields.text("s3_bucket_path").unwrap_or_default().trim_matches('/').to_owned(),
         region: fields.text("s3_bucket_region"),
         credentials: s3_credentials(fields),
-        file_name_pattern: fields.text("file_name_pattern"),
+        file_name_pattern: file_name_pattern(fields),
     })
+}
+
+fn file_name_pattern(fields: &Fields<'_>) -> FileNamePattern {
+    const NAME: &str = "file_name_pattern";
+    let pattern =
+        fields.text(NAME).map(|text| FileNamePattern::parse(&text).map_err(|rest| fields.problem(NAME, &rest)));
+    pattern.and_then(Result::ok).unwrap_or_default()
 }
 
 fn s3_credentials(fields: &Fields<'_>) -> Option<S3Credentials> {

@@ -96,7 +96,7 @@ fn an_older_configuration_with_s3_is_read() {
             access_key_id: Secret::new("A012345678910EXAMPLE"),
             secret_access_key: Secret::new("a012345678910ABCDEFGH/AbCdEfGhEXAMPLEKEY"),
         }),
-        file_name_pattern: Some("{date}".to_owned()),
+        file_name_pattern: FileNamePattern::parse("{date}").expect("a pattern"),
     };
     assert_eq!(read(older(source)).storage, StorageSettings::S3(expected));
 }

@@ -7,6 +7,7 @@
 //! - after [`Storage::flush`], what was answered before is on stable storage, in every storage.
 
 mod durability;
+pub mod file_names;
 pub mod layout;
 mod lease;
 mod local;
