@@ -21,6 +21,7 @@ mod left_overs;
 mod malformed_input;
 mod messages;
 mod other_readers;
+mod place;
 mod privileges;
 mod program;
 mod protocol_input;

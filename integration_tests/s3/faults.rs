@@ -1,0 +1,224 @@
+//! The way to the server goes wrong, one kind of request and one kind of fault after the other: the sync ends well, or
+//! with one clear error and, when it is run again, well. Every row is there then, once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::proxy::{Action, Fault, Proxy, Request, Rule};
+use super::server::server;
+use crate::messages::{append, number_of, overwrite, record, state, status};
+use crate::program::{Run, Sandbox};
+use crate::table;
+
+/// Records of the sync; each has so many bytes that no codec makes fewer: their files take several parts.
+const RECORDS: u64 = 28;
+const BYTES: usize = 600_000;
+
+/// The data of record `n`: a text without any repetition.
+fn data(n: u64) -> String {
+    let mut seed = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut letter = || {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"[(seed >> 40) as usize % 64] as char
+    };
+    let pad: String = (0..BYTES).map(|_| letter()).collect();
+    format!("{{\"n\":{n},\"pad\":\"{pad}\"}}")
+}
+
+/// One large stream and one small one, with a STATE at the end of each.
+fn input() -> String {
+    let large: String = (0..RECORDS).map(|n| record("large", &data(n))).collect();
+    let small: String = (0..5).map(|n| record("small", &format!("{{\"n\":{n}}}"))).collect();
+    let ends = ["large", "small"].map(|stream| state(stream, RECORDS) + &status(stream, "COMPLETE"));
+    large + &small + &ends.concat()
+}
+
+fn through(sandbox: &mut Sandbox, proxy: &Proxy) {
+    let source = sandbox.place().source_through(&proxy.endpoint());
+    sandbox.set(json!({"data_source": source, "memory_limit_mb": 128}));
+}
+
+fn assert_all_once(sandbox: &Sandbox, what: &str) {
+    for (stream, count) in [("large", RECORDS), ("small", 5)] {
+        let rows = table::read(&sandbox.table(&format!("default/{stream}"))).rows;
+        let mut numbers: Vec<u64> = rows.iter().map(|row| number_of(&row.data)).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (0..count).collect::<Vec<_>>(), "{what}: {stream}");
+        assert!(stream == "small" || rows.iter().all(|row| row.data == data(number_of(&row.data))), "{what}");
+    }
+}
+
+/// Nothing is left but the tables: no staging, no unfinished upload.
+fn assert_only_tables(sandbox: &Sandbox, what: &str) {
+    table::assert_tidy(&sandbox.lake());
+    assert_eq!(sandbox.place().unfinished_uploads(), 0, "{what}: unfinished uploads");
+}
+
+/// One clear error, and no two words of what lies behind it.
+fn assert_clear(run: &Run, what: &str) {
+    let error = run.failure();
+    let message = error["message"].as_str().unwrap();
+    assert!(
+        message.len() < 700 && !message.contains("Generic S3 error") && !message.contains("<Error>"),
+        "{what}: {message}"
+    );
+    assert_eq!(run.states(), Vec::<Value>::new(), "{what}: nothing is in the tables");
+}
+
+/// A name for messages, and a way to tell the requests.
+type Kind = (&'static str, fn(&Request) -> bool);
+
+const KINDS: [Kind; 9] = [
+    ("put", |request| request.action == Action::Put && !request.is_commit()),
+    ("commit", Request::is_commit),
+    ("begin", |request| request.action == Action::Begin),
+    ("part", |request| request.action == Action::Part),
+    ("complete", |request| request.action == Action::Complete),
+    ("copy", |request| request.action == Action::Copy),
+    ("list", |request| request.action == Action::List),
+    ("get", |request| request.action == Action::Get),
+    ("delete", |request| request.action == Action::Delete),
+];
+
+/// Every kind of request fails once or twice with `fault`; the sync gets over it.
+fn gets_over(name: &str, fault: &Fault) {
+    for (kind, which) in KINDS {
+        let what = format!("{name}: {kind}");
+        let proxy = Proxy::start(server().port(), vec![Rule::every(which, fault.clone()).times(2)]);
+        let mut sandbox = Sandbox::new();
+        through(&mut sandbox, &proxy);
+        let run = sandbox.write(&append(&["large", "small"]), input());
+        assert_eq!(run.code, Some(0), "{what}: {:#?}", run.messages());
+        assert_eq!(run.states().len(), 2, "{what}");
+        assert_all_once(&sandbox, &what);
+        assert_only_tables(&sandbox, &what);
+    }
+}
+
+#[test]
+fn a_sync_makes_every_kind_of_request() {
+    let proxy = Proxy::start(server().port(), Vec::new());
+    let mut sandbox = Sandbox::new();
+    through(&mut sandbox, &proxy);
+    sandbox.load(&append(&["large", "small"]), input());
+    let seen = proxy.seen();
+    for (kind, which) in KINDS {
+        assert!(seen.iter().any(which), "no {kind} in {:#?}", proxy.counts());
+    }
+    assert_all_once(&sandbox, "without a fault");
+    assert_only_tables(&sandbox, "without a fault");
+}
+
+#[test]
+fn a_connection_that_is_refused_is_made_again() {
+    gets_over("refused", &Fault::Refuse);
+}
+
+#[test]
+fn a_server_that_says_to_slow_down_is_asked_again() {
+    gets_over("SlowDown", &Fault::Answer(503, "SlowDown"));
+}
+
+#[test]
+fn work_that_was_done_and_answered_with_an_error_is_not_done_twice() {
+    gets_over("done, answered 500", &Fault::DoneButAnswer(500, "InternalError"));
+}
+
+#[test]
+fn work_that_was_done_without_an_answer_is_not_done_twice() {
+    gets_over("done, cut", &Fault::DoneButCut);
+}
+
+#[test]
+fn a_request_whose_body_is_cut_short_is_made_again() {
+    gets_over("half a request", &Fault::HalfRequest);
+}
+
+#[test]
+fn an_answer_whose_body_is_cut_short_is_asked_for_again() {
+    gets_over("half an answer", &Fault::HalfAnswer);
+}
+
+#[test]
+fn a_storm_of_slow_downs_passes() {
+    let requests = AtomicU64::new(0);
+    // Two of three requests are turned away, whatever they are for.
+    let most = move |_: &Request| !requests.fetch_add(1, Ordering::Relaxed).is_multiple_of(3);
+    let proxy = Proxy::start(server().port(), vec![Rule::every(most, Fault::Answer(503, "SlowDown"))]);
+    let mut sandbox = Sandbox::new();
+    through(&mut sandbox, &proxy);
+    let run = sandbox.write(&append(&["large", "small"]), input());
+    if run.code != Some(0) {
+        assert_clear(&run, "a storm");
+        proxy.set(Vec::new());
+        sandbox.load(&append(&["large", "small"]), input());
+    }
+    assert_all_once(&sandbox, "a storm");
+}
+
+#[test]
+fn a_slow_server_is_waited_for() {
+    let slow = Fault::Slow(Duration::from_millis(50));
+    let proxy = Proxy::start(server().port(), vec![Rule::every(|_| true, slow)]);
+    let mut sandbox = Sandbox::new();
+    through(&mut sandbox, &proxy);
+    sandbox.load(&append(&["large", "small"]), input());
+    assert_all_once(&sandbox, "slow");
+    assert_only_tables(&sandbox, "slow");
+}
+
+#[test]
+fn what_never_succeeds_ends_the_sync_with_one_clear_error_and_the_next_sync_ends_well() {
+    let fault = Fault::Answer(503, "SlowDown");
+    for (kind, which) in KINDS.into_iter().filter(|(kind, _)| !matches!(*kind, "get" | "delete")) {
+        for streams in [append(&["large", "small"]), overwrite(&["large", "small"])] {
+            let proxy = Proxy::start(server().port(), vec![Rule::every(which, fault.clone())]);
+            let mut sandbox = Sandbox::new();
+            sandbox.set_environment("DESTINATION_DATABRICKS_RETRY_MS", "700");
+            sandbox.set_environment("DESTINATION_DATABRICKS_LEASE_AGE_MS", "3000");
+            through(&mut sandbox, &proxy);
+            // The small stream never needs parts; its rows may land, and are acknowledged then.
+            let only_large = matches!(kind, "begin" | "part" | "complete");
+            let run = sandbox.write(&streams, input());
+            assert_eq!(run.code, Some(1), "{kind}: {run:#?}");
+            if !only_large {
+                assert_clear(&run, kind);
+            }
+            let acknowledged = run.states().len();
+            proxy.set(Vec::new());
+            std::thread::sleep(Duration::from_millis(3200));
+            let again = if acknowledged == 0 {
+                input()
+            } else {
+                input().lines().filter(|line| !line.contains("small")).map(|line| format!("{line}\n")).collect()
+            };
+            let rest = if acknowledged == 0 { streams } else { append(&["large"]) };
+            sandbox.load(&rest, again);
+            assert_all_once(&sandbox, kind);
+            assert_only_tables(&sandbox, kind);
+        }
+    }
+}
+
+#[test]
+fn a_failed_request_that_the_user_can_mend_is_not_repeated() {
+    let seen = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&seen);
+    let copies = move |request: &Request| {
+        let copies = request.action == Action::Copy;
+        counter.fetch_add(u64::from(copies), Ordering::Relaxed);
+        copies
+    };
+    let proxy = Proxy::start(server().port(), vec![Rule::every(copies, Fault::Answer(403, "AccessDenied"))]);
+    let mut sandbox = Sandbox::new();
+    through(&mut sandbox, &proxy);
+    let run = sandbox.write(&append(&["small"]), record("small", "{}") + &state("small", 1));
+    let message = run.failed_with("config_error");
+    assert!(message.contains("s3:GetObject") || message.contains("s3:PutObject"), "{message}");
+    assert_eq!(seen.load(Ordering::Relaxed), 1);
+}
