@@ -40,7 +40,7 @@ pub async fn run(config: &Path, around: &Surroundings) -> Result<()> {
     };
     let table = targets(&catalog, &config.schema, Uuid::nil())?.into_iter().next().map(|target| target.table);
     let table = table.ok_or_else(|| Error::system("The check has no table."))?;
-    let storage = Storage::open(&config.storage)?;
+    let storage = Storage::open(&config.storage, &config.tuning).await?;
     if let Some((schema, _)) = table.split_once('/') {
         remove_left_overs(&storage, schema, around.givens.clock.now_ms()).await?;
     }
@@ -82,7 +82,7 @@ async fn read_back(storage: &Storage, table: &str, sent: &str) -> Result<()> {
 }
 
 async fn remove_left_overs(storage: &Storage, schema: &str, now_ms: i64) -> Result<()> {
-    for folder in storage.folders(schema) {
+    for folder in storage.folders(schema).await? {
         let id = folder.strip_prefix(NAME).and_then(|id| Uuid::parse_str(id).ok());
         let made = id.and_then(|id| id.get_timestamp()).map(|made| Duration::from_secs(made.to_unix().0));
         let now = Duration::from_millis(u64::try_from(now_ms).unwrap_or(0));
@@ -94,9 +94,7 @@ async fn remove_left_overs(storage: &Storage, schema: &str, now_ms: i64) -> Resu
 }
 
 async fn remove(storage: &Storage, table: &str) -> Result<()> {
-    for path in storage.list(table).await? {
-        storage.delete(&path).await?;
-    }
+    storage.delete(&storage.list(table).await?).await?;
     storage.remove_empty_folder(table);
     if let Some((schema, _)) = table.split_once('/') {
         storage.remove_empty_folder(schema);

@@ -189,7 +189,7 @@ impl DirectTable {
         let Self { engine, target, .. } = self;
         let copies = files.iter().map(|file| {
             let (from, to) = (format!("{}/{}", target.staging, file.name), format!("{}/{}", target.table, file.name));
-            async move { engine.storage.copy_new(&from, &to).await }
+            async move { engine.storage.copy_new(&from, &to, file.size).await }
         });
         stream::iter(copies.collect::<Vec<_>>()).buffer_unordered(COPIES).try_collect::<()>().await
     }
