@@ -200,6 +200,15 @@ impl Storage {
         }
     }
 
+    /// Tries everything that a sync will ask of the storage, below the folder `relative`, which nobody else uses; the error
+    /// lists all that is in the way. A folder on a disk has no rights beyond those that a sync shows at once.
+    pub async fn probe(&self, relative: &str) -> Result<()> {
+        match &self.home {
+            Home::Folder(_) => Ok(()),
+            Home::Bucket(bucket) => bucket.probe(&self.path(relative)).await,
+        }
+    }
+
     /// Gives up every upload below the folder `relative` that was begun and never ended.
     pub async fn remove_unfinished(&self, relative: &str) -> Result<()> {
         match &self.home {

@@ -5,6 +5,7 @@
 
 mod careful;
 mod lifeline;
+mod probe;
 mod upload;
 
 use std::sync::Arc;

@@ -7,6 +7,9 @@ use object_store::client::{HttpError, HttpErrorKind};
 
 use crate::error::{Error, Kind};
 
+/// What only the sentence about a missing permission says.
+pub const DENIED: &str = "access is denied";
+
 /// What was asked of S3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
@@ -223,10 +226,7 @@ impl Answer {
                 format!("the bucket's encryption key cannot be used ({code}): enable it for this identity in AWS KMS")
             }
             ("AccessDenied" | "AllAccessDisabled" | "AccountProblem", _) | ("", Some(401 | 403)) if !self.foreign => {
-                format!(
-                    "access is denied; allow {} for this identity in its policy or the bucket's",
-                    action.permission()
-                )
+                format!("{DENIED}; allow {} for this identity in its policy or the bucket's", action.permission())
             }
             _ if self.foreign => {
                 format!("{} does not answer like S3: correct `data_source.s3_endpoint`", host(place))
