@@ -108,8 +108,10 @@ impl Sync {
         }
         let row = arrow::from_avro(&avro::raw_row()?)?;
         let schema: Arc<str> = schema_string(&row)?.into();
-        let loader = Direct::new(storage, tables, around.givens.clone(), sync, Arc::clone(&schema));
-        let streams = open_streams(&loader, targets(catalog, &config.schema, sync)?).await?;
+        let targets = targets(catalog, &config.schema, sync)?;
+        let mut loader = Direct::new(storage, tables, around.givens.clone(), sync, Arc::clone(&schema));
+        loader.survey(&targets).await?;
+        let streams = open_streams(&loader, targets).await?;
         let progress = Arc::new(Progress::new(streams.iter().map(|stream| &stream.descriptor)));
         Ok(Setup {
             streams,

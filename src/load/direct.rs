@@ -5,7 +5,7 @@
 //! a load, for whatever reason, reads that first. A commit that somebody else's commit came before is made again on the
 //! newer version. Exactly one committer per table: nothing here sees a commit service that Databricks may run beside it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ const GENERATION: &str = "destination-databricks/generation";
 const ATTEMPTS: u32 = 20;
 /// Files copied at the same time for one load.
 const COPIES: usize = 8;
+/// Tables of one schema from which on the schema is looked at as a whole.
+const MANY_TABLES: usize = 8;
 /// What the columns of a raw table are, in any order.
 const RAW_COLUMNS: [(&str, &str); 3] =
     [(avro::AB_ID, "string"), (avro::DATA, "string"), (avro::EMITTED_AT, "timestamp")];
@@ -42,6 +44,8 @@ pub struct Direct {
     givens: Givens,
     sync: Uuid,
     schema: Arc<str>,
+    /// The folders of the schemas that were looked at as a whole.
+    surveyed: Arc<HashMap<String, HashSet<String>>>,
 }
 
 struct DirectTable {
@@ -55,11 +59,34 @@ struct DirectTable {
 impl Direct {
     /// An engine for the sync `sync`; new tables get the columns of `schema`, as Delta writes them.
     pub fn new(storage: &Storage, tables: &TableLog, givens: Givens, sync: Uuid, schema: Arc<str>) -> Self {
-        Self { storage: storage.clone(), tables: tables.clone(), givens, sync, schema }
+        let surveyed = Arc::default();
+        Self { storage: storage.clone(), tables: tables.clone(), givens, sync, schema, surveyed }
+    }
+
+    /// Looks once at each schema that many of `targets` are in: most tables of a first sync need no look of their own then.
+    pub async fn survey(&mut self, targets: &[Target]) -> Result<()> {
+        let mut counts: HashMap<&str, usize> = HashMap::new();
+        for (schema, _) in targets.iter().filter_map(|target| target.table.split_once('/')) {
+            *counts.entry(schema).or_default() += 1;
+        }
+        let mut surveyed = HashMap::new();
+        for (schema, _) in counts.into_iter().filter(|(_, count)| *count >= MANY_TABLES) {
+            surveyed.insert(schema.to_owned(), self.storage.folders(schema).await?.into_iter().collect());
+        }
+        self.surveyed = Arc::new(surveyed);
+        Ok(())
+    }
+
+    async fn exists(&self, table: &str) -> Result<bool> {
+        let folders = table.split_once('/').and_then(|(schema, name)| Some((self.surveyed.get(schema)?, name)));
+        if folders.is_some_and(|(folders, name)| !folders.contains(name)) {
+            return Ok(false);
+        }
+        self.storage.has_any(&format!("{table}/{DELTA_LOG}")).await
     }
 
     async fn open_table(&self, target: Arc<Target>) -> Result<DirectTable> {
-        let exists = self.storage.has_any(&format!("{}/{DELTA_LOG}", target.table)).await?;
+        let exists = self.exists(&target.table).await?;
         let mut generation = None;
         if exists {
             let found = self.tables.run(|logs| {

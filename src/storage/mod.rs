@@ -61,7 +61,8 @@ impl Storage {
     pub async fn open(settings: &StorageSettings, tuning: &Tuning) -> Result<Self> {
         match settings {
             StorageSettings::Local { path } => local::open(path),
-            StorageSettings::S3(settings) => s3::open(settings, tuning).await,
+            // Boxed: what AWS needs to find keys would make every future around this one large.
+            StorageSettings::S3(settings) => Box::pin(s3::open(settings, tuning)).await,
             StorageSettings::Azure(_) | StorageSettings::Managed => {
                 Err(Error::config("This version works with data_source_type S3_STORAGE and LOCAL_STORAGE only."))
             }

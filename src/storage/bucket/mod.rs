@@ -61,16 +61,16 @@ pub(super) struct Bucket {
 
 /// Makes a storage of a bucket; `root` is the folder below which everything lies.
 pub(super) fn open<S: ObjectStore + MultipartStore>(
-    store: S,
+    store: Arc<S>,
     remote: Option<Box<dyn Remote>>,
     place: Place,
     root: Path,
     tuning: &Tuning,
 ) -> Storage {
-    let inner = Arc::new(store);
     let lifeline = Arc::new(Lifeline::new(tuning.patience.lease_age));
     let careful =
-        Careful::new(Arc::clone(&inner) as Arc<dyn ObjectStore>, tuning.patience.retry, Arc::clone(&lifeline));
+        Careful::new(Arc::clone(&store) as Arc<dyn ObjectStore>, tuning.patience.retry, Arc::clone(&lifeline));
+    let parts: Arc<dyn MultipartStore> = store;
     let store: Arc<dyn ObjectStore> = Arc::new(careful);
     let sent_at_once = (tuning.memory_limit / UPLOAD_SHARE).clamp(3 * upload::SMALLEST_PART, 1 << 30);
     let shown = match root.as_ref() {
@@ -79,7 +79,7 @@ pub(super) fn open<S: ObjectStore + MultipartStore>(
     };
     let bucket = Bucket {
         store: Arc::clone(&store),
-        parts: inner,
+        parts,
         remote,
         place,
         patience: tuning.patience,

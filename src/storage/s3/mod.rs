@@ -61,7 +61,7 @@ pub(super) async fn open(settings: &S3Settings, tuning: &Tuning) -> Result<Stora
     })?;
     let place = Place { bucket: settings.bucket.clone(), region, endpoint: settings.endpoint.clone() };
     let remote = S3Remote::new(settings, place.clone(), credentials.provider(), patience);
-    Ok(bucket::open(store, Some(Box::new(remote)), place, root, tuning))
+    Ok(bucket::open(Arc::new(store), Some(Box::new(remote)), place, root, tuning))
 }
 
 async fn region(settings: &S3Settings, options: &ClientOptions) -> Result<String> {
