@@ -14,7 +14,9 @@ use crate::program::{Living, Sandbox};
 use crate::table;
 
 /// A lease is old after this time.
-const AGE: Duration = Duration::from_millis(1500);
+const AGE: Duration = Duration::from_millis(3000);
+/// The server tells the age of an object by whole seconds.
+const SECOND: Duration = Duration::from_millis(1200);
 
 /// The process to be killed, once it is known.
 #[derive(Clone, Default)]
@@ -55,11 +57,12 @@ fn fault(when: When, victim: Victim) -> Fault {
 }
 
 const ROWS: u64 = 300;
+const SIZE: usize = 12_000;
 
 /// Three batches of rows, each with its STATE.
 fn input(from: u64) -> String {
     let batch = |begin: u64| {
-        let rows: String = (begin..begin + 100).map(|n| record("users", &padded(n, 12_000))).collect();
+        let rows: String = (begin..begin + 100).map(|n| record("users", &padded(n, SIZE))).collect();
         rows + &state("users", begin + 100)
     };
     (0..ROWS).step_by(100).filter(|begin| *begin >= from).map(batch).collect()
@@ -79,36 +82,44 @@ fn a_sync_that_is_killed_at_any_request_loses_nothing_acknowledged_and_is_swept(
     let steps = u32::try_from(proxy.seen().len()).unwrap();
     assert!(steps > 15, "{:#?}", proxy.counts());
 
-    for when in [When::Before, When::After] {
-        // Each step once, before in one round and after in the other.
-        for step in 1..=steps {
-            let what = format!("{when:?} request {step}");
-            let victim = Victim::default();
-            let proxy = Proxy::start(server().port(), vec![Rule::nth(step, |_| true, fault(when, victim.clone()))]);
-            let mut sandbox = Sandbox::new();
-            short_leases(&mut sandbox);
-            sandbox.set(settings(sandbox.place().source_through(&proxy.endpoint())));
-            let run = start(&sandbox, &victim, &append(&["users"]), &input(0));
-            let place = run.states().last().map_or(0, said);
-            let has = |n: u64| table::data(&sandbox.table("default/users")).contains(&padded(n, 12_000));
-            assert!((0..place).all(has), "{what}: a row is missing of those that were acknowledged to {place}");
-            if run.code.is_some() {
-                // It was through before it came to this request.
-                continue;
-            }
-            proxy.set(Vec::new());
-            std::thread::sleep(AGE + Duration::from_millis(200));
-            // The source goes on from the last acknowledged STATE.
-            sandbox.load(&append(&["users"]), input(place) + &state("users", ROWS));
-            let rows = table::data(&sandbox.table("default/users"));
-            for n in 0..ROWS {
-                let times = rows.iter().filter(|row| **row == padded(n, 12_000)).count();
-                // What was loaded and not acknowledged is sent again: append cannot know that.
-                assert!(times == 1 || (times == 2 && n >= place), "{what}: row {n} is there {times} times");
-            }
-            table::assert_tidy(&sandbox.lake());
-            assert_eq!(sandbox.place().unfinished_uploads(), 0, "{what}");
+    // Each step twice: the process dies before the server hears of the request, or before it hears of the answer.
+    let mut killed = Vec::new();
+    for (when, step) in
+        [When::Before, When::After].into_iter().flat_map(|when| (1..=steps).map(move |step| (when, step)))
+    {
+        let what = format!("{when:?} request {step}");
+        let victim = Victim::default();
+        let proxy = Proxy::start(server().port(), vec![Rule::nth(step, |_| true, fault(when, victim.clone()))]);
+        let mut sandbox = Sandbox::new();
+        sandbox.set(settings(sandbox.place().source_through(&proxy.endpoint())));
+        let run = start(&sandbox, &victim, &append(&["users"]), &input(0));
+        let place = run.states().last().map_or(0, said);
+        let rows = table::data(&sandbox.table("default/users"));
+        let missing = (0..place).find(|n| !rows.contains(&padded(*n, SIZE)));
+        assert_eq!(missing, None, "{what}: a row is missing of those that were acknowledged to {place}");
+        sandbox.set(settings(sandbox.place().source()));
+        killed.push((what, sandbox, place, run.code));
+    }
+    // All of them are dead for long enough then.
+    std::thread::sleep(AGE + SECOND);
+    for (what, mut sandbox, place, code) in killed {
+        short_leases(&mut sandbox);
+        if code.is_some() {
+            // It was through before it came to that request.
+            assert_eq!((code, place), (Some(0), ROWS), "{what}");
         }
+        // The source goes on from the last acknowledged STATE.
+        sandbox.load(&append(&["users"]), input(place) + &state("users", ROWS));
+        let rows = table::data(&sandbox.table("default/users"));
+        for n in 0..ROWS {
+            let times = rows.iter().filter(|row| **row == padded(n, SIZE)).count();
+            // What was loaded and not acknowledged is sent again: an appending stream cannot know that.
+            assert!(times == 1 || (times == 2 && n >= place), "{what}: row {n} is there {times} times");
+        }
+        let left = table::staging(&sandbox.lake());
+        assert!(left.is_empty(), "{what}: {:?}", left.iter().map(|folder| table::tree(folder)).collect::<Vec<_>>());
+        table::assert_tidy(&sandbox.lake());
+        assert_eq!(sandbox.place().unfinished_uploads(), 0, "{what}");
     }
 }
 
@@ -148,7 +159,7 @@ fn an_overwrite_that_is_killed_at_any_request_shows_the_old_rows_or_the_new_ones
         }
     }
     proxy.set(Vec::new());
-    std::thread::sleep(AGE + Duration::from_millis(200));
+    std::thread::sleep(AGE + SECOND);
     sandbox.load(&overwrite(&["users"]), all(5000));
     assert_eq!(table::data(&sandbox.table("default/users")), data(5000));
     table::assert_tidy(&sandbox.lake());
@@ -197,7 +208,7 @@ fn a_sync_that_lost_its_lease_commits_nothing_more() {
     stopped.has_read_so_far();
     // A machine that sleeps: nothing is renewed.
     stopped.send_signal("STOP");
-    std::thread::sleep(AGE + Duration::from_millis(500));
+    std::thread::sleep(AGE + SECOND);
     sandbox.load(&append(&["pets"]), record("pets", &numbered(1)) + &state("pets", 1));
     stopped.send_signal("CONT");
     stopped.send(record("users", &numbered(2)) + &state("users", 2));
@@ -206,7 +217,7 @@ fn a_sync_that_lost_its_lease_commits_nothing_more() {
     assert!(message.contains("lease"), "{message}");
     assert!(run.states().is_empty());
     assert_eq!(table::data(&sandbox.table("default/users")), Vec::<String>::new());
-    std::thread::sleep(AGE + Duration::from_millis(500));
+    std::thread::sleep(AGE + SECOND);
     sandbox.load(&append(&["users"]), record("users", &numbered(1)) + &state("users", 1));
     assert_eq!(table::data(&sandbox.table("default/users")), [numbered(1)]);
     table::assert_tidy(&sandbox.lake());

@@ -31,6 +31,11 @@ impl Place {
     pub fn at(path: &str) -> Self {
         let place = Self { server: server(), bucket: uuid::Uuid::now_v7().to_string(), path: path.to_owned() };
         std::fs::create_dir_all(place.lake()).unwrap();
+        let owner = json!({"Owner": ROOT.0, "Grantees": [
+            {"Permission": "FULL_CONTROL", "Access": ROOT.0, "Type": "CanonicalUser"},
+        ]});
+        place.attribute("user.acl", &owner.to_string());
+        place.attribute("user.ownership", "BucketOwnerEnforced");
         place
     }
 
@@ -78,9 +83,12 @@ impl Place {
         let policy = json!({"Version": "2012-10-17", "Statement": [{
             "Effect": "Allow", "Principal": {"AWS": [super::server::LIMITED.0]}, "Action": actions, "Resource": resources,
         }]});
-        // Where the server keeps a bucket's policy.
-        let flags = rustix::fs::XattrFlags::empty();
-        rustix::fs::setxattr(self.bucket_folder(), "user.policy", policy.to_string().as_bytes(), flags).unwrap();
+        self.attribute("user.policy", &policy.to_string());
+    }
+
+    /// The server keeps what it knows of a bucket in extended attributes of its folder.
+    fn attribute(&self, name: &str, value: &str) {
+        rustix::fs::setxattr(self.bucket_folder(), name, value.as_bytes(), rustix::fs::XattrFlags::empty()).unwrap();
     }
 }
 

@@ -4,6 +4,7 @@
 //! permission (a wrong key, no such bucket, nobody there) would be repeated by every other step, so it ends the probe. A
 //! missing permission for one verb says nothing of the others.
 
+use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
 use super::{Bucket, again};
@@ -22,7 +23,8 @@ impl Bucket {
             Err(error) if !is_denied(&error) => return Err(error),
             listed => problems.note(listed.map(drop)),
         };
-        let (put, copied, parts) = (folder.child("put"), folder.child("copied"), folder.child("parts"));
+        let (put, copied, parts) =
+            (folder.clone().join("put"), folder.clone().join("copied"), folder.clone().join("parts"));
         let is_put = problems.note(self.probe_put(&put).await);
         // Without a right to put, nothing is there: the right to read shows itself all the same.
         let is_got = problems.note(self.probe_get(&put, is_put).await);

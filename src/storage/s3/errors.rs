@@ -10,6 +10,16 @@ use crate::error::{Error, Kind};
 /// What only the sentence about a missing permission says.
 pub const DENIED: &str = "access is denied";
 
+/// What the text of an error says, in lower case, when the answer was not S3's: a page, or nothing that its client can read.
+const FOREIGN: [&str; 6] = [
+    "<html",
+    "<!doctype",
+    "got invalid list response",
+    "got invalid multipart response",
+    "header missing from response",
+    "invalid http version",
+];
+
 /// What was asked of S3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
@@ -143,7 +153,7 @@ impl Answer {
         }
         self.region = self.region.take().or_else(|| element("Region"));
         let lower = text.to_ascii_lowercase();
-        self.foreign |= lower.contains("<html") || lower.contains("<!doctype");
+        self.foreign |= FOREIGN.iter().any(|sign| lower.contains(sign));
         if lower.contains("dns error") || lower.contains("failed to lookup address") {
             self.silence = Some(Silence::UnknownHost);
         } else if lower.contains("certificate")
@@ -157,7 +167,7 @@ impl Answer {
     /// Whether the connection broke off, so that it is not known what has happened, and the request is worth another try.
     pub fn is_cut(&self) -> bool {
         let cut = matches!(self.silence, Some(Silence::Cut | Silence::TimedOut | Silence::Refused));
-        cut && self.status.is_none() && self.told.is_none()
+        cut && self.status.is_none() && self.told.is_none() && !self.foreign
     }
 
     /// The kind of the error and a sentence that says what to do, when `action` on `path` was answered so.
@@ -166,7 +176,7 @@ impl Answer {
             return told.clone();
         }
         let (kind, why) = match &self.silence {
-            Some(silence) if self.status.is_none() => silent(*silence, place),
+            Some(silence) if self.status.is_none() && !self.foreign => silent(*silence, place),
             _ => self.answered(action, place),
         };
         let what =
