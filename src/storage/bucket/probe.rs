@@ -1,8 +1,8 @@
 //! Can this bucket be used at all? Asks for one of everything that a sync asks for, and tells all that is in the way.
 //!
-//! What is asked depends on what came before only where it has to: a list that fails for another reason than a missing
-//! permission (a wrong key, no such bucket, nobody there) would be repeated by every other step, so it ends the probe. A
-//! missing permission for one verb says nothing of the others.
+//! A first list or put that fails for another reason than a missing permission (a wrong key, no such bucket, nobody there,
+//! no S3) would fail with every other step too, so it ends the probe. A missing permission for one verb says nothing of
+//! the others.
 
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
@@ -25,7 +25,10 @@ impl Bucket {
         };
         let (put, copied, parts) =
             (folder.clone().join("put"), folder.clone().join("copied"), folder.clone().join("parts"));
-        let is_put = problems.note(self.probe_put(&put).await);
+        let is_put = match self.put_new(put.clone(), FIRST.to_vec()).await {
+            Err(error) if !is_denied(&error) => return Err(error),
+            written => problems.note(written.map(drop)),
+        };
         // Without a right to put, nothing is there: the right to read shows itself all the same.
         let is_got = problems.note(self.probe_get(&put, is_put).await);
         if is_put {
@@ -33,6 +36,7 @@ impl Bucket {
             problems.note(self.probe_abort(&parts).await);
         }
         if is_put && is_got {
+            problems.note(self.probe_condition(&put).await);
             problems.note(self.copy(put.clone(), copied.clone(), FIRST.len() as u64).await);
         }
         problems.note(self.remove_unfinished(folder).await);
@@ -40,9 +44,8 @@ impl Bucket {
         problems.into_result(&self.place.bucket)
     }
 
-    /// Two puts under one condition: the second one has to be refused.
-    async fn probe_put(&self, path: &Path) -> Result<()> {
-        self.put_new(path.clone(), FIRST.to_vec()).await?;
+    /// A second put under the same condition has to be refused.
+    async fn probe_condition(&self, path: &Path) -> Result<()> {
         match self.put_new(path.clone(), SECOND.to_vec()).await? {
             Put::Exists => Ok(()),
             Put::Created => Err(Error::config(format!(
