@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::proxy::{Fault, Proxy, Rule};
+use super::faults;
+use super::proxy::{Action, Fault, Proxy, Rule};
 use super::server::server;
 use crate::messages::{append, numbered, overwrite, padded, record, said, state, status};
 use crate::program::{Living, Sandbox};
@@ -120,6 +121,34 @@ fn a_sync_that_is_killed_at_any_request_loses_nothing_acknowledged_and_is_swept(
         assert!(left.is_empty(), "{what}: {:?}", left.iter().map(|folder| table::tree(folder)).collect::<Vec<_>>());
         table::assert_tidy(&sandbox.lake());
         assert_eq!(sandbox.place().unfinished_uploads(), 0, "{what}");
+    }
+}
+
+#[test]
+fn a_sync_that_is_killed_in_the_middle_of_a_file_leaves_an_upload_that_the_next_one_gives_up() {
+    let mut killed = Vec::new();
+    let steps = [(Action::Begin, 1), (Action::Part, 1), (Action::Part, 2), (Action::Complete, 1)];
+    for ((action, nth), when) in steps.into_iter().flat_map(|step| [(step, When::Before), (step, When::After)]) {
+        let what = format!("{when:?} {action:?} {nth}");
+        let victim = Victim::default();
+        let rule = Rule::nth(nth, move |request| request.action == action, fault(when, victim.clone()));
+        let proxy = Proxy::start(server().port(), vec![rule]);
+        let mut sandbox = Sandbox::new();
+        let large = |source| json!({"data_source": source, "memory_limit_mb": 128});
+        sandbox.set(large(sandbox.place().source_through(&proxy.endpoint())));
+        let run = start(&sandbox, &victim, &append(&["large"]), &faults::large());
+        assert_eq!((run.code, run.states().len()), (None, 0), "{what}");
+        let is_left = !matches!((action, when), (Action::Begin, When::Before) | (Action::Complete, When::After));
+        assert_eq!(sandbox.place().unfinished_uploads(), usize::from(is_left), "{what}");
+        sandbox.set(large(sandbox.place().source()));
+        killed.push((what, sandbox));
+    }
+    std::thread::sleep(AGE + SECOND);
+    for (what, mut sandbox) in killed {
+        short_leases(&mut sandbox);
+        sandbox.load(&append(&["large"]), faults::large());
+        faults::assert_large_once(&sandbox, &what);
+        faults::assert_only_tables(&sandbox, &what);
     }
 }
 
