@@ -95,7 +95,7 @@ async fn remove_left_overs(storage: &Storage, schema: &str, now_ms: i64) -> Resu
         let now = Duration::from_millis(u64::try_from(now_ms).unwrap_or(0));
         if made.is_some_and(|made| now.saturating_sub(made) > LEFT) {
             let folder = format!("{schema}/{folder}");
-            storage.remove_unfinished(&folder).await?;
+            storage.remove_unfinished(&folder, "").await?;
             remove(storage, &folder).await?;
         }
     }

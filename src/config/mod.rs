@@ -199,6 +199,8 @@ fn in_memory(bytes: u64) -> usize {
 }
 
 #[cfg(test)]
+mod s3_tests;
+#[cfg(test)]
 mod spec_tests;
 #[cfg(test)]
 mod tests;

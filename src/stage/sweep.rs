@@ -67,6 +67,10 @@ pub async fn clear_tables(storage: &Storage, tables: &TableLog, lease: &Lease) -
         let table = commits.iter().find_map(|commit| commit.configuration.as_ref()?.get(FINAL_TABLE));
         if let Some(table) = table {
             clear_table(storage, tables, table, &app_id, &commits).await.context(|| folder)?;
+            // Every name of a file has its sync's id in it: the uploads of other people in the table's folder have not.
+            if commits.iter().any(|commit| storage.copies_in_parts(commit.largest)) {
+                storage.remove_unfinished(table, &lease.sync().simple().to_string()).await?;
+            }
             folders.extend([table.clone(), format!("{table}/{DELTA_LOG}")]);
         }
     }

@@ -210,12 +210,17 @@ impl Storage {
         }
     }
 
-    /// Gives up every upload below the folder `relative` that was begun and never ended.
-    pub async fn remove_unfinished(&self, relative: &str) -> Result<()> {
+    /// Gives up every upload below the folder `relative` that was begun and never ended, of names with `part` in them.
+    pub async fn remove_unfinished(&self, relative: &str, part: &str) -> Result<()> {
         match &self.home {
             Home::Folder(_) => Ok(()),
-            Home::Bucket(bucket) => bucket.remove_unfinished(&self.path(relative)).await,
+            Home::Bucket(bucket) => bucket.remove_unfinished(&self.path(relative), part).await,
         }
+    }
+
+    /// Whether a copy of an object of `size` bytes is an upload that can be left unfinished.
+    pub fn copies_in_parts(&self, size: u64) -> bool {
+        matches!(self.home, Home::Bucket(_)) && size > bucket::COPIED_AT_ONCE
     }
 }
 

@@ -34,15 +34,15 @@ const OPEN_FILES: usize = 6;
 /// Requests that carry no file and are made at the same time.
 const REQUESTS: usize = 64;
 /// Larger objects are copied in parts: a store copies 5 GB at once at most, and takes its time for it.
-const COPIED_AT_ONCE: u64 = 1 << 30;
+pub(super) const COPIED_AT_ONCE: u64 = 1 << 30;
 
 /// What a bucket can do beyond what an object store does.
 pub(super) trait Remote: Send + Sync {
     /// Copies an object larger than a single request copies.
     fn copy_large<'a>(&'a self, from: &'a Path, to: &'a Path, size: u64) -> BoxFuture<'a, Result<()>>;
 
-    /// Gives up all uploads below `folder` that were begun and never ended.
-    fn remove_unfinished<'a>(&'a self, folder: &'a Path) -> BoxFuture<'a, Result<()>>;
+    /// Gives up all uploads below `folder` that were begun and never ended, of names with `part` in them.
+    fn remove_unfinished<'a>(&'a self, folder: &'a Path, part: &'a str) -> BoxFuture<'a, Result<()>>;
 }
 
 /// A bucket.
@@ -153,9 +153,9 @@ impl Bucket {
         Ok(listed.common_prefixes.iter().filter_map(|path| path.filename().map(ToOwned::to_owned)).collect())
     }
 
-    pub(super) async fn remove_unfinished(&self, folder: &Path) -> Result<()> {
+    pub(super) async fn remove_unfinished(&self, folder: &Path, part: &str) -> Result<()> {
         match &self.remote {
-            Some(remote) => remote.remove_unfinished(folder).await,
+            Some(remote) => remote.remove_unfinished(folder, part).await,
             None => Ok(()),
         }
     }

@@ -39,7 +39,7 @@ impl Bucket {
             problems.note(self.probe_condition(&put).await);
             problems.note(self.copy(put.clone(), copied.clone(), FIRST.len() as u64).await);
         }
-        problems.note(self.remove_unfinished(folder).await);
+        problems.note(self.remove_unfinished(folder, "").await);
         problems.note(self.delete(vec![put, copied, parts]).await);
         problems.into_result(&self.place.bucket)
     }

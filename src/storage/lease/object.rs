@@ -158,7 +158,10 @@ impl ObjectLease {
     pub(super) async fn remove(self) -> Result<()> {
         self.end().await;
         let folder = self.sync.to_string();
-        self.storage.remove_unfinished(&folder).await?;
+        // Not worth leaving all else behind: whoever may not list uploads has been told by `check`.
+        if let Err(error) = self.storage.remove_unfinished(&folder, "").await {
+            tracing::warn!("{}", error.internal_message());
+        }
         let mut all = self.storage.list(&folder).await?;
         let lease = format!("{folder}/{LEASE}");
         all.retain(|path| *path != lease);

@@ -232,6 +232,11 @@ impl Answer {
                     "this store does not know the request ({code}), so it cannot hold Delta tables safely: use another store"
                 )
             }
+            ("InvalidArgument" | "InvalidRequest" | "InvalidURI", Some(400)) => format!(
+                "{} does not take the request ({code}): check that `data_source.s3_endpoint` is the address of its S3 \
+                 interface, and region and path",
+                host(place)
+            ),
             ("KMS.DisabledException" | "KMS.NotFoundException" | "KMS.KMSInvalidStateException", _) => {
                 format!("the bucket's encryption key cannot be used ({code}): enable it for this identity in AWS KMS")
             }
@@ -265,6 +270,12 @@ fn silent(silence: Silence, place: &Place) -> (Kind, String) {
         Silence::Refused => (
             Kind::Transient,
             format!("{host} accepts no connection: check that it runs, and that address and network are right"),
+        ),
+        Silence::UnknownHost if place.endpoint.is_none() => (
+            Kind::Config,
+            format!(
+                "the name of {host} leads nowhere: correct `data_source.s3_bucket_region`, or let this machine reach AWS"
+            ),
         ),
         Silence::UnknownHost => (
             Kind::Config,

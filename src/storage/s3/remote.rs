@@ -89,7 +89,7 @@ impl S3Remote {
         Ok(())
     }
 
-    async fn give_up_all(&self, folder: &Path) -> Result<()> {
+    async fn give_up_all(&self, folder: &Path, part: &str) -> Result<()> {
         let prefix = format!("{folder}/");
         let (mut key, mut upload): (Option<String>, Option<String>) = (None, None);
         loop {
@@ -99,7 +99,7 @@ impl S3Remote {
             for unfinished in page.uploads() {
                 let (Some(name), Some(id)) = (unfinished.key(), unfinished.upload_id()) else { continue };
                 // A store that does not know the prefix lists what is not ours.
-                if name.starts_with(&prefix) {
+                if name.strip_prefix(&prefix).is_some_and(|name| name.contains(part)) {
                     self.give_up(name, id).await?;
                 }
             }
@@ -146,8 +146,8 @@ impl Remote for S3Remote {
         self.copy(from, to, size).boxed()
     }
 
-    fn remove_unfinished<'a>(&'a self, folder: &'a Path) -> BoxFuture<'a, Result<()>> {
-        self.give_up_all(folder).boxed()
+    fn remove_unfinished<'a>(&'a self, folder: &'a Path, part: &'a str) -> BoxFuture<'a, Result<()>> {
+        self.give_up_all(folder, part).boxed()
     }
 }
 
