@@ -93,7 +93,7 @@ fn somebody_who_never_stops_committing_ends_the_sync_with_an_error_and_not_with_
 
 /// Writes with `script` what `sys.argv[1]` is the address of.
 const OPTIONS: &str = r#"
-import sys
+import os, sys
 from deltalake import DeltaTable, write_deltalake
 endpoint, region, key, secret = sys.argv[2:6]
 options = {"AWS_ENDPOINT_URL": endpoint, "AWS_ALLOW_HTTP": "true", "AWS_REGION": region, "AWS_ACCESS_KEY_ID": key,
@@ -112,7 +112,7 @@ fn an_optimize_between_our_read_and_our_commit_costs_no_row() {
     }
     let table = uri(&sandbox, "default/users");
     let optimize = move || {
-        let done = python(&format!("{OPTIONS}table.optimize.compact()"), &table).unwrap();
+        let done = python(&format!("{OPTIONS}table.optimize.compact()\nos._exit(0)"), &table).unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     };
     let proxy = Proxy::start(server().port(), vec![Rule::nth(1, Request::is_commit, Fault::First(Arc::new(optimize)))]);

@@ -13,7 +13,7 @@ use crate::table::{self, Row};
 
 /// Prints the rows of the table `sys.argv[1]` as JSON lines: id, microseconds, data.
 const WITH_DELTALAKE: &str = r#"
-import json, sys
+import json, os, sys
 from deltalake import DeltaTable
 endpoint, region, key, secret = sys.argv[2:6]
 options = {"AWS_ENDPOINT_URL": endpoint, "AWS_ALLOW_HTTP": "true", "AWS_REGION": region, "AWS_ACCESS_KEY_ID": key,
@@ -22,6 +22,9 @@ rows = DeltaTable(sys.argv[1], storage_options=options).to_pyarrow_table().to_py
 for id, at, data in zip(rows["_airbyte_ab_id"], rows["_airbyte_emitted_at"], rows["_airbyte_data"]):
     seconds = int(at.replace(microsecond=0).timestamp())
     print(json.dumps([id, seconds * 1000000 + at.microsecond, data]))
+# Threads of the packages sometimes abort an interpreter that ends in order.
+sys.stdout.flush()
+os._exit(0)
 "#;
 
 /// The same through DuckDB, whose extensions for Delta and for buckets come as packages.
