@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use super::{Loader, TableLoader};
@@ -32,6 +33,8 @@ const ATTEMPTS: u32 = 20;
 const COPIES: usize = 8;
 /// Tables of one schema from which on the schema is looked at as a whole.
 const MANY_TABLES: usize = 8;
+/// Tables of which what was read is kept until their first load, some 10 kB each; others are read again.
+const KEPT: usize = 1000;
 /// What the columns of a raw table are, in any order.
 const RAW_COLUMNS: [(&str, &str); 3] =
     [(avro::AB_ID, "string"), (avro::DATA, "string"), (avro::EMITTED_AT, "timestamp")];
@@ -46,12 +49,16 @@ pub struct Direct {
     schema: Arc<str>,
     /// The folders of the schemas that were looked at as a whole.
     surveyed: Arc<HashMap<String, HashSet<String>>>,
+    /// The right to keep what was read of a table until its first load.
+    kept: Arc<Semaphore>,
 }
 
 struct DirectTable {
     engine: Direct,
     target: Arc<Target>,
     exists: bool,
+    /// The table as it was opened: a sync has a new id, so its first load needs no other look for what it has loaded.
+    opened: Option<(Snapshot, OwnedSemaphorePermit)>,
     /// The rows that are there came from an earlier attempt of the same sync.
     same_generation: bool,
 }
@@ -59,8 +66,8 @@ struct DirectTable {
 impl Direct {
     /// An engine for the sync `sync`; new tables get the columns of `schema`, as Delta writes them.
     pub fn new(storage: &Storage, tables: &TableLog, givens: Givens, sync: Uuid, schema: Arc<str>) -> Self {
-        let surveyed = Arc::default();
-        Self { storage: storage.clone(), tables: tables.clone(), givens, sync, schema, surveyed }
+        let (surveyed, kept) = (Arc::default(), Arc::new(Semaphore::new(KEPT)));
+        Self { storage: storage.clone(), tables: tables.clone(), givens, sync, schema, surveyed, kept }
     }
 
     /// Looks once at each schema that many of `targets` are in: most tables of a first sync need no look of their own then.
@@ -87,17 +94,20 @@ impl Direct {
 
     async fn open_table(&self, target: Arc<Target>) -> Result<DirectTable> {
         let exists = self.exists(&target.table).await?;
-        let mut generation = None;
+        let (mut generation, mut opened) = (None, None);
         if exists {
             let found = self.tables.run(|logs| {
                 let snapshot = logs.read(&target.table)?;
                 self.ensure_loadable(&target, &snapshot)?;
-                snapshot.transaction(GENERATION)
+                let generation = target.generation_id.map(|_| snapshot.transaction(GENERATION)).transpose()?;
+                Ok::<_, Error>((generation.flatten(), snapshot))
             });
-            generation = found.await?;
+            let (found, snapshot) = found.await?;
+            let right = Arc::clone(&self.kept).try_acquire_owned().ok();
+            (generation, opened) = (found, right.map(|right| (snapshot, right)));
         }
         let same_generation = target.generation_id.is_some() && generation == target.generation_id;
-        Ok(DirectTable { engine: self.clone(), target, exists, same_generation })
+        Ok(DirectTable { engine: self.clone(), target, exists, opened, same_generation })
     }
 
     fn ensure_loadable(&self, target: &Target, snapshot: &Snapshot) -> Result<()> {
@@ -194,7 +204,11 @@ impl DirectTable {
             }
         }
         for attempt in 0..ATTEMPTS {
+            let opened = self.opened.take();
             let committed = self.engine.tables.run(|logs| {
+                if let Some((opened, _right)) = opened {
+                    return opened.commit(files, &transactions, replace);
+                }
                 let snapshot = logs.read(&self.target.table)?;
                 if snapshot.transaction(&app_id)?.is_some_and(|loaded| loaded >= through) {
                     return Ok(Committed::Yes);
