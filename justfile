@@ -23,6 +23,14 @@ clippy:
 test:
     cargo test --locked
 
+# The tests with a real S3 server, which is built first where it is not there (needs Go or Python)
+bed:
+    TEST_S3="$(integration_tests/s3/server)" cargo test --locked --test s3
+
+# How fast it is with a bucket on this machine, and how many requests that takes (needs a release build)
+bench-s3 *options:
+    TEST_S3="$(integration_tests/s3/server)" benches/s3 {{ options }}
+
 # How fast it is here (needs Python 3 and a release build)
 bench *options:
     cargo build --release --locked

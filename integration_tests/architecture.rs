@@ -61,7 +61,12 @@ const IMPURE: [&str; 14] = [
 /// Words that only some places may say. A place is a file or, with a `/` at its end, a folder. A word with `::` is a
 /// part of a path, also of one that a `use` with braces spells; any other word is tokens that follow each other.
 const ONLY: [(&[&str], &[&str], &str); 9] = [
-    (&["spawn(", "spawn_blocking(", "spawn_local(", "JoinSet"], &["pipeline/"], "only `pipeline` starts tasks"),
+    // The parts of one upload go on being sent while the rows of the next one are encoded.
+    (
+        &["spawn(", "spawn_blocking(", "spawn_local(", "JoinSet"],
+        &["pipeline/", "storage/bucket/upload.rs"],
+        "only `pipeline` starts tasks",
+    ),
     // Signals are waited for on a thread and a runtime of their own.
     (&["block_on("], &["main.rs", "pipeline/mod.rs"], "only `main` waits for the runtime"),
     (&["io::stdout", "print!", "println!"], &["protocol/writer.rs"], "only the protocol writer writes stdout"),

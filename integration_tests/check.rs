@@ -117,10 +117,6 @@ fn a_configuration_that_is_none_is_a_config_error() {
 
 #[test]
 fn a_storage_or_an_engine_that_does_not_work_yet_is_a_config_error_and_never_a_fallback() {
-    let s3 = json!({
-        "data_source_type": "S3_STORAGE", "s3_bucket_name": "b", "s3_bucket_path": "p", "s3_bucket_region": "eu-west-1",
-        "s3_access_key_id": SECRET, "s3_secret_access_key": SECRET,
-    });
     let azure = json!({
         "data_source_type": "AZURE_BLOB_STORAGE", "azure_blob_storage_account_name": "a",
         "azure_blob_storage_container_name": "c", "azure_blob_storage_sas_token": SECRET,
@@ -135,7 +131,6 @@ fn a_storage_or_an_engine_that_does_not_work_yet_is_a_config_error_and_never_a_f
         })
     };
     for (settings, named) in [
-        (json!({"data_source": s3}), ["S3_STORAGE", "LOCAL_STORAGE"]),
         (json!({"data_source": azure}), ["AZURE_BLOB_STORAGE", "LOCAL_STORAGE"]),
         (
             json!({"data_source": {"data_source_type": "MANAGED_TABLES_STORAGE"}}),

@@ -21,7 +21,10 @@ mod left_overs;
 mod malformed_input;
 mod messages;
 mod other_readers;
+mod place;
 mod privileges;
+// The bed uses more of it.
+#[allow(dead_code)]
 mod program;
 mod protocol_input;
 mod side_by_side;

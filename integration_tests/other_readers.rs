@@ -14,12 +14,15 @@ use crate::table::{self, Row};
 
 /// Prints the rows of the table in `sys.argv[1]` as JSON lines: id, microseconds, data.
 const WITH_DELTALAKE: &str = r#"
-import json, sys
+import json, os, sys
 from deltalake import DeltaTable
 rows = DeltaTable(sys.argv[1]).to_pyarrow_table().to_pydict()
 for id, at, data in zip(rows["_airbyte_ab_id"], rows["_airbyte_emitted_at"], rows["_airbyte_data"]):
     seconds = int(at.replace(microsecond=0).timestamp())
     print(json.dumps([id, seconds * 1000000 + at.microsecond, data]))
+# Threads of the packages sometimes abort an interpreter that ends in order.
+sys.stdout.flush()
+os._exit(0)
 "#;
 
 /// The same through DuckDB. Its Delta extension comes from the package `duckdb_extension_delta` if that is there, else from the

@@ -11,13 +11,17 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::place::{ENVIRONMENT, Place};
+
 /// Not a measurement: a program that is silent for so long hangs, and the test must end.
 const HANGS: Duration = Duration::from_secs(60);
 
-/// A folder with a lake, a configuration and catalogs in it; gone when the test is.
+/// A lake, and a folder with configurations and catalogs; gone when the test is.
 pub struct Sandbox {
     folder: TempDir,
+    place: Place,
     settings: Value,
+    environment: Vec<(String, String)>,
 }
 
 impl Sandbox {
@@ -29,8 +33,8 @@ impl Sandbox {
     /// A sandbox whose configuration has `settings` besides the data source.
     pub fn with(settings: Value) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("lake")).unwrap();
-        Self { folder, settings }
+        let place = Place::new(folder.path());
+        Self { folder, place, settings, environment: Vec::new() }
     }
 
     /// The same folder with other settings from now on.
@@ -38,14 +42,31 @@ impl Sandbox {
         self.settings = settings;
     }
 
+    /// Sets a variable of the environment in which the program runs from now on.
+    pub fn set_environment(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// The program, without arguments.
+    pub fn program(&self) -> Command {
+        let mut command = program();
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
     /// The sandbox's folder.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// `data_source.local_path` of the configuration.
+    /// Where the lake is.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The folder in which everything lies that the program writes for good.
     pub fn lake(&self) -> PathBuf {
-        self.folder().join("lake")
+        self.place.lake()
     }
 
     /// The folder of a table in the lake.
@@ -63,14 +84,13 @@ impl Sandbox {
     /// The configuration file for this sandbox's lake.
     pub fn config(&self) -> PathBuf {
         let mut config = self.settings.clone();
-        let source = json!({"data_source_type": "LOCAL_STORAGE", "local_path": self.lake()});
-        config.as_object_mut().unwrap().entry("data_source").or_insert(source);
+        config.as_object_mut().unwrap().entry("data_source").or_insert_with(|| self.place.source());
         self.file(&unique("config"), config.to_string())
     }
 
     /// `check` with this sandbox's configuration.
     pub fn check(&self) -> Run {
-        run(["check".as_ref(), "--config".as_ref(), self.config().as_os_str()], b"")
+        Living::start(self.program().arg("check").arg("--config").arg(self.config())).end()
     }
 
     /// `write` with this sandbox's configuration, to the end.
@@ -90,7 +110,7 @@ impl Sandbox {
     /// Begins a `write` and leaves its input open.
     pub fn start(&self, catalog: &Value) -> Living {
         let catalog = self.file(&unique("catalog"), catalog.to_string());
-        Living::start(program().arg("write").arg("--config").arg(self.config()).arg("--catalog").arg(catalog))
+        Living::start(self.program().arg("write").arg("--config").arg(self.config()).arg("--catalog").arg(catalog))
     }
 }
 
@@ -101,7 +121,9 @@ fn unique(name: &str) -> String {
 
 /// The program, without arguments.
 pub fn program() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_destination-databricks"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_destination-databricks"));
+    command.envs(ENVIRONMENT);
+    command
 }
 
 /// Runs the program with `arguments` on `input`, to the end.
@@ -286,6 +308,11 @@ impl Living {
     pub fn send_signal(&mut self, name: &str) {
         let kill = format!("kill -{name} {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    /// The number of its process.
+    pub fn process(&self) -> u32 {
+        self.child.id()
     }
 
     /// SIGKILL.

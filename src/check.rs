@@ -25,10 +25,16 @@ const NAME: &str = "airbyte_check_";
 /// A check's table that is older was left by one that was killed.
 const LEFT: Duration = Duration::from_secs(600);
 
+/// How long a request of a check is repeated.
+const PATIENCE: Duration = Duration::from_secs(15);
+
 /// Runs `check` with the configuration file `config`.
 pub async fn run(config: &Path, around: &Surroundings) -> Result<()> {
-    let config = Config::from_file(config)?;
+    let mut config = Config::from_file(config)?;
     config.ensure_supported()?;
+    // Somebody waits for the answer: what a sync would try for minutes is told soon.
+    let patience = &mut config.tuning.patience;
+    patience.retry = patience.retry.min(PATIENCE);
     // A name of its own: two checks at the same time do not meet, and no stream is called so.
     let name = format!("{NAME}{}", (around.givens.new_id)().simple());
     let catalog = Catalog {
@@ -40,8 +46,9 @@ pub async fn run(config: &Path, around: &Surroundings) -> Result<()> {
     };
     let table = targets(&catalog, &config.schema, Uuid::nil())?.into_iter().next().map(|target| target.table);
     let table = table.ok_or_else(|| Error::system("The check has no table."))?;
-    let storage = Storage::open(&config.storage)?;
+    let storage = Storage::open(&config.storage, &config.tuning).await?;
     if let Some((schema, _)) = table.split_once('/') {
+        storage.probe(&format!("{schema}/{NAME}{}", (around.givens.new_id)().simple())).await?;
         remove_left_overs(&storage, schema, around.givens.clock.now_ms()).await?;
     }
 
@@ -82,21 +89,21 @@ async fn read_back(storage: &Storage, table: &str, sent: &str) -> Result<()> {
 }
 
 async fn remove_left_overs(storage: &Storage, schema: &str, now_ms: i64) -> Result<()> {
-    for folder in storage.folders(schema) {
+    for folder in storage.folders(schema).await? {
         let id = folder.strip_prefix(NAME).and_then(|id| Uuid::parse_str(id).ok());
         let made = id.and_then(|id| id.get_timestamp()).map(|made| Duration::from_secs(made.to_unix().0));
         let now = Duration::from_millis(u64::try_from(now_ms).unwrap_or(0));
         if made.is_some_and(|made| now.saturating_sub(made) > LEFT) {
-            remove(storage, &format!("{schema}/{folder}")).await?;
+            let folder = format!("{schema}/{folder}");
+            storage.remove_unfinished(&folder, "").await?;
+            remove(storage, &folder).await?;
         }
     }
     Ok(())
 }
 
 async fn remove(storage: &Storage, table: &str) -> Result<()> {
-    for path in storage.list(table).await? {
-        storage.delete(&path).await?;
-    }
+    storage.delete(&storage.list(table).await?).await?;
     storage.remove_empty_folder(table);
     if let Some((schema, _)) = table.split_once('/') {
         storage.remove_empty_folder(schema);

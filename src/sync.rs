@@ -22,12 +22,13 @@ use crate::load::Loader;
 use crate::load::direct::Direct;
 use crate::pipeline::progress::Progress;
 use crate::pipeline::stop::Stop;
-use crate::pipeline::{self, Limits, OpenStream, Outcome, Setup};
+use crate::pipeline::{self, Heartbeat, Limits, OpenStream, Outcome, Setup};
 use crate::protocol::catalog::Catalog;
 use crate::protocol::writer::ProtocolWriter;
 use crate::schema::{arrow, avro};
 use crate::stage::sweep::{clear_tables, sweep};
 use crate::stage::{Stage, StagedStream};
+use crate::storage::file_names::FileNames;
 use crate::storage::layout::{Target, targets};
 use crate::storage::{Lease, Storage};
 
@@ -54,6 +55,8 @@ pub struct Sync {
     storage: Storage,
     tables: TableLog,
     lease: Lease,
+    /// Keeps the lease young.
+    renewal: Option<Heartbeat>,
     setup: Setup,
     purge: bool,
 }
@@ -63,25 +66,27 @@ pub struct CleanUp {
     storage: Storage,
     tables: TableLog,
     lease: Lease,
+    renewal: Option<Heartbeat>,
     purge: bool,
 }
 
 impl Sync {
     /// Gets everything ready for the streams of `catalog`. Reads nothing from the input and changes no table.
     pub async fn prepare(config: &Config, catalog: &Catalog, around: &Surroundings) -> Result<Self> {
-        let storage = Storage::open(&config.storage)?;
+        let storage = Storage::open(&config.storage, &config.tuning).await?;
         let tables = TableLog::new(&storage, &Handle::current());
         // Before anything is made: two streams for one table must leave no trace.
         targets(catalog, &config.schema, Uuid::nil())?;
-        let lease = Lease::begin(&storage, around.givens.new_id)?;
+        let lease = Lease::begin(&storage, around.givens.new_id).await?;
+        let renewal = lease.renewal().map(pipeline::meanwhile);
         let opened = tokio::select! {
             opened = Self::open(config, catalog, around, &storage, &tables, lease.sync()) => opened,
             () = around.stop.requested() => Err(Error::transient("The sync was stopped before it began.")),
         };
         match opened {
-            Ok(setup) => Ok(Self { storage, tables, lease, setup, purge: config.purge_staging_data }),
+            Ok(setup) => Ok(Self { storage, tables, lease, renewal, setup, purge: config.purge_staging_data }),
             Err(error) => {
-                if let Err(left) = lease.remove() {
+                if let Err(left) = lease.remove().await {
                     tracing::warn!("{}", left.internal_message());
                 }
                 Err(error)
@@ -103,8 +108,10 @@ impl Sync {
         }
         let row = arrow::from_avro(&avro::raw_row()?)?;
         let schema: Arc<str> = schema_string(&row)?.into();
-        let loader = Direct::new(storage, tables, around.givens.clone(), sync, Arc::clone(&schema));
-        let streams = open_streams(&loader, targets(catalog, &config.schema, sync)?).await?;
+        let targets = targets(catalog, &config.schema, sync)?;
+        let mut loader = Direct::new(storage, tables, around.givens.clone(), sync, Arc::clone(&schema));
+        loader.survey(&targets).await?;
+        let streams = open_streams(&loader, targets).await?;
         let progress = Arc::new(Progress::new(streams.iter().map(|stream| &stream.descriptor)));
         Ok(Setup {
             streams,
@@ -115,12 +122,14 @@ impl Sync {
                 sync,
                 schema,
                 file_size: FILE_SIZE,
+                names: FileNames::new(&config.storage.file_name_pattern(), sync),
                 parts: AtomicU64::new(0),
             },
             limits: Limits {
                 memory: config.tuning.memory_limit / BUFFER_SHARE,
                 flush_size: config.tuning.flush_size,
                 flush_interval: config.tuning.flush_interval,
+                open_files: storage.open_files(),
             },
             max_line: config.tuning.max_line,
             writer: Arc::clone(&around.writer),
@@ -142,9 +151,9 @@ impl Sync {
 
     /// Moves everything that `input` gives into the tables.
     pub async fn transfer(self, input: impl Read + Send + 'static) -> (Outcome, CleanUp) {
-        let Self { storage, tables, lease, setup, purge } = self;
+        let Self { storage, tables, lease, renewal, setup, purge } = self;
         let outcome = pipeline::run(input, setup).await;
-        (outcome, CleanUp { storage, tables, lease, purge })
+        (outcome, CleanUp { storage, tables, lease, renewal, purge })
     }
 }
 
@@ -154,13 +163,13 @@ impl CleanUp {
     pub async fn run(self, outcome: &Outcome) -> Result<()> {
         if !outcome.idle {
             // Kept until the process ends: what still runs must not be taken for dead.
-            std::mem::forget(self.lease);
+            std::mem::forget((self.lease, self.renewal));
             return Ok(());
         }
         if outcome.result.is_err() {
             clear_tables(&self.storage, &self.tables, &self.lease).await?;
         }
-        if self.purge { self.lease.remove() } else { self.lease.keep() }
+        if self.purge { self.lease.remove().await } else { self.lease.keep().await }
     }
 }
 

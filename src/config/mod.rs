@@ -7,7 +7,10 @@
 
 mod engine;
 mod fields;
+mod file_name_pattern;
 mod memory;
+mod patience;
+mod s3;
 mod storage;
 
 use std::cell::RefCell;
@@ -17,7 +20,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub use self::engine::{DatabricksSettings, Engine};
-pub use self::storage::{AzureSettings, S3Credentials, S3Settings, StorageSettings};
+pub use self::file_name_pattern::{DateField, FileNamePattern, Piece};
+pub use self::patience::Patience;
+pub use self::s3::{S3Credentials, S3Role, S3Settings};
+pub use self::storage::{AzureSettings, StorageSettings};
 
 use self::fields::{Fields, Report, kind_of};
 use crate::error::{Error, Result};
@@ -61,6 +67,8 @@ pub struct Tuning {
     pub heartbeat: Duration,
     /// How Parquet pages are compressed.
     pub compression: Compression,
+    /// How long stores and other syncs are waited for.
+    pub patience: Patience,
 }
 
 /// A codec for Parquet pages.
@@ -153,11 +161,12 @@ impl Config {
                     .to_owned(),
             );
         }
-        if !matches!(self.storage, StorageSettings::Local { .. }) {
+        if !matches!(self.storage, StorageSettings::Local { .. } | StorageSettings::S3(_)) {
             report.problem(format!(
                 "`data_source.data_source_type` is {}, a storage that does not work in this version: use {} with a \
-                 directory in `data_source.local_path` instead.",
+                 bucket or {} with a directory instead.",
                 self.storage.type_name(),
+                storage::S3,
                 storage::LOCAL
             ));
         }
@@ -180,6 +189,7 @@ impl Tuning {
             compression: root
                 .choice("compression", &[("zstd", Compression::Zstd), ("snappy", Compression::Snappy)])
                 .unwrap_or(Compression::Zstd),
+            patience: Patience::read(),
         }
     }
 }
@@ -188,6 +198,8 @@ fn in_memory(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
+#[cfg(test)]
+mod s3_tests;
 #[cfg(test)]
 mod spec_tests;
 #[cfg(test)]

@@ -7,12 +7,15 @@ use std::path::{Component, Path, PathBuf};
 
 use super::engine::Engine;
 use super::fields::{Fields, shown};
+use super::file_name_pattern::FileNamePattern;
+use super::s3::S3Settings;
 use crate::secret::Secret;
 
 /// `data_source_type` of a directory on this machine.
 pub(super) const LOCAL: &str = "LOCAL_STORAGE";
 const MANAGED: &str = "MANAGED_TABLES_STORAGE";
-const S3: &str = "S3_STORAGE";
+/// `data_source_type` of a bucket.
+pub(super) const S3: &str = "S3_STORAGE";
 const AZURE: &str = "AZURE_BLOB_STORAGE";
 
 /// Where the files of the tables are.
@@ -31,30 +34,6 @@ pub enum StorageSettings {
     Managed,
 }
 
-/// Settings of `S3_STORAGE`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct S3Settings {
-    /// The bucket's name.
-    pub bucket: String,
-    /// The folder below which everything lies, without slashes at its ends; empty for the top of the bucket.
-    pub path: String,
-    /// The bucket's region, where it was given.
-    pub region: Option<String>,
-    /// The access key, where one was given.
-    pub credentials: Option<S3Credentials>,
-    /// How staged files are named, where it was given.
-    pub file_name_pattern: Option<String>,
-}
-
-/// The two halves of an AWS access key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct S3Credentials {
-    /// `s3_access_key_id`
-    pub access_key_id: Secret,
-    /// `s3_secret_access_key`
-    pub secret_access_key: Secret,
-}
-
 /// Settings of `AZURE_BLOB_STORAGE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AzureSettings {
@@ -69,6 +48,14 @@ pub struct AzureSettings {
 }
 
 impl StorageSettings {
+    /// How staged files are named: where no pattern can be given, as the default says.
+    pub fn file_name_pattern(&self) -> FileNamePattern {
+        match self {
+            Self::S3(settings) => settings.file_name_pattern.clone(),
+            Self::Local { .. } | Self::Azure(_) | Self::Managed => FileNamePattern::default(),
+        }
+    }
+
     /// Its `data_source_type`.
     pub fn type_name(&self) -> &'static str {
         match self {
@@ -88,8 +75,12 @@ pub(super) fn read(root: &Fields<'_>, engine: &Engine) -> StorageSettings {
         r#"say where the tables go, for example {{"data_source_type": "{LOCAL}", "local_path": "/local/lakehouse"}}"#
     );
     let Some(fields) = root.required_section("data_source", &advice) else { return stand_in };
-    let types: [(&str, Reader); 4] =
-        [(LOCAL, local), (MANAGED, |_| StorageSettings::Managed), (S3, s3), (AZURE, azure)];
+    let types: [(&str, Reader); 4] = [
+        (LOCAL, local),
+        (MANAGED, |_| StorageSettings::Managed),
+        (S3, |fields| StorageSettings::S3(S3Settings::read(fields))),
+        (AZURE, azure),
+    ];
     if fields.is_absent("data_source_type") {
         let names = types.map(|(name, _)| name).join(", ");
         fields.problem("data_source_type", &format!("is missing or empty: set it to one of {names}."));
@@ -154,35 +145,6 @@ fn without_dots(path: &Path) -> PathBuf {
         }
     }
     plain
-}
-
-fn s3(fields: &Fields<'_>) -> StorageSettings {
-    let bucket = fields.required_text("s3_bucket_name", "give the name of the bucket").unwrap_or_default();
-    if bucket.contains('/') {
-        fields.problem(
-            "s3_bucket_name",
-            "must be only the bucket's name, without s3:// and /: a folder goes into `data_source.s3_bucket_path`.",
-        );
-    }
-    StorageSettings::S3(S3Settings {
-        bucket,
-        path: fields.text("s3_bucket_path").unwrap_or_default().trim_matches('/').to_owned(),
-        region: fields.text("s3_bucket_region"),
-        credentials: s3_credentials(fields),
-        file_name_pattern: fields.text("file_name_pattern"),
-    })
-}
-
-fn s3_credentials(fields: &Fields<'_>) -> Option<S3Credentials> {
-    const ID: &str = "s3_access_key_id";
-    const KEY: &str = "s3_secret_access_key";
-    for (name, other) in [(ID, KEY), (KEY, ID)] {
-        if fields.is_absent(name) && !fields.is_absent(other) {
-            fields.problem(name, &format!("is missing although `data_source.{other}` is set: give both, or neither."));
-        }
-    }
-    let (access_key_id, secret_access_key) = (fields.secret(ID), fields.secret(KEY));
-    Some(S3Credentials { access_key_id: access_key_id?, secret_access_key: secret_access_key? })
 }
 
 fn azure(fields: &Fields<'_>) -> StorageSettings {

@@ -95,8 +95,12 @@ fn an_older_configuration_with_s3_is_read() {
         credentials: Some(S3Credentials {
             access_key_id: Secret::new("A012345678910EXAMPLE"),
             secret_access_key: Secret::new("a012345678910ABCDEFGH/AbCdEfGhEXAMPLEKEY"),
+            session_token: None,
         }),
-        file_name_pattern: Some("{date}".to_owned()),
+        role: None,
+        endpoint: None,
+        path_style: true,
+        file_name_pattern: FileNamePattern::parse("{date}").expect("a pattern"),
     };
     assert_eq!(read(older(source)).storage, StorageSettings::S3(expected));
 }
@@ -258,15 +262,22 @@ fn what_does_not_work_yet_is_refused_by_name() {
     let config = read(older(json!({"data_source_type": "MANAGED_TABLES_STORAGE"})));
     let error = config.ensure_supported().expect_err("not supported");
     assert_eq!(error.kind(), Kind::Config);
-    for said in ["2 problems", "`databricks_server_hostname`", "MANAGED_TABLES_STORAGE", "use LOCAL_STORAGE"] {
+    for said in ["2 problems", "`databricks_server_hostname`", "MANAGED_TABLES_STORAGE", "or LOCAL_STORAGE"] {
         assert!(error.message().contains(said), "{said} is not in {error}");
     }
-    let s3 = read(json!({"data_source": {"data_source_type": "S3_STORAGE", "s3_bucket_name": "b"}}));
-    let error = s3.ensure_supported().expect_err("not supported");
+    let azure = json!({
+        "data_source_type": "AZURE_BLOB_STORAGE",
+        "azure_blob_storage_account_name": "a",
+        "azure_blob_storage_container_name": "c",
+        "azure_blob_storage_sas_token": "t"
+    });
+    let error = read(json!({"data_source": azure})).ensure_supported().expect_err("not supported");
     assert!(
-        error.message().starts_with("In the configuration, `data_source.data_source_type` is S3_STORAGE"),
+        error.message().starts_with("In the configuration, `data_source.data_source_type` is AZURE_BLOB_STORAGE"),
         "{error}"
     );
+    let s3 = read(json!({"data_source": {"data_source_type": "S3_STORAGE", "s3_bucket_name": "b"}}));
+    s3.ensure_supported().expect("supported");
 }
 
 #[test]

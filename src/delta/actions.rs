@@ -132,6 +132,8 @@ pub struct CommitSummary {
     pub configuration: Option<BTreeMap<String, String>>,
     /// File names.
     pub added: Vec<String>,
+    /// Bytes of the largest of these files.
+    pub largest: u64,
     /// Application transactions: id and version.
     pub transactions: Vec<(String, i64)>,
 }
@@ -149,6 +151,8 @@ impl CommitSummary {
         #[derive(Deserialize, Serialize)]
         struct AddLine {
             path: String,
+            #[serde(default)]
+            size: u64,
         }
         #[derive(Deserialize, Serialize)]
         #[serde(rename_all = "camelCase")]
@@ -163,7 +167,10 @@ impl CommitSummary {
         let mut summary = Self::default();
         for line in bytes.split(|byte| *byte == b'\n') {
             let Ok(line) = serde_json::from_slice::<Line>(line) else { continue };
-            summary.added.extend(line.add.map(|add| add.path));
+            if let Some(add) = line.add {
+                summary.largest = summary.largest.max(add.size);
+                summary.added.push(add.path);
+            }
             summary.transactions.extend(line.txn.map(|txn| (txn.app_id, txn.version)));
             if let Some(meta) = line.meta_data {
                 summary.configuration = Some(meta.configuration);

@@ -5,12 +5,13 @@
 //! a load, for whatever reason, reads that first. A commit that somebody else's commit came before is made again on the
 //! newer version. Exactly one committer per table: nothing here sees a commit service that Databricks may run beside it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use super::{Loader, TableLoader};
@@ -30,6 +31,10 @@ const GENERATION: &str = "destination-databricks/generation";
 const ATTEMPTS: u32 = 20;
 /// Files copied at the same time for one load.
 const COPIES: usize = 8;
+/// Tables of one schema from which on the schema is looked at as a whole.
+const MANY_TABLES: usize = 8;
+/// Tables of which what was read is kept until their first load, some 10 kB each; others are read again.
+const KEPT: usize = 1000;
 /// What the columns of a raw table are, in any order.
 const RAW_COLUMNS: [(&str, &str); 3] =
     [(avro::AB_ID, "string"), (avro::DATA, "string"), (avro::EMITTED_AT, "timestamp")];
@@ -42,12 +47,18 @@ pub struct Direct {
     givens: Givens,
     sync: Uuid,
     schema: Arc<str>,
+    /// The folders of the schemas that were looked at as a whole.
+    surveyed: Arc<HashMap<String, HashSet<String>>>,
+    /// The right to keep what was read of a table until its first load.
+    kept: Arc<Semaphore>,
 }
 
 struct DirectTable {
     engine: Direct,
     target: Arc<Target>,
     exists: bool,
+    /// The table as it was opened: a sync has a new id, so its first load needs no other look for what it has loaded.
+    opened: Option<(Snapshot, OwnedSemaphorePermit)>,
     /// The rows that are there came from an earlier attempt of the same sync.
     same_generation: bool,
 }
@@ -55,22 +66,48 @@ struct DirectTable {
 impl Direct {
     /// An engine for the sync `sync`; new tables get the columns of `schema`, as Delta writes them.
     pub fn new(storage: &Storage, tables: &TableLog, givens: Givens, sync: Uuid, schema: Arc<str>) -> Self {
-        Self { storage: storage.clone(), tables: tables.clone(), givens, sync, schema }
+        let (surveyed, kept) = (Arc::default(), Arc::new(Semaphore::new(KEPT)));
+        Self { storage: storage.clone(), tables: tables.clone(), givens, sync, schema, surveyed, kept }
+    }
+
+    /// Looks once at each schema that many of `targets` are in: most tables of a first sync need no look of their own then.
+    pub async fn survey(&mut self, targets: &[Target]) -> Result<()> {
+        let mut counts: HashMap<&str, usize> = HashMap::new();
+        for (schema, _) in targets.iter().filter_map(|target| target.table.split_once('/')) {
+            *counts.entry(schema).or_default() += 1;
+        }
+        let mut surveyed = HashMap::new();
+        for (schema, _) in counts.into_iter().filter(|(_, count)| *count >= MANY_TABLES) {
+            surveyed.insert(schema.to_owned(), self.storage.folders(schema).await?.into_iter().collect());
+        }
+        self.surveyed = Arc::new(surveyed);
+        Ok(())
+    }
+
+    async fn exists(&self, table: &str) -> Result<bool> {
+        let folders = table.split_once('/').and_then(|(schema, name)| Some((self.surveyed.get(schema)?, name)));
+        if folders.is_some_and(|(folders, name)| !folders.contains(name)) {
+            return Ok(false);
+        }
+        self.storage.has_any(&format!("{table}/{DELTA_LOG}")).await
     }
 
     async fn open_table(&self, target: Arc<Target>) -> Result<DirectTable> {
-        let exists = self.storage.has_any(&format!("{}/{DELTA_LOG}", target.table)).await?;
-        let mut generation = None;
+        let exists = self.exists(&target.table).await?;
+        let (mut generation, mut opened) = (None, None);
         if exists {
             let found = self.tables.run(|logs| {
                 let snapshot = logs.read(&target.table)?;
                 self.ensure_loadable(&target, &snapshot)?;
-                snapshot.transaction(GENERATION)
+                let generation = target.generation_id.map(|_| snapshot.transaction(GENERATION)).transpose()?;
+                Ok::<_, Error>((generation.flatten(), snapshot))
             });
-            generation = found.await?;
+            let (found, snapshot) = found.await?;
+            let right = Arc::clone(&self.kept).try_acquire_owned().ok();
+            (generation, opened) = (found, right.map(|right| (snapshot, right)));
         }
         let same_generation = target.generation_id.is_some() && generation == target.generation_id;
-        Ok(DirectTable { engine: self.clone(), target, exists, same_generation })
+        Ok(DirectTable { engine: self.clone(), target, exists, opened, same_generation })
     }
 
     fn ensure_loadable(&self, target: &Target, snapshot: &Snapshot) -> Result<()> {
@@ -167,7 +204,11 @@ impl DirectTable {
             }
         }
         for attempt in 0..ATTEMPTS {
+            let opened = self.opened.take();
             let committed = self.engine.tables.run(|logs| {
+                if let Some((opened, _right)) = opened {
+                    return opened.commit(files, &transactions, replace);
+                }
                 let snapshot = logs.read(&self.target.table)?;
                 if snapshot.transaction(&app_id)?.is_some_and(|loaded| loaded >= through) {
                     return Ok(Committed::Yes);
@@ -189,7 +230,7 @@ impl DirectTable {
         let Self { engine, target, .. } = self;
         let copies = files.iter().map(|file| {
             let (from, to) = (format!("{}/{}", target.staging, file.name), format!("{}/{}", target.table, file.name));
-            async move { engine.storage.copy_new(&from, &to).await }
+            async move { engine.storage.copy_new(&from, &to, file.size).await }
         });
         stream::iter(copies.collect::<Vec<_>>()).buffer_unordered(COPIES).try_collect::<()>().await
     }

@@ -25,8 +25,6 @@ use crate::encode::ids::{IdGenerator, random};
 use crate::error::Result;
 use crate::protocol::message::State;
 
-/// Files that are open at the same time; the one not written to for longest is ended first.
-const OPEN_FILES: usize = 64;
 /// Under pressure, a buffer of so many bytes becomes a row group; a smaller one is spilled.
 const WORTH_A_ROW_GROUP: usize = 1 << 20;
 
@@ -42,6 +40,8 @@ pub struct Limits {
     pub flush_size: u64,
     /// How long a STATE may wait.
     pub flush_interval: Duration,
+    /// Files that are open at the same time; the one not written to for longest is ended first.
+    pub open_files: usize,
 }
 
 /// Where rows wait, and where they go from there.
@@ -332,7 +332,7 @@ impl Flow {
         let ids = self.ids.range(self.clock.now_ms(), pending.len() as u64);
         self.open_files.retain(|open| *open != stream);
         self.open_files.push_back(stream);
-        if self.open_files.len() > OPEN_FILES
+        if self.open_files.len() > self.limits.open_files
             && let Some(idle) = self.open_files.pop_front()
         {
             self.lanes.end_file(idle);

@@ -209,6 +209,11 @@ pub fn heartbeat(interval: Duration, mut beat: impl FnMut() + Send + 'static) ->
     }))
 }
 
+/// Does `work` beside everything else, until it is done or the answer is dropped.
+pub fn meanwhile(work: impl Future<Output = ()> + Send + 'static) -> Heartbeat {
+    Heartbeat(tokio::spawn(work))
+}
+
 /// A beat that goes on until this is dropped.
 pub struct Heartbeat(tokio::task::JoinHandle<()>);
 

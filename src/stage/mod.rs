@@ -16,7 +16,8 @@ use crate::clock::Givens;
 use crate::delta::actions::{Commit, DataFile, NewTable};
 use crate::encode::parquet::{Encoder, PartFile, RowGroup};
 use crate::error::{Error, Result};
-use crate::storage::layout::{Target, commit_path, part_name};
+use crate::storage::file_names::FileNames;
+use crate::storage::layout::{Target, commit_path};
 use crate::storage::{Storage, Upload};
 
 /// Table property of a staging table that names the final table its files are for.
@@ -41,6 +42,8 @@ pub struct Stage {
     pub schema: Arc<str>,
     /// Compressed bytes after which a file is ended and the next one begun.
     pub file_size: u64,
+    /// Names files.
+    pub names: FileNames,
     /// Counts files, for their names.
     pub parts: AtomicU64,
 }
@@ -93,7 +96,7 @@ impl StagedStream {
             Some(open) => open,
             None => {
                 let part = stage.parts.fetch_add(1, Ordering::Relaxed);
-                let name = part_name(stage.sync, part, stage.givens.clock.now_ms());
+                let name = stage.names.name(part, stage.givens.clock.now_ms());
                 let upload = stage.storage.upload(format!("{}/{name}", self.target.staging)).await?;
                 OpenFile { name, file: stage.encoder.begin_file()?, upload, size: 0 }
             }

@@ -16,14 +16,18 @@ use crate::storage::{Lease, Storage};
 /// Sweeps every dead sync's left-overs; how many syncs that were. The caller holds a lease of its own.
 pub async fn sweep(storage: &Storage, tables: &TableLog) -> Result<usize> {
     let mut swept = 0;
-    let (dead, alive) = Lease::take_dead(storage)?;
+    let (dead, alive) = Lease::take_dead(storage).await?;
     for lease in dead {
         let sync = lease.sync();
         let cleared = match clear_tables(storage, tables, &lease).await {
             Ok(folders) => clear_temporaries(storage, &folders, alive == 1),
             Err(error) => Err(error),
         };
-        match cleared.and_then(|cleared| if cleared { lease.remove().map(|()| true) } else { Ok(false) }) {
+        let removed = match cleared {
+            Ok(true) => lease.remove().await.map(|()| true),
+            kept => kept,
+        };
+        match removed {
             Ok(cleared) => swept += usize::from(cleared),
             Err(error) => {
                 tracing::warn!("What sync {sync} left could not be cleared away: {}", error.internal_message());
@@ -63,6 +67,10 @@ pub async fn clear_tables(storage: &Storage, tables: &TableLog, lease: &Lease) -
         let table = commits.iter().find_map(|commit| commit.configuration.as_ref()?.get(FINAL_TABLE));
         if let Some(table) = table {
             clear_table(storage, tables, table, &app_id, &commits).await.context(|| folder)?;
+            // Every name of a file has its sync's id in it: the uploads of other people in the table's folder have not.
+            if commits.iter().any(|commit| storage.copies_in_parts(commit.largest)) {
+                storage.remove_unfinished(table, &lease.sync().simple().to_string()).await?;
+            }
             folders.extend([table.clone(), format!("{table}/{DELTA_LOG}")]);
         }
     }
@@ -90,9 +98,8 @@ async fn clear_table(
     let batch =
         |commit: &CommitSummary| commit.transactions.iter().find(|(id, _)| id == app_id).map(|(_, batch)| *batch);
     for commit in commits.iter().filter(|commit| batch(commit).is_some_and(|batch| batch > loaded)) {
-        for file in commit.added.iter().filter(|file| !files.contains(*file)) {
-            storage.delete(&format!("{table}/{file}")).await?;
-        }
+        let lost = commit.added.iter().filter(|file| !files.contains(*file));
+        storage.delete(&lost.map(|file| format!("{table}/{file}")).collect::<Vec<_>>()).await?;
     }
     Ok(())
 }

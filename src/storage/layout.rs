@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 
-use chrono::DateTime;
 use uuid::Uuid;
 
 use crate::error::{Error, Result, StreamDescriptor};
@@ -79,12 +78,6 @@ fn target(stream: &Stream, default_schema: &str, sync: Uuid) -> Target {
     }
 }
 
-/// The name of the `part`th file that `sync` makes: unique among all files of all syncs, whatever the clock says.
-pub fn part_name(sync: Uuid, part: u64, now_ms: i64) -> String {
-    let date = DateTime::from_timestamp_millis(now_ms).unwrap_or_default().format("%Y_%m_%d");
-    format!("{date}_{now_ms}_{part}_{}.parquet", sync.simple())
-}
-
 /// The path of version `version` of the log of the Delta table in `folder`.
 pub fn commit_path(folder: &str, version: u64) -> String {
     format!("{folder}/{DELTA_LOG}/{version:020}.json")
@@ -135,13 +128,5 @@ mod tests {
         for (name, namespace) in [("_delta_log", None), ("users", Some("_DELTA_LOG")), ("users", Some(""))] {
             assert!(targets(&catalog(&[(name, namespace)]), "default", Uuid::nil()).is_err(), "{name} {namespace:?}");
         }
-    }
-
-    #[test]
-    fn a_part_is_named_by_date_time_number_and_sync() {
-        assert_eq!(
-            part_name(Uuid::nil(), 7, 1_795_177_271_874),
-            "2026_11_20_1795177271874_7_00000000000000000000000000000000.parquet"
-        );
     }
 }

@@ -14,11 +14,19 @@ use std::sync::Arc;
 use object_store::local::LocalFileSystem;
 
 use super::durability::Durability;
-use super::{Put, Storage};
-use crate::error::{Error, Result};
+use super::{Home, Put, Storage};
+use crate::error::{Error, Kind, Result};
 
+/// Files that may be open at the same time.
+pub(super) const OPEN_FILES: usize = 64;
 /// Names tried for a file that is written beside, before something is taken to be wrong.
 const TEMPORARY_NAMES: u32 = 1000;
+
+/// A folder and the disk it lies on.
+pub(super) struct Folder {
+    root: PathBuf,
+    durability: Durability,
+}
 
 /// Opens the folder `path`, creating it if it is not there.
 pub(super) fn open(path: &Path) -> Result<Storage> {
@@ -42,12 +50,112 @@ pub(super) fn open(path: &Path) -> Result<Storage> {
     let root = object_store::path::Path::from_absolute_path(&folder)
         .map_err(|error| unusable(std::io::Error::other(error)))?;
     let shown = folder.display().to_string().into();
-    let durability = Arc::new(Durability::of(&folder).map_err(unusable)?);
-    Ok(Storage { store: Arc::new(LocalFileSystem::new()), root, shown, folder: folder.into(), durability })
+    let durability = Durability::of(&folder).map_err(unusable)?;
+    let home = Home::Folder(Arc::new(Folder { root: folder, durability }));
+    Ok(Storage { store: Arc::new(LocalFileSystem::new()), root, shown, home })
+}
+
+impl Folder {
+    pub(super) fn path(&self, relative: &str) -> PathBuf {
+        self.root.join(relative)
+    }
+
+    pub(super) fn put_new(&self, relative: &str, bytes: &[u8]) -> Result<Put> {
+        put_new(&self.path(relative), bytes).map_err(|error| self.failed("write", relative, error))
+    }
+
+    pub(super) fn upload(self: &Arc<Self>, relative: String) -> Result<FileUpload> {
+        let file = create(&self.path(&relative)).map_err(|error| self.failed("write", &relative, error))?;
+        Ok(FileUpload { file, relative, folder: Arc::clone(self), size: 0 })
+    }
+
+    pub(super) fn link(&self, from: &str, to: &str) -> Result<()> {
+        link(&self.path(from), &self.path(to)).map_err(|error| self.failed("link", to, error))
+    }
+
+    pub(super) async fn flush(&self) -> Result<()> {
+        self.durability.flush().await.map_err(|error| self.failed("flush", "", error))
+    }
+
+    pub(super) fn has_any(&self, relative: &str) -> Result<bool> {
+        has_any(&self.path(relative)).map_err(|error| self.failed("list", relative, error))
+    }
+
+    pub(super) fn folders(&self, relative: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.path(relative)).into_iter().flatten().flatten();
+        let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        folders.filter_map(|folder| folder.file_name().into_string().ok()).collect()
+    }
+
+    pub(super) fn remove_empty_folder(&self, relative: &str) {
+        remove_empty_folders(&self.path(relative));
+    }
+
+    /// Turns a disk's error into ours: what a user can mend is told apart from what may pass.
+    pub(super) fn failed(
+        &self,
+        verb: &str,
+        relative: &str,
+        error: impl std::error::Error + Send + Sync + 'static,
+    ) -> Error {
+        use ErrorKind::{
+            CrossesDevices, NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+            Unsupported,
+        };
+        let (kind, why) = match io_kind(&error) {
+            Some(PermissionDenied) => (Kind::Config, "this program may not: check the folder's owner and rights"),
+            Some(StorageFull | QuotaExceeded) => (Kind::Config, "the disk is full: free some space"),
+            Some(ReadOnlyFilesystem) => (Kind::Config, "the disk is mounted read-only"),
+            Some(NotADirectory) => (Kind::Config, "a file is in the way of a folder"),
+            Some(CrossesDevices | Unsupported) => {
+                (Kind::Config, "all of local_path has to lie on one file system, which has to know hard links")
+            }
+            _ => (Kind::Transient, "see the internal message for the cause"),
+        };
+        let message = format!("Could not {verb} {}/{relative}: {why}.", self.root.display());
+        Error::new(kind, message).with_source(error)
+    }
+}
+
+/// The kind of the first I/O error among an error and its causes.
+fn io_kind(error: &(dyn std::error::Error + 'static)) -> Option<ErrorKind> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref::<std::io::Error>() {
+            return Some(io.kind());
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// A file that is being written, under its own name.
+pub struct FileUpload {
+    file: File,
+    relative: String,
+    folder: Arc<Folder>,
+    size: u64,
+}
+
+impl FileUpload {
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.size += bytes.len() as u64;
+        self.file.write_all(bytes).map_err(|error| self.folder.failed("write", &self.relative, error))
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub(super) fn abort(self) {
+        if let Err(error) = std::fs::remove_file(self.folder.path(&self.relative)) {
+            tracing::warn!("{}", self.folder.failed("delete", &self.relative, error).internal_message());
+        }
+    }
 }
 
 /// Writes a whole file unless one of that name is there. A kill leaves the file, or a temporary, or nothing.
-pub(super) fn put_new(path: &Path, bytes: &[u8]) -> std::io::Result<Put> {
+fn put_new(path: &Path, bytes: &[u8]) -> std::io::Result<Put> {
     let (temporary, mut file) = temporary_for(path)?;
     let linked = file.write_all(bytes).and_then(|()| std::fs::hard_link(&temporary, path));
     let removed = std::fs::remove_file(&temporary);
@@ -59,7 +167,7 @@ pub(super) fn put_new(path: &Path, bytes: &[u8]) -> std::io::Result<Put> {
 }
 
 /// Makes the file `to` another name of `from`, unless it is there.
-pub(super) fn link(from: &Path, to: &Path) -> std::io::Result<()> {
+fn link(from: &Path, to: &Path) -> std::io::Result<()> {
     match with_folder(to, || std::fs::hard_link(from, to)) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         outcome => outcome,
@@ -67,12 +175,12 @@ pub(super) fn link(from: &Path, to: &Path) -> std::io::Result<()> {
 }
 
 /// Makes a file of a name that was never used.
-pub(super) fn create(path: &Path) -> std::io::Result<File> {
+fn create(path: &Path) -> std::io::Result<File> {
     with_folder(path, || File::create_new(path))
 }
 
 /// Whether `folder` is there and has a file or folder in it that is no temporary.
-pub(super) fn has_any(folder: &Path) -> std::io::Result<bool> {
+fn has_any(folder: &Path) -> std::io::Result<bool> {
     match std::fs::read_dir(folder) {
         Ok(mut entries) => Ok(entries.any(|entry| entry.is_ok_and(|entry| !is_temporary(&entry.path())))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
@@ -88,7 +196,7 @@ pub(super) fn is_temporary(path: &Path) -> bool {
 }
 
 /// Removes `folder` and all folders in it, as far as they are empty.
-pub(super) fn remove_empty_folders(folder: &Path) {
+fn remove_empty_folders(folder: &Path) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             remove_empty_folders(&entry.path());

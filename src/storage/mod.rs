@@ -1,18 +1,20 @@
-//! Where bytes rest: one small interface over an object store, the same for a folder and a bucket.
+//! Where bytes rest: one small interface, the same for a folder and a bucket.
 //!
 //! Paths here are relative to the root that the user configured (`schema/stream/file`); the store knows what the root
-//! is. A storage is one builder file (`local`) and one arm in [`Storage::open`]. What every storage guarantees:
+//! is. A storage is one builder file (`local`, `s3`) and one arm in [`Storage::open`]; there are two kinds of home, a
+//! folder (`local`) and a bucket (`bucket`). What every storage guarantees:
 //! - [`Storage::put_new`] writes a whole object or nothing and never replaces one;
 //! - [`Storage::copy_new`] copies inside the store, no bytes pass through here, and can be repeated;
 //! - after [`Storage::flush`], what was answered before is on stable storage, in every storage.
 
+mod bucket;
 mod durability;
+pub mod file_names;
 pub mod layout;
 mod lease;
 mod local;
+mod s3;
 
-use std::fs::File;
-use std::io::Write;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -21,10 +23,11 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use url::Url;
 
-use self::durability::Durability;
+use self::bucket::Bucket;
 pub use self::lease::Lease;
-use crate::config::StorageSettings;
-use crate::error::{Error, Kind, Result};
+use self::local::Folder;
+use crate::config::{StorageSettings, Tuning};
+use crate::error::{Error, Result};
 
 /// A folder or bucket that holds staged files and tables.
 #[derive(Clone)]
@@ -34,9 +37,14 @@ pub struct Storage {
     root: Path,
     /// What a user calls the root, for messages.
     shown: Arc<str>,
-    /// The root's folder on this machine's disk.
-    folder: Arc<std::path::Path>,
-    durability: Arc<Durability>,
+    home: Home,
+}
+
+/// What the verbs are done with.
+#[derive(Clone)]
+enum Home {
+    Folder(Arc<Folder>),
+    Bucket(Arc<Bucket>),
 }
 
 /// Whether [`Storage::put_new`] wrote.
@@ -50,11 +58,13 @@ pub enum Put {
 
 impl Storage {
     /// Opens the storage of `settings`, creating the root folder where that is possible.
-    pub fn open(settings: &StorageSettings) -> Result<Self> {
+    pub async fn open(settings: &StorageSettings, tuning: &Tuning) -> Result<Self> {
         match settings {
             StorageSettings::Local { path } => local::open(path),
-            StorageSettings::S3(_) | StorageSettings::Azure(_) | StorageSettings::Managed => {
-                Err(Error::config("This version works with data_source_type LOCAL_STORAGE only."))
+            // Boxed: what AWS needs to find keys would make every future around this one large.
+            StorageSettings::S3(settings) => Box::pin(s3::open(settings, tuning)).await,
+            StorageSettings::Azure(_) | StorageSettings::Managed => {
+                Err(Error::config("This version works with data_source_type S3_STORAGE and LOCAL_STORAGE only."))
             }
         }
     }
@@ -66,12 +76,30 @@ impl Storage {
 
     /// The URL by which a Delta reader that was given [`Storage::store`] names the folder `relative`.
     pub fn url(&self, relative: &str) -> Result<Url> {
-        Url::from_directory_path(self.folder.join(relative))
-            .map_err(|()| Error::system(format!("{} makes no valid URL.", self.shown(relative))))
+        let url = match &self.home {
+            Home::Folder(folder) => Url::from_directory_path(folder.path(relative)).ok(),
+            Home::Bucket(_) => Url::parse(&format!("{}/", self.shown(relative))).ok(),
+        };
+        url.ok_or_else(|| Error::system(format!("{} makes no valid URL.", self.shown(relative))))
+    }
+
+    /// How many files may be open at the same time: one in a bucket keeps in memory what makes no whole part yet.
+    pub fn open_files(&self) -> usize {
+        match &self.home {
+            Home::Folder(_) => local::OPEN_FILES,
+            Home::Bucket(bucket) => bucket.open_files(),
+        }
     }
 
     fn path(&self, relative: &str) -> Path {
-        relative.split('/').fold(self.root.clone(), |path, part| path.join(part))
+        let parts = relative.split('/').filter(|part| !part.is_empty());
+        parts.fold(self.root.clone(), |path, part| path.join(part))
+    }
+
+    /// `location` as everybody but the store names it.
+    fn relative(&self, location: &Path) -> Option<String> {
+        let parts = location.prefix_match(&self.root)?;
+        Some(parts.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/"))
     }
 
     /// What a user calls the folder `relative`.
@@ -81,128 +109,151 @@ impl Storage {
 
     /// Writes a whole object unless one of that name is there.
     pub async fn put_new(&self, relative: &str, bytes: Vec<u8>) -> Result<Put> {
-        local::put_new(&self.folder.join(relative), &bytes).map_err(|error| self.failed("write", relative, error))
+        match &self.home {
+            Home::Folder(folder) => folder.put_new(relative, &bytes),
+            Home::Bucket(bucket) => bucket.put_new(self.path(relative), bytes).await,
+        }
     }
 
     /// Begins a file whose bytes come piece by piece; its name must never have been used.
     pub async fn upload(&self, relative: String) -> Result<Upload> {
-        let file = local::create(&self.folder.join(&relative));
-        let file = file.map_err(|error| self.failed("write", &relative, error))?;
-        Ok(Upload { file, relative, storage: self.clone(), size: 0 })
+        match &self.home {
+            Home::Folder(folder) => folder.upload(relative).map(Upload::File),
+            Home::Bucket(bucket) => Ok(Upload::Object(bucket.upload(self.path(&relative)))),
+        }
     }
 
-    /// Copies an object inside the store; a copy that is there already is the same one.
-    pub async fn copy_new(&self, from: &str, to: &str) -> Result<()> {
-        let linked = local::link(&self.folder.join(from), &self.folder.join(to));
-        linked.map_err(|error| self.failed("link", to, error))
+    /// Copies an object of `size` bytes inside the store; a copy that is there already is the same one.
+    pub async fn copy_new(&self, from: &str, to: &str, size: u64) -> Result<()> {
+        match &self.home {
+            Home::Folder(folder) => folder.link(from, to),
+            Home::Bucket(bucket) => bucket.copy(self.path(from), self.path(to), size).await,
+        }
     }
 
     /// Answers when everything that was written before the call is on stable storage. Cheap when many call at once.
     pub async fn flush(&self) -> Result<()> {
-        self.durability.flush().await.map_err(|error| self.failed("flush", "", error))
+        match &self.home {
+            Home::Folder(folder) => folder.flush().await,
+            // What a bucket has answered is there for good.
+            Home::Bucket(_) => Ok(()),
+        }
     }
 
     /// The whole of a small object.
     pub async fn get(&self, relative: &str) -> Result<Bytes> {
-        let failed = |error| self.failed("read", relative, error);
-        self.store.get(&self.path(relative)).await.map_err(failed)?.bytes().await.map_err(failed)
+        match &self.home {
+            Home::Folder(folder) => {
+                let failed = |error| folder.failed("read", relative, error);
+                self.store.get(&self.path(relative)).await.map_err(failed)?.bytes().await.map_err(failed)
+            }
+            Home::Bucket(bucket) => bucket.get(&self.path(relative)).await,
+        }
     }
 
     /// Paths, relative to the root, of all objects below the folder `relative`; none where there is no such folder.
     pub async fn list(&self, relative: &str) -> Result<Vec<String>> {
-        self.store
-            .list(Some(&self.path(relative)))
-            .map_ok(|object| {
-                let parts = object.location.prefix_match(&self.root);
-                parts.map(|parts| parts.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/"))
-            })
-            .try_filter_map(|path| std::future::ready(Ok(path)))
-            .try_collect()
-            .await
-            .map_err(|error| self.failed("list", relative, error))
+        let found = self.store.list(Some(&self.path(relative))).map_ok(|object| self.relative(&object.location));
+        found.try_filter_map(|path| std::future::ready(Ok(path))).try_collect().await.map_err(|error| {
+            match &self.home {
+                Home::Folder(folder) => folder.failed("list", relative, error),
+                Home::Bucket(bucket) => bucket.failed(s3::errors::Action::List, &self.path(relative), error),
+            }
+        })
     }
 
     /// Whether anything lies in the folder `relative`.
     pub async fn has_any(&self, relative: &str) -> Result<bool> {
-        local::has_any(&self.folder.join(relative)).map_err(|error| self.failed("list", relative, error))
+        match &self.home {
+            Home::Folder(folder) => folder.has_any(relative),
+            Home::Bucket(bucket) => bucket.has_any(&self.path(relative)).await,
+        }
     }
 
-    /// Removes an object; one that is not there is removed already.
-    pub async fn delete(&self, relative: &str) -> Result<()> {
-        match self.store.delete(&self.path(relative)).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(self.failed("delete", relative, error)),
+    /// Removes objects; one that is not there is removed already.
+    pub async fn delete(&self, relative: &[String]) -> Result<()> {
+        match &self.home {
+            Home::Folder(folder) => {
+                for path in relative {
+                    match self.store.delete(&self.path(path)).await {
+                        Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+                        Err(error) => return Err(folder.failed("delete", path, error)),
+                    }
+                }
+                Ok(())
+            }
+            Home::Bucket(bucket) => bucket.delete(relative.iter().map(|path| self.path(path)).collect()).await,
         }
     }
 
     /// The names of the folders in the folder `relative`.
-    pub fn folders(&self, relative: &str) -> Vec<String> {
-        let entries = std::fs::read_dir(self.folder.join(relative)).into_iter().flatten().flatten();
-        let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-        folders.filter_map(|folder| folder.file_name().into_string().ok()).collect()
+    pub async fn folders(&self, relative: &str) -> Result<Vec<String>> {
+        match &self.home {
+            Home::Folder(folder) => Ok(folder.folders(relative)),
+            Home::Bucket(bucket) => bucket.folders(&self.path(relative)).await,
+        }
     }
 
     /// Removes the folder `relative` and the folders in it where they are empty; a bucket has no folders.
     pub fn remove_empty_folder(&self, relative: &str) {
-        local::remove_empty_folders(&self.folder.join(relative));
-    }
-
-    /// Turns a storage's error into ours: what a user can mend is told apart from what may pass.
-    fn failed(&self, verb: &str, relative: &str, error: impl std::error::Error + Send + Sync + 'static) -> Error {
-        use std::io::ErrorKind::{
-            CrossesDevices, NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
-            Unsupported,
-        };
-        let (kind, why) = match io_kind(&error) {
-            Some(PermissionDenied) => (Kind::Config, "this program may not: check the folder's owner and rights"),
-            Some(StorageFull | QuotaExceeded) => (Kind::Config, "the disk is full: free some space"),
-            Some(ReadOnlyFilesystem) => (Kind::Config, "the disk is mounted read-only"),
-            Some(NotADirectory) => (Kind::Config, "a file is in the way of a folder"),
-            Some(CrossesDevices | Unsupported) => {
-                (Kind::Config, "all of local_path has to lie on one file system, which has to know hard links")
-            }
-            _ => (Kind::Transient, "see the internal message for the cause"),
-        };
-        Error::new(kind, format!("Could not {verb} {}: {why}.", self.shown(relative))).with_source(error)
-    }
-}
-
-/// The kind of the first I/O error among an error and its causes.
-fn io_kind(error: &(dyn std::error::Error + 'static)) -> Option<std::io::ErrorKind> {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if let Some(io) = error.downcast_ref::<std::io::Error>() {
-            return Some(io.kind());
+        if let Home::Folder(folder) = &self.home {
+            folder.remove_empty_folder(relative);
         }
-        cause = error.source();
     }
-    None
+
+    /// Tries everything that a sync will ask of the storage, below the folder `relative`, which nobody else uses; the error
+    /// lists all that is in the way. A folder on a disk has no rights beyond those that a sync shows at once.
+    pub async fn probe(&self, relative: &str) -> Result<()> {
+        match &self.home {
+            Home::Folder(_) => Ok(()),
+            Home::Bucket(bucket) => bucket.probe(&self.path(relative)).await,
+        }
+    }
+
+    /// Gives up every upload below the folder `relative` that was begun and never ended, of names with `part` in them.
+    pub async fn remove_unfinished(&self, relative: &str, part: &str) -> Result<()> {
+        match &self.home {
+            Home::Folder(_) => Ok(()),
+            Home::Bucket(bucket) => bucket.remove_unfinished(&self.path(relative), part).await,
+        }
+    }
+
+    /// Whether a copy of an object of `size` bytes is an upload that can be left unfinished.
+    pub fn copies_in_parts(&self, size: u64) -> bool {
+        matches!(self.home, Home::Bucket(_)) && size > bucket::COPIED_AT_ONCE
+    }
 }
 
 /// A file on its way into the store.
-pub struct Upload {
-    file: File,
-    relative: String,
-    storage: Storage,
-    size: u64,
+pub enum Upload {
+    /// Into a folder.
+    File(local::FileUpload),
+    /// Into a bucket.
+    Object(bucket::ObjectUpload),
 }
 
 impl Upload {
-    /// Sends the next bytes.
+    /// Sends the next bytes; waits where the store is slower than whoever writes.
     pub async fn write(&mut self, bytes: Vec<u8>) -> Result<()> {
-        self.size += bytes.len() as u64;
-        self.file.write_all(&bytes).map_err(|error| self.storage.failed("write", &self.relative, error))
+        match self {
+            Self::File(file) => file.write(&bytes),
+            Self::Object(object) => object.write(bytes).await,
+        }
     }
 
     /// Ends the file; it is there, whole, when this answers with its size in bytes.
     pub async fn finish(self) -> Result<u64> {
-        Ok(self.size)
+        match self {
+            Self::File(file) => Ok(file.size()),
+            Self::Object(object) => object.finish().await,
+        }
     }
 
     /// Gives the file up: nothing of it stays.
     pub async fn abort(self) {
-        if let Err(error) = self.storage.delete(&self.relative).await {
-            tracing::warn!("{}", error.internal_message());
+        match self {
+            Self::File(file) => file.abort(),
+            Self::Object(object) => object.abort().await,
         }
     }
 }

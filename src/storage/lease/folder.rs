@@ -1,8 +1,8 @@
-//! The lease of a sync: who is alive and who is dead is known, not guessed.
+//! A lease on disk: a lock on the file `sync.lock` in the sync's staging folder.
 //!
-//! A sync holds a lock on the file `sync.lock` in its staging folder for as long as its process lives; the operating
-//! system gives the lock back when the process ends, however it ends. Whoever gets the lock of another sync's folder
-//! therefore knows that it is dead, and holds the only right to clear it away.
+//! The process holds it for as long as it lives; the operating system gives the lock back when the process ends, however
+//! it ends. Whoever gets the lock of another sync's folder therefore knows that it is dead, and holds the only right to
+//! clear it away.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -10,36 +10,33 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::Storage;
-use super::local::is_temporary;
+use super::KEPT;
 use crate::error::{Error, Result};
 
 const LOCK: &str = "sync.lock";
-/// Written when a folder is left on purpose: its sync has ended, and its user asked to keep what it staged.
-const KEPT: &str = "sync.kept";
 /// A folder without a lock file is one that is being made just now, or one whose maker died at that moment.
 const NEWBORN: Duration = Duration::from_secs(600);
 
-/// The right to a staging folder.
-pub struct Lease {
-    sync: Uuid,
+/// The right to a staging folder on disk.
+pub(super) struct FolderLease {
+    pub(super) sync: Uuid,
     folder: PathBuf,
     _lock: Option<File>,
 }
 
-impl Lease {
-    /// Makes a staging folder with an id from `new_id` and takes its lease.
-    pub fn begin(storage: &Storage, mut new_id: impl FnMut() -> Uuid) -> Result<Self> {
+impl FolderLease {
+    /// Makes a staging folder in `root` with an id from `new_id` and takes its lease.
+    pub(super) fn begin(root: &Path, mut new_id: impl FnMut() -> Uuid) -> Result<Self> {
         let failed = |error: std::io::Error| {
             Error::config(format!(
                 "No staging folder could be made in {}: {error}. Check that this program may write there.",
-                storage.shown
+                root.display()
             ))
             .with_source(error)
         };
         loop {
             let sync = new_id();
-            let folder = storage.folder.join(sync.to_string());
+            let folder = root.join(sync.to_string());
             std::fs::create_dir_all(&folder).map_err(failed)?;
             let lock = File::create(folder.join(LOCK)).map_err(failed)?;
             let ours = lock.try_lock().is_ok() && folder.join(LOCK).exists();
@@ -50,18 +47,14 @@ impl Lease {
     }
 
     /// The folders of all syncs that died, each with its lease taken, and how many syncs live.
-    pub fn take_dead(storage: &Storage) -> Result<(Vec<Self>, usize)> {
+    pub(super) fn take_dead(root: &Path) -> Result<(Vec<Self>, usize)> {
         let failed = |error: std::io::Error| {
-            Error::config(format!("{} could not be listed: {error}.", storage.shown)).with_source(error)
+            Error::config(format!("{} could not be listed: {error}.", root.display())).with_source(error)
         };
         let (mut dead, mut alive) = (Vec::new(), 0);
-        for entry in std::fs::read_dir(&storage.folder).map_err(failed)? {
+        for entry in std::fs::read_dir(root).map_err(failed)? {
             let entry = entry.map_err(failed)?;
-            let name = entry.file_name();
-            let Some(sync) = name.to_str().filter(|name| name.len() == 36).and_then(|name| Uuid::parse_str(name).ok())
-            else {
-                continue;
-            };
+            let Some(sync) = entry.file_name().to_str().and_then(super::sync_of) else { continue };
             match state_of(&entry.path()) {
                 State::Dead(lock) => dead.push(Self { sync, folder: entry.path(), _lock: lock }),
                 State::Alive => alive += 1,
@@ -71,13 +64,8 @@ impl Lease {
         Ok((dead, alive))
     }
 
-    /// The sync's id, which is its staging folder's name.
-    pub fn sync(&self) -> Uuid {
-        self.sync
-    }
-
-    /// Removes the staging folder and all that is in it; the lock goes last, so that a kill half-way is found again.
-    pub fn remove(self) -> Result<()> {
+    /// Removes the folder and all that is in it; the lock goes last, so that a kill half-way is found again.
+    pub(super) fn remove(self) -> Result<()> {
         let removed = remove_contents(&self.folder).and_then(|()| {
             remove_file_if_there(&self.folder.join(LOCK))?;
             std::fs::remove_dir(&self.folder)
@@ -88,27 +76,12 @@ impl Lease {
         })
     }
 
-    /// Leaves the staging folder where it is, marked so that no later sync sweeps it.
-    pub fn keep(self) -> Result<()> {
+    /// Leaves the folder where it is, marked so that no later sync sweeps it.
+    pub(super) fn keep(self) -> Result<()> {
         let kept = File::create(self.folder.join(KEPT)).and_then(|_| remove_file_if_there(&self.folder.join(LOCK)));
         kept.map_err(|error| {
             Error::transient(format!("The staging folder {} could not be marked.", self.folder.display()))
                 .with_source(error)
-        })
-    }
-
-    /// The files that somebody is writing in the folder `relative`, or was when he was killed.
-    pub fn temporaries(storage: &Storage, relative: &str) -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(storage.folder.join(relative)).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path()).filter(|path| is_temporary(path)).collect()
-    }
-
-    /// Removes such files.
-    pub fn remove_temporaries(files: &[PathBuf]) -> Result<()> {
-        files.iter().try_for_each(|file| {
-            remove_file_if_there(file).map_err(|error| {
-                Error::transient(format!("{} could not be removed.", file.display())).with_source(error)
-            })
         })
     }
 }
@@ -154,7 +127,7 @@ fn remove_contents(folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn remove_file_if_there(path: &Path) -> std::io::Result<()> {
+pub(super) fn remove_file_if_there(path: &Path) -> std::io::Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
@@ -164,31 +137,30 @@ fn remove_file_if_there(path: &Path) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::StorageSettings;
 
     #[test]
     fn only_the_dead_are_found_and_what_was_kept_stays() -> Result<(), Box<dyn std::error::Error>> {
         let root = tempfile::tempdir()?;
-        let storage = Storage::open(&StorageSettings::Local { path: root.path().into() })?;
-        let alive = Lease::begin(&storage, Uuid::now_v7)?;
-        let kept = Lease::begin(&storage, Uuid::now_v7)?;
+        let root = root.path();
+        let alive = FolderLease::begin(root, Uuid::now_v7)?;
+        let kept = FolderLease::begin(root, Uuid::now_v7)?;
         let kept_folder = kept.folder.clone();
         kept.keep()?;
-        let died = Lease::begin(&storage, Uuid::now_v7)?;
-        let dead_sync = died.sync();
+        let died = FolderLease::begin(root, Uuid::now_v7)?;
+        let dead_sync = died.sync;
         std::fs::create_dir_all(died.folder.join("users"))?;
         drop(died);
-        std::fs::create_dir(root.path().join(Uuid::now_v7().to_string()))?;
-        std::fs::create_dir(root.path().join("public"))?;
+        std::fs::create_dir(root.join(Uuid::now_v7().to_string()))?;
+        std::fs::create_dir(root.join("public"))?;
 
-        let (dead, living) = Lease::take_dead(&storage)?;
+        let (dead, living) = FolderLease::take_dead(root)?;
         assert_eq!(living, 2, "one holds its lease, one folder is too young to tell");
-        assert_eq!(dead.iter().map(Lease::sync).collect::<Vec<_>>(), [dead_sync]);
-        assert!(Lease::take_dead(&storage)?.0.is_empty(), "one sweeper at a time");
+        assert_eq!(dead.iter().map(|lease| lease.sync).collect::<Vec<_>>(), [dead_sync]);
+        assert!(FolderLease::take_dead(root)?.0.is_empty(), "one sweeper at a time");
         for lease in dead {
             lease.remove()?;
         }
-        assert!(!root.path().join(dead_sync.to_string()).exists());
+        assert!(!root.join(dead_sync.to_string()).exists());
         assert!(kept_folder.exists() && alive.folder.exists());
         Ok(())
     }

@@ -1,0 +1,43 @@
+//! The bed: the program against a real S3 server, also where the way to it is bad.
+//!
+//! `server` starts the server, `place` gives each test a bucket, `proxy` goes wrong on demand. The cases of the folder
+//! above run here once more, in buckets; the files of this folder are about what only a bucket has.
+//!
+//!     TEST_S3="$(integration_tests/s3/server)" cargo test --locked --test s3
+
+// A test that cannot go on says so by panicking; `clippy.toml` allows that inside test functions only, and most of
+// the code here is their helpers.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+// The cases and helpers that are shared with the folder above are not all used here.
+#![allow(dead_code)]
+
+#[path = "../append_and_overwrite.rs"]
+mod append_and_overwrite;
+#[path = "../conformance.rs"]
+mod conformance;
+#[path = "../generations.rs"]
+mod generations;
+#[path = "../messages.rs"]
+mod messages;
+#[path = "../program.rs"]
+mod program;
+#[path = "../side_by_side.rs"]
+mod side_by_side;
+#[path = "../states.rs"]
+mod states;
+#[path = "../states_of_all.rs"]
+mod states_of_all;
+#[path = "../stops.rs"]
+mod stops;
+#[path = "../table.rs"]
+mod table;
+
+mod faults;
+mod kills;
+mod neighbours;
+mod paths;
+mod place;
+mod proxy;
+mod readers;
+mod refusals;
+mod server;

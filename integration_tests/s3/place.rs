@@ -1,0 +1,100 @@
+//! Where the tables of a test lie: a bucket of its own. The server keeps a bucket as a folder, so that tests look at
+//! what is in it as they do for a folder.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::server::{ROOT, Server, server};
+
+/// What the program is told through its environment: a request that cannot succeed is given up soon, and what a machine
+/// in a cloud would say of itself is not asked for.
+pub const ENVIRONMENT: [(&str, &str); 2] =
+    [("DESTINATION_DATABRICKS_RETRY_MS", "20000"), ("AWS_EC2_METADATA_DISABLED", "true")];
+/// The folder inside the bucket that holds everything.
+const PATH: &str = "lakes/one";
+
+/// A bucket for tables.
+pub struct Place {
+    server: &'static Server,
+    bucket: String,
+    path: String,
+}
+
+impl Place {
+    /// A new bucket.
+    pub fn new(_sandbox: &Path) -> Self {
+        Self::at(PATH)
+    }
+
+    /// A new bucket whose tables lie below `path`.
+    pub fn at(path: &str) -> Self {
+        let place = Self { server: server(), bucket: uuid::Uuid::now_v7().to_string(), path: path.to_owned() };
+        std::fs::create_dir_all(place.lake()).unwrap();
+        let owner = json!({"Owner": ROOT.0, "Grantees": [
+            {"Permission": "FULL_CONTROL", "Access": ROOT.0, "Type": "CanonicalUser"},
+        ]});
+        place.attribute("user.acl", &owner.to_string());
+        place.attribute("user.ownership", "BucketOwnerEnforced");
+        place
+    }
+
+    /// The folder in which all that is written can be looked at.
+    pub fn lake(&self) -> PathBuf {
+        self.bucket_folder().join(self.path.trim_matches('/'))
+    }
+
+    /// The folder that is the bucket.
+    pub fn bucket_folder(&self) -> PathBuf {
+        self.server.root().join(&self.bucket)
+    }
+
+    /// The bucket's name.
+    pub fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    /// `data_source` of the configuration.
+    pub fn source(&self) -> Value {
+        self.source_through(&self.server.endpoint())
+    }
+
+    /// `data_source` for the same bucket by the address `endpoint`.
+    pub fn source_through(&self, endpoint: &str) -> Value {
+        json!({
+            "data_source_type": "S3_STORAGE", "s3_bucket_name": self.bucket, "s3_bucket_path": self.path,
+            "s3_bucket_region": self.server.region(), "s3_endpoint": endpoint,
+            "s3_access_key_id": ROOT.0, "s3_secret_access_key": ROOT.1,
+        })
+    }
+
+    /// The keys of unfinished multipart uploads, as far as the server's folder tells: their number.
+    pub fn unfinished_uploads(&self) -> usize {
+        let folders = |folder: &Path| -> Vec<PathBuf> {
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+        };
+        folders(&self.bucket_folder().join(".sgwtmp/multipart")).iter().map(|object| folders(object).len()).sum()
+    }
+
+    /// Lets the user [`super::server::LIMITED`] do `actions` in this bucket and nothing else.
+    pub fn allow(&self, actions: &[&str]) {
+        let resources = [format!("arn:aws:s3:::{}", self.bucket), format!("arn:aws:s3:::{}/*", self.bucket)];
+        let policy = json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"AWS": [super::server::LIMITED.0]}, "Action": actions, "Resource": resources,
+        }]});
+        self.attribute("user.policy", &policy.to_string());
+    }
+
+    /// The server keeps what it knows of a bucket in extended attributes of its folder.
+    fn attribute(&self, name: &str, value: &str) {
+        rustix::fs::setxattr(self.bucket_folder(), name, value.as_bytes(), rustix::fs::XattrFlags::empty()).unwrap();
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // A test's bucket may be large; what the server still does in it is nobody's any more.
+        let _ = std::fs::remove_dir_all(self.bucket_folder());
+    }
+}

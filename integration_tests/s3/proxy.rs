@@ -1,0 +1,394 @@
+//! A proxy in front of the server that goes wrong on demand, and counts.
+//!
+//! Requests are signed with the host they are sent to, so the proxy forwards their bytes as they came and the server
+//! sees the proxy's address: that is what it checks. Each request is read whole, looked up in the rules, forwarded or not,
+//! and its answer given back or not. A connection is a thread.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Error, Result, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// What a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// An object's bytes, or whether it is there.
+    Get,
+    /// A list of objects.
+    List,
+    /// A whole object.
+    Put,
+    /// A copy inside the store.
+    Copy,
+    /// The beginning of a multipart upload.
+    Begin,
+    /// A part of one.
+    Part,
+    /// Its end.
+    Complete,
+    /// The removal of its parts.
+    Abort,
+    /// A list of unfinished uploads.
+    ListUploads,
+    /// The removal of objects, one or many.
+    Delete,
+    /// Anything else.
+    Other,
+}
+
+/// A request, as far as rules look at it.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// What it is for.
+    pub action: Action,
+    /// The path and the query, as they came.
+    pub target: String,
+}
+
+impl Request {
+    /// Whether it writes a commit of a final table's log.
+    pub fn is_commit(&self) -> bool {
+        // A staging folder lies below a sync's id, which has dashes.
+        self.action == Action::Put && self.target.contains("/_delta_log/") && self.target.contains("/default/")
+    }
+}
+
+/// What goes wrong.
+#[derive(Clone)]
+pub enum Fault {
+    /// Nothing is done; the connection ends.
+    Refuse,
+    /// Nothing is done; this status and S3 error code come back.
+    Answer(u16, &'static str),
+    /// The server does its work, and this status comes back.
+    DoneButAnswer(u16, &'static str),
+    /// The server does its work, and the connection ends.
+    DoneButCut,
+    /// The server gets half of the body.
+    HalfRequest,
+    /// Half of the answer's body comes back.
+    HalfAnswer,
+    /// A refusal because of a condition becomes a success, as if the condition had not been known.
+    Forgive,
+    /// The answer comes later.
+    Slow(Duration),
+    /// This is done, and the connection ends.
+    Instead(Arc<dyn Fn() + Send + Sync>),
+    /// This is done first, then all is well.
+    First(Arc<dyn Fn() + Send + Sync>),
+    /// All is well, and this is done before the answer goes back.
+    Then(Arc<dyn Fn() + Send + Sync>),
+}
+
+/// Which requests meet a fault.
+pub struct Rule {
+    which: Box<dyn Fn(&Request) -> bool + Send>,
+    skip: u32,
+    times: u32,
+    fault: Fault,
+}
+
+impl Rule {
+    /// Every request for which `which` holds meets `fault`.
+    pub fn every(which: impl Fn(&Request) -> bool + Send + 'static, fault: Fault) -> Self {
+        Self { which: Box::new(which), skip: 0, times: u32::MAX, fault }
+    }
+
+    /// The `nth` such request, from 1, and no other.
+    pub fn nth(nth: u32, which: impl Fn(&Request) -> bool + Send + 'static, fault: Fault) -> Self {
+        Self { skip: nth - 1, times: 1, ..Self::every(which, fault) }
+    }
+
+    /// Only so many of them.
+    pub fn times(self, times: u32) -> Self {
+        Self { times, ..self }
+    }
+}
+
+/// A proxy that runs until it is dropped.
+pub struct Proxy {
+    port: u16,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    server: u16,
+    rules: Mutex<Vec<Rule>>,
+    counts: Mutex<BTreeMap<Action, u64>>,
+    seen: Mutex<Vec<Request>>,
+    ended: AtomicBool,
+}
+
+impl Proxy {
+    /// A proxy for the server on the port `server` of the loopback.
+    pub fn start(server: u16, rules: Vec<Rule>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let shared = Arc::new(Shared {
+            server,
+            rules: Mutex::new(rules),
+            counts: Mutex::default(),
+            seen: Mutex::default(),
+            ended: AtomicBool::new(false),
+        });
+        let serving = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                if serving.ended.load(Ordering::Relaxed) {
+                    return;
+                }
+                let (Ok(client), shared) = (client, Arc::clone(&serving)) else { return };
+                // An error here is a client that has gone.
+                std::thread::spawn(move || drop(shared.serve(&client)));
+            }
+        });
+        Self { port, shared }
+    }
+
+    /// The address to give the program.
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Other rules from now on.
+    pub fn set(&self, rules: Vec<Rule>) {
+        *self.shared.rules.lock().unwrap() = rules;
+    }
+
+    /// How many requests of each kind there were.
+    pub fn counts(&self) -> BTreeMap<Action, u64> {
+        self.shared.counts.lock().unwrap().clone()
+    }
+
+    /// Every request so far.
+    pub fn seen(&self) -> Vec<Request> {
+        self.shared.seen.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.ended.store(true, Ordering::Relaxed);
+        // Wakes the thread that waits for a client.
+        drop(TcpStream::connect(("127.0.0.1", self.port)));
+    }
+}
+
+/// A request or an answer: its first line and headers as they came, and its body.
+struct Message {
+    head: Vec<u8>,
+    body: Vec<u8>,
+    ends_connection: bool,
+}
+
+impl Shared {
+    fn serve(&self, client: &TcpStream) -> Result<()> {
+        client.set_nodelay(true)?;
+        let mut from_client = BufReader::new(client);
+        let mut upstream: Option<BufReader<TcpStream>> = None;
+        while let Some(request) = read_message(&mut from_client, |_| Some(0), client)? {
+            let what = describe(&request.head);
+            let fault = self.note(&what);
+            let no_body = request.head.starts_with(b"HEAD ");
+            let mut answer = |body: &[u8]| -> Result<Message> {
+                let server = match upstream.take() {
+                    Some(server) => server,
+                    None => BufReader::new(TcpStream::connect(("127.0.0.1", self.server))?),
+                };
+                let server = upstream.insert(server);
+                server.get_ref().set_nodelay(true)?;
+                let mut bytes = request.head.clone();
+                bytes.extend_from_slice(body);
+                server.get_ref().write_all(&bytes)?;
+                if body.len() < request.body.len() {
+                    server.get_ref().shutdown(Shutdown::Both)?;
+                }
+                loop {
+                    let length = |status: u16| if no_body || status == 204 || status == 304 { Some(0) } else { None };
+                    let answer = read_message(server, length, client)?.ok_or_else(|| Error::other("no answer"))?;
+                    if !answer.head.starts_with(b"HTTP/1.1 1") {
+                        return Ok(answer);
+                    }
+                }
+            };
+            let answered = match fault {
+                None => answer(&request.body)?,
+                Some(Fault::Forgive) => {
+                    let answered = answer(&request.body)?;
+                    if answered.head.starts_with(b"HTTP/1.1 412") { forgiven() } else { answered }
+                }
+                Some(Fault::Slow(delay)) => {
+                    let answered = answer(&request.body)?;
+                    std::thread::sleep(delay);
+                    answered
+                }
+                Some(Fault::First(hook)) => {
+                    hook();
+                    answer(&request.body)?
+                }
+                Some(Fault::Then(hook)) => {
+                    let answered = answer(&request.body)?;
+                    hook();
+                    answered
+                }
+                Some(Fault::Instead(hook)) => {
+                    hook();
+                    return client.shutdown(Shutdown::Both);
+                }
+                Some(Fault::Refuse) => return client.shutdown(Shutdown::Both),
+                Some(Fault::Answer(status, code)) => error_answer(status, code),
+                Some(Fault::DoneButAnswer(status, code)) => {
+                    answer(&request.body)?;
+                    error_answer(status, code)
+                }
+                Some(Fault::DoneButCut) => {
+                    answer(&request.body)?;
+                    return client.shutdown(Shutdown::Both);
+                }
+                Some(Fault::HalfRequest) => {
+                    let half = request.body.len() / 2;
+                    // What the server answers to that is not for the client.
+                    drop(answer(request.body.get(..half).unwrap_or_default()));
+                    return client.shutdown(Shutdown::Both);
+                }
+                Some(Fault::HalfAnswer) => {
+                    let answered = answer(&request.body)?;
+                    let mut client = client;
+                    client.write_all(&answered.head)?;
+                    client.write_all(answered.body.get(..answered.body.len() / 2).unwrap_or_default())?;
+                    return client.shutdown(Shutdown::Both);
+                }
+            };
+            let mut client = client;
+            client.write_all(&answered.head)?;
+            client.write_all(&answered.body)?;
+            if answered.ends_connection || request.ends_connection {
+                return client.shutdown(Shutdown::Both);
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts the request and finds its fault: that of the first rule which is for it and not used up.
+    fn note(&self, request: &Request) -> Option<Fault> {
+        *self.counts.lock().unwrap().entry(request.action).or_default() += 1;
+        self.seen.lock().unwrap().push(request.clone());
+        for rule in self.rules.lock().unwrap().iter_mut().filter(|rule| (rule.which)(request)) {
+            if rule.skip > 0 {
+                rule.skip -= 1;
+            } else if rule.times > 0 {
+                rule.times -= 1;
+                return Some(rule.fault.clone());
+            }
+        }
+        None
+    }
+}
+
+fn forgiven() -> Message {
+    let head = b"HTTP/1.1 200 OK\r\nETag: \"0\"\r\nContent-Length: 0\r\n\r\n".to_vec();
+    Message { head, body: Vec::new(), ends_connection: false }
+}
+
+fn error_answer(status: u16, code: &str) -> Message {
+    let body = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>as the test wishes</Message></Error>"
+    );
+    let head = format!(
+        "HTTP/1.1 {status} Error\r\nContent-Type: application/xml\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    Message { head: head.into_bytes(), body: body.into_bytes(), ends_connection: true }
+}
+
+/// Reads one message; `None` where the connection ends before it. `length` says how long the body is when no header
+/// does, by the status of an answer; `None`: to the end of the connection.
+fn read_message(
+    from: &mut impl BufRead,
+    length: impl Fn(u16) -> Option<usize>,
+    client: &TcpStream,
+) -> Result<Option<Message>> {
+    let mut head = Vec::new();
+    let (mut size, mut chunked, mut ends_connection, mut expects) = (None, false, false, false);
+    loop {
+        let begin = head.len();
+        if from.read_until(b'\n', &mut head)? == 0 {
+            return if head.is_empty() { Ok(None) } else { Err(Error::other("cut in its head")) };
+        }
+        let line = String::from_utf8_lossy(&head[begin..]).trim().to_ascii_lowercase();
+        if line.is_empty() {
+            break;
+        }
+        match line.split_once(':').map(|(name, value)| (name, value.trim())) {
+            Some(("content-length", value)) => size = value.parse::<usize>().ok(),
+            Some(("transfer-encoding", value)) => chunked = value.contains("chunked"),
+            Some(("connection", value)) => ends_connection = value.contains("close"),
+            Some(("expect", _)) => expects = true,
+            _ => {}
+        }
+    }
+    if expects {
+        let mut client = client;
+        client.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+    }
+    let status = String::from_utf8_lossy(&head).split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+    let mut body = Vec::new();
+    let by_status = length(status);
+    if chunked {
+        read_chunks(from, &mut body)?;
+    } else if by_status == Some(0) && (status != 0 || size.is_none()) {
+        // An answer without a body whatever its headers say, or a request without one.
+    } else if let Some(size) = size {
+        body.resize(size, 0);
+        from.read_exact(&mut body)?;
+    } else if !(100..200).contains(&status) {
+        ends_connection = true;
+        from.read_to_end(&mut body)?;
+    }
+    Ok(Some(Message { head, body, ends_connection }))
+}
+
+/// Reads a chunked body as it is, chunk sizes and all.
+fn read_chunks(from: &mut impl BufRead, body: &mut Vec<u8>) -> Result<()> {
+    loop {
+        let begin = body.len();
+        from.read_until(b'\n', body)?;
+        let line = String::from_utf8_lossy(&body[begin..]).into_owned();
+        let size = line.trim().split(';').next().and_then(|size| usize::from_str_radix(size, 16).ok());
+        let size = size.ok_or_else(|| Error::other("no size of a chunk"))?;
+        if size == 0 {
+            // Trailers, and the empty line.
+            while from.read_until(b'\n', body)? > 2 {}
+            return Ok(());
+        }
+        let begin = body.len();
+        body.resize(begin + size + 2, 0);
+        from.read_exact(&mut body[begin..])?;
+    }
+}
+
+fn describe(head: &[u8]) -> Request {
+    let text = String::from_utf8_lossy(head);
+    let mut words = text.lines().next().unwrap_or_default().split(' ');
+    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let (_, query) = target.split_once('?').unwrap_or((target, ""));
+    let has = |name: &str| query.split('&').any(|part| part == name || part.starts_with(&format!("{name}=")));
+    let copies = text.lines().any(|line| line.to_ascii_lowercase().starts_with("x-amz-copy-source:"));
+    let action = match method {
+        "GET" if has("uploads") => Action::ListUploads,
+        "GET" if has("list-type") => Action::List,
+        "GET" | "HEAD" => Action::Get,
+        "PUT" if copies => Action::Copy,
+        "PUT" if has("partNumber") => Action::Part,
+        "PUT" => Action::Put,
+        "POST" if has("uploads") => Action::Begin,
+        "POST" if has("uploadId") => Action::Complete,
+        "POST" if has("delete") => Action::Delete,
+        "DELETE" if has("uploadId") => Action::Abort,
+        "DELETE" => Action::Delete,
+        _ => Action::Other,
+    };
+    Request { action, target: target.to_owned() }
+}

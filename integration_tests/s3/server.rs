@@ -1,0 +1,106 @@
+//! The S3 server of the bed: versitygw in front of a folder, started once for all tests, on a free port of the loopback.
+//!
+//! It checks signatures, regions and checksums, honours `If-None-Match`, lists unfinished uploads below a prefix, and
+//! allows and denies single actions by a bucket's policy. `TEST_S3` names its binary; `integration_tests/s3/server`
+//! builds it. Without `TEST_S3` there is no bed: the reason is printed and all tests here count as passed, unless this
+//! is the CI.
+
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tempfile::TempDir;
+
+/// Access key and secret of the user who may do everything.
+pub const ROOT: (&str, &str) = ("root-of-the-bed", "secret-of-the-bed-1234567890");
+/// Access key and secret of a user who may do what a bucket's policy says.
+pub const LIMITED: (&str, &str) = ("limited-in-the-bed", "secret-of-the-limited-0987654321");
+const REGION: &str = "eu-west-1";
+/// The server ends with its standard input, and so with this process, however that ends.
+const SCRIPT: &str = r#"
+"$1" --port "$2" --region "$3" --iam-dir "$4/users" --iam-cache-disable --keep-alive --quiet posix "$4/buckets" > "$4/log" 2>&1 < /dev/null &
+server=$!
+cat > /dev/null
+kill -9 $server
+wait
+rm -rf "$4"
+"#;
+
+/// A server that runs.
+pub struct Server {
+    port: u16,
+    folder: PathBuf,
+    _child: Child,
+}
+
+impl Server {
+    /// Its address.
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The region that its buckets are in.
+    pub fn region(&self) -> &'static str {
+        REGION
+    }
+
+    /// The folder that holds its buckets.
+    pub fn root(&self) -> PathBuf {
+        self.folder.join("buckets")
+    }
+
+    fn start(binary: &Path) -> Self {
+        let folder = TempDir::new().unwrap().keep();
+        std::fs::create_dir(folder.join("buckets")).unwrap();
+        std::fs::create_dir(folder.join("users")).unwrap();
+        let limited = json!({"access": LIMITED.0, "secret": LIMITED.1, "role": "user"});
+        let users = json!({"accessAccounts": {LIMITED.0: limited}});
+        std::fs::write(folder.join("users/users.json"), users.to_string()).unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut child = Command::new("sh")
+            .args(["-c", SCRIPT, "sh"])
+            .arg(binary)
+            .arg(format!("127.0.0.1:{port}"))
+            .arg(REGION)
+            .arg(&folder)
+            .env("ROOT_ACCESS_KEY", ROOT.0)
+            .env("ROOT_SECRET_KEY", ROOT.1)
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            if Instant::now() > deadline {
+                let said = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
+                drop(child.stdin.take());
+                panic!("the S3 server does not answer; it said: {said}");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Self { port, folder, _child: child }
+    }
+}
+
+/// The one server of this process. Ends the process well, with a printed reason, where there can be none.
+pub fn server() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        let Some(binary) = std::env::var_os("TEST_S3").filter(|named| !named.is_empty()) else {
+            let reason = "TEST_S3 names no S3 server: TEST_S3=\"$(integration_tests/s3/server)\" cargo test --test s3";
+            assert!(std::env::var_os("CI").is_none(), "{reason}");
+            // Past the test harness, which would otherwise keep it to itself.
+            let _ = writeln!(std::io::stderr(), "skipped: all tests with an S3 server: {reason}");
+            std::process::exit(0);
+        };
+        Server::start(Path::new(&binary))
+    })
+}

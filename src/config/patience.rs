@@ -1,0 +1,53 @@
+//! How long this program waits for a store and for other syncs. No user sets it; a test that cannot wait for ten minutes does.
+//!
+//! Read from the environment, so that the documented configuration stays free of it: `DESTINATION_DATABRICKS_` and
+//! `LEASE_AGE_MS`, `LEASE_RENEWAL_MS`, `RETRY_MS`.
+
+use std::time::Duration;
+
+/// What bounds the waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// A lease that has not been rewritten for so long belongs to a dead sync.
+    pub lease_age: Duration,
+    /// The time between two rewrites.
+    pub lease_renewal: Duration,
+    /// How long a request is repeated. Less than a third of the lease's age: no commit may outlive a lease.
+    pub retry: Duration,
+}
+
+impl Patience {
+    pub(super) fn read() -> Self {
+        Self::from_settings(|name| std::env::var(format!("DESTINATION_DATABRICKS_{name}")).ok())
+    }
+
+    fn from_settings(get: impl Fn(&str) -> Option<String>) -> Self {
+        let time = |name, default| {
+            let set = get(name).and_then(|text| text.trim().parse().ok()).filter(|set| *set > 0);
+            Duration::from_millis(set.unwrap_or(default))
+        };
+        let lease_age = time("LEASE_AGE_MS", 600_000);
+        Self {
+            lease_age,
+            lease_renewal: time("LEASE_RENEWAL_MS", 60_000).min(lease_age / 4),
+            retry: time("RETRY_MS", 180_000).min(lease_age / 3),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_can_be_shortened_and_stays_in_proportion() {
+        let usual = Patience::from_settings(|_| None);
+        assert_eq!([usual.lease_age, usual.lease_renewal, usual.retry].map(|time| time.as_secs()), [600, 60, 180]);
+        let short = Patience::from_settings(|name| (name == "LEASE_AGE_MS").then(|| "6000".to_owned()));
+        assert_eq!(
+            [short.lease_age, short.lease_renewal, short.retry].map(|time| time.as_millis()),
+            [6000, 1500, 2000]
+        );
+        assert_eq!(Patience::from_settings(|_| Some("never".to_owned())), usual);
+    }
+}

@@ -1,0 +1,168 @@
+//! A bucket as storage: the verbs of [`Storage`](super::Storage) as requests, as few as possible: they cost money and time.
+//!
+//! Bytes go through an object store; what that has no verb for (unfinished uploads, copies of more than 5 GB) is asked of
+//! [`Remote`], which each kind of bucket has its own of. All uploads together have a bounded number of bytes on their way.
+
+mod careful;
+mod lifeline;
+mod probe;
+mod upload;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::{StreamExt, TryStreamExt, stream};
+use object_store::multipart::MultipartStore;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode};
+use tokio::sync::Semaphore;
+
+use self::careful::Careful;
+pub(super) use self::careful::again;
+pub(super) use self::lifeline::Lifeline;
+pub use self::upload::ObjectUpload;
+use super::s3::errors::{Action, Answer, Place};
+use super::{Home, Put, Storage};
+use crate::config::{Patience, Tuning};
+use crate::error::{Error, Result};
+
+/// All uploads together have this part of the memory limit on its way, but at least three parts of a file.
+const UPLOAD_SHARE: usize = 16;
+/// Files in a bucket that may be open at the same time; each keeps up to a part in memory.
+const OPEN_FILES: usize = 6;
+/// Requests that carry no file and are made at the same time.
+const REQUESTS: usize = 64;
+/// Larger objects are copied in parts: a store copies 5 GB at once at most, and takes its time for it.
+pub(super) const COPIED_AT_ONCE: u64 = 1 << 30;
+
+/// What a bucket can do beyond what an object store does.
+pub(super) trait Remote: Send + Sync {
+    /// Copies an object larger than a single request copies.
+    fn copy_large<'a>(&'a self, from: &'a Path, to: &'a Path, size: u64) -> BoxFuture<'a, Result<()>>;
+
+    /// Gives up all uploads below `folder` that were begun and never ended, of names with `part` in them.
+    fn remove_unfinished<'a>(&'a self, folder: &'a Path, part: &'a str) -> BoxFuture<'a, Result<()>>;
+}
+
+/// A bucket.
+pub(super) struct Bucket {
+    pub(super) store: Arc<dyn ObjectStore>,
+    parts: Arc<dyn MultipartStore>,
+    remote: Option<Box<dyn Remote>>,
+    place: Place,
+    pub(super) patience: Patience,
+    pub(super) lifeline: Arc<Lifeline>,
+    /// A permit is a byte on its way.
+    sending: Arc<Semaphore>,
+    sent_at_once: usize,
+    requests: Semaphore,
+}
+
+/// Makes a storage of a bucket; `root` is the folder below which everything lies.
+pub(super) fn open<S: ObjectStore + MultipartStore>(
+    store: Arc<S>,
+    remote: Option<Box<dyn Remote>>,
+    place: Place,
+    root: Path,
+    tuning: &Tuning,
+) -> Storage {
+    let lifeline = Arc::new(Lifeline::new(tuning.patience.lease_age));
+    let careful =
+        Careful::new(Arc::clone(&store) as Arc<dyn ObjectStore>, tuning.patience.retry, Arc::clone(&lifeline));
+    let parts: Arc<dyn MultipartStore> = store;
+    let store: Arc<dyn ObjectStore> = Arc::new(careful);
+    let sent_at_once = (tuning.memory_limit / UPLOAD_SHARE).clamp(3 * upload::SMALLEST_PART, 1 << 30);
+    let shown = match root.as_ref() {
+        "" => format!("s3://{}", place.bucket),
+        path => format!("s3://{}/{path}", place.bucket),
+    };
+    let bucket = Bucket {
+        store: Arc::clone(&store),
+        parts,
+        remote,
+        place,
+        patience: tuning.patience,
+        lifeline,
+        sending: Arc::new(Semaphore::new(sent_at_once)),
+        sent_at_once,
+        requests: Semaphore::new(REQUESTS),
+    };
+    Storage { store, root, shown: shown.into(), home: Home::Bucket(Arc::new(bucket)) }
+}
+
+impl Bucket {
+    pub(super) fn open_files(&self) -> usize {
+        OPEN_FILES
+    }
+
+    pub(super) async fn put_new(&self, path: Path, bytes: Vec<u8>) -> Result<Put> {
+        self.lifeline.ensure_held()?;
+        let _turn = self.requests.acquire().await;
+        match self.store.put_opts(&path, bytes.into(), PutMode::Create.into()).await {
+            Ok(_) => Ok(Put::Created),
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(Put::Exists),
+            Err(error) => Err(self.failed(Action::Put, &path, error)),
+        }
+    }
+
+    /// Writes an object, whatever was there before.
+    pub(super) async fn put(&self, path: &Path, bytes: Bytes) -> Result<()> {
+        let put = self.store.put_opts(path, bytes.into(), PutMode::Overwrite.into()).await;
+        put.map(|_| ()).map_err(|error| self.failed(Action::Put, path, error))
+    }
+
+    pub(super) fn upload(self: &Arc<Self>, path: Path) -> ObjectUpload {
+        ObjectUpload::new(Arc::clone(self), path)
+    }
+
+    pub(super) async fn copy(&self, from: Path, to: Path, size: u64) -> Result<()> {
+        let _turn = self.requests.acquire().await;
+        match &self.remote {
+            Some(remote) if size > COPIED_AT_ONCE => remote.copy_large(&from, &to, size).await,
+            _ => self.store.copy(&from, &to).await.map_err(|error| self.failed(Action::Copy, &to, error)),
+        }
+    }
+
+    pub(super) async fn get(&self, path: &Path) -> Result<Bytes> {
+        let _turn = self.requests.acquire().await;
+        let got = again(self.patience.retry, || async move { self.store.get(path).await?.bytes().await });
+        got.await.map_err(|error| self.failed(Action::Get, path, error))
+    }
+
+    /// Whether anything lies below `folder`: the first page of a listing says it.
+    pub(super) async fn has_any(&self, folder: &Path) -> Result<bool> {
+        let _turn = self.requests.acquire().await;
+        let first = self.store.list(Some(folder)).try_next().await;
+        first.map(|first| first.is_some()).map_err(|error| self.failed(Action::List, folder, error))
+    }
+
+    pub(super) async fn delete(&self, paths: Vec<Path>) -> Result<()> {
+        let Some(first) = paths.first().cloned() else { return Ok(()) };
+        let gone = self.store.delete_stream(stream::iter(paths).map(Ok).boxed());
+        let gone = gone.try_for_each(|_| std::future::ready(Ok(()))).await;
+        match gone {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(self.failed(Action::Delete, &first, error)),
+        }
+    }
+
+    pub(super) async fn folders(&self, folder: &Path) -> Result<Vec<String>> {
+        let listed = self.store.list_with_delimiter(Some(folder)).await;
+        let listed = listed.map_err(|error| self.failed(Action::List, folder, error))?;
+        Ok(listed.common_prefixes.iter().filter_map(|path| path.filename().map(ToOwned::to_owned)).collect())
+    }
+
+    pub(super) async fn remove_unfinished(&self, folder: &Path, part: &str) -> Result<()> {
+        match &self.remote {
+            Some(remote) => remote.remove_unfinished(folder, part).await,
+            None => Ok(()),
+        }
+    }
+
+    /// What an error of the store means to a user.
+    pub(super) fn failed(&self, action: Action, path: &Path, error: object_store::Error) -> Error {
+        let (kind, sentence) = Answer::of(&error).explain(action, &self.place, path.as_ref());
+        Error::new(kind, sentence).with_source(error)
+    }
+}

@@ -1,0 +1,204 @@
+//! A file on its way into a bucket: one put if it is small, else parts that are sent in the background.
+//!
+//! Bytes wait here until they make a part; a part then waits for its turn among all uploads' parts, and whoever writes
+//! waits with it: a slow store slows reading. Parts are sent at the same time, in any order, and each may be repeated. All
+//! parts of one size have the same length, as some stores ask; after every thousand they double, so that the ten
+//! thousand that a store allows make the largest object it takes, 5 TiB.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use object_store::multipart::PartId;
+use object_store::path::Path;
+use object_store::{MultipartId, ObjectStoreExt, PutMode, PutPayload, Result as StoreResult};
+use tokio::task::JoinSet;
+
+use super::{Bucket, again};
+use crate::error::{Error, Result};
+use crate::storage::s3::errors::Action;
+
+/// Length of the first parts. No part but the last may be shorter than 5 MiB.
+pub(super) const SMALLEST_PART: usize = 6 << 20;
+/// Parts of one length.
+const PARTS_OF_ONE_LENGTH: usize = 1000;
+
+/// A file on its way.
+pub struct ObjectUpload {
+    bucket: Arc<Bucket>,
+    path: Path,
+    waiting: VecDeque<Bytes>,
+    waiting_bytes: usize,
+    size: u64,
+    parts: Option<Parts>,
+}
+
+struct Parts {
+    id: MultipartId,
+    begun: usize,
+    sending: JoinSet<StoreResult<(usize, PartId)>>,
+    sent: Vec<(usize, PartId)>,
+}
+
+/// The length of the part with the number `part`, counted from 0.
+fn part_length(part: usize) -> usize {
+    SMALLEST_PART << (part / PARTS_OF_ONE_LENGTH).min(10)
+}
+
+impl ObjectUpload {
+    pub(super) fn new(bucket: Arc<Bucket>, path: Path) -> Self {
+        Self { bucket, path, waiting: VecDeque::new(), waiting_bytes: 0, size: 0, parts: None }
+    }
+
+    /// Takes the next bytes.
+    pub(in crate::storage) async fn write(&mut self, bytes: Vec<u8>) -> Result<()> {
+        self.size += bytes.len() as u64;
+        self.waiting_bytes += bytes.len();
+        self.waiting.push_back(bytes.into());
+        loop {
+            let length = part_length(self.parts.as_ref().map_or(0, |parts| parts.begun));
+            if self.waiting_bytes < length {
+                return Ok(());
+            }
+            self.send(length).await?;
+        }
+    }
+
+    /// Ends the file; answers with its size.
+    pub(in crate::storage) async fn finish(mut self) -> Result<u64> {
+        if self.parts.is_none() {
+            let payload = self.take(self.waiting_bytes);
+            let _permit = self.permit(payload.content_length()).await;
+            let put = self.bucket.store.put_opts(&self.path, payload, PutMode::Overwrite.into()).await;
+            put.map_err(|error| self.failed(error))?;
+            return Ok(self.size);
+        }
+        let ended = self.end_parts().await;
+        if ended.is_err() {
+            self.give_up().await;
+        }
+        ended.map(|()| self.size)
+    }
+
+    /// Gives the file up.
+    pub(in crate::storage) async fn abort(mut self) {
+        self.give_up().await;
+    }
+
+    async fn end_parts(&mut self) -> Result<()> {
+        if self.waiting_bytes > 0 {
+            self.send(self.waiting_bytes).await?;
+        }
+        let Some(mut parts) = self.parts.take() else { return Ok(()) };
+        while let Some(sent) = parts.sending.join_next().await {
+            parts.sent.push(self.arrived(sent)?);
+        }
+        parts.sent.sort_by_key(|(number, _)| *number);
+        let ids: Vec<PartId> = parts.sent.iter().map(|(_, id)| id.clone()).collect();
+        let (bucket, path, id) = (&self.bucket, &self.path, &parts.id);
+        let ended = again(bucket.patience.retry, || bucket.parts.complete_multipart(path, id, ids.clone()));
+        match ended.await {
+            Ok(_) => Ok(()),
+            // Its end may have been answered, and the answer lost. Nobody else ever uses this name.
+            Err(error) => match self.bucket.store.head(&self.path).await {
+                Ok(there) if there.size == self.size => Ok(()),
+                _ => {
+                    self.parts = Some(parts);
+                    Err(self.failed(error))
+                }
+            },
+        }
+    }
+
+    async fn send(&mut self, length: usize) -> Result<()> {
+        let permit = self.permit(length).await;
+        let payload = self.take(length);
+        let mut parts = match self.parts.take() {
+            Some(parts) => parts,
+            None => {
+                let begun = again(self.bucket.patience.retry, || self.bucket.parts.create_multipart(&self.path));
+                let id = begun.await.map_err(|error| self.failed(error))?;
+                Parts { id, begun: 0, sending: JoinSet::new(), sent: Vec::new() }
+            }
+        };
+        let (bucket, path, id, number) = (Arc::clone(&self.bucket), self.path.clone(), parts.id.clone(), parts.begun);
+        parts.begun += 1;
+        parts.sending.spawn(async move {
+            let sent = again(bucket.patience.retry, || bucket.parts.put_part(&path, &id, number, payload.clone()));
+            let sent = sent.await.map(|id| (number, id));
+            drop(permit);
+            sent
+        });
+        // What has failed is told as soon as it is known.
+        let mut arrived = Ok(());
+        while let Some(sent) = parts.sending.try_join_next() {
+            match self.arrived(sent) {
+                Ok(sent) => parts.sent.push(sent),
+                Err(error) => arrived = Err(error),
+            }
+        }
+        self.parts = Some(parts);
+        arrived
+    }
+
+    fn arrived(&self, sent: Result<StoreResult<(usize, PartId)>, tokio::task::JoinError>) -> Result<(usize, PartId)> {
+        match sent {
+            Ok(sent) => sent.map_err(|error| self.failed(error)),
+            Err(error) => Err(Error::system("An upload died in the middle of its work.").with_source(error)),
+        }
+    }
+
+    /// The right to have `bytes` on their way; a part larger than all that may be is alone on its way.
+    async fn permit(&self, bytes: usize) -> Option<tokio::sync::OwnedSemaphorePermit> {
+        let bytes = u32::try_from(bytes.min(self.bucket.sent_at_once)).unwrap_or(u32::MAX);
+        // Never closed.
+        Arc::clone(&self.bucket.sending).acquire_many_owned(bytes).await.ok()
+    }
+
+    /// The first `length` bytes of what waits.
+    fn take(&mut self, length: usize) -> PutPayload {
+        let mut taken = Vec::new();
+        let mut missing = length;
+        while missing > 0
+            && let Some(mut bytes) = self.waiting.pop_front()
+        {
+            if bytes.len() > missing {
+                self.waiting.push_front(bytes.split_off(missing));
+            }
+            missing -= bytes.len();
+            taken.push(bytes);
+        }
+        self.waiting_bytes -= length - missing;
+        taken.into_iter().collect()
+    }
+
+    async fn give_up(&mut self) {
+        let Some(mut parts) = self.parts.take() else { return };
+        // A part that arrives behind the end would stay.
+        parts.sending.shutdown().await;
+        let ended = again(self.bucket.patience.retry, || self.bucket.parts.abort_multipart(&self.path, &parts.id));
+        match ended.await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+            Err(error) => {
+                let error = self.bucket.failed(Action::Abort, &self.path, error);
+                tracing::warn!("{}", error.internal_message());
+            }
+        }
+    }
+
+    fn failed(&self, error: object_store::Error) -> Error {
+        self.bucket.failed(Action::Put, &self.path, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_thousand_parts_make_the_largest_object() {
+        let largest: u64 = (0..10_000).map(|part| part_length(part) as u64).sum();
+        assert!(largest >= 5 << 40, "{largest}");
+        assert!(part_length(0) >= 5 << 20 && part_length(999) == part_length(0));
+    }
+}

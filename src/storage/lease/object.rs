@@ -1,0 +1,274 @@
+//! A lease in a bucket: the object `sync.lease` in the sync's staging folder, rewritten again and again.
+//!
+//! A lease that has not been rewritten for the lease's age is that of a dead sync. Both times are the store's own: that of
+//! the lease, and that of the sweeper's own lease. Each rewriting, and each taking over, replaces exactly the version that
+//! was seen last (`If-Match`), so that of a sync that comes back and several sweepers one has it, and the others see
+//! that they have not. Where a store knows no such condition, a lease is read before it is rewritten.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use object_store::path::Path;
+use object_store::{Error as StoreError, ObjectStoreExt, PutMode, PutResult, UpdateVersion};
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use super::KEPT;
+use crate::error::{Error, Result};
+use crate::storage::Storage;
+use crate::storage::bucket::Bucket;
+use crate::storage::s3::errors::Action;
+
+const LEASE: &str = "sync.lease";
+/// Folders of other syncs that are looked at at the same time.
+const LOOKS: usize = 16;
+
+/// The right to a staging folder in a bucket.
+pub(super) struct ObjectLease {
+    pub(super) sync: Uuid,
+    storage: Storage,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    bucket: Arc<Bucket>,
+    path: Path,
+    /// Who writes: the sync itself, or whoever sweeps it.
+    owner: String,
+    written: Mutex<Written>,
+}
+
+/// What was written last.
+#[derive(Default)]
+struct Written {
+    count: u64,
+    version: Option<UpdateVersion>,
+    ended: bool,
+}
+
+/// How a rewriting ended.
+enum Rewritten {
+    Ours,
+    Lost,
+}
+
+impl ObjectLease {
+    pub(super) async fn begin(storage: &Storage, bucket: &Arc<Bucket>, sync: Uuid) -> Result<Self> {
+        let lease = Self::new(storage, bucket, sync, format!("sync {sync}"));
+        let begun = Instant::now();
+        match lease.shared.create().await? {
+            Rewritten::Ours => bucket.lifeline.renewed(&lease.shared.path, begun),
+            Rewritten::Lost => return Err(Error::system(format!("The id {sync} of this sync was used before."))),
+        }
+        Ok(lease)
+    }
+
+    fn new(storage: &Storage, bucket: &Arc<Bucket>, sync: Uuid, owner: String) -> Self {
+        let path = storage.path(&format!("{sync}/{LEASE}"));
+        let shared = Shared { bucket: Arc::clone(bucket), path, owner, written: Mutex::default() };
+        Self { sync, storage: storage.clone(), shared: Arc::new(shared) }
+    }
+
+    pub(super) async fn take_dead(storage: &Storage, bucket: &Arc<Bucket>) -> Result<(Vec<Self>, usize)> {
+        let own = bucket.lifeline.object();
+        let own_folder = own.as_ref().and_then(|path| storage.relative(path));
+        let is_own = |sync: &Uuid| own_folder.as_ref().is_some_and(|path| path.starts_with(&sync.to_string()));
+        let syncs: Vec<Uuid> = storage.folders("").await?.iter().filter_map(|name| super::sync_of(name)).collect();
+        let others: Vec<Uuid> = syncs.iter().filter(|sync| !is_own(sync)).copied().collect();
+        let mut alive = syncs.len() - others.len();
+        let Some(own) = own.filter(|_| !others.is_empty()) else { return Ok((Vec::new(), alive)) };
+        let now = bucket.store.head(&own).await.map_err(|error| bucket.failed(Action::Get, &own, error))?.last_modified;
+        let looks = others
+            .into_iter()
+            .map(|sync| async move { Self::look(storage, bucket, sync, now).await.map(|state| (sync, state)) });
+        let states: Vec<_> = stream::iter(looks.collect::<Vec<_>>()).buffer_unordered(LOOKS).try_collect().await?;
+        let mut dead = Vec::new();
+        for (_, state) in states {
+            match state {
+                State::Dead(lease) => dead.push(lease),
+                State::Alive => alive += 1,
+                State::Kept => {}
+            }
+        }
+        Ok((dead, alive))
+    }
+
+    /// Whether `sync` lives, at the store's time `now`; takes the lease over if it does not.
+    async fn look(storage: &Storage, bucket: &Arc<Bucket>, sync: Uuid, now: DateTime<Utc>) -> Result<State> {
+        let folder = storage.path(&sync.to_string());
+        let listed = bucket.store.list_with_delimiter(Some(&folder)).await;
+        let listed = listed.map_err(|error| bucket.failed(Action::List, &folder, error))?;
+        if listed.objects.iter().any(|object| object.location.filename() == Some(KEPT)) {
+            return Ok(State::Kept);
+        }
+        let found = listed.objects.iter().find(|object| object.location.filename() == Some(LEASE));
+        let newest = match found {
+            Some(lease) => Some(lease.last_modified),
+            // Its lease is gone already: it is being removed just now, or whoever did that died at that moment.
+            None => {
+                let all = bucket.store.list(Some(&folder)).map_ok(|object| object.last_modified);
+                let all: Vec<_> =
+                    all.try_collect().await.map_err(|error| bucket.failed(Action::List, &folder, error))?;
+                all.into_iter().max()
+            }
+        };
+        if newest.is_none_or(|newest| is_young(newest, now, bucket.patience.lease_age)) {
+            return Ok(State::Alive);
+        }
+        let owner = format!("swept by {}", Uuid::now_v7());
+        let lease = Self::new(storage, bucket, sync, owner);
+        let taken = match found {
+            Some(found) => {
+                lease.shared.written.lock().await.version =
+                    Some(UpdateVersion { e_tag: found.e_tag.clone(), version: found.version.clone() });
+                lease.shared.rewrite().await?
+            }
+            None => lease.shared.create().await?,
+        };
+        Ok(match taken {
+            Rewritten::Ours => State::Dead(lease),
+            Rewritten::Lost => State::Alive,
+        })
+    }
+
+    pub(super) fn renewal(&self) -> BoxFuture<'static, ()> {
+        let shared = Arc::clone(&self.shared);
+        async move {
+            loop {
+                tokio::time::sleep(shared.bucket.patience.lease_renewal).await;
+                let begun = Instant::now();
+                match shared.rewrite().await {
+                    Ok(Rewritten::Ours) => shared.bucket.lifeline.renewed(&shared.path, begun),
+                    Ok(Rewritten::Lost) => {
+                        if !shared.written.lock().await.ended {
+                            shared.bucket.lifeline.lost();
+                        }
+                        return;
+                    }
+                    Err(error) => tracing::warn!("The sync's lease was not renewed: {}", error.internal_message()),
+                }
+            }
+        }
+        .boxed()
+    }
+
+    pub(super) async fn remove(self) -> Result<()> {
+        self.end().await;
+        let folder = self.sync.to_string();
+        // Not worth leaving all else behind: whoever may not list uploads has been told by `check`.
+        if let Err(error) = self.storage.remove_unfinished(&folder, "").await {
+            tracing::warn!("{}", error.internal_message());
+        }
+        let mut all = self.storage.list(&folder).await?;
+        let lease = format!("{folder}/{LEASE}");
+        all.retain(|path| *path != lease);
+        self.storage.delete(&all).await?;
+        self.storage.delete(&[lease]).await
+    }
+
+    pub(super) async fn keep(self) -> Result<()> {
+        self.end().await;
+        let folder = self.sync.to_string();
+        self.shared.bucket.put(&self.storage.path(&format!("{folder}/{KEPT}")), "kept\n".into()).await?;
+        self.storage.delete(&[format!("{folder}/{LEASE}")]).await
+    }
+
+    /// From here on nothing rewrites the lease: none is being written, and none will be.
+    async fn end(&self) {
+        self.shared.written.lock().await.ended = true;
+        let bucket = &self.shared.bucket;
+        if bucket.lifeline.object().as_ref() == Some(&self.shared.path) {
+            bucket.lifeline.ended();
+        }
+    }
+}
+
+enum State {
+    Alive,
+    Kept,
+    Dead(ObjectLease),
+}
+
+fn is_young(written: DateTime<Utc>, now: DateTime<Utc>, age: Duration) -> bool {
+    // Stores tell whole seconds: what may be older by less than one is taken to be young.
+    now.signed_duration_since(written).to_std().is_ok_and(|since| since <= age) || written > now
+}
+
+impl Shared {
+    fn text(&self, count: u64) -> String {
+        format!("{} {count}\n", self.owner)
+    }
+
+    /// Writes the first version, unless there is one that is not ours.
+    async fn create(&self) -> Result<Rewritten> {
+        let mut written = self.written.lock().await;
+        let put = self.bucket.store.put_opts(&self.path, self.text(0).into(), PutMode::Create.into()).await;
+        match put {
+            Ok(put) => {
+                written.version = Some(version(put));
+                Ok(Rewritten::Ours)
+            }
+            Err(StoreError::AlreadyExists { .. }) => Ok(Rewritten::Lost),
+            Err(error) => Err(self.bucket.failed(Action::Put, &self.path, error)),
+        }
+    }
+
+    /// Replaces the version that was seen last.
+    async fn rewrite(&self) -> Result<Rewritten> {
+        let mut written = self.written.lock().await;
+        if written.ended {
+            return Ok(Rewritten::Lost);
+        }
+        let text = self.text(written.count + 1);
+        let mode =
+            written.version.clone().filter(|seen| seen.e_tag.is_some()).map_or(PutMode::Overwrite, PutMode::Update);
+        let store = &self.bucket.store;
+        let mut put = store.put_opts(&self.path, text.clone().into(), mode.into()).await;
+        if matches!(put, Err(StoreError::NotImplemented { .. } | StoreError::NotSupported { .. })) {
+            put = match self.there().await {
+                Some((there, _)) if there == self.text(written.count) => {
+                    store.put_opts(&self.path, text.clone().into(), PutMode::Overwrite.into()).await
+                }
+                _ => return Ok(Rewritten::Lost),
+            };
+        }
+        let seen = match put {
+            Ok(put) => version(put),
+            // Refused, or done and the answer lost: what is there says which.
+            Err(error) => match self.there().await {
+                Some((there, seen)) if there == text => seen,
+                Some((there, seen)) if there == self.text(written.count) => {
+                    written.version = Some(seen);
+                    return Err(self.bucket.failed(Action::Put, &self.path, error));
+                }
+                Some(_) => return Ok(Rewritten::Lost),
+                None if matches!(error, StoreError::Precondition { .. } | StoreError::NotFound { .. }) => {
+                    return Ok(Rewritten::Lost);
+                }
+                None => return Err(self.bucket.failed(Action::Put, &self.path, error)),
+            },
+        };
+        written.count += 1;
+        written.version = Some(seen);
+        Ok(Rewritten::Ours)
+    }
+
+    /// What is written there now, if it can be read.
+    async fn there(&self) -> Option<(String, UpdateVersion)> {
+        let found = self.bucket.store.get(&self.path).await.ok()?;
+        let seen = UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
+        let text = String::from_utf8(found.bytes().await.ok()?.into()).ok()?;
+        Some((text, seen))
+    }
+}
+
+fn version(put: PutResult) -> UpdateVersion {
+    UpdateVersion { e_tag: put.e_tag, version: put.version }
+}
+
+#[cfg(test)]
+#[path = "object_tests.rs"]
+mod tests;

@@ -1,0 +1,86 @@
+//! Leases on a store in memory: who is found dead, who takes over, and who notices that he was taken for dead.
+
+use object_store::memory::InMemory;
+
+use super::*;
+use crate::config::{Config, Tuning};
+use crate::storage::s3::errors::Place;
+use crate::storage::{Put, bucket};
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+/// A process that uses `store`, with leases of 200 ms.
+fn process(store: &Arc<InMemory>) -> Result<Storage> {
+    let config =
+        r#"{"data_source": {"data_source_type": "LOCAL_STORAGE", "local_path": "/tmp/x"}, "memory_limit_mb": 64}"#;
+    let mut tuning: Tuning = Config::from_json(config)?.tuning;
+    tuning.patience.lease_age = Duration::from_millis(200);
+    tuning.patience.lease_renewal = Duration::from_millis(40);
+    tuning.patience.retry = Duration::from_millis(60);
+    let place = Place { bucket: "lake".into(), region: "us-east-1".into(), endpoint: None };
+    Ok(bucket::open(Arc::clone(store), None, place, Path::from("root"), &tuning))
+}
+
+async fn begin(storage: &Storage) -> Result<super::super::Lease> {
+    super::super::Lease::begin(storage, Uuid::now_v7).await
+}
+
+#[tokio::test]
+async fn only_the_dead_are_found_and_what_was_kept_stays() -> Outcome {
+    let store = Arc::new(InMemory::new());
+    let (first, second, third, sweeper) = (process(&store)?, process(&store)?, process(&store)?, process(&store)?);
+    let dead = begin(&first).await?;
+    let kept = begin(&third).await?;
+    let kept_sync = kept.sync();
+    kept.keep().await?;
+    let living = begin(&second).await?;
+    let staged = format!("{}/users/part.parquet", dead.sync());
+    assert_eq!(first.put_new(&staged, b"rows".to_vec()).await?, Put::Created);
+    first.put_new("public/users/part.parquet", b"rows".to_vec()).await?;
+    let renewal = tokio::spawn(living.renewal().ok_or("a renewal")?);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+
+    let own = begin(&sweeper).await?;
+    let (found, alive) = super::super::Lease::take_dead(&sweeper).await?;
+    assert_eq!(found.iter().map(super::super::Lease::sync).collect::<Vec<_>>(), [dead.sync()]);
+    assert_eq!(alive, 2, "the sweeper and the one that renews its lease");
+    let rival = process(&store)?;
+    let _rival = begin(&rival).await?;
+    assert!(super::super::Lease::take_dead(&rival).await?.0.is_empty(), "one sweeper at a time");
+    for lease in found {
+        lease.remove().await?;
+    }
+    let left = sweeper.list("").await?;
+    assert!(!left.iter().any(|path| path.starts_with(&dead.sync().to_string())), "{left:?}");
+    assert!(left.contains(&format!("{kept_sync}/sync.kept")) && left.contains(&"public/users/part.parquet".to_owned()));
+    renewal.abort();
+    own.remove().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_sync_that_was_taken_for_dead_commits_no_more() -> Outcome {
+    let store = Arc::new(InMemory::new());
+    let (slow, sweeper) = (process(&store)?, process(&store)?);
+    let lease = begin(&slow).await?;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let refused = slow.put_new("public/users/_delta_log/0.json", b"{}".to_vec()).await;
+    assert!(refused.is_err_and(|error| error.message().contains("lease was not renewed")));
+
+    let _own = begin(&sweeper).await?;
+    assert_eq!(super::super::Lease::take_dead(&sweeper).await?.0.len(), 1);
+    // It wakes up, tries to renew its lease and sees that somebody else has it.
+    tokio::time::timeout(Duration::from_secs(5), lease.renewal().ok_or("a renewal")?).await?;
+    let refused = slow.put_new("public/users/_delta_log/0.json", b"{}".to_vec()).await;
+    assert!(refused.is_err_and(|error| error.message().contains("took this one for dead")));
+    Ok(())
+}
+
+#[test]
+fn a_lease_is_old_only_beyond_its_age() {
+    let now = DateTime::from_timestamp(1_000, 0).unwrap_or_default();
+    let age = Duration::from_secs(600);
+    let written = |seconds| DateTime::from_timestamp(seconds, 0).unwrap_or_default();
+    assert!(is_young(written(400), now, age) && is_young(written(1_005), now, age));
+    assert!(!is_young(written(399), now, age));
+}

@@ -1,0 +1,111 @@
+//! The table of S3's conditions: each has its kind and its cure.
+
+use super::*;
+
+fn place() -> Place {
+    Place { bucket: "lake".into(), region: "us-east-1".into(), endpoint: Some("https://minio:9000".into()) }
+}
+
+fn xml(status: u16, code: &str, more: &str) -> std::io::Error {
+    std::io::Error::other(format!(
+        "Server returned non-2xx status code: {status} Something: <?xml version=\"1.0\"?><Error><Code>{code}</Code>\
+         <Message>m</Message>{more}</Error>"
+    ))
+}
+
+fn explained(error: &std::io::Error, action: Action) -> (Kind, String) {
+    Answer::of(error).explain(action, &place(), "a/b")
+}
+
+#[test]
+fn each_condition_has_its_kind_and_its_cure() {
+    let cases = [
+        (403, "InvalidAccessKeyId", "", Kind::Config, "s3_access_key_id"),
+        (403, "SignatureDoesNotMatch", "", Kind::Config, "s3_secret_access_key"),
+        (400, "ExpiredToken", "", Kind::Config, "has expired"),
+        (400, "InvalidToken", "", Kind::Config, "s3_session_token"),
+        (403, "RequestTimeTooSkewed", "", Kind::Config, "clock"),
+        (404, "NoSuchBucket", "", Kind::Config, "no bucket lake"),
+        (301, "PermanentRedirect", "", Kind::Config, "not in the region us-east-1"),
+        (
+            400,
+            "AuthorizationHeaderMalformed",
+            "<Region>eu-west-1</Region>",
+            Kind::Config,
+            "`data_source.s3_bucket_region` to eu-west-1",
+        ),
+        (403, "AccessDenied", "", Kind::Config, "allow s3:PutObject"),
+        (501, "NotImplemented", "", Kind::Config, "another store"),
+        (503, "SlowDown", "", Kind::Transient, "too busy"),
+        (500, "InternalError", "", Kind::Transient, "InternalError with status 500"),
+    ];
+    for (status, code, more, kind, said) in cases {
+        let (found, sentence) = explained(&xml(status, code, more), Action::Put);
+        assert_eq!(found, kind, "{code}");
+        assert!(sentence.contains(said), "{sentence}");
+        assert!(sentence.starts_with("Could not write s3://lake/a/b: ") && sentence.ends_with('.'), "{sentence}");
+    }
+}
+
+#[test]
+fn a_missing_right_is_named_for_each_action() {
+    let actions = [
+        (Action::List, "s3:ListBucket"),
+        (Action::Get, "s3:GetObject"),
+        (Action::Put, "s3:PutObject"),
+        (Action::Copy, "s3:GetObject and s3:PutObject"),
+        (Action::Delete, "s3:DeleteObject"),
+        (Action::Abort, "s3:AbortMultipartUpload"),
+        (Action::ListUploads, "s3:ListBucketMultipartUploads"),
+    ];
+    for (action, permission) in actions {
+        let (_, sentence) = explained(&xml(403, "AccessDenied", ""), action);
+        assert!(sentence.contains(permission), "{sentence}");
+    }
+    let in_words = std::io::Error::other("DeleteObjects request failed for key k: Access Denied. (code: AccessDenied)");
+    assert!(explained(&in_words, Action::Delete).1.contains("s3:DeleteObject"));
+}
+
+#[test]
+fn silence_is_told_apart() {
+    let http = |kind, text: &'static str| object_store::Error::Generic {
+        store: "S3",
+        source: Box::new(HttpError::new(kind, std::io::Error::other(text))),
+    };
+    let cases = [
+        (HttpErrorKind::Connect, "tcp connect error", Some(Silence::Refused), Kind::Transient),
+        (
+            HttpErrorKind::Connect,
+            "dns error: failed to lookup address information",
+            Some(Silence::UnknownHost),
+            Kind::Config,
+        ),
+        (HttpErrorKind::Connect, "invalid peer certificate: UnknownIssuer", Some(Silence::Tls), Kind::Config),
+        (HttpErrorKind::Timeout, "operation timed out", Some(Silence::TimedOut), Kind::Transient),
+        (HttpErrorKind::Interrupted, "connection reset", Some(Silence::Cut), Kind::Transient),
+    ];
+    for (kind, text, silence, found) in cases {
+        let answer = Answer::of(&http(kind, text));
+        assert_eq!(answer.silence, silence, "{text}");
+        assert_eq!(answer.explain(Action::List, &place(), "").0, found, "{text}");
+    }
+    assert!(Answer::of(&http(HttpErrorKind::Interrupted, "x")).is_cut());
+    assert!(!Answer::of(&http(HttpErrorKind::Connect, "certificate")).is_cut());
+    assert!(!Answer::of(&xml(403, "AccessDenied", "")).is_cut());
+}
+
+#[test]
+fn a_page_for_people_is_no_answer_of_s3() {
+    let page =
+        std::io::Error::other("Server returned non-2xx status code: 403 Forbidden: <!DOCTYPE html><html>no</html>");
+    let (kind, sentence) = explained(&page, Action::List);
+    assert_eq!(kind, Kind::Config);
+    assert!(sentence.contains("https://minio:9000 does not answer like S3"), "{sentence}");
+}
+
+#[test]
+fn an_error_of_ours_keeps_its_own_words() {
+    let told = object_store::Error::Generic { store: "S3", source: Box::new(Error::config("No keys were found.")) };
+    assert_eq!(Answer::of(&told).explain(Action::Put, &place(), "x"), (Kind::Config, "No keys were found.".to_owned()));
+    assert!(!Answer::of(&told).is_cut());
+}

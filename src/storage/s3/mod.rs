@@ -1,0 +1,128 @@
+//! S3 and stores that speak like it: from settings to a bucket.
+//!
+//! `credentials` says who this program is there, `remote` does what an object store has no verb for, `errors` says what
+//! an answer means. Every request is signed together with the SHA-256 of its body, so that bytes which arrive changed
+//! are refused; that is the checksum of puts and parts.
+
+mod credentials;
+pub(super) mod errors;
+mod remote;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::aws::{AmazonS3Builder, S3ConditionalPut, resolve_bucket_region};
+use object_store::path::Path;
+use object_store::{BackoffConfig, ClientOptions, RetryConfig};
+
+use self::credentials::Credentials;
+use self::errors::{Action, Answer, Place};
+use self::remote::S3Remote;
+use super::{Storage, bucket};
+use crate::config::{Patience, S3Settings, Tuning};
+use crate::error::{Error, Result};
+
+/// A request that has no answer after so long is given up and made again; a part has at least 100 kB/s then.
+const REQUEST: Duration = Duration::from_secs(60);
+const CONNECT: Duration = Duration::from_secs(10);
+/// Connections that are kept for the next request. Servers close them after some seconds; ours must go first.
+const IDLE: Duration = Duration::from_secs(8);
+/// The region of stores that have none.
+const NO_REGION: &str = "us-east-1";
+
+/// Opens the bucket of `settings`; asks for its region where that is not given.
+pub(super) async fn open(settings: &S3Settings, tuning: &Tuning) -> Result<Storage> {
+    let patience = &tuning.patience;
+    let options = ClientOptions::new()
+        .with_timeout(REQUEST.min(patience.retry))
+        .with_connect_timeout(CONNECT.min(patience.retry))
+        .with_pool_idle_timeout(IDLE)
+        .with_allow_http(settings.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://")));
+    let region = region(settings, &options).await?;
+    let credentials = Arc::new(Credentials::new(settings, &region).await);
+    let mut builder = AmazonS3Builder::new()
+        .with_bucket_name(&settings.bucket)
+        .with_region(&region)
+        .with_credentials(Arc::clone(&credentials) as _)
+        .with_conditional_put(S3ConditionalPut::ETagMatch)
+        .with_virtual_hosted_style_request(!settings.path_style)
+        .with_client_options(options)
+        .with_retry(retry(patience));
+    if let Some(endpoint) = address(settings) {
+        builder = builder.with_endpoint(endpoint);
+    }
+    let unusable = |error| {
+        Error::config("The S3 settings make no usable address. Check bucket, region and endpoint.").with_source(error)
+    };
+    let store = builder.build().map_err(unusable)?;
+    let root = Path::parse(&settings.path).map_err(|error| {
+        Error::config(format!("`data_source.s3_bucket_path` {} is no path of a bucket: correct it.", settings.path))
+            .with_source(error)
+    })?;
+    let place = Place { bucket: settings.bucket.clone(), region, endpoint: settings.endpoint.clone() };
+    let remote = S3Remote::new(settings, place.clone(), credentials.provider(), patience);
+    Ok(bucket::open(Arc::new(store), Some(Box::new(remote)), place, root, tuning))
+}
+
+async fn region(settings: &S3Settings, options: &ClientOptions) -> Result<String> {
+    match (&settings.region, &settings.endpoint) {
+        (Some(region), _) => Ok(region.clone()),
+        (None, Some(_)) => Ok(NO_REGION.to_owned()),
+        (None, None) => resolve_bucket_region(&settings.bucket, options).await.map_err(|error| {
+            if error.to_string().contains("not found") {
+                return Error::config(format!(
+                    "There is no bucket {}: create it or correct `data_source.s3_bucket_name`.",
+                    settings.bucket
+                ))
+                .with_source(error);
+            }
+            let place = Place { bucket: settings.bucket.clone(), region: NO_REGION.to_owned(), endpoint: None };
+            let (kind, sentence) = Answer::of(&error).explain(Action::Locate, &place, "");
+            Error::new(kind, format!("{sentence} Set `data_source.s3_bucket_region` if it cannot be asked for."))
+                .with_source(error)
+        }),
+    }
+}
+
+/// The endpoint as the object store takes it: with the bucket in the host's name if that is the style.
+fn address(settings: &S3Settings) -> Option<String> {
+    let endpoint = settings.endpoint.as_ref()?;
+    match endpoint.split_once("://") {
+        Some((scheme, host)) if !settings.path_style => Some(format!("{scheme}://{}.{host}", settings.bucket)),
+        _ => Some(endpoint.clone()),
+    }
+}
+
+/// The deadline decides when to give up, not a number of tries.
+fn retry(patience: &Patience) -> RetryConfig {
+    let backoff = BackoffConfig {
+        init_backoff: Duration::from_millis(100),
+        max_backoff: Duration::from_secs(15).min(patience.retry / 4),
+        base: 2.,
+    };
+    RetryConfig { backoff, max_retries: usize::MAX, retry_timeout: patience.retry }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bucket_stands_in_the_path_or_in_the_hosts_name() {
+        let mut settings = S3Settings {
+            bucket: "lake".into(),
+            path: String::new(),
+            region: None,
+            credentials: None,
+            role: None,
+            endpoint: Some("https://s3.example.com:9000".into()),
+            path_style: true,
+            file_name_pattern: crate::config::FileNamePattern::default(),
+        };
+        assert_eq!(address(&settings).as_deref(), Some("https://s3.example.com:9000"));
+        settings.path_style = false;
+        assert_eq!(address(&settings).as_deref(), Some("https://lake.s3.example.com:9000"));
+        settings.endpoint = None;
+        assert_eq!(address(&settings), None);
+    }
+}

@@ -1,0 +1,190 @@
+//! What an object store has no verb for, through AWS's own client: unfinished uploads, and copies of more than 5 GB.
+
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{BehaviorVersion, Region, RequestChecksumCalculation, ResponseChecksumValidation};
+use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use object_store::path::Path;
+
+use super::errors::{Action, Answer, Place, Silence};
+use super::{CONNECT, REQUEST};
+use crate::config::{Patience, S3Settings};
+use crate::error::{Error, Result};
+use crate::storage::bucket::Remote;
+
+/// The length of a part that is copied, unless ten thousand of them are too few.
+const COPIED_PART: u64 = 512 << 20;
+const MOST_PARTS: u64 = 10_000;
+/// Parts of one object that are copied at the same time.
+const COPIES: usize = 8;
+
+/// A bucket as AWS's own client sees it.
+pub(super) struct S3Remote {
+    client: Client,
+    place: Place,
+}
+
+impl S3Remote {
+    pub(super) fn new(
+        settings: &S3Settings,
+        place: Place,
+        credentials: SharedCredentialsProvider,
+        patience: &Patience,
+    ) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT.min(patience.retry))
+            .operation_attempt_timeout(REQUEST.min(patience.retry))
+            .operation_timeout(patience.retry)
+            .build();
+        let mut config = aws_sdk_s3::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(place.region.clone()))
+            .credentials_provider(credentials)
+            .force_path_style(settings.path_style)
+            .retry_config(RetryConfig::standard().with_max_attempts(8))
+            .timeout_config(timeouts)
+            // Stores other than AWS know no other checksums than the one in the signature.
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
+        if let Some(endpoint) = &settings.endpoint {
+            config = config.endpoint_url(endpoint);
+        }
+        Self { client: Client::from_conf(config.build()), place }
+    }
+
+    async fn copy(&self, from: &Path, to: &Path, size: u64) -> Result<()> {
+        let begun = self.client.create_multipart_upload().bucket(&self.place.bucket).key(to.as_ref()).send().await;
+        let begun = begun.map_err(|error| self.failed(Action::Copy, to, error))?;
+        let id = begun.upload_id().unwrap_or_default();
+        let copied = self.copy_parts(from, to, id, size).await;
+        if copied.is_err() {
+            let given_up = self.client.abort_multipart_upload().bucket(&self.place.bucket).key(to.as_ref());
+            if let Err(error) = given_up.upload_id(id).send().await {
+                tracing::warn!("{}", self.failed(Action::Abort, to, error).internal_message());
+            }
+        }
+        copied
+    }
+
+    async fn copy_parts(&self, from: &Path, to: &Path, id: &str, size: u64) -> Result<()> {
+        let source = format!("{}/{}", self.place.bucket, encoded(from.as_ref()));
+        let parts = ranges(size).into_iter().zip(1_i32..).map(|((first, last), number)| {
+            let part = self.client.upload_part_copy().bucket(&self.place.bucket).key(to.as_ref()).upload_id(id);
+            let part = part.part_number(number).copy_source(&source).copy_source_range(format!("bytes={first}-{last}"));
+            async move {
+                let copied = part.send().await.map_err(|error| self.failed(Action::Copy, to, error))?;
+                let e_tag = copied.copy_part_result().and_then(|part| part.e_tag()).unwrap_or_default();
+                Ok::<_, Error>(CompletedPart::builder().part_number(number).e_tag(e_tag).build())
+            }
+        });
+        let parts: Vec<CompletedPart> = stream::iter(parts.collect::<Vec<_>>()).buffered(COPIES).try_collect().await?;
+        let whole = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
+        let ended = self.client.complete_multipart_upload().bucket(&self.place.bucket).key(to.as_ref()).upload_id(id);
+        ended.multipart_upload(whole).send().await.map_err(|error| self.failed(Action::Copy, to, error))?;
+        Ok(())
+    }
+
+    async fn give_up_all(&self, folder: &Path, part: &str) -> Result<()> {
+        let prefix = format!("{folder}/");
+        let (mut key, mut upload): (Option<String>, Option<String>) = (None, None);
+        loop {
+            let page = self.client.list_multipart_uploads().bucket(&self.place.bucket).prefix(&prefix);
+            let page = page.set_key_marker(key).set_upload_id_marker(upload).send().await;
+            let page = page.map_err(|error| self.failed(Action::ListUploads, folder, error))?;
+            for unfinished in page.uploads() {
+                let (Some(name), Some(id)) = (unfinished.key(), unfinished.upload_id()) else { continue };
+                // A store that does not know the prefix lists what is not ours.
+                if name.strip_prefix(&prefix).is_some_and(|name| name.contains(part)) {
+                    self.give_up(name, id).await?;
+                }
+            }
+            if page.is_truncated() != Some(true) || page.next_key_marker().is_none() {
+                return Ok(());
+            }
+            key = page.next_key_marker().map(ToOwned::to_owned);
+            upload = page.next_upload_id_marker().map(ToOwned::to_owned);
+        }
+    }
+
+    async fn give_up(&self, name: &str, id: &str) -> Result<()> {
+        let given_up = self.client.abort_multipart_upload().bucket(&self.place.bucket).key(name).upload_id(id);
+        match given_up.send().await {
+            Err(error) if error.code() != Some("NoSuchUpload") => {
+                Err(self.failed(Action::Abort, &Path::from(name), error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn failed<E>(&self, action: Action, path: &Path, error: SdkError<E>) -> Error
+    where
+        E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        let answer = Answer {
+            status: error.raw_response().map(|response| response.status().as_u16()),
+            code: error.code().map(ToOwned::to_owned),
+            silence: match &error {
+                SdkError::TimeoutError(_) => Some(Silence::TimedOut),
+                SdkError::DispatchFailure(failure) if failure.is_timeout() => Some(Silence::TimedOut),
+                SdkError::DispatchFailure(_) => Some(Silence::Refused),
+                _ => None,
+            },
+            ..Answer::default()
+        };
+        let (kind, sentence) = answer.explain(action, &self.place, path.as_ref());
+        Error::new(kind, sentence).with_source(DisplayErrorContext(error).to_string())
+    }
+}
+
+impl Remote for S3Remote {
+    fn copy_large<'a>(&'a self, from: &'a Path, to: &'a Path, size: u64) -> BoxFuture<'a, Result<()>> {
+        self.copy(from, to, size).boxed()
+    }
+
+    fn remove_unfinished<'a>(&'a self, folder: &'a Path, part: &'a str) -> BoxFuture<'a, Result<()>> {
+        self.give_up_all(folder, part).boxed()
+    }
+}
+
+/// First and last bytes of the parts in which an object of `size` bytes is copied.
+fn ranges(size: u64) -> Vec<(u64, u64)> {
+    let length = COPIED_PART.max(size.div_ceil(MOST_PARTS));
+    (0..size.div_ceil(length)).map(|part| (part * length, (part * length + length).min(size) - 1)).collect()
+}
+
+/// A name as it stands in a header: everything but letters, digits and some signs as %XX.
+fn encoded(name: &str) -> String {
+    let mut text = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => text.push(char::from(byte)),
+            other => text.push_str(&format!("%{other:02X}")),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_object_is_copied_whole_in_few_parts() {
+        for size in [1, COPIED_PART, COPIED_PART + 1, 5 << 30, 5 << 40] {
+            let parts = ranges(size);
+            assert!(parts.len() <= 10_000);
+            assert_eq!(parts.iter().map(|(first, last)| last - first + 1).sum::<u64>(), size);
+            assert!(parts.windows(2).all(|pair| pair[0].1 + 1 == pair[1].0));
+        }
+    }
+
+    #[test]
+    fn a_name_is_encoded_for_a_header() {
+        assert_eq!(encoded("a b/ä=1.parquet"), "a%20b/%C3%A4%3D1.parquet");
+    }
+}
