@@ -4,17 +4,22 @@
 //! further while too much is under way. Large buffers that have been emptied are kept for whoever fills one next: memory
 //! fresh from the system costs as much as reading the rows into it.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Counts bytes under way.
 #[derive(Default)]
 pub struct Budget {
-    under_way: Mutex<usize>,
+    used: Mutex<Used>,
     released: Condvar,
-    /// A large block of input is being read or waits for the router.
-    large_block: Mutex<bool>,
     spare: Mutex<Vec<Vec<u8>>>,
+}
+
+#[derive(Default)]
+struct Used {
+    under_way: usize,
+    /// A large block of input is being read or waits for the router.
+    large_block: bool,
 }
 
 /// Emptied buffers that are kept.
@@ -34,28 +39,22 @@ pub struct Held {
 impl Budget {
     /// Counts `bytes` for as long as the answer lives.
     pub fn hold(self: &Arc<Self>, bytes: usize) -> Held {
-        *self.under_way.lock().unwrap_or_else(PoisonError::into_inner) += bytes;
+        self.used().under_way += bytes;
         Held { budget: Arc::clone(self), bytes }
     }
 
     /// Bytes under way now.
     pub fn under_way(&self) -> usize {
-        *self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+        self.used().under_way
     }
 
     /// Waits until there is no other large block and at most `under_way` bytes are under way: a line of 100 MB is read
     /// when the one before it has left memory.
     pub fn large_block(self: &Arc<Self>, under_way: usize) -> LargeBlock {
-        const LOOK: Duration = Duration::from_millis(20);
-        loop {
-            if self.under_way() <= under_way {
-                let mut taken = self.large_block.lock().unwrap_or_else(PoisonError::into_inner);
-                if !std::mem::replace(&mut *taken, true) {
-                    return LargeBlock { budget: Arc::clone(self) };
-                }
-            }
-            std::thread::sleep(LOOK);
-        }
+        let busy = |used: &mut Used| used.large_block || used.under_way > under_way;
+        let mut used = self.released.wait_while(self.used(), busy).unwrap_or_else(PoisonError::into_inner);
+        used.large_block = true;
+        LargeBlock { budget: Arc::clone(self) }
     }
 
     /// Keeps the memory of an emptied buffer.
@@ -73,22 +72,27 @@ impl Budget {
 
     /// Waits until something is given back, at most `timeout`.
     pub fn wait(&self, timeout: Duration) {
-        let under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        if *under_way > 0 {
-            drop(self.released.wait_timeout(under_way, timeout));
+        let used = self.used();
+        if used.under_way > 0 {
+            drop(self.released.wait_timeout(used, timeout));
         }
+    }
+
+    fn used(&self) -> MutexGuard<'_, Used> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for LargeBlock {
     fn drop(&mut self) {
-        *self.budget.large_block.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        self.budget.used().large_block = false;
+        self.budget.released.notify_all();
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        *self.budget.under_way.lock().unwrap_or_else(PoisonError::into_inner) -= self.bytes;
-        self.budget.released.notify_one();
+        self.budget.used().under_way -= self.bytes;
+        self.budget.released.notify_all();
     }
 }
