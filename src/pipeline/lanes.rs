@@ -24,7 +24,7 @@ use crate::load::TableLoader;
 use crate::stage::{Batch, Stage, StagedStream};
 
 /// Stage strands that run at the same time.
-const STAGING: usize = 32;
+const STAGING: usize = 256;
 /// Load strands that run at the same time: many, because they share the flushes of the disk.
 const LOADING: usize = 256;
 

@@ -32,7 +32,7 @@ const UPLOAD_SHARE: usize = 16;
 /// Files in a bucket that may be open at the same time; each keeps up to a part in memory.
 const OPEN_FILES: usize = 6;
 /// Requests that carry no file and are made at the same time.
-const REQUESTS: usize = 64;
+const REQUESTS: usize = 256;
 /// Larger objects are copied in parts: a store copies 5 GB at once at most, and takes its time for it.
 pub(super) const COPIED_AT_ONCE: u64 = 1 << 30;
 
