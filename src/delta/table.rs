@@ -29,7 +29,7 @@ use crate::schema::avro;
 use crate::storage::Storage;
 
 /// Commits between two checkpoints, where a table does not set its own number.
-const CHECKPOINT_INTERVAL: u64 = 10;
+pub const CHECKPOINT_INTERVAL: u64 = 10;
 
 /// Calls into the kernel at the same time; each keeps one thread of the runtime waiting.
 const CALLS: usize = 8;
@@ -58,8 +58,10 @@ pub struct Snapshot {
 /// How a commit ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Committed {
-    /// It is in the log.
-    Yes,
+    /// It is in the log, as this version.
+    As(u64),
+    /// It was in the log before.
+    Before,
     /// Somebody else's commit came first, or it is not known: read again and look.
     Conflict,
 }
@@ -165,7 +167,7 @@ impl Snapshot {
         match transaction.commit(engine) {
             Ok(CommitResult::Committed(committed)) => {
                 self.log.checkpoint_if_due(&self.inner, committed.commit_version(), &self.shown);
-                Ok(Committed::Yes)
+                Ok(Committed::As(committed.commit_version()))
             }
             Ok(CommitResult::Conflicted(_) | CommitResult::Retryable(_)) => Ok(Committed::Conflict),
             Err(error) => Err(failed(error)),

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::{Loader, TableLoader};
 use crate::clock::Givens;
 use crate::delta::actions::{Commit, DataFile, NewTable};
-use crate::delta::table::{Committed, Snapshot, TableLog};
+use crate::delta::table::{CHECKPOINT_INTERVAL, Committed, Snapshot, TableLog};
 use crate::error::{Error, Result, ResultExt};
 use crate::protocol::catalog::{Disposition, Resend};
 use crate::schema::avro;
@@ -59,6 +59,9 @@ struct DirectTable {
     exists: bool,
     /// The table as it was opened: a sync has a new id, so its first load needs no other look for what it has loaded.
     opened: Option<(Snapshot, OwnedSemaphorePermit)>,
+    /// The newest version of the table and the last batch in it, where this sync made the table and nobody else has
+    /// written to it.
+    newest: Option<(u64, i64)>,
     /// The rows that are there came from an earlier attempt of the same sync.
     same_generation: bool,
 }
@@ -107,7 +110,7 @@ impl Direct {
             (generation, opened) = (found, right.map(|right| (snapshot, right)));
         }
         let same_generation = target.generation_id.is_some() && generation == target.generation_id;
-        Ok(DirectTable { engine: self.clone(), target, exists, opened, same_generation })
+        Ok(DirectTable { engine: self.clone(), target, exists, opened, newest: None, same_generation })
     }
 
     fn ensure_loadable(&self, target: &Target, snapshot: &Snapshot) -> Result<()> {
@@ -200,8 +203,12 @@ impl DirectTable {
             let created = self.create(files, transactions.clone()).await?;
             self.exists = true;
             if created == Put::Created {
+                self.newest = Some((0, through));
                 return Ok(());
             }
+        }
+        if !replace && self.append_to_newest(files, through, transactions.clone()).await? {
+            return Ok(());
         }
         for attempt in 0..ATTEMPTS {
             let opened = self.opened.take();
@@ -211,12 +218,19 @@ impl DirectTable {
                 }
                 let snapshot = logs.read(&self.target.table)?;
                 if snapshot.transaction(&app_id)?.is_some_and(|loaded| loaded >= through) {
-                    return Ok(Committed::Yes);
+                    return Ok(Committed::Before);
                 }
                 snapshot.commit(files, &transactions, replace)
             });
-            if committed.await? == Committed::Yes {
-                return Ok(());
+            let committed = committed.await?;
+            let before = self.newest.take();
+            match committed {
+                Committed::As(version) => {
+                    self.newest = before.filter(|(newest, _)| newest + 1 == version).map(|_| (version, through));
+                    return Ok(());
+                }
+                Committed::Before => return Ok(()),
+                Committed::Conflict => {}
             }
             tokio::time::sleep(Duration::from_millis(10u64 << attempt.min(7))).await;
         }
@@ -224,6 +238,29 @@ impl DirectTable {
             "Table {} is being written by somebody else: {ATTEMPTS} commits came in between.",
             self.engine.storage.shown(&self.target.table)
         )))
+    }
+
+    /// Appends as the version that follows the newest one without reading the table again; `false` if that has to be done
+    /// after all: it is not known, somebody else wrote it, or it is time for a checkpoint.
+    async fn append_to_newest(
+        &mut self,
+        files: &[DataFile],
+        through: i64,
+        transactions: Vec<(String, i64)>,
+    ) -> Result<bool> {
+        let Some((newest, loaded)) = self.newest else { return Ok(false) };
+        let next = newest + 1;
+        if loaded >= through {
+            return Ok(true);
+        }
+        if next.is_multiple_of(CHECKPOINT_INTERVAL) {
+            return Ok(false);
+        }
+        let commit = Commit { create: None, transactions, add: files };
+        let bytes = commit.to_bytes(self.engine.givens.clock.now_ms());
+        let put = self.engine.storage.put_new(&commit_path(&self.target.table, next), bytes).await?;
+        self.newest = Some((next, through)).filter(|_| put == Put::Created);
+        Ok(put == Put::Created)
     }
 
     async fn copy(&self, files: &[DataFile]) -> Result<()> {

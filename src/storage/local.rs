@@ -28,6 +28,9 @@ pub(super) struct Folder {
     durability: Durability,
 }
 
+/// How often a folder is made that somebody else takes away at once, before something is taken to be wrong.
+const FOLDERS_MADE: u32 = 10;
+
 /// Opens the folder `path`, creating it if it is not there.
 pub(super) fn open(path: &Path) -> Result<Storage> {
     let unusable = |error: std::io::Error| {
@@ -220,17 +223,18 @@ fn temporary_for(path: &Path) -> std::io::Result<(PathBuf, File)> {
     }
 }
 
-/// Does `work`, which makes the file `path`; makes its folder first if that is what is missing.
+/// Does `work`, which makes the file `path`; makes its folder first if that is what is missing. Another sync that
+/// removes empty folders may take it away again before there is something in it.
 fn with_folder<T>(path: &Path, work: impl Fn() -> std::io::Result<T>) -> std::io::Result<T> {
-    match work() {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder)?;
+    for _ in 0..FOLDERS_MADE {
+        match work() {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
             }
-            work()
+            outcome => return outcome,
         }
-        outcome => outcome,
     }
+    work()
 }
 
 #[cfg(test)]
@@ -256,6 +260,21 @@ mod tests {
         assert_eq!(put_new(&folder.path().join("file.json"), b"whole")?, Put::Created);
         assert!(has_any(folder.path())?);
         assert!(!is_temporary(Path::new("a#b")) && !is_temporary(Path::new("a#")) && is_temporary(Path::new("a#12")));
+        Ok(())
+    }
+
+    #[test]
+    fn a_folder_that_another_sync_takes_away_is_made_again() -> std::io::Result<()> {
+        let root = tempfile::tempdir()?;
+        let (path, taken) = (root.path().join("schema/table/file"), std::cell::Cell::new(0));
+        let write = || {
+            if path.parent().is_some_and(Path::exists) && taken.replace(taken.get() + 1) < 2 {
+                std::fs::remove_dir(root.path().join("schema/table"))?;
+            }
+            File::create_new(&path)
+        };
+        with_folder(&path, write)?;
+        assert!(path.exists() && taken.get() == 3);
         Ok(())
     }
 

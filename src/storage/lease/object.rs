@@ -158,11 +158,12 @@ impl ObjectLease {
     pub(super) async fn remove(self) -> Result<()> {
         self.end().await;
         let folder = self.sync.to_string();
+        let (unfinished, all) = tokio::join!(self.storage.remove_unfinished(&folder, ""), self.storage.list(&folder));
         // Not worth leaving all else behind: whoever may not list uploads has been told by `check`.
-        if let Err(error) = self.storage.remove_unfinished(&folder, "").await {
+        if let Err(error) = unfinished {
             tracing::warn!("{}", error.internal_message());
         }
-        let mut all = self.storage.list(&folder).await?;
+        let mut all = all?;
         let lease = format!("{folder}/{LEASE}");
         all.retain(|path| *path != lease);
         self.storage.delete(&all).await?;
