@@ -174,10 +174,7 @@ impl Flow {
         }
         self.lanes.finish(stream);
         self.tell_progress(stream);
-        // Thousands of streams may end at once, and what they have spilled comes back into memory.
-        while self.buffered + self.budget.under_way() > self.limits.memory && !self.has_failed() {
-            self.budget.wait(TICK);
-        }
+        self.wait_for_room();
         Ok(())
     }
 
@@ -202,6 +199,7 @@ impl Flow {
     pub fn close_all_at_cuts(&mut self) -> Result<()> {
         for stream in 0..self.streams.len() {
             self.close_at_cut(stream)?;
+            self.wait_for_room();
         }
         Ok(())
     }
@@ -215,6 +213,7 @@ impl Flow {
                 let pending = self.take(stream, StreamBuffer::seal_all);
                 self.submit(stream, pending);
                 self.close(stream, None);
+                self.wait_for_room();
             }
         }
         Ok(())
@@ -270,6 +269,14 @@ impl Flow {
     /// Whether a lane has failed.
     pub fn has_failed(&self) -> bool {
         self.lanes.has_failed()
+    }
+
+    /// Thousands of streams may be closed at once: what they have spilled comes back into memory, and each row group
+    /// holds more than its rows.
+    fn wait_for_room(&self) {
+        while self.buffered + self.budget.under_way() > self.limits.memory && !self.has_failed() {
+            self.budget.wait(TICK);
+        }
     }
 
     /// Gives the workers, who have little to do, what they would get a little later and all at once.

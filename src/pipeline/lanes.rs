@@ -28,6 +28,9 @@ const STAGING: usize = 256;
 /// Load strands that run at the same time: many, because they share the flushes of the disk.
 const LOADING: usize = 256;
 
+/// Bytes that a task holds beside its rows: with thousands of small streams, more than they do.
+const TASK: usize = 32 << 10;
+
 /// Memory of emptied buffers that is used again, in bytes: that of usual blocks, not that of a huge record.
 const WORTH_KEEPING: std::ops::Range<usize> = 1 << 20..16 << 20;
 
@@ -89,7 +92,7 @@ struct Encoded {
 }
 
 enum LoadWork {
-    Load(Batch),
+    Load(Batch, Held),
     Finish,
 }
 
@@ -134,7 +137,7 @@ impl Lanes {
     /// Encodes rows of `stream` and appends them to its file.
     pub fn append(&self, stream: usize, rows: Pending, ids: IdRange) {
         let shared = &self.shared;
-        let held = shared.budget.hold(rows.held_bytes());
+        let held = shared.budget.hold(rows.held_bytes() + TASK);
         let (encoder, budget, slots) =
             (shared.stage.encoder.clone(), Arc::clone(&shared.budget), Arc::clone(&shared.encoding));
         let encoded = shared.runtime.spawn(async move {
@@ -251,7 +254,8 @@ impl Shared {
                     if lane.truncates {
                         lane.held_back.lock().unwrap_or_else(PoisonError::into_inner).push(batch);
                     } else {
-                        self.load(lane, stream, LoadWork::Load(batch));
+                        let held = self.budget.hold(TASK);
+                        self.load(lane, stream, LoadWork::Load(batch, held));
                     }
                 }
                 Ok(())
@@ -277,11 +281,14 @@ impl Shared {
             if self.failed.load(Ordering::Acquire) {
                 continue;
             }
-            let mut batches = Vec::new();
+            let (mut batches, mut held) = (Vec::new(), Vec::new());
             let mut finish = false;
             for work in works {
                 match work {
-                    LoadWork::Load(batch) => batches.push(batch),
+                    LoadWork::Load(batch, memory) => {
+                        batches.push(batch);
+                        held.push(memory);
+                    }
                     LoadWork::Finish => finish = true,
                 }
             }

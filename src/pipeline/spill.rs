@@ -20,8 +20,9 @@ use crate::error::{Error, Kind, Result};
 
 /// The longest that a spill file may grow, in bytes.
 const MAX_LENGTH: u64 = 4 << 30;
-/// Space that is left to others on the spill file's disk, in bytes.
+/// Space that is left to others on the spill file's disk, in bytes; of a small disk, no more than this part of it.
 const SPARED: u64 = 256 << 20;
+const SPARED_SHARE: u64 = 8;
 /// Bytes gathered before they are written: the system takes one long piece far faster than many short ones.
 const WRITE_SIZE: usize = 1 << 20;
 
@@ -33,7 +34,7 @@ pub struct Spill {
     length: u64,
     unread: Arc<AtomicUsize>,
     writer: Option<Sender<Spilled>>,
-    /// The user knows that there can be no file.
+    /// The user knows that there is no room for the file.
     told: bool,
 }
 
@@ -90,20 +91,32 @@ impl Spill {
     }
 
     /// Whether no more should be pushed before what is there has been read: the file is long, or its disk has little
-    /// space left, or there is no folder for it. Rows then become small row groups: slower to read, but not lost.
+    /// space left, or there is no folder for it. Rows then become small row groups: slower to read, but not lost. The
+    /// user is told once, if it is something that can be mended.
     pub fn is_full(&mut self) -> bool {
-        let space = match self.open() {
-            Ok(file) => {
-                rustix::fs::fstatvfs(&file.file).map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize))
-            }
-            Err(error) => {
-                if !std::mem::replace(&mut self.told, true) {
-                    tracing::warn!("{}", error.internal_message());
+        if self.length >= MAX_LENGTH {
+            return true;
+        }
+        let disk = self.open().map(|file| rustix::fs::fstatvfs(&file.file));
+        let why = match disk {
+            Ok(Ok(disk)) => {
+                let (free, all) = (disk.f_bavail, disk.f_blocks);
+                let spared = SPARED.min(all.saturating_mul(disk.f_frsize) / SPARED_SHARE);
+                if free.saturating_mul(disk.f_frsize) >= spared {
+                    return false;
                 }
-                0
+                format!("There is little space left in {}", std::env::temp_dir().display())
             }
+            Ok(Err(_)) => return false,
+            Err(_) => format!("No file can be made in {}", std::env::temp_dir().display()),
         };
-        self.length >= MAX_LENGTH || space < SPARED
+        if !std::mem::replace(&mut self.told, true) {
+            tracing::warn!(
+                "{why}: rows of many streams that do not fit in memory go into many small files instead of waiting there. \
+                 Give that folder space, or raise memory_limit_mb."
+            );
+        }
+        true
     }
 
     /// Begins the file again from nothing if nothing in it is needed any more.
