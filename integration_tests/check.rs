@@ -38,6 +38,23 @@ fn a_check_that_succeeds_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_check_leaves_nothing_behind_where_syncs_keep_what_they_staged() {
+    let sandbox = Sandbox::with(json!({"purge_staging_data": false}));
+    for _ in 0..2 {
+        assert_eq!(answer(&sandbox.check()), json!({"status": "SUCCEEDED"}));
+        assert_eq!(table::tree(&sandbox.lake()), Vec::<std::path::PathBuf>::new());
+    }
+}
+
+#[test]
+fn a_check_warns_of_fields_that_have_no_meaning() {
+    let run = Sandbox::with(json!({"flush_sise_mb": 1})).check();
+    assert_eq!(answer(&run), json!({"status": "SUCCEEDED"}));
+    let warned = run.messages().into_iter().find(|message| message["log"]["level"] == "WARN").unwrap();
+    assert!(warned["log"]["message"].as_str().unwrap().contains("flush_sise_mb"), "{warned}");
+}
+
+#[test]
 fn a_check_in_a_folder_that_is_not_there_yet_makes_it() {
     let mut sandbox = Sandbox::new();
     let path = sandbox.folder().join("not/yet/there");

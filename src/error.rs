@@ -67,6 +67,28 @@ impl fmt::Display for StreamDescriptor {
     }
 }
 
+/// The most characters of one cause.
+const LONGEST_CAUSE: usize = 300;
+/// How the pages and documents begin that servers answer with. They are long, and say who asked with which key.
+const DOCUMENTS: [&str; 4] = ["<?xml", "<Error>", "<!DOCTYPE", "<html"];
+
+/// What a library says of an error, without the document that a server sent; of that only the code of the error stays.
+fn brief(said: &str) -> String {
+    let begin = DOCUMENTS.iter().filter_map(|sign| said.find(sign)).min().unwrap_or(said.len());
+    let (words, document) = said.split_at_checked(begin).unwrap_or((said, ""));
+    let code = document.split_once("<Code>").and_then(|(_, rest)| rest.split_once('<')).map(|(code, _)| code);
+    let words = words.trim_end_matches([' ', ':', '"']);
+    let mut short: String = words.chars().take(LONGEST_CAUSE).collect();
+    if short.len() < words.len() {
+        short.push('…');
+    }
+    if let Some(code) = code {
+        short.push_str(": ");
+        short.extend(code.chars().take(LONGEST_CAUSE));
+    }
+    short
+}
+
 type Source = Box<dyn std::error::Error + Send + Sync + 'static>;
 
 /// An error with everything that the user and the log need. Never holds a secret or a cell value.
@@ -139,7 +161,7 @@ impl Error {
         self.stream.as_ref()
     }
 
-    /// The whole story for a log: what was being done, and every cause down to the first.
+    /// The whole story for a log: what was being done, and every cause down to the first, each in short.
     pub fn internal_message(&self) -> String {
         let mut text = String::new();
         for context in self.context.iter().rev() {
@@ -149,8 +171,8 @@ impl Error {
         text.push_str(&self.message);
         let mut cause = self.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static));
         while let Some(error) = cause {
-            let said = error.to_string();
-            if !text.ends_with(&said) {
+            let said = brief(&error.to_string());
+            if !text.contains(&said) {
                 text.push_str(": ");
                 text.push_str(&said);
             }
@@ -197,6 +219,17 @@ mod tests {
             .with_context("stream users");
         assert_eq!(error.internal_message(), "stream users: part 3: The file could not be written.: disk is full");
         assert_eq!(error.to_string(), "The file could not be written.");
+    }
+
+    #[test]
+    fn a_cause_is_told_in_short_and_without_the_document_of_a_server() {
+        let answer = "status code: 403 Forbidden: <?xml version=\"1.0\"?><Error><Code>SignatureDoesNotMatch</Code>\
+                      <StringToSign>AWS4-HMAC-SHA256</StringToSign></Error>";
+        let error = Error::config("No.").with_source(answer);
+        assert_eq!(error.internal_message(), "No.: status code: 403 Forbidden: SignatureDoesNotMatch");
+        assert_eq!(brief("404 Not Found: <html><p>Nothing</p></html>"), "404 Not Found");
+        let long = brief(&"ä".repeat(10_000));
+        assert_eq!((long.chars().count(), long.ends_with('…')), (LONGEST_CAUSE + 1, true));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! signal.
 
 use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -33,15 +34,14 @@ fn main() -> ExitCode {
     };
     let outcome = match command {
         Command::Spec => spec::message().and_then(|message| around.writer.deliver([message.as_str()])),
-        Command::Check { config } => on_runtime(|| async {
-            let outcome = check::run(&config, &around).await;
-            let status = outcome.map_err(|error| {
+        Command::Check { config } => {
+            let status = on_runtime(|| check::run(&config, &around)).map_err(|error| {
                 complain(&error);
                 tracing::error!("{}", error.internal_message());
                 error.message().to_owned()
             });
             around.writer.connection_status(status)
-        }),
+        }
         Command::Write { config, catalog } => on_runtime(|| async {
             let ended = write::run(&config, &catalog, std::io::stdin(), &around).await;
             ended.result
@@ -57,16 +57,19 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs a command that waits for other things, and leaves behind whatever still runs when it has ended.
+/// Runs a command that waits for other things, and leaves behind whatever still runs when it has ended. A defect that
+/// makes it panic becomes an error: the orchestrator has to get an answer.
 fn on_runtime<F: Future<Output = Result<()>>>(command: impl FnOnce() -> F) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
         .build()
         .map_err(|error| Error::system("No threads could be started.").with_source(error))?;
-    let outcome = runtime.block_on(command());
+    // Nothing that the command has changed is looked at afterwards.
+    let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(command())));
     runtime.shutdown_background();
-    outcome
+    // What the panic says may hold anything, so that it is told on stderr only.
+    outcome.unwrap_or_else(|_| Err(Error::system("The program has a defect and stopped; standard error says where.")))
 }
 
 /// Prints help, version, or what is wrong with the command line together with the usage.
@@ -83,4 +86,16 @@ fn explain(error: &clap::Error) -> ExitCode {
 fn complain(error: &Error) {
     // A closed stderr leaves nobody to tell.
     let _ = writeln!(std::io::stderr(), "error: {error}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use destination_databricks::error::Kind;
+
+    #[test]
+    fn a_command_that_panics_ends_with_an_error() {
+        let panicking = async { if std::hint::black_box(true) { panic!("a defect") } else { Ok(()) } };
+        assert_eq!(on_runtime(|| panicking).err().map(|error| error.kind()), Some(Kind::System));
+    }
 }

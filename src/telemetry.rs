@@ -32,8 +32,9 @@ impl<S: Subscriber> Layer<S> for ProtocolLayer {
         if target.starts_with("destination_databricks") {
             return *metadata.level() <= tracing::Level::INFO;
         }
-        // The kernel logs every error on its way, with all that it holds; ours are told once, where they are handled.
-        !target.starts_with("delta_kernel") && *metadata.level() <= tracing::Level::WARN
+        // These log every error on its way, with all that it holds; ours are told once, where they are handled.
+        let is_told_by_us = ["delta_kernel", "aws_config"].iter().any(|library| target.starts_with(library));
+        !is_told_by_us && *metadata.level() <= tracing::Level::WARN
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {

@@ -39,9 +39,7 @@ async fn transfer(
 ) -> Result<Outcome> {
     let config = Config::from_file(config)?;
     config.ensure_supported()?;
-    for field in &config.unknown_fields {
-        tracing::warn!("The configuration has the field {field}, which has no meaning here. Is it misspelt?");
-    }
+    config.warn_of_unknown_fields();
     let catalog = Catalog::from_file(catalog)?;
     watch_for_stop(&around.stop, &around.writer)?;
 

@@ -115,7 +115,7 @@ fn a_wrong_key_and_a_wrong_secret_are_told_apart() {
 #[test]
 fn a_session_token_that_is_wrong_or_has_expired_is_told() {
     let place = Place::at("lake");
-    let message = check(&place, |source| source["s3_session_token"] = json!("made up"));
+    let message = check(&place, |source| source["s3_session_token"] = json!("made-up"));
     assert_says(&message, &["session token"]);
     assert_says(&answered(400, "ExpiredToken"), &["expired", "session token"]);
 }
@@ -136,7 +136,9 @@ fn no_keys_anywhere_are_told() {
     ] {
         sandbox.set_environment(name, value);
     }
-    assert_says(&refused(&sandbox.check()), &["s3_access_key_id"]);
+    let run = sandbox.check();
+    assert_says(&refused(&run), &["s3_access_key_id"]);
+    assert!(!run.says("Error {") && !run.says("CredentialsNotLoaded"), "{run:#?}");
     // And where AWS's own variables are set, they are used.
     sandbox.set_environment("AWS_ACCESS_KEY_ID", ROOT.0);
     sandbox.set_environment("AWS_SECRET_ACCESS_KEY", ROOT.1);
@@ -190,6 +192,7 @@ fn an_endpoint_that_is_no_s3_is_told() {
     for answer in [
         "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 28\r\nConnection: close\r\n\r\n<html><body>Hi</body></html>",
         "HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\nContent-Length: 28\r\nConnection: close\r\n\r\n<html><body>No</body></html>",
+        "HTTP/1.1 404 Not Found\r\nContent-Length: 18\r\nConnection: close\r\n\r\n404 page not found",
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}",
         "SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n",
     ] {
@@ -203,8 +206,35 @@ fn an_endpoint_that_is_no_s3_is_told() {
 fn a_server_without_tls_behind_https_is_told() {
     let place = Place::at("lake");
     let endpoint = format!("https://127.0.0.1:{}", server().port());
-    let message = check(&place, |source| source["s3_endpoint"] = json!(endpoint));
+    let mut source = place.source();
+    source["s3_endpoint"] = json!(endpoint);
+    // Without a shorter patience: it is told at once all the same.
+    let begun = std::time::Instant::now();
+    let message = refused(&Sandbox::with(json!({"data_source": source})).check());
+    assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
     assert_says(&message, &["encrypted", "certificate"]);
+}
+
+#[test]
+fn a_store_on_this_machine_is_not_looked_for_behind_a_proxy() {
+    let place = Place::at("lake");
+    let mut sandbox = Sandbox::with(json!({"data_source": place.source()}));
+    for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "HTTPS_PROXY"] {
+        sandbox.set_environment(name, "http://127.0.0.1:9");
+    }
+    sandbox.set_environment("DESTINATION_DATABRICKS_RETRY_MS", "2000");
+    let run = sandbox.check();
+    assert!(run.says("SUCCEEDED"), "{run:#?}");
+}
+
+#[test]
+fn what_a_server_says_of_a_signature_is_not_told() {
+    let place = Place::at("lake");
+    let mut source = place.source();
+    source["s3_secret_access_key"] = json!("a-wrong-secret");
+    let run = Sandbox::with(json!({"data_source": source})).check();
+    refused(&run);
+    assert!(!run.says("StringToSign") && !run.says("<Code>") && !run.says("<?xml"), "{run:#?}");
 }
 
 #[test]

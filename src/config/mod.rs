@@ -131,6 +131,13 @@ impl Config {
         report.into_inner().into_result("configuration", config)
     }
 
+    /// Names every field that has no meaning here in a warning.
+    pub fn warn_of_unknown_fields(&self) {
+        for field in &self.unknown_fields {
+            tracing::warn!("The configuration has the field {field}, which has no meaning here. Is it misspelt?");
+        }
+    }
+
     /// Reads every field; where one is wrong, a stand-in takes its place and the problem is in the report.
     fn read(root: &Fields<'_>) -> Self {
         root.boolean("accept_terms", false);

@@ -2,6 +2,8 @@
 //!
 //! Endpoint and style make up the address; keys, session token and role make up the identity. With no keys at all the
 //! identity comes from where AWS keeps it for programs: environment, profile, web identity, container, instance.
+//! Addresses and headers are made of these settings by libraries that take it for granted that they are well formed:
+//! whatever is not is refused here.
 
 use url::{Host, Url};
 
@@ -58,28 +60,83 @@ const EXTERNAL_ID: &str = "s3_external_id";
 const ENDPOINT: &str = "s3_endpoint";
 
 impl S3Settings {
+    /// Whether the store runs where this program does.
+    pub fn is_on_this_machine(&self) -> bool {
+        self.endpoint.as_ref().and_then(|endpoint| Url::parse(endpoint).ok()).is_some_and(|url| is_loopback(&url))
+    }
+
     pub(super) fn read(fields: &Fields<'_>) -> Self {
-        let bucket = fields.required_text("s3_bucket_name", "give the name of the bucket").unwrap_or_default();
-        if bucket.contains('/') {
+        let endpoint = endpoint(fields);
+        let bucket = bucket(fields, endpoint.is_some());
+        // A certificate for *.s3.amazonaws.com does not cover a name with dots.
+        let path_style = fields.boolean("s3_path_style", endpoint.is_some() || bucket.contains('.'));
+        let by_number = |endpoint: &Url| matches!(endpoint.host(), Some(Host::Ipv4(_) | Host::Ipv6(_)));
+        if !path_style && endpoint.as_ref().is_some_and(by_number) {
             fields.problem(
-                "s3_bucket_name",
-                "must be only the bucket's name, without s3:// and /: a folder goes into `data_source.s3_bucket_path`.",
+                "s3_path_style",
+                "is false, which puts the bucket's name before the host's, but the host of `data_source.s3_endpoint` is an \
+                 IP address and has no name: set it to true or remove it, or give the endpoint by its name.",
             );
         }
-        let endpoint = endpoint(fields);
-        // A certificate for *.s3.amazonaws.com does not cover a name with dots.
-        let path_style = endpoint.is_some() || bucket.contains('.');
         Self {
             path: folder(fields),
-            region: fields.text("s3_bucket_region"),
+            region: region(fields),
             credentials: credentials(fields),
             role: role(fields),
-            endpoint,
-            path_style: fields.boolean("s3_path_style", path_style),
+            endpoint: endpoint.map(|endpoint| endpoint.as_str().trim_end_matches('/').to_owned()),
+            path_style,
             file_name_pattern: file_name_pattern(fields),
             bucket,
         }
     }
+}
+
+/// AWS's rule for names; other stores are less strict with letters.
+fn bucket(fields: &Fields<'_>, is_elsewhere: bool) -> String {
+    const NAME: &str = "s3_bucket_name";
+    let bucket = fields.required_text(NAME, "give the name of the bucket").unwrap_or_default();
+    let is_end = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || is_elsewhere && is_more(*byte);
+    let is_name = (3..=63).contains(&bucket.len())
+        && bucket.bytes().all(|byte| is_end(&byte) || matches!(byte, b'.' | b'-'))
+        && [bucket.bytes().next(), bucket.bytes().next_back()].iter().flatten().all(is_end)
+        && !bucket.contains("..");
+    if bucket.contains('/') {
+        fields.problem(
+            NAME,
+            "must be only the bucket's name, without s3:// and /: a folder goes into `data_source.s3_bucket_path`.",
+        );
+    } else if !bucket.is_empty() && !is_name {
+        let more = if is_elsewhere { "letters, digits, underscores" } else { "lower case letters, digits" };
+        fields.problem(
+            NAME,
+            &format!(
+                "must be a bucket's name, not {}: 3 to 63 {more}, single dots and hyphens, with neither dot nor hyphen at \
+                 its ends.",
+                shown(&bucket)
+            ),
+        );
+    }
+    bucket
+}
+
+/// What names of buckets may hold in stores other than AWS.
+fn is_more(byte: u8) -> bool {
+    byte.is_ascii_uppercase() || byte == b'_'
+}
+
+fn region(fields: &Fields<'_>) -> Option<String> {
+    const NAME: &str = "s3_bucket_region";
+    let region = fields.text(NAME)?;
+    if !region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        fields.problem(
+            NAME,
+            &format!(
+                "must be the name of a region such as eu-central-1, not {}: letters, digits, hyphens.",
+                shown(&region)
+            ),
+        );
+    }
+    Some(region)
 }
 
 fn file_name_pattern(fields: &Fields<'_>) -> FileNamePattern {
@@ -118,8 +175,20 @@ fn credentials(fields: &Fields<'_>) -> Option<S3Credentials> {
         fields.problem(TOKEN, &rest);
     }
     let (access_key_id, secret_access_key, session_token) =
-        (fields.secret(ID), fields.secret(KEY), fields.secret(TOKEN));
+        (key_text(fields, ID), key_text(fields, KEY), key_text(fields, TOKEN));
     Some(S3Credentials { access_key_id: access_key_id?, secret_access_key: secret_access_key?, session_token })
+}
+
+/// A part of a key, which is sent in a header. It is never shown.
+fn key_text(fields: &Fields<'_>, name: &str) -> Option<Secret> {
+    let secret = fields.secret(name)?;
+    if !secret.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
+        fields.problem(
+            name,
+            "has a space, a line break or another sign in it that no key has: copy it once more, without what is around it.",
+        );
+    }
+    Some(secret)
 }
 
 fn role(fields: &Fields<'_>) -> Option<S3Role> {
@@ -142,20 +211,32 @@ fn role(fields: &Fields<'_>) -> Option<S3Role> {
     Some(S3Role { arn, external_id })
 }
 
-fn endpoint(fields: &Fields<'_>) -> Option<String> {
+fn endpoint(fields: &Fields<'_>) -> Option<Url> {
     let allow_http = fields.boolean("s3_allow_http", false);
     let text = fields.text(ENDPOINT)?;
-    let example = "an address such as https://minio.example.com:9000";
-    let Ok(url) = Url::parse(&text) else {
-        fields.problem(ENDPOINT, &format!("must be {example}."));
-        return None;
+    let wrong = |rest: &str| {
+        fields.problem(ENDPOINT, rest);
+        None
     };
-    let plain =
-        url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
-    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() || !plain {
-        // Not shown: what stands there may be a key.
-        fields.problem(ENDPOINT, &format!("must be {example}, without user, password, ? and #."));
-        return None;
+    let example = "an address such as https://minio.example.com:9000";
+    // Parsing would drop line breaks, and turn other signs into something else, without a word.
+    if text.contains(|sign: char| sign.is_whitespace() || sign.is_control()) {
+        return wrong(&format!("must be {example}, without a space or line break in it."));
+    }
+    let parsed = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && is_host(url));
+    // Not shown: what stands there may be a key.
+    let Some(url) = parsed else { return wrong(&format!("must be {example}.")) };
+    let user_info = !url.username().is_empty() || url.password().is_some();
+    let surplus = [
+        (user_info, "a user or password before the @, which belongs into the fields for keys"),
+        (!matches!(url.path(), "" | "/"), "a path, and S3 is only spoken at the top of an address"),
+        (url.query().is_some(), "a query after a ?"),
+        (url.fragment().is_some(), "a fragment after a #"),
+    ];
+    let surplus: Vec<&str> = surplus.iter().filter(|(is_there, _)| *is_there).map(|(_, what)| *what).collect();
+    if !surplus.is_empty() {
+        let address = url.origin().ascii_serialization();
+        return wrong(&format!("must be only an address: it has {}. Give {address}.", surplus.join(", and ")));
     }
     if url.scheme() == "http" && !allow_http && !is_loopback(&url) {
         fields.problem(
@@ -164,7 +245,15 @@ fn endpoint(fields: &Fields<'_>) -> Option<String> {
              `data_source.s3_allow_http` to true if that is meant.",
         );
     }
-    Some(url.as_str().trim_end_matches('/').to_owned())
+    Some(url)
+}
+
+fn is_host(url: &Url) -> bool {
+    let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    match url.host() {
+        Some(Host::Domain(name)) => name.len() <= 253 && name.bytes().all(is_sign),
+        other => other.is_some(),
+    }
 }
 
 fn is_loopback(url: &Url) -> bool {

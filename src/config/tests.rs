@@ -276,7 +276,7 @@ fn what_does_not_work_yet_is_refused_by_name() {
         error.message().starts_with("In the configuration, `data_source.data_source_type` is AZURE_BLOB_STORAGE"),
         "{error}"
     );
-    let s3 = read(json!({"data_source": {"data_source_type": "S3_STORAGE", "s3_bucket_name": "b"}}));
+    let s3 = read(json!({"data_source": {"data_source_type": "S3_STORAGE", "s3_bucket_name": "lake"}}));
     s3.ensure_supported().expect("supported");
 }
 
@@ -298,7 +298,7 @@ fn neither_debug_nor_an_error_shows_a_secret() {
     }
     let right = older(json!({
         "data_source_type": "S3_STORAGE",
-        "s3_bucket_name": "b",
+        "s3_bucket_name": "lake",
         "s3_access_key_id": "hidden-id",
         "s3_secret_access_key": "hidden-key"
     }));

@@ -206,7 +206,7 @@ impl Storage {
     pub async fn probe(&self, relative: &str) -> Result<()> {
         match &self.home {
             Home::Folder(_) => Ok(()),
-            Home::Bucket(bucket) => bucket.probe(&self.path(relative)).await,
+            Home::Bucket(bucket) => bucket.probe(&self.root, &self.path(relative)).await,
         }
     }
 

@@ -16,8 +16,9 @@ const FIRST: &[u8] = b"written by the check of destination-databricks; may be de
 const SECOND: &[u8] = b"must not replace what is there";
 
 impl Bucket {
-    /// Tries everything below `folder`, which nobody else uses, and removes it again.
-    pub(in crate::storage) async fn probe(&self, folder: &Path) -> Result<()> {
+    /// Tries everything below `folder`, which nobody else uses, and removes it again; all that is ever written lies below
+    /// `root`.
+    pub(in crate::storage) async fn probe(&self, root: &Path, folder: &Path) -> Result<()> {
         let mut problems = Problems::default();
         match self.has_any(folder).await {
             Err(error) if !is_denied(&error) => return Err(error),
@@ -41,7 +42,7 @@ impl Bucket {
         }
         problems.note(self.remove_unfinished(folder, "").await);
         problems.note(self.delete(vec![put, copied, parts]).await);
-        problems.into_result(&self.place.bucket)
+        problems.into_result(&self.place.bucket, root)
     }
 
     /// A second put under the same condition has to be refused.
@@ -113,7 +114,7 @@ impl Problems {
     }
 
     /// One error that tells all of them, and what to allow where a permission is missing.
-    fn into_result(mut self, bucket: &str) -> Result<()> {
+    fn into_result(mut self, bucket: &str, root: &Path) -> Result<()> {
         let Some(last) = self.0.pop() else { return Ok(()) };
         let denied = self.0.iter().chain([&last]).any(is_denied);
         let kind = if self.0.iter().all(|error| error.kind() == last.kind()) { last.kind() } else { Kind::Config };
@@ -125,16 +126,22 @@ impl Problems {
         };
         if denied {
             message.push_str("\nA policy that is enough: ");
-            message.push_str(&policy(bucket));
+            message.push_str(&policy(bucket, root));
         }
-        Err(Error::new(kind, message).with_source(last.internal_message()))
+        Err(Error::new(kind, message).with_source(last))
     }
 }
 
-/// All that a sync needs, and no more.
-fn policy(bucket: &str) -> String {
+/// All that a sync needs, and no more. Names are asked for in the whole bucket: that right is one of buckets, not of objects.
+fn policy(bucket: &str, root: &Path) -> String {
+    let objects = match root.as_ref() {
+        "" => format!("arn:aws:s3:::{bucket}/*"),
+        root => format!("arn:aws:s3:::{bucket}/{root}/*"),
+    };
+    // As JSON has it: a folder's name may hold quotes.
+    let objects = serde_json::Value::from(objects);
     format!(
-        r#"{{"Version": "2012-10-17", "Statement": [{{"Effect": "Allow", "Action": ["s3:ListBucket", "s3:ListBucketMultipartUploads"], "Resource": "arn:aws:s3:::{bucket}"}}, {{"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"], "Resource": "arn:aws:s3:::{bucket}/*"}}]}}"#
+        r#"{{"Version": "2012-10-17", "Statement": [{{"Effect": "Allow", "Action": ["s3:ListBucket", "s3:ListBucketMultipartUploads"], "Resource": "arn:aws:s3:::{bucket}"}}, {{"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"], "Resource": {objects}}}]}}"#
     )
 }
 
@@ -149,13 +156,28 @@ mod tests {
         assert!(!problems.note(Err(Error::config("Could not list s3://b/x: access is denied; allow s3:ListBucket."))));
         assert!(!problems.note(Err(Error::config("Could not list s3://b/y: access is denied; allow s3:ListBucket."))));
         assert!(!problems.note(Err(Error::transient("Could not read s3://b/y: no answer."))));
-        let error = problems.into_result("b").err().map(|error| (error.kind(), error.message().to_owned()));
+        let error =
+            problems.into_result("b", &Path::from("a/c")).err().map(|error| (error.kind(), error.message().to_owned()));
         let (kind, message) = error.unwrap_or((Kind::System, String::new()));
         assert_eq!(kind, Kind::Config);
         assert!(message.starts_with("Bucket b has 2 problems:\n- Could not list s3://b/x"), "{message}");
         let policy =
             message.split_once("enough: ").map(|(_, policy)| serde_json::from_str::<serde_json::Value>(policy));
         assert!(policy.is_some_and(|policy| policy.is_ok()), "{message}");
-        assert!(Problems::default().into_result("b").is_ok());
+        assert!(Problems::default().into_result("b", &Path::default()).is_ok());
+    }
+
+    #[test]
+    fn the_policy_reaches_no_further_than_the_configured_folder() {
+        for (root, objects) in [
+            ("", "arn:aws:s3:::lake/*"),
+            ("airbyte/production", "arn:aws:s3:::lake/airbyte/production/*"),
+            ("a \"b\"", "arn:aws:s3:::lake/a \"b\"/*"),
+        ] {
+            let text = policy("lake", &Path::parse(root).unwrap());
+            let policy: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(policy["Statement"][0]["Resource"], "arn:aws:s3:::lake");
+            assert_eq!(policy["Statement"][1]["Resource"], objects);
+        }
     }
 }

@@ -100,6 +100,14 @@ impl Credentials {
             };
             Error::new(kind, self.missing.clone()).with_source(error)
         })?;
+        // They go into headers. Configured ones were looked at already; these may come from a file or a variable.
+        let texts = [Some(found.access_key_id()), Some(found.secret_access_key()), found.session_token()];
+        if texts.iter().flatten().any(|text| !text.bytes().all(|byte| byte.is_ascii_graphic())) {
+            return Err(Error::config(
+                "The AWS credentials of this machine have a space, a line break or another sign in them that no key has: \
+                 correct the environment variables or the profile that they stand in.",
+            ));
+        }
         let credential = AwsCredential {
             key_id: found.access_key_id().to_owned(),
             secret_key: found.secret_access_key().to_owned(),
@@ -153,7 +161,7 @@ mod tests {
             let number = self.given.fetch_add(1, Ordering::Relaxed);
             let expires = std::time::UNIX_EPOCH.elapsed().map(|now| std::time::UNIX_EPOCH + now + self.valid);
             future::ProvideCredentials::ready(if number < self.times {
-                let id = format!("key {number}");
+                let id = format!("key-{number}");
                 Ok(aws_credential_types::Credentials::new(id, "secret", None, expires.ok(), "test"))
             } else {
                 Err(CredentialsError::not_loaded("nothing there"))
@@ -174,17 +182,25 @@ mod tests {
     #[tokio::test]
     async fn keys_are_renewed_before_they_expire_and_not_more_often() -> object_store::Result<()> {
         let long: object_store::Result<Vec<_>> = ids(9, Duration::from_secs(3600)).await.into_iter().collect();
-        assert_eq!(long?, ["key 0", "key 0", "key 0"]);
+        assert_eq!(long?, ["key-0", "key-0", "key-0"]);
         let short: object_store::Result<Vec<_>> = ids(9, Duration::from_secs(60)).await.into_iter().collect();
-        assert_eq!(short?, ["key 0", "key 1", "key 2"]);
+        assert_eq!(short?, ["key-0", "key-1", "key-2"]);
         Ok(())
     }
 
     #[tokio::test]
     async fn keys_that_are_valid_still_are_used_when_no_new_ones_come() -> object_store::Result<()> {
         let valid: object_store::Result<Vec<_>> = ids(1, Duration::from_secs(60)).await.into_iter().collect();
-        assert_eq!(valid?, ["key 0", "key 0", "key 0"]);
+        assert_eq!(valid?, ["key-0", "key-0", "key-0"]);
         assert!(ids(1, Duration::ZERO).await.iter().skip(1).all(Result::is_err));
         Ok(())
+    }
+
+    #[tokio::test]
+    async fn keys_of_the_machine_that_no_header_takes_are_refused_and_not_shown() {
+        let key = aws_credential_types::Credentials::new("hid\nden", "secret", None, None, "test");
+        let credentials = Credentials::from_provider(SharedCredentialsProvider::new(key), "None.".into());
+        let told = credentials.get_credential().await.map(drop).map_err(|error| error.to_string());
+        assert!(told.is_err_and(|text| text.contains("line break") && !text.contains("hid")));
     }
 }

@@ -188,7 +188,11 @@ impl Answer {
         const KEYS: &str = "`data_source.s3_access_key_id` and `data_source.s3_secret_access_key`";
         let code = self.code.as_deref().unwrap_or_default();
         let why = match (code, self.status) {
-            ("InvalidAccessKeyId", _) => {
+            _ if code.is_empty() && self.is_no_s3(action) => {
+                format!("{} does not answer like S3: correct `data_source.s3_endpoint`", host(place))
+            }
+            // The second one is versitygw's.
+            ("InvalidAccessKeyId" | "XAdminUserNotFound", _) => {
                 "the access key id is not known there: correct `data_source.s3_access_key_id`".to_owned()
             }
             ("SignatureDoesNotMatch", _) => {
@@ -249,6 +253,20 @@ impl Answer {
             _ => return (Kind::Transient, self.in_passing(code)),
         };
         (Kind::Config, why)
+    }
+
+    /// Whether what answered is something else. S3 gives every 404 a code, unless it is asked for the head of an object.
+    fn is_no_s3(&self, action: Action) -> bool {
+        self.foreign || (self.status == Some(404) && !matches!(action, Action::Get | Action::Copy))
+    }
+
+    /// Whether another try meets the same: what is there speaks no TLS, or its certificate is not good.
+    pub(super) fn is_hopeless(error: &(dyn std::error::Error + 'static)) -> bool {
+        let causes = std::iter::successors(Some(error), |error| error.source());
+        causes.map(|error| error.to_string().to_ascii_lowercase()).any(|text| {
+            // What is cut off in the middle of a handshake is no answer.
+            text.contains("invalidcontenttype") || text.contains("invalid peer certificate")
+        })
     }
 
     fn in_passing(&self, code: &str) -> String {

@@ -21,6 +21,7 @@ fn explained(error: &std::io::Error, action: Action) -> (Kind, String) {
 fn each_condition_has_its_kind_and_its_cure() {
     let cases = [
         (403, "InvalidAccessKeyId", "", Kind::Config, "s3_access_key_id"),
+        (404, "XAdminUserNotFound", "", Kind::Config, "s3_access_key_id"),
         (403, "SignatureDoesNotMatch", "", Kind::Config, "s3_secret_access_key"),
         (400, "ExpiredToken", "", Kind::Config, "has expired"),
         (400, "InvalidToken", "", Kind::Config, "s3_session_token"),
@@ -108,4 +109,23 @@ fn an_error_of_ours_keeps_its_own_words() {
     let told = object_store::Error::Generic { store: "S3", source: Box::new(Error::config("No keys were found.")) };
     assert_eq!(Answer::of(&told).explain(Action::Put, &place(), "x"), (Kind::Config, "No keys were found.".to_owned()));
     assert!(!Answer::of(&told).is_cut());
+}
+
+#[test]
+fn a_404_without_a_code_is_no_answer_of_s3() {
+    let plain = std::io::Error::other("Server returned non-2xx status code: 404 Not Found: 404 page not found");
+    for action in [Action::List, Action::Put, Action::ListUploads] {
+        let (kind, sentence) = explained(&plain, action);
+        assert_eq!(kind, Kind::Config);
+        assert!(sentence.contains("https://minio:9000 does not answer like S3"), "{sentence}");
+    }
+}
+
+#[test]
+fn only_what_stays_as_it_is_is_hopeless() {
+    let hopeless =
+        |text: &'static str| Answer::is_hopeless(&HttpError::new(HttpErrorKind::Connect, std::io::Error::other(text)));
+    assert!(hopeless("received corrupt message of type InvalidContentType"));
+    assert!(hopeless("invalid peer certificate: UnknownIssuer"));
+    assert!(!hopeless("tls handshake eof") && !hopeless("tcp connect error"));
 }

@@ -1,9 +1,10 @@
 //! S3 and stores that speak like it: from settings to a bucket.
 //!
-//! `credentials` says who this program is there, `remote` does what an object store has no verb for, `errors` says what
+//! `credentials` says who this program is there, `connector` gives up at once what cannot be mended by waiting, `remote` does what an object store has no verb for, `errors` says what
 //! an answer means. Every request is signed together with the SHA-256 of its body, so that bytes which arrive changed
 //! are refused; that is the checksum of puts and parts.
 
+mod connector;
 mod credentials;
 pub(super) mod errors;
 mod remote;
@@ -15,6 +16,7 @@ use object_store::aws::{AmazonS3Builder, S3ConditionalPut, resolve_bucket_region
 use object_store::path::Path;
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 
+use self::connector::Connector;
 use self::credentials::Credentials;
 use self::errors::{Action, Answer, Place};
 use self::remote::S3Remote;
@@ -27,17 +29,23 @@ const REQUEST: Duration = Duration::from_secs(60);
 const CONNECT: Duration = Duration::from_secs(10);
 /// Connections that are kept for the next request. Servers close them after some seconds; ours must go first.
 const IDLE: Duration = Duration::from_secs(8);
+/// Every address of this machine, as proxies exclude them.
+const THIS_MACHINE: &str = "localhost,127.0.0.0/8,::1";
 /// The region of stores that have none.
 const NO_REGION: &str = "us-east-1";
 
 /// Opens the bucket of `settings`; asks for its region where that is not given.
 pub(super) async fn open(settings: &S3Settings, tuning: &Tuning) -> Result<Storage> {
     let patience = &tuning.patience;
-    let options = ClientOptions::new()
+    let mut options = ClientOptions::new()
         .with_timeout(REQUEST.min(patience.retry))
         .with_connect_timeout(CONNECT.min(patience.retry))
         .with_pool_idle_timeout(IDLE)
         .with_allow_http(settings.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://")));
+    if settings.is_on_this_machine() {
+        // A proxy that is asked for nothing takes the place of the environment's, which does not lead to this machine.
+        options = options.with_proxy_url("http://localhost").with_proxy_excludes(THIS_MACHINE);
+    }
     let region = region(settings, &options).await?;
     let credentials = Arc::new(Credentials::new(settings, &region).await);
     let mut builder = AmazonS3Builder::new()
@@ -47,6 +55,7 @@ pub(super) async fn open(settings: &S3Settings, tuning: &Tuning) -> Result<Stora
         .with_conditional_put(S3ConditionalPut::ETagMatch)
         .with_virtual_hosted_style_request(!settings.path_style)
         .with_client_options(options)
+        .with_http_connector(Connector)
         .with_retry(retry(patience));
     if let Some(endpoint) = address(settings) {
         builder = builder.with_endpoint(endpoint);

@@ -5,7 +5,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{BehaviorVersion, Region, RequestChecksumCalculation, ResponseChecksumValidation};
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
@@ -42,7 +42,7 @@ impl S3Remote {
             .operation_timeout(patience.retry)
             .build();
         let mut config = aws_sdk_s3::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
+            .behavior_version(behavior(settings))
             .region(Region::new(place.region.clone()))
             .credentials_provider(credentials)
             .force_path_style(settings.path_style)
@@ -137,7 +137,7 @@ impl S3Remote {
             ..Answer::default()
         };
         let (kind, sentence) = answer.explain(action, &self.place, path.as_ref());
-        Error::new(kind, sentence).with_source(DisplayErrorContext(error).to_string())
+        Error::new(kind, sentence).with_source(error)
     }
 }
 
@@ -148,6 +148,16 @@ impl Remote for S3Remote {
 
     fn remove_unfinished<'a>(&'a self, folder: &'a Path, part: &'a str) -> BoxFuture<'a, Result<()>> {
         self.give_up_all(folder, part).boxed()
+    }
+}
+
+/// The one before the newest asks no proxy of the environment, which does not lead to this machine.
+fn behavior(settings: &S3Settings) -> BehaviorVersion {
+    if settings.is_on_this_machine() {
+        #[allow(deprecated)]
+        BehaviorVersion::v2025_01_17()
+    } else {
+        BehaviorVersion::latest()
     }
 }
 
