@@ -171,8 +171,10 @@ impl Error {
         text.push_str(&self.message);
         let mut cause = self.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static));
         while let Some(error) = cause {
-            let said = brief(&error.to_string());
-            if !text.contains(&said) {
+            let whole = error.to_string();
+            let said = brief(&whole);
+            // An error of ours that went through a library comes back with the library's name before it.
+            if !text.contains(&said) && !whole.ends_with(&self.message) {
                 text.push_str(": ");
                 text.push_str(&said);
             }
@@ -219,6 +221,14 @@ mod tests {
             .with_context("stream users");
         assert_eq!(error.internal_message(), "stream users: part 3: The file could not be written.: disk is full");
         assert_eq!(error.to_string(), "The file could not be written.");
+    }
+
+    #[test]
+    fn a_sentence_that_went_through_a_library_is_told_once() {
+        let inner = Error::config("No keys.").with_source("the chain is empty");
+        let through = object_store::Error::Generic { store: "S3", source: Box::new(inner) };
+        let error = Error::config("No keys.").with_source(through);
+        assert_eq!(error.internal_message(), "No keys.: the chain is empty");
     }
 
     #[test]

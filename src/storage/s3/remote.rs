@@ -4,9 +4,15 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
-use aws_sdk_s3::config::{BehaviorVersion, Region, RequestChecksumCalculation, ResponseChecksumValidation};
+use aws_sdk_s3::config::{
+    BehaviorVersion, Region, RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient,
+};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::{Builder, ConnectorBuilder};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
@@ -42,7 +48,7 @@ impl S3Remote {
             .operation_timeout(patience.retry)
             .build();
         let mut config = aws_sdk_s3::Config::builder()
-            .behavior_version(behavior(settings))
+            .behavior_version(BehaviorVersion::latest())
             .region(Region::new(place.region.clone()))
             .credentials_provider(credentials)
             .force_path_style(settings.path_style)
@@ -53,6 +59,9 @@ impl S3Remote {
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
         if let Some(endpoint) = &settings.endpoint {
             config = config.endpoint_url(endpoint);
+        }
+        if settings.is_on_this_machine() {
+            config = config.http_client(without_proxy());
         }
         Self { client: Client::from_conf(config.build()), place }
     }
@@ -151,14 +160,15 @@ impl Remote for S3Remote {
     }
 }
 
-/// The one before the newest asks no proxy of the environment, which does not lead to this machine.
-fn behavior(settings: &S3Settings) -> BehaviorVersion {
-    if settings.is_on_this_machine() {
-        #[allow(deprecated)]
-        BehaviorVersion::v2025_01_17()
-    } else {
-        BehaviorVersion::latest()
-    }
+/// A client that asks no proxy of the environment: none leads to this machine.
+fn without_proxy() -> SharedHttpClient {
+    Builder::new().build_with_connector_fn(|settings, components| {
+        let mut connector = ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+        connector.set_proxy_config(Some(ProxyConfig::disabled()));
+        connector.build()
+    })
 }
 
 /// First and last bytes of the parts in which an object of `size` bytes is copied.
