@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::messages::{append, catalog, configured, overwrite, padded, record, records, state};
+use crate::messages::{append, catalog, configured, overwrite, padded, record, records, state, status};
 use crate::privileges::Unprivileged;
 use crate::program::{Living, Sandbox, program, skipped};
 use crate::table;
@@ -239,4 +239,20 @@ fn without_a_folder_for_the_spill_file_every_row_lands_all_the_same() {
         assert_eq!(table::read(&sandbox.table(&format!("default/{name}"))).rows.len(), 2000, "{name}");
     }
     table::assert_tidy(&sandbox.lake());
+}
+
+#[test]
+fn streams_that_end_while_memory_is_short_do_not_wait_for_what_nobody_gives_back() {
+    let sandbox = Sandbox::with(json!({"memory_limit_mb": 16}));
+    let names: Vec<String> = (0..1200).flat_map(|n| [format!("ends_{n}"), format!("waits_{n}")]).collect();
+    let mut input = String::new();
+    for pair in names.chunks(2) {
+        input += &record(&pair[0], "{}");
+        input += &record(&pair[1], &padded(1, 4000));
+        input += &status(&pair[0], "COMPLETE");
+    }
+    names.iter().skip(1).step_by(2).for_each(|name| input += &status(name, "COMPLETE"));
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let run = sandbox.load(&append(&names), input);
+    assert!(run.says("rows loaded 2400"), "{:?}", run.logs("INFO").last());
 }

@@ -274,7 +274,11 @@ impl Flow {
     /// Thousands of streams may be closed at once: what they have spilled comes back into memory, and each row group
     /// holds more than its rows.
     fn wait_for_room(&self) {
-        while self.buffered + self.budget.under_way() > self.limits.memory && !self.has_failed() {
+        // What the buffers hold is not given back by waiting: once nothing is under way, `must_wait` makes the room.
+        while let under_way @ 1.. = self.budget.under_way()
+            && self.buffered + under_way > self.limits.memory
+            && !self.has_failed()
+        {
             self.budget.wait(TICK);
         }
     }
