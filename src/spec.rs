@@ -19,7 +19,6 @@ pub fn message() -> Result<String> {
 }
 
 #[cfg(test)]
-#[allow(clippy::expect_used)]
 mod tests {
     use super::*;
     use serde_json::Value;

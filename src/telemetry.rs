@@ -112,8 +112,6 @@ pub fn describe(now: &Snapshot) -> String {
 
 /// Megabytes (10^6 bytes) a second.
 pub fn rate(bytes: u64, seconds: f64) -> f64 {
-    // A count of bytes loses nothing that matters here in an f64.
-    #[allow(clippy::cast_precision_loss)]
     let bytes = bytes as f64;
     bytes / 1e6 / seconds.max(1e-3)
 }

@@ -288,3 +288,15 @@ fn a_failed_request_that_the_user_can_mend_is_not_repeated() {
     assert!(message.contains("s3:GetObject") || message.contains("s3:PutObject"), "{message}");
     assert_eq!(seen.load(Ordering::Relaxed), 1);
 }
+
+#[test]
+fn an_upload_that_fails_is_given_up_also_where_the_user_keeps_the_staging() {
+    let part = |request: &Request| request.action == Action::Part;
+    let proxy = Proxy::start(server().port(), vec![Rule::every(part, Fault::Answer(403, "AccessDenied"))]);
+    let mut sandbox = Sandbox::new();
+    let source = sandbox.place().source_through(&proxy.endpoint());
+    sandbox.set(json!({"data_source": source, "memory_limit_mb": 128, "purge_staging_data": false}));
+    let message = sandbox.write(&append(&["large"]), large()).failed_with("config_error");
+    assert!(message.contains("s3:PutObject"), "{message}");
+    assert_eq!(sandbox.place().unfinished_uploads(), 0);
+}

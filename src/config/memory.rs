@@ -45,7 +45,6 @@ fn limit_of_group(root: &Path, line: &str) -> Option<u64> {
 }
 
 #[cfg(test)]
-#[allow(clippy::expect_used)]
 mod tests {
     use super::*;
 

@@ -1,7 +1,5 @@
 //! Tests of reading the settings of a bucket: what follows from what, and what does not go together.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
 use super::*;
 use crate::secret::Secret;
 use serde_json::json;

@@ -1,7 +1,5 @@
 //! Holds `spec.json` and the reader together: the same fields, required ones, defaults, ranges, choices and secrets.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
 use super::*;
 use serde_json::{Map, json};
 use std::collections::BTreeSet;

@@ -1,7 +1,5 @@
 //! Tests of reading configurations: the shapes that the older connector took, the wrong ones, and secrecy.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
 use super::*;
 use crate::error::Kind;
 use crate::secret::Secret;

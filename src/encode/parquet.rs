@@ -121,6 +121,9 @@ impl Encoder {
         let stats = RowStats { rows: ids.count(), ids: (ids.first(), ids.last()), emitted_at };
         let (texts, times) = rows.into_parts();
         let pages = self.texts.encode(&texts).map_err(unencodable)?;
+        if pages.rows() != ids.count() {
+            return Err(Error::system("A block of rows has another number of texts than of times."));
+        }
         let times = TimestampMicrosecondArray::new(ScalarBuffer::from(times), None).with_timezone("UTC");
         let writers = self.ids_and_times.create_column_writers(0).map_err(unencodable)?;
         let mut columns = Vec::with_capacity(writers.len());

@@ -120,6 +120,11 @@ impl TextEncoder {
 }
 
 impl TextChunk {
+    /// How many texts it has.
+    pub fn rows(&self) -> u64 {
+        self.close.rows_written
+    }
+
     /// Bytes of all pages.
     pub fn size(&self) -> usize {
         self.pages.len()

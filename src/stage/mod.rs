@@ -103,9 +103,11 @@ impl StagedStream {
         };
         let bytes = open.file.append(group)?;
         open.size += bytes.len() as u64;
-        open.upload.write(bytes).await?;
+        let written = open.upload.write(bytes).await;
         let full = open.size >= stage.file_size;
+        // Also after a failure: what was begun has to be given up, see `abandon`.
         self.open = Some(open);
+        written?;
         if full { self.end_file(stage).await } else { Ok(()) }
     }
 
@@ -113,7 +115,10 @@ impl StagedStream {
     pub async fn end_file(&mut self, stage: &Stage) -> Result<()> {
         let Some(OpenFile { name, file, mut upload, .. }) = self.open.take() else { return Ok(()) };
         let (bytes, stats) = file.finish()?;
-        upload.write(bytes).await?;
+        if let Err(error) = upload.write(bytes).await {
+            upload.abort().await;
+            return Err(error);
+        }
         let size = upload.finish().await?;
         let stats = stats.ok_or_else(|| Error::system("A staged file has no rows."))?;
         self.files.push(DataFile { name, size, modified_ms: stage.givens.clock.now_ms(), stats });

@@ -1,8 +1,8 @@
 //! S3 and stores that speak like it: from settings to a bucket.
 //!
-//! `credentials` says who this program is there, `connector` gives up at once what cannot be mended by waiting, `remote` does what an object store has no verb for, `errors` says what
-//! an answer means. Every request is signed together with the SHA-256 of its body, so that bytes which arrive changed
-//! are refused; that is the checksum of puts and parts.
+//! `credentials` says who this program is there, `connector` gives up at once what cannot be mended by waiting, `remote`
+//! does what an object store has no verb for, `errors` says what an answer means. Every request is signed together with
+//! the SHA-256 of its body, so that bytes which arrive changed are refused; that is the checksum of puts and parts.
 
 mod connector;
 mod credentials;
