@@ -1,0 +1,33 @@
+//! Databricks as this program sees it: something that runs SQL statements.
+//!
+//! Two transports stand behind one small interface: the Statement Execution API of warehouses, and Thrift over HTTP of
+//! clusters and of any Spark Thrift server. Nothing here knows what the statements are for.
+
+use async_trait::async_trait;
+
+use crate::error::Result;
+
+/// Runs statements, one after the other or many at the same time.
+///
+/// Every statement given to it has to be repeatable without harm: where an answer is lost, the statement is sent
+/// again, also when the first one has run, or still does.
+#[async_trait]
+pub trait SqlTransport: Send + Sync {
+    /// Runs `statement` to its end and answers with its whole result. Waits for a warehouse or cluster that starts.
+    ///
+    /// # Errors
+    /// A sentence that says what the server found and what to do. Transient ones are told only after they were waited for.
+    async fn execute(&self, statement: &str) -> Result<Rows>;
+
+    /// Cancels what still runs, and ends what the server keeps for us. Nothing is executed after it.
+    async fn close(&self);
+}
+
+/// The result of a statement; small, every value as text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rows {
+    /// The columns' names.
+    pub columns: Vec<String>,
+    /// A value for each column in each row; `None` is NULL.
+    pub rows: Vec<Vec<Option<String>>>,
+}
