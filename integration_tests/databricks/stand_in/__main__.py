@@ -6,6 +6,7 @@ Prints the port it listens on (on 127.0.0.1) once Spark is up, and ends when its
 """
 
 import argparse
+import logging
 import os
 import sys
 import threading
@@ -35,6 +36,8 @@ def main():
     parser.add_argument("--memory", default="2g")
     parser.add_argument("--quick", action="store_true", help="for many small statements rather than for large ones")
     options = parser.parse_args()
+    # PySpark logs every statement that fails, with all the frames of the JVM.
+    logging.getLogger("SQLQueryContextLogger").disabled = True
     s3 = {"endpoint": options.s3, "region": options.region, "key": options.key, "secret": options.secret}
     engine = Engine(options.jars, options.folder, s3, THRIFT_PATH, options.memory, options.quick)
     workspace = Workspace()

@@ -56,6 +56,9 @@ class Compute:
     requests: int = 0
     starts: int = 0
     client: int | None = None
+    # Thrift sessions that are open, and those that it has lost.
+    sessions: set[bytes] = field(default_factory=set)
+    lost: set[bytes] = field(default_factory=set)
     started_at: float | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 

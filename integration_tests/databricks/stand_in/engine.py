@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pyspark.errors import PySparkException
-from pyspark.sql import SparkSession, functions
+from pyspark.sql import SparkSession
 from pyspark.sql.types import DataType
 
 # Catalogs of the workspace.
 CATALOGS = ("hive_metastore", "main", "spark_catalog")
+# Types that parameters may have here.
+PARAMETERS = {"STRING": str, "INT": int, "BIGINT": int}
 # Statements that run at the same time; further ones wait, as on a warehouse with one cluster.
 PARALLEL = 10
 
@@ -42,7 +44,7 @@ class Result:
 class Engine:
     def __init__(self, jars, folder, s3, thrift_path, memory, quick):
         Path(folder).mkdir(parents=True, exist_ok=True)
-        java = f"-Duser.timezone=UTC -Dderby.system.home={folder} -XX:+UseSerialGC"
+        java = f"-Duser.timezone=UTC -Dderby.stream.error.file={folder}/derby.log -XX:+UseSerialGC"
         settings = {
             "spark.driver.memory": memory,
             # Short lives: what the second compiler takes from two cores does not come back.
@@ -81,7 +83,7 @@ class Engine:
         for name, value in settings.items():
             builder = builder.config(name, value)
         self.spark = builder.getOrCreate()
-        self.spark.sparkContext.setLogLevel("ERROR")
+        self.spark.sparkContext.setLogLevel("FATAL")
         self.jvm = self.spark.sparkContext._jvm
         self.running = threading.Semaphore(PARALLEL)
         self.local = threading.local()
@@ -101,7 +103,7 @@ class Engine:
                 session = self.spark.newSession()
                 session.sql(f"USE {schema}")
             mapped = in_spark_catalog(statement)
-            values = {name: functions.lit(value).cast(kind) for name, value, kind in parameters}
+            values = {name: PARAMETERS[kind](value) for name, value, kind in parameters}
             frame = session.sql(mapped, values) if values else session.sql(mapped)
             columns = [(column.name, column.dataType) for column in frame.schema.fields]
             if not columns:
@@ -136,6 +138,8 @@ class Engine:
         session = self.session()
         for schema in schemas:
             session.sql(f"DROP SCHEMA IF EXISTS `spark_catalog`.`{schema}` CASCADE")
+        if bucket is None:
+            return
         self.jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
         uri = self.jvm.java.net.URI(f"s3://{bucket}/")
         self.jvm.org.apache.hadoop.fs.FileSystem.get(uri, session._jsc.hadoopConfiguration()).close()
@@ -144,8 +148,12 @@ class Engine:
         """Spark's own Thrift server in this JVM, with the same catalog, on `port` of the loopback."""
         session = self.spark.newSession()
         session.conf.set("hive.server2.thrift.http.port", str(port))
-        server = self.jvm.org.apache.spark.sql.hive.thriftserver.HiveThriftServer2
-        return server.startWithContext(session._jsparkSession.sqlContext())
+        server = self.jvm.org.apache.spark.sql.hive.thriftserver.HiveThriftServer2.startWithContext(session._jsparkSession.sqlContext())
+        # A session that ends asks Hive's metastore something that nobody needs, and would build one for it.
+        server.getHiveConf().set("hive.metastore.uris", "thrift://127.0.0.1:1")
+        server.getHiveConf().set("hive.metastore.connect.retries", "1")
+        server.getHiveConf().set("hive.metastore.client.connect.retry.delay", "0s")
+        server.getHiveConf().set("hive.metastore.failure.retries", "0")
 
 
 def failure(error):
@@ -174,36 +182,42 @@ TOKEN = re.compile(
 def in_spark_catalog(statement):
     """The same statement with names of the workspace's catalogs as names of Spark's. Raises where a catalog is not there.
 
-    A name of a table has three parts; one of a schema has two and stands behind SCHEMA, DATABASE, IN or FROM.
+    The first part of a table's three names is a catalog, of a schema's two, and the one name behind SHOW SCHEMAS IN.
     """
     tokens = TOKEN.findall(statement)
-    words = [(index, token) for index, token in enumerate(tokens) if not token.isspace() and token[:2] not in ("--", "/*")]
-    is_name = lambda token: token[0] == "`" or re.fullmatch(r"\w+", token) is not None
+    words = [index for index, token in enumerate(tokens) if not token.isspace() and token[:2] not in ("--", "/*")]
     position = 0
     while position < len(words):
-        parts, end = [], position
-        if is_name(words[position][1]) and (position == 0 or words[position - 1][1] != "."):
-            parts.append(words[position])
-            while end + 2 < len(words) and words[end + 1][1] == "." and is_name(words[end + 2][1]):
-                parts.append(words[end + 2])
-                end += 2
-        before = [word.upper() for _, word in words[max(0, position - 4):position]]
-        of_schema = {"SCHEMA", "DATABASE", "SCHEMAS"} & set(before) and before[-1] in ("SCHEMA", "DATABASE", "EXISTS", "EXTENDED")
-        of_list = before[-1:] in (["IN"], ["FROM"]) and any(word in before for word in ("TABLES", "VIEWS"))
-        if len(parts) == 3 or (len(parts) == 2 and (of_schema or of_list)):
-            index, catalog = parts[0]
-            name = catalog.strip("`").replace("``", "`")
-            if name.lower() in CATALOGS:
-                tokens[index] = "`spark_catalog`"
-            elif catalog[0] == "`":
-                raise Failure(
-                    "BAD_REQUEST",
-                    f"[NO_SUCH_CATALOG_EXCEPTION] Catalog '{name}' was not found. Please verify the catalog name and then "
-                    "retry the query or command again. SQLSTATE: 42704",
-                    "42704",
-                )
-        position = end + 1
+        parts = 0
+        while is_name(tokens[words[position + 2 * parts]]):
+            parts += 1
+            dot = position + 2 * parts - 1
+            if dot + 1 >= len(words) or tokens[words[dot]] != ".":
+                break
+        before = " ".join(tokens[index].upper() for index in words[max(0, position - 5):position])
+        schema = re.search(r"\b(SCHEMA|DATABASE)( IF( NOT)? EXISTS| EXTENDED)?$|\b(TABLES|VIEWS) (IN|FROM)$", before)
+        catalog = re.search(r"\b(SCHEMAS|DATABASES) (IN|FROM)$", before)
+        if parts == (1 if catalog else 2 if schema else 3):
+            tokens[words[position]] = spark_catalog(tokens[words[position]])
+        position += max(1, 2 * parts - 1)
     return "".join(tokens)
+
+
+def is_name(token):
+    return token[0] == "`" or re.fullmatch(r"\w+", token) is not None
+
+
+def spark_catalog(quoted):
+    name = quoted.strip("`").replace("``", "`")
+    if name.lower() not in CATALOGS:
+        if quoted[0] != "`":
+            return quoted  # A field of a field.
+        message = (
+            f"[NO_SUCH_CATALOG_EXCEPTION] Catalog '{name}' was not found. Please verify the catalog name and then retry the "
+            "query or command again. SQLSTATE: 42704"
+        )
+        raise Failure("BAD_REQUEST", message, "42704")
+    return "`spark_catalog`"
 
 
 def as_text(value):
