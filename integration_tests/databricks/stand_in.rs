@@ -84,6 +84,7 @@ impl StandIn {
             .args([&s3.endpoint(), s3.region(), ROOT.0, ROOT.1])
             // Its caches would lie in the checkout.
             .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("TMPDIR", &folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

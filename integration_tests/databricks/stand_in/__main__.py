@@ -39,6 +39,7 @@ def main():
     # PySpark logs every statement that fails, with all the frames of the JVM.
     logging.getLogger("SQLQueryContextLogger").disabled = True
     s3 = {"endpoint": options.s3, "region": options.region, "key": options.key, "secret": options.secret}
+    os.environ["SPARK_LOCAL_DIRS"] = f"{options.folder}/local"
     engine = Engine(options.jars, options.folder, s3, THRIFT_PATH, options.memory, options.quick)
     workspace = Workspace()
     thrift = Thrift(engine, workspace, THRIFT_PATH)

@@ -44,7 +44,7 @@ class Result:
 class Engine:
     def __init__(self, jars, folder, s3, thrift_path, memory, quick):
         Path(folder).mkdir(parents=True, exist_ok=True)
-        java = f"-Duser.timezone=UTC -Dderby.stream.error.file={folder}/derby.log -XX:+UseSerialGC"
+        java = f"-Duser.timezone=UTC -Djava.io.tmpdir={folder} -Dderby.stream.error.file={folder}/derby.log -XX:+UseSerialGC"
         settings = {
             "spark.driver.memory": memory,
             # Short lives: what the second compiler takes from two cores does not come back.
@@ -54,7 +54,6 @@ class Engine:
             "spark.driver.host": "127.0.0.1",
             "spark.ui.enabled": "false",
             "spark.scheduler.mode": "FAIR",
-            "spark.local.dir": f"{folder}/local",
             "spark.sql.warehouse.dir": f"{folder}/warehouse",
             "spark.sql.session.timeZone": "UTC",
             "spark.sql.shuffle.partitions": "2",
