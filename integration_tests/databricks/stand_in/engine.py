@@ -19,6 +19,13 @@ from pyspark.sql.types import DataType
 
 # Catalogs of the workspace.
 CATALOGS = ("hive_metastore", "main", "spark_catalog")
+# For many small statements: what a second compiler and code made for each query take is never earned back.
+QUICK = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.databricks.delta.writeChecksumFile.enabled": "false",
+}
 # Types that parameters may have here.
 PARAMETERS = {"STRING": str, "INT": int, "BIGINT": int}
 # Statements that run at the same time; further ones wait, as on a warehouse with one cluster.
@@ -44,10 +51,9 @@ class Result:
 class Engine:
     def __init__(self, jars, folder, s3, thrift_path, memory, quick):
         Path(folder).mkdir(parents=True, exist_ok=True)
-        java = f"-Duser.timezone=UTC -Djava.io.tmpdir={folder} -Dderby.stream.error.file={folder}/derby.log -XX:+UseSerialGC"
+        java = f"-Duser.timezone=UTC -Djava.io.tmpdir={folder} -Dderby.stream.error.file={folder}/derby.log -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m"
         settings = {
             "spark.driver.memory": memory,
-            # Short lives: what the second compiler takes from two cores does not come back.
             "spark.driver.extraJavaOptions": java + (" -XX:TieredStopAtLevel=1" if quick else ""),
             "spark.jars": ",".join(str(jar) for jar in sorted(Path(jars).glob("*.jar"))),
             "spark.driver.bindAddress": "127.0.0.1",
@@ -78,6 +84,8 @@ class Engine:
             "spark.hadoop.hive.server2.thrift.bind.host": "127.0.0.1",
             "spark.hadoop.hive.server2.thrift.http.path": thrift_path,
         }
+        if quick:
+            settings |= QUICK
         builder = SparkSession.builder.master("local[2]").appName("bed")
         for name, value in settings.items():
             builder = builder.config(name, value)
