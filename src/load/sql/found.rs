@@ -37,7 +37,8 @@ pub enum Place {
 
 /// Looks for the table `name` of `target`.
 pub async fn look(engine: &Sql, target: &Target, name: &TableName) -> Result<Found> {
-    let in_catalog = target.table.split_once('/').and_then(|(schema, table)| Some((engine.schemas.get(schema)?, table)));
+    let in_catalog =
+        target.table.split_once('/').and_then(|(schema, table)| Some((engine.schemas.get(schema)?, table)));
     if in_catalog.is_some_and(|(tables, table)| tables.contains(table)) {
         return in_the_catalog(&engine.shared, target, name).await;
     }
@@ -123,7 +124,7 @@ fn ensure_loadable(found: &Description, target: &Target, name: &TableName, expec
 /// Whether two URLs of folders are the same, however scheme and characters are written.
 fn is_same_place(one: &str, other: &str) -> bool {
     let normal = |location: &str| {
-        let (scheme, rest) = location.split_once("://")?;
+        let (scheme, rest) = location.split_once("://").unwrap_or(("file", location));
         let scheme = if matches!(scheme, "s3a" | "s3n") { "s3" } else { scheme };
         Some(Url::parse(&format!("{scheme}://{}", rest.trim_end_matches('/'))).ok()?.to_string())
     };

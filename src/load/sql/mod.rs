@@ -13,7 +13,7 @@ mod statements;
 mod table;
 pub mod trial;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
@@ -77,34 +77,31 @@ impl Sql {
         };
         Self { shared: Arc::new(shared), survey: Survey::default(), schemas: Arc::default() }
     }
-
-    /// One statement that says which schemas are there, and one for each of them that says which tables.
-    async fn look_at_schemas(&mut self, targets: &[Target]) -> Result<()> {
-        let mut wanted: HashMap<&str, Vec<&str>> = HashMap::new();
-        for (schema, table) in targets.iter().filter_map(|target| target.table.split_once('/')) {
-            wanted.entry(schema).or_default().push(table);
-        }
-        let mut names: Vec<&str> = wanted.keys().copied().collect();
-        names.sort_unstable();
-        let shown = self.shared.execute(&statements::show_schemas(&self.shared.catalog, &names)).await;
-        let there = answers::names(&shown.context(|| "looking for the schemas".to_owned())?, "namespace", 0);
-        let look = |(schema, tables): (&str, Vec<&str>)| {
-            let statement = statements::show_tables(&SchemaName::new(&self.shared.catalog, schema), &tables);
-            let schema = schema.to_owned();
-            async move {
-                let shown = self.shared.execute(&statement).await;
-                let shown = shown.context(|| format!("looking for the tables of schema {schema}"))?;
-                Ok::<_, crate::error::Error>((schema, answers::names(&shown, "tableName", 1)))
-            }
-        };
-        let looks: Vec<_> = wanted.into_iter().filter(|(schema, _)| there.contains(*schema)).map(look).collect();
-        let found = stream::iter(looks).buffer_unordered(self.shared.parallelism).try_collect().await?;
-        self.schemas = Arc::new(found);
-        Ok(())
-    }
 }
 
 impl Shared {
+    /// One statement that says which schemas are there, and one for each of them that says which tables.
+    async fn look_at_schemas(&self, targets: &[Target]) -> Result<HashMap<String, HashSet<String>>> {
+        let mut wanted: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (schema, table) in targets.iter().filter_map(|target| target.table.split_once('/')) {
+            wanted.entry(schema).or_default().push(table);
+        }
+        let names: Vec<&str> = wanted.keys().copied().collect();
+        let shown = self.execute(&statements::show_schemas(&self.catalog, &names)).await;
+        let there = answers::names(&shown.context(|| "looking for the schemas".to_owned())?, "namespace", 0);
+        let look = |(schema, tables): (&str, Vec<&str>)| {
+            let statement = statements::show_tables(&SchemaName::new(&self.catalog, schema), &tables);
+            let schema = schema.to_owned();
+            async move {
+                let shown = self.execute(&statement).await;
+                let shown = shown.context(|| format!("looking for the tables of schema {schema}"))?;
+                Ok((schema, answers::names(&shown, "tableName", 1)))
+            }
+        };
+        let looks: Vec<_> = wanted.into_iter().filter(|(schema, _)| there.contains(*schema)).map(look).collect();
+        stream::iter(looks).buffer_unordered(self.parallelism).try_collect().await
+    }
+
     async fn execute(&self, statement: &str) -> Result<Rows> {
         tracing::debug!("{statement}");
         self.transport.execute(statement).await
@@ -133,7 +130,7 @@ impl Shared {
 impl Loader for Sql {
     fn survey<'a>(&'a mut self, targets: &'a [Target]) -> BoxFuture<'a, Result<()>> {
         async move {
-            self.look_at_schemas(targets).await?;
+            self.schemas = Arc::new(self.shared.look_at_schemas(targets).await?);
             self.survey = Survey::of(&self.shared.storage, targets).await?;
             Ok(())
         }

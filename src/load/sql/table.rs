@@ -131,13 +131,14 @@ impl SqlTable {
             return Ok(());
         }
         // An earlier attempt whose answer was lost may have inserted them.
-        if self.count(Some(load)).await? < load.rows {
+        let mut found = self.count(Some(load)).await?;
+        if found < load.rows {
             // A server may have read the staging table before its newest batch was there.
             self.execute(&statements::refresh(&self.staging)).await?;
             self.shared.storage.ensure_committable()?;
             self.execute(&statement).await?;
+            found = self.count(Some(load)).await?;
         }
-        let found = self.count(Some(load)).await?;
         self.ensure_all(load, found)
     }
 
