@@ -30,6 +30,8 @@ const LEFT: Duration = Duration::from_secs(600);
 
 /// How long a request of a check is repeated.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// The same for Databricks, which asks for longer pauses; a warehouse that starts is waited for as in a sync.
+const DATABRICKS_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs `check` with the configuration file `config`.
 pub async fn run(config: &Path, around: &Surroundings) -> Result<()> {
@@ -41,6 +43,7 @@ pub async fn run(config: &Path, around: &Surroundings) -> Result<()> {
     // Somebody waits for the answer: what a sync would try for minutes is told soon.
     let patience = &mut config.tuning.patience;
     patience.retry = patience.retry.min(PATIENCE);
+    patience.databricks_retry = patience.databricks_retry.min(DATABRICKS_PATIENCE);
     // A name of its own: two checks at the same time do not meet, and no stream is called so.
     let name = format!("{NAME}{}", (around.givens.new_id)().simple());
     let catalog = Catalog {

@@ -42,7 +42,8 @@ async fn files_of_a_staging_table_go_only_when_the_table_is_dropped() {
     drop(dead);
 
     let alive = Lease::begin(&storage, Uuid::now_v7).await.unwrap();
-    let answers: [fn() -> Result<bool>; 3] = [|| Ok(false), || Err(Error::transient("The server is away.")), || Ok(true)];
+    let answers: [fn() -> Result<bool>; 3] =
+        [|| Ok(false), || Err(Error::transient("The server is away.")), || Ok(true)];
     for (answer, swept) in answers.into_iter().zip([0, 0, 1]) {
         let catalog = Catalog { answer, asked: Mutex::default() };
         assert_eq!(sweep(&storage, &tables, &catalog).await.unwrap(), swept);

@@ -61,7 +61,8 @@ impl Description {
 pub fn names(answer: &Rows, column: &str, otherwise: usize) -> HashSet<String> {
     let at = position(answer, column).unwrap_or(otherwise);
     let temporary = position(answer, "isTemporary");
-    let lasting = answer.rows.iter().filter(|row| temporary.is_none_or(|at| text(row, at) != "true"));
+    let lasting =
+        answer.rows.iter().filter(|row| temporary.is_none_or(|at| !text(row, at).eq_ignore_ascii_case("true")));
     // Spark quotes names that are numbers.
     lasting.map(|row| text(row, at).trim_matches('`').to_lowercase()).collect()
 }

@@ -211,9 +211,14 @@ fn literal(text: &str) -> String {
     out
 }
 
-/// `LIKE` with all of `names`, which are identifiers; SHOW statements know `|` as "or".
+/// `LIKE` with all of `names`, which are identifiers; SHOW statements know `|` as "or". Spark does not find schemas by it
+/// whose names are numbers.
 fn pattern(names: &[&str]) -> String {
-    if names.len() > NAMED { String::new() } else { format!(" LIKE {}", literal(&names.join("|"))) }
+    let is_number = |name: &&str| name.bytes().all(|byte| byte.is_ascii_digit());
+    if names.len() > NAMED || names.iter().any(is_number) {
+        return String::new();
+    }
+    format!(" LIKE {}", literal(&names.join("|")))
 }
 
 fn columns(of: &str) -> String {

@@ -58,7 +58,8 @@ fn every_statement_reads_as_its_golden_file() {
 }
 
 #[test]
-fn many_names_make_no_pattern() {
+fn many_names_and_numbers_make_no_pattern() {
+    assert_eq!(show_schemas("c", &["2024", "shop"]), "SHOW SCHEMAS IN `c`");
     let names: Vec<String> = (0..=NAMED).map(|number| format!("t{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     assert_eq!(show_tables(&SchemaName::new("c", "s"), &names), "SHOW TABLES IN `c`.`s`");

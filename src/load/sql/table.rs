@@ -55,7 +55,8 @@ impl SqlTable {
             name,
             staging,
             place,
-            generation,
+            // What a log says is not yet a property.
+            generation: generation.filter(|_| place == Place::Catalog),
             same_generation,
             staging_made: false,
         })

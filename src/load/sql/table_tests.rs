@@ -297,16 +297,18 @@ async fn a_table_of_the_other_engine_gets_its_name_and_goes_on() {
     let schema = schema_string(&arrow::from_avro(&avro::raw_row().unwrap()).unwrap()).unwrap();
     let givens = Givens { clock: Arc::new(SystemClock), new_id: Uuid::now_v7 };
     let direct = Direct::new(&bed.storage, &tables, givens, SYNC, schema.into());
-    let opened = direct.open(Arc::new(users(Disposition::Append, None))).await.unwrap();
+    let opened = direct.open(Arc::new(users(Disposition::Append, Some(3)))).await.unwrap();
     { opened.table }.append(&[]).await.unwrap();
 
-    let (_, mut table) = bed.open(Disposition::Append, None).await;
-    assert!(table.existed());
+    let (_, mut table) = bed.open(Disposition::Truncate(Resend::Rest), Some(3)).await;
+    assert!(table.existed() && !table.truncates());
     bed.stage("users", 0..10);
     table.append(&[batch(1, 0..10)]).await.unwrap();
     let create = bed.warehouse.with(|state| state.statements[1].clone());
     assert!(create.starts_with(&format!("CREATE TABLE IF NOT EXISTS {USERS}\nUSING delta\nLOCATION")), "{create}");
     assert_eq!(bed.warehouse.ids(USERS), ids(0..10));
+    let properties = bed.warehouse.with(|state| state.tables[USERS].properties.clone());
+    assert_eq!(properties["destination-databricks.generation"], "3");
 }
 
 #[tokio::test(flavor = "multi_thread")]
