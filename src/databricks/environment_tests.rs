@@ -1,6 +1,7 @@
 //! What the environment changes: proxies and certificates. Each case runs in a process of its own, because a process has
 //! one environment.
 
+use std::io::Write;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ async fn asks_for_another_process() {
         Err(error) => error,
         Ok(client) => client.repeat(&Request::get("/")).await.expect_err("no workspace"),
     };
-    println!("{:?}: {}", said.kind(), said.message());
+    writeln!(std::io::stdout(), "{:?}: {}", said.kind(), said.internal_message()).expect("somebody who reads");
 }
 
 /// What asking `host` comes to where these variables are set and no others.
@@ -41,17 +42,15 @@ fn asked(host: &str, variables: &[(&str, &str)]) -> String {
 
 #[test]
 fn the_proxy_of_the_environment_is_asked_but_for_hosts_that_are_excepted() {
-    // It has no address, so that nobody is asked for it.
-    let host = format!("{}.databricks.test", "a".repeat(64));
+    let host = "abc.databricks.test";
     let proxy = Server::with(vec![Step::Answer(407, vec![], String::new())]);
     let address = format!("http://127.0.0.1:{}", proxy.settings().port);
-    let said = asked(&host, &[("HTTPS_PROXY", &address)]);
+    let said = asked(host, &[("HTTPS_PROXY", &address)]);
     assert!(said.contains("The proxy did not connect to"), "{said}");
     let seen = proxy.seen();
-    assert!(seen.iter().all(|seen| seen.is("CONNECT", &format!("{host}:443"))) && !seen.is_empty(), "{seen:?}");
+    assert!(seen.iter().all(|seen| seen.is("CONNECT", "abc.databricks.test:443")) && !seen.is_empty(), "{seen:?}");
 
-    let said = asked(&host, &[("HTTPS_PROXY", &address), ("NO_PROXY", "other.test,.databricks.test")]);
-    assert!(said.contains("No address was found for"), "{said}");
+    asked(host, &[("HTTPS_PROXY", &address), ("NO_PROXY", "other.test,.databricks.test")]);
     asked("127.0.0.1", &[("HTTPS_PROXY", &address)]);
     assert_eq!(proxy.seen().len(), seen.len());
 }

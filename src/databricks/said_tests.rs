@@ -62,8 +62,8 @@ fn classes_and_sqlstates_are_found_in_words() {
     for (message, class, sqlstate) in [
         ("[DELTA_CONCURRENT_APPEND.X] a SQLSTATE: 2D521", Some("DELTA_CONCURRENT_APPEND.X"), Some("2D521")),
         ("\n[PARSE_SYNTAX_ERROR] at 'INSER'. SQLSTATE: 42601 (line 1)", Some("PARSE_SYNTAX_ERROR"), Some("42601")),
-        ("org.apache.spark.SparkException: [A_B] x", Some("A_B"), None),
-        ("[RequestId=1f ErrorClass=A.B] x", Some("A.B"), None),
+        ("org.apache.spark.SparkException: [UC_X] x", Some("UC_X"), None),
+        ("[RequestId=1f ErrorClass=UC.CD] x", Some("UC.CD"), None),
         ("Error: [x] y", None, None),
         ("SQLSTATE: 4", None, None),
         ("", None, None),

@@ -1,6 +1,6 @@
 //! A server on a free loopback port that answers as a script says: the right thing, the wrong thing, late, or never.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -30,12 +30,6 @@ impl Seen {
 
     pub fn is(&self, method: &str, path: &str) -> bool {
         self.method == method && self.path == path
-    }
-
-    /// The statement that is submitted.
-    pub fn statement(&self) -> Option<String> {
-        let body: Value = serde_json::from_str(&self.body).ok()?;
-        Some(body.get("statement")?.as_str()?.to_owned())
     }
 }
 

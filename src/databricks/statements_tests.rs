@@ -1,11 +1,12 @@
 //! Statements against a server that refuses, loses, holds and delays; and against answers that were recorded.
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::server_for_tests::{Seen, Server, Step, TOKEN, answer, failure, patience, state, success};
-use super::{Rows, SqlTransport, connect};
+use super::{Rows, connect};
 use crate::config::Patience;
 use crate::error::{Error, Kind};
 
@@ -280,7 +281,8 @@ async fn a_page_to_sign_in_is_no_workspace() {
 fn recorded() -> Option<Vec<Value>> {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/databricks/statement_api.jsonl");
     let Ok(text) = std::fs::read_to_string(&path) else {
-        println!("skipped: there is no recorded traffic at {}", path.display());
+        let reason = format!("skipped: there is no recorded traffic at {}\n", path.display());
+        std::io::stderr().write_all(reason.as_bytes()).expect("somebody who reads");
         return None;
     };
     Some(text.lines().map(|line| serde_json::from_str(line).expect("a recorded pair")).collect())

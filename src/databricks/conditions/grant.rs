@@ -58,9 +58,9 @@ fn parts(text: &str) -> Option<Vec<&str>> {
         let end = whole.find("` ").or_else(|| whole.rfind('`'))?;
         return Some(whole.get(..end)?.split("`.`").collect());
     }
-    let whole = match unquoted(text) {
-        Some(whole) => whole,
-        None => text.split([' ', ';']).next()?.trim_end_matches('.'),
+    let whole = match text.chars().next()? {
+        '\'' | '"' => unquoted(text)?,
+        _ => text.split([' ', ';']).next()?.trim_end_matches('.'),
     };
     Some(whole.split('.').collect()).filter(|parts: &Vec<&str>| parts.iter().all(|part| !part.is_empty()))
 }

@@ -76,17 +76,20 @@ pub fn explain(said: &Said, place: &Place) -> Error {
 
 /// The table, for the docs: one row a condition.
 pub fn markdown() -> String {
-    let mut text = String::from("| known by | kind | what is wrong | what to do |\n|---|---|---|---|\n");
+    let mut text = String::from("| what is wrong | what to do | known by | kind |\n|---|---|---|---|\n");
     for row in rows() {
-        let signs: Vec<String> = row.signs.iter().map(sign_text).collect();
-        let mut known = signs.join(", ");
-        if !row.says.is_empty() {
-            let says: Vec<String> = row.says.iter().map(|word| format!("\"{word}\"")).collect();
-            known.push_str(&format!("{}says {}", if known.is_empty() { "" } else { "; " }, says.join(" or ")));
-        }
-        let fill = |template: &str| template.replace("{host}", "The workspace").replace("{path}", "the HTTP path");
+        let signs = match row.signs {
+            // One word for them, or they would fill the table.
+            access::REFUSED => "refused".to_owned(),
+            [Sign::Words] => String::new(),
+            signs => signs.iter().map(sign_text).collect::<Vec<_>>().join(", "),
+        };
+        let words: Vec<String> = row.says.iter().map(|word| format!("\"{word}\"")).collect();
+        let known = [signs, words.join(" or ")].into_iter().filter(|part| !part.is_empty());
+        let known = known.collect::<Vec<_>>().join("; says ");
+        let fill = |template: &str| template.replace("{host}", "`<host>`").replace("{path}", "`<HTTP path>`");
         let kind = row.kind.policy().failure_type.trim_end_matches("_error");
-        text.push_str(&format!("| {known} | {kind} | {} | {} |\n", fill(row.meaning), fill(row.cure)));
+        text.push_str(&format!("| {} | {} | {known} | {kind} |\n", fill(row.meaning), fill(row.cure)));
     }
     text
 }
@@ -97,7 +100,7 @@ fn sign_text(sign: &Sign) -> String {
         Sign::State(state) => format!("SQLSTATE {state}"),
         Sign::Code(code) => format!("`{code}`"),
         Sign::Status(status) => format!("HTTP {status}"),
-        Sign::Words => "any error".to_owned(),
+        Sign::Words => "anything".to_owned(),
     }
 }
 
