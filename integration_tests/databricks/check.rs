@@ -52,6 +52,7 @@ fn assert_nothing_left(place: &Place, what: &str) {
 fn impatient() -> Sandbox {
     let mut sandbox = Sandbox::new();
     sandbox.set_environment("DESTINATION_DATABRICKS_RETRY_MS", "2000");
+    sandbox.set_environment("DESTINATION_DATABRICKS_DATABRICKS_RETRY_MS", "2000");
     sandbox
 }
 
@@ -194,7 +195,6 @@ fn who_is_not_let_in_is_told_why() {
 
 fn what_stands_between_is_named() {
     let mut sandbox = impatient();
-    sandbox.set_environment("DESTINATION_DATABRICKS_RETRY_MS", "2000");
     let answered = |status: u16, kind: &str, body: &str| {
         let value = json!({"status": status, "headers": {"content-type": kind}, "body": body});
         json!([{"action": "reply", "value": value}])

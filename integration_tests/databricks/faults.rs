@@ -31,7 +31,8 @@ fn streams() -> Value {
 
 fn input(from: u64) -> String {
     let both = records("added", from..from + 20) + &records("replaced", from..from + 20);
-    both + &state("added", from + 20) + &state("replaced", from + 20) + &status("replaced", "COMPLETE")
+    let states = state("added", from + 20) + &state("replaced", from + 20);
+    both + &states + &status("added", "COMPLETE") + &status("replaced", "COMPLETE")
 }
 
 fn numbers(range: std::ops::Range<u64>) -> Vec<String> {

@@ -83,15 +83,22 @@ fn sorted(mut data: Vec<String>) -> Vec<String> {
     data
 }
 
+/// A stream that appends and one that overwrites.
+fn streams() -> Value {
+    json!({"streams": [append(&["added"])["streams"][0], overwrite(&["replaced"])["streams"][0]]})
+}
+
+/// Both are.
+fn complete() -> String {
+    status("added", "COMPLETE") + &status("replaced", "COMPLETE")
+}
+
 fn rows_are_there_once_for_sql_and_for_every_reader() {
     let sandbox = Sandbox::new();
     for round in 0..2 {
         let range = round * 100..round * 100 + 100;
         let input = records("added", range.clone()) + &state("added", range.end);
-        let run = sandbox.load(
-            &json!({"streams": [append(&["added"])["streams"][0], overwrite(&["replaced"])["streams"][0]]}),
-            input + &records("replaced", range) + &state("replaced", 1) + &status("replaced", "COMPLETE"),
-        );
+        let run = sandbox.load(&streams(), input + &records("replaced", range) + &state("replaced", 1) + &complete());
         assert_eq!(run.states().len(), 2);
     }
     let place = sandbox.place();
@@ -112,7 +119,7 @@ fn rows_are_there_once_for_sql_and_for_every_reader() {
 fn streams_with_many_batches_get_few_statements() {
     const STREAMS: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
     let input = |batches: u64| -> String {
-        let batch = |n: u64| STREAMS.map(|name| record(name, &padded(n, 150_000)) + &state(name, n)).concat();
+        let batch = |n: u64| STREAMS.map(|name| record(name, &padded(n, 100_000)) + &state(name, n)).concat();
         (0..batches * 8).map(batch).collect()
     };
     let counts = [1, 4].map(|batches| {
@@ -137,10 +144,12 @@ fn a_catalog_that_was_loaded_directly_is_loaded_on_by_sql() {
     let mut sandbox = Sandbox::new();
     let input = |from: u64| {
         let both = records("added", from..from + 50) + &records("replaced", from..from + 50);
-        both + &state("added", 1) + &state("replaced", 1) + &status("replaced", "COMPLETE")
+        both + &state("added", 1) + &state("replaced", 1) + &complete()
     };
-    let streams = json!({"streams": [append(&["added"])["streams"][0], overwrite(&["replaced"])["streams"][0]]});
-    sandbox.set(json!({"databricks_server_hostname": null}));
+    let streams = streams();
+    sandbox.set(json!({
+        "databricks_server_hostname": null, "databricks_http_path": null, "databricks_personal_access_token": null,
+    }));
     sandbox.load(&streams, input(0));
     assert_eq!(sandbox.place().statements(), Vec::<String>::new());
     sandbox.set(json!({}));
@@ -204,7 +213,7 @@ fn a_table_of_the_older_connector_is_loaded_on() {
 
 fn streams_without_records_get_their_empty_tables() {
     let sandbox = Sandbox::new();
-    let streams = json!({"streams": [append(&["added"])["streams"][0], overwrite(&["replaced"])["streams"][0]]});
+    let streams = streams();
     for _ in 0..2 {
         sandbox.load(&streams, r#"{"type":"LOG","log":{"level":"INFO","message":"nothing new"}}"#);
         for name in ["added", "replaced"] {
@@ -212,7 +221,7 @@ fn streams_without_records_get_their_empty_tables() {
         }
     }
     sandbox.load(&streams, records("added", 0..3) + &records("replaced", 0..3));
-    sandbox.load(&streams, status("replaced", "COMPLETE"));
+    sandbox.load(&streams, complete());
     assert_eq!(data(sandbox.place(), "replaced"), Vec::<String>::new());
     let left: Vec<Value> =
         data(sandbox.place(), "added").iter().map(|text| serde_json::from_str(text).unwrap()).collect();

@@ -12,7 +12,12 @@ use super::stand_in::stand_in;
 
 /// What the program is told through its environment: a request that cannot succeed is given up soon, and what a machine
 /// in a cloud would say of itself is not asked for.
-pub const ENVIRONMENT: [(&str, &str); 2] = bucket::ENVIRONMENT;
+pub const ENVIRONMENT: [(&str, &str); 4] = [
+    bucket::ENVIRONMENT[0],
+    bucket::ENVIRONMENT[1],
+    ("DESTINATION_DATABRICKS_DATABRICKS_RETRY_MS", "60000"),
+    ("DESTINATION_DATABRICKS_DATABRICKS_START_MS", "60000"),
+];
 /// A program that is silent for so long hangs: on two cores a statement of Spark takes seconds, and two tests run.
 pub const HANGS: Duration = Duration::from_secs(240);
 
