@@ -3,6 +3,8 @@
 //! Two transports stand behind one small interface: the Statement Execution API of warehouses, and Thrift over HTTP of
 //! clusters and of any Spark Thrift server. Nothing here knows what the statements are for.
 
+mod thrift;
+
 use async_trait::async_trait;
 
 use crate::error::Result;
