@@ -69,18 +69,17 @@ struct TBinaryColumn {
   2: required binary nulls
 }
 
-// Note that Hive's type system is richer than Thrift's,
-// so in some cases we have to map multiple Hive types
-// to the same Thrift type.
-union TColumn {
-  1: TBoolColumn   boolVal      // BOOLEAN
-  2: TByteColumn   byteVal      // TINYINT
-  3: TI16Column    i16Val       // SMALLINT
-  4: TI32Column    i32Val       // INT
-  5: TI64Column    i64Val       // BIGINT
-  6: TDoubleColumn doubleVal    // FLOAT, DOUBLE
-  7: TStringColumn stringVal    // STRING, DATE, TIMESTAMP, LIST, MAP, STRUCT, DECIMAL, NULL
-  8: TBinaryColumn binaryVal    // BINARY
+// The values of a column: one of these is set. Hive calls it a union; it is the same on the wire, but code for unions
+// stops the program at a kind of column that it does not know.
+struct TColumn {
+  1: optional TBoolColumn   boolVal      // BOOLEAN
+  2: optional TByteColumn   byteVal      // TINYINT
+  3: optional TI16Column    i16Val       // SMALLINT
+  4: optional TI32Column    i32Val       // INT
+  5: optional TI64Column    i64Val       // BIGINT
+  6: optional TDoubleColumn doubleVal    // FLOAT, DOUBLE
+  7: optional TStringColumn stringVal    // STRING, DATE, TIMESTAMP, LIST, MAP, STRUCT, DECIMAL, NULL
+  8: optional TBinaryColumn binaryVal    // BINARY
 }
 
 // A result set column descriptor.

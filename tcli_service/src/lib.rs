@@ -995,22 +995,43 @@ impl TSerializable for TBinaryColumn {
 //
 
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub enum TColumn {
-  BoolVal(TBoolColumn),
-  ByteVal(TByteColumn),
-  I16Val(TI16Column),
-  I32Val(TI32Column),
-  I64Val(TI64Column),
-  DoubleVal(TDoubleColumn),
-  StringVal(TStringColumn),
-  BinaryVal(TBinaryColumn),
+pub struct TColumn {
+  pub bool_val: Option<TBoolColumn>,
+  pub byte_val: Option<TByteColumn>,
+  pub i16_val: Option<TI16Column>,
+  pub i32_val: Option<TI32Column>,
+  pub i64_val: Option<TI64Column>,
+  pub double_val: Option<TDoubleColumn>,
+  pub string_val: Option<TStringColumn>,
+  pub binary_val: Option<TBinaryColumn>,
+}
+
+impl TColumn {
+  pub fn new<F1, F2, F3, F4, F5, F6, F7, F8>(bool_val: F1, byte_val: F2, i16_val: F3, i32_val: F4, i64_val: F5, double_val: F6, string_val: F7, binary_val: F8) -> TColumn where F1: Into<Option<TBoolColumn>>, F2: Into<Option<TByteColumn>>, F3: Into<Option<TI16Column>>, F4: Into<Option<TI32Column>>, F5: Into<Option<TI64Column>>, F6: Into<Option<TDoubleColumn>>, F7: Into<Option<TStringColumn>>, F8: Into<Option<TBinaryColumn>> {
+    TColumn {
+      bool_val: bool_val.into(),
+      byte_val: byte_val.into(),
+      i16_val: i16_val.into(),
+      i32_val: i32_val.into(),
+      i64_val: i64_val.into(),
+      double_val: double_val.into(),
+      string_val: string_val.into(),
+      binary_val: binary_val.into(),
+    }
+  }
 }
 
 impl TSerializable for TColumn {
   fn read_from_in_protocol(i_prot: &mut dyn TInputProtocol) -> thrift::Result<TColumn> {
-    let mut ret: Option<TColumn> = None;
-    let mut received_field_count = 0;
     i_prot.read_struct_begin()?;
+    let mut f_1: Option<TBoolColumn> = None;
+    let mut f_2: Option<TByteColumn> = None;
+    let mut f_3: Option<TI16Column> = None;
+    let mut f_4: Option<TI32Column> = None;
+    let mut f_5: Option<TI64Column> = None;
+    let mut f_6: Option<TDoubleColumn> = None;
+    let mut f_7: Option<TStringColumn> = None;
+    let mut f_8: Option<TBinaryColumn> = None;
     loop {
       let field_ident = i_prot.read_field_begin()?;
       if field_ident.field_type == TType::Stop {
@@ -1020,137 +1041,115 @@ impl TSerializable for TColumn {
       match field_id {
         1 => {
           let val = TBoolColumn::read_from_in_protocol(i_prot)?;
-          if ret.is_none() {
-            ret = Some(TColumn::BoolVal(val));
-          }
-          received_field_count += 1;
+          f_1 = Some(val);
         },
         2 => {
           let val = TByteColumn::read_from_in_protocol(i_prot)?;
-          if ret.is_none() {
-            ret = Some(TColumn::ByteVal(val));
-          }
-          received_field_count += 1;
+          f_2 = Some(val);
         },
         3 => {
           let val = TI16Column::read_from_in_protocol(i_prot)?;
-          if ret.is_none() {
-            ret = Some(TColumn::I16Val(val));
-          }
-          received_field_count += 1;
+          f_3 = Some(val);
         },
         4 => {
           let val = TI32Column::read_from_in_protocol(i_prot)?;
-          if ret.is_none() {
-            ret = Some(TColumn::I32Val(val));
-          }
-          received_field_count += 1;
+          f_4 = Some(val);
         },
         5 => {
           let val = TI64Column::read_from_in_protocol(i_prot)?;
-          if ret.is_none() {
-            ret = Some(TColumn::I64Val(val));
-          }
-          received_field_count += 1;
+          f_5 = Some(val);
         },
         6 => {
           let val = TDoubleColumn::read_from_in_protocol(i_prot)?;
-          if ret.is_none() {
-            ret = Some(TColumn::DoubleVal(val));
-          }
-          received_field_count += 1;
+          f_6 = Some(val);
         },
         7 => {
           let val = TStringColumn::read_from_in_protocol(i_prot)?;
-          if ret.is_none() {
-            ret = Some(TColumn::StringVal(val));
-          }
-          received_field_count += 1;
+          f_7 = Some(val);
         },
         8 => {
           let val = TBinaryColumn::read_from_in_protocol(i_prot)?;
-          if ret.is_none() {
-            ret = Some(TColumn::BinaryVal(val));
-          }
-          received_field_count += 1;
+          f_8 = Some(val);
         },
         _ => {
           i_prot.skip(field_ident.field_type)?;
-          received_field_count += 1;
         },
       };
       i_prot.read_field_end()?;
     }
     i_prot.read_struct_end()?;
-    if received_field_count == 0 {
-      Err(
-        thrift::Error::Protocol(
-          ProtocolError::new(
-            ProtocolErrorKind::InvalidData,
-            "received empty union from remote TColumn"
-          )
-        )
-      )
-    } else if received_field_count > 1 {
-      Err(
-        thrift::Error::Protocol(
-          ProtocolError::new(
-            ProtocolErrorKind::InvalidData,
-            "received multiple fields for union from remote TColumn"
-          )
-        )
-      )
-    } else {
-      Ok(ret.expect("return value should have been constructed"))
-    }
+    let ret = TColumn {
+      bool_val: f_1,
+      byte_val: f_2,
+      i16_val: f_3,
+      i32_val: f_4,
+      i64_val: f_5,
+      double_val: f_6,
+      string_val: f_7,
+      binary_val: f_8,
+    };
+    Ok(ret)
   }
   fn write_to_out_protocol(&self, o_prot: &mut dyn TOutputProtocol) -> thrift::Result<()> {
     let struct_ident = TStructIdentifier::new("TColumn");
     o_prot.write_struct_begin(&struct_ident)?;
-    match *self {
-      TColumn::BoolVal(ref f) => {
-        o_prot.write_field_begin(&TFieldIdentifier::new("boolVal", TType::Struct, 1))?;
-        f.write_to_out_protocol(o_prot)?;
-        o_prot.write_field_end()?;
-      },
-      TColumn::ByteVal(ref f) => {
-        o_prot.write_field_begin(&TFieldIdentifier::new("byteVal", TType::Struct, 2))?;
-        f.write_to_out_protocol(o_prot)?;
-        o_prot.write_field_end()?;
-      },
-      TColumn::I16Val(ref f) => {
-        o_prot.write_field_begin(&TFieldIdentifier::new("i16Val", TType::Struct, 3))?;
-        f.write_to_out_protocol(o_prot)?;
-        o_prot.write_field_end()?;
-      },
-      TColumn::I32Val(ref f) => {
-        o_prot.write_field_begin(&TFieldIdentifier::new("i32Val", TType::Struct, 4))?;
-        f.write_to_out_protocol(o_prot)?;
-        o_prot.write_field_end()?;
-      },
-      TColumn::I64Val(ref f) => {
-        o_prot.write_field_begin(&TFieldIdentifier::new("i64Val", TType::Struct, 5))?;
-        f.write_to_out_protocol(o_prot)?;
-        o_prot.write_field_end()?;
-      },
-      TColumn::DoubleVal(ref f) => {
-        o_prot.write_field_begin(&TFieldIdentifier::new("doubleVal", TType::Struct, 6))?;
-        f.write_to_out_protocol(o_prot)?;
-        o_prot.write_field_end()?;
-      },
-      TColumn::StringVal(ref f) => {
-        o_prot.write_field_begin(&TFieldIdentifier::new("stringVal", TType::Struct, 7))?;
-        f.write_to_out_protocol(o_prot)?;
-        o_prot.write_field_end()?;
-      },
-      TColumn::BinaryVal(ref f) => {
-        o_prot.write_field_begin(&TFieldIdentifier::new("binaryVal", TType::Struct, 8))?;
-        f.write_to_out_protocol(o_prot)?;
-        o_prot.write_field_end()?;
-      },
+    if let Some(ref fld_var) = self.bool_val {
+      o_prot.write_field_begin(&TFieldIdentifier::new("boolVal", TType::Struct, 1))?;
+      fld_var.write_to_out_protocol(o_prot)?;
+      o_prot.write_field_end()?
+    }
+    if let Some(ref fld_var) = self.byte_val {
+      o_prot.write_field_begin(&TFieldIdentifier::new("byteVal", TType::Struct, 2))?;
+      fld_var.write_to_out_protocol(o_prot)?;
+      o_prot.write_field_end()?
+    }
+    if let Some(ref fld_var) = self.i16_val {
+      o_prot.write_field_begin(&TFieldIdentifier::new("i16Val", TType::Struct, 3))?;
+      fld_var.write_to_out_protocol(o_prot)?;
+      o_prot.write_field_end()?
+    }
+    if let Some(ref fld_var) = self.i32_val {
+      o_prot.write_field_begin(&TFieldIdentifier::new("i32Val", TType::Struct, 4))?;
+      fld_var.write_to_out_protocol(o_prot)?;
+      o_prot.write_field_end()?
+    }
+    if let Some(ref fld_var) = self.i64_val {
+      o_prot.write_field_begin(&TFieldIdentifier::new("i64Val", TType::Struct, 5))?;
+      fld_var.write_to_out_protocol(o_prot)?;
+      o_prot.write_field_end()?
+    }
+    if let Some(ref fld_var) = self.double_val {
+      o_prot.write_field_begin(&TFieldIdentifier::new("doubleVal", TType::Struct, 6))?;
+      fld_var.write_to_out_protocol(o_prot)?;
+      o_prot.write_field_end()?
+    }
+    if let Some(ref fld_var) = self.string_val {
+      o_prot.write_field_begin(&TFieldIdentifier::new("stringVal", TType::Struct, 7))?;
+      fld_var.write_to_out_protocol(o_prot)?;
+      o_prot.write_field_end()?
+    }
+    if let Some(ref fld_var) = self.binary_val {
+      o_prot.write_field_begin(&TFieldIdentifier::new("binaryVal", TType::Struct, 8))?;
+      fld_var.write_to_out_protocol(o_prot)?;
+      o_prot.write_field_end()?
     }
     o_prot.write_field_stop()?;
     o_prot.write_struct_end()
+  }
+}
+
+impl Default for TColumn {
+  fn default() -> Self {
+    TColumn{
+      bool_val: None,
+      byte_val: None,
+      i16_val: None,
+      i32_val: None,
+      i64_val: None,
+      double_val: None,
+      string_val: None,
+      binary_val: None,
+    }
   }
 }
 

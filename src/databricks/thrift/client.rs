@@ -92,7 +92,7 @@ impl Client {
             let mut wait = pause;
             match again {
                 Again::Later(said, after) => {
-                    wait = after.unwrap_or(pause).min(LONGEST_PAUSE.max(pause));
+                    wait = after.map_or(pause, |after| after.min(LONGEST_PAUSE).max(pause));
                     if begun.elapsed() + wait > self.limits.start {
                         return Err(self.never_started(&said).into());
                     }

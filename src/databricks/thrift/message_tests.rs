@@ -100,8 +100,14 @@ fn a_length_that_lies_allocates_nothing_of_that_length() {
 
 fn page() -> Vec<u8> {
     let columns = vec![
-        tcli::TColumn::I64Val(tcli::TI64Column { values: vec![1, 2, 3], nulls: vec![2] }),
-        tcli::TColumn::StringVal(tcli::TStringColumn { values: vec!["a".to_owned(); 3], nulls: vec![] }),
+        tcli::TColumn {
+            i64_val: Some(tcli::TI64Column { values: vec![1, 2, 3], nulls: vec![2] }),
+            ..Default::default()
+        },
+        tcli::TColumn {
+            string_val: Some(tcli::TStringColumn { values: vec!["a".to_owned(); 3], nulls: vec![] }),
+            ..Default::default()
+        },
     ];
     let results = Some(tcli::TRowSet { start_row_offset: 0, columns: Some(columns) });
     reply("FetchResults", 5, &tcli::TFetchResultsResp { status: fine(), has_more_rows: Some(true), results })

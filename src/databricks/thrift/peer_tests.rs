@@ -301,8 +301,11 @@ impl State {
         let numbers = (from..to).map(|number| i64::try_from(number).expect("small")).collect();
         let texts = (from..to).map(|number| format!("text {number}")).collect();
         let columns = vec![
-            tcli::TColumn::I64Val(tcli::TI64Column { values: numbers, nulls: vec![0] }),
-            tcli::TColumn::StringVal(tcli::TStringColumn { values: texts, nulls: vec![] }),
+            tcli::TColumn { i64_val: Some(tcli::TI64Column { values: numbers, nulls: vec![0] }), ..Default::default() },
+            tcli::TColumn {
+                string_val: Some(tcli::TStringColumn { values: texts, nulls: vec![] }),
+                ..Default::default()
+            },
         ];
         tcli::TFetchResultsResp {
             status,

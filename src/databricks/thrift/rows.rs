@@ -12,12 +12,13 @@ use crate::databricks::Rows;
 /// Adds the page `columns` to `rows`, and answers how many rows it had.
 ///
 /// # Errors
-/// What does not fit: another number of columns, columns of different lengths.
+/// What does not fit: another number of columns, columns of different lengths or of an unknown type.
 pub(super) fn append(rows: &mut Rows, columns: Vec<tcli::TColumn>) -> Result<usize, String> {
     if columns.len() != rows.columns.len() {
         return Err(format!("a page has {} columns where {} are expected", columns.len(), rows.columns.len()));
     }
-    let mut columns: Vec<_> = columns.into_iter().map(|column| texts(column).into_iter()).collect();
+    let columns: Option<Vec<_>> = columns.into_iter().map(|column| texts(column).map(Vec::into_iter)).collect();
+    let mut columns = columns.ok_or("a column is of a type that does not exist")?;
     let length = columns.first().map_or(0, ExactSizeIterator::len);
     if columns.iter().any(|column| column.len() != length) {
         return Err("the columns of a page have different lengths".to_owned());
@@ -26,17 +27,18 @@ pub(super) fn append(rows: &mut Rows, columns: Vec<tcli::TColumn>) -> Result<usi
     Ok(length)
 }
 
-fn texts(column: tcli::TColumn) -> Vec<Option<String>> {
-    match column {
-        tcli::TColumn::BoolVal(column) => present(column.values, &column.nulls, |value| value.to_string()),
-        tcli::TColumn::ByteVal(column) => present(column.values, &column.nulls, |value| value.to_string()),
-        tcli::TColumn::I16Val(column) => present(column.values, &column.nulls, |value| value.to_string()),
-        tcli::TColumn::I32Val(column) => present(column.values, &column.nulls, |value| value.to_string()),
-        tcli::TColumn::I64Val(column) => present(column.values, &column.nulls, |value| value.to_string()),
-        tcli::TColumn::DoubleVal(column) => present(column.values, &column.nulls, |value| format!("{:?}", value.0)),
-        tcli::TColumn::StringVal(column) => present(column.values, &column.nulls, |value| value),
-        tcli::TColumn::BinaryVal(column) => present(column.values, &column.nulls, |value| BASE64.encode(value)),
-    }
+/// The values of whichever kind is set.
+fn texts(column: tcli::TColumn) -> Option<Vec<Option<String>>> {
+    let booleans = column.bool_val.map(|column| present(column.values, &column.nulls, |value| value.to_string()));
+    let bytes = column.byte_val.map(|column| present(column.values, &column.nulls, |value| value.to_string()));
+    let shorts = column.i16_val.map(|column| present(column.values, &column.nulls, |value| value.to_string()));
+    let integers = column.i32_val.map(|column| present(column.values, &column.nulls, |value| value.to_string()));
+    let longs = column.i64_val.map(|column| present(column.values, &column.nulls, |value| value.to_string()));
+    let doubles =
+        column.double_val.map(|column| present(column.values, &column.nulls, |value| format!("{:?}", value.0)));
+    let texts = column.string_val.map(|column| present(column.values, &column.nulls, |value| value));
+    let binaries = column.binary_val.map(|column| present(column.values, &column.nulls, |value| BASE64.encode(value)));
+    booleans.or(bytes).or(shorts).or(integers).or(longs).or(doubles).or(texts).or(binaries)
 }
 
 /// Each value as text, or `None` where its bit in `nulls` is set: lowest bit first, bytes that are missing have none set.
@@ -53,18 +55,31 @@ mod tests {
         Rows { columns: names.iter().map(|name| (*name).to_owned()).collect(), rows: Vec::new() }
     }
 
+    fn none() -> tcli::TColumn {
+        tcli::TColumn::default()
+    }
+
     #[test]
     fn every_type_becomes_its_text() {
         let nulls = Vec::new;
         let columns = vec![
-            tcli::TColumn::BoolVal(tcli::TBoolColumn { values: vec![true], nulls: nulls() }),
-            tcli::TColumn::ByteVal(tcli::TByteColumn { values: vec![-128], nulls: nulls() }),
-            tcli::TColumn::I16Val(tcli::TI16Column { values: vec![i16::MIN], nulls: nulls() }),
-            tcli::TColumn::I32Val(tcli::TI32Column { values: vec![7], nulls: nulls() }),
-            tcli::TColumn::I64Val(tcli::TI64Column { values: vec![i64::MAX], nulls: nulls() }),
-            tcli::TColumn::DoubleVal(tcli::TDoubleColumn { values: vec![1.5.into()], nulls: nulls() }),
-            tcli::TColumn::StringVal(tcli::TStringColumn { values: vec!["2024-01-01".to_owned()], nulls: nulls() }),
-            tcli::TColumn::BinaryVal(tcli::TBinaryColumn { values: vec![vec![0, 255]], nulls: nulls() }),
+            tcli::TColumn { bool_val: Some(tcli::TBoolColumn { values: vec![true], nulls: nulls() }), ..none() },
+            tcli::TColumn { byte_val: Some(tcli::TByteColumn { values: vec![-128], nulls: nulls() }), ..none() },
+            tcli::TColumn { i16_val: Some(tcli::TI16Column { values: vec![i16::MIN], nulls: nulls() }), ..none() },
+            tcli::TColumn { i32_val: Some(tcli::TI32Column { values: vec![7], nulls: nulls() }), ..none() },
+            tcli::TColumn { i64_val: Some(tcli::TI64Column { values: vec![i64::MAX], nulls: nulls() }), ..none() },
+            tcli::TColumn {
+                double_val: Some(tcli::TDoubleColumn { values: vec![1.5.into()], nulls: nulls() }),
+                ..none()
+            },
+            tcli::TColumn {
+                string_val: Some(tcli::TStringColumn { values: vec!["2024-01-01".to_owned()], nulls: nulls() }),
+                ..none()
+            },
+            tcli::TColumn {
+                binary_val: Some(tcli::TBinaryColumn { values: vec![vec![0, 255]], nulls: nulls() }),
+                ..none()
+            },
         ];
         let mut rows = rows(&["a", "b", "c", "d", "e", "f", "g", "h"]);
         assert_eq!(append(&mut rows, columns), Ok(1));
@@ -77,16 +92,20 @@ mod tests {
         let values: Vec<i32> = (0..20).collect();
         let mut rows = rows(&["a"]);
         let column = tcli::TI32Column { values, nulls: vec![0b1000_0001, 0b10] };
-        assert_eq!(append(&mut rows, vec![tcli::TColumn::I32Val(column)]), Ok(20));
+        assert_eq!(append(&mut rows, vec![tcli::TColumn { i32_val: Some(column), ..none() }]), Ok(20));
         let missing: Vec<usize> = (0..20).filter(|at| rows.rows[*at][0].is_none()).collect();
         assert_eq!(missing, [0, 7, 9]);
     }
 
     #[test]
     fn pages_of_another_shape_are_refused() {
-        let column = |length| tcli::TColumn::I32Val(tcli::TI32Column { values: vec![1; length], nulls: vec![] });
+        let column = |length: usize| tcli::TColumn {
+            i32_val: Some(tcli::TI32Column { values: vec![1; length], nulls: vec![] }),
+            ..none()
+        };
         assert!(append(&mut rows(&["a"]), vec![column(1), column(1)]).is_err());
         assert!(append(&mut rows(&["a", "b"]), vec![column(1), column(2)]).is_err());
+        assert!(append(&mut rows(&["a"]), vec![none()]).is_err());
         assert_eq!(append(&mut rows(&[]), vec![]), Ok(0));
     }
 }
