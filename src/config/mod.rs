@@ -8,6 +8,7 @@
 mod engine;
 mod fields;
 mod file_name_pattern;
+mod host;
 mod memory;
 mod patience;
 mod s3;
