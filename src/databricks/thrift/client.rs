@@ -6,16 +6,19 @@
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
+use reqwest::{Method, StatusCode};
 use tcli_service as tcli;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
-use super::message::{self, Answer, Call, NoAnswer};
-use super::wire::{Response, Wire};
-use crate::error::{Error, Result};
+use super::message::{self, Call, NoAnswer};
+use crate::config::Patience;
+use crate::databricks::conditions;
+use crate::databricks::http::{Answer, HttpClient, Request};
+use crate::databricks::said::Said;
+use crate::databricks::waits::Waits;
+use crate::error::{Error, Kind, Result};
 
-/// The first pause before a call is made again; each later one is twice as long, up to the longest.
-const PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+const CONTENT_TYPE: &str = "application/x-thrift";
 /// How often it is told that a cluster is waited for.
 const PROGRESS: Duration = Duration::from_secs(30);
 /// How often an answer that cannot be read is asked for again.
@@ -25,6 +28,8 @@ const PARTING: Duration = Duration::from_secs(5);
 /// How servers name sessions and statements that they do not have any more.
 const FORGOTTEN: [&str; 3] = ["Invalid SessionHandle", "Invalid OperationHandle", "INVALID_HANDLE"];
 
+/// The most characters of what a server said that come into a message.
+const LONGEST_REASON: usize = 200;
 /// How Databricks says that a cluster cannot answer yet.
 const STARTING: [&str; 4] = ["TEMPORARILY_UNAVAILABLE", "PENDING", "RESTARTING", "is starting"];
 
@@ -34,6 +39,8 @@ pub(super) enum Fault {
     Lost(String),
     /// The server does not take the call at all: what it said. So do servers of another version.
     Exception(String),
+    /// What the server said passes: the statement can be sent again after a while.
+    Passing(Error),
     /// Everything else.
     Failed(Error),
 }
@@ -44,26 +51,18 @@ impl From<Error> for Fault {
     }
 }
 
-/// How long is waited for what.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
-    /// For a cluster that starts.
-    pub(super) start: Duration,
-    /// For answers while connections are cut.
-    pub(super) retry: Duration,
-}
-
 /// A server, and how to call it.
 pub(super) struct Client {
-    wire: Wire,
-    limits: Limits,
+    http: HttpClient,
+    path: String,
+    patience: Patience,
     number: AtomicI32,
 }
 
 /// A reason to make a call again.
 enum Again {
-    /// Not now, says the server; perhaps after this time.
-    Later(String, Option<Duration>),
+    /// Not now, said the server.
+    Later(Said),
     /// The connection was cut, or not made.
     Cut(Error),
     /// An answer that says nothing.
@@ -71,52 +70,55 @@ enum Again {
 }
 
 impl Client {
-    pub(super) fn new(wire: Wire, limits: Limits) -> Self {
-        Self { wire, limits, number: AtomicI32::new(1) }
+    pub(super) fn new(http: HttpClient, path: &str, patience: Patience) -> Self {
+        Self { http, path: path.to_owned(), patience, number: AtomicI32::new(1) }
     }
 
     /// What is called, for messages.
-    pub(super) fn place(&self) -> &str {
-        self.wire.place()
+    pub(super) fn place(&self) -> String {
+        let place = self.http.place();
+        format!("the cluster {} of {}", place.http_path, place.host)
+    }
+
+    /// How long is waited for what passes.
+    pub(super) fn waits(&self) -> Waits {
+        Waits::of_retries(self.patience.databricks_retry)
     }
 
     /// Makes `call` and waits for its answer, whose status is good.
     pub(super) async fn call<C: Call>(&self, call: &C) -> Result<C::Answer, Fault> {
         let begun = Instant::now();
-        let (mut pause, mut unreadable, mut told) = (PAUSE, 0, None::<Instant>);
+        let mut starting = Waits::of_retries(self.patience.databricks_start);
+        let mut cut = self.waits();
+        let (mut unreadable, mut told) = (0, None::<Instant>);
         loop {
             let again = match self.once(call).await? {
                 Ok(answer) => return self.accept(answer),
                 Err(again) => again,
             };
-            let mut wait = pause;
             match again {
-                Again::Later(said, after) => {
-                    wait = after.map_or(pause, |after| after.min(LONGEST_PAUSE).max(pause));
-                    if begun.elapsed() + wait > self.limits.start {
-                        return Err(self.never_started(&said).into());
-                    }
+                Again::Later(said) => {
                     if told.is_none_or(|at| at.elapsed() >= PROGRESS) {
                         told = Some(Instant::now());
                         let seconds = begun.elapsed().as_secs();
-                        tracing::info!("Waiting for {} to start, for {seconds} seconds so far: {said}", self.place());
+                        tracing::info!("Waiting for {}, for {seconds} seconds so far", self.place());
+                    }
+                    if !starting.another(said.retry_after.filter(|after| !after.is_zero())).await {
+                        return Err(self.never_started(said).into());
                     }
                 }
                 Again::Cut(error) => {
-                    if begun.elapsed() + wait > self.limits.retry {
+                    if !cut.another(None).await {
                         return Err(error.into());
                     }
-                    tracing::debug!("{} is called again: {error}", C::NAME);
                 }
                 Again::Unreadable(what) => {
                     unreadable += 1;
-                    if unreadable >= MOST_UNREADABLE {
+                    if unreadable >= MOST_UNREADABLE || !cut.another(None).await {
                         return Err(self.misfit(&what).into());
                     }
                 }
             }
-            sleep(wait).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
@@ -129,25 +131,38 @@ impl Client {
     }
 
     /// `answer`, if its status is good.
-    pub(super) fn accept<A: Answer>(&self, answer: A) -> Result<A, Fault> {
+    pub(super) fn accept<A: message::Answer>(&self, answer: A) -> Result<A, Fault> {
         let status = answer.status();
-        let said = status.display_message.as_ref().or(status.error_message.as_ref());
-        match status.status_code {
-            tcli::TStatusCode::INVALID_HANDLE_STATUS => {
-                Err(Fault::Lost(first_line(said.map_or("the handle is invalid", String::as_str)).to_owned()))
-            }
-            tcli::TStatusCode::ERROR_STATUS => {
-                let text = status.error_message.as_ref().or(said).map_or("", String::as_str);
-                Err(self.explain(status.sql_state.as_deref(), status.error_code, text))
-            }
-            _ => Ok(answer),
+        let is_unknown = status.status_code == tcli::TStatusCode::INVALID_HANDLE_STATUS;
+        if !is_unknown && status.status_code != tcli::TStatusCode::ERROR_STATUS {
+            return Ok(answer);
         }
+        let texts = [&status.display_message, &status.error_message];
+        Err(match self.judged(status.sql_state.as_deref(), texts) {
+            Fault::Failed(_) if is_unknown => Fault::Lost("the handle is invalid".to_owned()),
+            fault => fault,
+        })
     }
 
     /// What a statement failed with.
     pub(super) fn failed(&self, status: &tcli::TGetOperationStatusResp) -> Fault {
-        let said = status.error_message.as_ref().or(status.display_message.as_ref()).map_or("", String::as_str);
-        self.explain(status.sql_state.as_deref(), status.error_code, said)
+        self.judged(status.sql_state.as_deref(), [&status.display_message, &status.error_message])
+    }
+
+    /// What an error means; the first of `texts` that says something counts.
+    fn judged(&self, sql_state: Option<&str>, texts: [&Option<String>; 2]) -> Fault {
+        let text = texts.into_iter().flatten().find(|text| !text.trim().is_empty());
+        // Behind the message comes where in the server's sources it was.
+        let text = text.and_then(|text| text.split("\n\tat ").next()).unwrap_or_default();
+        if FORGOTTEN.iter().any(|sign| text.contains(sign)) {
+            return Fault::Lost(text.lines().next().unwrap_or_default().chars().take(LONGEST_REASON).collect());
+        }
+        let said = Said::of_statement(None, sql_state, text);
+        let error = conditions::explain(&said, self.http.place());
+        match conditions::passes(&said) {
+            true => Fault::Passing(error),
+            false => Fault::Failed(error),
+        }
     }
 
     /// What the server does is no Thrift of Hive's kind.
@@ -160,54 +175,44 @@ impl Client {
     }
 
     /// A cluster that was waited for in vain.
-    fn never_started(&self, said: &str) -> Error {
-        Error::transient(format!(
-            "{} did not start within {} seconds. Look at the cluster's event log, and start it by hand.",
-            self.place(),
-            self.limits.start.as_secs()
-        ))
-        .with_source(said)
-    }
-
-    fn explain(&self, sql_state: Option<&str>, error_code: Option<i32>, said: &str) -> Fault {
-        if FORGOTTEN.iter().any(|sign| said.contains(sign)) {
-            return Fault::Lost(first_line(said).to_owned());
-        }
-        self.wire.explain(None, sql_state, error_code, said).into()
+    fn never_started(&self, said: Said) -> Error {
+        let seconds = self.patience.databricks_start.as_secs();
+        let cause = conditions::explain(&said, self.http.place());
+        let advice = "Look at the cluster's event log, and start it by hand.";
+        Error::transient(format!("For {seconds} seconds there was no answer from {}. {advice}", self.place()))
+            .with_source(cause)
+            .with_source(said.message)
     }
 
     async fn once<C: Call>(&self, call: &C) -> Result<Result<C::Answer, Again>, Fault> {
         let number = self.number.fetch_add(1, Ordering::Relaxed);
         let body =
             message::encode(call, number).map_err(|error| self.misfit("a call has no bytes").with_source(error))?;
-        let response = match self.wire.post(body).await {
-            Ok(response) => response,
-            Err(error) if error.kind().policy().retry => return Ok(Err(Again::Cut(error))),
+        let request =
+            Request { method: Method::POST, path: self.path.clone(), content_type: CONTENT_TYPE, body: body.into() };
+        let answer = match self.http.send(&request).await {
+            Ok(answer) => answer,
+            Err(error) if error.kind() == Kind::Transient => return Ok(Err(Again::Cut(error))),
             Err(error) => return Err(error.into()),
         };
-        if response.status != 200 {
-            return self.refused::<C>(&response).map(Err);
+        if answer.status != StatusCode::OK {
+            return self.refused::<C>(&answer).map(Err);
         }
-        match message::decode::<C>(&response.body, number) {
+        match message::decode::<C>(&answer.body, number) {
             Ok(answer) => Ok(Ok(answer)),
             Err(NoAnswer::Exception(said)) => Err(Fault::Exception(said)),
             Err(NoAnswer::Unreadable(what)) => Ok(Err(Again::Unreadable(what))),
         }
     }
 
-    fn refused<C: Call>(&self, response: &Response) -> Result<Again, Fault> {
-        let said = response.said();
-        let is_starting = STARTING.iter().any(|sign| said.contains(sign));
-        match response.status {
-            429 | 502..=504 => Ok(Again::Later(format!("{} {said}", response.status), response.retry_after)),
-            400.. if is_starting => Ok(Again::Later(said, response.retry_after)),
-            404 if C::NAME != tcli::TOpenSessionReq::NAME => Err(Fault::Lost(said)),
-            status => Err(self.wire.explain(Some(status), None, None, &said).into()),
+    fn refused<C: Call>(&self, answer: &Answer) -> Result<Again, Fault> {
+        let said = Said::of_answer(answer);
+        let is_starting = STARTING.iter().any(|sign| said.message.contains(sign));
+        let is_gone = answer.status == StatusCode::NOT_FOUND && C::NAME != tcli::TOpenSessionReq::NAME;
+        match conditions::passes(&said) || is_starting {
+            true => Ok(Again::Later(said)),
+            false if is_gone => Err(Fault::Lost("the server answers 404".to_owned())),
+            false => Err(conditions::explain(&said, self.http.place()).into()),
         }
     }
-}
-
-/// What a server says goes on with where in its sources it was.
-fn first_line(said: &str) -> &str {
-    said.lines().next().unwrap_or_default()
 }

@@ -9,7 +9,6 @@ mod operation;
 mod rows;
 mod running;
 mod session;
-mod wire;
 
 #[cfg(test)]
 mod peer_tests;
@@ -22,18 +21,18 @@ use async_trait::async_trait;
 use futures::future::join_all;
 use tcli_service as tcli;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use self::client::{Client, Fault};
 use self::running::{Entry, Running};
 use self::session::Sessions;
+use super::http::HttpClient;
 use super::{Rows, SqlTransport};
+use crate::config::{DatabricksSettings, Patience};
 use crate::error::{Error, Result};
 
-/// How often one statement is sent: servers lose a session when they restart, which none does every few minutes.
-const MOST_SENDINGS: u32 = 4;
-/// The pause before a statement is sent again, for each time that it was sent.
-const RESEND_PAUSE: Duration = Duration::from_secs(1);
+/// How often one statement is sent. Servers lose sessions when they restart, and meet other writers, but not for ever.
+const MOST_SENDINGS: u32 = 10;
 /// How long the server is given to cancel what runs, and to end the session.
 const PARTING: Duration = Duration::from_secs(5);
 
@@ -76,43 +75,55 @@ impl SqlTransport for ThriftTransport {
 }
 
 impl ThriftTransport {
-    fn new(client: Client, statement_timeout: Duration) -> Self {
-        let (closed, _) = watch::channel(false);
-        Self { client, sessions: Sessions::default(), running: Running::default(), closed, statement_timeout }
+    /// Statements for the server of `settings`. No connection is made yet.
+    pub fn new(http: HttpClient, settings: &DatabricksSettings, patience: Patience) -> Self {
+        Self {
+            client: Client::new(http, &settings.http_path, patience),
+            sessions: Sessions::default(),
+            running: Running::default(),
+            closed: watch::Sender::new(false),
+            statement_timeout: settings.statement_timeout,
+        }
     }
 
     /// Sends the statement until it was heard to its end.
     async fn attempts(&self, statement: &str, entry: &Entry<'_>) -> Result<Rows> {
-        let mut sendings = 0;
-        loop {
-            sendings += 1;
-            let session = self.sessions.get(&self.client).await.map_err(|fault| self.told(fault))?;
-            let run = operation::run(&self.client, &session, statement, entry);
-            match timeout(self.statement_timeout, run).await.unwrap_or_else(|_| Err(self.too_slow().into())) {
+        let mut waits = self.client.waits();
+        for losses in 1.. {
+            let fault = match self.attempt(statement, entry).await {
                 Ok(rows) => return Ok(rows),
-                Err(Fault::Lost(said)) if sendings < MOST_SENDINGS => {
-                    tracing::info!(
-                        "{} does not know a session or a statement any more ({said}); the statement is sent again",
-                        self.client.place()
-                    );
-                    self.sessions.lose(&session).await;
-                    sleep(RESEND_PAUSE * sendings).await;
+                Err(fault) => fault,
+            };
+            let error = match fault {
+                Fault::Failed(error) => return Err(error),
+                Fault::Exception(said) => return Err(self.client.misfit("it does not take a call").with_source(said)),
+                Fault::Passing(error) => error,
+                Fault::Lost(said) => {
+                    tracing::info!("A session or a statement is lost on {}: {said}", self.client.place());
+                    self.lost(said)
                 }
-                Err(fault) => return Err(self.told(fault)),
+            };
+            if losses >= MOST_SENDINGS || !waits.another(None).await {
+                return Err(error);
             }
         }
+        Err(Error::system("A statement was sent more often than can be counted."))
     }
 
-    fn told(&self, fault: Fault) -> Error {
-        match fault {
-            Fault::Failed(error) => error,
-            Fault::Lost(said) => Error::transient(format!(
-                "{} lost a statement {MOST_SENDINGS} times. Look whether the cluster restarts or is short of memory.",
-                self.client.place()
-            ))
-            .with_source(said),
-            Fault::Exception(said) => self.client.misfit("it does not take a call").with_source(said),
+    async fn attempt(&self, statement: &str, entry: &Entry<'_>) -> Result<Rows, Fault> {
+        let session = self.sessions.get(&self.client).await?;
+        let run = operation::run(&self.client, &session, statement, entry);
+        let ended = timeout(self.statement_timeout, run).await.unwrap_or_else(|_| Err(self.too_slow().into()));
+        if matches!(ended, Err(Fault::Lost(_))) {
+            self.sessions.lose(&session).await;
         }
+        ended
+    }
+
+    fn lost(&self, said: String) -> Error {
+        let advice = "Look whether the cluster restarts or is short of memory.";
+        Error::transient(format!("A statement was lost again and again on {}. {advice}", self.client.place()))
+            .with_source(said)
     }
 
     fn too_slow(&self) -> Error {

@@ -106,7 +106,7 @@ async fn wait(
             }
             Some(tcli::TOperationState::TIMEDOUT_STATE) => {
                 let text = "A statement took longer than the time that {} gives to statements. Raise that limit there.";
-                return Err(Error::config(text.replace("{}", client.place())).into());
+                return Err(Error::config(text.replace("{}", &client.place())).into());
             }
             Some(tcli::TOperationState::ERROR_STATE) => return Err(client.failed(&status)),
             _ => return Err(client.misfit("a statement is in a state that does not exist").into()),

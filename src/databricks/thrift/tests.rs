@@ -1,30 +1,48 @@
 //! The transport against a scripted server: whole, slow, broken, forgetful.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::client::Limits;
+use tokio::time::sleep;
+
 use super::peer_tests::{Fault as Met, Peer};
-use super::wire::Wire;
 use super::*;
+use crate::databricks::token::PersonalAccessToken;
 use crate::error::Kind;
 use crate::secret::Secret;
 
-const LIMITS: Limits = Limits { start: Duration::from_secs(4), retry: Duration::from_secs(2) };
+const CLUSTER: &str = "/sql/protocolv1/o/1/0101-000000-abc";
+const SECOND: Duration = Duration::from_secs(1);
 const STARTING: Met = Met::Status(
     503,
     &[("Retry-After", "0"), ("X-Thriftserver-Error-Message", "TEMPORARILY_UNAVAILABLE: The cluster is PENDING")],
     "",
 );
 
-fn transport(peer: &Peer, is_databricks: bool) -> ThriftTransport {
-    let wire = Wire {
-        http: reqwest::Client::builder().no_proxy().build().expect("a client"),
-        url: format!("http://{}/sql/protocolv1/o/1/c", peer.address).parse().expect("a URL"),
-        place: "the cluster".to_owned(),
+fn transport_at(peer: &Peer, http_path: &str) -> ThriftTransport {
+    let (hostname, port) = peer.address.rsplit_once(':').expect("host and port");
+    let settings = DatabricksSettings {
+        hostname: hostname.to_owned(),
+        https: false,
+        http_path: http_path.to_owned(),
+        port: port.parse().expect("a port"),
         token: Secret::new("dapi-1"),
-        is_databricks,
+        statement_timeout: 3 * SECOND,
+        load_parallelism: 8,
     };
-    ThriftTransport::new(Client::new(wire, LIMITS), Duration::from_secs(3))
+    let patience = Patience {
+        lease_age: SECOND,
+        lease_renewal: SECOND,
+        retry: SECOND,
+        databricks_retry: 4 * SECOND,
+        databricks_start: 4 * SECOND,
+    };
+    let tokens = Arc::new(PersonalAccessToken(settings.token.clone()));
+    ThriftTransport::new(HttpClient::new(&settings, tokens, &patience).expect("a client"), &settings, patience)
+}
+
+fn transport(peer: &Peer, is_databricks: bool) -> ThriftTransport {
+    transport_at(peer, if is_databricks { CLUSTER } else { "cliservice" })
 }
 
 fn run<T>(work: impl Future<Output = T>) -> T {
@@ -140,11 +158,11 @@ fn a_statement_that_a_restart_forgot_is_sent_again() {
 
 #[test]
 fn a_server_that_loses_every_session_is_not_asked_for_ever() {
-    let lost = [Met::Restart, Met::Restart, Met::Restart, Met::Restart, Met::Restart];
+    let lost = vec![Met::Restart; 100];
     let peer = Peer::start(true).with("ExecuteStatement", &lost);
     let error = run(transport(&peer, true).execute("rows 1")).expect_err("always lost");
     assert_eq!(error.kind(), Kind::Transient);
-    assert!(error.message().contains("lost a statement 4 times"), "{error}");
+    assert!(error.message().contains("lost again and again"), "{error}");
 }
 
 #[test]
@@ -162,10 +180,10 @@ fn a_storm_of_503_ends_at_its_limit_and_says_what_the_server_said() {
     let begun = Instant::now();
     let error = run(transport(&peer, true).execute("rows 1")).expect_err("never starts");
     assert_eq!(error.kind(), Kind::Transient);
-    assert!(error.message().contains("did not start within 4 seconds"), "{error}");
+    assert!(error.message().contains("For 4 seconds there was no answer"), "{error}");
     assert!(error.internal_message().contains("The cluster is PENDING"), "{}", error.internal_message());
-    assert!(begun.elapsed() < LIMITS.start * 2, "{:?}", begun.elapsed());
-    assert!(peer.count("OpenSession") < 10, "{} calls", peer.count("OpenSession"));
+    assert!(begun.elapsed() < 6 * SECOND, "{:?}", begun.elapsed());
+    assert!(peer.count("OpenSession") < 40, "{} calls", peer.count("OpenSession"));
 }
 
 #[test]
