@@ -44,6 +44,11 @@ pub struct DatabricksSettings {
 }
 
 impl DatabricksSettings {
+    /// Whether the server is where this program is.
+    pub fn is_on_this_machine(&self) -> bool {
+        Url::parse(&self.address()).is_ok_and(|url| is_loopback(&url))
+    }
+
     /// Scheme, host and port, as in `https://abc.cloud.databricks.com:443`.
     pub fn address(&self) -> String {
         let scheme = if self.https { "https" } else { "http" };

@@ -3,7 +3,13 @@
 //! Two transports stand behind one small interface: the Statement Execution API of warehouses, and Thrift over HTTP of
 //! clusters and of any Spark Thrift server. Nothing here knows what the statements are for.
 
-mod thrift;
+pub mod conditions;
+pub mod http;
+pub mod said;
+pub mod thrift;
+pub mod token;
+mod unreached;
+pub mod waits;
 
 use async_trait::async_trait;
 
