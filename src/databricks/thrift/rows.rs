@@ -14,6 +14,10 @@ use crate::databricks::Rows;
 /// # Errors
 /// What does not fit: another number of columns, columns of different lengths or of an unknown type.
 pub(super) fn append(rows: &mut Rows, columns: Vec<tcli::TColumn>) -> Result<usize, String> {
+    // What Spark answers to a statement without a result: the name of a column, and none.
+    if columns.is_empty() {
+        return Ok(0);
+    }
     if columns.len() != rows.columns.len() {
         return Err(format!("a page has {} columns where {} are expected", columns.len(), rows.columns.len()));
     }
@@ -106,6 +110,7 @@ mod tests {
         assert!(append(&mut rows(&["a"]), vec![column(1), column(1)]).is_err());
         assert!(append(&mut rows(&["a", "b"]), vec![column(1), column(2)]).is_err());
         assert!(append(&mut rows(&["a"]), vec![none()]).is_err());
-        assert_eq!(append(&mut rows(&[]), vec![]), Ok(0));
+        assert!(append(&mut rows(&[]), vec![column(1)]).is_err());
+        assert_eq!(append(&mut rows(&["Result"]), vec![]), Ok(0));
     }
 }

@@ -16,11 +16,13 @@ const DATABRICKS_V8: i64 = 0xA508;
 /// Versions of Databricks begin here, those of Hive are far below.
 const DATABRICKS_V1: i32 = 0xA501;
 
-/// In what language a session is asked for, the first that the server understands counts.
-const LANGUAGES: [(tcli::TProtocolVersion, Option<i64>); 3] = [
-    (tcli::TProtocolVersion::DATABRICKS_SEE_I64, Some(DATABRICKS_V8)),
-    (tcli::TProtocolVersion::HIVE_CLI_SERVICE_PROTOCOL_V10, None),
-    (tcli::TProtocolVersion::HIVE_CLI_SERVICE_PROTOCOL_V8, None),
+/// A version of the protocol; its number where Databricks has it; how it spells a setting of Spark.
+type Language = (tcli::TProtocolVersion, Option<i64>, &'static str);
+/// In what language a session is asked for: the first that the server understands counts.
+const LANGUAGES: [Language; 3] = [
+    (tcli::TProtocolVersion::DATABRICKS_SEE_I64, Some(DATABRICKS_V8), "spark.sql.session.timeZone"),
+    (tcli::TProtocolVersion::HIVE_CLI_SERVICE_PROTOCOL_V10, None, "set:hiveconf:spark.sql.session.timeZone"),
+    (tcli::TProtocolVersion::HIVE_CLI_SERVICE_PROTOCOL_V8, None, "set:hiveconf:spark.sql.session.timeZone"),
 ];
 
 /// An open session.
@@ -65,8 +67,8 @@ impl Sessions {
 
 async fn open(client: &Client) -> Result<Session, Fault> {
     let mut refused = None;
-    for (client_protocol, client_protocol_i64) in LANGUAGES {
-        match client.call(&request(client_protocol, client_protocol_i64)).await {
+    for language in LANGUAGES {
+        match client.call(&request(language)).await {
             Ok(answer) => {
                 let Some(handle) = answer.session_handle else {
                     return Err(client.misfit("it opened a session and gave no handle for it").into());
@@ -80,12 +82,11 @@ async fn open(client: &Client) -> Result<Session, Fault> {
     Err(refused.unwrap_or_else(|| client.misfit("it understands no version of the protocol").into()))
 }
 
-fn request(client_protocol: tcli::TProtocolVersion, client_protocol_i64: Option<i64>) -> tcli::TOpenSessionReq {
-    let zone = [("spark.sql.session.timeZone".to_owned(), "UTC".to_owned())];
+fn request((client_protocol, client_protocol_i64, zone): Language) -> tcli::TOpenSessionReq {
     tcli::TOpenSessionReq {
         client_protocol,
-        configuration: Some(BTreeMap::from(zone)),
+        configuration: Some(BTreeMap::from([(zone.to_owned(), "UTC".to_owned())])),
         client_protocol_i64,
-        can_use_multiple_catalogs: Some(true),
+        can_use_multiple_catalogs: client_protocol_i64.map(|_| true),
     }
 }

@@ -249,3 +249,13 @@ fn a_statement_that_nobody_waits_for_any_more_is_cancelled_at_the_end() {
     });
     assert_eq!(peer.state().cancelled, 1);
 }
+
+#[test]
+fn an_expired_token_is_looked_up_once_more_and_then_told() {
+    let refused = Met::Status(401, &[("X-Databricks-Reason-Phrase", "Invalid access token.")], "");
+    let peer = Peer::start(true).with("ExecuteStatement", &[refused.clone()]);
+    run(transport(&peer, true).execute("rows 1")).expect("rows, with the token of the second look-up");
+    let peer = Peer::start(true).with("ExecuteStatement", &[refused.clone(), refused]);
+    run(transport(&peer, true).execute("rows 1")).expect_err("the token is no good");
+    assert_eq!(peer.count("ExecuteStatement"), 2);
+}
