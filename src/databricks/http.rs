@@ -16,6 +16,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, StatusCode, redirect};
+use serde::de::DeserializeOwned;
 
 use super::conditions::{self, Place};
 use super::said::Said;
@@ -73,6 +74,25 @@ pub struct Answer {
     pub body: Bytes,
 }
 
+impl Answer {
+    /// The body as JSON of the shape `T`.
+    ///
+    /// # Errors
+    /// That something else than Databricks answers there, or a Databricks that this program does not know.
+    pub fn json<T: DeserializeOwned>(&self, place: &Place) -> Result<T> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            // The library's own words may hold values; where it failed does not.
+            let at = format!("line {}, column {} of {} bytes", error.line(), error.column(), self.body.len());
+            Error::system(format!(
+                "{} answered something that is no answer of Databricks: check `databricks_server_hostname` and \
+                 `databricks_http_path`, and whether a proxy answers in its place.",
+                place.host
+            ))
+            .with_source(at)
+        })
+    }
+}
+
 /// A client of one workspace. Cheap to share; connections are kept and used again.
 pub struct HttpClient {
     client: Client,
@@ -93,8 +113,8 @@ impl HttpClient {
     ) -> Result<HttpClient> {
         let mut builder = Client::builder()
             .user_agent(USER_AGENT)
-            .connect_timeout(CONNECT_TIMEOUT.min(patience.databricks_retry))
-            .timeout(REQUEST_TIMEOUT.min(patience.databricks_retry))
+            .connect_timeout(CONNECT_TIMEOUT.min(patience.databricks_retry / 4))
+            .timeout(REQUEST_TIMEOUT.min(patience.databricks_retry / 4))
             // A redirection leads to a login page: there is no workspace, or it is behind a private link.
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never());
@@ -127,8 +147,8 @@ impl HttpClient {
     /// refuses it comes back.
     ///
     /// # Errors
-    /// [`Kind::Transient`] where no whole answer came and the request may or may not have done its work;
-    /// [`Kind::Config`] where the host cannot be meant, and nothing was sent.
+    /// A transient one where no whole answer came and the request may or may not have done its work; one of the
+    /// configuration where the host cannot be meant, and nothing was sent.
     pub async fn send(&self, request: &Request) -> Result<Answer> {
         self.signed_in(request).await.map_err(|unreached| unreached.into_error(&self.place, self.is_known()))
     }

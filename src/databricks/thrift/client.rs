@@ -3,6 +3,7 @@
 //! Every call here can be repeated: where an answer is lost, the call is made again. What a server says while a cluster
 //! starts (503, `TEMPORARILY_UNAVAILABLE`) is waited for.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,8 @@ const PARTING: Duration = Duration::from_secs(5);
 /// How servers name sessions and statements that they do not have any more.
 const FORGOTTEN: [&str; 3] = ["Invalid SessionHandle", "Invalid OperationHandle", "INVALID_HANDLE"];
 
+/// Where Spark's own message begins, at the bracket.
+const SPARK_SAYS: &str = "Exception: [";
 /// The most characters of what a server said that come into a message.
 const LONGEST_REASON: usize = 200;
 /// How Databricks says that a cluster cannot answer yet.
@@ -53,7 +56,7 @@ impl From<Error> for Fault {
 
 /// A server, and how to call it.
 pub(super) struct Client {
-    http: HttpClient,
+    http: Arc<HttpClient>,
     path: String,
     patience: Patience,
     number: AtomicI32,
@@ -70,7 +73,7 @@ enum Again {
 }
 
 impl Client {
-    pub(super) fn new(http: HttpClient, path: &str, patience: Patience) -> Self {
+    pub(super) fn new(http: Arc<HttpClient>, path: &str, patience: Patience) -> Self {
         Self { http, path: path.to_owned(), patience, number: AtomicI32::new(1) }
     }
 
@@ -154,6 +157,8 @@ impl Client {
         let text = texts.into_iter().flatten().find(|text| !text.trim().is_empty());
         // Behind the message comes where in the server's sources it was.
         let text = text.and_then(|text| text.split("\n\tat ").next()).unwrap_or_default();
+        // Java's names of exceptions come before what Spark itself says.
+        let text = text.find(SPARK_SAYS).and_then(|at| text.get(at + SPARK_SAYS.len() - 1..)).unwrap_or(text);
         if FORGOTTEN.iter().any(|sign| text.contains(sign)) {
             return Fault::Lost(text.lines().next().unwrap_or_default().chars().take(LONGEST_REASON).collect());
         }
@@ -168,7 +173,7 @@ impl Client {
     /// What the server does is no Thrift of Hive's kind.
     pub(super) fn misfit(&self, what: &str) -> Error {
         Error::system(format!(
-            "{} does not speak as a Databricks cluster or a Spark Thrift server does: {what}. Look whether \
+            "No Databricks cluster or Spark Thrift server that is understood answers for {}: {what}. Look whether \
              `databricks_http_path` is the one that the cluster's page shows.",
             self.place()
         ))

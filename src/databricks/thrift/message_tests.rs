@@ -1,5 +1,7 @@
 //! The bytes: of the real service, and of nobody.
 
+use std::io::Write as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use proptest::prelude::*;
@@ -35,7 +37,8 @@ fn exchange<C: Call>(line: &serde_json::Value) -> (C, C::Answer) {
 #[test]
 fn recorded_traffic_of_databricks_is_understood() {
     let Ok(text) = std::fs::read_to_string(RECORDED) else {
-        return eprintln!("skipped: there is no {RECORDED}");
+        let reason = format!("skipped: there is no recorded traffic at {RECORDED}\n");
+        return std::io::stderr().write_all(reason.as_bytes()).expect("somebody who reads");
     };
     let mut seen = std::collections::BTreeMap::<String, usize>::new();
     for line in text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON")) {

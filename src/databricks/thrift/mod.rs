@@ -15,6 +15,7 @@ mod peer_tests;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -28,7 +29,7 @@ use self::running::{Entry, Running};
 use self::session::Sessions;
 use super::http::HttpClient;
 use super::{Rows, SqlTransport};
-use crate::config::{DatabricksSettings, Patience};
+use crate::config::Patience;
 use crate::error::{Error, Result};
 
 /// How often one statement is sent. Servers lose sessions when they restart, and meet other writers, but not for ever.
@@ -75,14 +76,14 @@ impl SqlTransport for ThriftTransport {
 }
 
 impl ThriftTransport {
-    /// Statements for the server of `settings`. No connection is made yet.
-    pub fn new(http: HttpClient, settings: &DatabricksSettings, patience: Patience) -> Self {
+    /// Statements for the server at `path`, each for at most `statement_timeout`. No connection is made yet.
+    pub fn new(http: Arc<HttpClient>, path: &str, statement_timeout: Duration, patience: Patience) -> Self {
         Self {
-            client: Client::new(http, &settings.http_path, patience),
+            client: Client::new(http, path, patience),
             sessions: Sessions::default(),
             running: Running::default(),
             closed: watch::Sender::new(false),
-            statement_timeout: settings.statement_timeout,
+            statement_timeout,
         }
     }
 
@@ -129,8 +130,8 @@ impl ThriftTransport {
     fn too_slow(&self) -> Error {
         let seconds = self.statement_timeout.as_secs();
         Error::transient(format!(
-            "A statement on {} took longer than {seconds} seconds and was cancelled. Raise the statement timeout or give \
-             the cluster more workers.",
+            "A statement on {} took longer than {seconds} seconds and was cancelled. Raise \
+             `statement_timeout_seconds` or give the cluster more workers.",
             self.client.place()
         ))
     }

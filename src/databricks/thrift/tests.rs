@@ -7,6 +7,7 @@ use tokio::time::sleep;
 
 use super::peer_tests::{Fault as Met, Peer};
 use super::*;
+use crate::config::DatabricksSettings;
 use crate::databricks::token::PersonalAccessToken;
 use crate::error::Kind;
 use crate::secret::Secret;
@@ -38,7 +39,8 @@ fn transport_at(peer: &Peer, http_path: &str) -> ThriftTransport {
         databricks_start: 4 * SECOND,
     };
     let tokens = Arc::new(PersonalAccessToken(settings.token.clone()));
-    ThriftTransport::new(HttpClient::new(&settings, tokens, &patience).expect("a client"), &settings, patience)
+    let http = Arc::new(HttpClient::new(&settings, tokens, &patience).expect("a client"));
+    ThriftTransport::new(http, &settings.http_path, settings.statement_timeout, patience)
 }
 
 fn transport(peer: &Peer, is_databricks: bool) -> ThriftTransport {
@@ -201,6 +203,7 @@ fn a_statement_that_fails_says_why_and_is_ended_on_the_server() {
         let peer = Peer::start(is_databricks);
         let error = run(transport(&peer, is_databricks).execute("fail")).expect_err("no table");
         assert_eq!(error.kind(), Kind::Config);
+        assert!(error.message().contains("said: [TABLE_OR_VIEW_NOT_FOUND] The table"), "{error}");
         assert_eq!(peer.state().statements.len(), 1);
         assert_eq!(peer.count("CloseOperation"), 1);
     }
@@ -253,9 +256,10 @@ fn a_statement_that_nobody_waits_for_any_more_is_cancelled_at_the_end() {
 #[test]
 fn an_expired_token_is_looked_up_once_more_and_then_told() {
     let refused = Met::Status(401, &[("X-Databricks-Reason-Phrase", "Invalid access token.")], "");
-    let peer = Peer::start(true).with("ExecuteStatement", &[refused.clone()]);
+    let peer = Peer::start(true).with("ExecuteStatement", std::slice::from_ref(&refused));
     run(transport(&peer, true).execute("rows 1")).expect("rows, with the token of the second look-up");
     let peer = Peer::start(true).with("ExecuteStatement", &[refused.clone(), refused]);
-    run(transport(&peer, true).execute("rows 1")).expect_err("the token is no good");
+    let error = run(transport(&peer, true).execute("rows 1")).expect_err("the token is no good");
+    assert_eq!(error.kind(), Kind::Config);
     assert_eq!(peer.count("ExecuteStatement"), 2);
 }
