@@ -36,10 +36,13 @@ impl Said {
     /// What a statement's end says: `error_code`, SQLSTATE and words, each where it was given.
     pub fn of_statement(code: Option<&str>, sqlstate: Option<&str>, message: &str) -> Self {
         let message: String = message.trim().chars().take(LONGEST).collect();
+        let class = class(&message);
+        // `RESOURCE_EXHAUSTED: …` is a code where there is no other.
+        let leading = || class.clone().filter(|class| message.starts_with(class));
         Self {
             status: None,
-            code: code.map(str::to_owned).filter(|code| !code.is_empty()),
-            class: class(&message),
+            code: code.map(str::to_owned).filter(|code| !code.is_empty()).or_else(leading),
+            class,
             sqlstate: sqlstate.map(str::to_owned).or_else(|| sqlstate_in(&message)),
             message,
             retry_after: None,
@@ -71,6 +74,7 @@ impl Said {
 fn class(message: &str) -> Option<String> {
     let is_class = |word: &&str| {
         word.len() > 3
+            && *word != "SQLSTATE"
             && word.contains(|sign: char| sign.is_ascii_uppercase())
             && word
                 .bytes()

@@ -34,6 +34,7 @@ fn texts_pages_and_nothing_are_understood() {
         (plain.class.as_deref(), plain.message.as_str()),
         (Some("PERMISSION_DENIED"), "PERMISSION_DENIED: You may not.")
     );
+    assert_eq!(plain.code.as_deref(), Some("PERMISSION_DENIED"));
     assert_eq!(said(502, &[], "<html><head><title> Bad Gateway </title></html>").message, "Bad Gateway");
     assert_eq!(said(500, &[], "<html><pre>Reason: boom</pre></html>").message, "Reason: boom");
     assert_eq!(said(502, &[], "<html></html>").message, "");

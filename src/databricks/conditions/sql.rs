@@ -7,7 +7,7 @@ use crate::error::Kind;
 
 /// A right that is missing. The GRANT follows.
 const fn right(says: &'static [&'static str], meaning: &'static str) -> Condition {
-    config(REFUSED, says, meaning, "an owner or administrator gives the right")
+    config(REFUSED, says, meaning, "have an owner or administrator grant it")
 }
 
 /// What statements find.
