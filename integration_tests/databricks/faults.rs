@@ -100,7 +100,7 @@ fn a_storm_of_too_many_requests_and_of_unavailability_passes() {
 
 fn a_server_that_is_starting_is_waited_for_and_the_user_told() {
     let sandbox = Sandbox::with(json!({"heartbeat_seconds": 1}));
-    sandbox.place().set(json!({"state": "STOPPED", "starts_in": 8}));
+    sandbox.place().set(json!({"state": "STOPPED", "starts_in": 14}));
     let run = sandbox.load(&streams(), input(0));
     assert_eq!(sandbox.place().asked()["starts"], 1);
     assert_eq!(data(sandbox.place(), "added"), numbers(0..20));
