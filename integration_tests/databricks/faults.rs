@@ -104,7 +104,7 @@ fn a_server_that_is_starting_is_waited_for_and_the_user_told() {
     let run = sandbox.load(&streams(), input(0));
     assert_eq!(sandbox.place().asked()["starts"], 1);
     assert_eq!(data(sandbox.place(), "added"), numbers(0..20));
-    assert!(run.logs("INFO").iter().any(|text| text.contains("start")), "{:#?}", run.logs("INFO"));
+    assert!(run.logs("INFO").iter().any(|text| text.contains("aiting for")), "{:#?}", run.logs("INFO"));
 }
 
 fn a_token_that_expires_in_mid_sync_ends_it_and_the_next_one_goes_on() {
@@ -154,18 +154,26 @@ fn a_table_that_somebody_else_rewrites_all_the_time_gets_every_row_once() {
     sandbox.load(&append(&["added"]), records("added", 0..20) + &state("added", 20));
     place.sql(&format!("ALTER TABLE {name} SET TBLPROPERTIES ('delta.appendOnly' = 'false')"));
     let ended = AtomicBool::new(false);
+    /// Also where a sync fails: the other writer must not go on for ever then.
+    struct End<'a>(&'a AtomicBool);
+    impl Drop for End<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
     std::thread::scope(|scope| {
+        let _end = End(&ended);
         scope.spawn(|| {
             while !ended.load(Ordering::Relaxed) {
                 // A loser of a conflict is not what this is about.
                 let statement = format!("UPDATE {name} SET _airbyte_data = _airbyte_data WHERE _airbyte_ab_id >= '0'");
                 drop(std::panic::catch_unwind(|| stand_in().sql(&statement)));
+                std::thread::sleep(Duration::from_millis(100));
             }
         });
         for round in 1..4 {
             sandbox.load(&append(&["added"]), records("added", round * 20..round * 20 + 20) + &state("added", 1));
         }
-        ended.store(true, Ordering::Relaxed);
     });
     assert_eq!(data(place, "added"), numbers(0..80));
 }
@@ -236,7 +244,7 @@ fn sessions_that_a_cluster_loses_in_mid_sync_are_opened_again() {
 
 #[test]
 fn a_statement_that_takes_too_long_is_cancelled_and_the_sync_fails() {
-    let sandbox = Sandbox::with(json!({"statement_timeout_seconds": 2}));
+    let sandbox = Sandbox::with(json!({"statement_timeout_seconds": 12}));
     sandbox.place().goes_wrong(json!([{"action": "hold", "statement": "^MERGE", "value": 60}]));
     let run = sandbox.write(&append(&["added"]), records("added", 0..20) + &state("added", 20));
     let message = run.failure()["message"].as_str().unwrap().to_owned();
