@@ -62,7 +62,7 @@ class Engine:
             "spark.scheduler.mode": "FAIR",
             "spark.sql.warehouse.dir": f"{folder}/warehouse",
             "spark.sql.session.timeZone": "UTC",
-            "spark.sql.shuffle.partitions": "2",
+            "spark.sql.shuffle.partitions": "1",
             "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
             "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
             # Databricks writes INT96; the bed's readers want to see microseconds without knowing that.
