@@ -102,16 +102,20 @@ impl Sync {
         tables: &TableLog,
         sync: Uuid,
     ) -> Result<Setup> {
-        let swept = sweep(storage, tables).await?;
-        if swept > 0 {
-            tracing::info!("Cleared away what {swept} earlier syncs left when they were killed.");
-        }
         let row = arrow::from_avro(&avro::raw_row()?)?;
         let schema: Arc<str> = schema_string(&row)?.into();
         let targets = targets(catalog, &config.schema, sync)?;
         let mut loader = Direct::new(storage, tables, around.givens.clone(), sync, Arc::clone(&schema));
-        loader.survey(&targets).await?;
-        let streams = open_streams(&loader, targets).await?;
+        let open = async {
+            loader.survey(&targets).await?;
+            open_streams(&loader, targets).await
+        };
+        // Beside each other: what is swept is in no table's log. Both to their end: half a sweep is for nobody to find.
+        let (swept, streams) = tokio::join!(sweep(storage, tables), open);
+        let (swept, streams) = (swept?, streams?);
+        if swept > 0 {
+            tracing::info!("Cleared away what {swept} earlier syncs left when they were killed.");
+        }
         let progress = Arc::new(Progress::new(streams.iter().map(|stream| &stream.descriptor)));
         Ok(Setup {
             streams,

@@ -241,10 +241,11 @@ impl Upload {
         }
     }
 
-    /// Ends the file; it is there, whole, when this answers with its size in bytes.
-    pub async fn finish(self) -> Result<u64> {
+    /// Ends the file; it is there, whole, when this answers.
+    pub async fn finish(self) -> Result<()> {
         match self {
-            Self::File(file) => Ok(file.size()),
+            // Its bytes are where they belong since they were written.
+            Self::File(_) => Ok(()),
             Self::Object(object) => object.finish().await,
         }
     }
