@@ -79,8 +79,9 @@ fn serve(mut client: &TcpStream, calls: &Mutex<Vec<Call>>, script: &dyn Fn(&Call
     let (call, is_sts) = {
         let mut calls = calls.lock().unwrap();
         let action = action.map_or(path, ToOwned::to_owned);
-        calls.push(Call { number: calls.len(), action, parameters: parameters.clone() });
-        (calls[calls.len() - 1].clone(), parameters.contains("Action="))
+        let number = calls.len();
+        calls.push(Call { number, action, parameters: parameters.clone() });
+        (calls[number].clone(), parameters.contains("Action="))
     };
     let answer = match script(&call) {
         Say::Keys(valid) if is_sts => Message::answer(200, "text/xml", &assumed_role(&call, valid)),

@@ -57,18 +57,18 @@ impl Cause {
         };
         match (code, Answer::of(error).silence) {
             (Some(code), _) if is_busy(&code) => {
-                Self::Other(Kind::Transient, format!("the service that gives them is too busy and answered {code}"))
+                Self::Other(Kind::Transient, format!("the service that gives credentials is too busy and answered {code}"))
             }
             (Some(code), _) => Self::Refused(code),
             (None, Some(Silence::Tls)) => Self::Other(
                 Kind::Config,
-                "no encrypted connection to the service that gives them came about: its certificate must be valid for \
+                "no encrypted connection to the service that gives credentials came about: its certificate must be valid for \
                  its name and known to this machine"
                     .to_owned(),
             ),
             (None, _) if chain().any(is_silent) => Self::Other(
                 Kind::Transient,
-                "the service that gives them does not answer: let this machine reach AWS STS in \
+                "the service that gives credentials does not answer: let this machine reach AWS STS in \
                  `data_source.s3_bucket_region`, or correct AWS_ENDPOINT_URL_STS or what else of AWS is set in the environment"
                     .to_owned(),
             ),
