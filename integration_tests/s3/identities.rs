@@ -2,7 +2,7 @@
 //! give expires while a sync runs.
 
 use std::net::TcpListener;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -231,6 +231,20 @@ fn a_service_that_is_not_there_or_too_busy_passes() {
     // Another try may be answered.
     let once = Sts::start(|call| if call.number == 0 { Say::Page(502) } else { Say::Keys(HOUR) });
     assert!(with_role(&once.endpoint()).check().says("SUCCEEDED"));
+}
+
+#[test]
+fn a_service_that_never_answers_is_asked_again_and_not_waited_for_for_ever() {
+    let once = Sts::start(|call| if call.number == 0 { Say::Nothing } else { Say::Keys(HOUR) });
+    assert!(with_role(&once.endpoint()).check().says("SUCCEEDED"));
+    let never = Sts::start(|_| Say::Nothing);
+    let mut sandboxes = [with_role(&never.endpoint()), with_web_identity(&never)];
+    for sandbox in &mut sandboxes {
+        sandbox.set_environment("DESTINATION_DATABRICKS_RETRY_MS", "1500");
+        let begun = Instant::now();
+        assert_says(&told(sandbox, "transient_error"), &["does not answer"]);
+        assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! remembers what it was asked. It gives the users of the bed's server, one after the other: who is who shows when
 //! credentials were renewed.
 
-use std::io::{BufReader, Result, Write};
+use std::io::{BufReader, Read, Result, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -33,6 +33,8 @@ pub enum Say {
     Keys(Duration),
     /// No.
     Refused(u16, &'static str),
+    /// Nothing, ever.
+    Nothing,
     /// A page for people.
     Page(u16),
 }
@@ -98,6 +100,7 @@ fn serve(mut client: &TcpStream, calls: &Mutex<Vec<Call>>, script: &dyn Fn(&Call
                  </Code><Message>as the test wishes</Message></Error><RequestId>1</RequestId></ErrorResponse>"
             ),
         ),
+        Say::Nothing => return client.read_to_end(&mut Vec::new()).map(drop),
         Say::Page(status) => Message::answer(status, "text/html", "<html><body>Bad Gateway</body></html>"),
     };
     client.write_all(&answer.head)?;

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::sts::AssumeRoleProvider;
+use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
@@ -17,8 +18,8 @@ use object_store::CredentialProvider;
 use object_store::aws::AwsCredential;
 use tokio::sync::Mutex;
 
-use super::refusals;
-use crate::config::S3Settings;
+use super::{one_try, refusals};
+use crate::config::{Patience, S3Settings};
 use crate::error::{Error, Result};
 
 /// Renewed when they are valid for less than this, or for less than a third of the time that they were given for.
@@ -32,6 +33,8 @@ pub(super) struct Credentials {
     provider: SharedCredentialsProvider,
     /// The role that is assumed.
     role: Option<String>,
+    /// How long is waited for new ones.
+    deadline: Duration,
     current: Mutex<Option<Current>>,
 }
 
@@ -52,7 +55,7 @@ impl Current {
 }
 
 impl Credentials {
-    pub(super) async fn new(settings: &S3Settings, region: &str) -> Self {
+    pub(super) async fn new(settings: &S3Settings, region: &str, patience: &Patience) -> Self {
         let region = Region::new(region.to_owned());
         let base = match &settings.credentials {
             Some(key) => SharedCredentialsProvider::new(aws_credential_types::Credentials::new(
@@ -66,19 +69,20 @@ impl Credentials {
                 SharedCredentialsProvider::new(DefaultCredentialsChain::builder().region(region.clone()).build().await)
             }
         };
-        let Some(role) = &settings.role else { return Self::from_provider(base, None) };
-        let around = aws_config::defaults(BehaviorVersion::latest()).region(region.clone());
+        let Some(role) = &settings.role else { return Self::from_provider(base, None, patience.retry) };
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(one_try(patience)).build();
+        let around = aws_config::defaults(BehaviorVersion::latest()).region(region.clone()).timeout_config(timeouts);
         let around = around.credentials_provider(base.clone()).load().await;
         let mut assume = AssumeRoleProvider::builder(&role.arn).session_name(SESSION).region(region).configure(&around);
         if let Some(external_id) = &role.external_id {
             assume = assume.external_id(external_id);
         }
         let assumed = assume.build_from_provider(base).await;
-        Self::from_provider(SharedCredentialsProvider::new(assumed), Some(role.arn.clone()))
+        Self::from_provider(SharedCredentialsProvider::new(assumed), Some(role.arn.clone()), patience.retry)
     }
 
-    fn from_provider(provider: SharedCredentialsProvider, role: Option<String>) -> Self {
-        Self { provider, role, current: Mutex::default() }
+    fn from_provider(provider: SharedCredentialsProvider, role: Option<String>, deadline: Duration) -> Self {
+        Self { provider, role, deadline, current: Mutex::default() }
     }
 
     /// What is valid now.
@@ -102,7 +106,9 @@ impl Credentials {
     }
 
     async fn renew(&self) -> Result<Current> {
-        let found = self.provider.provide_credentials().await;
+        // AWS's chain waits for some of its services for ever.
+        let found = tokio::time::timeout(self.deadline, self.provider.provide_credentials()).await;
+        let found = found.unwrap_or_else(|_| Err(CredentialsError::provider_timed_out(self.deadline)));
         let found = found.map_err(|error| refusals::explain(self.role.as_deref(), error))?;
         // They go into headers. Configured ones were looked at already; these may come from a file or a variable.
         let texts = [Some(found.access_key_id()), Some(found.secret_access_key()), found.session_token()];
@@ -184,7 +190,8 @@ mod tests {
     /// The ids of the keys that three requests get, `pause` apart.
     async fn ids(times: u64, valid: Duration, pause: Duration) -> Vec<object_store::Result<String>> {
         let counting = Counting { given: AtomicU64::new(0), times, valid };
-        let credentials = Credentials::from_provider(SharedCredentialsProvider::new(counting), None);
+        let credentials =
+            Credentials::from_provider(SharedCredentialsProvider::new(counting), None, Duration::from_secs(9));
         let mut ids = Vec::new();
         for _ in 0..3 {
             ids.push(credentials.get_credential().await.map(|credential| credential.key_id.clone()));
@@ -218,7 +225,7 @@ mod tests {
     #[tokio::test]
     async fn keys_of_the_machine_that_no_header_takes_are_refused_and_not_shown() {
         let key = aws_credential_types::Credentials::new("hid\nden", "secret", None, None, "test");
-        let credentials = Credentials::from_provider(SharedCredentialsProvider::new(key), None);
+        let credentials = Credentials::from_provider(SharedCredentialsProvider::new(key), None, Duration::from_secs(9));
         let told = credentials.get_credential().await.map(drop).map_err(|error| error.to_string());
         assert!(told.is_err_and(|text| text.contains("line break") && !text.contains("hid")));
     }

@@ -48,7 +48,7 @@ pub(super) async fn open(settings: &S3Settings, tuning: &Tuning) -> Result<Stora
         options = options.with_proxy_url("http://localhost").with_proxy_excludes(THIS_MACHINE);
     }
     let region = region(settings, &options).await?;
-    let credentials = Arc::new(Credentials::new(settings, &region).await);
+    let credentials = Arc::new(Credentials::new(settings, &region, patience).await);
     let mut builder = AmazonS3Builder::new()
         .with_bucket_name(&settings.bucket)
         .with_region(&region)

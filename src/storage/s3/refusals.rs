@@ -51,6 +51,10 @@ impl Cause {
             return Self::NoKeys;
         }
         let code = chain().find_map(|error| error.downcast_ref::<ErrorMetadata>()?.code().map(ToOwned::to_owned));
+        // A refusal that the client has a type for is only told by its text, which begins with the code.
+        let refusal = chain().skip_while(|error| error.to_string() != "service error").nth(1);
+        let word = |text: String| text.split(|sign: char| !sign.is_alphanumeric()).next().map(ToOwned::to_owned);
+        let code = code.or_else(|| word(refusal?.to_string()).filter(|word| word != "unhandled"));
         let is_silent = |error: &(dyn std::error::Error + 'static)| {
             matches!(error.downcast_ref(), Some(CredentialsError::ProviderTimedOut(_)))
                 || SILENT.contains(&error.to_string().as_str())
@@ -83,9 +87,9 @@ impl Cause {
 }
 
 fn is_busy(code: &str) -> bool {
-    ["Throttl", "ServiceUnavailable", "InternalFailure", "InternalError", "RequestLimitExceeded", "SlowDown"]
-        .iter()
-        .any(|busy| code.contains(busy))
+    const BUSY: [&str; 6] =
+        ["Throttl", "ServiceUnavailable", "Internal", "RequestLimitExceeded", "SlowDown", "IDPCommunicationError"];
+    BUSY.iter().any(|busy| code.contains(busy))
 }
 
 fn refused(role: Option<&str>, code: &str) -> String {

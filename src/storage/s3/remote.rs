@@ -7,7 +7,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    BehaviorVersion, Region, RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient,
+    BehaviorVersion, IdentityCache, Region, RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient,
 };
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
@@ -54,6 +54,8 @@ impl S3Remote {
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(place.region.clone()))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
+            // They are kept there, for both clients.
+            .identity_cache(IdentityCache::no_cache())
             .force_path_style(settings.path_style)
             .retry_config(RetryConfig::standard().with_max_attempts(8))
             .timeout_config(timeouts)
