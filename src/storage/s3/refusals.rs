@@ -110,3 +110,38 @@ fn refused(role: Option<&str>, code: &str) -> String {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn explained(role: Option<&str>, error: CredentialsError) -> (Kind, String) {
+        let error = explain(role, error);
+        (error.kind(), error.message().to_owned())
+    }
+
+    #[test]
+    fn a_refusal_is_told_with_its_code_and_the_cure_for_it() {
+        let answered = |code: &str| CredentialsError::provider_error(ErrorMetadata::builder().code(code).build());
+        let cases = [
+            ("AccessDenied", Kind::Config, "trust policy"),
+            ("InvalidClientTokenId", Kind::Config, "s3_access_key_id"),
+            ("Throttling", Kind::Transient, "too busy"),
+        ];
+        for (code, kind, cure) in cases {
+            let (found, sentence) = explained(Some("a-role"), answered(code));
+            assert_eq!(found, kind, "{code}");
+            assert!([code, cure, "a-role"].iter().all(|part| sentence.contains(part)), "{sentence}");
+        }
+        assert!(explained(None, answered("InvalidIdentityToken")).1.contains("(InvalidIdentityToken)"));
+    }
+
+    #[test]
+    fn what_was_never_found_and_what_does_not_answer_are_told_apart() {
+        let nothing = CredentialsError::provider_error(CredentialsError::not_loaded_no_source());
+        assert_eq!(explained(Some("a-role"), nothing), (Kind::Config, NO_KEYS.to_owned()));
+        let late = CredentialsError::provider_timed_out(std::time::Duration::from_secs(1));
+        assert_eq!(explained(None, late).0, Kind::Transient);
+        assert_eq!(explained(None, CredentialsError::invalid_configuration("a loop")).0, Kind::Config);
+    }
+}
