@@ -220,7 +220,7 @@ impl Storage {
 
     /// Whether a copy of an object of `size` bytes is an upload that can be left unfinished.
     pub fn copies_in_parts(&self, size: u64) -> bool {
-        matches!(self.home, Home::Bucket(_)) && size > bucket::COPIED_AT_ONCE
+        matches!(&self.home, Home::Bucket(bucket) if bucket.copies_in_parts(size))
     }
 }
 
