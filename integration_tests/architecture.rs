@@ -18,7 +18,7 @@ const MAY_IMPORT: [(&str, &[&str]); 21] = [
     ("cli", &[]),
     ("clock", &[]),
     ("config", &["secret"]),
-    ("databricks", &["clock", "retry", "secret"]),
+    ("databricks", &["config", "retry", "secret"]),
     ("delta", &["encode", "schema", "storage"]),
     ("encode", &["config", "schema"]),
     ("error", &[]),

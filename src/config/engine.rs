@@ -3,7 +3,12 @@
 //! A server hostname means Databricks; without one this program commits the tables itself. Connection settings
 //! without a hostname are a mistake to report: going on without Databricks would be a surprise.
 
+use std::time::Duration;
+
+use url::Url;
+
 use super::fields::Fields;
+use super::host::{is_host, is_loopback};
 use crate::secret::Secret;
 
 const HOSTNAME: &str = "databricks_server_hostname";
@@ -19,22 +24,43 @@ pub enum Engine {
     Databricks(DatabricksSettings),
 }
 
-/// How to reach a Databricks warehouse or cluster.
+/// How to reach a Databricks warehouse or cluster, and how much may be asked of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabricksSettings {
-    /// The workspace's host name, without scheme, port and path.
+    /// The workspace's host name, without scheme, port and path. An IPv6 address is in brackets.
     pub hostname: String,
+    /// Whether requests are encrypted; plain HTTP only goes to this machine.
+    pub https: bool,
     /// The HTTP path of the warehouse or cluster, as the user gave it.
     pub http_path: String,
     /// The port of the server.
     pub port: u16,
     /// The personal access token.
     pub token: Secret,
+    /// How long one statement may take.
+    pub statement_timeout: Duration,
+    /// How many statements load at the same time.
+    pub load_parallelism: usize,
+}
+
+impl DatabricksSettings {
+    /// Whether the server is where this program is.
+    pub fn is_on_this_machine(&self) -> bool {
+        Url::parse(&self.address()).is_ok_and(|url| is_loopback(&url))
+    }
+
+    /// Scheme, host and port, as in `https://abc.cloud.databricks.com:443`.
+    pub fn address(&self) -> String {
+        let scheme = if self.https { "https" } else { "http" };
+        format!("{scheme}://{}:{}", self.hostname, self.port)
+    }
 }
 
 pub(super) fn read(root: &Fields<'_>) -> Engine {
-    // Read first, so that a wrong type is reported also when there is no hostname.
+    // Read first, so that a wrong value is reported also when there is no hostname.
     let port = root.port("databricks_port").unwrap_or(443);
+    let statement_timeout = Duration::from_secs(root.whole("statement_timeout_seconds", 1..=172_800).unwrap_or(7200));
+    let load_parallelism = root.whole("load_parallelism", 1..=64).and_then(|count| count.try_into().ok()).unwrap_or(8);
     if root.is_absent(HOSTNAME) {
         let given = [(HTTP_PATH, root.text(HTTP_PATH).is_some()), (TOKEN, root.secret(TOKEN).is_some())];
         for (name, _) in given.into_iter().filter(|(_, given)| *given) {
@@ -46,25 +72,53 @@ pub(super) fn read(root: &Fields<'_>) -> Engine {
         return Engine::Direct;
     }
     let advice = "a Databricks hostname needs it; it is in the connection details of the warehouse or cluster";
+    let (https, hostname) = hostname(root);
     Engine::Databricks(DatabricksSettings {
-        hostname: hostname(root),
+        hostname,
+        https,
         http_path: root.required_text(HTTP_PATH, advice).unwrap_or_default(),
         port,
-        token: root
-            .required_secret(TOKEN, "a Databricks hostname needs it; create one in the workspace's user settings")
-            .unwrap_or_else(|| Secret::new("")),
+        token: token(root),
+        statement_timeout,
+        load_parallelism,
     })
 }
 
-fn hostname(root: &Fields<'_>) -> String {
+/// Whether it is to be reached with HTTPS, and the name alone.
+fn hostname(root: &Fields<'_>) -> (bool, String) {
     let text = root.text(HOSTNAME).unwrap_or_default();
-    // People copy the address from the browser.
-    let name = text.strip_prefix("https://").unwrap_or(&text).trim_end_matches('/');
-    if name.contains(|c: char| c.is_whitespace() || matches!(c, '/' | ':' | '?' | '@')) {
-        root.problem(
+    // People copy the address from the browser: with a scheme, a slash, the workspace's number.
+    let (https, rest) = match text.split_once("://") {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (true, rest),
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (false, rest),
+        _ => (true, text.as_str()),
+    };
+    let name = rest.split_once("?o=").map_or(rest, |(name, _)| name).trim_end_matches('/');
+    let alone = |url: &Url| is_host(url) && url.host_str().is_some_and(|host| host.eq_ignore_ascii_case(name));
+    match Url::parse(&format!("http://{name}/")).ok().filter(alone) {
+        Some(url) if !https && !is_loopback(&url) => root.problem(
             HOSTNAME,
-            "must be only a host name such as abc-12345678-wxyz.cloud.databricks.com, without scheme, port or path.",
+            "begins with http://, which would send the token readable over the network: give the host name alone.",
+        ),
+        Some(_) => {}
+        None if text.is_empty() => {}
+        None => root.problem(
+            HOSTNAME,
+            "must be only a host name such as abc-12345678-wxyz.cloud.databricks.com, without port or path; a port \
+             belongs into `databricks_port`.",
+        ),
+    }
+    (https, name.to_owned())
+}
+
+fn token(root: &Fields<'_>) -> Secret {
+    let advice = "a Databricks hostname needs it; create one in the workspace's user settings";
+    let token = root.required_secret(TOKEN, advice).unwrap_or_else(|| Secret::new(""));
+    if !token.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
+        root.problem(
+            TOKEN,
+            "must be only a token, without spaces, line breaks and signs outside ASCII: copy it again.",
         );
     }
-    name.to_owned()
+    token
 }

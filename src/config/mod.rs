@@ -9,6 +9,7 @@ mod engine;
 mod fields;
 mod file_name_pattern;
 mod hidden;
+mod host;
 mod memory;
 mod patience;
 mod s3;

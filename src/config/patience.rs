@@ -1,6 +1,6 @@
-//! How long this program waits for a store and for other syncs. No user sets it; a test that cannot wait for ten minutes does.
+//! How long this program waits for a store, for Databricks and for other syncs. No user sets it; a test that cannot wait for ten minutes does.
 //!
-//! Its hidden settings are `LEASE_AGE_MS`, `LEASE_RENEWAL_MS`, `RETRY_MS`.
+//! Its hidden settings are `LEASE_AGE_MS`, `LEASE_RENEWAL_MS`, `RETRY_MS`, `DATABRICKS_RETRY_MS`, `DATABRICKS_START_MS`.
 
 use std::time::Duration;
 
@@ -15,6 +15,10 @@ pub struct Patience {
     pub lease_renewal: Duration,
     /// How long a request is repeated. Less than a third of the lease's age: no commit may outlive a lease.
     pub retry: Duration,
+    /// How long Databricks is waited for where it is overloaded, under maintenance or out of reach.
+    pub databricks_retry: Duration,
+    /// How long a warehouse or cluster may take to start.
+    pub databricks_start: Duration,
 }
 
 impl Patience {
@@ -29,6 +33,8 @@ impl Patience {
             lease_age,
             lease_renewal: time("LEASE_RENEWAL_MS", 60_000).min(lease_age / 4),
             retry: time("RETRY_MS", 180_000).min(lease_age / 3),
+            databricks_retry: time("DATABRICKS_RETRY_MS", 900_000),
+            databricks_start: time("DATABRICKS_START_MS", 1_200_000),
         }
     }
 }

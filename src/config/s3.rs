@@ -9,6 +9,7 @@ use url::{Host, Url};
 
 use super::fields::{Fields, shown};
 use super::file_name_pattern::FileNamePattern;
+use super::host::{is_host, is_loopback};
 use crate::secret::Secret;
 
 /// Settings of `S3_STORAGE`.
@@ -246,21 +247,4 @@ fn endpoint(fields: &Fields<'_>) -> Option<Url> {
         );
     }
     Some(url)
-}
-
-fn is_host(url: &Url) -> bool {
-    let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-    match url.host() {
-        Some(Host::Domain(name)) => name.len() <= 253 && name.bytes().all(is_sign),
-        other => other.is_some(),
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }

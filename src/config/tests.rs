@@ -67,8 +67,11 @@ fn an_older_configuration_with_managed_tables_is_read() {
     let expected = DatabricksSettings {
         hostname: "abc-12345678-wxyz.cloud.databricks.com".to_owned(),
         http_path: "sql/protocolvx/o/1234567489/0000-1111111-abcd90".to_owned(),
+        https: true,
         port: 443,
         token: Secret::new(TOKEN),
+        statement_timeout: Duration::from_secs(7200),
+        load_parallelism: 8,
     };
     assert_eq!(config.engine, Engine::Databricks(expected));
     assert_eq!((config.catalog.as_str(), config.schema.as_str()), ("main", "sales"));
@@ -133,10 +136,7 @@ fn the_older_schema_name_counts_where_the_new_one_is_not_given() {
 fn a_port_may_be_text_or_a_number() {
     let managed = older(json!({"data_source_type": "MANAGED_TABLES_STORAGE"}));
     for (given, expected) in [(json!("8443"), 8443), (json!(8443), 8443), (json!(""), 443), (json!(null), 443)] {
-        let Engine::Databricks(settings) = read(with(managed.clone(), "databricks_port", given)).engine else {
-            panic!("Databricks is configured");
-        };
-        assert_eq!(settings.port, expected);
+        assert_eq!(connection("databricks_port", given).port, expected);
     }
     for wrong in [json!("https"), json!(0), json!("65536"), json!(-1), json!(true)] {
         let text = problems(with(managed.clone(), "databricks_port", wrong));
@@ -144,18 +144,61 @@ fn a_port_may_be_text_or_a_number() {
     }
 }
 
+/// The connection of an older configuration in which one field has another value.
+fn connection(name: &str, value: Value) -> DatabricksSettings {
+    let managed = older(json!({"data_source_type": "MANAGED_TABLES_STORAGE"}));
+    match read(with(managed, name, value)).engine {
+        Engine::Databricks(settings) => settings,
+        Engine::Direct => panic!("Databricks is configured"),
+    }
+}
+
 #[test]
 fn a_hostname_copied_from_the_browser_is_cleaned() {
-    let managed = older(json!({"data_source_type": "MANAGED_TABLES_STORAGE"}));
-    let given = json!(" https://abc.cloud.databricks.com/ ");
-    let Engine::Databricks(settings) = read(with(managed.clone(), "databricks_server_hostname", given)).engine else {
-        panic!("Databricks is configured");
-    };
-    assert_eq!(settings.hostname, "abc.cloud.databricks.com");
-    for wrong in ["http://abc", "abc.com:443", "abc.com/path", "a b"] {
-        let text = problems(with(managed.clone(), "databricks_server_hostname", json!(wrong)));
-        assert!(text.contains("`databricks_server_hostname` must be only a host name"), "{text}");
+    let same = [
+        "abc.cloud.databricks.com",
+        " https://abc.cloud.databricks.com/ ",
+        "HTTPS://abc.cloud.databricks.com",
+        "https://abc.cloud.databricks.com/?o=1234567890",
+        "abc.cloud.databricks.com?o=1234567890#job/1",
+    ];
+    for given in same {
+        let settings = connection("databricks_server_hostname", json!(given));
+        assert_eq!(settings.address(), "https://abc.cloud.databricks.com:443", "{given}");
     }
+    let managed = older(json!({"data_source_type": "MANAGED_TABLES_STORAGE"}));
+    for wrong in ["abc.com:443", "abc.com/path", "a b", "a@b.com", "ftp://abc.com", "https://", "abc.com?x=1", "a\\b"] {
+        let text = problems(with(managed.clone(), "databricks_server_hostname", json!(wrong)));
+        assert!(text.contains("`databricks_server_hostname` must be only a host name"), "{wrong}: {text}");
+    }
+}
+
+#[test]
+fn databricks_is_reached_without_encryption_on_this_machine_alone() {
+    for given in ["http://127.0.0.1", "http://localhost/", "http://[::1]"] {
+        let settings = connection("databricks_server_hostname", json!(given));
+        assert_eq!((settings.https, settings.address()), (false, format!("{}:443", given.trim_end_matches('/'))));
+    }
+    let managed = older(json!({"data_source_type": "MANAGED_TABLES_STORAGE"}));
+    for wrong in ["http://abc.cloud.databricks.com", "http://10.0.0.1", "http://localhost.example.com"] {
+        let text = problems(with(managed.clone(), "databricks_server_hostname", json!(wrong)));
+        assert!(text.contains("begins with http://, which would send the token readable"), "{wrong}: {text}");
+    }
+}
+
+#[test]
+fn a_token_that_no_header_takes_is_refused_and_not_shown() {
+    let managed = older(json!({"data_source_type": "MANAGED_TABLES_STORAGE"}));
+    for wrong in ["dapi 0123", "dapi\n0123", "dapi\u{e4}0123"] {
+        let text = problems(with(managed.clone(), "databricks_personal_access_token", json!(wrong)));
+        assert!(text.contains("must be only a token") && !text.contains("0123"), "{text}");
+    }
+}
+
+#[test]
+fn how_long_and_how_many_statements_run_can_be_set() {
+    assert_eq!(connection("statement_timeout_seconds", json!(60)).statement_timeout, Duration::from_secs(60));
+    assert_eq!(connection("load_parallelism", json!(64)).load_parallelism, 64);
 }
 
 #[test]

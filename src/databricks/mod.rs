@@ -3,8 +3,21 @@
 //! Two transports stand behind one small interface: the Statement Execution API of warehouses, and Thrift over HTTP of
 //! clusters and of any Spark Thrift server. Nothing here knows what the statements are for.
 
+pub mod conditions;
+mod connect;
+pub mod http;
+pub mod said;
+mod statement_answers;
+mod statements;
+pub mod token;
+mod unreached;
+pub mod waits;
+mod warehouse;
+
 use async_trait::async_trait;
 
+pub use self::connect::{connect, warehouse};
+pub use self::warehouse::{Warehouse, WarehouseState};
 use crate::error::Result;
 
 /// Runs statements, one after the other or many at the same time.
@@ -31,3 +44,16 @@ pub struct Rows {
     /// A value for each column in each row; `None` is NULL.
     pub rows: Vec<Vec<Option<String>>>,
 }
+
+#[cfg(test)]
+mod environment_tests;
+#[cfg(test)]
+mod http_tests;
+#[cfg(test)]
+mod said_tests;
+#[cfg(test)]
+mod server_for_tests;
+#[cfg(test)]
+mod statements_tests;
+#[cfg(test)]
+mod warehouse_tests;

@@ -1,0 +1,22 @@
+//! What addresses name: whether it is a host at all, and whether it is this machine.
+
+use url::{Host, Url};
+
+/// Whether the address names a host in the signs that host names have.
+pub(super) fn is_host(url: &Url) -> bool {
+    let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    match url.host() {
+        Some(Host::Domain(name)) => name.len() <= 253 && name.bytes().all(is_sign),
+        other => other.is_some(),
+    }
+}
+
+/// Whether what is sent there does not leave this machine.
+pub(super) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}

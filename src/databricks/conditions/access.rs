@@ -1,0 +1,167 @@
+//! Rows: who we are, whether we may come in, what the connection leads to, and what passes when one waits.
+
+use super::rows::Sign::{Class, Code, State, Status, Words};
+use super::rows::{Condition, Sign, config, passing};
+
+/// Refused, in all the ways that a service says so.
+pub(super) const REFUSED: &[Sign] = &[
+    Class("PERMISSION_DENIED"),
+    Class("INSUFFICIENT_PERMISSIONS"),
+    Class("UNAUTHORIZED_ACCESS"),
+    State("42501"),
+    Code("PERMISSION_DENIED"),
+    Code("UNAUTHORIZED"),
+    Status(403),
+];
+
+/// Another token might not be refused.
+pub(super) const TOKEN_REFUSED: &str = "{host} refuses the token";
+const NEW_TOKEN: &str = "it is wrong, has expired or belongs to another workspace: create a new one in the user \
+                         settings of this workspace and set `databricks_personal_access_token` to it";
+
+/// Who we are, and what we may enter.
+pub(super) const ENTRANCE: &[Condition] = &[
+    config(
+        &[Class("PERMISSION_DENIED"), Code("PERMISSION_DENIED"), Code("UNAUTHORIZED"), Status(403), Status(401)],
+        &["ip acl", "ip access list"],
+        "{host} does not let the address of this machine in",
+        "add the address from which it reaches the internet to the IP access list of the workspace",
+    ),
+    config(
+        &[
+            Class("PERMISSION_DENIED"),
+            Code("PERMISSION_DENIED"),
+            Code("BAD_REQUEST"),
+            Code("INVALID_PARAMETER_VALUE"),
+            Status(403),
+            Status(400),
+        ],
+        &["access token", "invalid token", "token is expired", "jsonwebtoken"],
+        TOKEN_REFUSED,
+        NEW_TOKEN,
+    ),
+    config(
+        &[Code("UNAUTHENTICATED"), Code("CUSTOMER_UNAUTHORIZED"), Status(401)],
+        &[],
+        "{host} does not accept the token",
+        NEW_TOKEN,
+    ),
+    config(
+        REFUSED,
+        &["entitlement"],
+        "The token's user may not use Databricks SQL in {host}",
+        "have an administrator give it the entitlement \"Databricks SQL access\"",
+    ),
+    config(
+        REFUSED,
+        &["autostart", "can_restart", "can restart"],
+        "The cluster {path} is stopped, and the token's user may not start it",
+        "give it the permission CAN RESTART (Compute, the cluster, Permissions), or start the cluster before syncs",
+    ),
+    config(
+        REFUSED,
+        &["attach to", "can_attach_to", "attach permission"],
+        "The token's user may not use the cluster {path}",
+        "give it the permission CAN RESTART: Compute, the cluster, Permissions",
+    ),
+    config(
+        REFUSED,
+        &["sql endpoint", "sql warehouse", "the warehouse", "this warehouse"],
+        "The token's user may not use the SQL warehouse {path}",
+        "give it the permission CAN USE: SQL Warehouses, the warehouse, Permissions",
+    ),
+    config(
+        &[
+            Class("INVALID_PARAMETER_VALUE"),
+            Code("INVALID_PARAMETER_VALUE"),
+            Code("RESOURCE_DOES_NOT_EXIST"),
+            Code("BAD_REQUEST"),
+            Status(400),
+            Status(404),
+        ],
+        &["cluster"],
+        "There is no cluster {path} in {host}",
+        "copy `databricks_http_path` from the connection details of the cluster (Advanced options, JDBC/ODBC)",
+    ),
+    config(
+        &[
+            Class("INVALID_PARAMETER_VALUE"),
+            Code("RESOURCE_DOES_NOT_EXIST"),
+            Code("ENDPOINT_NOT_FOUND"),
+            Code("INVALID_PARAMETER_VALUE"),
+            Code("BAD_REQUEST"),
+            Code("NOT_FOUND"),
+            Status(400),
+        ],
+        &["endpoint", "warehouse"],
+        "There is no SQL warehouse {path} in {host}",
+        "copy `databricks_http_path` from the connection details of the warehouse, and check that it is in this workspace",
+    ),
+    config(
+        &[Status(301), Status(302), Status(303), Status(307), Status(308)],
+        &[],
+        "{host} sends requests on to another page, most likely to sign in",
+        "set `databricks_server_hostname` to the host name of the workspace itself; a workspace behind a private link \
+         has to be reached through that",
+    ),
+    config(
+        &[Status(407)],
+        &[],
+        "The proxy before {host} asks for a sign-in",
+        "put user and password into the address in HTTPS_PROXY",
+    ),
+];
+
+/// What may be over in a while, and what is only known by a status.
+pub(super) const SERVICE: &[Condition] = &[
+    passing(&[Code("SERVICE_UNDER_MAINTENANCE"), Status(554)], &[], "{host} is under maintenance", "try again later"),
+    passing(
+        &[Code("RESOURCE_EXHAUSTED"), Code("REQUEST_LIMIT_EXCEEDED"), Status(429)],
+        &[],
+        "{host} is asked for more than it gives at a time",
+        "run fewer syncs at the same time, or lower `load_parallelism`",
+    ),
+    passing(
+        &[Code("TEMPORARILY_UNAVAILABLE"), Code("WORKSPACE_TEMPORARILY_UNAVAILABLE"), State("08KD1"), Status(503)],
+        &[],
+        "{host} is not available at the moment",
+        "wait until the warehouse or cluster {path} has started; if it lasts, look at its page and at \
+         status.databricks.com",
+    ),
+    passing(
+        &[Code("DEADLINE_EXCEEDED"), Status(502), Status(504), Status(408)],
+        &[],
+        "A gateway before {host} gave no answer in time",
+        "try again later; if it lasts, look at the proxy and at status.databricks.com",
+    ),
+    passing(
+        &[Words],
+        &["connection reset", "read timed out", "socketexception", "no route to host", "executor lost"],
+        "{path} lost a connection that it needs",
+        "try again later; if it lasts, look at the page of the warehouse or cluster",
+    ),
+    passing(
+        &[Code("INTERNAL_ERROR"), Code("IO_ERROR"), Code("ABORTED"), Code("UNKNOWN"), Status(500)],
+        &[],
+        "Something failed inside Databricks",
+        "try again later; if it lasts, look at the query history of the workspace and ask Databricks",
+    ),
+    passing(
+        &[Code("CANCELLED"), Class("OPERATION_CANCELED"), State("HY008")],
+        &[],
+        "A statement was cancelled",
+        "look in the query history of the workspace who did so, and run the sync again",
+    ),
+    config(
+        REFUSED,
+        &[],
+        "The token's user may not do what a sync needs",
+        "give it what Databricks names, then run check",
+    ),
+    config(
+        &[Status(404)],
+        &[],
+        "{host} knows nothing at {path}",
+        "copy `databricks_server_hostname` and `databricks_http_path` from the same connection details again",
+    ),
+];

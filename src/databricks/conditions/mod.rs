@@ -1,0 +1,172 @@
+//! The one table from what a server says to what it means: a kind, a sentence, a cure.
+//!
+//! A condition is known by its error class, then by its SQLSTATE, then by its error code, then by the HTTP status, then by
+//! words alone; the first row that fits at a level counts. Where Databricks names a right that is missing, the GRANT that gives
+//! it is printed. `docs/databricks-conditions.md` shows the same rows; a test holds it to them.
+
+mod access;
+mod grant;
+mod rows;
+mod sql;
+
+use self::rows::{Condition, Sign};
+use super::said::Said;
+use crate::config::DatabricksSettings;
+use crate::error::{Error, Kind};
+
+/// The most characters of the server's words that are shown.
+const SHOWN: usize = 400;
+
+/// The workspace and the compute that sentences name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The workspace's host name.
+    pub host: String,
+    /// The HTTP path of the warehouse or cluster.
+    pub http_path: String,
+}
+
+impl Place {
+    /// The place that `settings` lead to.
+    pub fn of(settings: &DatabricksSettings) -> Self {
+        Self { host: settings.hostname.clone(), http_path: settings.http_path.clone() }
+    }
+
+    fn fill(&self, template: &str) -> String {
+        template.replace("{host}", &self.host).replace("{path}", &self.http_path)
+    }
+}
+
+/// Whether the token was refused: another one might not be.
+pub fn is_refused_token(said: &Said) -> bool {
+    said.status == Some(401) || find(said).is_some_and(|row| row.meaning == access::TOKEN_REFUSED)
+}
+
+/// Whether the same request, or the same repeatable statement, is worth another try after a while.
+pub fn passes(said: &Said) -> bool {
+    find(said).is_some_and(|row| row.kind == Kind::Transient)
+}
+
+/// The error for the user: what is wrong, where, what to do, and what the server said as far as it may be shown.
+pub fn explain(said: &Said, place: &Place) -> Error {
+    let row = find(said);
+    let (kind, mut sentence) = match row {
+        Some(row) => (row.kind, format!("{}: {}.", place.fill(row.meaning), place.fill(row.cure))),
+        None => {
+            let where_from =
+                said.status.map_or_else(|| "a statement failed".to_owned(), |status| format!("status {status}"));
+            (
+                Kind::System,
+                format!(
+                    "{} at {} reports something that this program does not know ({where_from}): look into the query \
+                     history of the workspace.",
+                    place.http_path, place.host
+                ),
+            )
+        }
+    };
+    if let Some(grant) = row.filter(|row| row.kind == Kind::Config).and_then(|_| grant::of(&said.message)) {
+        sentence.push_str(&format!(" Run: {grant};"));
+    }
+    if let Some(words) = words(said, row.is_some_and(|row| row.quoted)) {
+        sentence.push_str(&format!(" Databricks said: {words}"));
+    }
+    Error::new(kind, sentence)
+}
+
+/// The table, for the docs: one row a condition.
+pub fn markdown() -> String {
+    let mut text = String::from("| what is wrong | what to do | known by | kind |\n|---|---|---|---|\n");
+    for row in rows() {
+        let signs = match row.signs {
+            // One word for them, or they would fill the table.
+            access::REFUSED => "refused".to_owned(),
+            [Sign::Words] => String::new(),
+            signs => signs.iter().map(sign_text).collect::<Vec<_>>().join(", "),
+        };
+        let words: Vec<String> = row.says.iter().map(|word| format!("\"{word}\"")).collect();
+        let known = [signs, words.join(" or ")].into_iter().filter(|part| !part.is_empty());
+        let known = known.collect::<Vec<_>>().join("; says ");
+        let fill = |template: &str| template.replace("{host}", "`<host>`").replace("{path}", "`<HTTP path>`");
+        let kind = row.kind.policy().failure_type.trim_end_matches("_error");
+        text.push_str(&format!("| {} | {} | {known} | {kind} |\n", fill(row.meaning), fill(row.cure)));
+    }
+    text
+}
+
+fn sign_text(sign: &Sign) -> String {
+    match sign {
+        Sign::Class(class) => format!("`[{class}]`"),
+        Sign::State(state) => format!("SQLSTATE {state}"),
+        Sign::Code(code) => format!("`{code}`"),
+        Sign::Status(status) => format!("HTTP {status}"),
+        Sign::Words => "anything".to_owned(),
+    }
+}
+
+fn rows() -> impl Iterator<Item = &'static Condition> {
+    access::ENTRANCE.iter().chain(sql::STATEMENTS).chain(access::SERVICE)
+}
+
+fn find(said: &Said) -> Option<&'static Condition> {
+    let spoken = without_names(&said.message).to_lowercase();
+    let class_is = |class: &str| {
+        let rest = said.class.as_deref().and_then(|said| said.strip_prefix(class));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    let levels: [&dyn Fn(&Sign) -> bool; 5] = [
+        &|sign| matches!(sign, Sign::Class(class) if class_is(class)),
+        &|sign| matches!(sign, Sign::State(state) if said.sqlstate.as_deref() == Some(*state)),
+        &|sign| matches!(sign, Sign::Code(code) if said.code.as_deref() == Some(*code)),
+        &|sign| matches!(sign, Sign::Status(status) if said.status == Some(*status)),
+        &|sign| matches!(sign, Sign::Words),
+    ];
+    let says = |row: &Condition| row.says.is_empty() || row.says.iter().any(|word| spoken.contains(word));
+    levels.iter().find_map(|fits| rows().find(|row| says(row) && row.signs.iter().any(fits)))
+}
+
+/// What the server said, as far as it may be shown: its first paragraph, and none of it where it tells of data.
+fn words(said: &Said, quoted: bool) -> Option<String> {
+    let of_data = said.sqlstate.as_deref().is_some_and(|state| state.starts_with("22") || state.starts_with("23"));
+    if of_data || said.message.is_empty() {
+        return said.class.as_ref().map(|class| format!("[{class}]"));
+    }
+    // A page of many lines, the statement and the server's own stack follow behind the first paragraph.
+    let end = ["\n\n", "\n\tat ", "\n - ", "== SQL", "; line "].iter().filter_map(|sign| said.message.find(sign)).min();
+    let first = said.message.get(..end.unwrap_or(said.message.len())).unwrap_or_default();
+    let first = first.split_whitespace().collect::<Vec<_>>().join(" ");
+    let first = if quoted { first } else { without_names(&first) };
+    let mut shown: String = first.chars().take(SHOWN).collect();
+    if shown.len() < first.len() {
+        shown.push('…');
+    }
+    Some(shown).filter(|shown| !shown.is_empty())
+}
+
+/// `text` without what stands in quotes: names, paths and values must not be taken for the server's own words.
+fn without_names(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['\'', '`', '"']) {
+        let (before, from) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        let quote = from.chars().next().unwrap_or('\'');
+        let inside = from.get(1..).unwrap_or_default();
+        // The apostrophe of "user's" opens nothing.
+        let opens = !before.ends_with(|sign: char| sign.is_alphanumeric());
+        plain.push_str(before);
+        plain.push(quote);
+        rest = match inside.find(quote).filter(|_| opens) {
+            Some(end) => {
+                plain.push('…');
+                plain.push(quote);
+                inside.get(end + 1..).unwrap_or_default()
+            }
+            None => inside,
+        };
+    }
+    plain.push_str(rest);
+    plain
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,200 @@
+//! Rows: what a statement finds. Rights, names, places in the storage, tables, other writers.
+
+use super::access::REFUSED;
+use super::rows::Sign::{Class, Code, State, Words};
+use super::rows::{Condition, config, passing};
+use crate::error::Kind;
+
+/// A right that is missing. The GRANT follows.
+const fn right(says: &'static [&'static str], meaning: &'static str) -> Condition {
+    config(REFUSED, says, meaning, "have an owner or administrator grant it")
+}
+
+/// What statements find.
+pub(super) const STATEMENTS: &[Condition] = &[
+    // Places in the storage.
+    config(
+        &[
+            Class("NO_PARENT_EXTERNAL_LOCATION_FOR_PATH"),
+            Class("EXTERNAL_LOCATION_DOES_NOT_EXIST"),
+            Class("INVALID_PARAMETER_VALUE"),
+            Class("PERMISSION_DENIED"),
+            Code("EXTERNAL_LOCATION_DOES_NOT_EXIST"),
+            Words,
+        ],
+        &["external location was found", "external location found", "external location does not exist"],
+        "No external location of Unity Catalog covers the path of the tables",
+        "create one for the bucket, or for the folder above: CREATE EXTERNAL LOCATION `airbyte` URL 's3://bucket/path' \
+         WITH (STORAGE CREDENTIAL `credential`)",
+    ),
+    config(
+        &[Class("LOCATION_OVERLAP"), Class("INVALID_PARAMETER_VALUE.LOCATION_OVERLAP")],
+        &[],
+        "The path of a table overlaps with a table or managed storage that Unity Catalog knows already",
+        "set `data_source.s3_bucket_path` to a folder that holds no other tables and no catalog's or schema's managed location",
+    ),
+    config(
+        &[Words],
+        &["overlaps with managed storage", "overlaps with other"],
+        "The path of a table overlaps with a table or managed storage that Unity Catalog knows already",
+        "set `data_source.s3_bucket_path` to a folder that holds no other tables and no catalog's or schema's managed location",
+    ),
+    config(
+        &[
+            Class("PERMISSION_DENIED"),
+            State("42501"),
+            Code("PERMISSION_DENIED"),
+            Code("BAD_REQUEST"),
+            Code("IO_ERROR"),
+            Code("INTERNAL_ERROR"),
+            Code("UNKNOWN"),
+            Words,
+        ],
+        &["cloud storage provider", "accessdeniedexception", "status code: 403", "access denied (service: amazon s3"],
+        "Databricks itself may not read or write the bucket",
+        "correct the storage credential of the external location, or without Unity Catalog the instance profile of the \
+         warehouse or cluster: it needs to list, read, write and delete in the bucket",
+    ),
+    // Rights.
+    right(&["use catalog"], "The token's user lacks USE CATALOG, without which nothing in the catalog can be reached"),
+    right(&["use schema"], "The token's user lacks USE SCHEMA, without which nothing in the schema can be reached"),
+    right(&["create schema"], "The token's user lacks CREATE SCHEMA, which a namespace without a schema needs"),
+    right(
+        &["create external table"],
+        "The token's user lacks CREATE EXTERNAL TABLE, which unmanaged tables need on the external location",
+    ),
+    right(&["create table"], "The token's user lacks CREATE TABLE, which the tables of new streams need"),
+    right(&["read files"], "The token's user lacks READ FILES, which staged files need on the external location"),
+    right(&["write files"], "The token's user lacks WRITE FILES, which tables need on the external location"),
+    right(&["any file"], "The token's user may not use paths, which the Hive metastore's access control asks for"),
+    right(
+        &["select", "modify", "usage", "create on", "permission create", "manage", "does not own", "all privileges"],
+        "The token's user lacks a right that a sync needs",
+    ),
+    // Names.
+    config(
+        &[Class("UC_HIVE_METASTORE_DISABLED_EXCEPTION"), Class("HIVE_METASTORE_DISABLED")],
+        &[],
+        "This workspace has no hive_metastore",
+        "set `database` to a catalog of Unity Catalog, such as main",
+    ),
+    config(
+        &[Class("UC_NOT_ENABLED"), Class("UC_NOT_SUPPORTED")],
+        &[],
+        "{path} does not know Unity Catalog",
+        "use a SQL warehouse or a cluster whose access mode has it, or set `database` to hive_metastore",
+    ),
+    config(
+        &[
+            Class("CATALOG_NOT_FOUND"),
+            Class("NO_SUCH_CATALOG_EXCEPTION"),
+            Class("CATALOG_DOES_NOT_EXIST"),
+            State("42P08"),
+            Code("CATALOG_DOES_NOT_EXIST"),
+        ],
+        &[],
+        "There is no such catalog",
+        "correct `database`, or create the catalog with CREATE CATALOG",
+    ),
+    config(
+        &[Words],
+        &["nosuchcatalogexception", "catalog not found"],
+        "There is no such catalog",
+        "correct `database`, or create the catalog with CREATE CATALOG",
+    ),
+    config(
+        &[Class("SCHEMA_NOT_FOUND"), Class("SCHEMA_DOES_NOT_EXIST"), State("42704"), Code("SCHEMA_DOES_NOT_EXIST")],
+        &["schema", "database"],
+        "There is no such schema",
+        "create it with CREATE SCHEMA, or let this program do so: GRANT CREATE SCHEMA on the catalog",
+    ),
+    config(
+        &[
+            Class("TABLE_OR_VIEW_NOT_FOUND"),
+            Class("DELTA_TABLE_NOT_FOUND"),
+            State("42P01"),
+            Code("TABLE_DOES_NOT_EXIST"),
+        ],
+        &[],
+        "A table that was there is gone",
+        "check that nobody drops tables while a sync runs, and run it again",
+    ),
+    // Tables.
+    config(
+        &[Class("DELTA_TABLE_LOCATION_MISMATCH"), Class("DELTA_CREATE_TABLE_IDENTIFIER_LOCATION_MISMATCH")],
+        &[],
+        "A table of this name exists with its files at another place",
+        "set the bucket and path to where its files are, or drop or rename the table",
+    ),
+    config(
+        &[
+            Class("DELTA_CREATE_TABLE_SCHEME_MISMATCH"),
+            Class("DELTA_CREATE_TABLE_WITH_DIFFERENT_PARTITIONING"),
+            Class("DELTA_CREATE_TABLE_WITH_DIFFERENT_CLUSTERING"),
+            Class("DELTA_CREATE_TABLE_WITH_DIFFERENT_PROPERTY"),
+            State("42KD7"),
+        ],
+        &[],
+        "At the place of the table lies a Delta table of another shape",
+        "set another bucket path, or move that table's folder away",
+    ),
+    config(
+        &[Class("DELTA_CREATE_TABLE_WITH_NON_EMPTY_LOCATION"), Class("DELTA_PATH_EXISTS")],
+        &[],
+        "The folder of the table holds files that are no Delta table",
+        "set another bucket path, or move those files away",
+    ),
+    config(
+        &[Class("DELTA_UNSUPPORTED_FEATURES_FOR_WRITE"), Class("DELTA_UNSUPPORTED_FEATURES_FOR_READ"), State("56038")],
+        &[],
+        "The table has Delta features that {path} is too old for",
+        "use a newer runtime, or a SQL warehouse",
+    ),
+    // Other writers.
+    passing(
+        &[
+            Class("DELTA_CONCURRENT_APPEND"),
+            Class("DELTA_CONCURRENT_DELETE_DELETE"),
+            Class("DELTA_CONCURRENT_DELETE_READ"),
+            Class("DELTA_CONCURRENT_TRANSACTION"),
+            Class("DELTA_CONCURRENT_WRITE"),
+            Class("DELTA_METADATA_CHANGED"),
+            Class("DELTA_PROTOCOL_CHANGED"),
+            State("2D521"),
+        ],
+        &[],
+        "Somebody else wrote to the table at the same time, again and again",
+        "do not let other jobs update or delete in it while a sync runs",
+    ),
+    passing(
+        &[Words],
+        &[
+            "concurrentappendexception",
+            "concurrentdeletedeleteexception",
+            "concurrentdeletereadexception",
+            "concurrenttransactionexception",
+            "concurrentwriteexception",
+            "metadatachangedexception",
+            "protocolchangedexception",
+        ],
+        "Somebody else wrote to the table at the same time, again and again",
+        "do not let other jobs update or delete in it while a sync runs",
+    ),
+    passing(
+        &[Class("TABLE_OR_VIEW_ALREADY_EXISTS"), Class("SCHEMA_ALREADY_EXISTS"), State("42P06"), State("42P07")],
+        &[],
+        "Somebody else created the same schema or table at the same time",
+        "run the sync again",
+    ),
+    // This program.
+    Condition {
+        kind: Kind::System,
+        quoted: false,
+        ..config(
+            &[Class("PARSE_SYNTAX_ERROR"), State("42601")],
+            &[],
+            "{path} does not understand a statement of this program",
+            "report it with the version of the runtime",
+        )
+    },
+];

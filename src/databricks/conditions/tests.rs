@@ -1,0 +1,253 @@
+//! What servers say, as their documentation and users report it, and what this program makes of it.
+
+use super::*;
+
+fn place() -> Place {
+    Place { host: "abc.cloud.databricks.com".to_owned(), http_path: "/sql/1.0/warehouses/0123".to_owned() }
+}
+
+fn statement(code: &str, message: &str) -> Error {
+    explain(&Said::of_statement(Some(code), None, message), &place())
+}
+
+fn answered(status: u16, code: &str, message: &str) -> Error {
+    let said = Said { status: Some(status), ..Said::of_statement(Some(code), None, message) };
+    explain(&said, &place())
+}
+
+#[test]
+fn every_broken_setup_is_named_with_its_cure() {
+    let denied = "PERMISSION_DENIED";
+    let cases = [
+        (answered(403, "", "Invalid access token."), "refuses the token", "create a new one"),
+        (answered(401, "", "Credential was not sent."), "does not accept the token", "create a new one"),
+        (answered(403, denied, "Invalid Token"), "refuses the token", "create a new one"),
+        (
+            answered(403, denied, "Source IP address: 1.2.3.4 is blocked by Databricks IP ACL for workspace: 12"),
+            "does not let the address of this machine in",
+            "IP access list",
+        ),
+        (
+            answered(
+                403,
+                denied,
+                "a@b.com is not authorized to use or monitor this SQL Endpoint. Please contact your administrator.",
+            ),
+            "may not use the SQL warehouse /sql/1.0/warehouses/0123",
+            "CAN USE",
+        ),
+        (
+            answered(404, "RESOURCE_DOES_NOT_EXIST", "SQL warehouse 0123 does not exist."),
+            "no SQL warehouse",
+            "copy `databricks_http_path`",
+        ),
+        (
+            answered(400, "INVALID_PARAMETER_VALUE", "0123 is not a valid endpoint id."),
+            "no SQL warehouse",
+            "copy `databricks_http_path`",
+        ),
+        (answered(404, "ENDPOINT_NOT_FOUND", "Endpoint not found"), "no SQL warehouse", "connection details"),
+        (
+            answered(403, "", "PERMISSION_DENIED: You do not have permission to autostart 0101-123456-abc"),
+            "is stopped, and the token's user may not start it",
+            "CAN RESTART",
+        ),
+        (answered(400, "INVALID_PARAMETER_VALUE", "Cluster 0101 does not exist"), "no cluster", "JDBC/ODBC"),
+        (
+            statement("BAD_REQUEST", "[CATALOG_NOT_FOUND] The catalog `mian` was not found. SQLSTATE: 42P08"),
+            "no such catalog",
+            "correct `database`",
+        ),
+        (
+            statement("BAD_REQUEST", "[NO_SUCH_CATALOG_EXCEPTION] Catalog 'mian' was not found. SQLSTATE: 42704"),
+            "no such catalog",
+            "correct `database`",
+        ),
+        (
+            statement("BAD_REQUEST", "[SCHEMA_NOT_FOUND] The schema `main`.`x` cannot be found. SQLSTATE: 42704"),
+            "no such schema",
+            "CREATE SCHEMA",
+        ),
+        (
+            statement(
+                "BAD_REQUEST",
+                "[NO_PARENT_EXTERNAL_LOCATION_FOR_PATH] No parent external location was found for path 's3://lake/x'. \
+                 Please create an external location on one of the parent paths and then retry the query.",
+            ),
+            "No external location",
+            "CREATE EXTERNAL LOCATION",
+        ),
+        (
+            statement(
+                "BAD_REQUEST",
+                "[RequestId=1f ErrorClass=INVALID_PARAMETER_VALUE.LOCATION_OVERLAP] Input path url 's3://lake/x' \
+                 overlaps with managed storage within 'CreateTable' call",
+            ),
+            "overlaps",
+            "`data_source.s3_bucket_path`",
+        ),
+        (
+            statement(
+                "BAD_REQUEST",
+                "[LOCATION_OVERLAP] Input path url 's3://lake/cluster' overlaps with other tables",
+            ),
+            "overlaps",
+            "`data_source.s3_bucket_path`",
+        ),
+        (
+            statement("INTERNAL_ERROR", "java.nio.file.AccessDeniedException: s3a://lake/x: getFileStatus"),
+            "Databricks itself may not read or write the bucket",
+            "storage credential",
+        ),
+        (
+            statement(
+                "BAD_REQUEST",
+                "[UC_HIVE_METASTORE_DISABLED_EXCEPTION] The operation attempted to use Hive Metastore",
+            ),
+            "no hive_metastore",
+            "set `database`",
+        ),
+        (
+            statement("BAD_REQUEST", "[DELTA_TABLE_LOCATION_MISMATCH] The location of the existing table is `s3://x`."),
+            "files at another place",
+            "drop or rename",
+        ),
+    ];
+    for (error, meaning, cure) in cases {
+        let message = error.message();
+        assert_eq!(error.kind(), Kind::Config, "{message}");
+        assert!(message.contains(meaning) && message.contains(cure), "{message}");
+        assert!(message.contains("Databricks said: "), "{message}");
+    }
+}
+
+#[test]
+fn each_missing_right_is_named_with_the_statement_that_grants_it() {
+    for (right, on, grant) in [
+        ("USE CATALOG", "Catalog 'main'", "CATALOG `main`"),
+        ("USE SCHEMA", "Schema 'main.warehouse'", "SCHEMA `main`.`warehouse`"),
+        ("CREATE SCHEMA", "Catalog 'main'", "CATALOG `main`"),
+        ("CREATE TABLE", "Schema 'main.cluster'", "SCHEMA `main`.`cluster`"),
+        ("CREATE EXTERNAL TABLE", "External Location 'lake'", "EXTERNAL LOCATION `lake`"),
+        ("READ FILES", "External Location 'use catalog'", "EXTERNAL LOCATION `use catalog`"),
+        ("WRITE FILES", "External Location 'lake'", "EXTERNAL LOCATION `lake`"),
+        ("SELECT", "Table 'main.a.b'", "TABLE `main`.`a`.`b`"),
+    ] {
+        for message in [
+            format!("PERMISSION_DENIED: User does not have {right} on {on}."),
+            format!(
+                "[INSUFFICIENT_PERMISSIONS] Insufficient privileges:\nUser does not have {right} on {on}. SQLSTATE: 42501"
+            ),
+            format!(
+                "[UNAUTHORIZED_ACCESS] Unauthorized access:\nPERMISSION_DENIED: User does not have {right} on {on}. SQLSTATE: 42501"
+            ),
+        ] {
+            let error = statement("BAD_REQUEST", &message);
+            assert_eq!(error.kind(), Kind::Config, "{message}");
+            let text = error.message();
+            assert!(text.contains(&format!("Run: GRANT {right} ON {grant} TO `<the token's user>`;")), "{text}");
+            assert!(right == "SELECT" || text.contains(&format!("lacks {right},")), "{text}");
+        }
+    }
+}
+
+#[test]
+fn what_passes_is_known_in_all_its_shapes() {
+    let said = [
+        Said::of_statement(None, None, "[DELTA_CONCURRENT_APPEND] Transaction conflict detected. SQLSTATE: 2D521"),
+        Said::of_statement(None, None, "[DELTA_CONCURRENT_APPEND.WHOLE_TABLE_READ] Transaction conflict detected."),
+        Said::of_statement(None, Some("2D521"), "Conflict"),
+        Said::of_statement(None, None, "io.delta.exceptions.ConcurrentAppendException: Files were added"),
+        Said::of_statement(
+            Some("BAD_REQUEST"),
+            None,
+            "[DELTA_METADATA_CHANGED] MetadataChangedException: The metadata",
+        ),
+        Said::of_statement(Some("TEMPORARILY_UNAVAILABLE"), None, ""),
+        Said::of_statement(Some("SERVICE_UNDER_MAINTENANCE"), None, ""),
+        Said::of_statement(Some("RESOURCE_EXHAUSTED"), None, ""),
+        Said { status: Some(429), ..Said::default() },
+        Said { status: Some(500), ..Said::default() },
+        Said { status: Some(502), ..Said::default() },
+        Said { status: Some(503), ..Said::default() },
+        Said { status: Some(504), ..Said::default() },
+        Said { status: Some(554), ..Said::default() },
+    ];
+    for said in said {
+        assert!(passes(&said), "{said:?}");
+    }
+    for said in [
+        Said::of_statement(Some("BAD_REQUEST"), None, "[DELTA_CONCURRENT] no such class"),
+        Said { status: Some(400), ..Said::default() },
+        Said { status: Some(403), ..Said::default() },
+        Said::default(),
+    ] {
+        assert!(!passes(&said), "{said:?}");
+    }
+}
+
+#[test]
+fn the_class_counts_before_the_sqlstate_before_the_code_before_the_status() {
+    let said = Said {
+        status: Some(503),
+        code: Some("RESOURCE_EXHAUSTED".to_owned()),
+        sqlstate: Some("2D521".to_owned()),
+        class: Some("CATALOG_NOT_FOUND".to_owned()),
+        ..Said::default()
+    };
+    let meaning = |said: &Said| explain(said, &place()).message().to_owned();
+    assert!(meaning(&said).contains("no such catalog"));
+    let said = Said { class: None, ..said };
+    assert!(meaning(&said).contains("Somebody else wrote"));
+    let said = Said { sqlstate: None, ..said };
+    assert!(meaning(&said).contains("more than it gives"));
+    let said = Said { code: None, ..said };
+    assert!(meaning(&said).contains("not available"));
+}
+
+#[test]
+fn no_value_of_a_cell_and_no_statement_is_shown() {
+    for message in [
+        "[CAST_INVALID_INPUT] The value 'alice@example.com' of the type \"STRING\" cannot be cast. SQLSTATE: 22018",
+        "[SOMETHING_NEW] It is about 'alice@example.com'.",
+        "It's about \"alice@example.com\" and `alice@example.com`",
+        "Syntax error\n\n== SQL ==\nINSERT INTO t VALUES ('alice@example.com')",
+        "[PARSE_SYNTAX_ERROR] at 'alice@example.com'. SQLSTATE: 42601 (line 1, pos 0)\n\n== SQL ==\nalice@example.com",
+        "[DELTA_VIOLATE_CONSTRAINT_WITH_VALUES] violated:\n - name : alice@example.com SQLSTATE: 23001",
+    ] {
+        let text = statement("BAD_REQUEST", message).message().to_owned();
+        assert!(!text.contains("alice"), "{text}");
+    }
+    let long = statement("BAD_REQUEST", &"word ".repeat(1000)).message().to_owned();
+    assert!(long.chars().count() < 700 && long.ends_with('…'), "{long}");
+}
+
+#[test]
+fn what_is_not_known_is_told_with_what_was_said_of_it() {
+    let error = statement("BAD_REQUEST", "[SOMETHING_NEW] The table is blue.");
+    assert_eq!(error.kind(), Kind::System);
+    assert!(error.message().contains("[SOMETHING_NEW] The table is blue."), "{}", error.message());
+    assert!(answered(418, "", "").message().contains("status 418"));
+}
+
+#[test]
+fn names_in_quotes_are_not_the_servers_own_words() {
+    for (text, plain) in [
+        ("on Schema 'a.b'.", "on Schema '…'."),
+        ("the user's table `x` and \"y\"", "the user's table `…` and \"…\""),
+        ("an open 'quote", "an open 'quote"),
+        ("", ""),
+    ] {
+        assert_eq!(without_names(text), plain);
+    }
+}
+
+#[test]
+fn the_documentation_shows_the_table() {
+    let shown = include_str!("../../../docs/databricks-conditions.md");
+    let right = std::env::temp_dir().join("databricks-conditions.md");
+    if !shown.contains(&markdown()) {
+        std::fs::write(&right, markdown()).expect("a file for the right table");
+        panic!("docs/databricks-conditions.md has another table; the right one is in {}", right.display());
+    }
+}

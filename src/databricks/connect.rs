@@ -1,0 +1,118 @@
+//! From settings to something that runs statements: the HTTP path says what it leads to.
+//!
+//! `/sql/1.0/warehouses/<id>` and `/sql/1.0/endpoints/<id>` are SQL warehouses, which speak the Statement Execution API.
+//! Every other path belongs to a Thrift server: `sql/protocolv1/o/<org>/<cluster>` to a cluster of Databricks,
+//! anything else, such as `cliservice`, to Spark's own.
+
+use std::sync::Arc;
+
+use super::SqlTransport;
+use super::http::HttpClient;
+use super::statements::Statements;
+use super::token::PersonalAccessToken;
+use super::warehouse::Warehouse;
+use crate::config::{DatabricksSettings, Patience};
+use crate::error::{Error, Result};
+
+const FORMS: &str = "/sql/1.0/warehouses/<id> for a SQL warehouse, sql/protocolv1/o/<workspace>/<cluster> for a cluster; \
+                     both are in the connection details";
+
+/// What an HTTP path leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Compute {
+    /// A SQL warehouse with this id.
+    Warehouse(String),
+    /// A Thrift server at this path, without a slash in front.
+    Thrift(String),
+}
+
+/// What runs statements where `settings` lead. Nothing is sent yet.
+///
+/// # Errors
+/// [`Kind::Config`](crate::error::Kind::Config) where the HTTP path cannot be meant.
+pub fn connect(settings: &DatabricksSettings, patience: &Patience) -> Result<Arc<dyn SqlTransport>> {
+    match compute(&settings.http_path)? {
+        Compute::Warehouse(id) => {
+            let warehouse = Warehouse::new(client(settings, patience)?, id, patience);
+            Ok(Arc::new(Statements::new(warehouse, settings.statement_timeout, patience)))
+        }
+        Compute::Thrift(path) => Err(Error::config(format!(
+            "`databricks_http_path` {path} leads to a cluster, which does not work in this version: use a SQL warehouse."
+        ))),
+    }
+}
+
+/// The SQL warehouse where `settings` lead; `None` where they lead to a Thrift server.
+///
+/// # Errors
+/// As [`connect`].
+pub fn warehouse(settings: &DatabricksSettings, patience: &Patience) -> Result<Option<Warehouse>> {
+    match compute(&settings.http_path)? {
+        Compute::Warehouse(id) => Ok(Some(Warehouse::new(client(settings, patience)?, id, patience))),
+        Compute::Thrift(_) => Ok(None),
+    }
+}
+
+fn client(settings: &DatabricksSettings, patience: &Patience) -> Result<Arc<HttpClient>> {
+    let tokens = Arc::new(PersonalAccessToken(settings.token.clone()));
+    Ok(Arc::new(HttpClient::new(settings, tokens, patience)?))
+}
+
+fn compute(http_path: &str) -> Result<Compute> {
+    let wrong = |what: &str| Err(Error::config(format!("`databricks_http_path` {what}: it has to be like {FORMS}.")));
+    let path = http_path.split_once('?').map_or(http_path, |(path, _)| path).trim_matches('/');
+    let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.');
+    if http_path.contains("://") {
+        return wrong("is a whole address, not a path");
+    }
+    if path.is_empty() || !path.bytes().all(is_sign) || path.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        return wrong("is no path");
+    }
+    match path.split('/').collect::<Vec<_>>().as_slice() {
+        ["sql", "1.0", "warehouses" | "endpoints", id] => Ok(Compute::Warehouse((*id).to_owned())),
+        ["sql", "1.0", ..] | ["sql"] => wrong("names neither a warehouse nor a cluster"),
+        _ => Ok(Compute::Thrift(path.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    #[test]
+    fn the_path_says_what_it_leads_to() {
+        let warehouse = |id: &str| Compute::Warehouse(id.to_owned());
+        let thrift = |path: &str| Compute::Thrift(path.to_owned());
+        for (path, leads_to) in [
+            ("/sql/1.0/warehouses/0123456789abcdef", warehouse("0123456789abcdef")),
+            ("sql/1.0/warehouses/0123456789abcdef/", warehouse("0123456789abcdef")),
+            ("sql/1.0/endpoints/abc?o=123", warehouse("abc")),
+            ("sql/protocolv1/o/123/0101-000000-abc", thrift("sql/protocolv1/o/123/0101-000000-abc")),
+            ("/sql/protocolv1/o/123/0101-000000-abc", thrift("sql/protocolv1/o/123/0101-000000-abc")),
+            ("cliservice", thrift("cliservice")),
+        ] {
+            assert_eq!(compute(path).expect(path), leads_to, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_meant_is_refused_with_the_right_forms() {
+        for path in [
+            "",
+            "/",
+            "sql",
+            "sql/1.0/warehouses",
+            "sql/1.0/warehouses/",
+            "sql/1.0/warehouses/a/b",
+            "sql/1.0/warehouses/../x",
+            "sql/1.0/warehouse/abc",
+            "https://abc.cloud.databricks.com/sql/1.0/warehouses/abc",
+            "sql/1.0/warehouses/a b",
+        ] {
+            let error = compute(path).expect_err(path);
+            assert_eq!(error.kind(), Kind::Config, "{path}");
+            assert!(error.message().contains("/sql/1.0/warehouses/<id>"), "{path}: {}", error.message());
+        }
+    }
+}

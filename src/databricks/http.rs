@@ -1,0 +1,235 @@
+//! Requests to one Databricks workspace: signed in, named, bounded in time and size.
+//!
+//! [`HttpClient::send`] makes one request. [`HttpClient::repeat`] makes it again for as long as patience lasts where the
+//! server is overloaded, under maintenance or out of reach; only for requests that may arrive twice. Neither judges
+//! an answer beyond that: `said` reads what an error says, `conditions` knows what it means.
+//!
+//! Proxies come from `HTTPS_PROXY` and `NO_PROXY`, but never stand before this machine itself. Certificates are those
+//! of the system, or of `SSL_CERT_FILE` and `SSL_CERT_DIR` where these are set.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Client, Method, StatusCode, redirect};
+use serde::de::DeserializeOwned;
+
+use super::conditions::{self, Place};
+use super::said::Said;
+use super::token::TokenProvider;
+use super::unreached::{self, Unreached};
+use super::waits::Waits;
+use crate::config::{DatabricksSettings, Patience};
+use crate::error::{Error, Result};
+
+/// How products name themselves to Databricks.
+const USER_AGENT: &str = concat!("destination-databricks/", env!("CARGO_PKG_VERSION"));
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// A request that has no answer after so long has lost it.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
+/// How long a host that has never answered is tried: most likely its name is wrong.
+const FIRST_CONTACT: Duration = Duration::from_secs(15);
+/// From which try on a wait is worth a message.
+const TOLD: u32 = 4;
+/// Answers hold a few rows or a chunk of at most 25 MiB.
+const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
+
+/// One request.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// `GET`, `POST` …
+    pub method: Method,
+    /// The path with its query, with or without a slash in front.
+    pub path: String,
+    /// What kind of body it is and expects.
+    pub content_type: &'static str,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Request {
+    /// A `GET` of JSON.
+    pub fn get(path: impl Into<String>) -> Self {
+        Self { method: Method::GET, path: path.into(), content_type: "application/json", body: Bytes::new() }
+    }
+
+    /// A `POST` of JSON.
+    pub fn post(path: impl Into<String>, body: impl Into<Bytes>) -> Self {
+        Self { method: Method::POST, path: path.into(), content_type: "application/json", body: body.into() }
+    }
+}
+
+/// What the server answered, whatever it says.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The whole body.
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// The body as JSON of the shape `T`.
+    ///
+    /// # Errors
+    /// That something else than Databricks answers there, or a Databricks that this program does not know.
+    pub fn json<T: DeserializeOwned>(&self, place: &Place) -> Result<T> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            // The library's own words may hold values; where it failed does not.
+            let at = format!("line {}, column {} of {} bytes", error.line(), error.column(), self.body.len());
+            Error::system(format!(
+                "{} answered something that is no answer of Databricks: check `databricks_server_hostname` and \
+                 `databricks_http_path`, and whether a proxy answers in its place.",
+                place.host
+            ))
+            .with_source(at)
+        })
+    }
+}
+
+/// A client of one workspace. Cheap to share; connections are kept and used again.
+pub struct HttpClient {
+    client: Client,
+    address: String,
+    place: Place,
+    tokens: Arc<dyn TokenProvider>,
+    retry: Duration,
+    /// Whether the host has ever answered: then its name is right, and what fails now passes.
+    has_answered: AtomicBool,
+}
+
+impl HttpClient {
+    /// A client for the workspace of `settings`. No connection is made yet.
+    pub fn new(
+        settings: &DatabricksSettings,
+        tokens: Arc<dyn TokenProvider>,
+        patience: &Patience,
+    ) -> Result<HttpClient> {
+        let mut builder = Client::builder()
+            .user_agent(USER_AGENT)
+            .connect_timeout(CONNECT_TIMEOUT.min(patience.databricks_retry / 4))
+            .timeout(REQUEST_TIMEOUT.min(patience.databricks_retry / 4))
+            // A redirection leads to a login page: there is no workspace, or it is behind a private link.
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never());
+        if settings.is_on_this_machine() {
+            builder = builder.no_proxy();
+        }
+        let client = builder.build().map_err(|error| {
+            Error::config(
+                "The connection to Databricks could not be prepared: check that SSL_CERT_FILE and SSL_CERT_DIR, where \
+                 they are set, name certificates in PEM form, and that the proxy in HTTPS_PROXY is an address.",
+            )
+            .with_source(error)
+        })?;
+        Ok(Self {
+            client,
+            address: settings.address(),
+            place: Place::of(settings),
+            tokens,
+            retry: patience.databricks_retry,
+            has_answered: AtomicBool::new(false),
+        })
+    }
+
+    /// The workspace and the compute that errors name.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Makes one request. A token that is refused is looked up once more; if that helps nothing, the answer that
+    /// refuses it comes back.
+    ///
+    /// # Errors
+    /// A transient one where no whole answer came and the request may or may not have done its work; one of the
+    /// configuration where the host cannot be meant, and nothing was sent.
+    pub async fn send(&self, request: &Request) -> Result<Answer> {
+        self.signed_in(request).await.map_err(|unreached| unreached.into_error(&self.place, self.is_known()))
+    }
+
+    /// Makes a request that may arrive more than once, again and again while the server is overloaded, under
+    /// maintenance or out of reach. Any other answer comes back, whatever its status.
+    ///
+    /// # Errors
+    /// What the last try said, when patience is over; at once what no waiting cures.
+    pub async fn repeat(&self, request: &Request) -> Result<Answer> {
+        let mut usual = Waits::of_retries(self.retry);
+        let mut first_contact = Waits::of_retries(FIRST_CONTACT.min(self.retry));
+        for tries in 1_u32.. {
+            let known = self.is_known();
+            let (waits, failed, asked) = match self.signed_in(request).await {
+                Ok(answer) => {
+                    let said = Said::of_answer(&answer);
+                    if answer.status.is_success() || !conditions::passes(&said) {
+                        return Ok(answer);
+                    }
+                    (&mut usual, conditions::explain(&said, &self.place), said.retry_after)
+                }
+                Err(unreached) => {
+                    let waits = if known || unreached.may_have_arrived() { &mut usual } else { &mut first_contact };
+                    let lasting = unreached.is_lasting();
+                    let error = unreached.into_error(&self.place, known);
+                    if lasting {
+                        return Err(error);
+                    }
+                    (waits, error, None)
+                }
+            };
+            if !waits.another(asked).await {
+                return Err(failed);
+            }
+            if tries.is_power_of_two() && tries >= TOLD {
+                tracing::info!("Still waiting for Databricks after {tries} tries: {failed}");
+            }
+        }
+        Err(Error::system("Databricks was asked more often than can be counted."))
+    }
+
+    fn is_known(&self) -> bool {
+        self.has_answered.load(Ordering::Relaxed)
+    }
+
+    async fn signed_in(&self, request: &Request) -> Result<Answer, Unreached> {
+        let token = self.tokens.token().await?;
+        let answer = self.once(request, token.expose()).await?;
+        let refused = matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+            && conditions::is_refused_token(&Said::of_answer(&answer));
+        if refused {
+            self.tokens.forget(&token).await;
+            let token = self.tokens.token().await?;
+            return self.once(request, token.expose()).await;
+        }
+        Ok(answer)
+    }
+
+    async fn once(&self, request: &Request, token: &str) -> Result<Answer, Unreached> {
+        let mut bearer = HeaderValue::try_from(format!("Bearer {token}"))
+            .map_err(|_| Error::config("The Databricks token has signs that no token has: copy it again."))?;
+        bearer.set_sensitive(true);
+        let url = format!("{}/{}", self.address, request.path.trim_start_matches('/'));
+        let sent = self
+            .client
+            .request(request.method.clone(), url)
+            .header(AUTHORIZATION, bearer)
+            .header(ACCEPT, request.content_type)
+            .header(CONTENT_TYPE, request.content_type)
+            .body(request.body.clone())
+            .send();
+        let mut response = sent.await.map_err(unreached::of)?;
+        self.has_answered.store(true, Ordering::Relaxed);
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(unreached::of)? {
+            if body.len() + chunk.len() > LONGEST_ANSWER {
+                let message =
+                    format!("{} sent an answer of more than 64 MiB, which nobody asked for.", self.place.host);
+                return Err(Error::system(message).into());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status: response.status(), headers: response.headers().clone(), body: body.into() })
+    }
+}

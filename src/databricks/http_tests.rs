@@ -1,0 +1,109 @@
+//! Connections that do not come about, and tokens that change.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use super::http::{HttpClient, Request};
+use super::server_for_tests::{Server, Step, answer, patience};
+use super::token::{PersonalAccessToken, TokenProvider};
+use crate::config::DatabricksSettings;
+use crate::error::{Error, Kind, Result};
+use crate::secret::Secret;
+
+fn client(settings: &DatabricksSettings) -> HttpClient {
+    HttpClient::new(settings, Arc::new(PersonalAccessToken(settings.token.clone())), &patience()).expect("a client")
+}
+
+/// What asking the server of `settings` that was never reached says, soon.
+async fn refused(settings: &DatabricksSettings) -> Error {
+    let begun = Instant::now();
+    let error = client(settings).repeat(&Request::get("/")).await.expect_err("nobody there");
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    error
+}
+
+fn nobody() -> DatabricksSettings {
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
+    DatabricksSettings { port, ..Server::with(vec![Step::Lost]).settings() }
+}
+
+#[tokio::test]
+async fn a_host_that_never_answered_is_most_likely_wrong() {
+    let error = refused(&nobody()).await;
+    assert_eq!(error.kind(), Kind::Config);
+    assert!(error.message().contains("refuses connections: check `databricks_server_hostname`"), "{}", error.message());
+    // A label of more than 63 letters has no address anywhere, and nobody needs to be asked for it.
+    let nameless = DatabricksSettings { hostname: format!("{}.localhost", "a".repeat(64)), ..nobody() };
+    let error = refused(&nameless).await;
+    assert_eq!(error.kind(), Kind::Config);
+    assert!(error.message().contains("No address was found"), "{}", error.internal_message());
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_told_apart() {
+    let server = Server::with(vec![Step::Lost]);
+    // What listens there speaks, and it is no TLS.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(|stream| stream.ok()) {
+            let _ = std::io::Write::write_all(&mut &stream, b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        }
+    });
+    let settings = DatabricksSettings { https: true, port, ..server.settings() };
+    let error = refused(&settings).await;
+    assert_eq!(error.kind(), Kind::Config);
+    assert!(error.message().contains("SSL_CERT_FILE"), "{}", error.internal_message());
+}
+
+#[tokio::test]
+async fn a_server_that_has_answered_before_is_out_of_reach_for_a_while() {
+    let server = Server::with(vec![answer(200, json!({})), Step::Lost]);
+    let client = client(&server.settings());
+    client.send(&Request::get("/")).await.expect("an answer");
+    let error = client.repeat(&Request::get("/")).await.expect_err("lost");
+    assert_eq!(error.kind(), Kind::Transient);
+    assert!(error.message().contains("the answer did not arrive"), "{}", error.internal_message());
+    assert!(server.count("GET", "/") > 3);
+}
+
+/// A token that is another one each time it was forgotten.
+struct Renewed(AtomicU32);
+
+#[async_trait]
+impl TokenProvider for Renewed {
+    async fn token(&self) -> Result<Secret> {
+        Ok(Secret::new(format!("token-{}", self.0.load(Ordering::SeqCst))))
+    }
+
+    async fn forget(&self, _token: &Secret) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn the_token_is_looked_up_for_each_request_and_again_when_it_is_refused() {
+    let server = Server::new(|seen, _| match seen.header("authorization") {
+        Some("Bearer token-1") => answer(200, json!({})),
+        _ => answer(401, json!({"error_code": 401, "message": "expired"})),
+    });
+    let client =
+        HttpClient::new(&server.settings(), Arc::new(Renewed(AtomicU32::new(0))), &patience()).expect("a client");
+    for _ in 0..2 {
+        assert!(client.send(&Request::get("/")).await.expect("an answer").status.is_success());
+    }
+    assert_eq!(server.seen().len(), 3);
+}
+
+#[tokio::test]
+async fn a_right_that_is_missing_is_no_refused_token() {
+    let body = json!({"error_code": "PERMISSION_DENIED", "message": "User does not have USE CATALOG on Catalog 'x'."});
+    let server = Server::with(vec![answer(403, body)]);
+    let answer = client(&server.settings()).repeat(&Request::get("/")).await.expect("an answer");
+    assert_eq!((answer.status.as_u16(), server.seen().len()), (403, 1));
+}

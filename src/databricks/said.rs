@@ -1,0 +1,112 @@
+//! What a server says of an error, whatever shape it says it in: status, code, error class, SQLSTATE, words.
+//!
+//! Shapes: `{"error_code", "message", "details"}` with a text or a number as code, `{"error": …}`, a plain `CODE: words`,
+//! a page of HTML, nothing at all; and the headers that Databricks adds.
+
+use std::time::Duration;
+
+use chrono::DateTime;
+use serde_json::Value;
+
+use super::http::Answer;
+
+/// The headers in which Databricks says what the body may not, best first.
+const REASONS: [&str; 2] = ["x-thriftserver-error-message", "x-databricks-reason-phrase"];
+/// The most characters of the words that are kept.
+const LONGEST: usize = 2000;
+
+/// What was said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Said {
+    /// The status of the answer, where the answer itself was the error.
+    pub status: Option<u16>,
+    /// `error_code`, such as `PERMISSION_DENIED`.
+    pub code: Option<String>,
+    /// The error class, such as `DELTA_CONCURRENT_APPEND` or `UNAUTHORIZED.SUB_CLASS`.
+    pub class: Option<String>,
+    /// Five characters.
+    pub sqlstate: Option<String>,
+    /// The words. They may hold values of cells: only `conditions` decides what is shown.
+    pub message: String,
+    /// How long the server wants to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
+impl Said {
+    /// What a statement's end says: `error_code`, SQLSTATE and words, each where it was given.
+    pub fn of_statement(code: Option<&str>, sqlstate: Option<&str>, message: &str) -> Self {
+        let message: String = message.trim().chars().take(LONGEST).collect();
+        let class = class(&message);
+        // `RESOURCE_EXHAUSTED: …` is a code where there is no other.
+        let leading = || class.clone().filter(|class| message.starts_with(class));
+        Self {
+            status: None,
+            code: code.map(str::to_owned).filter(|code| !code.is_empty()).or_else(leading),
+            class,
+            sqlstate: sqlstate.map(str::to_owned).or_else(|| sqlstate_in(&message)),
+            message,
+            retry_after: None,
+        }
+    }
+
+    /// What an answer says that is not of the kind that was asked for.
+    pub fn of_answer(answer: &Answer) -> Self {
+        let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
+        let text = |name: &str| body.as_ref().and_then(|body| body.get(name)).and_then(Value::as_str);
+        let code = body.as_ref().and_then(|body| body.get("error_code")).and_then(|code| match code {
+            Value::String(code) => Some(code.clone()),
+            _ => None,
+        });
+        let header = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok());
+        let plain = || if body.is_some() { None } else { page(&answer.body) };
+        let reason = || REASONS.iter().find_map(|name| header(name)).map(str::to_owned);
+        let message = text("message").or_else(|| text("error")).map(str::to_owned);
+        let message = message.filter(|words| !words.trim().is_empty()).or_else(reason).or_else(plain);
+        Self {
+            status: Some(answer.status.as_u16()),
+            retry_after: header("retry-after").and_then(|after| wait(after, header("date"))),
+            ..Self::of_statement(code.as_deref(), text("sql_state"), &message.unwrap_or_default())
+        }
+    }
+}
+
+/// `[CLASS.SUBCLASS]`, `ErrorClass=CLASS`, or a `CODE:` at the beginning.
+fn class(message: &str) -> Option<String> {
+    let is_class = |word: &&str| {
+        word.len() > 3
+            && *word != "SQLSTATE"
+            && word.contains(|sign: char| sign.is_ascii_uppercase())
+            && word
+                .bytes()
+                .all(|sign| sign.is_ascii_uppercase() || sign.is_ascii_digit() || matches!(sign, b'_' | b'.'))
+    };
+    let named = message.split("ErrorClass=").nth(1).and_then(|rest| rest.split([']', ' ']).next());
+    let bracketed = || message.split('[').skip(1).filter_map(|rest| Some(rest.split_once(']')?.0)).find(is_class);
+    let first = || message.split_once(':').map(|(word, _)| word.trim());
+    named.filter(is_class).or_else(bracketed).or_else(|| first().filter(is_class)).map(str::to_owned)
+}
+
+fn sqlstate_in(message: &str) -> Option<String> {
+    let rest = message.split("SQLSTATE").nth(1)?.trim_start_matches([':', '=', ' ']);
+    rest.get(..5).filter(|state| state.bytes().all(|sign| sign.is_ascii_alphanumeric())).map(str::to_owned)
+}
+
+/// The words of a body that is no JSON: of a page its title or what it shows as it is.
+fn page(body: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(body);
+    let between = |begin: &str, end: &str| Some(text.split_once(begin)?.1.split_once(end)?.0.trim().to_owned());
+    if text.trim_start().starts_with('<') {
+        return between("<pre>", "</pre>").or_else(|| between("<title>", "</title>"));
+    }
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+/// `Retry-After`: seconds, or a date, which is held against the server's own clock.
+fn wait(after: &str, date: Option<&str>) -> Option<Duration> {
+    if let Ok(seconds) = after.trim().parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = DateTime::parse_from_rfc2822(after.trim()).ok()?;
+    let now = DateTime::parse_from_rfc2822(date?.trim()).ok()?;
+    Some((until - now).to_std().unwrap_or(Duration::ZERO))
+}

@@ -1,0 +1,193 @@
+//! A server on a free loopback port that answers as a script says: the right thing, the wrong thing, late, or never.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::config::{DatabricksSettings, Patience};
+use crate::secret::Secret;
+
+/// The token that the settings hold.
+pub const TOKEN: &str = "dapi-very-secret-0123";
+
+/// One request, as it arrived.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    pub method: String,
+    pub path: String,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+impl Seen {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    pub fn is(&self, method: &str, path: &str) -> bool {
+        self.method == method && self.path == path
+    }
+}
+
+/// What happens to a request.
+#[derive(Debug, Clone)]
+pub enum Step {
+    Answer(u16, Vec<(&'static str, String)>, String),
+    /// The work is done, and the connection breaks before the answer.
+    Lost,
+    /// Nothing ever comes.
+    Held,
+    Slow(Duration, Box<Step>),
+}
+
+/// An answer in JSON.
+pub fn answer(status: u16, body: Value) -> Step {
+    Step::Answer(status, vec![("content-type", "application/json".to_owned())], body.to_string())
+}
+
+/// A statement's state.
+pub fn state(state: &str) -> Step {
+    answer(200, json!({"statement_id": "01ef-a", "status": {"state": state}}))
+}
+
+/// A statement that failed.
+pub fn failure(code: &str, message: &str) -> Step {
+    let error = json!({"error_code": code, "message": message});
+    answer(200, json!({"statement_id": "01ef-a", "status": {"state": "FAILED", "error": error}}))
+}
+
+/// A statement that has ended with one row and one column.
+pub fn success(value: &str) -> Step {
+    answer(
+        200,
+        json!({
+            "statement_id": "01ef-a",
+            "status": {"state": "SUCCEEDED"},
+            "manifest": {"schema": {"columns": [{"name": "n"}]}, "total_row_count": 1},
+            "result": {"chunk_index": 0, "data_array": [[value]]}
+        }),
+    )
+}
+
+type Script = Box<dyn FnMut(&Seen, usize) -> Step + Send>;
+
+/// The server. It goes on until the process ends.
+pub struct Server {
+    port: u16,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl Server {
+    /// Answers each request with what `script` says of it and of the number of those before it.
+    pub fn new(script: impl FnMut(&Seen, usize) -> Step + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let script: Arc<Mutex<Script>> = Arc::new(Mutex::new(Box::new(script)));
+        let all = seen.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let (script, seen) = (script.clone(), all.clone());
+                std::thread::spawn(move || serve(stream, &script, &seen));
+            }
+        });
+        Self { port, seen }
+    }
+
+    /// Answers with `steps`, one after the other, and the last of them for ever.
+    pub fn with(steps: Vec<Step>) -> Self {
+        Self::new(move |_, before| steps[before.min(steps.len() - 1)].clone())
+    }
+
+    /// What leads here.
+    pub fn settings(&self) -> DatabricksSettings {
+        DatabricksSettings {
+            hostname: "127.0.0.1".to_owned(),
+            https: false,
+            http_path: "/sql/1.0/warehouses/abc".to_owned(),
+            port: self.port,
+            token: Secret::new(TOKEN),
+            statement_timeout: Duration::from_secs(60),
+            load_parallelism: 8,
+        }
+    }
+
+    /// Every request so far.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().expect("no panic").clone()
+    }
+
+    /// How many requests so far have this method and a path that ends so.
+    pub fn count(&self, method: &str, end: &str) -> usize {
+        self.seen().iter().filter(|seen| seen.method == method && seen.path.ends_with(end)).count()
+    }
+}
+
+/// Patience for tests: what takes minutes takes a few hundred milliseconds.
+pub fn patience() -> Patience {
+    Patience {
+        lease_age: Duration::from_secs(6),
+        lease_renewal: Duration::from_secs(1),
+        retry: Duration::from_secs(1),
+        databricks_retry: Duration::from_millis(1200),
+        databricks_start: Duration::from_millis(500),
+    }
+}
+
+fn serve(stream: TcpStream, script: &Mutex<Script>, all: &Mutex<Vec<Seen>>) {
+    let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
+    let mut writer = stream;
+    while let Some(seen) = read(&mut reader) {
+        let mut step = {
+            let mut all = all.lock().expect("no panic");
+            let before = all.len();
+            all.push(seen.clone());
+            (script.lock().expect("no panic"))(&seen, before)
+        };
+        if let Step::Slow(time, then) = step {
+            std::thread::sleep(time);
+            step = *then;
+        }
+        match step {
+            Step::Answer(status, headers, body) => {
+                let mut head = format!("HTTP/1.1 {status} Said\r\ncontent-length: {}\r\n", body.len());
+                for (name, value) in headers {
+                    head.push_str(&format!("{name}: {value}\r\n"));
+                }
+                if writer.write_all(format!("{head}\r\n{body}").as_bytes()).is_err() {
+                    return;
+                }
+            }
+            Step::Held => std::thread::sleep(Duration::from_secs(30)),
+            Step::Lost | Step::Slow(..) => {
+                let _ = writer.shutdown(std::net::Shutdown::Both);
+                return;
+            }
+        }
+    }
+}
+
+fn read(reader: &mut impl BufRead) -> Option<Seen> {
+    let mut line = || {
+        let mut text = String::new();
+        reader.read_line(&mut text).ok().filter(|length| *length > 0)?;
+        Some(text.trim_end().to_owned())
+    };
+    let first = line()?;
+    let mut words = first.split(' ');
+    let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let mut headers = Vec::new();
+    loop {
+        let header = line()?;
+        let Some((name, value)) = header.split_once(':') else { break };
+        headers.push((name.to_lowercase(), value.trim().to_owned()));
+    }
+    let length = headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, value)| value.parse().ok());
+    let mut body = vec![0; length.unwrap_or(0)];
+    reader.read_exact(&mut body).ok()?;
+    Some(Seen { method, path, headers, body: String::from_utf8(body).ok()? })
+}

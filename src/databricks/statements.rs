@@ -1,0 +1,257 @@
+//! The Statement Execution API of SQL warehouses: submit, ask until it has ended, fetch.
+//!
+//! A statement is submitted without waiting, so that its id is known at once and it can be cancelled. What the server
+//! lost (an answer, a statement, a result) is done again from the start: statements given to a [`SqlTransport`] are repeatable. So
+//! is one that met another writer or a failure that passes, a few times.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use futures::future::join_all;
+
+use super::conditions;
+use super::http::Request;
+use super::said::Said;
+use super::statement_answers::{Chunk, State, StatementAnswer};
+use super::waits::Waits;
+use super::warehouse::{Warehouse, WarehouseState};
+use super::{Rows, SqlTransport};
+use crate::config::Patience;
+use crate::error::{Error, Result};
+
+const PATH: &str = "/api/2.0/sql/statements";
+/// How often a statement is run that fails in a way that passes.
+const RUNS: u32 = 8;
+/// How long the cancelling of what still runs may take at the end.
+const CANCELLING: Duration = Duration::from_secs(5);
+/// The time between two questions, and messages, about a warehouse that lets a statement wait.
+const TELL: Duration = Duration::from_secs(30);
+
+/// Runs statements on a SQL warehouse.
+pub struct Statements {
+    warehouse: Warehouse,
+    timeout: Duration,
+    patience: Patience,
+    /// The ids of statements that have not ended.
+    running: Mutex<BTreeSet<String>>,
+    closed: AtomicBool,
+    /// When the last message about a warehouse that starts was told: one for all statements that wait.
+    told: Mutex<Instant>,
+}
+
+/// How one run of a statement ended.
+enum Run {
+    Done(Rows),
+    /// It is worth another run.
+    Failed(Error),
+}
+
+/// How long a statement has been under way, and in what.
+struct Course {
+    begun: Instant,
+    /// Since when the warehouse could have run it.
+    running: Option<Instant>,
+    asked: Instant,
+}
+
+impl Statements {
+    /// Runs statements on `warehouse`, each for at most `timeout`.
+    pub(super) fn new(warehouse: Warehouse, timeout: Duration, patience: &Patience) -> Self {
+        Self {
+            warehouse,
+            timeout,
+            patience: *patience,
+            running: Mutex::default(),
+            closed: AtomicBool::new(false),
+            told: Mutex::new(Instant::now()),
+        }
+    }
+
+    async fn run(&self, statement: &str) -> Result<Run> {
+        let body = serde_json::json!({
+            "warehouse_id": self.warehouse.id(),
+            "statement": statement,
+            "disposition": "INLINE",
+            "format": "JSON_ARRAY",
+            "wait_timeout": "0s",
+            "on_wait_timeout": "CONTINUE",
+        });
+        let mut answer = self.ask(&Request::post(PATH, body.to_string())).await?.ok_or_else(|| self.lost())?;
+        let id = answer.id()?;
+        self.running().insert(id.clone());
+        let now = Instant::now();
+        let mut course = Course { begun: now, running: None, asked: now };
+        let limit = self.patience.databricks_retry;
+        let mut waits =
+            Waits::new(Duration::from_millis(100).min(limit / 100), Duration::from_secs(5).min(limit / 10), None);
+        let ended = loop {
+            match answer.state()? {
+                State::Succeeded => break self.fetch(&id, answer).await,
+                State::Failed => break self.failed(&answer.said()),
+                State::Canceled => break Err(self.canceled()),
+                State::Closed => break Ok(Run::Failed(self.lost())),
+                state @ (State::Pending | State::Running) => {
+                    if let Err(error) = self.may_go_on(state, &mut course).await {
+                        self.cancel(&id).await;
+                        break Err(error);
+                    }
+                }
+            }
+            waits.another(None).await;
+            match self.ask(&Request::get(format!("{PATH}/{id}"))).await? {
+                Some(next) => answer = next,
+                None => break Ok(Run::Failed(self.lost())),
+            }
+        };
+        self.running().remove(&id);
+        ended
+    }
+
+    /// The answer; `None` where the server does not know the statement or the result any more.
+    async fn ask(&self, request: &Request) -> Result<Option<StatementAnswer>> {
+        let http = self.warehouse.http();
+        let answer = http.repeat(request).await?;
+        let is_about_statement = request.path.len() > PATH.len();
+        if is_about_statement && matches!(answer.status.as_u16(), 404 | 410) {
+            return Ok(None);
+        }
+        if !answer.status.is_success() {
+            return Err(conditions::explain(&Said::of_answer(&answer), http.place()));
+        }
+        answer.json(http.place()).map(Some)
+    }
+
+    /// Whether a statement in `state` is waited for any longer.
+    async fn may_go_on(&self, state: State, course: &mut Course) -> Result<()> {
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(self.canceled());
+        }
+        let tell = TELL.min(self.patience.databricks_start / 10);
+        if state == State::Running {
+            course.running.get_or_insert_with(Instant::now);
+        } else if course.running.is_none() && course.asked.elapsed() >= tell {
+            course.asked = Instant::now();
+            // A statement that waits for its turn has its own limit; who may not ask waits as for a start.
+            if let Ok(WarehouseState::Running) = self.warehouse.state().await {
+                course.running = Some(course.begun);
+            } else {
+                let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+                if told.elapsed() >= tell {
+                    *told = Instant::now();
+                    tracing::info!("{}", self.warehouse.waiting(course.begun.elapsed()));
+                }
+            }
+        }
+        match course.running {
+            Some(since) if since.elapsed() > self.timeout => Err(Error::transient(format!(
+                "A statement took longer than {} s on the SQL warehouse {} and was cancelled: use a larger warehouse, or \
+                 raise `statement_timeout_seconds`.",
+                self.timeout.as_secs(),
+                self.warehouse.id()
+            ))),
+            None if course.begun.elapsed() > self.patience.databricks_start => Err(self.warehouse.too_long()),
+            _ => Ok(()),
+        }
+    }
+
+    fn failed(&self, said: &Said) -> Result<Run> {
+        let error = conditions::explain(said, self.warehouse.http().place());
+        if conditions::passes(said) { Ok(Run::Failed(error)) } else { Err(error) }
+    }
+
+    async fn fetch(&self, id: &str, mut answer: StatementAnswer) -> Result<Run> {
+        let (columns, expected) = answer.shape()?;
+        let mut rows = Vec::new();
+        let mut chunk = answer.result.take().unwrap_or_default();
+        let mut index = 0;
+        while let Some(next) = chunk.into_rows(columns.len(), &mut rows)? {
+            if next <= index {
+                return Err(Error::system("Databricks numbers the chunks of a result in circles."));
+            }
+            index = next;
+            chunk = match self.chunk(id, index).await? {
+                Some(chunk) => chunk,
+                None => return Ok(Run::Failed(self.lost())),
+            };
+        }
+        if expected.is_some_and(|expected| expected != rows.len() as u64) {
+            return Err(Error::system(format!(
+                "Databricks sent {} rows of a result that has {}.",
+                rows.len(),
+                expected.unwrap_or_default()
+            )));
+        }
+        Ok(Run::Done(Rows { columns, rows }))
+    }
+
+    async fn chunk(&self, id: &str, index: u64) -> Result<Option<Chunk>> {
+        let http = self.warehouse.http();
+        let answer = http.repeat(&Request::get(format!("{PATH}/{id}/result/chunks/{index}"))).await?;
+        match answer.status.as_u16() {
+            404 | 410 => Ok(None),
+            _ if answer.status.is_success() => answer.json(http.place()).map(Some),
+            _ => Err(conditions::explain(&Said::of_answer(&answer), http.place())),
+        }
+    }
+
+    async fn cancel(&self, id: &str) {
+        let request = Request::post(format!("{PATH}/{id}/cancel"), "{}");
+        let sent = tokio::time::timeout(CANCELLING, self.warehouse.http().send(&request)).await;
+        let has_ended = |status: u16| matches!(status, 200..=299 | 400 | 404 | 409);
+        match sent {
+            Ok(Ok(answer)) if has_ended(answer.status.as_u16()) => {}
+            _ => tracing::warn!("The statement {id} could not be cancelled; it may still run in the SQL warehouse."),
+        }
+    }
+
+    fn running(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lost(&self) -> Error {
+        Error::transient(format!(
+            "The SQL warehouse {} lost a statement again and again: look at its page in the workspace.",
+            self.warehouse.id()
+        ))
+    }
+
+    fn canceled(&self) -> Error {
+        if self.closed.load(Ordering::SeqCst) {
+            return Error::transient("The statement was cancelled, because the sync has ended.");
+        }
+        conditions::explain(&Said::of_statement(Some("CANCELLED"), None, ""), self.warehouse.http().place())
+    }
+}
+
+#[async_trait]
+impl SqlTransport for Statements {
+    async fn execute(&self, statement: &str) -> Result<Rows> {
+        let limit = self.patience.databricks_retry;
+        let first = Duration::from_millis(500).min(limit / 100);
+        let mut waits = Waits::new(first, Duration::from_secs(30).min(limit / 10), None);
+        let mut runs = 1;
+        loop {
+            if self.closed.load(Ordering::SeqCst) {
+                return Err(self.canceled());
+            }
+            match self.run(statement).await? {
+                Run::Done(rows) => return Ok(rows),
+                Run::Failed(error) if runs == RUNS => return Err(error),
+                Run::Failed(error) => {
+                    tracing::info!("A statement failed and will be repeated ({runs} of {RUNS}): {error}");
+                }
+            }
+            runs += 1;
+            waits.another(None).await;
+        }
+    }
+
+    async fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        let running = std::mem::take(&mut *self.running());
+        join_all(running.iter().map(|id| self.cancel(id))).await;
+    }
+}

@@ -1,0 +1,138 @@
+//! Requests that got no whole answer: what the network said, and what a user can do about it.
+
+use std::error::Error as _;
+
+use super::conditions::Place;
+use crate::error::{Error, Kind};
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) enum Unreached {
+    /// Nothing to do with the network.
+    Error(Error),
+    /// How far the connection came, and what the library said.
+    Network(Stage, reqwest::Error),
+}
+
+/// How far a request came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The name has no address.
+    Name,
+    /// Nobody listens there.
+    Refused,
+    /// Nothing came back.
+    Silence,
+    /// The certificate is not trusted, or no TLS is spoken.
+    Tls,
+    /// The proxy did not connect.
+    Proxy,
+    /// The connection broke before the request was sent.
+    Connection,
+    /// The request may have arrived; its answer did not.
+    Answer,
+}
+
+impl From<Error> for Unreached {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// Sorts what the library says.
+pub(super) fn of(error: reqwest::Error) -> Unreached {
+    // The address is told in the sentence; a query does not belong into a log.
+    let error = error.without_url();
+    let mut chain = String::new();
+    let mut refused = false;
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        chain.push_str(&inner.to_string());
+        chain.push('\n');
+        let io = inner.downcast_ref::<std::io::Error>();
+        refused |= io.is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionRefused);
+        cause = inner.source();
+    }
+    let says = |words: &[&str]| words.iter().any(|word| chain.contains(word));
+    let stage = if !error.is_connect() {
+        Stage::Answer
+    } else if says(&["certificate", "UnknownIssuer", "InvalidContentType", "HandshakeFailure", "received corrupt"]) {
+        Stage::Tls
+    } else if says(&["tunnel", "proxy"]) {
+        Stage::Proxy
+    } else if says(&["dns error", "lookup address"]) {
+        Stage::Name
+    } else if refused {
+        Stage::Refused
+    } else if error.is_timeout() {
+        Stage::Silence
+    } else {
+        Stage::Connection
+    };
+    Unreached::Network(stage, error)
+}
+
+impl Unreached {
+    /// Whether the server may have got the request, and done what it asks for.
+    pub(super) fn may_have_arrived(&self) -> bool {
+        matches!(self, Self::Network(Stage::Answer | Stage::Connection, _))
+    }
+
+    /// Whether waiting does not help.
+    pub(super) fn is_lasting(&self) -> bool {
+        matches!(self, Self::Error(_) | Self::Network(Stage::Tls, _))
+    }
+
+    /// The sentence for the user. A host that has answered before (`known`) has the right name.
+    pub(super) fn into_error(self, place: &Place, known: bool) -> Error {
+        let (stage, cause) = match self {
+            Self::Error(error) => return error,
+            Self::Network(stage, cause) => (stage, cause),
+        };
+        let passing = if known { Kind::Transient } else { Kind::Config };
+        let host = &place.host;
+        let (kind, sentence) = match stage {
+            Stage::Name => (
+                passing,
+                format!(
+                    "No address was found for {host}: check `databricks_server_hostname`, and the DNS of this network."
+                ),
+            ),
+            Stage::Refused => (
+                passing,
+                format!(
+                    "{host} refuses connections: check `databricks_server_hostname` and `databricks_port`, and that no \
+                     firewall stands between."
+                ),
+            ),
+            Stage::Silence => (
+                Kind::Transient,
+                format!(
+                    "{host} did not answer to a connection: check that a firewall or a private link lets this machine \
+                     through, and set HTTPS_PROXY where a proxy is needed."
+                ),
+            ),
+            Stage::Tls => (
+                Kind::Config,
+                format!(
+                    "The certificate that was shown for {host} is not trusted: where a proxy reads the traffic, put its \
+                     certificate authority into a file in PEM form, together with the usual ones, and name the file in \
+                     SSL_CERT_FILE; otherwise check `databricks_server_hostname` and `databricks_port`."
+                ),
+            ),
+            Stage::Proxy => (
+                passing,
+                format!(
+                    "The proxy did not connect to {host}: check HTTPS_PROXY, the rights it needs, and whether the host \
+                     belongs into NO_PROXY."
+                ),
+            ),
+            Stage::Connection => (Kind::Transient, format!("The connection to {host} broke: check the network.")),
+            Stage::Answer => (
+                Kind::Transient,
+                format!("{host} was asked, but the answer did not arrive: check the network and try again."),
+            ),
+        };
+        Error::new(kind, sentence).with_source(cause)
+    }
+}
