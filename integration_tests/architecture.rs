@@ -14,7 +14,7 @@ use sources::{Token, paths, tokens, without_tests};
 /// listed here may not exist, so that whoever adds one decides what it may know.
 const MAY_IMPORT: [(&str, &[&str]); 21] = [
     ("allocator", &[]),
-    ("check", &["clock", "config", "delta", "protocol", "storage", "sync"]),
+    ("check", &["clock", "config", "databricks", "delta", "load", "protocol", "storage", "sync"]),
     ("cli", &[]),
     ("clock", &[]),
     ("config", &["secret"]),
@@ -31,7 +31,22 @@ const MAY_IMPORT: [(&str, &[&str]); 21] = [
     ("spec", &[]),
     ("stage", &["clock", "delta", "encode", "storage"]),
     ("storage", &["config", "retry", "secret"]),
-    ("sync", &["clock", "config", "delta", "encode", "load", "pipeline", "protocol", "schema", "stage", "storage"]),
+    (
+        "sync",
+        &[
+            "clock",
+            "config",
+            "databricks",
+            "delta",
+            "encode",
+            "load",
+            "pipeline",
+            "protocol",
+            "schema",
+            "stage",
+            "storage",
+        ],
+    ),
     ("telemetry", &["pipeline", "protocol"]),
     ("write", &["clock", "config", "pipeline", "protocol", "storage", "sync", "telemetry"]),
 ];

@@ -154,7 +154,7 @@ fn a_storage_or_an_engine_that_does_not_work_yet_is_a_config_error_and_never_a_f
             ["MANAGED_TABLES_STORAGE", "databricks"],
         ),
         (databricks(local), ["databricks_server_hostname", "remove"]),
-        (databricks(json!({"data_source_type": "MANAGED_TABLES_STORAGE"})), ["databricks_server_hostname", "MANAGED"]),
+        (databricks(json!({"data_source_type": "MANAGED_TABLES_STORAGE"})), ["MANAGED", "S3_STORAGE"]),
         (json!({"data_source": {"data_source_type": "FLOPPY_DISK"}}), ["FLOPPY_DISK", "LOCAL_STORAGE"]),
     ] {
         sandbox.set(settings);

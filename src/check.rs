@@ -1,7 +1,8 @@
 //! `check`: does what a first sync would do, with one row, and takes it away again.
 //!
 //! The row goes through the very code that `write` runs: staged, loaded, read back, removed. Whatever fails on the way
-//! is told in the user's words.
+//! is told in the user's words. Where Databricks loads the tables, it is asked for its catalog and schema first, and the
+//! row is read back by SQL.
 
 use std::io::Cursor;
 use std::path::Path;
@@ -12,9 +13,11 @@ use parquet::record::RowAccessor;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use crate::config::Config;
+use crate::config::{Config, Engine};
+use crate::databricks::{connect, warehouse};
 use crate::delta::table::TableLog;
-use crate::error::{Error, Result, ResultExt, StreamDescriptor};
+use crate::error::{Error, Kind, Result, ResultExt, StreamDescriptor};
+use crate::load::sql::trial::Trial;
 use crate::protocol::catalog::{Catalog, Disposition, Stream};
 use crate::storage::Storage;
 use crate::storage::layout::targets;
@@ -27,6 +30,8 @@ const LEFT: Duration = Duration::from_secs(600);
 
 /// How long a request of a check is repeated.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// The same for Databricks, which asks for longer pauses; a warehouse that starts is waited for as in a sync.
+const DATABRICKS_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs `check` with the configuration file `config`.
 pub async fn run(config: &Path, around: &Surroundings) -> Result<()> {
@@ -38,6 +43,7 @@ pub async fn run(config: &Path, around: &Surroundings) -> Result<()> {
     // Somebody waits for the answer: what a sync would try for minutes is told soon.
     let patience = &mut config.tuning.patience;
     patience.retry = patience.retry.min(PATIENCE);
+    patience.databricks_retry = patience.databricks_retry.min(DATABRICKS_PATIENCE);
     // A name of its own: two checks at the same time do not meet, and no stream is called so.
     let name = format!("{NAME}{}", (around.givens.new_id)().simple());
     let catalog = Catalog {
@@ -48,20 +54,110 @@ pub async fn run(config: &Path, around: &Surroundings) -> Result<()> {
         }],
     };
     let table = targets(&catalog, &config.schema, Uuid::nil())?.into_iter().next().map(|target| target.table);
-    let table = table.ok_or_else(|| Error::system("The check has no table."))?;
-    let storage = Storage::open(&config.storage, &config.tuning).await?;
-    if let Some((schema, _)) = table.split_once('/') {
-        storage.probe(&format!("{schema}/{NAME}{}", (around.givens.new_id)().simple())).await?;
-        remove_left_overs(&storage, schema, around.givens.clock.now_ms()).await?;
-    }
+    let place = table.as_deref().and_then(|table| table.split_once('/'));
+    let (schema, table) = place.ok_or_else(|| Error::system("The check has no table."))?;
 
+    let ground = Ground::reach(&config, schema, around).await?;
     let sent = format!(r#"{{"check":"{name}"}}"#);
     let passed = match one_row(&config, &catalog, around, &name, &sent).await {
-        Ok(()) => read_back(&storage, &table, &sent).await,
+        Ok(()) => ground.read_back(schema, table, &sent).await,
         Err(error) => Err(error),
     };
-    let removed = remove(&storage, &table).await;
+    let removed = ground.remove(schema, table).await;
+    if let Some(trial) = ground.trial {
+        trial.end().await;
+    }
     passed.and(removed)
+}
+
+/// What a check stands on.
+struct Ground {
+    storage: Storage,
+    /// Where Databricks loads the tables.
+    trial: Option<Trial>,
+}
+
+impl Ground {
+    /// Asks storage and Databricks for what a sync needs of each; the error lists the problems of both.
+    async fn reach(config: &Config, schema: &str, around: &Surroundings) -> Result<Self> {
+        let probed = async {
+            let storage = Storage::open(&config.storage, &config.tuning).await?;
+            storage.probe(&format!("{schema}/{NAME}{}", (around.givens.new_id)().simple())).await?;
+            Ok(storage)
+        };
+        let tried = async {
+            match &config.engine {
+                Engine::Direct => Ok(None),
+                Engine::Databricks(settings) => {
+                    let patience = &config.tuning.patience;
+                    // Says more of a warehouse than a statement that waits for it.
+                    if let Some(warehouse) = warehouse(settings, patience)? {
+                        warehouse.ensure_started().await?;
+                    }
+                    Trial::begin(connect(settings, patience)?, &config.catalog, schema).await.map(Some)
+                }
+            }
+        };
+        let ground = match futures::join!(Box::pin(probed), Box::pin(tried)) {
+            (Ok(storage), Ok(trial)) => Self { storage, trial },
+            (Err(one), Err(other)) => return Err(both(&one, &other)),
+            (Ok(_), Err(error)) => return Err(error),
+            (Err(error), Ok(trial)) => {
+                if let Some(trial) = trial {
+                    trial.end().await;
+                }
+                return Err(error);
+            }
+        };
+        match ground.remove_left_overs(schema, around.givens.clock.now_ms()).await {
+            Ok(()) => Ok(ground),
+            Err(error) => {
+                if let Some(trial) = ground.trial {
+                    trial.end().await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn read_back(&self, schema: &str, table: &str, sent: &str) -> Result<()> {
+        match &self.trial {
+            Some(trial) => trial.ensure_row(table, sent).await,
+            None => read_back(&self.storage, &format!("{schema}/{table}"), sent).await,
+        }
+    }
+
+    async fn remove_left_overs(&self, schema: &str, now_ms: i64) -> Result<()> {
+        for folder in self.storage.folders(schema).await? {
+            let id = folder.strip_prefix(NAME).and_then(|id| Uuid::parse_str(id).ok());
+            let made = id.and_then(|id| id.get_timestamp()).map(|made| Duration::from_secs(made.to_unix().0));
+            let now = Duration::from_millis(u64::try_from(now_ms).unwrap_or(0));
+            if made.is_some_and(|made| now.saturating_sub(made) > LEFT) {
+                self.storage.remove_unfinished(&format!("{schema}/{folder}"), "").await?;
+                self.remove(schema, &folder).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// First the name in the catalog, then the files: a check that is killed in between is found by its folder.
+    async fn remove(&self, schema: &str, table: &str) -> Result<()> {
+        if let Some(trial) = &self.trial {
+            trial.drop_table(table).await?;
+        }
+        let folder = format!("{schema}/{table}");
+        self.storage.delete(&self.storage.list(&folder).await?).await?;
+        self.storage.remove_empty_folder(&folder);
+        self.storage.remove_empty_folder(schema);
+        Ok(())
+    }
+}
+
+/// Both problems as one.
+fn both(one: &Error, other: &Error) -> Error {
+    let kind = if one.kind() == other.kind() { one.kind() } else { Kind::Config };
+    let internal = format!("{}; {}", one.internal_message(), other.internal_message());
+    Error::new(kind, format!("{}\n{}", one.message(), other.message())).with_context(internal)
 }
 
 async fn one_row(config: &Config, catalog: &Catalog, around: &Surroundings, name: &str, row: &str) -> Result<()> {
@@ -89,27 +185,4 @@ async fn read_back(storage: &Storage, table: &str, sent: &str) -> Result<()> {
         (Some(Ok(row)), None) if row.get_string(2).is_ok_and(|data| data == sent) => Ok(()),
         _ => Err(wrong("the row in its file is another one")),
     }
-}
-
-async fn remove_left_overs(storage: &Storage, schema: &str, now_ms: i64) -> Result<()> {
-    for folder in storage.folders(schema).await? {
-        let id = folder.strip_prefix(NAME).and_then(|id| Uuid::parse_str(id).ok());
-        let made = id.and_then(|id| id.get_timestamp()).map(|made| Duration::from_secs(made.to_unix().0));
-        let now = Duration::from_millis(u64::try_from(now_ms).unwrap_or(0));
-        if made.is_some_and(|made| now.saturating_sub(made) > LEFT) {
-            let folder = format!("{schema}/{folder}");
-            storage.remove_unfinished(&folder, "").await?;
-            remove(storage, &folder).await?;
-        }
-    }
-    Ok(())
-}
-
-async fn remove(storage: &Storage, table: &str) -> Result<()> {
-    storage.delete(&storage.list(table).await?).await?;
-    storage.remove_empty_folder(table);
-    if let Some((schema, _)) = table.split_once('/') {
-        storage.remove_empty_folder(schema);
-    }
-    Ok(())
 }

@@ -8,18 +8,21 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use arrow_schema::SchemaRef;
 use futures::{StreamExt, stream};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use crate::clock::Givens;
-use crate::config::Config;
+use crate::config::{Config, Engine};
+use crate::databricks::connect;
 use crate::delta::actions::schema_string;
 use crate::delta::table::TableLog;
 use crate::encode::parquet::Encoder;
 use crate::error::{Error, Kind, Result};
-use crate::load::Loader;
 use crate::load::direct::Direct;
+use crate::load::sql::Sql;
+use crate::load::{Loader, Opened};
 use crate::pipeline::progress::Progress;
 use crate::pipeline::stop::Stop;
 use crate::pipeline::{self, Heartbeat, Limits, OpenStream, Outcome, Setup};
@@ -50,25 +53,27 @@ pub struct Surroundings {
     pub stop: Stop,
 }
 
-/// A sync that is ready to take records.
-pub struct Sync {
+/// What a sync stands on from its first moment to the end of its clean-up.
+struct Ground {
     storage: Storage,
     tables: TableLog,
+    loader: Box<dyn Loader>,
     lease: Lease,
     /// Keeps the lease young.
     renewal: Option<Heartbeat>,
-    setup: Setup,
+    /// The rows' columns, as Delta writes them.
+    schema: Arc<str>,
     purge: bool,
 }
 
-/// What is left to do when the records are through.
-pub struct CleanUp {
-    storage: Storage,
-    tables: TableLog,
-    lease: Lease,
-    renewal: Option<Heartbeat>,
-    purge: bool,
+/// A sync that is ready to take records.
+pub struct Sync {
+    ground: Ground,
+    setup: Setup,
 }
+
+/// What is left to do when the records are through.
+pub struct CleanUp(Ground);
 
 impl Sync {
     /// Gets everything ready for the streams of `catalog`. Reads nothing from the input and changes no table.
@@ -77,70 +82,39 @@ impl Sync {
         let tables = TableLog::new(&storage, &Handle::current());
         // Before anything is made: two streams for one table must leave no trace.
         targets(catalog, &config.schema, Uuid::nil())?;
+        let row = arrow::from_avro(&avro::raw_row()?)?;
+        let schema: Arc<str> = schema_string(&row)?.into();
+        let server = match &config.engine {
+            Engine::Direct => None,
+            Engine::Databricks(settings) => {
+                Some((connect(settings, &config.tuning.patience)?, settings.load_parallelism))
+            }
+        };
         let lease = Lease::begin(&storage, around.givens.new_id).await?;
         let renewal = lease.renewal().map(pipeline::meanwhile);
+        let loader: Box<dyn Loader> = match server {
+            None => Box::new(Direct::new(&storage, &tables, around.givens.clone(), lease.sync(), Arc::clone(&schema))),
+            Some((transport, parallelism)) => {
+                Box::new(Sql::new(transport, &storage, &tables, &config.catalog, lease.sync(), parallelism))
+            }
+        };
+        let purge = config.purge_staging_data;
+        let ground = Ground { storage, tables, loader, lease, renewal, schema, purge };
         let opened = tokio::select! {
-            opened = Self::open(config, catalog, around, &storage, &tables, lease.sync()) => opened,
+            opened = ground.open(config, catalog, around, &row) => opened,
             () = around.stop.requested() => Err(Error::transient("The sync was stopped before it began.")),
         };
         match opened {
-            Ok(setup) => Ok(Self { storage, tables, lease, renewal, setup, purge: config.purge_staging_data }),
+            Ok(setup) => Ok(Self { ground, setup }),
             Err(error) => {
-                if let Err(left) = lease.remove().await {
+                let Ground { loader, lease, .. } = ground;
+                let ended = loader.end(false).await;
+                if let Err(left) = ended.and(lease.remove().await) {
                     tracing::warn!("{}", left.internal_message());
                 }
                 Err(error)
             }
         }
-    }
-
-    async fn open(
-        config: &Config,
-        catalog: &Catalog,
-        around: &Surroundings,
-        storage: &Storage,
-        tables: &TableLog,
-        sync: Uuid,
-    ) -> Result<Setup> {
-        let row = arrow::from_avro(&avro::raw_row()?)?;
-        let schema: Arc<str> = schema_string(&row)?.into();
-        let targets = targets(catalog, &config.schema, sync)?;
-        let mut loader = Direct::new(storage, tables, around.givens.clone(), sync, Arc::clone(&schema));
-        let open = async {
-            loader.survey(&targets).await?;
-            open_streams(&loader, targets).await
-        };
-        // Beside each other: what is swept is in no table's log. Both to their end: half a sweep is for nobody to find.
-        let (swept, streams) = tokio::join!(sweep(storage, tables), open);
-        let (swept, streams) = (swept?, streams?);
-        if swept > 0 {
-            tracing::info!("Cleared away what {swept} earlier syncs left when they were killed.");
-        }
-        let progress = Arc::new(Progress::new(streams.iter().map(|stream| &stream.descriptor)));
-        Ok(Setup {
-            streams,
-            stage: Stage {
-                storage: storage.clone(),
-                encoder: Encoder::new(&row, config.tuning.compression)?,
-                givens: around.givens.clone(),
-                sync,
-                schema,
-                file_size: FILE_SIZE,
-                names: FileNames::new(&config.storage.file_name_pattern(), sync),
-                parts: AtomicU64::new(0),
-            },
-            limits: Limits {
-                memory: config.tuning.memory_limit / BUFFER_SHARE,
-                flush_size: config.tuning.flush_size,
-                flush_interval: config.tuning.flush_interval,
-                open_files: storage.open_files(),
-            },
-            max_line: config.tuning.max_line,
-            writer: Arc::clone(&around.writer),
-            clock: Arc::clone(&around.givens.clock),
-            stop: around.stop.clone(),
-            progress,
-        })
     }
 
     /// The sync's counters.
@@ -150,14 +124,57 @@ impl Sync {
 
     /// The sync's id: the name of its staging folder.
     pub fn id(&self) -> Uuid {
-        self.lease.sync()
+        self.ground.lease.sync()
     }
 
     /// Moves everything that `input` gives into the tables.
     pub async fn transfer(self, input: impl Read + Send + 'static) -> (Outcome, CleanUp) {
-        let Self { storage, tables, lease, renewal, setup, purge } = self;
+        let Self { ground, setup } = self;
         let outcome = pipeline::run(input, setup).await;
-        (outcome, CleanUp { storage, tables, lease, renewal, purge })
+        (outcome, CleanUp(ground))
+    }
+}
+
+impl Ground {
+    async fn open(&self, config: &Config, catalog: &Catalog, around: &Surroundings, row: &SchemaRef) -> Result<Setup> {
+        let sync = self.lease.sync();
+        let targets = targets(catalog, &config.schema, sync)?;
+        let open = async {
+            self.loader.survey(&targets).await?;
+            open_streams(&*self.loader, targets).await
+        };
+        // Beside each other: what is swept is in no table's log. Both to their end: half a sweep is for nobody to find.
+        let (swept, streams) = tokio::join!(sweep(&self.storage, &self.tables, &*self.loader), open);
+        let (swept, streams) = (swept?, streams?);
+        if swept > 0 {
+            tracing::info!("Cleared away what {swept} earlier syncs left when they were killed.");
+        }
+        let progress = Arc::new(Progress::new(streams.iter().map(|stream| &stream.descriptor)));
+        Ok(Setup {
+            streams,
+            stage: Stage {
+                storage: self.storage.clone(),
+                encoder: Encoder::new(row, config.tuning.compression)?,
+                givens: around.givens.clone(),
+                sync,
+                schema: Arc::clone(&self.schema),
+                file_size: FILE_SIZE,
+                names: FileNames::new(&config.storage.file_name_pattern(), sync),
+                parts: AtomicU64::new(0),
+            },
+            limits: Limits {
+                memory: config.tuning.memory_limit / BUFFER_SHARE,
+                flush_size: config.tuning.flush_size,
+                flush_interval: config.tuning.flush_interval,
+                open_files: self.storage.open_files(),
+            },
+            loads: self.loader.parallelism(),
+            max_line: config.tuning.max_line,
+            writer: Arc::clone(&around.writer),
+            clock: Arc::clone(&around.givens.clock),
+            stop: around.stop.clone(),
+            progress,
+        })
     }
 }
 
@@ -165,26 +182,32 @@ impl CleanUp {
     /// Removes the staging folder, or leaves it where the user asked for that. After a failure, files that reached a
     /// table's folder and no commit are removed first. A sync whose work goes on is left to the next one.
     pub async fn run(self, outcome: &Outcome) -> Result<()> {
+        let Ground { storage, tables, loader, lease, renewal, purge, .. } = self.0;
         if !outcome.idle {
+            let ended = loader.end(false).await;
             // Kept until the process ends: what still runs must not be taken for dead.
-            std::mem::forget((self.lease, self.renewal));
-            return Ok(());
+            std::mem::forget((lease, renewal));
+            return ended;
         }
-        if outcome.result.is_err() {
-            clear_tables(&self.storage, &self.tables, &self.lease).await?;
-        }
-        if self.purge { self.lease.remove().await } else { self.lease.keep().await }
+        let cleared = match outcome.result {
+            Ok(()) => Ok(()),
+            Err(_) => clear_tables(&storage, &tables, &lease).await.map(|_| ()),
+        };
+        // A staging table whose files are gone could not be told from one that is in use: the files stay with it.
+        loader.end(purge).await.and(cleared)?;
+        if purge { lease.remove().await } else { lease.keep().await }
     }
 }
 
 /// Opens every table; the problems of all of them that a user can mend are told together.
-async fn open_streams(loader: &Direct, targets: Vec<Target>) -> Result<Vec<OpenStream>> {
+async fn open_streams(loader: &dyn Loader, targets: Vec<Target>) -> Result<Vec<OpenStream>> {
     let open = |target: Target| async move {
         let target = Arc::new(target);
-        let table = loader.open(Arc::clone(&target)).await?;
-        Ok(OpenStream { descriptor: target.stream.clone(), table, staged: StagedStream::new(target) })
+        let Opened { table, trace } = loader.open(Arc::clone(&target)).await?;
+        Ok(OpenStream { descriptor: target.stream.clone(), table, staged: StagedStream::new(target, trace) })
     };
-    let opened: Vec<Result<OpenStream>> = stream::iter(targets).map(open).buffered(OPENING).collect().await;
+    let at_once = OPENING.min(loader.parallelism());
+    let opened: Vec<Result<OpenStream>> = stream::iter(targets).map(open).buffered(at_once).collect().await;
     let mut streams = Vec::with_capacity(opened.len());
     let mut problems: Vec<Error> = Vec::new();
     for outcome in opened {

@@ -168,21 +168,24 @@ impl Config {
     /// Refuses what can be configured but does not work in this version, naming the settings that ask for it.
     pub fn ensure_supported(&self) -> Result<()> {
         let mut report = Report::default();
-        if matches!(self.engine, Engine::Databricks(_)) {
-            report.problem(
-                "`databricks_server_hostname` asks for loading through Databricks, which does not work in this \
-                 version: remove it together with `databricks_http_path` and `databricks_personal_access_token`, and \
-                 the Delta tables are written without Databricks."
-                    .to_owned(),
-            );
+        if matches!((&self.engine, &self.storage), (Engine::Databricks(_), StorageSettings::Local { .. })) {
+            report.problem(format!(
+                "`data_source.data_source_type` is {}, a directory on this machine, and Databricks, which \
+                 `databricks_server_hostname` asks to load the tables, cannot read it: use {} with a bucket, or remove the \
+                 settings of Databricks, and the Delta tables are written without it.",
+                storage::LOCAL,
+                storage::S3
+            ));
         }
         if !matches!(self.storage, StorageSettings::Local { .. } | StorageSettings::S3(_)) {
+            let instead = match &self.engine {
+                Engine::Direct => format!("{} with a bucket or {} with a directory", storage::S3, storage::LOCAL),
+                Engine::Databricks(_) => format!("{} with a bucket", storage::S3),
+            };
             report.problem(format!(
-                "`data_source.data_source_type` is {}, a storage that does not work in this version: use {} with a \
-                 bucket or {} with a directory instead.",
+                "`data_source.data_source_type` is {}, a storage that does not work in this version: use {instead} \
+                 instead.",
                 self.storage.type_name(),
-                storage::S3,
-                storage::LOCAL
             ));
         }
         report.into_result("configuration", ())

@@ -303,9 +303,16 @@ fn what_does_not_work_yet_is_refused_by_name() {
     let config = read(older(json!({"data_source_type": "MANAGED_TABLES_STORAGE"})));
     let error = config.ensure_supported().expect_err("not supported");
     assert_eq!(error.kind(), Kind::Config);
-    for said in ["2 problems", "`databricks_server_hostname`", "MANAGED_TABLES_STORAGE", "or LOCAL_STORAGE"] {
+    for said in ["MANAGED_TABLES_STORAGE", "S3_STORAGE with a bucket instead"] {
         assert!(error.message().contains(said), "{said} is not in {error}");
     }
+    let folder = json!({"data_source_type": "LOCAL_STORAGE", "local_path": "/tmp/x"});
+    let error = read(older(folder)).ensure_supported().expect_err("not supported");
+    for said in ["a directory on this machine", "`databricks_server_hostname`", "S3_STORAGE with a bucket"] {
+        assert!(error.message().contains(said), "{said} is not in {error}");
+    }
+    let bucket = json!({"data_source_type": "S3_STORAGE", "s3_bucket_name": "lake"});
+    read(older(bucket)).ensure_supported().expect("supported");
     let azure = json!({
         "data_source_type": "AZURE_BLOB_STORAGE",
         "azure_blob_storage_account_name": "a",

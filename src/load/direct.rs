@@ -5,8 +5,8 @@
 //! a load, for whatever reason, reads that first. A commit that somebody else's commit came before is made again on the
 //! newer version. Exactly one committer per table: nothing here sees a commit service that Databricks may run beside it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -14,30 +14,29 @@ use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
-use super::{Loader, TableLoader};
+use super::raw_table::ensure_raw;
+use super::survey::Survey;
+use super::{Loader, Opened, TableLoader};
 use crate::clock::Givens;
 use crate::delta::actions::{Commit, DataFile, NewTable};
 use crate::delta::table::{CHECKPOINT_INTERVAL, Committed, Snapshot, TableLog};
 use crate::error::{Error, Result, ResultExt};
 use crate::protocol::catalog::{Disposition, Resend};
-use crate::schema::avro;
-use crate::stage::{Batch, application_id};
+use crate::stage::sweep::StagingTables;
+use crate::stage::{Batch, Trace, application_id};
 use crate::storage::layout::{DELTA_LOG, Target, commit_path};
 use crate::storage::{Put, Storage};
 
 /// Application transaction whose version is the generation of the table's rows.
-const GENERATION: &str = "destination-databricks/generation";
+pub(super) const GENERATION: &str = "destination-databricks/generation";
 /// How often a commit is made again because somebody else's came first.
 const ATTEMPTS: u32 = 20;
 /// Files copied at the same time for one load.
 const COPIES: usize = 8;
-/// Tables of one schema from which on the schema is looked at as a whole.
-const MANY_TABLES: usize = 8;
 /// Tables of which what was read is kept until their first load, some 10 kB each; others are read again.
 const KEPT: usize = 1000;
-/// What the columns of a raw table are, in any order.
-const RAW_COLUMNS: [(&str, &str); 3] =
-    [(avro::AB_ID, "string"), (avro::DATA, "string"), (avro::EMITTED_AT, "timestamp")];
+/// Tables loaded at the same time: many, because they share the flushes of the disk.
+const LOADS: usize = 256;
 
 /// Loads by committing Delta logs.
 #[derive(Clone)]
@@ -47,8 +46,7 @@ pub struct Direct {
     givens: Givens,
     sync: Uuid,
     schema: Arc<str>,
-    /// The folders of the schemas that were looked at as a whole.
-    surveyed: Arc<HashMap<String, HashSet<String>>>,
+    survey: OnceLock<Survey>,
     /// The right to keep what was read of a table until its first load.
     kept: Arc<Semaphore>,
 }
@@ -69,27 +67,12 @@ struct DirectTable {
 impl Direct {
     /// An engine for the sync `sync`; new tables get the columns of `schema`, as Delta writes them.
     pub fn new(storage: &Storage, tables: &TableLog, givens: Givens, sync: Uuid, schema: Arc<str>) -> Self {
-        let (surveyed, kept) = (Arc::default(), Arc::new(Semaphore::new(KEPT)));
-        Self { storage: storage.clone(), tables: tables.clone(), givens, sync, schema, surveyed, kept }
-    }
-
-    /// Looks once at each schema that many of `targets` are in: most tables of a first sync need no look of their own then.
-    pub async fn survey(&mut self, targets: &[Target]) -> Result<()> {
-        let mut counts: HashMap<&str, usize> = HashMap::new();
-        for (schema, _) in targets.iter().filter_map(|target| target.table.split_once('/')) {
-            *counts.entry(schema).or_default() += 1;
-        }
-        let mut surveyed = HashMap::new();
-        for (schema, _) in counts.into_iter().filter(|(_, count)| *count >= MANY_TABLES) {
-            surveyed.insert(schema.to_owned(), self.storage.folders(schema).await?.into_iter().collect());
-        }
-        self.surveyed = Arc::new(surveyed);
-        Ok(())
+        let (survey, kept) = (OnceLock::new(), Arc::new(Semaphore::new(KEPT)));
+        Self { storage: storage.clone(), tables: tables.clone(), givens, sync, schema, survey, kept }
     }
 
     async fn exists(&self, table: &str) -> Result<bool> {
-        let folders = table.split_once('/').and_then(|(schema, name)| Some((self.surveyed.get(schema)?, name)));
-        if folders.is_some_and(|(folders, name)| !folders.contains(name)) {
+        if self.survey.get().is_some_and(|survey| !survey.may_have(table)) {
             return Ok(false);
         }
         self.storage.has_any(&format!("{table}/{DELTA_LOG}")).await
@@ -115,35 +98,43 @@ impl Direct {
 
     fn ensure_loadable(&self, target: &Target, snapshot: &Snapshot) -> Result<()> {
         snapshot.ensure_writable(target.disposition != Disposition::Append)?;
-        let mut found = snapshot.columns();
-        found.sort();
-        if found.iter().map(|(name, kind)| (name.as_str(), kind.as_str())).eq(RAW_COLUMNS) {
-            return Ok(());
-        }
-        let found: Vec<_> = found.iter().map(|(name, kind)| format!("{name} {kind}")).collect();
-        Err(Error::config(format!(
-            "Table {} has other columns than the raw table of stream {}. It has: {}. Expected: {} string, {} timestamp, \
-             {} string. Move the table away or rename the stream.",
-            self.storage.shown(&target.table),
-            target.stream,
-            found.join(", "),
-            avro::AB_ID,
-            avro::EMITTED_AT,
-            avro::DATA
-        )))
+        ensure_raw(&self.storage.shown(&target.table), &target.stream, snapshot.columns())
     }
 }
 
 impl Loader for Direct {
-    fn open<'a>(&'a self, target: Arc<Target>) -> BoxFuture<'a, Result<Box<dyn TableLoader>>> {
+    fn survey<'a>(&'a self, targets: &'a [Target]) -> BoxFuture<'a, Result<()>> {
         async move {
-            let stream = target.stream.clone();
+            let survey = Survey::of(&self.storage, targets).await?;
+            self.survey.get_or_init(|| survey);
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn open<'a>(&'a self, target: Arc<Target>) -> BoxFuture<'a, Result<Opened>> {
+        async move {
+            let (stream, trace) = (target.stream.clone(), Trace::Files(target.table.clone()));
             match self.open_table(target).await {
-                Ok(table) => Ok(Box::new(table) as Box<dyn TableLoader>),
+                Ok(table) => Ok(Opened { table: Box::new(table), trace }),
                 Err(error) => Err(error.with_stream(stream)),
             }
         }
         .boxed()
+    }
+
+    fn parallelism(&self) -> usize {
+        LOADS
+    }
+
+    fn end<'a>(&'a self, _purge: bool) -> BoxFuture<'a, Result<()>> {
+        std::future::ready(Ok(())).boxed()
+    }
+}
+
+impl StagingTables for Direct {
+    fn drop_tables<'a>(&'a self, names: &'a [String]) -> BoxFuture<'a, Result<bool>> {
+        std::future::ready(Ok(names.is_empty())).boxed()
     }
 }
 

@@ -1,23 +1,45 @@
 //! Loading: how staged batches become part of the final tables.
 //!
 //! Two small interfaces stand between the pipeline and an engine. A [`Loader`] opens tables before the first record; a
-//! [`TableLoader`] is one open table. `direct` commits to the Delta logs itself.
+//! [`TableLoader`] is one open table. `direct` commits to the Delta logs itself, `sql` lets Databricks do it.
 
 pub mod direct;
+mod raw_table;
+pub mod sql;
+mod survey;
 
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
 use crate::error::Result;
-use crate::stage::Batch;
+use crate::stage::sweep::StagingTables;
+use crate::stage::{Batch, Trace};
 use crate::storage::layout::Target;
 
 /// An engine.
-pub trait Loader: Send + Sync {
+pub trait Loader: StagingTables {
+    /// Looks once at what `targets` share, before they are opened. Changes nothing.
+    fn survey<'a>(&'a self, targets: &'a [Target]) -> BoxFuture<'a, Result<()>>;
+
     /// Opens a stream's table, which need not exist. Changes nothing; a table that cannot be loaded is an error here,
     /// before the first record, and not later.
-    fn open<'a>(&'a self, target: Arc<Target>) -> BoxFuture<'a, Result<Box<dyn TableLoader>>>;
+    fn open<'a>(&'a self, target: Arc<Target>) -> BoxFuture<'a, Result<Opened>>;
+
+    /// How many tables may be loaded at the same time.
+    fn parallelism(&self) -> usize;
+
+    /// The sync has ended: what it still runs somewhere is cancelled. With `purge`, what the engine made beside the final
+    /// tables is removed first; what cannot be is an error, and left for the next sync to find.
+    fn end<'a>(&'a self, purge: bool) -> BoxFuture<'a, Result<()>>;
+}
+
+/// A table that was opened.
+pub struct Opened {
+    /// The table.
+    pub table: Box<dyn TableLoader>,
+    /// What may be left of its loads when the sync is killed.
+    pub trace: Trace,
 }
 
 /// One table.

@@ -25,9 +25,6 @@ use crate::stage::{Batch, Stage, StagedStream};
 
 /// Stage strands that run at the same time.
 const STAGING: usize = 256;
-/// Load strands that run at the same time: many, because they share the flushes of the disk.
-const LOADING: usize = 256;
-
 /// Bytes that a task holds beside its rows: with thousands of small streams, more than they do.
 const TASK: usize = 32 << 10;
 
@@ -97,9 +94,10 @@ enum LoadWork {
 }
 
 impl Lanes {
-    /// Lanes for `streams`, in their order.
+    /// Lanes for `streams`, in their order; `loads` of them load at the same time.
     pub fn new(
         streams: Vec<OpenStream>,
+        loads: usize,
         stage: Stage,
         ledger: Arc<Ledger>,
         progress: Arc<Progress>,
@@ -125,7 +123,7 @@ impl Lanes {
             runtime: Handle::current(),
             encoding: Arc::new(Semaphore::new(cores)),
             staging: Semaphore::new(STAGING),
-            loading: Semaphore::new(LOADING),
+            loading: Semaphore::new(loads),
             runners: AtomicUsize::new(0),
             idle: Notify::new(),
             failed: AtomicBool::new(false),

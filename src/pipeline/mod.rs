@@ -53,6 +53,8 @@ pub struct Setup {
     pub stage: Stage,
     /// What bounds the flow.
     pub limits: Limits,
+    /// Tables that are loaded at the same time.
+    pub loads: usize,
     /// The longest line, in bytes.
     pub max_line: usize,
     /// Where STATEs go.
@@ -79,11 +81,11 @@ pub struct Outcome {
 
 /// Moves everything that `input` gives into the tables.
 pub async fn run(input: impl Read + Send + 'static, setup: Setup) -> Outcome {
-    let Setup { streams, stage, limits, max_line, writer, clock, stop, progress } = setup;
+    let Setup { streams, stage, limits, loads, max_line, writer, clock, stop, progress } = setup;
     let descriptors: Vec<StreamDescriptor> = streams.iter().map(|stream| stream.descriptor.clone()).collect();
     let ledger = Arc::new(Ledger::new(streams.len(), limits.memory / 4, Arc::clone(&writer)));
     let budget = Arc::new(Budget::default());
-    let lanes = Lanes::new(streams, stage, Arc::clone(&ledger), Arc::clone(&progress), Arc::clone(&budget));
+    let lanes = Lanes::new(streams, loads, stage, Arc::clone(&ledger), Arc::clone(&progress), Arc::clone(&budget));
 
     let (blocks_in, blocks_out) = mpsc::sync_channel(BLOCKS_AHEAD);
     let (used_in, used_out) = mpsc::channel::<Vec<u8>>();

@@ -20,8 +20,10 @@ use crate::storage::file_names::FileNames;
 use crate::storage::layout::{Target, commit_path};
 use crate::storage::{Storage, Upload};
 
-/// Table property of a staging table that names the final table its files are for.
+/// Property in a staging log: the final table whose folder its files may have been copied to.
 const FINAL_TABLE: &str = "airbyte.finalTable";
+/// Property in a staging log: the full name of the table that may have been made over it in a catalog.
+const STAGING_TABLE: &str = "airbyte.stagingTable";
 
 /// The application id under which a sync's batches are counted in every log it writes.
 pub fn application_id(sync: Uuid) -> String {
@@ -69,9 +71,19 @@ impl Batch {
     }
 }
 
+/// What a stream that is killed may leave outside its staging folder; the staging log says it to whoever sweeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trace {
+    /// Staged files in the folder of this table.
+    Files(String),
+    /// A table of this full name in a catalog.
+    StagingTable(String),
+}
+
 /// One stream's staging.
 pub struct StagedStream {
     target: Arc<Target>,
+    trace: Trace,
     open: Option<OpenFile>,
     files: Vec<DataFile>,
     batches: i64,
@@ -86,8 +98,8 @@ struct OpenFile {
 
 impl StagedStream {
     /// A stream that has staged nothing.
-    pub fn new(target: Arc<Target>) -> Self {
-        Self { target, open: None, files: Vec::new(), batches: 0 }
+    pub fn new(target: Arc<Target>, trace: Trace) -> Self {
+        Self { target, trace, open: None, files: Vec::new(), batches: 0 }
     }
 
     /// Appends a row group to the open file, beginning one if there is none.
@@ -128,11 +140,15 @@ impl StagedStream {
         let files = std::mem::take(&mut self.files);
         let version = u64::try_from(self.batches).unwrap_or(0);
         self.batches += 1;
+        let property = match &self.trace {
+            Trace::Files(table) => (FINAL_TABLE.to_owned(), table.clone()),
+            Trace::StagingTable(table) => (STAGING_TABLE.to_owned(), table.clone()),
+        };
         let create = (version == 0).then(|| NewTable {
             id: (stage.givens.new_id)(),
             schema: &stage.schema,
             description: format!("Staged for stream {}", self.target.stream),
-            configuration: BTreeMap::from([(FINAL_TABLE.to_owned(), self.target.table.clone())]),
+            configuration: BTreeMap::from([property]),
         });
         let commit = Commit { create, transactions: vec![(application_id(stage.sync), self.batches)], add: &files };
         let commit = commit.to_bytes(stage.givens.clock.now_ms());

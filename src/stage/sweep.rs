@@ -1,26 +1,54 @@
 //! Clears away what dead syncs left: their staging folders, and files that reached a table's folder but no commit.
 //!
 //! A dead sync's own staging log says which files it had for which table, batch by batch; the table's log says up to
-//! which batch that sync was loaded, and which files it has. What is in neither belongs to nobody. A log that cannot be read is a reason
-//! to leave everything where it is and say so: the next sync tries again.
+//! which batch that sync was loaded, and which files it has. What is in neither belongs to nobody. Of a sync that was
+//! loaded by SQL, the staging log names the staging table in the catalog, which is dropped before its files go. A log that
+//! cannot be read is a reason to leave everything where it is and say so: the next sync tries again.
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::{FINAL_TABLE, application_id};
+use futures::future::BoxFuture;
+
+use super::{FINAL_TABLE, STAGING_TABLE, application_id};
 use crate::delta::actions::CommitSummary;
 use crate::delta::table::TableLog;
 use crate::error::{Error, Result, ResultExt};
 use crate::storage::layout::DELTA_LOG;
 use crate::storage::{Lease, Storage};
 
+/// Tables that were made in a catalog over staging folders.
+pub trait StagingTables: Send + Sync {
+    /// Drops the tables of these full names, where they are there; `false` if this is no one who could.
+    fn drop_tables<'a>(&'a self, names: &'a [String]) -> BoxFuture<'a, Result<bool>>;
+}
+
+/// What a dead sync has left outside its staging folder.
+#[derive(Default)]
+pub struct Left {
+    /// Folders that it wrote to.
+    folders: Vec<String>,
+    /// Full names of tables that it may have made in a catalog.
+    staging_tables: Vec<String>,
+}
+
 /// Sweeps every dead sync's left-overs; how many syncs that were. The caller holds a lease of its own.
-pub async fn sweep(storage: &Storage, tables: &TableLog) -> Result<usize> {
+pub async fn sweep(storage: &Storage, tables: &TableLog, catalog: &dyn StagingTables) -> Result<usize> {
     let mut swept = 0;
     let (dead, alive) = Lease::take_dead(storage).await?;
     for lease in dead {
         let sync = lease.sync();
         let cleared = match clear_tables(storage, tables, &lease).await {
-            Ok(folders) => clear_temporaries(storage, &folders, alive == 1),
+            Ok(left) => match catalog.drop_tables(&left.staging_tables).await {
+                Ok(true) => clear_temporaries(storage, &left.folders, alive == 1),
+                Ok(false) => {
+                    tracing::warn!(
+                        "Sync {sync} was killed while Databricks loaded it. What it left is cleared away by the next sync \
+                         that loads through Databricks."
+                    );
+                    Ok(false)
+                }
+                Err(error) => Err(error),
+            },
             Err(error) => Err(error),
         };
         let removed = match cleared {
@@ -51,8 +79,8 @@ fn clear_temporaries(storage: &Storage, folders: &[String], alone: bool) -> Resu
     Ok(true)
 }
 
-/// Removes from the tables' folders what this sync moved there and never committed; all folders that it wrote to.
-pub async fn clear_tables(storage: &Storage, tables: &TableLog, lease: &Lease) -> Result<Vec<String>> {
+/// Removes from the tables' folders what this sync moved there and never committed; what else it left.
+pub async fn clear_tables(storage: &Storage, tables: &TableLog, lease: &Lease) -> Result<Left> {
     let app_id = application_id(lease.sync());
     let mut staged: BTreeMap<String, Vec<CommitSummary>> = BTreeMap::new();
     for path in storage.list(&lease.sync().to_string()).await? {
@@ -62,19 +90,20 @@ pub async fn clear_tables(storage: &Storage, tables: &TableLog, lease: &Lease) -
         let commit = CommitSummary::read(&storage.get(&path).await?);
         staged.entry(folder.to_owned()).or_default().push(commit);
     }
-    let mut folders = Vec::new();
+    let mut left = Left::default();
     for (folder, commits) in staged {
-        let table = commits.iter().find_map(|commit| commit.configuration.as_ref()?.get(FINAL_TABLE));
-        if let Some(table) = table {
+        let property = |key| commits.iter().find_map(|commit| commit.configuration.as_ref()?.get(key));
+        left.staging_tables.extend(property(STAGING_TABLE).cloned());
+        if let Some(table) = property(FINAL_TABLE) {
             clear_table(storage, tables, table, &app_id, &commits).await.context(|| folder)?;
             // Every name of a file has its sync's id in it: the uploads of other people in the table's folder have not.
             if commits.iter().any(|commit| storage.copies_in_parts(commit.largest)) {
                 storage.remove_unfinished(table, &lease.sync().simple().to_string()).await?;
             }
-            folders.extend([table.clone(), format!("{table}/{DELTA_LOG}")]);
+            left.folders.extend([table.clone(), format!("{table}/{DELTA_LOG}")]);
         }
     }
-    Ok(folders)
+    Ok(left)
 }
 
 async fn clear_table(
@@ -103,3 +132,7 @@ async fn clear_table(
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "sweep_tests.rs"]
+mod tests;

@@ -140,6 +140,15 @@ impl Storage {
         }
     }
 
+    /// Whether what somebody commits for this sync now is safe: nobody may have taken the sync for dead meanwhile.
+    pub fn ensure_committable(&self) -> Result<()> {
+        match &self.home {
+            // A locked file cannot be lost.
+            Home::Folder(_) => Ok(()),
+            Home::Bucket(bucket) => bucket.lifeline.ensure_held(),
+        }
+    }
+
     /// The whole of a small object.
     pub async fn get(&self, relative: &str) -> Result<Bytes> {
         match &self.home {

@@ -1,0 +1,100 @@
+//! What a server answers, read: names, a table's description, numbers of rows. Pure.
+//!
+//! Databricks and open-source Spark name columns differently and add lines of their own: what is not known is passed
+//! over, what is needed and missing is an error.
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::databricks::Rows;
+use crate::error::{Error, Result};
+
+/// The line after which a description says what a table is.
+const DETAILS: &str = "# Detailed Table Information";
+/// Lines after which a description lists the columns that a table is partitioned by.
+const PARTITIONS: [&str; 2] = ["# Partition Information", "# Partitioning"];
+
+/// What DESCRIBE TABLE EXTENDED says of a table.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Description {
+    /// Names and types of the columns.
+    pub columns: Vec<(String, String)>,
+    /// Whether it has partitions.
+    pub partitioned: bool,
+    /// `EXTERNAL`, `MANAGED`, `VIEW` and others.
+    pub kind: Option<String>,
+    /// The format of its files.
+    pub provider: Option<String>,
+    /// The folder of its files, as a URL.
+    pub location: Option<String>,
+}
+
+impl Description {
+    /// Reads the answer of DESCRIBE TABLE EXTENDED.
+    pub fn read(answer: &Rows) -> Self {
+        let mut description = Self::default();
+        let (mut in_columns, mut in_partitions, mut in_details) = (true, false, false);
+        for row in &answer.rows {
+            let (name, value) = (text(row, 0).trim(), text(row, 1).trim());
+            if name.is_empty() || name.starts_with('#') {
+                in_columns = false;
+                in_partitions = PARTITIONS.contains(&name) || (in_partitions && name.starts_with("# col_name"));
+                in_details |= name == DETAILS;
+            } else if in_columns {
+                description.columns.push((name.to_lowercase(), value.to_lowercase()));
+            } else if in_details {
+                let field = match name.to_lowercase().as_str() {
+                    "type" => &mut description.kind,
+                    "provider" => &mut description.provider,
+                    "location" => &mut description.location,
+                    _ => continue,
+                };
+                field.get_or_insert_with(|| value.to_owned());
+            } else if in_partitions && !name.starts_with("Not partitioned") {
+                description.partitioned = true;
+            }
+        }
+        description
+    }
+}
+
+/// The names in the column called `column`, or else in the one at `otherwise`; temporary views left out.
+pub fn names(answer: &Rows, column: &str, otherwise: usize) -> HashSet<String> {
+    let at = position(answer, column).unwrap_or(otherwise);
+    let temporary = position(answer, "isTemporary");
+    let lasting =
+        answer.rows.iter().filter(|row| temporary.is_none_or(|at| !text(row, at).eq_ignore_ascii_case("true")));
+    // Spark quotes names that are numbers.
+    lasting.map(|row| text(row, at).trim_matches('`').to_lowercase()).collect()
+}
+
+/// Keys and values of SHOW TBLPROPERTIES.
+pub fn properties(answer: &Rows) -> BTreeMap<String, String> {
+    answer.rows.iter().map(|row| (text(row, 0).to_owned(), text(row, 1).to_owned())).collect()
+}
+
+/// How many rows a MERGE says that it has inserted, if it says so.
+pub fn inserted(answer: &Rows) -> Option<u64> {
+    let at = position(answer, "num_inserted_rows")?;
+    text(answer.rows.first()?, at).parse().ok()
+}
+
+/// The one number that a statement answers.
+///
+/// # Errors
+/// A system error where it is none.
+pub fn number(answer: &Rows) -> Result<u64> {
+    let number = answer.rows.first().and_then(|row| text(row, 0).parse().ok());
+    number.ok_or_else(|| Error::system("A statement that counts rows was answered without a number."))
+}
+
+fn position(answer: &Rows, column: &str) -> Option<usize> {
+    answer.columns.iter().position(|name| name.eq_ignore_ascii_case(column))
+}
+
+fn text(row: &[Option<String>], at: usize) -> &str {
+    row.get(at).and_then(Option::as_deref).unwrap_or_default()
+}
+
+#[cfg(test)]
+#[path = "answers_tests.rs"]
+mod tests;

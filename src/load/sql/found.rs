@@ -1,0 +1,136 @@
+//! What is there where a stream's table shall be, and whether it can be loaded.
+//!
+//! Asked once a stream, before the first record, and nothing is changed: a table in the catalog is described by the
+//! server; a Delta table in the bucket that has no name in the catalog yet is read from its log. Whatever cannot be
+//! loaded is a config error that says what was found and what to do.
+
+use url::Url;
+
+use super::answers::{Description, properties};
+use super::statements::{GENERATION, TableName, describe, show_properties};
+use super::{Shared, Sql};
+use crate::error::{Error, Result, ResultExt};
+use crate::load::direct;
+use crate::load::raw_table::ensure_raw;
+use crate::protocol::catalog::Disposition;
+use crate::storage::layout::{DELTA_LOG, Target};
+
+/// What a stream finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// Where the table is.
+    pub place: Place,
+    /// The generation of its rows, where it is written down and the stream has one.
+    pub generation: Option<i64>,
+}
+
+/// Where a stream's table is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Nowhere.
+    Nowhere,
+    /// In the bucket, without a name in the catalog: made by `direct`, or dropped, which leaves the files.
+    Bucket,
+    /// In the catalog and in the bucket.
+    Catalog,
+}
+
+/// Looks for the table `name` of `target`.
+pub async fn look(engine: &Sql, target: &Target, name: &TableName) -> Result<Found> {
+    let seen = engine.seen();
+    let in_catalog = target.table.split_once('/').and_then(|(schema, table)| Some((seen.schemas.get(schema)?, table)));
+    if in_catalog.is_some_and(|(tables, table)| tables.contains(table)) {
+        return in_the_catalog(&engine.shared, target, name).await;
+    }
+    let storage = &engine.shared.storage;
+    if !seen.survey.may_have(&target.table) || !storage.has_any(&target.table).await? {
+        return Ok(Found { place: Place::Nowhere, generation: None });
+    }
+    if storage.has_any(&format!("{}/{DELTA_LOG}", target.table)).await? {
+        return in_the_bucket(&engine.shared, target).await;
+    }
+    Err(Error::config(format!(
+        "The folder {} of table {name} has files in it that are no Delta table. Move them away or rename the stream.",
+        storage.shown(&target.table)
+    )))
+}
+
+async fn in_the_catalog(shared: &Shared, target: &Target, name: &TableName) -> Result<Found> {
+    let answer = shared.execute(&describe(name)).await.context(|| "describing the table".to_owned())?;
+    ensure_loadable(&Description::read(&answer), target, name, &shared.storage.shown(&target.table))?;
+    let truncates = target.disposition != Disposition::Append;
+    if !truncates && target.generation_id.is_none() {
+        return Ok(Found { place: Place::Catalog, generation: None });
+    }
+    let answer = shared.execute(&show_properties(name)).await.context(|| "reading its properties".to_owned())?;
+    let properties = properties(&answer);
+    if truncates && properties.get("delta.appendOnly").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+        return Err(Error::config(format!(
+            "Table {name} has the property delta.appendOnly, so its rows cannot be replaced. Choose the sync mode append, \
+             or remove the property: ALTER TABLE {name} UNSET TBLPROPERTIES ('delta.appendOnly')."
+        )));
+    }
+    let generation = properties.get(GENERATION).and_then(|value| value.parse().ok());
+    Ok(Found { place: Place::Catalog, generation: generation.filter(|_| target.generation_id.is_some()) })
+}
+
+async fn in_the_bucket(shared: &Shared, target: &Target) -> Result<Found> {
+    let shown = shared.storage.shown(&target.table);
+    let found = shared.tables.run(|logs| {
+        let snapshot = logs.read(&target.table)?;
+        snapshot.ensure_writable(target.disposition != Disposition::Append)?;
+        ensure_raw(&shown, &target.stream, snapshot.columns())?;
+        target.generation_id.map_or(Ok(None), |_| snapshot.transaction(direct::GENERATION))
+    });
+    Ok(Found { place: Place::Bucket, generation: found.await? })
+}
+
+/// Refuses what the engine cannot load.
+fn ensure_loadable(found: &Description, target: &Target, name: &TableName, expected: &str) -> Result<()> {
+    let kind = found.kind.as_deref().unwrap_or_default();
+    let advice = "Drop or rename it, or rename the stream.";
+    if kind.to_uppercase().contains("VIEW") {
+        return Err(Error::config(format!(
+            "{name} is a view, and the table of stream {} would have the same name. {advice}",
+            target.stream
+        )));
+    }
+    let provider = found.provider.as_deref().unwrap_or_default();
+    if !provider.eq_ignore_ascii_case("delta") {
+        let provider = if provider.is_empty() { "no known format" } else { provider };
+        return Err(Error::config(format!(
+            "Table {name} of stream {} is in the format {provider}, and only delta can be loaded. {advice}",
+            target.stream
+        )));
+    }
+    let location = found.location.as_deref().unwrap_or_default();
+    if !is_same_place(location, expected) {
+        let location = if location.is_empty() { "a place that the server does not tell" } else { location };
+        let managed = if kind.eq_ignore_ascii_case("MANAGED") { "a managed table" } else { "a table" };
+        return Err(Error::config(format!(
+            "{name} is {managed} in {location}, but stream {} is loaded into {expected}. {advice} If the table is the \
+             right one, correct `data_source.s3_bucket_name` and `data_source.s3_bucket_path`.",
+            target.stream
+        )));
+    }
+    if found.partitioned {
+        return Err(Error::config(format!(
+            "Table {name} is partitioned. Tables are loaded without partitions: move it away or rename the stream."
+        )));
+    }
+    ensure_raw(&name.to_string(), &target.stream, found.columns.clone())
+}
+
+/// Whether two URLs of folders are the same, however scheme and characters are written.
+fn is_same_place(one: &str, other: &str) -> bool {
+    let normal = |location: &str| {
+        let (scheme, rest) = location.split_once("://").unwrap_or(("file", location));
+        let scheme = if matches!(scheme, "s3a" | "s3n") { "s3" } else { scheme };
+        Some(Url::parse(&format!("{scheme}://{}", rest.trim_end_matches('/'))).ok()?.to_string())
+    };
+    normal(one).is_some_and(|one| normal(other) == Some(one))
+}
+
+#[cfg(test)]
+#[path = "found_tests.rs"]
+mod tests;

@@ -1,0 +1,85 @@
+//! Tables that are there, and whether they are taken.
+
+use super::*;
+use crate::error::{Kind, StreamDescriptor};
+use crate::load::sql::statements::SchemaName;
+
+const PLACE: &str = "s3://lake/raw/shop/orders";
+
+fn older_connector() -> Description {
+    let column = |name: &str, kind: &str| (name.to_owned(), kind.to_owned());
+    Description {
+        columns: vec![
+            column("_airbyte_data", "string"),
+            column("_airbyte_ab_id", "string"),
+            column("_airbyte_emitted_at", "timestamp"),
+        ],
+        partitioned: false,
+        kind: Some("EXTERNAL".into()),
+        provider: Some("delta".into()),
+        location: Some(PLACE.into()),
+    }
+}
+
+fn said_of(found: &Description) -> Option<String> {
+    let target = Target {
+        stream: StreamDescriptor { name: "Orders".into(), namespace: None },
+        disposition: Disposition::Append,
+        generation_id: None,
+        table: "shop/orders".into(),
+        staging: "x/orders".into(),
+    };
+    let name = SchemaName::new("main", "shop").table("orders");
+    let error = ensure_loadable(found, &target, &name, PLACE).err()?;
+    assert_eq!(error.kind(), Kind::Config);
+    assert!(error.message().contains("Orders") || error.message().contains("orders"), "{error}");
+    Some(error.message().to_owned())
+}
+
+#[test]
+fn a_table_of_the_older_connector_is_taken_whatever_the_order_of_its_columns() {
+    assert_eq!(said_of(&older_connector()), None);
+    for same in ["s3a://lake/raw/shop/orders/", "s3n://lake/raw/shop/orders"] {
+        assert_eq!(said_of(&Description { location: Some(same.into()), ..older_connector() }), None, "{same}");
+    }
+    assert!(is_same_place("s3://b/my%20lake/t", "s3://b/my lake/t"));
+    assert!(is_same_place("file:///tmp/t", "/tmp/t"));
+}
+
+#[test]
+fn what_cannot_be_loaded_is_refused_with_what_was_found_and_what_to_do() {
+    let columns = |edit: fn(&mut Vec<(String, String)>)| {
+        let mut found = older_connector();
+        edit(&mut found.columns);
+        found
+    };
+    let cases = [
+        (columns(|columns| columns.push(("id".into(), "bigint".into()))), "other columns", "id bigint"),
+        (columns(|columns| columns[2].1 = "timestamp_ntz".into()), "other columns", "timestamp_ntz"),
+        (columns(|columns| drop(columns.pop())), "other columns", "Expected"),
+        (Description { kind: Some("VIEW".into()), provider: None, ..older_connector() }, "is a view", "Drop or rename"),
+        (
+            Description { kind: Some("MATERIALIZED_VIEW".into()), ..older_connector() },
+            "is a view",
+            "`main`.`shop`.`orders`",
+        ),
+        (Description { provider: Some("parquet".into()), ..older_connector() }, "format parquet", "only delta"),
+        (Description { provider: None, ..older_connector() }, "no known format", "only delta"),
+        (
+            Description { location: Some("s3://other/shop/orders".into()), ..older_connector() },
+            "in s3://other/shop/orders",
+            PLACE,
+        ),
+        (
+            Description { kind: Some("MANAGED".into()), location: Some("dbfs:/x".into()), ..older_connector() },
+            "a managed table in dbfs:/x",
+            "s3_bucket_path",
+        ),
+        (Description { location: None, ..older_connector() }, "does not tell", PLACE),
+        (Description { partitioned: true, ..older_connector() }, "is partitioned", "rename the stream"),
+    ];
+    for (found, said, advice) in cases {
+        let message = said_of(&found).unwrap_or_else(|| panic!("{found:?} is taken"));
+        assert!(message.contains(said) && message.contains(advice), "{said}, {advice}: {message}");
+    }
+}

@@ -1,0 +1,1 @@
+DELETE FROM `hive_metastore`.`shop`.`orders`

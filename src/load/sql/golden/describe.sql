@@ -1,0 +1,1 @@
+DESCRIBE TABLE EXTENDED `hive_metastore`.`shop`.`orders`

@@ -1,0 +1,1 @@
+DROP TABLE IF EXISTS `hive_metastore`.`shop`.`_airbyte_tmp_deadbeefcafe_orders`

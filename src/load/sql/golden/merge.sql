@@ -1,0 +1,12 @@
+MERGE INTO `hive_metastore`.`shop`.`orders` AS target
+USING (
+  SELECT `_airbyte_ab_id`, `_airbyte_emitted_at`, `_airbyte_data`
+  FROM `hive_metastore`.`shop`.`_airbyte_tmp_deadbeefcafe_orders`
+  WHERE `_airbyte_ab_id` BETWEEN '01a1fac5-7000-7000-8000-000000000000' AND '01a1fac5-7000-7000-8000-000000000002'
+) AS staged
+ON target.`_airbyte_ab_id` = staged.`_airbyte_ab_id`
+  AND target.`_airbyte_ab_id` BETWEEN '01a1fac5-7000-7000-8000-000000000000' AND '01a1fac5-7000-7000-8000-000000000002'
+  AND target.`_airbyte_emitted_at` BETWEEN TIMESTAMP '2026-11-20T21:04:00.524000Z' AND TIMESTAMP '2026-11-20T21:04:00.524123Z'
+WHEN NOT MATCHED THEN
+  INSERT (`_airbyte_ab_id`, `_airbyte_emitted_at`, `_airbyte_data`)
+  VALUES (staged.`_airbyte_ab_id`, staged.`_airbyte_emitted_at`, staged.`_airbyte_data`)

@@ -1,0 +1,1 @@
+SHOW TBLPROPERTIES `hive_metastore`.`shop`.`orders`

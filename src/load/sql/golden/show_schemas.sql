@@ -1,0 +1,1 @@
+SHOW SCHEMAS IN `hive_metastore` LIKE 'hr|shop'

@@ -1,0 +1,1 @@
+SHOW TABLES IN `hive_metastore`.`shop` LIKE 'customers|orders'

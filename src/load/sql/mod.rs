@@ -1,0 +1,188 @@
+//! The `sql` engine: Databricks, or plain Spark, reads the staged Delta tables and commits to the final ones.
+//!
+//! `statements` writes every text, `answers` reads what comes back, `found` decides whether a table that is there can be
+//! loaded, `table` loads one. Few statements: one look at the schemas and one at each schema's tables for the whole
+//! sync; for a stream one that makes its staging table, one that makes its table if it is not there, one MERGE for all
+//! batches that have piled up, and one that drops the staging table. Every one can be repeated, and what a load has
+//! done is counted, not believed.
+
+mod answers;
+mod found;
+mod load;
+mod statements;
+mod table;
+pub mod trial;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use self::statements::SchemaName;
+use self::table::SqlTable;
+use super::survey::Survey;
+use super::{Loader, Opened};
+use crate::databricks::{Rows, SqlTransport};
+use crate::delta::table::TableLog;
+use crate::error::{Result, ResultExt};
+use crate::stage::Trace;
+use crate::stage::sweep::StagingTables;
+use crate::storage::Storage;
+use crate::storage::layout::Target;
+
+/// Loads by sending SQL.
+#[derive(Clone)]
+pub struct Sql {
+    shared: Arc<Shared>,
+    seen: OnceLock<Arc<Seen>>,
+}
+
+/// What streams share.
+#[derive(Default)]
+struct Seen {
+    survey: Survey,
+    /// The tables and views of each schema that is there, as far as streams are called like them.
+    schemas: HashMap<String, HashSet<String>>,
+}
+
+struct Shared {
+    transport: Arc<dyn SqlTransport>,
+    storage: Storage,
+    tables: TableLog,
+    catalog: String,
+    sync: Uuid,
+    parallelism: usize,
+    /// Schemas that this sync has to make, each made once.
+    made: Mutex<HashMap<String, Arc<OnceCell<()>>>>,
+    /// Staging tables that this sync may have made.
+    staging: Mutex<BTreeSet<String>>,
+}
+
+impl Sql {
+    /// An engine for the sync `sync`, with tables in `catalog`; loads `parallelism` tables at the same time.
+    pub fn new(
+        transport: Arc<dyn SqlTransport>,
+        storage: &Storage,
+        tables: &TableLog,
+        catalog: &str,
+        sync: Uuid,
+        parallelism: usize,
+    ) -> Self {
+        let shared = Shared {
+            transport,
+            storage: storage.clone(),
+            tables: tables.clone(),
+            catalog: catalog.to_owned(),
+            sync,
+            parallelism: parallelism.max(1),
+            made: Mutex::default(),
+            staging: Mutex::default(),
+        };
+        Self { shared: Arc::new(shared), seen: OnceLock::new() }
+    }
+
+    fn seen(&self) -> Arc<Seen> {
+        self.seen.get().map(Arc::clone).unwrap_or_default()
+    }
+}
+
+impl Shared {
+    /// One statement that says which schemas are there, and one for each of them that says which tables.
+    async fn look_at_schemas(&self, targets: &[Target]) -> Result<HashMap<String, HashSet<String>>> {
+        let mut wanted: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (schema, table) in targets.iter().filter_map(|target| target.table.split_once('/')) {
+            wanted.entry(schema).or_default().push(table);
+        }
+        let names: Vec<&str> = wanted.keys().copied().collect();
+        let shown = self.execute(&statements::show_schemas(&self.catalog, &names)).await;
+        let there = answers::names(&shown.context(|| "looking for the schemas".to_owned())?, "namespace", 0);
+        let look = |(schema, tables): (&str, Vec<&str>)| {
+            let statement = statements::show_tables(&SchemaName::new(&self.catalog, schema), &tables);
+            let schema = schema.to_owned();
+            async move {
+                let shown = self.execute(&statement).await;
+                let shown = shown.context(|| format!("looking for the tables of schema {schema}"))?;
+                Ok((schema, answers::names(&shown, "tableName", 1)))
+            }
+        };
+        let looks: Vec<_> = wanted.into_iter().filter(|(schema, _)| there.contains(*schema)).map(look).collect();
+        stream::iter(looks).buffer_unordered(self.parallelism).try_collect().await
+    }
+
+    async fn execute(&self, statement: &str) -> Result<Rows> {
+        tracing::debug!("{statement}");
+        self.transport.execute(statement).await
+    }
+
+    /// Makes `schema`, once in a sync.
+    async fn ensure_schema(&self, schema: &SchemaName) -> Result<()> {
+        let cell = {
+            let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(made.entry(schema.to_string()).or_default())
+        };
+        let make = || async { self.execute(&statements::create_schema(schema)).await.map(|_| ()) };
+        cell.get_or_try_init(make).await.map(|_| ())
+    }
+
+    async fn drop_all(&self, tables: &[String]) -> Result<()> {
+        let drop = |table: &String| {
+            let statement = statements::drop_table(table);
+            async move { self.execute(&statement).await.context(|| "dropping a staging table".to_owned()).map(|_| ()) }
+        };
+        let drops: Vec<_> = tables.iter().map(drop).collect();
+        stream::iter(drops).buffer_unordered(self.parallelism).try_collect().await
+    }
+}
+
+impl Loader for Sql {
+    fn survey<'a>(&'a self, targets: &'a [Target]) -> BoxFuture<'a, Result<()>> {
+        async move {
+            let schemas = self.shared.look_at_schemas(targets).await?;
+            let seen = Seen { survey: Survey::of(&self.shared.storage, targets).await?, schemas };
+            self.seen.get_or_init(|| Arc::new(seen));
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn open<'a>(&'a self, target: Arc<Target>) -> BoxFuture<'a, Result<Opened>> {
+        async move {
+            let stream = target.stream.clone();
+            let opened: Result<SqlTable> = SqlTable::open(self, target).await;
+            let table = opened.map_err(|error| error.with_stream(stream))?;
+            let trace = Trace::StagingTable(table.staging_table());
+            Ok(Opened { table: Box::new(table), trace })
+        }
+        .boxed()
+    }
+
+    fn parallelism(&self) -> usize {
+        self.shared.parallelism
+    }
+
+    fn end<'a>(&'a self, purge: bool) -> BoxFuture<'a, Result<()>> {
+        async move {
+            let made = std::mem::take(&mut *self.shared.staging.lock().unwrap_or_else(PoisonError::into_inner));
+            let dropped = if purge { self.shared.drop_all(&Vec::from_iter(made)).await } else { Ok(()) };
+            self.shared.transport.close().await;
+            dropped
+        }
+        .boxed()
+    }
+}
+
+impl StagingTables for Sql {
+    fn drop_tables<'a>(&'a self, names: &'a [String]) -> BoxFuture<'a, Result<bool>> {
+        self.shared.drop_all(names).map(|dropped| dropped.map(|()| true)).boxed()
+    }
+}
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod table_tests;
+#[cfg(test)]
+#[path = "warehouse_tests.rs"]
+mod warehouse_tests;

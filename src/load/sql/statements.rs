@@ -1,0 +1,278 @@
+//! The text of every statement that is sent: pure functions, one statement each, with golden files in `golden`.
+//!
+//! Names are always of three parts and quoted, literals escaped. Databricks' parser and that of open-source Spark both
+//! take every text here. Each statement can be repeated without harm, which is what a transport asks of them.
+
+use std::fmt;
+
+use chrono::{DateTime, Datelike};
+use uuid::Uuid;
+
+use super::load::Load;
+use crate::schema::avro;
+use crate::schema::naming::identifier;
+
+/// Table property: the generation of the table's rows, where the platform sends one.
+pub const GENERATION: &str = "destination-databricks.generation";
+/// More names than this make no pattern any more: everything is listed then.
+const NAMED: usize = 50;
+
+/// A schema, by its full name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemaName {
+    catalog: String,
+    schema: String,
+}
+
+/// A table, by its full name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableName {
+    schema: SchemaName,
+    table: String,
+}
+
+/// What a new table is.
+pub struct NewTable<'a> {
+    /// Its name.
+    pub name: &'a TableName,
+    /// The folder of its files, as a URL.
+    pub location: &'a str,
+    /// The stream, for people.
+    pub stream: String,
+    /// Airbyte's name of the destination sync mode.
+    pub mode: &'static str,
+    /// The generation of its rows.
+    pub generation: Option<i64>,
+}
+
+impl SchemaName {
+    /// The schema `schema` of `catalog`.
+    pub fn new(catalog: &str, schema: &str) -> Self {
+        Self { catalog: catalog.to_owned(), schema: schema.to_owned() }
+    }
+
+    /// The table `table` in it.
+    pub fn table(&self, table: &str) -> TableName {
+        TableName { schema: self.clone(), table: table.to_owned() }
+    }
+
+    /// The staging table of the sync `sync` for the table `table` in it.
+    ///
+    /// The end of a sync's id is random; its beginning is the time, which two syncs may share.
+    pub fn staging_table(&self, table: &str, sync: Uuid) -> TableName {
+        let id = sync.simple().to_string();
+        let short = id.get(20..).unwrap_or(&id);
+        self.table(&identifier(&format!("_airbyte_tmp_{short}_{table}")))
+    }
+}
+
+impl TableName {
+    /// The schema it is in.
+    pub fn schema(&self) -> &SchemaName {
+        &self.schema
+    }
+}
+
+impl fmt::Display for SchemaName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", quoted(&self.catalog), quoted(&self.schema))
+    }
+}
+
+impl fmt::Display for TableName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.schema, quoted(&self.table))
+    }
+}
+
+/// Which of `schemas` are there; the answer's first column has the names.
+pub fn show_schemas(catalog: &str, schemas: &[&str]) -> String {
+    format!("SHOW SCHEMAS IN {}{}", quoted(catalog), pattern(schemas))
+}
+
+/// Which of `tables`, views too, are there.
+pub fn show_tables(schema: &SchemaName, tables: &[&str]) -> String {
+    format!("SHOW TABLES IN {schema}{}", pattern(tables))
+}
+
+/// A table's columns, and then what it is and where it lies.
+pub fn describe(table: &TableName) -> String {
+    format!("DESCRIBE TABLE EXTENDED {table}")
+}
+
+/// A table's properties.
+pub fn show_properties(table: &TableName) -> String {
+    format!("SHOW TBLPROPERTIES {table}")
+}
+
+/// Makes a schema.
+pub fn create_schema(schema: &SchemaName) -> String {
+    format!("CREATE SCHEMA IF NOT EXISTS {schema}")
+}
+
+/// Drops a schema that has nothing in it.
+pub fn drop_schema(schema: &SchemaName) -> String {
+    format!("DROP SCHEMA IF EXISTS {schema} RESTRICT")
+}
+
+/// Gives a name to the Delta table whose log lies in `location` already; it stays what it is.
+pub fn create_over(table: &TableName, location: &str) -> String {
+    format!("CREATE TABLE IF NOT EXISTS {table}\nUSING delta\nLOCATION {}", literal(location))
+}
+
+/// Makes an empty final table.
+pub fn create_table(new: &NewTable<'_>) -> String {
+    format!(
+        "CREATE TABLE IF NOT EXISTS {} (\n  {} STRING,\n  {} TIMESTAMP,\n  {} STRING\n)\n{}",
+        new.name,
+        quoted(avro::AB_ID),
+        quoted(avro::EMITTED_AT),
+        quoted(avro::DATA),
+        clauses(new)
+    )
+}
+
+/// Makes a final table together with its first rows.
+pub fn create_table_as(new: &NewTable<'_>, staging: &TableName, load: &Load) -> String {
+    format!("CREATE OR REPLACE TABLE {}\n{}\nAS {}", new.name, clauses(new), staged(staging, load, ""))
+}
+
+/// Adds the staged rows of `load` that the table does not have yet. Its own ranges let it pass over all other files.
+pub fn merge(table: &TableName, staging: &TableName, load: &Load) -> String {
+    let columns = columns("");
+    let values = self::columns("staged.");
+    format!(
+        "MERGE INTO {table} AS target\nUSING (\n{}\n) AS staged\nON target.{id} = staged.{id}\n  AND {}\nWHEN NOT \
+         MATCHED THEN\n  INSERT ({columns})\n  VALUES ({values})",
+        staged(staging, load, "  ").trim_end(),
+        ranges(load, "target.").replace("\nAND", "\n  AND"),
+        id = quoted(avro::AB_ID),
+    )
+}
+
+/// Replaces all rows by the staged rows of `load`.
+pub fn overwrite(table: &TableName, staging: &TableName, load: &Load) -> String {
+    format!("INSERT OVERWRITE TABLE {table} ({})\n{}", columns(""), staged(staging, load, ""))
+}
+
+/// Removes all rows.
+pub fn delete_all(table: &TableName) -> String {
+    format!("DELETE FROM {table}")
+}
+
+/// How many rows of `load` the table has; without one, how many rows at all.
+pub fn count(table: &TableName, load: Option<&Load>) -> String {
+    let condition = load.map(|load| format!("\nWHERE {}", ranges(load, "").replace("\nAND", "\n  AND")));
+    format!("SELECT count(*) AS `rows`\nFROM {table}{}", condition.unwrap_or_default())
+}
+
+/// The records' text of a table that has few rows.
+pub fn read(table: &TableName) -> String {
+    format!("SELECT {}\nFROM {table}\nLIMIT 2", quoted(avro::DATA))
+}
+
+/// Writes down which generation the table's rows are of.
+pub fn set_generation(table: &TableName, generation: i64) -> String {
+    format!("ALTER TABLE {table} SET TBLPROPERTIES ({} = {})", literal(GENERATION), literal(&generation.to_string()))
+}
+
+/// Forgets what was read of a table before.
+pub fn refresh(table: &TableName) -> String {
+    format!("REFRESH TABLE {table}")
+}
+
+/// Drops a table whose full name is `table`; the files of an unmanaged one stay.
+pub fn drop_table(table: &str) -> String {
+    format!("DROP TABLE IF EXISTS {table}")
+}
+
+/// A name in backticks.
+fn quoted(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
+/// A text as a literal. Spark replaces `${…}` anywhere in a statement by its settings, so that is taken apart too.
+fn literal(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('\'');
+    let mut characters = text.chars().peekable();
+    while let Some(c) = characters.next() {
+        match c {
+            '\'' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '$' if characters.peek() == Some(&'{') => out.push_str("\\u0024"),
+            c if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('\'');
+    out
+}
+
+/// `LIKE` with all of `names`, which are identifiers; SHOW statements know `|` as "or". Spark does not find schemas by it
+/// whose names are numbers.
+fn pattern(names: &[&str]) -> String {
+    let is_number = |name: &&str| name.bytes().all(|byte| byte.is_ascii_digit());
+    if names.len() > NAMED || names.iter().any(is_number) {
+        return String::new();
+    }
+    format!(" LIKE {}", literal(&names.join("|")))
+}
+
+fn columns(of: &str) -> String {
+    [avro::AB_ID, avro::EMITTED_AT, avro::DATA].map(|column| format!("{of}{}", quoted(column))).join(", ")
+}
+
+fn clauses(new: &NewTable<'_>) -> String {
+    let mut properties = vec![
+        ("airbyte.destinationSyncMode", new.mode.to_owned()),
+        ("delta.autoOptimize.optimizeWrite", "true".to_owned()),
+        ("delta.autoOptimize.autoCompact", "true".to_owned()),
+    ];
+    properties.extend(new.generation.map(|generation| (GENERATION, generation.to_string())));
+    let properties: Vec<String> =
+        properties.iter().map(|(key, value)| format!("  {} = {}", literal(key), literal(value))).collect();
+    format!(
+        "USING delta\nLOCATION {}\nCOMMENT {}\nTBLPROPERTIES (\n{}\n)",
+        literal(new.location),
+        literal(&format!("Created from stream {}", new.stream)),
+        properties.join(",\n")
+    )
+}
+
+/// The staged rows of `load`, and no others that are in the same folder.
+fn staged(staging: &TableName, load: &Load, indent: &str) -> String {
+    format!(
+        "{indent}SELECT {}\n{indent}FROM {staging}\n{indent}WHERE {}",
+        columns(""),
+        between(&quoted(avro::AB_ID), &literal(&load.ids.0), &literal(&load.ids.1))
+    )
+}
+
+fn ranges(load: &Load, of: &str) -> String {
+    let ids = between(&format!("{of}{}", quoted(avro::AB_ID)), &literal(&load.ids.0), &literal(&load.ids.1));
+    let (low, high) = load.emitted_at;
+    match (time(low), time(high)) {
+        (Some(low), Some(high)) => {
+            format!("{ids}\nAND {}", between(&format!("{of}{}", quoted(avro::EMITTED_AT)), &low, &high))
+        }
+        _ => ids,
+    }
+}
+
+fn between(what: &str, low: &str, high: &str) -> String {
+    format!("{what} BETWEEN {low} AND {high}")
+}
+
+/// A time as a literal that no session's time zone changes; `micros` since the epoch. `None` where a year has not four
+/// digits: the range is there to save work, and can be left out.
+fn time(micros: i64) -> Option<String> {
+    let time = DateTime::from_timestamp_micros(micros)?;
+    (1..=9999).contains(&time.year()).then(|| format!("TIMESTAMP '{}'", time.format("%Y-%m-%dT%H:%M:%S%.6fZ")))
+}
+
+#[cfg(test)]
+#[path = "statements_tests.rs"]
+mod tests;

@@ -1,0 +1,250 @@
+//! One stream's table: loads its staged batches by SQL, and counts what has come of it.
+//!
+//! An append is an insert-only MERGE, a replacement one INSERT OVERWRITE (of a new table: one CREATE OR REPLACE TABLE …
+//! AS SELECT). Each can be sent twice. What a MERGE reports is compared with what was staged; wherever that differs, as it
+//! does when an earlier answer was lost, the rows are counted in the table itself, and that number decides.
+
+use std::sync::{Arc, PoisonError};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use super::found::{Found, Place, look};
+use super::load::Load;
+use super::statements::{self, NewTable, SchemaName, TableName};
+use super::{Shared, Sql, answers};
+use crate::error::{Error, Result, ResultExt};
+use crate::load::TableLoader;
+use crate::protocol::catalog::{Disposition, Resend};
+use crate::stage::Batch;
+use crate::storage::layout::Target;
+
+/// A stream's table.
+pub(super) struct SqlTable {
+    shared: Arc<Shared>,
+    target: Arc<Target>,
+    name: TableName,
+    staging: TableName,
+    /// Whether the schema was there when the sync began.
+    has_schema: bool,
+    existed: bool,
+    place: Place,
+    /// The generation that the table says it has.
+    generation: Option<i64>,
+    /// The rows that are there came from an earlier attempt of the same sync.
+    same_generation: bool,
+    staging_made: bool,
+}
+
+impl SqlTable {
+    /// Looks at what is there of the table of `target`, and refuses what cannot be loaded.
+    pub(super) async fn open(engine: &Sql, target: Arc<Target>) -> Result<Self> {
+        let (schema, table) = target
+            .table
+            .split_once('/')
+            .ok_or_else(|| Error::system(format!("The table {} has no schema.", target.table)))?;
+        let schema_name = SchemaName::new(&engine.shared.catalog, schema);
+        let (name, staging) = (schema_name.table(table), schema_name.staging_table(table, engine.shared.sync));
+        let Found { place, generation } = look(engine, &target, &name).await?;
+        let same_generation = target.generation_id.is_some() && generation == target.generation_id;
+        Ok(Self {
+            shared: Arc::clone(&engine.shared),
+            has_schema: engine.seen().schemas.contains_key(schema),
+            existed: place != Place::Nowhere,
+            target,
+            name,
+            staging,
+            place,
+            // What a log says is not yet a property.
+            generation: generation.filter(|_| place == Place::Catalog),
+            same_generation,
+            staging_made: false,
+        })
+    }
+
+    /// The full name of its staging table.
+    pub(super) fn staging_table(&self) -> String {
+        self.staging.to_string()
+    }
+
+    async fn append(&mut self, batches: &[Batch]) -> Result<()> {
+        let load = Load::of(batches);
+        if load.is_none() && self.place == Place::Catalog {
+            return Ok(());
+        }
+        self.ensure_table().await?;
+        if let Some(load) = load {
+            self.ensure_staging_table().await?;
+            self.merge(&load).await.context(|| format!("loading {} rows by MERGE", load.rows))?;
+        }
+        self.write_down_generation().await
+    }
+
+    async fn replace(&mut self, batches: &[Batch]) -> Result<()> {
+        let load = Load::of(batches);
+        // A source that is asked again for what it has sent and knows to be loaded sends nothing.
+        if load.is_none() && self.same_generation {
+            return Ok(());
+        }
+        let Some(load) = load else { return self.empty().await };
+        let is_new = self.place == Place::Nowhere;
+        if is_new {
+            self.ensure_schema().await?;
+        } else {
+            self.ensure_table().await?;
+        }
+        self.ensure_staging_table().await?;
+        self.shared.storage.ensure_committable()?;
+        let statement = if is_new {
+            statements::create_table_as(&self.new_table(&self.location()), &self.staging, &load)
+        } else {
+            statements::overwrite(&self.name, &self.staging, &load)
+        };
+        self.execute(&statement).await.context(|| format!("replacing the table by {} rows", load.rows))?;
+        if is_new {
+            (self.place, self.generation) = (Place::Catalog, self.target.generation_id);
+        }
+        let found = self.count(Some(&load)).await?;
+        self.ensure_all(&load, found)?;
+        self.write_down_generation().await
+    }
+
+    /// Replaces all rows by none.
+    async fn empty(&mut self) -> Result<()> {
+        let was = self.place;
+        self.ensure_table().await?;
+        if was != Place::Nowhere {
+            self.shared.storage.ensure_committable()?;
+            self.execute(&statements::delete_all(&self.name)).await.context(|| "emptying the table".to_owned())?;
+            let left = self.count(None).await?;
+            if left > 0 {
+                let name = &self.name;
+                return Err(Error::system(format!("Table {name} was emptied and has {left} rows.")));
+            }
+        }
+        self.write_down_generation().await
+    }
+
+    async fn merge(&self, load: &Load) -> Result<()> {
+        self.shared.storage.ensure_committable()?;
+        let statement = statements::merge(&self.name, &self.staging, load);
+        if answers::inserted(&self.execute(&statement).await?) == Some(load.rows) {
+            return Ok(());
+        }
+        // An earlier attempt whose answer was lost may have inserted them.
+        let mut found = self.count(Some(load)).await?;
+        if found < load.rows {
+            // A server may have read the staging table before its newest batch was there.
+            self.execute(&statements::refresh(&self.staging)).await?;
+            self.shared.storage.ensure_committable()?;
+            self.execute(&statement).await?;
+            found = self.count(Some(load)).await?;
+        }
+        self.ensure_all(load, found)
+    }
+
+    fn ensure_all(&self, load: &Load, found: u64) -> Result<()> {
+        if found == load.rows {
+            return Ok(());
+        }
+        Err(Error::system(format!(
+            "Table {} has {found} of the {} rows that were loaded into it from {} (ids {} to {}). The rows are not \
+             acknowledged.",
+            self.name, load.rows, self.staging, load.ids.0, load.ids.1
+        )))
+    }
+
+    async fn count(&self, load: Option<&Load>) -> Result<u64> {
+        let answer = self.execute(&statements::count(&self.name, load)).await;
+        answers::number(&answer.context(|| "counting the rows of the table".to_owned())?)
+    }
+
+    async fn ensure_schema(&self) -> Result<()> {
+        if self.has_schema { Ok(()) } else { self.shared.ensure_schema(self.name.schema()).await }
+    }
+
+    /// Makes the table, or gives it its name, unless it has it.
+    async fn ensure_table(&mut self) -> Result<()> {
+        let location = self.location();
+        let statement = match self.place {
+            Place::Catalog => return Ok(()),
+            Place::Bucket => statements::create_over(&self.name, &location),
+            Place::Nowhere => statements::create_table(&self.new_table(&location)),
+        };
+        self.ensure_schema().await?;
+        self.execute(&statement).await.context(|| format!("creating table {}", self.name))?;
+        if self.place == Place::Nowhere {
+            self.generation = self.target.generation_id;
+        }
+        self.place = Place::Catalog;
+        Ok(())
+    }
+
+    async fn ensure_staging_table(&mut self) -> Result<()> {
+        if self.staging_made {
+            return Ok(());
+        }
+        // First noted, then made: what may be there has to be dropped.
+        self.shared.staging.lock().unwrap_or_else(PoisonError::into_inner).insert(self.staging_table());
+        let location = self.shared.storage.shown(&self.target.staging);
+        let made = self.execute(&statements::create_over(&self.staging, &location)).await;
+        made.context(|| format!("creating the staging table over {location}"))?;
+        self.staging_made = true;
+        Ok(())
+    }
+
+    /// After the rows: a sync that is killed in between loads them again, and the same rows come of it.
+    async fn write_down_generation(&mut self) -> Result<()> {
+        let Some(generation) = self.target.generation_id.filter(|id| self.generation != Some(*id)) else {
+            return Ok(());
+        };
+        let written = self.execute(&statements::set_generation(&self.name, generation)).await;
+        written.context(|| "writing down the table's generation".to_owned())?;
+        self.generation = Some(generation);
+        Ok(())
+    }
+
+    fn location(&self) -> String {
+        self.shared.storage.shown(&self.target.table)
+    }
+
+    fn new_table<'a>(&'a self, location: &'a str) -> NewTable<'a> {
+        NewTable {
+            name: &self.name,
+            location,
+            stream: self.target.stream.to_string(),
+            mode: match self.target.disposition {
+                Disposition::Append => "append",
+                Disposition::Truncate(_) => "overwrite",
+            },
+            generation: self.target.generation_id,
+        }
+    }
+
+    async fn execute(&self, statement: &str) -> Result<crate::databricks::Rows> {
+        self.shared.execute(statement).await
+    }
+}
+
+impl TableLoader for SqlTable {
+    fn truncates(&self) -> bool {
+        match self.target.disposition {
+            Disposition::Append => false,
+            // An earlier attempt has replaced the table and acknowledged it; what comes now goes on from there.
+            Disposition::Truncate(Resend::Rest) => !self.same_generation,
+            Disposition::Truncate(Resend::All) => true,
+        }
+    }
+
+    fn existed(&self) -> bool {
+        self.existed
+    }
+
+    fn append<'a>(&'a mut self, batches: &'a [Batch]) -> BoxFuture<'a, Result<()>> {
+        Self::append(self, batches).boxed()
+    }
+
+    fn replace<'a>(&'a mut self, batches: &'a [Batch]) -> BoxFuture<'a, Result<()>> {
+        Self::replace(self, batches).boxed()
+    }
+}

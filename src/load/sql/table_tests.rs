@@ -1,0 +1,381 @@
+//! The engine against a warehouse of its own: what is loaded, counted, refused, and how few statements that takes.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tempfile::TempDir;
+use tokio::runtime::Handle;
+use uuid::Uuid;
+
+use super::Sql;
+use super::warehouse_tests::{Fault, Table, Warehouse};
+use crate::clock::{Givens, SystemClock};
+use crate::config::Config;
+use crate::delta::actions::{DataFile, schema_string};
+use crate::delta::table::TableLog;
+use crate::error::{Error, Kind, StreamDescriptor};
+use crate::load::direct::Direct;
+use crate::load::{Loader, TableLoader};
+use crate::protocol::catalog::{Catalog, Disposition, Resend, Stream};
+use crate::schema::{arrow, avro};
+use crate::stage::Batch;
+use crate::stage::sweep::StagingTables;
+use crate::storage::Storage;
+use crate::storage::layout::{Target, targets};
+
+const USERS: &str = "`main`.`shop`.`users`";
+const SYNC: Uuid = Uuid::from_u128(0x01a1_fac5_0000_7000_8000_0000_0000_cafe);
+const STAGING: &str = "`main`.`shop`.`_airbyte_tmp_00000000cafe_users`";
+
+struct Bed {
+    folder: TempDir,
+    storage: Storage,
+    warehouse: Warehouse,
+}
+
+impl Bed {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().display();
+        let text = format!(r#"{{"data_source": {{"data_source_type": "LOCAL_STORAGE", "local_path": "{path}"}}}}"#);
+        let config = Config::from_json(&text).unwrap();
+        let storage = Storage::open(&config.storage, &config.tuning).await.unwrap();
+        Self { folder, storage, warehouse: Warehouse::default() }
+    }
+
+    fn stage(&self, stream: &str, ids: impl IntoIterator<Item = u64>) {
+        let ids = ids.into_iter().map(id);
+        self.warehouse.with(|state| state.staged.entry(format!("/{stream}")).or_default().extend(ids));
+    }
+
+    fn has(&self, table: Table) {
+        self.warehouse.with(|state| state.tables.insert(USERS.into(), table));
+    }
+
+    fn older(&self, ids: &[&str]) -> Table {
+        Table::older(&format!("file://{}/shop/users", self.folder.path().display()), ids)
+    }
+
+    fn fault(&self, words: &'static str, fault: Fault) {
+        self.warehouse.with(|state| state.faults.push((words, fault)));
+    }
+
+    async fn engine(&self, targets: &[Target]) -> Sql {
+        let tables = TableLog::new(&self.storage, &Handle::current());
+        let engine = Sql::new(Arc::new(self.warehouse.clone()), &self.storage, &tables, "main", SYNC, 8);
+        engine.survey(targets).await.unwrap();
+        engine
+    }
+
+    async fn try_open(&self, target: Target) -> Result<(Sql, Box<dyn TableLoader>), Error> {
+        let engine = self.engine(std::slice::from_ref(&target)).await;
+        let opened = engine.open(Arc::new(target)).await?;
+        Ok((engine, opened.table))
+    }
+
+    async fn open(&self, disposition: Disposition, generation_id: Option<i64>) -> (Sql, Box<dyn TableLoader>) {
+        let opened = self.try_open(users(disposition, generation_id)).await.unwrap();
+        self.warehouse.said();
+        opened
+    }
+}
+
+fn users(disposition: Disposition, generation_id: Option<i64>) -> Target {
+    let descriptor = StreamDescriptor { name: "users".into(), namespace: None };
+    let catalog = Catalog { streams: vec![Stream { descriptor, disposition, generation_id }] };
+    targets(&catalog, "shop", SYNC).unwrap().remove(0)
+}
+
+fn id(number: u64) -> String {
+    format!("id-{number:06}")
+}
+
+fn ids(numbers: std::ops::Range<u64>) -> Vec<String> {
+    numbers.map(id).collect()
+}
+
+fn batch(number: i64, rows: std::ops::Range<u64>) -> Batch {
+    let stats = crate::encode::parquet::RowStats {
+        rows: rows.end - rows.start,
+        ids: (id(rows.start), id(rows.end - 1)),
+        emitted_at: (1_000_000, 2_000_000),
+    };
+    Batch { number, files: vec![DataFile { name: format!("{number}.parquet"), size: 1, modified_ms: 0, stats }] }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_batches_are_one_merge_and_later_loads_one_each() {
+    let bed = Bed::new().await;
+    let (_, mut table) = bed.open(Disposition::Append, None).await;
+    bed.stage("users", 0..110);
+    let batches: Vec<Batch> =
+        (0..10).map(|number| batch(number + 1, number as u64 * 10..number as u64 * 10 + 10)).collect();
+    table.append(&batches).await.unwrap();
+    assert_eq!(bed.warehouse.said(), ["CREATE SCHEMA", "CREATE TABLE", "CREATE TABLE", "MERGE INTO"]);
+    assert_eq!(bed.warehouse.ids(USERS), ids(0..100));
+    table.append(&[batch(11, 100..110)]).await.unwrap();
+    table.append(&[]).await.unwrap();
+    assert_eq!(bed.warehouse.said(), ["MERGE INTO"]);
+    assert_eq!(bed.warehouse.ids(USERS), ids(0..110));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_lost_after_the_commit_doubles_nothing_and_is_counted() {
+    let bed = Bed::new().await;
+    let (_, mut table) = bed.open(Disposition::Append, None).await;
+    bed.stage("users", 0..10);
+    bed.fault("MERGE", Fault::Twice);
+    table.append(&[batch(1, 0..10)]).await.unwrap();
+    let said = bed.warehouse.said();
+    assert_eq!(said[3..], ["MERGE INTO", "SELECT count(*)"]);
+    assert_eq!(bed.warehouse.ids(USERS), ids(0..10));
+    bed.stage("users", 10..30);
+    bed.fault("MERGE", Fault::Silent);
+    table.append(&[batch(2, 10..20)]).await.unwrap();
+    assert_eq!(bed.warehouse.said(), ["MERGE INTO", "SELECT count(*)"]);
+    // What the loader is told to have failed and is asked for again is there once.
+    bed.fault("MERGE", Fault::DoneAndLost);
+    assert_eq!(table.append(&[batch(3, 20..30)]).await.unwrap_err().kind(), Kind::Transient);
+    table.append(&[batch(3, 20..30)]).await.unwrap();
+    assert_eq!(bed.warehouse.ids(USERS), ids(0..30));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_statement_of_a_load_can_fail_before_or_after_it_is_done_and_be_asked_for_again() {
+    for words in ["CREATE SCHEMA", "CREATE TABLE", "MERGE"] {
+        for fault in [Fault::DoneAndLost, Fault::Refused, Fault::Twice] {
+            let bed = Bed::new().await;
+            let (_, mut table) = bed.open(Disposition::Append, None).await;
+            bed.stage("users", 0..10);
+            bed.fault(words, fault.clone());
+            let first = table.append(&[batch(1, 0..10)]).await;
+            assert_eq!(first.is_ok(), fault == Fault::Twice, "{words} {fault:?}");
+            table.append(&[batch(1, 0..10)]).await.unwrap();
+            assert_eq!(bed.warehouse.ids(USERS), ids(0..10), "{words} {fault:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_that_did_not_see_the_newest_batch_is_made_again_after_a_refresh() {
+    let bed = Bed::new().await;
+    let (_, mut table) = bed.open(Disposition::Append, None).await;
+    bed.stage("users", 0..10);
+    bed.warehouse.with(|state| state.unseen.extend(ids(7..10)));
+    table.append(&[batch(1, 0..10)]).await.unwrap();
+    let said = bed.warehouse.said();
+    assert_eq!(said[3..], ["MERGE INTO", "SELECT count(*)", "REFRESH TABLE", "MERGE INTO", "SELECT count(*)"]);
+    assert_eq!(bed.warehouse.ids(USERS), ids(0..10));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_that_inserts_fewer_rows_than_were_staged_is_an_error() {
+    let bed = Bed::new().await;
+    let (_, mut table) = bed.open(Disposition::Append, None).await;
+    bed.stage("users", 0..9);
+    let error = table.append(&[batch(1, 0..10)]).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::System);
+    assert!(error.message().contains("has 9 of the 10 rows"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_beside_the_batches_of_a_load_are_neither_inserted_nor_counted() {
+    let bed = Bed::new().await;
+    bed.has(bed.older(&["id-000004-random", "zzz"]));
+    let (_, mut table) = bed.open(Disposition::Append, None).await;
+    assert!(table.existed());
+    bed.stage("users", 0..30);
+    table.append(&[batch(1, 10..20)]).await.unwrap();
+    assert_eq!(bed.warehouse.said(), ["CREATE TABLE", "MERGE INTO"]);
+    assert_eq!(bed.warehouse.ids(USERS).len(), 12);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replacement_takes_only_the_rows_of_its_batches_and_can_be_repeated() {
+    let bed = Bed::new().await;
+    bed.has(bed.older(&["old-1", "old-2"]));
+    let (_, mut table) = bed.open(Disposition::Truncate(Resend::All), None).await;
+    assert!(table.truncates() && table.existed());
+    bed.stage("users", 0..30);
+    table.replace(&[batch(1, 0..10), batch(2, 10..20)]).await.unwrap();
+    assert_eq!(bed.warehouse.said(), ["CREATE TABLE", "INSERT OVERWRITE", "SELECT count(*)"]);
+    assert_eq!(bed.warehouse.ids(USERS), ids(0..20));
+    bed.fault("INSERT", Fault::DoneAndLost);
+    table.replace(&[batch(1, 0..10), batch(2, 10..20)]).await.unwrap_err();
+    table.replace(&[batch(1, 0..10), batch(2, 10..20)]).await.unwrap();
+    assert_eq!(bed.warehouse.ids(USERS), ids(0..20));
+    bed.warehouse.said();
+    table.replace(&[]).await.unwrap();
+    assert_eq!(bed.warehouse.said(), ["DELETE FROM", "SELECT count(*)"]);
+    assert!(bed.warehouse.ids(USERS).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replacement_that_does_not_see_all_rows_is_an_error() {
+    let bed = Bed::new().await;
+    bed.has(bed.older(&["old-1"]));
+    let (_, mut table) = bed.open(Disposition::Truncate(Resend::All), None).await;
+    bed.stage("users", 0..9);
+    let error = table.replace(&[batch(1, 0..10)]).await.unwrap_err();
+    assert!(error.message().contains("has 9 of the 10 rows"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_table_that_is_replaced_appears_with_its_rows() {
+    let bed = Bed::new().await;
+    let (_, mut table) = bed.open(Disposition::Truncate(Resend::All), Some(4)).await;
+    bed.stage("users", 0..10);
+    table.replace(&[batch(1, 0..10)]).await.unwrap();
+    assert_eq!(bed.warehouse.said(), ["CREATE SCHEMA", "CREATE TABLE", "CREATE OR", "SELECT count(*)"]);
+    let property =
+        bed.warehouse.with(|state| state.tables[USERS].properties["destination-databricks.generation"].clone());
+    assert_eq!(property, "4");
+    let bed = Bed::new().await;
+    let (_, mut table) = bed.open(Disposition::Truncate(Resend::All), None).await;
+    table.replace(&[]).await.unwrap();
+    assert_eq!(bed.warehouse.said(), ["CREATE SCHEMA", "CREATE TABLE"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_in_the_same_generation_goes_on_or_begins_again() {
+    let bed = Bed::new().await;
+    bed.has(bed.older(&["old"]));
+    bed.stage("users", 0..40);
+    let rest = Disposition::Truncate(Resend::Rest);
+    let (_, mut table) = bed.open(rest, Some(2)).await;
+    assert!(table.truncates());
+    table.replace(&[batch(1, 0..10)]).await.unwrap();
+    assert_eq!(bed.warehouse.said(), ["CREATE TABLE", "INSERT OVERWRITE", "SELECT count(*)", "ALTER TABLE"]);
+    // Incremental: what comes now is added.
+    let (_, mut table) = bed.open(rest, Some(2)).await;
+    assert!(!table.truncates());
+    table.append(&[batch(1, 10..20)]).await.unwrap();
+    assert_eq!(bed.warehouse.ids(USERS), ids(0..20));
+    // Full refresh: nothing comes because all is loaded, or all of it comes again.
+    let (_, mut table) = bed.open(Disposition::Truncate(Resend::All), Some(2)).await;
+    assert!(table.truncates());
+    table.replace(&[]).await.unwrap();
+    assert_eq!(bed.warehouse.ids(USERS), ids(0..20));
+    table.replace(&[batch(1, 20..30)]).await.unwrap();
+    assert_eq!(bed.warehouse.ids(USERS), ids(20..30));
+    // The next generation begins again, also without rows.
+    let (_, mut table) = bed.open(rest, Some(3)).await;
+    assert!(table.truncates());
+    table.replace(&[]).await.unwrap();
+    assert!(bed.warehouse.ids(USERS).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_cannot_be_loaded_is_refused_before_anything_is_changed() {
+    let bed = Bed::new().await;
+    let refused = async |table: Table, disposition| {
+        bed.has(table);
+        let error = bed.try_open(users(disposition, None)).await.err().expect("refused");
+        let kept = ["SHOW SCHEMAS", "SHOW TABLES", "DESCRIBE TABLE", "SHOW TBLPROPERTIES"];
+        assert!(bed.warehouse.said().iter().all(|said| kept.contains(&said.as_str())));
+        assert_eq!((error.kind(), error.stream().map(|stream| stream.name.as_str())), (Kind::Config, Some("users")));
+        error.message().to_owned()
+    };
+    let mut extra = bed.older(&[]);
+    extra.columns.push(("id".into(), "bigint".into()));
+    assert!(refused(extra, Disposition::Append).await.contains("id bigint"));
+    let elsewhere = Table::older("s3://other/users", &[]);
+    assert!(refused(elsewhere, Disposition::Append).await.contains("s3://other/users"));
+    let view = Table { kind: "VIEW".into(), ..bed.older(&[]) };
+    assert!(refused(view, Disposition::Append).await.contains("is a view"));
+    let mut fixed = bed.older(&[]);
+    fixed.properties.insert("delta.appendOnly".into(), "true".into());
+    bed.has(fixed.clone());
+    assert!(bed.try_open(users(Disposition::Append, None)).await.is_ok());
+    assert!(refused(fixed, Disposition::Truncate(Resend::All)).await.contains("delta.appendOnly"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_of_the_other_engine_gets_its_name_and_goes_on() {
+    let bed = Bed::new().await;
+    let tables = TableLog::new(&bed.storage, &Handle::current());
+    let schema = schema_string(&arrow::from_avro(&avro::raw_row().unwrap()).unwrap()).unwrap();
+    let givens = Givens { clock: Arc::new(SystemClock), new_id: Uuid::now_v7 };
+    let direct = Direct::new(&bed.storage, &tables, givens, SYNC, schema.into());
+    let opened = direct.open(Arc::new(users(Disposition::Append, Some(3)))).await.unwrap();
+    { opened.table }.append(&[]).await.unwrap();
+
+    let (_, mut table) = bed.open(Disposition::Truncate(Resend::Rest), Some(3)).await;
+    assert!(table.existed() && !table.truncates());
+    bed.stage("users", 0..10);
+    table.append(&[batch(1, 0..10)]).await.unwrap();
+    let create = bed.warehouse.with(|state| state.statements[1].clone());
+    assert!(create.starts_with(&format!("CREATE TABLE IF NOT EXISTS {USERS}\nUSING delta\nLOCATION")), "{create}");
+    assert_eq!(bed.warehouse.ids(USERS), ids(0..10));
+    let properties = bed.warehouse.with(|state| state.tables[USERS].properties.clone());
+    assert_eq!(properties["destination-databricks.generation"], "3");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_are_no_table_are_refused() {
+    let bed = Bed::new().await;
+    std::fs::create_dir_all(bed.folder.path().join("shop/users")).unwrap();
+    std::fs::write(bed.folder.path().join("shop/users/report.csv"), "a,b").unwrap();
+    let error = bed.try_open(users(Disposition::Append, None)).await.err().expect("refused");
+    assert!(error.kind() == Kind::Config && error.message().contains("no Delta table"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn staging_tables_go_at_the_end_or_stay_where_they_are_kept() {
+    for purge in [true, false] {
+        let bed = Bed::new().await;
+        let (engine, mut table) = bed.open(Disposition::Append, None).await;
+        bed.stage("users", 0..10);
+        table.append(&[batch(1, 0..10)]).await.unwrap();
+        engine.end(purge).await.unwrap();
+        let left: Vec<String> = bed.warehouse.with(|state| state.tables.keys().cloned().collect());
+        let expected: &[&str] = if purge { &[USERS] } else { &[STAGING, USERS] };
+        assert_eq!(left, expected);
+        assert!(bed.warehouse.with(|state| state.closed));
+    }
+    let bed = Bed::new().await;
+    let engine = bed.engine(&[]).await;
+    bed.warehouse.with(|state| state.tables.insert(STAGING.into(), bed.older(&[])));
+    assert!(engine.drop_tables(&[STAGING.to_owned()]).await.unwrap());
+    assert!(bed.warehouse.with(|state| state.tables.is_empty()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_streams_take_statements_by_the_stream_and_not_by_the_batch() {
+    const STREAMS: usize = 1000;
+    let bed = Bed::new().await;
+    let stream = |number: usize| Stream {
+        descriptor: StreamDescriptor { name: format!("t{number:04}"), namespace: None },
+        disposition: Disposition::Append,
+        generation_id: None,
+    };
+    let catalog = Catalog { streams: (0..STREAMS).map(stream).collect() };
+    for (sync, expected) in [(0, 2 + 4 * STREAMS), (1, 2 + 4 * STREAMS)] {
+        let targets = targets(&catalog, "shop", SYNC).unwrap();
+        if sync == 1 {
+            // The tables are there, where this bed's folder is.
+            let place = bed.folder.path().display();
+            bed.warehouse.with(|state| {
+                for (name, table) in &mut state.tables {
+                    table.location = format!("file://{place}/shop/{}", name.split('`').nth(5).unwrap());
+                }
+            });
+        }
+        let engine = bed.engine(&targets).await;
+        for target in targets {
+            let name = target.table.rsplit('/').next().unwrap().to_owned();
+            let rows = sync * 100..sync * 100 + 100;
+            bed.stage(&name, rows.clone());
+            let mut table = engine.open(Arc::new(target)).await.unwrap().table;
+            let batches: Vec<Batch> =
+                (0..10).map(|at| batch(1 + at as i64, rows.start + at * 10..rows.start + at * 10 + 10)).collect();
+            table.append(&batches).await.unwrap();
+            table.append(&[]).await.unwrap();
+        }
+        engine.end(true).await.unwrap();
+        bed.warehouse.with(|state| state.closed = false);
+        assert_eq!(bed.warehouse.said().len(), expected, "sync {sync}");
+    }
+    let all: BTreeSet<usize> = bed.warehouse.with(|state| state.tables.values().map(|table| table.ids.len()).collect());
+    assert_eq!(all, BTreeSet::from([200]));
+}

@@ -1,0 +1,234 @@
+//! A warehouse for tests: understands the statements of this engine, keeps ids in place of rows, and fails on demand.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+
+use crate::databricks::{Rows, SqlTransport};
+use crate::error::{Error, Result};
+
+/// What goes wrong, once, with the next statement that begins as said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// It is done, and the answer is lost: the transport sends it again, and gives the second answer.
+    Twice,
+    /// It is done, and the answer is never known.
+    DoneAndLost,
+    /// It is not done.
+    Refused,
+    /// It is answered without numbers.
+    Silent,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Table {
+    pub location: String,
+    pub kind: String,
+    pub provider: String,
+    pub columns: Vec<(String, String)>,
+    pub properties: BTreeMap<String, String>,
+    pub ids: BTreeSet<String>,
+}
+
+impl Table {
+    /// As the older connector made it.
+    pub fn older(location: &str, ids: &[&str]) -> Self {
+        let column = |name: &str, kind: &str| (name.to_owned(), kind.to_owned());
+        Self {
+            location: location.into(),
+            kind: "EXTERNAL".into(),
+            provider: "delta".into(),
+            columns: vec![
+                column("_airbyte_data", "string"),
+                column("_airbyte_emitted_at", "timestamp"),
+                column("_airbyte_ab_id", "string"),
+            ],
+            properties: BTreeMap::new(),
+            ids: ids.iter().map(|id| (*id).to_owned()).collect(),
+        }
+    }
+}
+
+#[derive(Default)]
+pub struct State {
+    pub statements: Vec<String>,
+    pub tables: BTreeMap<String, Table>,
+    /// What lies in staging folders, by the end of their names.
+    pub staged: BTreeMap<String, BTreeSet<String>>,
+    /// Staged rows that are not seen before a refresh.
+    pub unseen: BTreeSet<String>,
+    pub faults: Vec<(&'static str, Fault)>,
+    pub closed: bool,
+}
+
+#[derive(Clone, Default)]
+pub struct Warehouse(pub Arc<Mutex<State>>);
+
+impl Warehouse {
+    pub fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        work(&mut self.0.lock().unwrap())
+    }
+
+    /// The first words of the statements since the last call.
+    pub fn said(&self) -> Vec<String> {
+        let statements = self.with(|state| std::mem::take(&mut state.statements));
+        let brief = |statement: String| statement.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
+        statements.into_iter().map(brief).collect()
+    }
+
+    pub fn ids(&self, table: &str) -> Vec<String> {
+        self.with(|state| state.tables[table].ids.iter().cloned().collect())
+    }
+}
+
+#[async_trait]
+impl SqlTransport for Warehouse {
+    async fn execute(&self, statement: &str) -> Result<Rows> {
+        self.with(|state| {
+            assert!(!state.closed, "closed: {statement}");
+            let at = state.faults.iter().position(|(words, _)| statement.starts_with(words));
+            let fault = at.map(|at| state.faults.remove(at).1);
+            state.statements.push(statement.to_owned());
+            match fault {
+                None => state.run(statement),
+                Some(Fault::Twice) => state.run(statement).and_then(|_| state.run(statement)),
+                Some(Fault::Silent) => state.run(statement).map(|_| Rows::default()),
+                Some(Fault::DoneAndLost) => state.run(statement).and(Err(Error::transient("The answer was lost."))),
+                Some(Fault::Refused) => Err(Error::transient("The server is away.")),
+            }
+        })
+    }
+
+    async fn close(&self) {
+        self.with(|state| state.closed = true);
+    }
+}
+
+fn answer(columns: &[&str], rows: Vec<Vec<String>>) -> Rows {
+    Rows {
+        columns: columns.iter().map(|name| (*name).to_owned()).collect(),
+        rows: rows.into_iter().map(|row| row.into_iter().map(Some).collect()).collect(),
+    }
+}
+
+/// What stands between `before` and `after` for the first time.
+fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
+    let rest = text.split_once(before).unwrap_or_else(|| panic!("no {before} in {text}")).1;
+    rest.split_once(after).map_or(rest, |(found, _)| found).trim()
+}
+
+impl State {
+    fn staged_ids(&self, statement: &str) -> BTreeSet<String> {
+        let staging = between(statement, "FROM ", "\n").to_owned();
+        let staging = staging.as_str();
+        let location = &self.tables.get(staging).unwrap_or_else(|| panic!("no table {staging}")).location;
+        let (low, high) = range(statement);
+        let (_, ids) = self.staged.iter().find(|(folder, _)| location.ends_with(*folder)).unwrap();
+        ids.iter().filter(|id| **id >= low && **id <= high && !self.unseen.contains(*id)).cloned().collect()
+    }
+
+    fn run(&mut self, statement: &str) -> Result<Rows> {
+        let words: Vec<&str> = statement.split_whitespace().collect();
+        let last = words.last().copied().unwrap_or_default();
+        match words.as_slice() {
+            ["SHOW", "SCHEMAS", ..] => {
+                let schemas: BTreeSet<&str> = self.tables.keys().filter_map(|name| name.split('`').nth(3)).collect();
+                Ok(answer(&["namespace"], schemas.into_iter().map(|name| vec![name.to_owned()]).collect()))
+            }
+            ["SHOW", "TABLES", "IN", schema, ..] => {
+                let names = self.tables.keys().filter_map(|name| name.strip_prefix(&format!("{schema}.")));
+                let row = |name: &str| vec![String::new(), name.trim_matches('`').to_owned(), "false".to_owned()];
+                Ok(answer(&["namespace", "tableName", "isTemporary"], names.map(row).collect()))
+            }
+            ["DESCRIBE", ..] => {
+                let table = &self.tables[last];
+                let mut rows: Vec<_> =
+                    table.columns.iter().map(|(name, kind)| vec![name.clone(), kind.clone()]).collect();
+                rows.push(vec!["# Detailed Table Information".into(), String::new()]);
+                for (key, value) in
+                    [("Type", &table.kind), ("Provider", &table.provider), ("Location", &table.location)]
+                {
+                    rows.push(vec![key.to_owned(), value.clone()]);
+                }
+                Ok(answer(&["col_name", "data_type"], rows))
+            }
+            ["SHOW", "TBLPROPERTIES", ..] => {
+                let row = |(key, value): (&String, &String)| vec![key.clone(), value.clone()];
+                Ok(answer(&["key", "value"], self.tables[last].properties.iter().map(row).collect()))
+            }
+            ["CREATE", "SCHEMA", ..] | ["REFRESH", ..] => {
+                if last.contains("_airbyte_tmp_") {
+                    self.unseen.clear();
+                }
+                Ok(Rows::default())
+            }
+            ["CREATE", "TABLE", _, _, _, name, ..] => {
+                let name = (*name).to_owned();
+                self.tables.entry(name).or_insert_with(|| new_table(statement));
+                Ok(Rows::default())
+            }
+            ["CREATE", "OR", "REPLACE", "TABLE", name, ..] => {
+                let mut table = new_table(statement);
+                table.ids = self.staged_ids(statement);
+                self.tables.insert((*name).to_owned(), table);
+                Ok(Rows::default())
+            }
+            ["MERGE", "INTO", name, ..] => {
+                let staged = self.staged_ids(statement);
+                let ids = &mut self.tables.get_mut(*name).unwrap().ids;
+                let before = ids.len();
+                ids.extend(staged);
+                let inserted = (ids.len() - before).to_string();
+                Ok(answer(&["num_affected_rows", "num_inserted_rows"], vec![vec![inserted.clone(), inserted]]))
+            }
+            ["INSERT", "OVERWRITE", "TABLE", name, ..] => {
+                self.tables.get_mut(*name).unwrap().ids = self.staged_ids(statement);
+                Ok(Rows::default())
+            }
+            ["DELETE", ..] => {
+                self.tables.get_mut(last).unwrap().ids.clear();
+                Ok(Rows::default())
+            }
+            ["SELECT", "count(*)", ..] => {
+                let name = between(statement, "\nFROM ", "\n");
+                let ids = &self.tables[name].ids;
+                let all = (String::new(), "~".to_owned());
+                let (low, high) = if statement.contains("BETWEEN") { range(statement) } else { all };
+                let count = ids.iter().filter(|id| **id >= low && **id <= high).count();
+                Ok(answer(&["rows"], vec![vec![count.to_string()]]))
+            }
+            ["SELECT", "`_airbyte_data`", "FROM", name, ..] => {
+                let rows = self.tables[*name].ids.iter().map(|id| vec![id.clone()]).collect();
+                Ok(answer(&["_airbyte_data"], rows))
+            }
+            ["DROP", "SCHEMA", ..] => Ok(Rows::default()),
+            ["ALTER", "TABLE", name, ..] => {
+                let property = between(statement, "TBLPROPERTIES (", ")").replace('\'', "");
+                let (key, value) = property.split_once(" = ").unwrap();
+                self.tables.get_mut(*name).unwrap().properties.insert(key.into(), value.into());
+                Ok(Rows::default())
+            }
+            ["DROP", "TABLE", ..] => {
+                self.tables.remove(last);
+                Ok(Rows::default())
+            }
+            _ => panic!("an unknown statement: {statement}"),
+        }
+    }
+}
+
+fn new_table(statement: &str) -> Table {
+    let mut table = Table::older(between(statement, "LOCATION '", "'"), &[]);
+    for line in statement.lines().filter(|line| line.starts_with("  '")) {
+        let (key, value) = line.trim().trim_end_matches(',').split_once(" = ").unwrap();
+        table.properties.insert(key.replace('\'', ""), value.replace('\'', ""));
+    }
+    table
+}
+
+fn range(statement: &str) -> (String, String) {
+    let rest = between(statement, "BETWEEN '", "\n");
+    let (low, rest) = rest.split_once('\'').unwrap();
+    (low.to_owned(), between(rest, "AND '", "'").to_owned())
+}
