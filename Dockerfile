@@ -9,6 +9,7 @@ FROM rust:1.95-slim-bookworm AS build
 # Some dependencies are C (zstd, the TLS library); this image has a C compiler, because Rust links with it.
 WORKDIR /build
 COPY Cargo.toml Cargo.lock spec.json ./
+COPY tcli_service tcli_service
 COPY src src
 # The manifest names the tests and the benchmark; a build without them wants at least the files.
 RUN mkdir -p integration_tests/memory benches \

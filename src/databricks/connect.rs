@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::SqlTransport;
 use super::http::HttpClient;
 use super::statements::Statements;
+use super::thrift::ThriftTransport;
 use super::token::PersonalAccessToken;
 use super::warehouse::Warehouse;
 use crate::config::{DatabricksSettings, Patience};
@@ -36,9 +37,10 @@ pub fn connect(settings: &DatabricksSettings, patience: &Patience) -> Result<Arc
             let warehouse = Warehouse::new(client(settings, patience)?, id, patience);
             Ok(Arc::new(Statements::new(warehouse, settings.statement_timeout, patience)))
         }
-        Compute::Thrift(path) => Err(Error::config(format!(
-            "`databricks_http_path` {path} leads to a cluster, which does not work in this version: use a SQL warehouse."
-        ))),
+        Compute::Thrift(path) => {
+            let http = client(settings, patience)?;
+            Ok(Arc::new(ThriftTransport::new(http, &path, settings.statement_timeout, *patience)))
+        }
     }
 }
 

@@ -11,6 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, StatusCode, redirect};
@@ -207,14 +209,18 @@ impl HttpClient {
     }
 
     async fn once(&self, request: &Request, token: &str) -> Result<Answer, Unreached> {
-        let mut bearer = HeaderValue::try_from(format!("Bearer {token}"))
+        let login = match self.place.is_databricks() {
+            true => format!("Bearer {token}"),
+            false => format!("Basic {}", BASE64.encode(format!("token:{token}"))),
+        };
+        let mut login = HeaderValue::try_from(login)
             .map_err(|_| Error::config("The Databricks token has signs that no token has: copy it again."))?;
-        bearer.set_sensitive(true);
+        login.set_sensitive(true);
         let url = format!("{}/{}", self.address, request.path.trim_start_matches('/'));
         let sent = self
             .client
             .request(request.method.clone(), url)
-            .header(AUTHORIZATION, bearer)
+            .header(AUTHORIZATION, login)
             .header(ACCEPT, request.content_type)
             .header(CONTENT_TYPE, request.content_type)
             .body(request.body.clone())

@@ -9,6 +9,7 @@ pub mod http;
 pub mod said;
 mod statement_answers;
 mod statements;
+mod thrift;
 pub mod token;
 mod unreached;
 pub mod waits;

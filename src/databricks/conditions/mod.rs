@@ -32,6 +32,11 @@ impl Place {
         Self { host: settings.hostname.clone(), http_path: settings.http_path.clone() }
     }
 
+    /// Whether the path is one of Databricks' own. Other servers are of Spark alone, and know no `Bearer`.
+    pub fn is_databricks(&self) -> bool {
+        self.http_path.trim_start_matches('/').starts_with("sql/")
+    }
+
     fn fill(&self, template: &str) -> String {
         template.replace("{host}", &self.host).replace("{path}", &self.http_path)
     }

@@ -1,0 +1,223 @@
+//! One call: sent over HTTP until it is answered, and its answer looked at.
+//!
+//! Every call here can be repeated: where an answer is lost, the call is made again. What a server says while a cluster
+//! starts (503, `TEMPORARILY_UNAVAILABLE`) is waited for.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::{Duration, Instant};
+
+use reqwest::{Method, StatusCode};
+use tcli_service as tcli;
+use tokio::time::timeout;
+
+use super::message::{self, Call, NoAnswer};
+use crate::config::Patience;
+use crate::databricks::conditions;
+use crate::databricks::http::{Answer, HttpClient, Request};
+use crate::databricks::said::Said;
+use crate::databricks::waits::Waits;
+use crate::error::{Error, Kind, Result};
+
+const CONTENT_TYPE: &str = "application/x-thrift";
+/// How often it is told that a cluster is waited for.
+const PROGRESS: Duration = Duration::from_secs(30);
+/// How often an answer that cannot be read is asked for again.
+const MOST_UNREADABLE: u32 = 3;
+/// How long a call may take that only tidies up.
+const PARTING: Duration = Duration::from_secs(5);
+/// How servers name sessions and statements that they do not have any more.
+const FORGOTTEN: [&str; 3] = ["Invalid SessionHandle", "Invalid OperationHandle", "INVALID_HANDLE"];
+
+/// Where Spark's own message begins, at the bracket.
+const SPARK_SAYS: &str = "Exception: [";
+/// The most characters of what a server said that come into a message.
+const LONGEST_REASON: usize = 200;
+/// How Databricks says that a cluster cannot answer yet.
+const STARTING: [&str; 4] = ["TEMPORARILY_UNAVAILABLE", "PENDING", "RESTARTING", "is starting"];
+
+/// Why a call came to nothing.
+pub(super) enum Fault {
+    /// The session or the statement is not known to the server any more: what it said. The statement can be sent again.
+    Lost(String),
+    /// The server does not take the call at all: what it said. So do servers of another version.
+    Exception(String),
+    /// What the server said passes: the statement can be sent again after a while.
+    Passing(Error),
+    /// Everything else.
+    Failed(Error),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Fault::Failed(error)
+    }
+}
+
+/// A server, and how to call it.
+pub(super) struct Client {
+    http: Arc<HttpClient>,
+    path: String,
+    patience: Patience,
+    number: AtomicI32,
+}
+
+/// A reason to make a call again.
+enum Again {
+    /// Not now, said the server.
+    Later(Said),
+    /// The connection was cut, or not made.
+    Cut(Error),
+    /// An answer that says nothing.
+    Unreadable(String),
+}
+
+impl Client {
+    pub(super) fn new(http: Arc<HttpClient>, path: &str, patience: Patience) -> Self {
+        Self { http, path: path.to_owned(), patience, number: AtomicI32::new(1) }
+    }
+
+    /// What is called, for messages.
+    pub(super) fn place(&self) -> String {
+        let place = self.http.place();
+        format!("the cluster {} of {}", place.http_path, place.host)
+    }
+
+    /// How long is waited for what passes.
+    pub(super) fn waits(&self) -> Waits {
+        Waits::of_retries(self.patience.databricks_retry)
+    }
+
+    /// Makes `call` and waits for its answer, whose status is good.
+    pub(super) async fn call<C: Call>(&self, call: &C) -> Result<C::Answer, Fault> {
+        let begun = Instant::now();
+        let mut starting = Waits::of_retries(self.patience.databricks_start);
+        let mut cut = self.waits();
+        let (mut unreadable, mut told) = (0, None::<Instant>);
+        loop {
+            let again = match self.once(call).await? {
+                Ok(answer) => return self.accept(answer),
+                Err(again) => again,
+            };
+            match again {
+                Again::Later(said) => {
+                    if told.is_none_or(|at| at.elapsed() >= PROGRESS) {
+                        told = Some(Instant::now());
+                        let seconds = begun.elapsed().as_secs();
+                        tracing::info!("Waiting for {}, for {seconds} seconds so far", self.place());
+                    }
+                    if !starting.another(said.retry_after.filter(|after| !after.is_zero())).await {
+                        return Err(self.never_started(said).into());
+                    }
+                }
+                Again::Cut(error) => {
+                    if !cut.another(None).await {
+                        return Err(error.into());
+                    }
+                }
+                Again::Unreadable(what) => {
+                    unreadable += 1;
+                    if unreadable >= MOST_UNREADABLE || !cut.another(None).await {
+                        return Err(self.misfit(&what).into());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Makes `call` once, to tidy up. What comes of it changes nothing.
+    pub(super) async fn part<C: Call>(&self, call: &C) {
+        let outcome = timeout(PARTING, self.once(call)).await;
+        if !matches!(outcome, Ok(Ok(Ok(_)))) {
+            tracing::debug!("{} did not succeed", C::NAME);
+        }
+    }
+
+    /// `answer`, if its status is good.
+    pub(super) fn accept<A: message::Answer>(&self, answer: A) -> Result<A, Fault> {
+        let status = answer.status();
+        let is_unknown = status.status_code == tcli::TStatusCode::INVALID_HANDLE_STATUS;
+        if !is_unknown && status.status_code != tcli::TStatusCode::ERROR_STATUS {
+            return Ok(answer);
+        }
+        let texts = [&status.display_message, &status.error_message];
+        Err(match self.judged(status.sql_state.as_deref(), texts) {
+            Fault::Failed(_) if is_unknown => Fault::Lost("the handle is invalid".to_owned()),
+            fault => fault,
+        })
+    }
+
+    /// What a statement failed with.
+    pub(super) fn failed(&self, status: &tcli::TGetOperationStatusResp) -> Fault {
+        self.judged(status.sql_state.as_deref(), [&status.display_message, &status.error_message])
+    }
+
+    /// What an error means; the first of `texts` that says something counts.
+    fn judged(&self, sql_state: Option<&str>, texts: [&Option<String>; 2]) -> Fault {
+        let text = texts.into_iter().flatten().find(|text| !text.trim().is_empty());
+        // Behind the message comes where in the server's sources it was.
+        let text = text.and_then(|text| text.split("\n\tat ").next()).unwrap_or_default();
+        // Java's names of exceptions come before what Spark itself says.
+        let text = text.find(SPARK_SAYS).and_then(|at| text.get(at + SPARK_SAYS.len() - 1..)).unwrap_or(text);
+        if FORGOTTEN.iter().any(|sign| text.contains(sign)) {
+            return Fault::Lost(text.lines().next().unwrap_or_default().chars().take(LONGEST_REASON).collect());
+        }
+        let said = Said::of_statement(None, sql_state, text);
+        let error = conditions::explain(&said, self.http.place());
+        match conditions::passes(&said) {
+            true => Fault::Passing(error),
+            false => Fault::Failed(error),
+        }
+    }
+
+    /// What the server does is no Thrift of Hive's kind.
+    pub(super) fn misfit(&self, what: &str) -> Error {
+        Error::system(format!(
+            "No Databricks cluster or Spark Thrift server that is understood answers for {}: {what}. Look whether \
+             `databricks_http_path` is the one that the cluster's page shows.",
+            self.place()
+        ))
+    }
+
+    /// A cluster that was waited for in vain.
+    fn never_started(&self, said: Said) -> Error {
+        let seconds = self.patience.databricks_start.as_secs();
+        let cause = conditions::explain(&said, self.http.place());
+        let advice = "Look at the cluster's event log, and start it by hand.";
+        Error::transient(format!("For {seconds} seconds there was no answer from {}. {advice}", self.place()))
+            .with_source(cause)
+            .with_source(said.message)
+    }
+
+    async fn once<C: Call>(&self, call: &C) -> Result<Result<C::Answer, Again>, Fault> {
+        let number = self.number.fetch_add(1, Ordering::Relaxed);
+        let body =
+            message::encode(call, number).map_err(|error| self.misfit("a call has no bytes").with_source(error))?;
+        let request =
+            Request { method: Method::POST, path: self.path.clone(), content_type: CONTENT_TYPE, body: body.into() };
+        let answer = match self.http.send(&request).await {
+            Ok(answer) => answer,
+            Err(error) if error.kind() == Kind::Transient => return Ok(Err(Again::Cut(error))),
+            Err(error) => return Err(error.into()),
+        };
+        if answer.status != StatusCode::OK {
+            return self.refused::<C>(&answer).map(Err);
+        }
+        match message::decode::<C>(&answer.body, number) {
+            Ok(answer) => Ok(Ok(answer)),
+            Err(NoAnswer::Exception(said)) => Err(Fault::Exception(said)),
+            Err(NoAnswer::Unreadable(what)) => Ok(Err(Again::Unreadable(what))),
+        }
+    }
+
+    fn refused<C: Call>(&self, answer: &Answer) -> Result<Again, Fault> {
+        let said = Said::of_answer(answer);
+        let is_starting = STARTING.iter().any(|sign| said.message.contains(sign));
+        let is_gone = answer.status == StatusCode::NOT_FOUND && C::NAME != tcli::TOpenSessionReq::NAME;
+        match conditions::passes(&said) || is_starting {
+            true => Ok(Again::Later(said)),
+            false if is_gone => Err(Fault::Lost("the server answers 404".to_owned())),
+            false => Err(conditions::explain(&said, self.http.place()).into()),
+        }
+    }
+}

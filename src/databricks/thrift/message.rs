@@ -1,0 +1,128 @@
+//! One message of Thrift's binary protocol around one structure: a call on its way out, a reply or an exception on its
+//! way in.
+//!
+//! The structures read and write themselves (`tcli_service`); this adds the envelope that a service's client would, had
+//! it one that can wait for HTTP without a thread.
+
+use tcli_service as tcli;
+use thrift::TConfiguration;
+use thrift::protocol::{
+    TBinaryInputProtocol, TBinaryOutputProtocol, TFieldIdentifier, TInputProtocol, TMessageIdentifier, TMessageType,
+    TOutputProtocol, TSerializable, TStructIdentifier, TType,
+};
+
+/// The most elements of one list. A page of rows has fewer by far; more would only be a length that lies.
+const LONGEST_LIST: usize = 65_536;
+/// The deepest that structures lie in each other: an answer of ours has six levels.
+const DEEPEST: usize = 16;
+/// A call has one argument, field 1; a reply its result in field 0.
+const ARGUMENT: i16 = 1;
+const RESULT: i16 = 0;
+
+/// A call of the service: what is asked, what is answered.
+pub(super) trait Call: TSerializable {
+    /// The call's name on the wire.
+    const NAME: &'static str;
+    /// The structure that answers.
+    type Answer: Answer;
+}
+
+/// What every answer has.
+pub(super) trait Answer: TSerializable + Send {
+    /// How the server says that it went.
+    fn status(&self) -> &tcli::TStatus;
+}
+
+macro_rules! calls {
+    ($($name:literal: $call:ident -> $answer:ident;)*) => {$(
+        impl Call for tcli::$call {
+            const NAME: &'static str = $name;
+            type Answer = tcli::$answer;
+        }
+        impl Answer for tcli::$answer {
+            fn status(&self) -> &tcli::TStatus {
+                &self.status
+            }
+        }
+    )*};
+}
+
+calls! {
+    "OpenSession": TOpenSessionReq -> TOpenSessionResp;
+    "CloseSession": TCloseSessionReq -> TCloseSessionResp;
+    "ExecuteStatement": TExecuteStatementReq -> TExecuteStatementResp;
+    "GetOperationStatus": TGetOperationStatusReq -> TGetOperationStatusResp;
+    "GetResultSetMetadata": TGetResultSetMetadataReq -> TGetResultSetMetadataResp;
+    "FetchResults": TFetchResultsReq -> TFetchResultsResp;
+    "CancelOperation": TCancelOperationReq -> TCancelOperationResp;
+    "CloseOperation": TCloseOperationReq -> TCloseOperationResp;
+}
+
+/// Why there is no answer in a message.
+#[derive(Debug)]
+pub(super) enum NoAnswer {
+    /// The server says that it could not take the call: of another protocol, or with a defect.
+    Exception(String),
+    /// It is no whole message of this protocol, or not the one that was asked for.
+    Unreadable(String),
+}
+
+impl From<thrift::Error> for NoAnswer {
+    fn from(error: thrift::Error) -> Self {
+        NoAnswer::Unreadable(error.to_string())
+    }
+}
+
+/// The bytes that ask for `call`. `number` comes back in the answer.
+pub(super) fn encode<C: Call>(call: &C, number: i32) -> thrift::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut out = TBinaryOutputProtocol::new(&mut bytes, true);
+    out.write_message_begin(&TMessageIdentifier::new(C::NAME, TMessageType::Call, number))?;
+    out.write_struct_begin(&TStructIdentifier::new(C::NAME))?;
+    out.write_field_begin(&TFieldIdentifier::new("req", TType::Struct, ARGUMENT))?;
+    call.write_to_out_protocol(&mut out)?;
+    out.write_field_end()?;
+    out.write_field_stop()?;
+    out.write_struct_end()?;
+    out.write_message_end()?;
+    Ok(bytes)
+}
+
+/// The answer to the call `C` with this `number`, out of the bytes that came.
+///
+/// Whatever `bytes` are: nothing is made that is longer than they are, but for one list of at most [`LONGEST_LIST`].
+pub(super) fn decode<C: Call>(bytes: &[u8], number: i32) -> Result<C::Answer, NoAnswer> {
+    let limits = TConfiguration::builder()
+        .max_message_size(Some(bytes.len()))
+        .max_frame_size(Some(bytes.len()))
+        .max_string_size(Some(bytes.len()))
+        .max_container_size(Some(LONGEST_LIST))
+        .max_recursion_depth(Some(DEEPEST))
+        .build()?;
+    let mut input = TBinaryInputProtocol::with_config(bytes, true, limits);
+    let message = input.read_message_begin()?;
+    if message.message_type == TMessageType::Exception {
+        let exception = thrift::Error::read_application_error_from_in_protocol(&mut input)?;
+        return Err(NoAnswer::Exception(exception.message));
+    }
+    if message.message_type != TMessageType::Reply || message.name != C::NAME || message.sequence_number != number {
+        return Err(NoAnswer::Unreadable(format!("it is no reply to {} number {number}", C::NAME)));
+    }
+    input.read_struct_begin()?;
+    let mut answer = None;
+    loop {
+        let field = input.read_field_begin()?;
+        match (field.field_type, field.id) {
+            (TType::Stop, _) => break,
+            (TType::Struct, Some(RESULT)) => answer = Some(C::Answer::read_from_in_protocol(&mut input)?),
+            (other, _) => input.skip(other)?,
+        }
+        input.read_field_end()?;
+    }
+    input.read_struct_end()?;
+    answer.ok_or_else(|| NoAnswer::Unreadable(format!("the reply to {} holds no result", C::NAME)))
+}
+
+#[cfg(test)]
+#[path = "message_tests.rs"]
+mod tests;

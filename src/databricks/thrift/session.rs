@@ -1,0 +1,92 @@
+//! The session that all statements share: opened with the first, opened again when the server has lost it.
+//!
+//! One session is enough: its statements run side by side, as the statements of one connection do in the drivers for
+//! Java. None of ours changes what a session holds, so that statements do not see each other.
+
+use std::collections::BTreeMap;
+
+use tcli_service as tcli;
+use tokio::sync::Mutex;
+
+use super::client::{Client, Fault};
+use crate::error::Result;
+
+/// The version that drivers of Databricks speak: columns, direct results. What is newer is about Arrow.
+const DATABRICKS_V8: i64 = 0xA508;
+/// Versions of Databricks begin here, those of Hive are far below.
+const DATABRICKS_V1: i32 = 0xA501;
+
+/// A version of the protocol; its number where Databricks has it; how it spells a setting of Spark.
+type Language = (tcli::TProtocolVersion, Option<i64>, &'static str);
+/// In what language a session is asked for: the first that the server understands counts.
+const LANGUAGES: [Language; 3] = [
+    (tcli::TProtocolVersion::DATABRICKS_SEE_I64, Some(DATABRICKS_V8), "spark.sql.session.timeZone"),
+    (tcli::TProtocolVersion::HIVE_CLI_SERVICE_PROTOCOL_V10, None, "set:hiveconf:spark.sql.session.timeZone"),
+    (tcli::TProtocolVersion::HIVE_CLI_SERVICE_PROTOCOL_V8, None, "set:hiveconf:spark.sql.session.timeZone"),
+];
+
+/// An open session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Session {
+    pub(super) handle: tcli::TSessionHandle,
+    /// Whether the server's word counts that a result has no more rows. Hive's always says so.
+    pub(super) tells_of_more: bool,
+}
+
+/// The session there is, if there is one.
+#[derive(Default)]
+pub(super) struct Sessions {
+    current: Mutex<Option<Session>>,
+}
+
+impl Sessions {
+    /// The session, opened if there is none. Whoever comes while it is being opened waits for it.
+    pub(super) async fn get(&self, client: &Client) -> Result<Session, Fault> {
+        let mut current = self.current.lock().await;
+        match &*current {
+            Some(session) => Ok(session.clone()),
+            None => Ok(current.insert(open(client).await?).clone()),
+        }
+    }
+
+    /// The server does not know `session` any more.
+    pub(super) async fn lose(&self, session: &Session) {
+        let mut current = self.current.lock().await;
+        if current.as_ref() == Some(session) {
+            *current = None;
+        }
+    }
+
+    /// Ends the session, if there is one.
+    pub(super) async fn close(&self, client: &Client) {
+        if let Some(session) = self.current.lock().await.take() {
+            client.part(&tcli::TCloseSessionReq { session_handle: session.handle }).await;
+        }
+    }
+}
+
+async fn open(client: &Client) -> Result<Session, Fault> {
+    let mut refused = None;
+    for language in LANGUAGES {
+        match client.call(&request(language)).await {
+            Ok(answer) => {
+                let Some(handle) = answer.session_handle else {
+                    return Err(client.misfit("it opened a session and gave no handle for it").into());
+                };
+                return Ok(Session { handle, tells_of_more: answer.server_protocol_version >= DATABRICKS_V1 });
+            }
+            Err(Fault::Exception(said)) => refused = Some(Fault::Exception(said)),
+            Err(other) => return Err(other),
+        }
+    }
+    Err(refused.unwrap_or_else(|| client.misfit("it understands no version of the protocol").into()))
+}
+
+fn request((client_protocol, client_protocol_i64, zone): Language) -> tcli::TOpenSessionReq {
+    tcli::TOpenSessionReq {
+        client_protocol,
+        configuration: Some(BTreeMap::from([(zone.to_owned(), "UTC".to_owned())])),
+        client_protocol_i64,
+        can_use_multiple_catalogs: client_protocol_i64.map(|_| true),
+    }
+}
