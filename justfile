@@ -27,9 +27,17 @@ test:
 bed:
     TEST_S3="$(integration_tests/s3/server)" cargo test --locked --test s3
 
+# The tests with Spark in Databricks' place, which is installed first where it is not there (needs Java, Maven and Python)
+bed-databricks:
+    TEST_S3="$(integration_tests/s3/server)" TEST_DATABRICKS="$(integration_tests/databricks/server)" cargo test --locked --test databricks
+
 # How fast it is with a bucket on this machine, and how many requests that takes (needs a release build)
 bench-s3 *options:
     TEST_S3="$(integration_tests/s3/server)" benches/s3 {{ options }}
+
+# Does loading keep up with staging, with Spark on the same cores (needs a release build)
+bench-databricks *options:
+    TEST_S3="$(integration_tests/s3/server)" TEST_DATABRICKS="$(integration_tests/databricks/server)" benches/databricks {{ options }}
 
 # How fast it is here (needs Python 3 and a release build)
 bench *options:

@@ -87,7 +87,7 @@ fn read(folder: &Path, name: &str) -> String {
 }
 
 #[test]
-fn a_recorded_sync_of_the_faker_source_lands_whole() {
+pub fn a_recorded_sync_of_the_faker_source_lands_whole() {
     let Some(folder) = shared_data("a_recorded_sync_of_the_faker_source_lands_whole") else { return };
     let folder = folder.join("faker");
     let (streams, messages) = (read(&folder, "catalog.json"), read(&folder, "messages.jsonl"));
@@ -104,7 +104,7 @@ fn a_recorded_sync_of_the_faker_source_lands_whole() {
 }
 
 #[test]
-fn the_faker_source_overwrites_and_resumes_from_every_flush() {
+pub fn the_faker_source_overwrites_and_resumes_from_every_flush() {
     let Some(folder) = shared_data("the_faker_source_overwrites_and_resumes_from_every_flush") else { return };
     let folder = folder.join("faker");
     let messages = read(&folder, "messages.jsonl");
@@ -120,7 +120,7 @@ fn the_faker_source_overwrites_and_resumes_from_every_flush() {
 }
 
 #[test]
-fn every_protocol_case_lands_in_both_modes() {
+pub fn every_protocol_case_lands_in_both_modes() {
     let Some(folder) = shared_data("every_protocol_case_lands_in_both_modes") else { return };
     let folder = folder.join("protocol");
     let mut cases = 0;

@@ -33,7 +33,7 @@ fn data(numbers: impl IntoIterator<Item = u64>) -> Vec<String> {
 }
 
 #[test]
-fn a_second_attempt_of_the_same_generation_appends_and_a_new_generation_replaces() {
+pub fn a_second_attempt_of_the_same_generation_appends_and_a_new_generation_replaces() {
     let sandbox = Sandbox::new();
     sandbox.load(&generation("overwrite", 1, 1), records("users", 0..3));
     assert_eq!(numbers(&sandbox), data(0..3));

@@ -2,11 +2,15 @@
 //! and run the same cases there.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// What the program is told through its environment.
 pub const ENVIRONMENT: [(&str, &str); 0] = [];
+
+/// Not a measurement: a program that is silent for so long hangs, and the test must end.
+pub const HANGS: Duration = Duration::from_secs(60);
 
 /// A folder for tables.
 pub struct Place {
@@ -24,6 +28,16 @@ impl Place {
     /// The folder in which all that is written can be looked at.
     pub fn lake(&self) -> PathBuf {
         self.lake.clone()
+    }
+
+    /// The folder of a table.
+    pub fn table(&self, schema_and_name: &str) -> PathBuf {
+        self.lake.join(schema_and_name)
+    }
+
+    /// The settings that lead here, where a test does not say otherwise.
+    pub fn settings(&self) -> Map<String, Value> {
+        Map::from_iter([("data_source".to_owned(), self.source())])
     }
 
     /// `data_source` of the configuration.

@@ -11,10 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::place::{ENVIRONMENT, Place};
-
-/// Not a measurement: a program that is silent for so long hangs, and the test must end.
-const HANGS: Duration = Duration::from_secs(60);
+use crate::place::{ENVIRONMENT, HANGS, Place};
 
 /// A lake, and a folder with configurations and catalogs; gone when the test is.
 pub struct Sandbox {
@@ -76,7 +73,7 @@ impl Sandbox {
 
     /// The folder of a table in the lake.
     pub fn table(&self, schema_and_name: &str) -> PathBuf {
-        self.lake().join(schema_and_name)
+        self.place.table(schema_and_name)
     }
 
     /// Writes a file into the sandbox's folder.
@@ -89,7 +86,9 @@ impl Sandbox {
     /// The configuration file for this sandbox's lake.
     pub fn config(&self) -> PathBuf {
         let mut config = self.settings.clone();
-        config.as_object_mut().unwrap().entry("data_source").or_insert_with(|| self.place.source());
+        for (name, value) in self.place.settings() {
+            config.as_object_mut().unwrap().entry(name).or_insert(value);
+        }
         self.file(&unique("config"), config.to_string())
     }
 

@@ -2,8 +2,9 @@
 //! what is in it as they do for a folder.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::server::{ROOT, Server, server};
 
@@ -11,6 +12,8 @@ use super::server::{ROOT, Server, server};
 /// in a cloud would say of itself is not asked for.
 pub const ENVIRONMENT: [(&str, &str); 2] =
     [("DESTINATION_DATABRICKS_RETRY_MS", "20000"), ("AWS_EC2_METADATA_DISABLED", "true")];
+/// Not a measurement: a program that is silent for so long hangs, and the test must end.
+pub const HANGS: Duration = Duration::from_secs(60);
 /// The folder inside the bucket that holds everything.
 const PATH: &str = "lakes/one";
 
@@ -52,6 +55,16 @@ impl Place {
     /// The bucket's name.
     pub fn bucket(&self) -> &str {
         &self.bucket
+    }
+
+    /// The folder of a table.
+    pub fn table(&self, schema_and_name: &str) -> PathBuf {
+        self.lake().join(schema_and_name)
+    }
+
+    /// The settings that lead here, where a test does not say otherwise.
+    pub fn settings(&self) -> Map<String, Value> {
+        Map::from_iter([("data_source".to_owned(), self.source())])
     }
 
     /// `data_source` of the configuration.

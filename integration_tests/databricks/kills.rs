@@ -1,0 +1,206 @@
+//! SIGKILL at every step, each step being a statement or a commit of the staging: nothing acknowledged is ever missing, and
+//! once the lease is old the next sync leaves nothing of ours but the tables, neither in the bucket nor in the catalog.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::place::{Place, Transport, transport};
+use super::proxy::{Action, Fault, Proxy, Rule};
+use super::server::server;
+use crate::messages::{append, numbered, overwrite, padded, record, records, said, state, status};
+use crate::program::{Run, Sandbox};
+use crate::table;
+
+over_both!(
+    a_sync_that_is_killed_at_any_statement_loses_nothing_acknowledged_and_is_swept,
+    an_overwrite_that_is_killed_at_any_statement_shows_the_old_rows_or_the_new_ones,
+    a_sync_that_is_killed_after_a_state_goes_on_from_there,
+);
+
+/// A lease is old after this time.
+const AGE: Duration = Duration::from_millis(3000);
+/// The server tells the age of an object by whole seconds.
+const SECOND: Duration = Duration::from_millis(1200);
+const ROWS: u64 = 60;
+const SIZE: usize = 40_000;
+
+/// Two batches of rows, each with its STATE.
+fn input(from: u64) -> String {
+    let batch = |begin: u64| {
+        let rows: String = (begin..begin + 30).map(|n| record("users", &padded(n, SIZE))).collect();
+        rows + &state("users", begin + 30)
+    };
+    (0..ROWS).step_by(30).filter(|begin| *begin >= from).map(batch).collect()
+}
+
+fn settings() -> Value {
+    json!({"memory_limit_mb": 16, "flush_size_mb": 1})
+}
+
+/// Runs a sync whose process the stand-in kills when a rule says so.
+fn run(sandbox: &Sandbox, streams: &Value, input: &str) -> Run {
+    let mut living = sandbox.start(streams);
+    sandbox.place().set(json!({"client": living.process()}));
+    living.send(input);
+    living.end()
+}
+
+/// A rule that kills at the `step`th statement, from 0.
+fn kill(step: usize, when: &str) -> Value {
+    json!([{"action": "kill", "on": "submit", "skip": step, "times": 1, "value": when}])
+}
+
+/// The steps at which a sync is killed: all statements, before the server hears of one and after it has run.
+fn steps(statements: &[String]) -> Vec<(usize, &'static str)> {
+    let every = (0..statements.len()).flat_map(|step| [(step, "before"), (step, "after")]);
+    // Thrift differs in how a statement is sent, not in what one does: those that change something are enough.
+    let changes =
+        |step: &usize| ["CREATE", "MERGE", "INSERT", "DROP"].iter().any(|kind| statements[*step].starts_with(kind));
+    every.filter(|(step, when)| transport() == Transport::Statements || (changes(step) && *when == "after")).collect()
+}
+
+/// The source goes on from the acknowledged `place`: all rows are there, what was acknowledged once, and nothing else.
+fn goes_on(sandbox: &mut Sandbox, place: u64, what: &str) {
+    sandbox.set_environment("DESTINATION_DATABRICKS_LEASE_AGE_MS", &AGE.as_millis().to_string());
+    sandbox.place().goes_wrong(json!([]));
+    sandbox.load(&append(&["users"]), input(place) + &state("users", ROWS));
+    let rows = table::data(&sandbox.table("default/users"));
+    for n in 0..ROWS {
+        let times = rows.iter().filter(|row| **row == padded(n, SIZE)).count();
+        // What was loaded and not acknowledged is sent again: an appending stream cannot know that.
+        assert!(times == 1 || (times == 2 && n >= place), "{what}: row {n} is there {times} times");
+    }
+    assert_only_tables(sandbox.place(), what);
+}
+
+fn assert_only_tables(place: &Place, what: &str) {
+    let left = table::staging(&place.lake());
+    assert!(left.is_empty(), "{what}: {:?}", left.iter().map(|folder| table::tree(folder)).collect::<Vec<_>>());
+    assert_eq!(place.tables(), ["users"], "{what}");
+    assert_eq!(place.bucket().unfinished_uploads(), 0, "{what}");
+}
+
+/// After a kill: the last acknowledged place; no row before it is missing.
+fn acknowledged(sandbox: &Sandbox, run: &Run, what: &str) -> u64 {
+    let place = run.states().last().map_or(0, said);
+    let rows = table::data(&sandbox.table("default/users"));
+    let missing = (0..place).find(|n| !rows.contains(&padded(*n, SIZE)));
+    assert_eq!(missing, None, "{what}: a row is missing of those that were acknowledged to {place}");
+    place
+}
+
+fn a_sync_that_is_killed_at_any_statement_loses_nothing_acknowledged_and_is_swept() {
+    let sandbox = Sandbox::with(settings());
+    sandbox.load(&append(&["users"]), input(0));
+    let statements = sandbox.place().statements();
+    assert!(statements.len() > 5, "{statements:#?}");
+    let (mut killed, mut ended) = (Vec::new(), 0);
+    for (step, when) in steps(&statements) {
+        let what = format!("{when} statement {step}, {:?}", statements[step]);
+        let sandbox = Sandbox::with(settings());
+        sandbox.place().goes_wrong(kill(step, when));
+        let run = run(&sandbox, &append(&["users"]), &input(0));
+        let place = acknowledged(&sandbox, &run, &what);
+        assert!(run.code.is_none() || (run.code == Some(0) && place == ROWS), "{what}: {run:#?}");
+        ended += usize::from(run.code.is_some());
+        killed.push((what, sandbox, place));
+    }
+    // A batch that joined another one takes a statement away, and no more.
+    assert!(ended <= 2, "{ended} of {} syncs were not killed", killed.len());
+    // All of them are dead for long enough then.
+    std::thread::sleep(AGE + SECOND);
+    for (what, mut sandbox, place) in killed {
+        goes_on(&mut sandbox, place, &what);
+    }
+}
+
+#[test]
+fn a_sync_that_is_killed_around_a_staging_commit_loses_nothing_acknowledged_and_is_swept() {
+    let mut killed = Vec::new();
+    for (nth, after) in [(1, false), (1, true), (2, false), (2, true)] {
+        let what = format!("staging commit {nth}, after it: {after}");
+        let victim = Arc::new(AtomicU32::new(0));
+        let hook = {
+            let victim = Arc::clone(&victim);
+            Arc::new(move || {
+                while victim.load(Ordering::SeqCst) == 0 {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                let kill = format!("kill -9 {}", victim.load(Ordering::SeqCst));
+                drop(std::process::Command::new("sh").args(["-c", &kill]).status());
+                std::thread::sleep(Duration::from_millis(20));
+            })
+        };
+        let fault = if after { Fault::Then(hook) } else { Fault::Instead(hook) };
+        // Only the program goes through the proxy, and it commits to no table but the staged ones.
+        let commit = |request: &super::proxy::Request| {
+            request.action == Action::Put && request.target.contains("/_delta_log/") && request.target.contains(".json")
+        };
+        let proxy = Proxy::start(server().port(), vec![Rule::nth(nth, commit, fault)]);
+        let mut sandbox = Sandbox::new();
+        let mut through = settings();
+        through["data_source"] = sandbox.place().bucket().source_through(&proxy.endpoint());
+        sandbox.set(through);
+        let mut living = sandbox.start(&append(&["users"]));
+        victim.store(living.process(), Ordering::SeqCst);
+        living.send(input(0));
+        let run = living.end();
+        assert_eq!(run.code, None, "{what}: {run:#?}");
+        let place = acknowledged(&sandbox, &run, &what);
+        sandbox.set(settings());
+        killed.push((what, sandbox, place));
+    }
+    std::thread::sleep(AGE + SECOND);
+    for (what, mut sandbox, place) in killed {
+        goes_on(&mut sandbox, place, &what);
+    }
+}
+
+fn an_overwrite_that_is_killed_at_any_statement_shows_the_old_rows_or_the_new_ones() {
+    let all = |from: u64| records("users", from..from + 3) + &state("users", from) + &status("users", "COMPLETE");
+    let data = |from: u64| {
+        let mut data: Vec<String> = (from..from + 3).map(numbered).collect();
+        data.sort();
+        data
+    };
+    let mut sandbox = Sandbox::new();
+    sandbox.set_environment("DESTINATION_DATABRICKS_LEASE_AGE_MS", &AGE.as_millis().to_string());
+    sandbox.load(&overwrite(&["users"]), all(0));
+    let before = sandbox.place().statements().len();
+    sandbox.load(&overwrite(&["users"]), all(0));
+    let statements = sandbox.place().statements().split_off(before);
+    let mut shown = 0;
+    for (step, when) in steps(&statements) {
+        let (what, new) = (format!("{when} statement {step}, {:?}", statements[step]), 10 * step as u64 + 10);
+        sandbox.place().goes_wrong(kill(step, when));
+        let run = run(&sandbox, &overwrite(&["users"]), &all(new));
+        assert_eq!(run.code, None, "{what}: {run:#?}");
+        let found = table::data(&sandbox.table("default/users"));
+        assert!(found == data(shown) || found == data(new), "{what}: {found:?}");
+        assert!(run.states().is_empty() || found == data(new), "{what}: acknowledged, and old");
+        if found == data(new) {
+            shown = new;
+        }
+    }
+    sandbox.place().goes_wrong(json!([]));
+    std::thread::sleep(AGE + SECOND);
+    sandbox.load(&overwrite(&["users"]), all(5000));
+    assert_eq!(table::data(&sandbox.table("default/users")), data(5000));
+    assert_only_tables(sandbox.place(), "overwrite");
+}
+
+fn a_sync_that_is_killed_after_a_state_goes_on_from_there() {
+    let mut sandbox = Sandbox::with(settings());
+    let mut living = sandbox.start(&append(&["users"]));
+    living.send(input(0));
+    let place = said(&living.next_state());
+    let run = living.kill();
+    let place = run.states().last().map_or(place, said);
+    let rows = table::data(&sandbox.table("default/users"));
+    assert_eq!((0..place).find(|n| !rows.contains(&padded(*n, SIZE))), None, "acknowledged to {place}");
+    std::thread::sleep(AGE + SECOND);
+    goes_on(&mut sandbox, place, "after a STATE");
+}

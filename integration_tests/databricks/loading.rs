@@ -1,0 +1,229 @@
+//! Every row, once: read back with SQL, with the bed's own reader, and with other people's.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::place::{Place, Transport, over};
+use super::server::{ROOT, server};
+use super::stand_in::stand_in;
+use crate::messages::{append, numbered, overwrite, padded, record, records, state, status};
+use crate::program::Sandbox;
+use crate::{conformance, generations, table};
+
+over_both!(
+    rows_are_there_once_for_sql_and_for_every_reader,
+    streams_with_many_batches_get_few_statements,
+    a_catalog_that_was_loaded_directly_is_loaded_on_by_sql,
+    purging_leaves_nothing_but_the_tables,
+    staging_is_kept_where_it_is_not_purged,
+    a_table_of_the_older_connector_is_loaded_on,
+    streams_without_records_get_their_empty_tables,
+);
+
+/// The cases of the folder above over Thrift; over the Statement Execution API they run by themselves.
+mod shared_over_thrift {
+    use super::{Transport, conformance, generations, over};
+
+    #[test]
+    fn a_recorded_sync_of_the_faker_source_lands_whole() {
+        over(Transport::Thrift, conformance::a_recorded_sync_of_the_faker_source_lands_whole);
+    }
+
+    #[test]
+    fn the_faker_source_overwrites_and_resumes_from_every_flush() {
+        over(Transport::Thrift, conformance::the_faker_source_overwrites_and_resumes_from_every_flush);
+    }
+
+    #[test]
+    fn every_protocol_case_lands_in_both_modes() {
+        over(Transport::Thrift, conformance::every_protocol_case_lands_in_both_modes);
+    }
+
+    #[test]
+    fn a_second_attempt_of_the_same_generation_appends_and_a_new_generation_replaces() {
+        let case = generations::a_second_attempt_of_the_same_generation_appends_and_a_new_generation_replaces;
+        over(Transport::Thrift, case);
+    }
+}
+
+/// Prints the number of rows of the table `sys.argv[1]`, the number of different ids, and the data in order.
+const WITH_DELTALAKE: &str = r#"
+import json, os, sys
+from deltalake import DeltaTable
+endpoint, region, key, secret = sys.argv[2:6]
+options = {"AWS_ENDPOINT_URL": endpoint, "AWS_ALLOW_HTTP": "true", "AWS_REGION": region, "AWS_ACCESS_KEY_ID": key,
+           "AWS_SECRET_ACCESS_KEY": secret}
+rows = DeltaTable(sys.argv[1], storage_options=options).to_pyarrow_table().to_pydict()
+print(json.dumps([len(set(rows["_airbyte_ab_id"])), sorted(rows["_airbyte_data"])]))
+# Threads of the packages sometimes abort an interpreter that ends in order.
+sys.stdout.flush()
+os._exit(0)
+"#;
+
+/// The data of the table `default/<name>`, sorted: the same to SQL, to the bed's reader and to `deltalake`, its ids
+/// all different.
+pub fn data(place: &Place, name: &str) -> Vec<String> {
+    let by_sql = place.sql(&format!("SELECT _airbyte_data, _airbyte_ab_id FROM {}", place.name(name)));
+    let mut data: Vec<String> = by_sql.iter().map(|row| row[0].clone().unwrap()).collect();
+    data.sort();
+    let folder = format!("default/{name}");
+    assert_eq!(table::data(&place.table(&folder)), data, "{name}: what SQL reads and what the files say");
+    let s3 = server();
+    let arguments = [&place.location(&folder), &s3.endpoint(), s3.region(), ROOT.0, ROOT.1];
+    let output = Command::new(stand_in().python()).args(["-c", WITH_DELTALAKE]).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let (ids, by_deltalake): (usize, Vec<String>) = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((ids, &by_deltalake), (data.len(), &data), "{name}: what SQL and deltalake read");
+    data
+}
+
+fn sorted(mut data: Vec<String>) -> Vec<String> {
+    data.sort();
+    data
+}
+
+/// A stream that appends and one that overwrites.
+fn streams() -> Value {
+    json!({"streams": [append(&["added"])["streams"][0], overwrite(&["replaced"])["streams"][0]]})
+}
+
+/// Both are.
+fn complete() -> String {
+    status("added", "COMPLETE") + &status("replaced", "COMPLETE")
+}
+
+fn rows_are_there_once_for_sql_and_for_every_reader() {
+    let sandbox = Sandbox::new();
+    for round in 0..2 {
+        let range = round * 100..round * 100 + 100;
+        let input = records("added", range.clone()) + &state("added", range.end);
+        let run = sandbox.load(&streams(), input + &records("replaced", range) + &state("replaced", 1) + &complete());
+        assert_eq!(run.states().len(), 2);
+    }
+    let place = sandbox.place();
+    assert_eq!(data(place, "added"), sorted((0..200).map(numbered).collect()));
+    assert_eq!(data(place, "replaced"), sorted((100..200).map(numbered).collect()));
+    let described = place.sql(&format!("DESCRIBE TABLE EXTENDED {}", place.name("added")));
+    let says = |name: &str| {
+        let row = described.iter().rfind(|row| row[0].as_deref() == Some(name));
+        row.and_then(|row| row[1].clone()).unwrap_or_default()
+    };
+    assert_eq!((says("Type"), says("Provider")), ("EXTERNAL".to_owned(), "delta".to_owned()));
+    assert_eq!(says("Location"), place.location("default/added"));
+    assert!(says("Comment").contains("added"), "{described:?}");
+    assert!(says("Table Properties").contains("airbyte.destinationSyncMode=append"), "{described:?}");
+    table::assert_tidy(&sandbox.lake());
+}
+
+fn streams_with_many_batches_get_few_statements() {
+    const STREAMS: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let input = |batches: u64| -> String {
+        let batch = |n: u64| STREAMS.map(|name| record(name, &padded(n, 100_000)) + &state(name, n)).concat();
+        (0..batches * 8).map(batch).collect()
+    };
+    let counts = [1, 4].map(|batches| {
+        let sandbox = Sandbox::with(json!({"memory_limit_mb": 64, "flush_size_mb": 1}));
+        // The first load of each stream takes long enough for all other batches to be staged meanwhile.
+        sandbox.place().goes_wrong(json!([{"action": "hold", "statement": "^MERGE", "times": 8, "value": 4}]));
+        sandbox.load(&append(&STREAMS), input(batches));
+        let statements = sandbox.place().statements();
+        for name in STREAMS {
+            assert_eq!(table::data(&sandbox.table(&format!("default/{name}"))).len() as u64, batches * 8, "{name}");
+        }
+        let merges = statements.iter().filter(|statement| statement.starts_with("MERGE")).count();
+        (merges, statements.len() - merges)
+    });
+    let [(one, others), (four, others_of_four)] = counts;
+    assert_eq!((one, others), (8, others_of_four), "{counts:?}");
+    assert!(four <= 8 * 3, "every batch got a load of its own: {counts:?}");
+    assert!(others <= 8 * 3 + 6, "{counts:?}");
+}
+
+fn a_catalog_that_was_loaded_directly_is_loaded_on_by_sql() {
+    let mut sandbox = Sandbox::new();
+    let input = |from: u64| {
+        let both = records("added", from..from + 50) + &records("replaced", from..from + 50);
+        both + &state("added", 1) + &state("replaced", 1) + &complete()
+    };
+    let streams = streams();
+    sandbox.set(json!({
+        "databricks_server_hostname": null, "databricks_http_path": null, "databricks_personal_access_token": null,
+    }));
+    sandbox.load(&streams, input(0));
+    assert_eq!(sandbox.place().statements(), Vec::<String>::new());
+    sandbox.set(json!({}));
+    sandbox.load(&streams, input(50));
+    sandbox.load(&streams, input(100));
+    assert_eq!(data(sandbox.place(), "added"), sorted((0..150).map(numbered).collect()));
+    assert_eq!(data(sandbox.place(), "replaced"), sorted((100..150).map(numbered).collect()));
+    table::assert_tidy(&sandbox.lake());
+}
+
+fn purging_leaves_nothing_but_the_tables() {
+    let sandbox = Sandbox::new();
+    let streams = overwrite(&["users", "pets"]);
+    for _ in 0..2 {
+        let both = records("users", 0..3) + &records("pets", 0..3);
+        sandbox.load(&streams, both + &status("users", "COMPLETE") + &status("pets", "COMPLETE"));
+        let mut tables = sandbox.place().tables();
+        tables.sort();
+        assert_eq!(tables, ["pets", "users"]);
+        table::assert_tidy(&sandbox.lake());
+        assert_eq!(sandbox.place().bucket().unfinished_uploads(), 0);
+    }
+}
+
+fn staging_is_kept_where_it_is_not_purged() {
+    let sandbox = Sandbox::with(json!({"purge_staging_data": false}));
+    sandbox.load(&append(&["users"]), records("users", 0..3) + &state("users", 3));
+    let staging = table::staging(&sandbox.lake());
+    assert_eq!(staging.len(), 1);
+    assert_eq!(table::data(&staging[0].join("users")).len(), 3);
+    let place = sandbox.place();
+    let tables = place.tables();
+    let temporary: Vec<&String> = tables.iter().filter(|name| name.starts_with("_airbyte_tmp_")).collect();
+    assert_eq!((tables.len(), temporary.len()), (2, 1), "{tables:?}");
+    assert!(temporary[0].ends_with("_users"), "{tables:?}");
+    let count = place.sql(&format!("SELECT count(*) FROM {}", place.name(temporary[0])));
+    assert_eq!(count, [[Some("3".to_owned())]]);
+}
+
+/// Columns in its order, random ids, another time for each row, and the properties that it set.
+fn a_table_of_the_older_connector_is_loaded_on() {
+    let sandbox = Sandbox::new();
+    let place = sandbox.place();
+    place.sql(&format!("CREATE SCHEMA `spark_catalog`.`{}`", place.schema()));
+    place.sql(&format!(
+        "CREATE TABLE {} (_airbyte_ab_id STRING, _airbyte_emitted_at TIMESTAMP, _airbyte_data STRING) USING delta \
+         LOCATION '{}' COMMENT 'Created from stream users' TBLPROPERTIES ('airbyte.destinationSyncMode' = 'append', \
+         'airbyte.primaryKeys' = '', 'delta.autoOptimize.optimizeWrite' = 'true')",
+        place.name("users"),
+        place.location("default/users")
+    ));
+    place.sql(&format!(
+        "INSERT INTO {} SELECT uuid(), timestamp_millis(1700000000000 + id), concat('{{\"n\":', id, '}}') FROM range(200)",
+        place.name("users")
+    ));
+    sandbox.load(&append(&["users"]), records("users", 200..300) + &state("users", 300));
+    assert_eq!(data(place, "users"), sorted((0..300).map(numbered).collect()));
+    sandbox.load(&overwrite(&["users"]), records("users", 0..10) + &status("users", "COMPLETE"));
+    assert_eq!(data(place, "users"), sorted((0..10).map(numbered).collect()));
+}
+
+fn streams_without_records_get_their_empty_tables() {
+    let sandbox = Sandbox::new();
+    let streams = streams();
+    for _ in 0..2 {
+        sandbox.load(&streams, r#"{"type":"LOG","log":{"level":"INFO","message":"nothing new"}}"#);
+        for name in ["added", "replaced"] {
+            assert_eq!(data(sandbox.place(), name), Vec::<String>::new());
+        }
+    }
+    sandbox.load(&streams, records("added", 0..3) + &records("replaced", 0..3));
+    sandbox.load(&streams, complete());
+    assert_eq!(data(sandbox.place(), "replaced"), Vec::<String>::new());
+    let left: Vec<Value> =
+        data(sandbox.place(), "added").iter().map(|text| serde_json::from_str(text).unwrap()).collect();
+    assert_eq!(left.len(), 3);
+}

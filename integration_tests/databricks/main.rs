@@ -1,0 +1,59 @@
+//! The bed: the program against Spark with Delta Lake, reached as Databricks is, with its tables in a bucket of a real S3
+//! server.
+//!
+//! `stand_in` starts what stands in for Databricks, `place` gives each test a bucket, a schema and a warehouse or cluster
+//! of its own. The cases of the folder above run here once more; the files of this folder are about what only
+//! Databricks has. What has to hold for both transports runs over both.
+//!
+//!     TEST_S3="$(integration_tests/s3/server)" \
+//!     TEST_DATABRICKS="$(integration_tests/databricks/server)" cargo test --locked --test databricks
+
+// A test that cannot go on says so by panicking; `clippy.toml` allows that inside test functions only, and most of
+// the code here is their helpers.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+// The cases and helpers that are shared with the folders above are not all used here.
+#![allow(dead_code)]
+
+/// Makes two tests of each case: over the Statement Execution API, and over Thrift.
+macro_rules! over_both {
+    ($($case:ident),+ $(,)?) => {
+        mod over_statements {
+            $(#[test]
+            fn $case() {
+                crate::place::over(crate::place::Transport::Statements, super::$case);
+            })+
+        }
+        mod over_thrift {
+            $(#[test]
+            fn $case() {
+                crate::place::over(crate::place::Transport::Thrift, super::$case);
+            })+
+        }
+    };
+}
+
+#[path = "../s3/place.rs"]
+mod bucket;
+#[path = "../conformance.rs"]
+mod conformance;
+#[path = "../generations.rs"]
+mod generations;
+#[path = "../messages.rs"]
+mod messages;
+#[path = "../program.rs"]
+mod program;
+#[path = "../s3/proxy.rs"]
+mod proxy;
+#[path = "../s3/server.rs"]
+mod server;
+#[path = "../table.rs"]
+mod table;
+
+mod check;
+mod clients;
+mod faults;
+mod kills;
+mod loading;
+mod place;
+mod refusals;
+mod stand_in;

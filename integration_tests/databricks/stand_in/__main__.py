@@ -1,0 +1,54 @@
+"""Stands in for Databricks: the Statement Execution API and a cluster's Thrift in front of one Spark with Delta Lake.
+
+  python integration_tests/databricks/stand_in --jars JARS --folder FOLDER --s3 ENDPOINT --region REGION --key KEY --secret SECRET
+
+Prints the port it listens on (on 127.0.0.1) once Spark is up, and ends when its standard input does.
+"""
+
+import argparse
+import logging
+import os
+import sys
+import threading
+import time
+
+os.environ["TZ"] = "UTC"
+time.tzset()
+
+from compute import Workspace
+from engine import Engine
+from http_server import Server
+from statements import StatementApi
+from thrift_server import Thrift
+
+# As the path of a Databricks cluster.
+THRIFT_PATH = "sql/protocolv1/o/0/0101-000000-abc"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jars", required=True)
+    parser.add_argument("--folder", required=True, help="for Spark's own files")
+    parser.add_argument("--s3", required=True)
+    parser.add_argument("--region", required=True)
+    parser.add_argument("--key", required=True)
+    parser.add_argument("--secret", required=True)
+    parser.add_argument("--memory", default="2g")
+    parser.add_argument("--quick", action="store_true", help="for many small statements rather than for large ones")
+    options = parser.parse_args()
+    # PySpark logs every statement that fails, with all the frames of the JVM.
+    logging.getLogger("SQLQueryContextLogger").disabled = True
+    s3 = {"endpoint": options.s3, "region": options.region, "key": options.key, "secret": options.secret}
+    os.environ["SPARK_LOCAL_DIRS"] = f"{options.folder}/local"
+    engine = Engine(options.jars, options.folder, s3, THRIFT_PATH, options.memory, options.quick)
+    workspace = Workspace()
+    thrift = Thrift(engine, workspace, THRIFT_PATH)
+    server = Server(engine, workspace, StatementApi(engine, workspace), thrift)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(server.server_address[1], flush=True)
+    sys.stdin.read()
+    # The JVM ends with its standard input, which is ours.
+    os._exit(0)
+
+
+main()

@@ -1,0 +1,37 @@
+"""What tests say to the stand-in, and ask it; Databricks has nothing like it."""
+
+from compute import Rule
+
+
+def answer(server, method, path, request):
+    """PUT computes/<id>: a new warehouse or cluster, or other settings of one (token, state, starts_in, chunk_rows, client,
+    rules). GET computes/<id>: what it was asked. POST sql: runs a statement at once, whatever rules there are.
+    POST computes/<id>/restart: a cluster loses its sessions.
+    DELETE computes/<id>: it goes, with `schemas` and what is known of `bucket`.
+    """
+    match [method, *path.split("/")]:
+        case ["PUT", "computes", id]:
+            compute = server.workspace.find(id) or server.workspace.add(id=id, token=request["token"])
+            for name, value in request.items():
+                setattr(compute, name, [Rule(**rule) for rule in value] if name == "rules" else value)
+            return {}
+        case ["GET", "computes", id]:
+            compute = server.workspace.find(id)
+            return {"state": compute.now(), "requests": compute.requests, "starts": compute.starts, "statements": compute.statements}
+        case ["POST", "computes", id, "restart"]:
+            compute = server.workspace.find(id)
+            compute.lost |= compute.sessions
+            return {"sessions": len(compute.lost)}
+        case ["DELETE", "computes", id]:
+            server.workspace.remove(id)
+            for statement in [found for found in list(server.api.statements.values()) if found.compute.id == id]:
+                server.api.stop(statement)
+                del server.api.statements[statement.id]
+            server.engine.forget(request["schemas"], request["bucket"])
+            return {}
+        case ["POST", "sql"]:
+            result = server.engine.run(request["statement"], "stand-in")
+            return {"columns": [name for name, _ in result.columns], "rows": result.rows}
+        case ["GET", "thrift"]:
+            return {"port": server.thrift.port()}
+    raise ValueError(f"{method} {path}")

@@ -1,0 +1,198 @@
+"""The workspace's address: HTTP/1.1 on one port of the loopback, in front of the statements, the warehouses, the clusters'
+Thrift, and of `/stand-in/`, by which tests say what shall go wrong.
+"""
+
+import json
+import re
+import socket
+import sys
+import traceback
+import uuid
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import control
+from statements import WAREHOUSE, Refusal
+
+STATEMENTS = "/api/2.0/sql/statements"
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, engine, workspace, api, thrift):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.engine, self.workspace, self.api, self.thrift = engine, workspace, api, thrift
+
+    def handle_error(self, request, client_address):
+        # A client that has gone is none of our business.
+        if not isinstance(sys.exc_info()[1], (ConnectionError, BrokenPipeError, TimeoutError)):
+            traceback.print_exc()
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self):
+        self.answer()
+
+    do_POST = do_PUT = do_DELETE = do_GET
+
+    def log_message(self, *_):
+        pass
+
+    def answer(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        path, _, query = self.path.partition("?")
+        if self.headers.get("Transfer-Encoding"):
+            return self.say(411, {"error_code": "MALFORMED_REQUEST", "message": "Content-Length is needed."})
+        try:
+            if path.startswith("/stand-in/"):
+                self.say(200, control.answer(self.server, self.command, path.removeprefix("/stand-in/"), parsed(body)))
+            elif "/sql/protocolv1/" in path:
+                self.server.thrift.answer(self, path, body)
+            else:
+                self.workspace_answer(path, body)
+        except Refusal as refusal:
+            self.say(refusal.status, refusal.body, refusal.headers)
+        except (ConnectionError, BrokenPipeError):
+            self.close_connection = True
+        except Exception:
+            traceback.print_exc()
+            self.say(500, {"error_code": "INTERNAL_ERROR", "message": "The stand-in has a fault of its own: see its log."})
+
+    def workspace_answer(self, path, body):
+        # A rule of the warehouse comes first: what a gateway says, it says without a look at tokens.
+        kind, compute, statement, request = self.look_up(path, body)
+        text = statement.text if statement is not None else (request or {}).get("statement")
+        rule = None
+        if compute is not None:
+            compute.requests += 1
+            rule = compute.rule(kind, text, ("reply", "lose", "refuse", "kill"))
+        if self.goes_wrong_before(compute, rule):
+            return
+        self.sign_in(compute, self.headers.get("Authorization") or "")
+        answer = self.do(kind, compute, statement, request, path)
+        if rule is not None:
+            if rule.action == "kill":
+                compute.kill_client()
+            return self.cut()
+        self.say(200, answer)
+
+    def look_up(self, path, body):
+        """What the request is about: its kind, the warehouse, the statement if there is one, and the body."""
+        workspace, parts = self.server.workspace, path.rstrip("/").removeprefix("/api/2.0/sql/").split("/")
+        try:
+            match [self.command, *parts]:
+                case ["POST", "statements"]:
+                    request = parsed(body)
+                    return "submit", workspace.find(request.get("warehouse_id")), None, request
+                case ["GET", "statements", id]:
+                    kind = "poll"
+                case ["GET", "statements", id, "result", "chunks", _]:
+                    kind = "chunk"
+                case ["POST", "statements", id, "cancel"]:
+                    kind = "cancel"
+                case ["GET", "warehouses", id]:
+                    return "warehouse", workspace.find(id), None, {"id": id}
+                case ["POST", "warehouses", id, "start"]:
+                    return "start", workspace.find(id), None, {"id": id}
+                case ["POST", "warehouses", id, "stop"]:
+                    return "stop", workspace.find(id), None, {"id": id}
+                case _:
+                    return "unknown", None, None, None
+            statement = self.server.api.statements.get(id)
+            return kind, statement and statement.compute, statement, {"id": id}
+        except Refusal:
+            return "malformed", None, None, None
+
+    def goes_wrong_before(self, compute, rule):
+        if rule is None:
+            return False
+        match rule.action, rule.value:
+            case "reply", value:
+                self.say(value["status"], value.get("body", ""), value.get("headers", {}))
+            case "refuse", _:
+                self.cut()
+            case "kill", "before":
+                compute.kill_client()
+                self.cut()
+            case _:
+                return False
+        return True
+
+    def sign_in(self, compute, authorization):
+        """401 without a token, 403 with one that nobody has or that is for another warehouse."""
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            message = "Credential was not sent or was of an unsupported type for this API."
+            raise Refusal(401, 401, message, {"www-authenticate": 'Bearer realm="DatabricksRealm"', "x-databricks-reason-phrase": message})
+        if not self.server.workspace.knows(token):
+            raise Refusal(403, 403, "Invalid access token.", {"x-databricks-reason-phrase": "Invalid access token."})
+        if compute is not None and token != compute.token:
+            raise Refusal(403, "PERMISSION_DENIED", f"You do not have permission to use the SQL warehouse {compute.id}.")
+
+    def do(self, kind, compute, statement, request, path):
+        api = self.server.api
+        if kind == "unknown":
+            raise Refusal(404, "ENDPOINT_NOT_FOUND", f"No API found for '{self.command} {path}'")
+        if kind == "malformed":
+            raise Refusal(400, "MALFORMED_REQUEST", "Could not parse request object: it is not JSON.")
+        if compute is None and kind in ("submit", "warehouse", "start", "stop"):
+            id = request.get("warehouse_id", request.get("id")) or ""
+            if not isinstance(id, str) or WAREHOUSE.fullmatch(id) is None:
+                raise Refusal(400, "INVALID_PARAMETER_VALUE", f"{id} is not a valid endpoint id.")
+            raise Refusal(404, "RESOURCE_DOES_NOT_EXIST", f"SQL warehouse {id} does not exist.")
+        match kind:
+            case "submit":
+                return api.submit(compute, request)
+            case "warehouse":
+                return {"id": compute.id, "name": "of the bed", "size": "XXSMALL", "state": compute.now(), "num_clusters": 1,
+                        "health": {"status": "HEALTHY"}, "warehouse_type": "PRO", "enable_serverless_compute": True}
+            case "start":
+                compute.start()
+                return {}
+            case "stop":
+                compute.state = "STOPPED"
+                return {}
+        statement = api.find(request["id"])
+        match kind:
+            case "poll":
+                return api.describe(statement)
+            case "cancel":
+                api.stop(statement)
+                return {}
+            case "chunk":
+                index = path.rstrip("/").rpartition("/")[2]
+                if not re.fullmatch(r"\d+", index):
+                    raise Refusal(400, "INVALID_PARAMETER_VALUE", "chunk_index must be a number.")
+                return api.chunk(statement, int(index))
+
+    def say(self, status, body, headers=()):
+        content = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        self.send_response(status)
+        headers = {"content-type": "application/json", "x-request-id": str(uuid.uuid4())} | dict(headers)
+        for name, value in headers.items():
+            self.send_header(name, str(value))
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def cut(self):
+        """Ends the connection without an answer."""
+        self.close_connection = True
+        try:
+            self.connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+
+def parsed(body):
+    try:
+        value = json.loads(body or b"{}")
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise Refusal(400, "MALFORMED_REQUEST", "Could not parse request object: it is not a JSON object.")
+    return value

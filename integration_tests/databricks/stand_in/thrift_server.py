@@ -1,0 +1,148 @@
+"""Clusters: Spark's own Thrift server, reached as Databricks' is, by the workspace's address and with its tokens.
+
+Requests go through as they are, but for two things that Spark's server does otherwise: it wants a user and a password where
+Databricks wants a token, and it has one path for all. A cluster that is starting answers 503, as Databricks' gateway does.
+"""
+
+import base64
+import http.client
+import socket
+import threading
+import time
+
+from impala._thrift_gen.TCLIService import TCLIService, ttypes
+from thrift.protocol.TBinaryProtocol import TBinaryProtocol
+from thrift.Thrift import TMessageType
+from thrift.transport.TTransport import TMemoryBuffer
+
+from statements import Refusal
+
+KINDS = {"ExecuteStatement": "submit", "GetOperationStatus": "poll", "FetchResults": "chunk", "CancelOperation": "cancel"}
+
+
+class Thrift:
+    def __init__(self, engine, workspace, path):
+        self.engine, self.workspace, self.path = engine, workspace, path
+        self.server, self.lock = None, threading.Lock()
+
+    def port(self):
+        """The port of Spark's server, which is started by the first who asks."""
+        with self.lock:
+            if self.server is None:
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", 0))
+                    port = probe.getsockname()[1]
+                self.server = (self.engine.start_thrift(port), port)
+                deadline = time.monotonic() + 30
+                while time.monotonic() < deadline:
+                    with socket.socket() as probe:
+                        if probe.connect_ex(("127.0.0.1", port)) == 0:
+                            break
+                    time.sleep(0.02)
+            return self.server[1]
+
+    def answer(self, handler, path, body):
+        compute = self.workspace.find(path.rpartition("/")[2])
+        name, sequence, statement = called(body)
+        kind = KINDS.get(name, "session")
+        record = None
+        rule = None
+        if compute is not None:
+            compute.requests += 1
+            rule = compute.rule(kind, statement, ("reply", "lose", "refuse", "kill"))
+            if handler.goes_wrong_before(compute, rule):
+                return
+        handler.sign_in(compute, bearer(handler.headers["Authorization"] or ""))
+        if compute is None:
+            id = path.rpartition("/")[2]
+            raise Refusal(404, "RESOURCE_DOES_NOT_EXIST", f"No cluster found matching: {id}")
+        compute.start()
+        if compute.now() != "RUNNING":
+            message = "TEMPORARILY_UNAVAILABLE: Cluster is starting."
+            raise Refusal(503, "TEMPORARILY_UNAVAILABLE", message, {"retry-after": 1, "x-thriftserver-error-message": message})
+        if statement is not None:
+            record = {"id": str(sequence), "statement": statement, "state": "RUNNING", "seconds": 0}
+            compute.statements.append(record)
+            fails = compute.rule("run", statement, ("fail",))
+            if fails is not None:
+                record["state"] = "FAILED"
+                return handler.say(200, failed(sequence, **fails.value), {"content-type": "application/x-thrift"})
+            held = compute.rule("run", statement, ("hold",))
+            if held is not None:
+                time.sleep(held.value)
+        status, headers, content = self.forward(without(body, compute.lost))
+        if name == "OpenSession" and status == 200:
+            compute.sessions |= opened(content)
+        if rule is not None:
+            if rule.action == "kill":
+                compute.kill_client()
+            return handler.cut()
+        handler.say(status, content, headers)
+
+    def forward(self, body):
+        """Sends the request to Spark's server."""
+        headers = {
+            "Content-Type": "application/x-thrift",
+            "Accept": "application/x-thrift",
+            "Authorization": "Basic " + base64.b64encode(b"bed:bed").decode(),
+        }
+        connection = http.client.HTTPConnection("127.0.0.1", self.port(), timeout=300)
+        try:
+            connection.request("POST", f"/{self.path}", body, headers)
+            answer = connection.getresponse()
+            content = answer.read()
+        finally:
+            connection.close()
+        return answer.status, {"content-type": answer.headers.get("Content-Type", "application/x-thrift")}, content
+
+
+def bearer(header):
+    """Databricks takes `token` and the token as user and password too."""
+    scheme, _, value = header.partition(" ")
+    if scheme.lower() == "basic":
+        user, _, password = base64.b64decode(value).decode().partition(":")
+        if user == "token":
+            return f"Bearer {password}"
+    return header
+
+
+def called(body):
+    """Name and number of the call, and its statement if it has one."""
+    protocol = TBinaryProtocol(TMemoryBuffer(body))
+    try:
+        name, _, sequence = protocol.readMessageBegin()
+        if name != "ExecuteStatement":
+            return name, sequence, None
+        arguments = TCLIService.ExecuteStatement_args()
+        arguments.read(protocol)
+        return name, sequence, arguments.req.statement
+    except Exception:
+        raise Refusal(400, "MALFORMED_REQUEST", "The body is no Thrift call.") from None
+
+
+def opened(answer):
+    """The id of the session that an OpenSession has opened."""
+    protocol = TBinaryProtocol(TMemoryBuffer(answer))
+    protocol.readMessageBegin()
+    result = TCLIService.OpenSession_result()
+    result.read(protocol)
+    handle = result.success and result.success.sessionHandle
+    return {handle.sessionId.guid} if handle else set()
+
+
+def without(body, lost):
+    """The request with ids that Spark's server has never given in place of those of lost sessions."""
+    for guid in lost:
+        body = body.replace(guid, bytes(len(guid)))
+    return body
+
+
+def failed(sequence, error_code, message, sql_state=None):
+    """The answer to an ExecuteStatement whose statement failed."""
+    status = ttypes.TStatus(statusCode=ttypes.TStatusCode.ERROR_STATUS, errorMessage=message, sqlState=sql_state, errorCode=0)
+    buffer = TMemoryBuffer()
+    protocol = TBinaryProtocol(buffer)
+    protocol.writeMessageBegin("ExecuteStatement", TMessageType.REPLY, sequence)
+    TCLIService.ExecuteStatement_result(success=ttypes.TExecuteStatementResp(status=status)).write(protocol)
+    protocol.writeMessageEnd()
+    return buffer.getvalue()
