@@ -187,4 +187,4 @@ mod neighbours_tests;
 #[cfg(test)]
 mod table_tests;
 #[cfg(test)]
-mod warehouse_tests;
+pub(crate) mod warehouse_tests;

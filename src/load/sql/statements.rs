@@ -177,6 +177,11 @@ pub fn read(table: &TableName) -> String {
     format!("SELECT {}\nFROM {table}\nLIMIT 2", quoted(avro::DATA))
 }
 
+/// The records' text of the Delta table in the folder `location`, which has few rows and needs no name.
+pub fn read_folder(location: &str) -> String {
+    format!("SELECT {}\nFROM delta.{}\nLIMIT 2", quoted(avro::DATA), quoted(location))
+}
+
 /// Writes down which generation the table's rows are of.
 pub fn set_generation(table: &TableName, generation: i64) -> String {
     format!("ALTER TABLE {table} SET TBLPROPERTIES ({} = {})", literal(GENERATION), literal(&generation.to_string()))

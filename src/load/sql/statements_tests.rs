@@ -44,6 +44,7 @@ fn every_statement_reads_as_its_golden_file() {
         ("delete_all", delete_all(&table), include_str!("golden/delete_all.sql")),
         ("count", count(&table, &staging, &load()), include_str!("golden/count.sql")),
         ("read", read(&table), include_str!("golden/read.sql")),
+        ("read_folder", read_folder(folder), include_str!("golden/read_folder.sql")),
         ("set_generation", set_generation(&table, 7), include_str!("golden/set_generation.sql")),
         ("refresh", refresh(&staging), include_str!("golden/refresh.sql")),
         ("drop_table", drop_table(&staging.to_string()), include_str!("golden/drop_table.sql")),

@@ -14,7 +14,7 @@ use super::found::{Found, Place, look};
 use super::load::Load;
 use super::statements::{self, NewTable, SchemaName, TableName};
 use super::{Shared, Sql, answers};
-use crate::error::{Error, Result, ResultExt};
+use crate::error::{Error, Kind, Result, ResultExt};
 use crate::load::TableLoader;
 use crate::protocol::catalog::{Disposition, Resend};
 use crate::stage::Batch;
@@ -180,10 +180,15 @@ impl SqlTable {
         if self.staging_made {
             return Ok(());
         }
+        let noted = || self.shared.staging.lock().unwrap_or_else(PoisonError::into_inner);
         // First noted, then made: what may be there has to be dropped.
-        self.shared.staging.lock().unwrap_or_else(PoisonError::into_inner).insert(self.staging_table());
+        noted().insert(self.staging_table());
         let location = self.shared.storage.shown(&self.target.staging);
         let made = self.execute(&statements::create_over(&self.staging, &location)).await;
+        if made.as_ref().is_err_and(|error| error.kind() == Kind::Config) {
+            // It was refused; who may not make it may not drop it either, and its files need not stay for it.
+            noted().remove(&self.staging_table());
+        }
         made.context(|| format!("creating the staging table over {location}"))?;
         self.staging_made = true;
         Ok(())
