@@ -181,8 +181,10 @@ impl StagingTables for Sql {
 }
 
 #[cfg(test)]
-#[path = "table_tests.rs"]
+mod bed_tests;
+#[cfg(test)]
+mod neighbours_tests;
+#[cfg(test)]
 mod table_tests;
 #[cfg(test)]
-#[path = "warehouse_tests.rs"]
-mod warehouse_tests;
+pub(crate) mod warehouse_tests;
