@@ -185,3 +185,18 @@ fn a_dead_sync_whose_staging_log_is_broken_does_not_stop_others() {
     assert_eq!(table::read(&sandbox.table("default/users")).rows.len(), 5);
     table::assert_tables_tidy(&sandbox.lake());
 }
+
+#[test]
+fn a_folder_of_somebody_else_is_not_swept_though_it_is_called_like_a_sync() {
+    let sandbox = Sandbox::new();
+    let foreign = sandbox.lake().join(Uuid::now_v7().to_string());
+    let precious = foreign.join("public/users/part.parquet");
+    std::fs::create_dir_all(precious.parent().unwrap()).unwrap();
+    std::fs::write(&precious, "rows").unwrap();
+    for folder in [&foreign, &precious] {
+        let long_ago = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+        std::fs::File::open(folder).unwrap().set_modified(long_ago).unwrap();
+    }
+    sandbox.load(&append(&["users"]), records("users", 0..3));
+    assert!(precious.exists());
+}

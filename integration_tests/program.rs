@@ -39,6 +39,11 @@ impl Sandbox {
         self.settings = settings;
     }
 
+    /// The settings of now.
+    pub fn settings(&self) -> &Value {
+        &self.settings
+    }
+
     /// Sets a variable of the environment in which the program runs from now on.
     pub fn set_environment(&mut self, name: &str, value: &str) {
         self.environment.push((name.to_owned(), value.to_owned()));

@@ -99,7 +99,7 @@ impl Sync {
             }
         };
         let purge = config.purge_staging_data;
-        let mut ground = Ground { storage, tables, loader, lease, renewal, schema, purge };
+        let ground = Ground { storage, tables, loader, lease, renewal, schema, purge };
         let opened = tokio::select! {
             opened = ground.open(config, catalog, around, &row) => opened,
             () = around.stop.requested() => Err(Error::transient("The sync was stopped before it began.")),
@@ -136,21 +136,19 @@ impl Sync {
 }
 
 impl Ground {
-    async fn open(
-        &mut self,
-        config: &Config,
-        catalog: &Catalog,
-        around: &Surroundings,
-        row: &SchemaRef,
-    ) -> Result<Setup> {
-        let swept = sweep(&self.storage, &self.tables, &*self.loader).await?;
+    async fn open(&self, config: &Config, catalog: &Catalog, around: &Surroundings, row: &SchemaRef) -> Result<Setup> {
+        let sync = self.lease.sync();
+        let targets = targets(catalog, &config.schema, sync)?;
+        let open = async {
+            self.loader.survey(&targets).await?;
+            open_streams(&*self.loader, targets).await
+        };
+        // Beside each other: what is swept is in no table's log. Both to their end: half a sweep is for nobody to find.
+        let (swept, streams) = tokio::join!(sweep(&self.storage, &self.tables, &*self.loader), open);
+        let (swept, streams) = (swept?, streams?);
         if swept > 0 {
             tracing::info!("Cleared away what {swept} earlier syncs left when they were killed.");
         }
-        let sync = self.lease.sync();
-        let targets = targets(catalog, &config.schema, sync)?;
-        self.loader.survey(&targets).await?;
-        let streams = open_streams(&*self.loader, targets).await?;
         let progress = Arc::new(Progress::new(streams.iter().map(|stream| &stream.descriptor)));
         Ok(Setup {
             streams,

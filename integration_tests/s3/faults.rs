@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -42,7 +42,8 @@ fn input() -> String {
     large() + &rows + &state("small", 5) + &status("small", "COMPLETE")
 }
 
-fn through(sandbox: &mut Sandbox, proxy: &Proxy) {
+/// Settings for a sync through `proxy`.
+pub fn through(sandbox: &mut Sandbox, proxy: &Proxy) {
     let source = sandbox.place().source_through(&proxy.endpoint());
     sandbox.set(json!({"data_source": source, "memory_limit_mb": 128}));
 }
@@ -74,7 +75,7 @@ pub fn assert_only_tables(sandbox: &Sandbox, what: &str) {
 }
 
 /// One clear error, and no two words of what lies behind it.
-fn assert_clear(run: &Run, what: &str) {
+pub fn assert_clear(run: &Run, what: &str) {
     let error = run.failure();
     let message = error["message"].as_str().unwrap();
     assert!(
@@ -84,7 +85,7 @@ fn assert_clear(run: &Run, what: &str) {
 }
 
 /// A name for messages, and a way to tell the requests.
-type Kind = (&'static str, fn(&Request) -> bool);
+pub type Kind = (&'static str, fn(&Request) -> bool);
 
 const KINDS: [Kind; 10] = [
     ("put", |request| request.action == Action::Put && !request.is_commit()),
@@ -101,23 +102,27 @@ const KINDS: [Kind; 10] = [
 
 /// Every kind of request fails once or twice with `fault`; the sync gets over it.
 fn gets_over(name: &str, fault: &Fault) {
-    for (kind, which) in KINDS {
-        let what = format!("{name}: {kind}");
-        let proxy = Proxy::start(server().port(), vec![Rule::every(which, fault.clone()).times(2)]);
-        let mut sandbox = Sandbox::new();
-        if kind == "get" {
-            // There is nothing to be read where no table is.
-            old_rows(&sandbox);
-        }
-        through(&mut sandbox, &proxy);
-        let streams = if kind == "get" { overwrite } else { append };
-        let run = sandbox.write(&streams(&["large", "small"]), input());
-        assert_eq!(run.code, Some(0), "{what}: {:#?}", run.messages());
-        assert!(proxy.seen().iter().any(which), "{what}: no such request");
-        assert_eq!(run.states().len(), 2, "{what}");
-        assert_all_once(&sandbox, &what);
-        assert_only_tables(&sandbox, &what);
+    KINDS.into_iter().for_each(|kind| gets_over_one(name, fault, kind, &[]));
+}
+
+/// Requests of one kind fail twice with `fault`; the sync, in an `environment`, gets over it.
+pub fn gets_over_one(name: &str, fault: &Fault, (kind, which): Kind, environment: &[(&str, &str)]) {
+    let what = format!("{name}: {kind}");
+    let proxy = Proxy::start(server().port(), vec![Rule::every(which, fault.clone()).times(2)]);
+    let mut sandbox = Sandbox::new();
+    environment.iter().for_each(|(name, value)| sandbox.set_environment(name, value));
+    if kind == "get" {
+        // There is nothing to be read where no table is.
+        old_rows(&sandbox);
     }
+    through(&mut sandbox, &proxy);
+    let streams = if kind == "get" { overwrite } else { append };
+    let run = sandbox.write(&streams(&["large", "small"]), input());
+    assert_eq!(run.code, Some(0), "{what}: {:#?}", run.messages());
+    assert!(proxy.seen().iter().any(which), "{what}: no such request");
+    assert_eq!(run.states().len(), 2, "{what}");
+    assert_all_once(&sandbox, &what);
+    assert_only_tables(&sandbox, &what);
 }
 
 /// Tables with rows that the sync will replace.
@@ -134,6 +139,51 @@ fn a_connection_that_is_refused_is_made_again() {
 #[test]
 fn a_server_that_says_to_slow_down_is_asked_again() {
     gets_over("SlowDown", &Fault::Answer(503, "SlowDown"));
+}
+
+#[test]
+fn a_page_of_a_gateway_in_front_of_the_server_passes() {
+    gets_over("502 with a page", &Fault::Page(502));
+}
+
+#[test]
+fn a_gateway_that_never_lets_anything_through_is_one_clear_error_that_may_pass() {
+    for status in [502, 503, 504] {
+        let proxy = Proxy::start(server().port(), vec![Rule::every(|_| true, Fault::Page(status))]);
+        let mut sandbox = Sandbox::new();
+        sandbox.set_environment("DESTINATION_DATABRICKS_RETRY_MS", "700");
+        through(&mut sandbox, &proxy);
+        let run = sandbox.write(&append(&["small"]), record("small", "{}") + &state("small", 1));
+        run.failed_with("transient_error");
+        assert_clear(&run, "a gateway");
+        let tries = proxy.seen().len();
+        assert!(tries > 1, "{tries}");
+    }
+}
+
+#[test]
+fn a_request_that_is_never_answered_is_made_again() {
+    // A third of it is how long one try may take.
+    let patience = [("DESTINATION_DATABRICKS_RETRY_MS", "6000")];
+    std::thread::scope(|scope| {
+        for half in KINDS.chunks(KINDS.len() / 2) {
+            scope
+                .spawn(|| half.iter().for_each(|kind| gets_over_one("never answered", &Fault::Hold, *kind, &patience)));
+        }
+    });
+}
+
+#[test]
+fn a_server_that_never_answers_is_one_clear_error_within_the_deadline() {
+    let proxy = Proxy::start(server().port(), vec![Rule::every(|_| true, Fault::Hold)]);
+    let mut sandbox = Sandbox::new();
+    sandbox.set_environment("DESTINATION_DATABRICKS_RETRY_MS", "1500");
+    through(&mut sandbox, &proxy);
+    let begun = Instant::now();
+    let run = sandbox.write(&append(&["small"]), record("small", "{}") + &state("small", 1));
+    assert!(run.failed_with("transient_error").contains("did not answer in time"), "{run:#?}");
+    assert_clear(&run, "never answered");
+    assert!(proxy.seen().len() > 1 && begun.elapsed().as_secs() < 15, "{:?}", begun.elapsed());
 }
 
 #[test]

@@ -15,13 +15,13 @@ use crate::program::{Living, Sandbox};
 use crate::table;
 
 /// A lease is old after this time.
-const AGE: Duration = Duration::from_millis(3000);
+pub const AGE: Duration = Duration::from_millis(3000);
 /// The server tells the age of an object by whole seconds.
-const SECOND: Duration = Duration::from_millis(1200);
+pub const SECOND: Duration = Duration::from_millis(1200);
 
 /// The process to be killed, once it is known.
 #[derive(Clone, Default)]
-struct Victim(Arc<AtomicU32>);
+pub struct Victim(Arc<AtomicU32>);
 
 impl Victim {
     /// Kills it, and waits until it is gone: what the proxy does next happens after its death.
@@ -45,12 +45,15 @@ fn short_leases(sandbox: &mut Sandbox) {
 
 /// How a request and the death of its sender meet.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum When {
+pub enum When {
+    /// It dies before the server hears of it.
     Before,
+    /// It dies before it hears of the answer.
     After,
 }
 
-fn fault(when: When, victim: Victim) -> Fault {
+/// The fault that kills `victim`.
+pub fn fault(when: When, victim: Victim) -> Fault {
     match when {
         When::Before => Fault::Instead(Arc::new(move || victim.kill())),
         When::After => Fault::Then(Arc::new(move || victim.kill())),
@@ -194,7 +197,8 @@ fn an_overwrite_that_is_killed_at_any_request_shows_the_old_rows_or_the_new_ones
     table::assert_tidy(&sandbox.lake());
 }
 
-fn start(sandbox: &Sandbox, victim: &Victim, streams: &serde_json::Value, input: &str) -> crate::program::Run {
+/// A sync that its victim's fault may end.
+pub fn start(sandbox: &Sandbox, victim: &Victim, streams: &serde_json::Value, input: &str) -> crate::program::Run {
     let mut living: Living = sandbox.start(streams);
     victim.0.store(living.process(), Ordering::SeqCst);
     living.send(input);

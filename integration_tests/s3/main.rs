@@ -32,7 +32,11 @@ mod stops;
 #[path = "../table.rs"]
 mod table;
 
+mod addresses;
+mod copies;
 mod faults;
+mod http;
+mod identities;
 mod kills;
 mod neighbours;
 mod paths;
@@ -41,3 +45,4 @@ mod proxy;
 mod readers;
 mod refusals;
 mod server;
+mod sts;

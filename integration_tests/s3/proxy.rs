@@ -5,11 +5,13 @@
 //! and its answer given back or not. A connection is a thread.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Error, Result, Write};
+use std::io::{BufReader, Error, Read, Result, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+use super::http::{Message, read_message};
 
 /// What a request is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +24,8 @@ pub enum Action {
     Put,
     /// A copy inside the store.
     Copy,
+    /// A part that is copied inside the store.
+    CopyPart,
     /// The beginning of a multipart upload.
     Begin,
     /// A part of one.
@@ -45,6 +49,10 @@ pub struct Request {
     pub action: Action,
     /// The path and the query, as they came.
     pub target: String,
+    /// The host it is for.
+    pub host: String,
+    /// The id of the access key that it is signed with.
+    pub key: String,
 }
 
 impl Request {
@@ -70,6 +78,10 @@ pub enum Fault {
     HalfRequest,
     /// Half of the answer's body comes back.
     HalfAnswer,
+    /// Nothing is done, and no answer ever comes.
+    Hold,
+    /// Nothing is done; a page for people comes back with this status, as from a gateway in front of the store.
+    Page(u16),
     /// A refusal because of a condition becomes a success, as if the condition had not been known.
     Forgive,
     /// The answer comes later.
@@ -176,19 +188,13 @@ impl Drop for Proxy {
     }
 }
 
-/// A request or an answer: its first line and headers as they came, and its body.
-struct Message {
-    head: Vec<u8>,
-    body: Vec<u8>,
-    ends_connection: bool,
-}
-
 impl Shared {
     fn serve(&self, client: &TcpStream) -> Result<()> {
         client.set_nodelay(true)?;
         let mut from_client = BufReader::new(client);
         let mut upstream: Option<BufReader<TcpStream>> = None;
-        while let Some(request) = read_message(&mut from_client, |_| Some(0), client)? {
+        while let Some(mut request) = read_message(&mut from_client, |_| Some(0), client)? {
+            without_host(&mut request.head);
             let what = describe(&request.head);
             let fault = self.note(&what);
             let no_body = request.head.starts_with(b"HEAD ");
@@ -239,6 +245,11 @@ impl Shared {
                 }
                 Some(Fault::Refuse) => return client.shutdown(Shutdown::Both),
                 Some(Fault::Answer(status, code)) => error_answer(status, code),
+                Some(Fault::Page(status)) => {
+                    Message::answer(status, "text/html", "<html><body>Bad Gateway</body></html>")
+                }
+                // Until the client has gone.
+                Some(Fault::Hold) => return from_client.read_to_end(&mut Vec::new()).map(drop),
                 Some(Fault::DoneButAnswer(status, code)) => {
                     answer(&request.body)?;
                     error_answer(status, code)
@@ -296,76 +307,15 @@ fn error_answer(status: u16, code: &str) -> Message {
     let body = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>as the test wishes</Message></Error>"
     );
-    let head = format!(
-        "HTTP/1.1 {status} Error\r\nContent-Type: application/xml\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-        body.len()
-    );
-    Message { head: head.into_bytes(), body: body.into_bytes(), ends_connection: true }
+    Message::answer(status, "application/xml", &body)
 }
 
-/// Reads one message; `None` where the connection ends before it. `length` says how long the body is when no header
-/// does, by the status of an answer; `None`: to the end of the connection.
-fn read_message(
-    from: &mut impl BufRead,
-    length: impl Fn(u16) -> Option<usize>,
-    client: &TcpStream,
-) -> Result<Option<Message>> {
-    let mut head = Vec::new();
-    let (mut size, mut chunked, mut ends_connection, mut expects) = (None, false, false, false);
-    loop {
-        let begin = head.len();
-        if from.read_until(b'\n', &mut head)? == 0 {
-            return if head.is_empty() { Ok(None) } else { Err(Error::other("cut in its head")) };
-        }
-        let line = String::from_utf8_lossy(&head[begin..]).trim().to_ascii_lowercase();
-        if line.is_empty() {
-            break;
-        }
-        match line.split_once(':').map(|(name, value)| (name, value.trim())) {
-            Some(("content-length", value)) => size = value.parse::<usize>().ok(),
-            Some(("transfer-encoding", value)) => chunked = value.contains("chunked"),
-            Some(("connection", value)) => ends_connection = value.contains("close"),
-            Some(("expect", _)) => expects = true,
-            _ => {}
-        }
-    }
-    if expects {
-        let mut client = client;
-        client.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
-    }
-    let status = String::from_utf8_lossy(&head).split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-    let mut body = Vec::new();
-    let by_status = length(status);
-    if chunked {
-        read_chunks(from, &mut body)?;
-    } else if by_status == Some(0) && (status != 0 || size.is_none()) {
-        // An answer without a body whatever its headers say, or a request without one.
-    } else if let Some(size) = size {
-        body.resize(size, 0);
-        from.read_exact(&mut body)?;
-    } else if !(100..200).contains(&status) {
-        ends_connection = true;
-        from.read_to_end(&mut body)?;
-    }
-    Ok(Some(Message { head, body, ends_connection }))
-}
-
-/// Reads a chunked body as it is, chunk sizes and all.
-fn read_chunks(from: &mut impl BufRead, body: &mut Vec<u8>) -> Result<()> {
-    loop {
-        let begin = body.len();
-        from.read_until(b'\n', body)?;
-        let line = String::from_utf8_lossy(&body[begin..]).into_owned();
-        let size = line.trim().split(';').next().and_then(|size| usize::from_str_radix(size, 16).ok());
-        let size = size.ok_or_else(|| Error::other("no size of a chunk"))?;
-        if size == 0 {
-            // Trailers, and the empty line.
-            while from.read_until(b'\n', body)? > 2 {}
-            return Ok(());
-        }
-        let begin = body.len();
-        body.resize(begin + size + 2, 0);
-        from.read_exact(&mut body[begin..])?;
+/// As a forward proxy has it: asked for `http://host/path`, it asks the host for `/path`.
+fn without_host(head: &mut Vec<u8>) {
+    let text = String::from_utf8_lossy(head);
+    let Some((method, rest)) = text.split_once(" http://") else { return };
+    if let Some(path) = rest.find('/').filter(|_| !method.contains(' ')) {
+        *head = format!("{method} {}", &rest[path..]).into_bytes();
     }
 }
 
@@ -375,11 +325,21 @@ fn describe(head: &[u8]) -> Request {
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let (_, query) = target.split_once('?').unwrap_or((target, ""));
     let has = |name: &str| query.split('&').any(|part| part == name || part.starts_with(&format!("{name}=")));
-    let copies = text.lines().any(|line| line.to_ascii_lowercase().starts_with("x-amz-copy-source:"));
+    let header = |name: &str| {
+        let value = |line: &str| {
+            let (found, value) = line.split_once(':')?;
+            found.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+        };
+        text.lines().find_map(value)
+    };
+    let copies = header("x-amz-copy-source").is_some();
+    let signed = header("authorization").unwrap_or_default();
+    let key = signed.split_once("Credential=").and_then(|(_, rest)| rest.split('/').next()).unwrap_or_default();
     let action = match method {
         "GET" if has("uploads") => Action::ListUploads,
         "GET" if has("list-type") => Action::List,
         "GET" | "HEAD" => Action::Get,
+        "PUT" if copies && has("partNumber") => Action::CopyPart,
         "PUT" if copies => Action::Copy,
         "PUT" if has("partNumber") => Action::Part,
         "PUT" => Action::Put,
@@ -390,5 +350,6 @@ fn describe(head: &[u8]) -> Request {
         "DELETE" => Action::Delete,
         _ => Action::Other,
     };
-    Request { action, target: target.to_owned() }
+    let host = header("host").unwrap_or_default();
+    Request { action, target: target.to_owned(), host, key: key.to_owned() }
 }

@@ -24,7 +24,7 @@ const NEEDED: [&str; 6] = [
 ];
 
 /// The message of a check that failed; no key is told in it.
-fn refused(run: &Run) -> String {
+pub fn refused(run: &Run) -> String {
     assert_eq!(run.code, Some(0), "{run:#?}");
     let status = run.messages().into_iter().find(|message| message["type"] == "CONNECTION_STATUS").unwrap();
     assert_eq!(status["connectionStatus"]["status"], "FAILED", "{run:#?}");

@@ -19,15 +19,19 @@ use tempfile::TempDir;
 pub const ROOT: (&str, &str) = ("root-of-the-bed", "secret-of-the-bed-1234567890");
 /// Access key and secret of a user who may do what a bucket's policy says.
 pub const LIMITED: (&str, &str) = ("limited-in-the-bed", "secret-of-the-limited-0987654321");
+/// How many users there are whom [`assumed`] knows.
+pub const ASSUMED: usize = 100;
 const REGION: &str = "eu-west-1";
 /// The server ends with its standard input, and so with this process, however that ends.
 const SCRIPT: &str = r#"
-"$1" --port "$2" --region "$3" --iam-dir "$4/users" --iam-cache-disable --keep-alive --quiet posix "$4/buckets" > "$4/log" 2>&1 < /dev/null &
+binary="$1" address="$2" region="$3" own="$4" data="$5"
+shift 5
+"$binary" --port "$address" --region "$region" "$@" --iam-dir "$data/users" --iam-cache-disable --keep-alive --quiet posix "$data/buckets" > "$own/log" 2>&1 < /dev/null &
 server=$!
 cat > /dev/null
 kill -9 $server
 wait
-rm -rf "$4"
+rm -rf "$own"
 "#;
 
 /// A server that runs.
@@ -58,20 +62,35 @@ impl Server {
         self.folder.join("buckets")
     }
 
+    /// Another server in front of the same buckets, with other `options`, until it is dropped.
+    pub fn beside(options: &[&str]) -> Self {
+        let binary = std::env::var_os("TEST_S3").unwrap();
+        Self::run(Path::new(&binary), TempDir::new().unwrap().keep(), &server().folder, options)
+    }
+
     fn start(binary: &Path) -> Self {
         let folder = TempDir::new().unwrap().keep();
         std::fs::create_dir(folder.join("buckets")).unwrap();
         std::fs::create_dir(folder.join("users")).unwrap();
         let limited = json!({"access": LIMITED.0, "secret": LIMITED.1, "role": "user"});
-        let users = json!({"accessAccounts": {LIMITED.0: limited}});
-        std::fs::write(folder.join("users/users.json"), users.to_string()).unwrap();
+        let mut users = json!({LIMITED.0: limited});
+        for (key, secret) in (0..ASSUMED).map(assumed) {
+            users[&key] = json!({"access": key, "secret": secret, "role": "admin"});
+        }
+        std::fs::write(folder.join("users/users.json"), json!({"accessAccounts": users}).to_string()).unwrap();
+        Self::run(binary, folder.clone(), &folder, &[])
+    }
+
+    /// Keeps its log in `folder`, which goes when it ends, and users and buckets in `data`.
+    fn run(binary: &Path, folder: PathBuf, data: &Path, options: &[&str]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut child = Command::new("sh")
             .args(["-c", SCRIPT, "sh"])
             .arg(binary)
             .arg(format!("127.0.0.1:{port}"))
             .arg(REGION)
-            .arg(&folder)
+            .args([folder.as_path(), data])
+            .args(options)
             .env("ROOT_ACCESS_KEY", ROOT.0)
             .env("ROOT_SECRET_KEY", ROOT.1)
             .stdin(Stdio::piped())
@@ -88,6 +107,11 @@ impl Server {
         }
         Self { port, folder, _child: child }
     }
+}
+
+/// Access key and secret of the user that a role becomes when it is assumed for the `number`th time: one who may do everything.
+pub fn assumed(number: usize) -> (String, String) {
+    (format!("assumed-in-the-bed-{number}"), format!("secret-of-the-assumed-{number}-13579"))
 }
 
 /// The one server of this process. Ends the process well, with a printed reason, where there can be none.

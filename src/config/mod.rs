@@ -8,6 +8,7 @@
 mod engine;
 mod fields;
 mod file_name_pattern;
+mod hidden;
 mod host;
 mod memory;
 mod patience;
@@ -31,6 +32,10 @@ use crate::error::{Error, Result};
 
 /// What a megabyte is in every setting that ends in `_mb`.
 const MEGABYTE: u64 = 1024 * 1024;
+/// A store copies 5 GB at once at most, and takes its time for it.
+const COPIED_AT_ONCE: u64 = 1024 * MEGABYTE;
+/// Half of it is a part, and no part may be shorter than 5 MiB.
+const COPIED_RANGE: (u64, u64) = (10 * MEGABYTE, 4096 * MEGABYTE);
 
 /// Everything a user can set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +75,8 @@ pub struct Tuning {
     pub compression: Compression,
     /// How long stores and other syncs are waited for.
     pub patience: Patience,
+    /// Objects with more bytes are copied in parts of half as many. No user sets it: `COPIED_AT_ONCE_BYTES` is hidden.
+    pub copied_at_once: u64,
 }
 
 /// A codec for Parquet pages.
@@ -201,6 +208,9 @@ impl Tuning {
                 .choice("compression", &[("zstd", Compression::Zstd), ("snappy", Compression::Snappy)])
                 .unwrap_or(Compression::Zstd),
             patience: Patience::read(),
+            copied_at_once: hidden::number("COPIED_AT_ONCE_BYTES")
+                .unwrap_or(COPIED_AT_ONCE)
+                .clamp(COPIED_RANGE.0, COPIED_RANGE.1),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! How long this program waits for a store, for Databricks and for other syncs. No user sets it; a test that cannot wait for ten minutes does.
 //!
-//! Read from the environment, so that the documented configuration stays free of it: `DESTINATION_DATABRICKS_` and
-//! `LEASE_AGE_MS`, `LEASE_RENEWAL_MS`, `RETRY_MS`, `DATABRICKS_RETRY_MS`, `DATABRICKS_START_MS`.
+//! Its hidden settings are `LEASE_AGE_MS`, `LEASE_RENEWAL_MS`, `RETRY_MS`, `DATABRICKS_RETRY_MS`, `DATABRICKS_START_MS`.
 
 use std::time::Duration;
+
+use super::hidden;
 
 /// What bounds the waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,14 +23,11 @@ pub struct Patience {
 
 impl Patience {
     pub(super) fn read() -> Self {
-        Self::from_settings(|name| std::env::var(format!("DESTINATION_DATABRICKS_{name}")).ok())
+        Self::from_settings(hidden::number)
     }
 
-    fn from_settings(get: impl Fn(&str) -> Option<String>) -> Self {
-        let time = |name, default| {
-            let set = get(name).and_then(|text| text.trim().parse().ok()).filter(|set| *set > 0);
-            Duration::from_millis(set.unwrap_or(default))
-        };
+    fn from_settings(get: impl Fn(&str) -> Option<u64>) -> Self {
+        let time = |name, default| Duration::from_millis(get(name).unwrap_or(default));
         let lease_age = time("LEASE_AGE_MS", 600_000);
         Self {
             lease_age,
@@ -49,11 +47,10 @@ mod tests {
     fn waiting_can_be_shortened_and_stays_in_proportion() {
         let usual = Patience::from_settings(|_| None);
         assert_eq!([usual.lease_age, usual.lease_renewal, usual.retry].map(|time| time.as_secs()), [600, 60, 180]);
-        let short = Patience::from_settings(|name| (name == "LEASE_AGE_MS").then(|| "6000".to_owned()));
+        let short = Patience::from_settings(|name| (name == "LEASE_AGE_MS").then_some(6000));
         assert_eq!(
             [short.lease_age, short.lease_renewal, short.retry].map(|time| time.as_millis()),
             [6000, 1500, 2000]
         );
-        assert_eq!(Patience::from_settings(|_| Some("never".to_owned())), usual);
     }
 }

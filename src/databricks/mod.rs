@@ -53,7 +53,7 @@ mod http_tests;
 #[cfg(test)]
 mod said_tests;
 #[cfg(test)]
-mod server_for_tests;
+pub(crate) mod server_for_tests;
 #[cfg(test)]
 mod statements_tests;
 #[cfg(test)]

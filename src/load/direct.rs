@@ -6,7 +6,7 @@
 //! newer version. Exactly one committer per table: nothing here sees a commit service that Databricks may run beside it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -46,7 +46,7 @@ pub struct Direct {
     givens: Givens,
     sync: Uuid,
     schema: Arc<str>,
-    survey: Survey,
+    survey: OnceLock<Survey>,
     /// The right to keep what was read of a table until its first load.
     kept: Arc<Semaphore>,
 }
@@ -67,12 +67,12 @@ struct DirectTable {
 impl Direct {
     /// An engine for the sync `sync`; new tables get the columns of `schema`, as Delta writes them.
     pub fn new(storage: &Storage, tables: &TableLog, givens: Givens, sync: Uuid, schema: Arc<str>) -> Self {
-        let (survey, kept) = (Survey::default(), Arc::new(Semaphore::new(KEPT)));
+        let (survey, kept) = (OnceLock::new(), Arc::new(Semaphore::new(KEPT)));
         Self { storage: storage.clone(), tables: tables.clone(), givens, sync, schema, survey, kept }
     }
 
     async fn exists(&self, table: &str) -> Result<bool> {
-        if !self.survey.may_have(table) {
+        if self.survey.get().is_some_and(|survey| !survey.may_have(table)) {
             return Ok(false);
         }
         self.storage.has_any(&format!("{table}/{DELTA_LOG}")).await
@@ -103,9 +103,10 @@ impl Direct {
 }
 
 impl Loader for Direct {
-    fn survey<'a>(&'a mut self, targets: &'a [Target]) -> BoxFuture<'a, Result<()>> {
+    fn survey<'a>(&'a self, targets: &'a [Target]) -> BoxFuture<'a, Result<()>> {
         async move {
-            self.survey = Survey::of(&self.storage, targets).await?;
+            let survey = Survey::of(&self.storage, targets).await?;
+            self.survey.get_or_init(|| survey);
             Ok(())
         }
         .boxed()

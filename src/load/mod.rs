@@ -20,7 +20,7 @@ use crate::storage::layout::Target;
 /// An engine.
 pub trait Loader: StagingTables {
     /// Looks once at what `targets` share, before they are opened. Changes nothing.
-    fn survey<'a>(&'a mut self, targets: &'a [Target]) -> BoxFuture<'a, Result<()>>;
+    fn survey<'a>(&'a self, targets: &'a [Target]) -> BoxFuture<'a, Result<()>>;
 
     /// Opens a stream's table, which need not exist. Changes nothing; a table that cannot be loaded is an error here,
     /// before the first record, and not later.

@@ -125,21 +125,15 @@ impl StagedStream {
 
     /// Ends the open file, if there is one; it stays part of the batch that is open.
     pub async fn end_file(&mut self, stage: &Stage) -> Result<()> {
-        let Some(OpenFile { name, file, mut upload, .. }) = self.open.take() else { return Ok(()) };
-        let (bytes, stats) = file.finish()?;
-        if let Err(error) = upload.write(bytes).await {
-            upload.abort().await;
-            return Err(error);
+        match self.seal_file(stage).await? {
+            Some(upload) => upload.finish().await,
+            None => Ok(()),
         }
-        let size = upload.finish().await?;
-        let stats = stats.ok_or_else(|| Error::system("A staged file has no rows."))?;
-        self.files.push(DataFile { name, size, modified_ms: stage.givens.clock.now_ms(), stats });
-        Ok(())
     }
 
     /// Closes the batch: ends the open file and commits the batch's files to the staging log. `None` without rows.
     pub async fn close_batch(&mut self, stage: &Stage) -> Result<Option<Batch>> {
-        self.end_file(stage).await?;
+        let last = self.seal_file(stage).await?;
         if self.files.is_empty() {
             return Ok(None);
         }
@@ -157,12 +151,37 @@ impl StagedStream {
             configuration: BTreeMap::from([property]),
         });
         let commit = Commit { create, transactions: vec![(application_id(stage.sync), self.batches)], add: &files };
-        // Nobody else writes here, and a commit that a kill cuts short is of a batch that was never loaded: so it need
-        // not appear whole, as a commit of a table must.
-        let mut upload = stage.storage.upload(commit_path(&self.target.staging, version)).await?;
-        upload.write(commit.to_bytes(stage.givens.clock.now_ms())).await?;
-        upload.finish().await?;
+        let commit = commit.to_bytes(stage.givens.clock.now_ms());
+        // Nobody reads the staging before this answers, so its last file and its log need not wait for each other, and
+        // the commit need not appear whole: one that a kill cuts short is of a batch that was never loaded.
+        let log = async {
+            let mut upload = stage.storage.upload(commit_path(&self.target.staging, version)).await?;
+            upload.write(commit).await?;
+            upload.finish().await
+        };
+        let ended = async {
+            match last {
+                Some(upload) => upload.finish().await,
+                None => Ok(()),
+            }
+        };
+        let (ended, logged) = tokio::join!(ended, log);
+        ended.and(logged)?;
         Ok(Some(Batch { number: self.batches, files }))
+    }
+
+    /// Sends all of the open file but its end, and counts it as part of the open batch.
+    async fn seal_file(&mut self, stage: &Stage) -> Result<Option<Upload>> {
+        let Some(OpenFile { name, file, mut upload, size }) = self.open.take() else { return Ok(None) };
+        let (bytes, stats) = file.finish()?;
+        let size = size + bytes.len() as u64;
+        if let Err(error) = upload.write(bytes).await {
+            upload.abort().await;
+            return Err(error);
+        }
+        let stats = stats.ok_or_else(|| Error::system("A staged file has no rows."))?;
+        self.files.push(DataFile { name, size, modified_ms: stage.givens.clock.now_ms(), stats });
+        Ok(Some(upload))
     }
 
     /// Gives up what is not committed.

@@ -69,7 +69,7 @@ impl Folder {
 
     pub(super) fn upload(self: &Arc<Self>, relative: String) -> Result<FileUpload> {
         let file = create(&self.path(&relative)).map_err(|error| self.failed("write", &relative, error))?;
-        Ok(FileUpload { file, relative, folder: Arc::clone(self), size: 0 })
+        Ok(FileUpload { file, relative, folder: Arc::clone(self) })
     }
 
     pub(super) fn link(&self, from: &str, to: &str) -> Result<()> {
@@ -137,17 +137,11 @@ pub struct FileUpload {
     file: File,
     relative: String,
     folder: Arc<Folder>,
-    size: u64,
 }
 
 impl FileUpload {
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.size += bytes.len() as u64;
         self.file.write_all(bytes).map_err(|error| self.folder.failed("write", &self.relative, error))
-    }
-
-    pub(super) fn size(&self) -> u64 {
-        self.size
     }
 
     pub(super) fn abort(self) {

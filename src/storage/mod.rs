@@ -229,7 +229,7 @@ impl Storage {
 
     /// Whether a copy of an object of `size` bytes is an upload that can be left unfinished.
     pub fn copies_in_parts(&self, size: u64) -> bool {
-        matches!(self.home, Home::Bucket(_)) && size > bucket::COPIED_AT_ONCE
+        matches!(&self.home, Home::Bucket(bucket) if bucket.copies_in_parts(size))
     }
 }
 
@@ -250,10 +250,11 @@ impl Upload {
         }
     }
 
-    /// Ends the file; it is there, whole, when this answers with its size in bytes.
-    pub async fn finish(self) -> Result<u64> {
+    /// Ends the file; it is there, whole, when this answers.
+    pub async fn finish(self) -> Result<()> {
         match self {
-            Self::File(file) => Ok(file.size()),
+            // Its bytes are where they belong since they were written.
+            Self::File(_) => Ok(()),
             Self::Object(object) => object.finish().await,
         }
     }

@@ -37,13 +37,13 @@ pub enum Place {
 
 /// Looks for the table `name` of `target`.
 pub async fn look(engine: &Sql, target: &Target, name: &TableName) -> Result<Found> {
-    let in_catalog =
-        target.table.split_once('/').and_then(|(schema, table)| Some((engine.schemas.get(schema)?, table)));
+    let seen = engine.seen();
+    let in_catalog = target.table.split_once('/').and_then(|(schema, table)| Some((seen.schemas.get(schema)?, table)));
     if in_catalog.is_some_and(|(tables, table)| tables.contains(table)) {
         return in_the_catalog(&engine.shared, target, name).await;
     }
     let storage = &engine.shared.storage;
-    if !engine.survey.may_have(&target.table) || !storage.has_any(&target.table).await? {
+    if !seen.survey.may_have(&target.table) || !storage.has_any(&target.table).await? {
         return Ok(Found { place: Place::Nowhere, generation: None });
     }
     if storage.has_any(&format!("{}/{DELTA_LOG}", target.table)).await? {

@@ -14,7 +14,7 @@ mod table;
 pub mod trial;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
@@ -37,9 +37,15 @@ use crate::storage::layout::Target;
 #[derive(Clone)]
 pub struct Sql {
     shared: Arc<Shared>,
+    seen: OnceLock<Arc<Seen>>,
+}
+
+/// What streams share.
+#[derive(Default)]
+struct Seen {
     survey: Survey,
     /// The tables and views of each schema that is there, as far as streams are called like them.
-    schemas: Arc<HashMap<String, HashSet<String>>>,
+    schemas: HashMap<String, HashSet<String>>,
 }
 
 struct Shared {
@@ -75,7 +81,11 @@ impl Sql {
             made: Mutex::default(),
             staging: Mutex::default(),
         };
-        Self { shared: Arc::new(shared), survey: Survey::default(), schemas: Arc::default() }
+        Self { shared: Arc::new(shared), seen: OnceLock::new() }
+    }
+
+    fn seen(&self) -> Arc<Seen> {
+        self.seen.get().map(Arc::clone).unwrap_or_default()
     }
 }
 
@@ -128,10 +138,11 @@ impl Shared {
 }
 
 impl Loader for Sql {
-    fn survey<'a>(&'a mut self, targets: &'a [Target]) -> BoxFuture<'a, Result<()>> {
+    fn survey<'a>(&'a self, targets: &'a [Target]) -> BoxFuture<'a, Result<()>> {
         async move {
-            self.schemas = Arc::new(self.shared.look_at_schemas(targets).await?);
-            self.survey = Survey::of(&self.shared.storage, targets).await?;
+            let schemas = self.shared.look_at_schemas(targets).await?;
+            let seen = Seen { survey: Survey::of(&self.shared.storage, targets).await?, schemas };
+            self.seen.get_or_init(|| Arc::new(seen));
             Ok(())
         }
         .boxed()
@@ -170,8 +181,10 @@ impl StagingTables for Sql {
 }
 
 #[cfg(test)]
-#[path = "table_tests.rs"]
+mod bed_tests;
+#[cfg(test)]
+mod neighbours_tests;
+#[cfg(test)]
 mod table_tests;
 #[cfg(test)]
-#[path = "warehouse_tests.rs"]
-mod warehouse_tests;
+pub(crate) mod warehouse_tests;

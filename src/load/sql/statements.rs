@@ -134,7 +134,7 @@ pub fn create_table(new: &NewTable<'_>) -> String {
 
 /// Makes a final table together with its first rows.
 pub fn create_table_as(new: &NewTable<'_>, staging: &TableName, load: &Load) -> String {
-    format!("CREATE OR REPLACE TABLE {}\n{}\nAS {}", new.name, clauses(new), staged(staging, load, ""))
+    format!("CREATE OR REPLACE TABLE {}\n{}\nAS {}", new.name, clauses(new), staged(staging, load, &columns(""), ""))
 }
 
 /// Adds the staged rows of `load` that the table does not have yet. Its own ranges let it pass over all other files.
@@ -144,15 +144,15 @@ pub fn merge(table: &TableName, staging: &TableName, load: &Load) -> String {
     format!(
         "MERGE INTO {table} AS target\nUSING (\n{}\n) AS staged\nON target.{id} = staged.{id}\n  AND {}\nWHEN NOT \
          MATCHED THEN\n  INSERT ({columns})\n  VALUES ({values})",
-        staged(staging, load, "  ").trim_end(),
-        ranges(load, "target.").replace("\nAND", "\n  AND"),
+        staged(staging, load, &columns, "  "),
+        ranges(load, "target."),
         id = quoted(avro::AB_ID),
     )
 }
 
 /// Replaces all rows by the staged rows of `load`.
 pub fn overwrite(table: &TableName, staging: &TableName, load: &Load) -> String {
-    format!("INSERT OVERWRITE TABLE {table} ({})\n{}", columns(""), staged(staging, load, ""))
+    format!("INSERT OVERWRITE TABLE {table} ({})\n{}", columns(""), staged(staging, load, &columns(""), ""))
 }
 
 /// Removes all rows.
@@ -160,15 +160,26 @@ pub fn delete_all(table: &TableName) -> String {
     format!("DELETE FROM {table}")
 }
 
-/// How many rows of `load` the table has; without one, how many rows at all.
-pub fn count(table: &TableName, load: Option<&Load>) -> String {
-    let condition = load.map(|load| format!("\nWHERE {}", ranges(load, "").replace("\nAND", "\n  AND")));
-    format!("SELECT count(*) AS `rows`\nFROM {table}{}", condition.unwrap_or_default())
+/// How many rows of the table are of `load`: those whose ids are among the staged ones. Somebody else who loads at the same
+/// time has ids in the same range.
+pub fn count(table: &TableName, staging: &TableName, load: &Load) -> String {
+    format!(
+        "SELECT count(*) AS `rows`\nFROM {table} AS target\nLEFT SEMI JOIN (\n{}\n) AS staged\nON target.{id} = \
+         staged.{id}\nWHERE {}",
+        staged(staging, load, &quoted(avro::AB_ID), "  "),
+        ranges(load, "target."),
+        id = quoted(avro::AB_ID),
+    )
 }
 
 /// The records' text of a table that has few rows.
 pub fn read(table: &TableName) -> String {
     format!("SELECT {}\nFROM {table}\nLIMIT 2", quoted(avro::DATA))
+}
+
+/// The records' text of the Delta table in the folder `location`, which has few rows and needs no name.
+pub fn read_folder(location: &str) -> String {
+    format!("SELECT {}\nFROM delta.{}\nLIMIT 2", quoted(avro::DATA), quoted(location))
 }
 
 /// Writes down which generation the table's rows are of.
@@ -242,11 +253,10 @@ fn clauses(new: &NewTable<'_>) -> String {
     )
 }
 
-/// The staged rows of `load`, and no others that are in the same folder.
-fn staged(staging: &TableName, load: &Load, indent: &str) -> String {
+/// `columns` of the staged rows of `load`, and of no others that are in the same folder.
+fn staged(staging: &TableName, load: &Load, columns: &str, indent: &str) -> String {
     format!(
-        "{indent}SELECT {}\n{indent}FROM {staging}\n{indent}WHERE {}",
-        columns(""),
+        "{indent}SELECT {columns}\n{indent}FROM {staging}\n{indent}WHERE {}",
         between(&quoted(avro::AB_ID), &literal(&load.ids.0), &literal(&load.ids.1))
     )
 }
@@ -256,7 +266,7 @@ fn ranges(load: &Load, of: &str) -> String {
     let (low, high) = load.emitted_at;
     match (time(low), time(high)) {
         (Some(low), Some(high)) => {
-            format!("{ids}\nAND {}", between(&format!("{of}{}", quoted(avro::EMITTED_AT)), &low, &high))
+            format!("{ids}\n  AND {}", between(&format!("{of}{}", quoted(avro::EMITTED_AT)), &low, &high))
         }
         _ => ids,
     }

@@ -2,7 +2,8 @@
 //!
 //! An append is an insert-only MERGE, a replacement one INSERT OVERWRITE (of a new table: one CREATE OR REPLACE TABLE …
 //! AS SELECT). Each can be sent twice. What a MERGE reports is compared with what was staged; wherever that differs, as it
-//! does when an earlier answer was lost, the rows are counted in the table itself, and that number decides.
+//! does when an earlier answer was lost, the rows that were staged are counted in the table itself, and that number
+//! decides. Rows of others, who may write at the same time, are never counted.
 
 use std::sync::{Arc, PoisonError};
 
@@ -13,7 +14,7 @@ use super::found::{Found, Place, look};
 use super::load::Load;
 use super::statements::{self, NewTable, SchemaName, TableName};
 use super::{Shared, Sql, answers};
-use crate::error::{Error, Result, ResultExt};
+use crate::error::{Error, Kind, Result, ResultExt};
 use crate::load::TableLoader;
 use crate::protocol::catalog::{Disposition, Resend};
 use crate::stage::Batch;
@@ -49,7 +50,7 @@ impl SqlTable {
         let same_generation = target.generation_id.is_some() && generation == target.generation_id;
         Ok(Self {
             shared: Arc::clone(&engine.shared),
-            has_schema: engine.schemas.contains_key(schema),
+            has_schema: engine.seen().schemas.contains_key(schema),
             existed: place != Place::Nowhere,
             target,
             name,
@@ -104,7 +105,7 @@ impl SqlTable {
         if is_new {
             (self.place, self.generation) = (Place::Catalog, self.target.generation_id);
         }
-        let found = self.count(Some(&load)).await?;
+        let found = self.count(&load).await?;
         self.ensure_all(&load, found)?;
         self.write_down_generation().await
     }
@@ -116,11 +117,6 @@ impl SqlTable {
         if was != Place::Nowhere {
             self.shared.storage.ensure_committable()?;
             self.execute(&statements::delete_all(&self.name)).await.context(|| "emptying the table".to_owned())?;
-            let left = self.count(None).await?;
-            if left > 0 {
-                let name = &self.name;
-                return Err(Error::system(format!("Table {name} was emptied and has {left} rows.")));
-            }
         }
         self.write_down_generation().await
     }
@@ -132,13 +128,13 @@ impl SqlTable {
             return Ok(());
         }
         // An earlier attempt whose answer was lost may have inserted them.
-        let mut found = self.count(Some(load)).await?;
+        let mut found = self.count(load).await?;
         if found < load.rows {
             // A server may have read the staging table before its newest batch was there.
             self.execute(&statements::refresh(&self.staging)).await?;
             self.shared.storage.ensure_committable()?;
             self.execute(&statement).await?;
-            found = self.count(Some(load)).await?;
+            found = self.count(load).await?;
         }
         self.ensure_all(load, found)
     }
@@ -154,8 +150,8 @@ impl SqlTable {
         )))
     }
 
-    async fn count(&self, load: Option<&Load>) -> Result<u64> {
-        let answer = self.execute(&statements::count(&self.name, load)).await;
+    async fn count(&self, load: &Load) -> Result<u64> {
+        let answer = self.execute(&statements::count(&self.name, &self.staging, load)).await;
         answers::number(&answer.context(|| "counting the rows of the table".to_owned())?)
     }
 
@@ -184,10 +180,15 @@ impl SqlTable {
         if self.staging_made {
             return Ok(());
         }
+        let noted = || self.shared.staging.lock().unwrap_or_else(PoisonError::into_inner);
         // First noted, then made: what may be there has to be dropped.
-        self.shared.staging.lock().unwrap_or_else(PoisonError::into_inner).insert(self.staging_table());
+        noted().insert(self.staging_table());
         let location = self.shared.storage.shown(&self.target.staging);
         let made = self.execute(&statements::create_over(&self.staging, &location)).await;
+        if made.as_ref().is_err_and(|error| error.kind() == Kind::Config) {
+            // It was refused; who may not make it may not drop it either, and its files need not stay for it.
+            noted().remove(&self.staging_table());
+        }
         made.context(|| format!("creating the staging table over {location}"))?;
         self.staging_made = true;
         Ok(())

@@ -1,4 +1,5 @@
-//! What `check` asks of Databricks beside a sync of one row: the catalog and the schema before it, the row after it.
+//! What `check` asks of Databricks beside a sync of one row: the catalog and the schema before it, the row after it, and
+//! where something fails, each thing that a sync needs by itself.
 //!
 //! What is asked for first fails for what everything else needs too: the server's name, the token, the warehouse. What a
 //! trial has made goes again; a schema only if nothing else has come into it.
@@ -6,47 +7,98 @@
 use std::sync::Arc;
 
 use super::answers::names;
-use super::statements::{self, SchemaName};
+use super::load::Load;
+use super::statements::{self, NewTable, SchemaName};
 use crate::databricks::SqlTransport;
-use crate::error::{Error, Result, ResultExt};
+use crate::error::{Error, Kind, Result, ResultExt};
 
 /// A schema in which a check may make tables.
 pub struct Trial {
     transport: Arc<dyn SqlTransport>,
-    schema: SchemaName,
+    catalog: String,
+    schema: String,
+    name: SchemaName,
     /// The schema was not there before.
     made: bool,
 }
 
+/// A table of a check: its name, and the folder of its files as a URL.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The name, in the schema of the trial.
+    pub table: String,
+    /// The folder.
+    pub location: String,
+}
+
 impl Trial {
-    /// Reaches the server, and makes `schema` in `catalog` if it is not there.
-    pub async fn begin(transport: Arc<dyn SqlTransport>, catalog: &str, schema: &str) -> Result<Self> {
+    /// A trial of the schema `schema` in `catalog`. Nothing is sent yet.
+    pub fn new(transport: Arc<dyn SqlTransport>, catalog: &str, schema: &str) -> Self {
         let name = SchemaName::new(catalog, schema);
-        let mut trial = Self { transport, schema: name, made: false };
-        match trial.ensure_schema(catalog, schema).await {
-            Ok(()) => Ok(trial),
-            Err(error) => {
-                trial.transport.close().await;
-                Err(error)
-            }
-        }
+        Self { transport, catalog: catalog.to_owned(), schema: schema.to_owned(), name, made: false }
     }
 
-    async fn ensure_schema(&mut self, catalog: &str, schema: &str) -> Result<()> {
-        let shown = self.transport.execute(&statements::show_schemas(catalog, &[schema])).await;
-        let shown = shown.context(|| format!("looking for schema {}", self.schema))?;
-        if !names(&shown, "namespace", 0).contains(schema) {
+    /// Makes the schema if it is not there.
+    pub async fn ensure_schema(&mut self) -> Result<()> {
+        let shown = self.transport.execute(&statements::show_schemas(&self.catalog, &[&self.schema])).await;
+        let shown = shown.context(|| format!("looking for schema {}", self.name))?;
+        if !names(&shown, "namespace", 0).contains(&self.schema) {
+            let made = self.transport.execute(&statements::create_schema(&self.name)).await;
             // Also where the answer is lost: what may have been made is dropped if it is empty.
-            self.made = true;
-            let made = self.transport.execute(&statements::create_schema(&self.schema)).await;
-            made.context(|| format!("creating schema {}", self.schema))?;
+            self.made = made.as_ref().err().is_none_or(|error| error.kind() != Kind::Config);
+            made.context(|| format!("creating schema {}", self.name))?;
         }
         Ok(())
     }
 
+    /// Tries by itself each thing that a sync has Databricks do: to make a table in `new`, which is empty, to read the
+    /// Delta table in `staged`, where one could be put there, and to write what is staged. What depends on something
+    /// that failed is not tried; without a schema, `has_schema`, there are no tables. The tables stay.
+    pub async fn problems(&self, new: &Place, staged: Option<&Place>, has_schema: bool) -> Vec<Error> {
+        let (table, mut problems) = (self.name.table(&new.table), Vec::new());
+        let mut is_made = false;
+        if has_schema {
+            let new = NewTable {
+                name: &table,
+                location: &new.location,
+                stream: new.table.clone(),
+                mode: "append",
+                generation: None,
+            };
+            let made = self.execute(&statements::create_table(&new), || format!("creating table {table}")).await;
+            is_made = made.is_ok();
+            problems.extend(made.err());
+        }
+        let Some(staged) = staged.filter(|_| may_go_on(&problems)) else { return problems };
+        let name = self.name.table(&staged.table);
+        let mut is_read = false;
+        if has_schema {
+            let over = statements::create_over(&name, &staged.location);
+            let made = self.execute(&over, || format!("creating a table over {}", staged.location)).await;
+            is_read = made.is_ok();
+            problems.extend(made.err());
+        }
+        if !is_read && may_go_on(&problems) {
+            // The right to make a table and the right to read the bucket do not depend on each other.
+            let read = statements::read_folder(&staged.location);
+            let read = self.execute(&read, || format!("reading the folder {}", staged.location)).await;
+            problems.extend(read.err());
+        }
+        if is_made && is_read {
+            let all = Load { rows: 1, ids: (String::new(), "~".to_owned()), emitted_at: (i64::MIN, i64::MAX) };
+            let merged = self.execute(&statements::merge(&table, &name, &all), || format!("writing to {table}")).await;
+            problems.extend(merged.err());
+        }
+        problems
+    }
+
+    async fn execute(&self, statement: &str, what: impl FnOnce() -> String) -> Result<()> {
+        self.transport.execute(statement).await.context(what).map(|_| ())
+    }
+
     /// Reads `table` back: it has to have one row, with the record `sent`.
     pub async fn ensure_row(&self, table: &str, sent: &str) -> Result<()> {
-        let table = self.schema.table(table);
+        let table = self.name.table(table);
         let read = self.transport.execute(&statements::read(&table)).await;
         let read = read.context(|| format!("reading table {table}"))?;
         match read.rows.as_slice() {
@@ -58,7 +110,7 @@ impl Trial {
 
     /// Drops `table`, if it is there; its files stay.
     pub async fn drop_table(&self, table: &str) -> Result<()> {
-        let table = self.schema.table(table);
+        let table = self.name.table(table);
         let dropped = self.transport.execute(&statements::drop_table(&table.to_string())).await;
         dropped.context(|| format!("dropping table {table}")).map(|_| ())
     }
@@ -66,12 +118,17 @@ impl Trial {
     /// Ends the trial: a schema that it made goes, unless something has come into it.
     pub async fn end(self) {
         if self.made
-            && let Err(error) = self.transport.execute(&statements::drop_schema(&self.schema)).await
+            && let Err(error) = self.transport.execute(&statements::drop_schema(&self.name)).await
         {
-            tracing::info!("Schema {}, which the check made, stays: {}", self.schema, error.internal_message());
+            tracing::info!("Schema {}, which the check made, stays: {}", self.name, error.internal_message());
         }
         self.transport.close().await;
     }
+}
+
+/// Whether the server answers: what is refused says nothing of the next thing.
+fn may_go_on(problems: &[Error]) -> bool {
+    problems.iter().all(|problem| problem.kind() == Kind::Config)
 }
 
 #[cfg(test)]

@@ -33,8 +33,6 @@ const UPLOAD_SHARE: usize = 16;
 const OPEN_FILES: usize = 6;
 /// Requests that carry no file and are made at the same time.
 const REQUESTS: usize = 256;
-/// Larger objects are copied in parts: a store copies 5 GB at once at most, and takes its time for it.
-pub(super) const COPIED_AT_ONCE: u64 = 1 << 30;
 
 /// What a bucket can do beyond what an object store does.
 pub(super) trait Remote: Send + Sync {
@@ -57,6 +55,7 @@ pub(super) struct Bucket {
     sending: Arc<Semaphore>,
     sent_at_once: usize,
     requests: Semaphore,
+    copied_at_once: u64,
 }
 
 /// Makes a storage of a bucket; `root` is the folder below which everything lies.
@@ -87,6 +86,7 @@ pub(super) fn open<S: ObjectStore + MultipartStore>(
         sending: Arc::new(Semaphore::new(sent_at_once)),
         sent_at_once,
         requests: Semaphore::new(REQUESTS),
+        copied_at_once: tuning.copied_at_once,
     };
     Storage { store, root, shown: shown.into(), home: Home::Bucket(Arc::new(bucket)) }
 }
@@ -116,10 +116,15 @@ impl Bucket {
         ObjectUpload::new(Arc::clone(self), path)
     }
 
+    /// Whether an object of `size` bytes is copied by several requests.
+    pub(super) fn copies_in_parts(&self, size: u64) -> bool {
+        size > self.copied_at_once
+    }
+
     pub(super) async fn copy(&self, from: Path, to: Path, size: u64) -> Result<()> {
         let _turn = self.requests.acquire().await;
         match &self.remote {
-            Some(remote) if size > COPIED_AT_ONCE => remote.copy_large(&from, &to, size).await,
+            Some(remote) if self.copies_in_parts(size) => remote.copy_large(&from, &to, size).await,
             _ => self.store.copy(&from, &to).await.map_err(|error| self.failed(Action::Copy, &to, error)),
         }
     }

@@ -64,20 +64,19 @@ impl ObjectUpload {
         }
     }
 
-    /// Ends the file; answers with its size.
-    pub(in crate::storage) async fn finish(mut self) -> Result<u64> {
+    /// Ends the file.
+    pub(in crate::storage) async fn finish(mut self) -> Result<()> {
         if self.parts.is_none() {
             let payload = self.take(self.waiting_bytes);
             let _permit = self.permit(payload.content_length()).await;
             let put = self.bucket.store.put_opts(&self.path, payload, PutMode::Overwrite.into()).await;
-            put.map_err(|error| self.failed(error))?;
-            return Ok(self.size);
+            return put.map(|_| ()).map_err(|error| self.failed(error));
         }
         let ended = self.end_parts().await;
         if ended.is_err() {
             self.give_up().await;
         }
-        ended.map(|()| self.size)
+        ended
     }
 
     /// Gives the file up.

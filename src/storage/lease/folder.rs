@@ -14,14 +14,14 @@ use super::KEPT;
 use crate::error::{Error, Result};
 
 const LOCK: &str = "sync.lock";
-/// A folder without a lock file is one that is being made just now, or one whose maker died at that moment.
+/// An empty folder is one that is being made just now, or one whose maker died at that moment.
 const NEWBORN: Duration = Duration::from_secs(600);
 
 /// The right to a staging folder on disk.
 pub(super) struct FolderLease {
     pub(super) sync: Uuid,
     folder: PathBuf,
-    _lock: Option<File>,
+    _lock: File,
 }
 
 impl FolderLease {
@@ -41,7 +41,7 @@ impl FolderLease {
             let lock = File::create(folder.join(LOCK)).map_err(failed)?;
             let ours = lock.try_lock().is_ok() && folder.join(LOCK).exists();
             if ours {
-                return Ok(Self { sync, folder, _lock: Some(lock) });
+                return Ok(Self { sync, folder, _lock: lock });
             }
         }
     }
@@ -58,7 +58,7 @@ impl FolderLease {
             match state_of(&entry.path()) {
                 State::Dead(lock) => dead.push(Self { sync, folder: entry.path(), _lock: lock }),
                 State::Alive => alive += 1,
-                State::Kept => {}
+                State::NotOurs => {}
             }
         }
         Ok((dead, alive))
@@ -89,25 +89,30 @@ impl FolderLease {
 enum State {
     /// Its maker lives, or may just be making it.
     Alive,
-    /// Left on purpose.
-    Kept,
-    /// Its maker is dead; its lock is taken now, if it had got one.
-    Dead(Option<File>),
+    /// Kept on purpose, or no staging folder.
+    NotOurs,
+    /// Its maker is dead; its lock is taken now.
+    Dead(File),
 }
 
 fn state_of(folder: &Path) -> State {
     if folder.join(KEPT).exists() {
-        return State::Kept;
+        return State::NotOurs;
     }
     match File::open(folder.join(LOCK)) {
         Ok(lock) => match lock.try_lock() {
-            Ok(()) => State::Dead(Some(lock)),
+            Ok(()) => State::Dead(lock),
             Err(TryLockError::WouldBlock | TryLockError::Error(_)) => State::Alive,
         },
+        // The lock is the first thing in a staging folder and the last: what has other things in it is somebody else's,
+        // and is not removed by this.
         Err(_) => {
             let made = std::fs::metadata(folder).and_then(|metadata| metadata.modified()).ok();
-            let age = made.and_then(|made| made.elapsed().ok());
-            if age.is_some_and(|age| age > NEWBORN) { State::Dead(None) } else { State::Alive }
+            if made.and_then(|made| made.elapsed().ok()).is_none_or(|age| age <= NEWBORN) {
+                return State::Alive;
+            }
+            let _ = std::fs::remove_dir(folder);
+            State::NotOurs
         }
     }
 }
@@ -162,6 +167,23 @@ mod tests {
         }
         assert!(!root.join(dead_sync.to_string()).exists());
         assert!(kept_folder.exists() && alive.folder.exists());
+        Ok(())
+    }
+
+    #[test]
+    fn an_old_folder_without_a_lock_is_somebody_elses_unless_it_is_empty() -> Result<(), Box<dyn std::error::Error>> {
+        let root = tempfile::tempdir()?;
+        let (foreign, empty) =
+            (root.path().join(Uuid::now_v7().to_string()), root.path().join(Uuid::now_v7().to_string()));
+        std::fs::create_dir_all(foreign.join("users"))?;
+        std::fs::create_dir(&empty)?;
+        let long_ago = std::time::SystemTime::UNIX_EPOCH + NEWBORN;
+        for folder in [&foreign, &empty] {
+            File::open(folder)?.set_modified(long_ago)?;
+        }
+        let (dead, living) = FolderLease::take_dead(root.path())?;
+        assert_eq!((dead.len(), living), (0, 0));
+        assert!(foreign.join("users").exists() && !empty.exists());
         Ok(())
     }
 }

@@ -90,7 +90,7 @@ impl ObjectLease {
             match state {
                 State::Dead(lease) => dead.push(lease),
                 State::Alive => alive += 1,
-                State::Kept => {}
+                State::NotOurs => {}
             }
         }
         Ok((dead, alive))
@@ -102,33 +102,20 @@ impl ObjectLease {
         let listed = bucket.store.list_with_delimiter(Some(&folder)).await;
         let listed = listed.map_err(|error| bucket.failed(Action::List, &folder, error))?;
         if listed.objects.iter().any(|object| object.location.filename() == Some(KEPT)) {
-            return Ok(State::Kept);
+            return Ok(State::NotOurs);
         }
-        let found = listed.objects.iter().find(|object| object.location.filename() == Some(LEASE));
-        let newest = match found {
-            Some(lease) => Some(lease.last_modified),
-            // Its lease is gone already: it is being removed just now, or whoever did that died at that moment.
-            None => {
-                let all = bucket.store.list(Some(&folder)).map_ok(|object| object.last_modified);
-                let all: Vec<_> =
-                    all.try_collect().await.map_err(|error| bucket.failed(Action::List, &folder, error))?;
-                all.into_iter().max()
-            }
+        // A lease is the first thing in a staging folder and the last: a folder without one is somebody else's.
+        let Some(found) = listed.objects.iter().find(|object| object.location.filename() == Some(LEASE)) else {
+            return Ok(State::NotOurs);
         };
-        if newest.is_none_or(|newest| is_young(newest, now, bucket.patience.lease_age)) {
+        if is_young(found.last_modified, now, bucket.patience.lease_age) {
             return Ok(State::Alive);
         }
         let owner = format!("swept by {}", Uuid::now_v7());
         let lease = Self::new(storage, bucket, sync, owner);
-        let taken = match found {
-            Some(found) => {
-                lease.shared.written.lock().await.version =
-                    Some(UpdateVersion { e_tag: found.e_tag.clone(), version: found.version.clone() });
-                lease.shared.rewrite().await?
-            }
-            None => lease.shared.create().await?,
-        };
-        Ok(match taken {
+        lease.shared.written.lock().await.version =
+            Some(UpdateVersion { e_tag: found.e_tag.clone(), version: found.version.clone() });
+        Ok(match lease.shared.rewrite().await? {
             Rewritten::Ours => State::Dead(lease),
             Rewritten::Lost => State::Alive,
         })
@@ -167,6 +154,7 @@ impl ObjectLease {
         let lease = format!("{folder}/{LEASE}");
         all.retain(|path| *path != lease);
         self.storage.delete(&all).await?;
+        // In a request of its own: without it nobody would know the rest for ours.
         self.storage.delete(&[lease]).await
     }
 
@@ -189,7 +177,8 @@ impl ObjectLease {
 
 enum State {
     Alive,
-    Kept,
+    /// Kept on purpose, or no staging folder.
+    NotOurs,
     Dead(ObjectLease),
 }
 

@@ -59,6 +59,25 @@ async fn only_the_dead_are_found_and_what_was_kept_stays() -> Outcome {
 }
 
 #[tokio::test]
+async fn an_old_folder_without_a_lease_is_somebody_elses_however_it_is_called() -> Outcome {
+    let store = Arc::new(InMemory::new());
+    let (other, sweeper) = (process(&store)?, process(&store)?);
+    let precious = format!("{}/public/users/part.parquet", Uuid::now_v7());
+    // As another lake whose root is called so would have it.
+    store.put(&Path::from(format!("root/{precious}")), b"rows".to_vec().into()).await?;
+    let lease = begin(&other).await?;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let _own = begin(&sweeper).await?;
+    let (dead, _) = super::super::Lease::take_dead(&sweeper).await?;
+    assert_eq!(dead.iter().map(super::super::Lease::sync).collect::<Vec<_>>(), [lease.sync()]);
+    for lease in dead {
+        lease.remove().await?;
+    }
+    assert!(sweeper.list("").await?.contains(&precious));
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_sync_that_was_taken_for_dead_commits_no_more() -> Outcome {
     let store = Arc::new(InMemory::new());
     let (slow, sweeper) = (process(&store)?, process(&store)?);

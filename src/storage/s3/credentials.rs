@@ -1,8 +1,8 @@
 //! Who this program is at AWS: the configured key, or whatever AWS's default chain finds, and the role that is assumed with it.
 //!
 //! The chain (environment, profile, web identity, container, instance) is AWS's own code and reads the environment: the
-//! one exception to the rule that only `config` does. What it gives expires; it is renewed some minutes before, and if
-//! that fails, what there is goes on being used until it has expired.
+//! one exception to the rule that only `config` does. What it gives expires; it is renewed some time before, and if that
+//! fails, what there is goes on being used until it has expired. All clients share what was got: it is got once for all.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -10,16 +10,19 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::sts::AssumeRoleProvider;
+use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
 use object_store::CredentialProvider;
 use object_store::aws::AwsCredential;
 use tokio::sync::Mutex;
 
-use crate::config::S3Settings;
-use crate::error::{Error, Kind, Result};
+use super::{one_try, refusals};
+use crate::config::{Patience, S3Settings};
+use crate::error::{Error, Result};
 
-/// Renewed when they are valid for less than this.
+/// Renewed when they are valid for less than this, or for less than a third of the time that they were given for.
 const EARLY: Duration = Duration::from_secs(300);
 /// What the role's session is called in AWS's logs.
 const SESSION: &str = "destination-databricks";
@@ -28,8 +31,10 @@ const SESSION: &str = "destination-databricks";
 #[derive(Debug)]
 pub(super) struct Credentials {
     provider: SharedCredentialsProvider,
-    /// What is said when there are none.
-    missing: String,
+    /// The role that is assumed.
+    role: Option<String>,
+    /// How long is waited for new ones.
+    deadline: Duration,
     current: Mutex<Option<Current>>,
 }
 
@@ -37,6 +42,8 @@ pub(super) struct Credentials {
 struct Current {
     credential: Arc<AwsCredential>,
     expires: Option<SystemTime>,
+    /// New ones are asked for when they are valid for no longer than this.
+    early: Duration,
 }
 
 impl Current {
@@ -48,7 +55,7 @@ impl Current {
 }
 
 impl Credentials {
-    pub(super) async fn new(settings: &S3Settings, region: &str) -> Self {
+    pub(super) async fn new(settings: &S3Settings, region: &str, patience: &Patience) -> Self {
         let region = Region::new(region.to_owned());
         let base = match &settings.credentials {
             Some(key) => SharedCredentialsProvider::new(aws_credential_types::Credentials::new(
@@ -62,44 +69,47 @@ impl Credentials {
                 SharedCredentialsProvider::new(DefaultCredentialsChain::builder().region(region.clone()).build().await)
             }
         };
-        let Some(role) = &settings.role else {
-            let missing = "No AWS credentials were found in the environment, a profile, a web identity, the container or \
-                           the instance. Set `data_source.s3_access_key_id` and `data_source.s3_secret_access_key`, or give \
-                           this machine a role.";
-            return Self::from_provider(base, missing.to_owned());
-        };
-        let around = aws_config::defaults(BehaviorVersion::latest()).region(region.clone());
+        let Some(role) = &settings.role else { return Self::from_provider(base, None, patience.retry) };
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(one_try(patience)).build();
+        let around = aws_config::defaults(BehaviorVersion::latest()).region(region.clone()).timeout_config(timeouts);
         let around = around.credentials_provider(base.clone()).load().await;
         let mut assume = AssumeRoleProvider::builder(&role.arn).session_name(SESSION).region(region).configure(&around);
         if let Some(external_id) = &role.external_id {
             assume = assume.external_id(external_id);
         }
-        let missing = format!(
-            "The role {} could not be assumed. Check `data_source.s3_role_arn` and `data_source.s3_external_id`, that its \
-             trust policy names this identity, and that this identity may call sts:AssumeRole.",
-            role.arn
-        );
-        Self::from_provider(SharedCredentialsProvider::new(assume.build_from_provider(base).await), missing)
+        let assumed = assume.build_from_provider(base).await;
+        Self::from_provider(SharedCredentialsProvider::new(assumed), Some(role.arn.clone()), patience.retry)
     }
 
-    fn from_provider(provider: SharedCredentialsProvider, missing: String) -> Self {
-        Self { provider, missing, current: Mutex::default() }
+    fn from_provider(provider: SharedCredentialsProvider, role: Option<String>, deadline: Duration) -> Self {
+        Self { provider, role, deadline, current: Mutex::default() }
     }
 
-    /// The same identity for AWS's own client.
-    pub(super) fn provider(&self) -> SharedCredentialsProvider {
-        self.provider.clone()
+    /// What is valid now.
+    async fn current(&self) -> Result<Current> {
+        let mut current = self.current.lock().await;
+        if let Some(known) = current.as_ref()
+            && known.left().is_none_or(|left| left > known.early)
+        {
+            return Ok(known.clone());
+        }
+        match (self.renew().await, current.as_mut()) {
+            (Ok(renewed), _) => Ok(current.insert(renewed).clone()),
+            (Err(error), Some(known)) if known.left().is_none_or(|left| !left.is_zero()) => {
+                tracing::warn!("{}", error.internal_message());
+                // Not with every request once more.
+                known.early = known.left().unwrap_or_default() / 2;
+                Ok(known.clone())
+            }
+            (Err(error), _) => Err(error),
+        }
     }
 
     async fn renew(&self) -> Result<Current> {
-        use aws_credential_types::provider::error::CredentialsError;
-        let found = self.provider.provide_credentials().await.map_err(|error| {
-            let kind = match &error {
-                CredentialsError::ProviderTimedOut(_) => Kind::Transient,
-                _ => Kind::Config,
-            };
-            Error::new(kind, self.missing.clone()).with_source(error)
-        })?;
+        // AWS's chain waits for some of its services for ever.
+        let found = tokio::time::timeout(self.deadline, self.provider.provide_credentials()).await;
+        let found = found.unwrap_or_else(|_| Err(CredentialsError::provider_timed_out(self.deadline)));
+        let found = found.map_err(|error| refusals::explain(self.role.as_deref(), error))?;
         // They go into headers. Configured ones were looked at already; these may come from a file or a variable.
         let texts = [Some(found.access_key_id()), Some(found.secret_access_key()), found.session_token()];
         if texts.iter().flatten().any(|text| !text.bytes().all(|byte| byte.is_ascii_graphic())) {
@@ -111,9 +121,12 @@ impl Credentials {
         let credential = AwsCredential {
             key_id: found.access_key_id().to_owned(),
             secret_key: found.secret_access_key().to_owned(),
-            token: found.session_token().map(ToOwned::to_owned),
+            // Services that know no tokens give an empty one.
+            token: found.session_token().filter(|token| !token.is_empty()).map(ToOwned::to_owned),
         };
-        Ok(Current { credential: Arc::new(credential), expires: found.expiry() })
+        let mut renewed = Current { credential: Arc::new(credential), expires: found.expiry(), early: Duration::ZERO };
+        renewed.early = renewed.left().map_or(Duration::ZERO, |left| EARLY.min(left / 3));
+        Ok(renewed)
     }
 }
 
@@ -122,27 +135,32 @@ impl CredentialProvider for Credentials {
     type Credential = AwsCredential;
 
     async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
-        let mut current = self.current.lock().await;
-        if let Some(known) = current.as_ref()
-            && known.left().is_none_or(|left| left > EARLY)
-        {
-            return Ok(Arc::clone(&known.credential));
-        }
-        match (self.renew().await, current.as_ref()) {
-            (Ok(renewed), _) => Ok(Arc::clone(&current.insert(renewed).credential)),
-            (Err(error), Some(known)) if known.left().is_none_or(|left| !left.is_zero()) => {
-                tracing::warn!("{}", error.internal_message());
-                Ok(Arc::clone(&known.credential))
-            }
-            (Err(error), _) => Err(object_store::Error::Generic { store: "S3", source: Box::new(error) }),
-        }
+        let current = self.current().await;
+        current
+            .map(|current| current.credential)
+            .map_err(|error| object_store::Error::Generic { store: "S3", source: Box::new(error) })
+    }
+}
+
+/// The same identity for AWS's own client.
+impl ProvideCredentials for Credentials {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async {
+            let current = self.current().await.map_err(CredentialsError::provider_error)?;
+            let AwsCredential { key_id, secret_key, token } = current.credential.as_ref();
+            let (expires, token) = (current.expires, token.clone());
+            let found = aws_credential_types::Credentials::new(key_id, secret_key, token, expires, SESSION);
+            provider::Result::Ok(found)
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_credential_types::provider::{error::CredentialsError, future};
     use std::sync::atomic::{AtomicU64, Ordering};
 
     /// Gives keys that are valid for `valid`, and after `times` no more.
@@ -169,37 +187,45 @@ mod tests {
         }
     }
 
-    async fn ids(times: u64, valid: Duration) -> Vec<object_store::Result<String>> {
+    /// The ids of the keys that three requests get, `pause` apart.
+    async fn ids(times: u64, valid: Duration, pause: Duration) -> Vec<object_store::Result<String>> {
         let counting = Counting { given: AtomicU64::new(0), times, valid };
-        let credentials = Credentials::from_provider(SharedCredentialsProvider::new(counting), "None.".into());
+        let credentials =
+            Credentials::from_provider(SharedCredentialsProvider::new(counting), None, Duration::from_secs(9));
         let mut ids = Vec::new();
         for _ in 0..3 {
             ids.push(credentials.get_credential().await.map(|credential| credential.key_id.clone()));
+            tokio::time::sleep(pause).await;
         }
         ids
     }
 
     #[tokio::test]
     async fn keys_are_renewed_before_they_expire_and_not_more_often() -> object_store::Result<()> {
-        let long: object_store::Result<Vec<_>> = ids(9, Duration::from_secs(3600)).await.into_iter().collect();
-        assert_eq!(long?, ["key-0", "key-0", "key-0"]);
-        let short: object_store::Result<Vec<_>> = ids(9, Duration::from_secs(60)).await.into_iter().collect();
+        for valid in [3600, 60] {
+            let ids: object_store::Result<Vec<_>> =
+                ids(9, Duration::from_secs(valid), Duration::from_millis(1)).await.into_iter().collect();
+            assert_eq!(ids?, ["key-0", "key-0", "key-0"]);
+        }
+        let (valid, pause) = (Duration::from_millis(900), Duration::from_millis(620));
+        let short: object_store::Result<Vec<_>> = ids(9, valid, pause).await.into_iter().collect();
         assert_eq!(short?, ["key-0", "key-1", "key-2"]);
         Ok(())
     }
 
     #[tokio::test]
     async fn keys_that_are_valid_still_are_used_when_no_new_ones_come() -> object_store::Result<()> {
-        let valid: object_store::Result<Vec<_>> = ids(1, Duration::from_secs(60)).await.into_iter().collect();
+        let valid: object_store::Result<Vec<_>> =
+            ids(1, Duration::from_secs(2), Duration::from_millis(700)).await.into_iter().collect();
         assert_eq!(valid?, ["key-0", "key-0", "key-0"]);
-        assert!(ids(1, Duration::ZERO).await.iter().skip(1).all(Result::is_err));
+        assert!(ids(1, Duration::ZERO, Duration::ZERO).await.iter().skip(1).all(Result::is_err));
         Ok(())
     }
 
     #[tokio::test]
     async fn keys_of_the_machine_that_no_header_takes_are_refused_and_not_shown() {
         let key = aws_credential_types::Credentials::new("hid\nden", "secret", None, None, "test");
-        let credentials = Credentials::from_provider(SharedCredentialsProvider::new(key), "None.".into());
+        let credentials = Credentials::from_provider(SharedCredentialsProvider::new(key), None, Duration::from_secs(9));
         let told = credentials.get_credential().await.map(drop).map_err(|error| error.to_string());
         assert!(told.is_err_and(|text| text.contains("line break") && !text.contains("hid")));
     }

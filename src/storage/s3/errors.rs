@@ -247,7 +247,7 @@ impl Answer {
             ("AccessDenied" | "AllAccessDisabled" | "AccountProblem", _) | ("", Some(401 | 403)) if !self.foreign => {
                 format!("{DENIED}; allow {} for this identity in its policy or the bucket's", action.permission())
             }
-            _ if self.foreign => {
+            _ if self.foreign && !self.is_gateway() => {
                 format!("{} does not answer like S3: correct `data_source.s3_endpoint`", host(place))
             }
             _ => return (Kind::Transient, self.in_passing(code)),
@@ -257,7 +257,13 @@ impl Answer {
 
     /// Whether what answered is something else. S3 gives every 404 a code, unless it is asked for the head of an object.
     fn is_no_s3(&self, action: Action) -> bool {
-        self.foreign || (self.status == Some(404) && !matches!(action, Action::Get | Action::Copy))
+        let is_page = self.foreign && !self.is_gateway();
+        is_page || (self.status == Some(404) && !matches!(action, Action::Get | Action::Copy))
+    }
+
+    /// Whether a page comes from what stands before the store and does not reach it just now.
+    fn is_gateway(&self) -> bool {
+        matches!(self.status, Some(429 | 500 | 502..=504))
     }
 
     /// Whether another try meets the same: what is there speaks no TLS, or its certificate is not good.
@@ -303,7 +309,8 @@ fn silent(silence: Silence, place: &Place) -> (Kind, String) {
             Kind::Config,
             format!(
                 "no encrypted connection to {host} came about: its certificate must be valid for this name and known to \
-                 this machine, and the address must be one that speaks TLS"
+                 this machine, or stand in the file that the variable SSL_CERT_FILE names, and the address must be one \
+                 that speaks TLS"
             ),
         ),
         Silence::TimedOut => (Kind::Transient, format!("{host} did not answer in time")),

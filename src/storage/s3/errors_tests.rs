@@ -105,6 +105,17 @@ fn a_page_for_people_is_no_answer_of_s3() {
 }
 
 #[test]
+fn a_page_of_a_gateway_passes() {
+    for status in [429, 500, 502, 503, 504] {
+        let page = format!("Server returned non-2xx status code: {status} Bad: <html><body>Bad Gateway</body></html>");
+        let (kind, sentence) = explained(&std::io::Error::other(page), Action::Put);
+        assert_eq!(kind, Kind::Transient, "{sentence}");
+    }
+    let page = std::io::Error::other("Server returned non-2xx status code: 501 No: <html></html>");
+    assert_eq!(explained(&page, Action::Put).0, Kind::Config);
+}
+
+#[test]
 fn an_error_of_ours_keeps_its_own_words() {
     let told = object_store::Error::Generic { store: "S3", source: Box::new(Error::config("No keys were found.")) };
     assert_eq!(Answer::of(&told).explain(Action::Put, &place(), "x"), (Kind::Config, "No keys were found.".to_owned()));

@@ -1,12 +1,13 @@
 //! S3 and stores that speak like it: from settings to a bucket.
 //!
-//! `credentials` says who this program is there, `connector` gives up at once what cannot be mended by waiting, `remote`
+//! `credentials` says who this program is there, `refusals` why it is nobody, `connector` gives up at once what cannot be mended by waiting, `remote`
 //! does what an object store has no verb for, `errors` says what an answer means. Every request is signed together with
 //! the SHA-256 of its body, so that bytes which arrive changed are refused; that is the checksum of puts and parts.
 
 mod connector;
 mod credentials;
 pub(super) mod errors;
+mod refusals;
 mod remote;
 
 use std::sync::Arc;
@@ -38,8 +39,8 @@ const NO_REGION: &str = "us-east-1";
 pub(super) async fn open(settings: &S3Settings, tuning: &Tuning) -> Result<Storage> {
     let patience = &tuning.patience;
     let mut options = ClientOptions::new()
-        .with_timeout(REQUEST.min(patience.retry))
-        .with_connect_timeout(CONNECT.min(patience.retry))
+        .with_timeout(REQUEST.min(one_try(patience)))
+        .with_connect_timeout(CONNECT.min(one_try(patience)))
         .with_pool_idle_timeout(IDLE)
         .with_allow_http(settings.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://")));
     if settings.is_on_this_machine() {
@@ -47,7 +48,7 @@ pub(super) async fn open(settings: &S3Settings, tuning: &Tuning) -> Result<Stora
         options = options.with_proxy_url("http://localhost").with_proxy_excludes(THIS_MACHINE);
     }
     let region = region(settings, &options).await?;
-    let credentials = Arc::new(Credentials::new(settings, &region).await);
+    let credentials = Arc::new(Credentials::new(settings, &region, patience).await);
     let mut builder = AmazonS3Builder::new()
         .with_bucket_name(&settings.bucket)
         .with_region(&region)
@@ -69,7 +70,7 @@ pub(super) async fn open(settings: &S3Settings, tuning: &Tuning) -> Result<Stora
             .with_source(error)
     })?;
     let place = Place { bucket: settings.bucket.clone(), region, endpoint: settings.endpoint.clone() };
-    let remote = S3Remote::new(settings, place.clone(), credentials.provider(), patience);
+    let remote = S3Remote::new(settings, place.clone(), credentials, tuning);
     Ok(bucket::open(Arc::new(store), Some(Box::new(remote)), place, root, tuning))
 }
 
@@ -100,6 +101,11 @@ fn address(settings: &S3Settings) -> Option<String> {
         Some((scheme, host)) if !settings.path_style => Some(format!("{scheme}://{}.{host}", settings.bucket)),
         _ => Some(endpoint.clone()),
     }
+}
+
+/// The longest time that one try may take: a request without an answer is to be made again before the deadline.
+fn one_try(patience: &Patience) -> Duration {
+    patience.retry / 3
 }
 
 /// The deadline decides when to give up, not a number of tries.

@@ -1,11 +1,13 @@
 //! What an object store has no verb for, through AWS's own client: unfinished uploads, and copies of more than 5 GB.
 
-use aws_credential_types::provider::SharedCredentialsProvider;
+use std::sync::Arc;
+
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    BehaviorVersion, Region, RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient,
+    BehaviorVersion, IdentityCache, Region, RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient,
 };
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
@@ -18,13 +20,11 @@ use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 
 use super::errors::{Action, Answer, Place, Silence};
-use super::{CONNECT, REQUEST};
-use crate::config::{Patience, S3Settings};
+use super::{CONNECT, REQUEST, one_try};
+use crate::config::{S3Settings, Tuning};
 use crate::error::{Error, Result};
 use crate::storage::bucket::Remote;
 
-/// The length of a part that is copied, unless ten thousand of them are too few.
-const COPIED_PART: u64 = 512 << 20;
 const MOST_PARTS: u64 = 10_000;
 /// Parts of one object that are copied at the same time.
 const COPIES: usize = 8;
@@ -33,24 +33,29 @@ const COPIES: usize = 8;
 pub(super) struct S3Remote {
     client: Client,
     place: Place,
+    /// The length of a part that is copied, unless ten thousand of them are too few.
+    copied_part: u64,
 }
 
 impl S3Remote {
     pub(super) fn new(
         settings: &S3Settings,
         place: Place,
-        credentials: SharedCredentialsProvider,
-        patience: &Patience,
+        credentials: Arc<dyn ProvideCredentials>,
+        tuning: &Tuning,
     ) -> Self {
+        let patience = &tuning.patience;
         let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT.min(patience.retry))
-            .operation_attempt_timeout(REQUEST.min(patience.retry))
+            .connect_timeout(CONNECT.min(one_try(patience)))
+            .operation_attempt_timeout(REQUEST.min(one_try(patience)))
             .operation_timeout(patience.retry)
             .build();
         let mut config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(place.region.clone()))
-            .credentials_provider(credentials)
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            // They are kept there, for both clients.
+            .identity_cache(IdentityCache::no_cache())
             .force_path_style(settings.path_style)
             .retry_config(RetryConfig::standard().with_max_attempts(8))
             .timeout_config(timeouts)
@@ -63,26 +68,25 @@ impl S3Remote {
         if settings.is_on_this_machine() {
             config = config.http_client(without_proxy());
         }
-        Self { client: Client::from_conf(config.build()), place }
+        Self { client: Client::from_conf(config.build()), place, copied_part: tuning.copied_at_once / 2 }
     }
 
     async fn copy(&self, from: &Path, to: &Path, size: u64) -> Result<()> {
         let begun = self.client.create_multipart_upload().bucket(&self.place.bucket).key(to.as_ref()).send().await;
-        let begun = begun.map_err(|error| self.failed(Action::Copy, to, error))?;
-        let id = begun.upload_id().unwrap_or_default();
-        let copied = self.copy_parts(from, to, id, size).await;
-        if copied.is_err() {
-            let given_up = self.client.abort_multipart_upload().bucket(&self.place.bucket).key(to.as_ref());
-            if let Err(error) = given_up.upload_id(id).send().await {
-                tracing::warn!("{}", self.failed(Action::Abort, to, error).internal_message());
-            }
+        let copied = match begun {
+            Ok(begun) => self.copy_parts(from, to, begun.upload_id().unwrap_or_default(), size).await,
+            Err(error) => Err(self.failed(Action::Copy, to, error)),
+        };
+        // One that failed is left, and one whose beginning was answered and the answer lost. The name is nobody else's.
+        if let Err(error) = self.give_up_all(to.as_ref(), |name| name == to.as_ref()).await {
+            tracing::warn!("{}", error.internal_message());
         }
         copied
     }
 
     async fn copy_parts(&self, from: &Path, to: &Path, id: &str, size: u64) -> Result<()> {
         let source = format!("{}/{}", self.place.bucket, encoded(from.as_ref()));
-        let parts = ranges(size).into_iter().zip(1_i32..).map(|((first, last), number)| {
+        let parts = ranges(size, self.copied_part).into_iter().zip(1_i32..).map(|((first, last), number)| {
             let part = self.client.upload_part_copy().bucket(&self.place.bucket).key(to.as_ref()).upload_id(id);
             let part = part.part_number(number).copy_source(&source).copy_source_range(format!("bytes={first}-{last}"));
             async move {
@@ -94,21 +98,31 @@ impl S3Remote {
         let parts: Vec<CompletedPart> = stream::iter(parts.collect::<Vec<_>>()).buffered(COPIES).try_collect().await?;
         let whole = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
         let ended = self.client.complete_multipart_upload().bucket(&self.place.bucket).key(to.as_ref()).upload_id(id);
-        ended.multipart_upload(whole).send().await.map_err(|error| self.failed(Action::Copy, to, error))?;
-        Ok(())
+        match ended.multipart_upload(whole).send().await {
+            Ok(_) => Ok(()),
+            // Its end may have been answered, and the answer lost.
+            Err(_) if self.size(to).await == Some(size) => Ok(()),
+            Err(error) => Err(self.failed(Action::Copy, to, error)),
+        }
     }
 
-    async fn give_up_all(&self, folder: &Path, part: &str) -> Result<()> {
-        let prefix = format!("{folder}/");
+    /// The size of an object that is there.
+    async fn size(&self, path: &Path) -> Option<u64> {
+        let there = self.client.head_object().bucket(&self.place.bucket).key(path.as_ref()).send().await.ok()?;
+        there.content_length()?.try_into().ok()
+    }
+
+    /// Gives up the unfinished uploads of all names that begin with `prefix` and are `ours`.
+    async fn give_up_all(&self, prefix: &str, ours: impl Fn(&str) -> bool) -> Result<()> {
         let (mut key, mut upload): (Option<String>, Option<String>) = (None, None);
         loop {
-            let page = self.client.list_multipart_uploads().bucket(&self.place.bucket).prefix(&prefix);
+            let page = self.client.list_multipart_uploads().bucket(&self.place.bucket).prefix(prefix);
             let page = page.set_key_marker(key).set_upload_id_marker(upload).send().await;
-            let page = page.map_err(|error| self.failed(Action::ListUploads, folder, error))?;
+            let page = page.map_err(|error| self.failed(Action::ListUploads, &Path::from(prefix), error))?;
             for unfinished in page.uploads() {
                 let (Some(name), Some(id)) = (unfinished.key(), unfinished.upload_id()) else { continue };
                 // A store that does not know the prefix lists what is not ours.
-                if name.strip_prefix(&prefix).is_some_and(|name| name.contains(part)) {
+                if name.starts_with(prefix) && ours(name) {
                     self.give_up(name, id).await?;
                 }
             }
@@ -134,16 +148,17 @@ impl S3Remote {
     where
         E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
     {
+        let read = Answer::of(&error);
         let answer = Answer {
             status: error.raw_response().map(|response| response.status().as_u16()),
             code: error.code().map(ToOwned::to_owned),
-            silence: match &error {
+            silence: read.silence.or(match &error {
                 SdkError::TimeoutError(_) => Some(Silence::TimedOut),
                 SdkError::DispatchFailure(failure) if failure.is_timeout() => Some(Silence::TimedOut),
                 SdkError::DispatchFailure(_) => Some(Silence::Refused),
                 _ => None,
-            },
-            ..Answer::default()
+            }),
+            ..read
         };
         let (kind, sentence) = answer.explain(action, &self.place, path.as_ref());
         Error::new(kind, sentence).with_source(error)
@@ -156,7 +171,11 @@ impl Remote for S3Remote {
     }
 
     fn remove_unfinished<'a>(&'a self, folder: &'a Path, part: &'a str) -> BoxFuture<'a, Result<()>> {
-        self.give_up_all(folder, part).boxed()
+        let prefix = format!("{folder}/");
+        async move {
+            self.give_up_all(&prefix, |name| name.strip_prefix(&prefix).is_some_and(|name| name.contains(part))).await
+        }
+        .boxed()
     }
 }
 
@@ -171,9 +190,9 @@ fn without_proxy() -> SharedHttpClient {
     })
 }
 
-/// First and last bytes of the parts in which an object of `size` bytes is copied.
-fn ranges(size: u64) -> Vec<(u64, u64)> {
-    let length = COPIED_PART.max(size.div_ceil(MOST_PARTS));
+/// First and last bytes of the parts of `part` bytes in which an object of `size` bytes is copied.
+fn ranges(size: u64, part: u64) -> Vec<(u64, u64)> {
+    let length = part.max(size.div_ceil(MOST_PARTS));
     (0..size.div_ceil(length)).map(|part| (part * length, (part * length + length).min(size) - 1)).collect()
 }
 
@@ -195,8 +214,9 @@ mod tests {
 
     #[test]
     fn a_large_object_is_copied_whole_in_few_parts() {
-        for size in [1, COPIED_PART, COPIED_PART + 1, 5 << 30, 5 << 40] {
-            let parts = ranges(size);
+        const PART: u64 = 512 << 20;
+        for size in [1, PART, PART + 1, 5 << 30, 5 << 40] {
+            let parts = ranges(size, PART);
             assert!(parts.len() <= 10_000);
             assert_eq!(parts.iter().map(|(first, last)| last - first + 1).sum::<u64>(), size);
             assert!(parts.windows(2).all(|pair| pair[0].1 + 1 == pair[1].0));

@@ -1,0 +1,196 @@
+//! What a check stands on: the storage and, where Databricks loads the tables, its schema. Everything that is made
+//! there is noted first and taken away at the end.
+
+use std::io::Cursor;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::RowAccessor;
+use tokio::runtime::Handle;
+use uuid::Uuid;
+
+use super::problems::Problems;
+use super::{NAME, catalog};
+use crate::config::{Config, DatabricksSettings, Engine};
+use crate::databricks::{SqlTransport, connect, warehouse};
+use crate::delta::table::TableLog;
+use crate::error::{Error, Kind, Result, ResultExt};
+use crate::load::sql::trial::{Place, Trial};
+use crate::storage::Storage;
+use crate::sync::{Surroundings, Sync};
+
+/// A check's table that is older was left by one that was killed.
+const LEFT: Duration = Duration::from_secs(600);
+
+/// What a check stands on.
+pub struct Ground<'a> {
+    config: &'a Config,
+    around: &'a Surroundings,
+    schema: &'a str,
+    storage: Option<Storage>,
+    /// Where Databricks loads the tables and answers.
+    trial: Option<Trial>,
+    has_schema: bool,
+    /// Tables that may have been made.
+    tables: Vec<String>,
+}
+
+impl<'a> Ground<'a> {
+    /// Asks storage and Databricks, at the same time, for what a sync needs of each.
+    pub async fn reach(
+        config: &'a Config,
+        schema: &'a str,
+        around: &'a Surroundings,
+        problems: &mut Problems,
+    ) -> Ground<'a> {
+        let storage = async {
+            match Storage::open(&config.storage, &config.tuning).await {
+                Ok(storage) => {
+                    let probed = storage.probe(&format!("{schema}/{}", new_name(around))).await;
+                    (Some(storage), probed)
+                }
+                Err(error) => (None, Err(error)),
+            }
+        };
+        let trial = async {
+            let Engine::Databricks(settings) = &config.engine else { return (None, Ok(())) };
+            match enter(config, settings).await {
+                Ok(transport) => {
+                    let mut trial = Trial::new(transport, &config.catalog, schema);
+                    let ensured = trial.ensure_schema().await;
+                    (Some(trial), ensured)
+                }
+                Err(error) => (None, Err(error)),
+            }
+        };
+        let ((storage, probed), (trial, ensured)) = futures::join!(Box::pin(storage), Box::pin(trial));
+        problems.note(probed);
+        let has_schema = problems.note(ensured);
+        let ground = Self { config, around, schema, storage, trial, has_schema, tables: Vec::new() };
+        if problems.is_empty() {
+            problems.note(ground.remove_left_overs().await);
+        }
+        ground
+    }
+
+    /// Sends one row through a sync into the table `table`, and reads it back.
+    pub async fn try_a_row(&mut self, table: &str) -> Result<()> {
+        self.tables.push(table.to_owned());
+        let sent = one_row(self.config, self.around, table).await?;
+        match (&self.trial, &self.storage) {
+            (Some(trial), _) => trial.ensure_row(table, &sent).await,
+            (None, Some(storage)) => read_back(storage, &format!("{}/{table}", self.schema), &sent).await,
+            (None, None) => Err(Error::system("The check has no storage.")),
+        }
+    }
+
+    /// What else keeps Databricks from loading, beside what is known: a sync ends at its first problem.
+    pub async fn find_more(&mut self, problems: &mut Problems) {
+        let (Some(trial), Some(storage)) = (&self.trial, &self.storage) else { return };
+        let [new, staged] = [new_name(self.around), new_name(self.around)].map(|table| {
+            let location = storage.shown(&format!("{}/{table}", self.schema));
+            Place { table, location }
+        });
+        // Databricks makes files in the bucket. Where they could not be taken away again, none are made.
+        if !problems.are_answers() || !may_clear(storage, &format!("{}/{}", self.schema, new.table)).await {
+            return;
+        }
+        self.tables.extend([new.table.clone(), staged.table.clone()]);
+        let direct = Config { engine: Engine::Direct, ..self.config.clone() };
+        let is_staged = one_row(&direct, self.around, &staged.table).await.is_ok();
+        for problem in trial.problems(&new, Some(&staged).filter(|_| is_staged), self.has_schema).await {
+            problems.note(Err(problem));
+        }
+    }
+
+    /// Takes away what was made; the schema goes last, whatever happened before.
+    pub async fn end(self, problems: &mut Problems) {
+        for table in &self.tables {
+            problems.note(self.remove(table).await);
+        }
+        if let Some(trial) = self.trial {
+            trial.end().await;
+        }
+    }
+
+    async fn remove_left_overs(&self) -> Result<()> {
+        let Some(storage) = &self.storage else { return Ok(()) };
+        let now = Duration::from_millis(u64::try_from(self.around.givens.clock.now_ms()).unwrap_or(0));
+        for folder in storage.folders(self.schema).await? {
+            let id = folder.strip_prefix(NAME).and_then(|id| Uuid::parse_str(id).ok());
+            let made = id.and_then(|id| id.get_timestamp()).map(|made| Duration::from_secs(made.to_unix().0));
+            if made.is_some_and(|made| now.saturating_sub(made) > LEFT) {
+                storage.remove_unfinished(&format!("{}/{folder}", self.schema), "").await?;
+                self.remove(&folder).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// First the name in the catalog, then the files: a check that is killed in between is found by its folder.
+    async fn remove(&self, table: &str) -> Result<()> {
+        let dropped = match self.trial.as_ref().filter(|_| self.has_schema) {
+            Some(trial) => trial.drop_table(table).await,
+            None => Ok(()),
+        };
+        // Who may not drop it could not make it.
+        if dropped.as_ref().is_err_and(|error| error.kind() != Kind::Config) {
+            return dropped;
+        }
+        let Some(storage) = &self.storage else { return dropped };
+        let folder = format!("{}/{table}", self.schema);
+        storage.delete(&storage.list(&folder).await?).await?;
+        storage.remove_empty_folder(&folder);
+        storage.remove_empty_folder(self.schema);
+        dropped
+    }
+}
+
+/// A name of its own for a table: two checks at the same time do not meet, and no stream is called so.
+pub fn new_name(around: &Surroundings) -> String {
+    format!("{NAME}{}", (around.givens.new_id)().simple())
+}
+
+async fn enter(config: &Config, settings: &DatabricksSettings) -> Result<Arc<dyn SqlTransport>> {
+    let patience = &config.tuning.patience;
+    // Says more of a warehouse than a statement that waits for it.
+    if let Some(warehouse) = warehouse(settings, patience)? {
+        warehouse.ensure_started().await?;
+    }
+    connect(settings, patience)
+}
+
+/// Whether objects below `folder`, where nothing is yet, can be found and removed.
+async fn may_clear(storage: &Storage, folder: &str) -> bool {
+    storage.list(folder).await.is_ok() && storage.delete(&[format!("{folder}/nothing")]).await.is_ok()
+}
+
+/// A whole sync of one row into `table`; the record that was sent.
+async fn one_row(config: &Config, around: &Surroundings, table: &str) -> Result<String> {
+    let now = around.givens.clock.now_ms();
+    let row = format!(r#"{{"check":"{table}"}}"#);
+    let message =
+        format!(r#"{{"type":"RECORD","record":{{"stream":"{table}","data":{row},"emitted_at":{now}}}}}"#) + "\n";
+    let sync = Sync::prepare(config, &catalog(table), around).await?;
+    let (outcome, clean_up) = sync.transfer(Cursor::new(message)).await;
+    let cleaned = clean_up.run(&outcome).await;
+    outcome.result.and(cleaned).context(|| "a sync with one row".to_owned()).map(|()| row)
+}
+
+async fn read_back(storage: &Storage, table: &str, sent: &str) -> Result<()> {
+    let wrong = |why: &str| {
+        Error::system(format!("A row was written to {} and did not come back: {why}.", storage.shown(table)))
+    };
+    let tables = TableLog::new(storage, &Handle::current());
+    let files = tables.run(|logs| logs.read(table)?.files()).await?;
+    let [file] = files.as_slice() else { return Err(wrong("the table does not have exactly one file")) };
+    let bytes = storage.get(&format!("{table}/{file}")).await?;
+    let reader =
+        SerializedFileReader::new(bytes).map_err(|error| wrong("its file is no Parquet").with_source(error))?;
+    let mut rows = reader.get_row_iter(None).map_err(|error| wrong("its file has no rows").with_source(error))?;
+    match (rows.next(), rows.next()) {
+        (Some(Ok(row)), None) if row.get_string(2).is_ok_and(|data| data == sent) => Ok(()),
+        _ => Err(wrong("the row in its file is another one")),
+    }
+}

@@ -1,0 +1,65 @@
+//! All that a check found in the way, told together.
+
+use crate::error::{Error, Kind, Result};
+
+/// Where the words of a server begin: what they make clear is told once, however often it was met.
+const SAID: &str = " Databricks said: ";
+
+/// What was found so far, in the order in which it was found.
+#[derive(Default)]
+pub struct Problems(Vec<Error>);
+
+impl Problems {
+    /// Notes what went wrong, if something did and it is not noted yet; whether it went well.
+    pub fn note(&mut self, outcome: Result<()>) -> bool {
+        let Err(error) = outcome else { return true };
+        let sentence = |error: &Error| error.message().split(SAID).next().unwrap_or_default().to_owned();
+        if self.0.iter().all(|known| sentence(known) != sentence(&error)) {
+            self.0.push(error);
+        }
+        false
+    }
+
+    /// Whether nothing is in the way.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether all of them are answers, which say nothing of the next question; where nobody answers, none is worth asking.
+    pub fn are_answers(&self) -> bool {
+        self.0.iter().all(|error| error.kind() == Kind::Config)
+    }
+
+    /// All problems as one error.
+    pub fn into_result(mut self) -> Result<()> {
+        if self.0.len() < 2 {
+            return self.0.pop().map_or(Ok(()), Err);
+        }
+        let kinds = self.0.iter().map(Error::kind);
+        let kind = kinds.reduce(|one, other| if one == other { one } else { Kind::Config }).unwrap_or(Kind::Config);
+        let messages: Vec<&str> = self.0.iter().map(Error::message).collect();
+        let internal: Vec<String> = self.0.iter().map(Error::internal_message).collect();
+        Err(Error::new(kind, messages.join("\n")).with_context(internal.join("; ")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problems_are_told_together_and_each_once() {
+        let mut problems = Problems::default();
+        assert!(problems.note(Ok(())) && problems.is_empty());
+        assert!(!problems.note(Err(Error::config("No bucket."))));
+        problems.note(Err(Error::config("No right. Databricks said: on table a")));
+        problems.note(Err(Error::config("No right. Databricks said: on table b")));
+        assert!(problems.are_answers());
+        problems.note(Err(Error::transient("Nobody answers.")));
+        assert!(!problems.are_answers());
+        let error = problems.into_result().expect_err("problems");
+        assert_eq!(error.message(), "No bucket.\nNo right. Databricks said: on table a\nNobody answers.");
+        assert_eq!(error.kind(), Kind::Config);
+        assert!(Problems::default().into_result().is_ok());
+    }
+}

@@ -1,0 +1,99 @@
+//! For tests: the engine on a folder, with a warehouse that keeps ids in place of rows.
+
+use std::sync::Arc;
+
+use tempfile::TempDir;
+use tokio::runtime::Handle;
+use uuid::Uuid;
+
+use super::Sql;
+use super::warehouse_tests::{Fault, Table, Warehouse};
+use crate::config::Config;
+use crate::delta::actions::DataFile;
+use crate::delta::table::TableLog;
+use crate::error::{Error, StreamDescriptor};
+use crate::load::{Loader, TableLoader};
+use crate::protocol::catalog::{Catalog, Disposition, Stream};
+use crate::stage::Batch;
+use crate::storage::Storage;
+use crate::storage::layout::{Target, targets};
+
+pub const USERS: &str = "`main`.`shop`.`users`";
+pub const SYNC: Uuid = Uuid::from_u128(0x01a1_fac5_0000_7000_8000_0000_0000_cafe);
+pub const STAGING: &str = "`main`.`shop`.`_airbyte_tmp_00000000cafe_users`";
+
+pub struct Bed {
+    pub folder: TempDir,
+    pub storage: Storage,
+    pub warehouse: Warehouse,
+}
+
+impl Bed {
+    pub async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().display();
+        let text = format!(r#"{{"data_source": {{"data_source_type": "LOCAL_STORAGE", "local_path": "{path}"}}}}"#);
+        let config = Config::from_json(&text).unwrap();
+        let storage = Storage::open(&config.storage, &config.tuning).await.unwrap();
+        Self { folder, storage, warehouse: Warehouse::default() }
+    }
+
+    pub fn stage(&self, stream: &str, ids: impl IntoIterator<Item = u64>) {
+        let ids = ids.into_iter().map(id);
+        self.warehouse.with(|state| state.staged.entry(format!("/{stream}")).or_default().extend(ids));
+    }
+
+    pub fn has(&self, table: Table) {
+        self.warehouse.with(|state| state.tables.insert(USERS.into(), table));
+    }
+
+    pub fn older(&self, ids: &[&str]) -> Table {
+        Table::older(&format!("file://{}/shop/users", self.folder.path().display()), ids)
+    }
+
+    pub fn fault(&self, words: &'static str, fault: Fault) {
+        self.warehouse.with(|state| state.faults.push((words, fault)));
+    }
+
+    pub async fn engine(&self, targets: &[Target]) -> Sql {
+        let tables = TableLog::new(&self.storage, &Handle::current());
+        let engine = Sql::new(Arc::new(self.warehouse.clone()), &self.storage, &tables, "main", SYNC, 8);
+        engine.survey(targets).await.unwrap();
+        engine
+    }
+
+    pub async fn try_open(&self, target: Target) -> Result<(Sql, Box<dyn TableLoader>), Error> {
+        let engine = self.engine(std::slice::from_ref(&target)).await;
+        let opened = engine.open(Arc::new(target)).await?;
+        Ok((engine, opened.table))
+    }
+
+    pub async fn open(&self, disposition: Disposition, generation_id: Option<i64>) -> (Sql, Box<dyn TableLoader>) {
+        let opened = self.try_open(users(disposition, generation_id)).await.unwrap();
+        self.warehouse.said();
+        opened
+    }
+}
+
+pub fn users(disposition: Disposition, generation_id: Option<i64>) -> Target {
+    let descriptor = StreamDescriptor { name: "users".into(), namespace: None };
+    let catalog = Catalog { streams: vec![Stream { descriptor, disposition, generation_id }] };
+    targets(&catalog, "shop", SYNC).unwrap().remove(0)
+}
+
+pub fn id(number: u64) -> String {
+    format!("id-{number:06}")
+}
+
+pub fn ids(numbers: std::ops::Range<u64>) -> Vec<String> {
+    numbers.map(id).collect()
+}
+
+pub fn batch(number: i64, rows: std::ops::Range<u64>) -> Batch {
+    let stats = crate::encode::parquet::RowStats {
+        rows: rows.end - rows.start,
+        ids: (id(rows.start), id(rows.end - 1)),
+        emitted_at: (1_000_000, 2_000_000),
+    };
+    Batch { number, files: vec![DataFile { name: format!("{number}.parquet"), size: 1, modified_ms: 0, stats }] }
+}

@@ -1,2 +1,0 @@
-SELECT count(*) AS `rows`
-FROM `hive_metastore`.`shop`.`orders`
