@@ -166,6 +166,7 @@ fn an_overwrite_that_is_killed_at_any_statement_shows_the_old_rows_or_the_new_on
         data.sort();
         data
     };
+    let rows_of = |step: usize, when: &str| 20 * step as u64 + if when == "before" { 10 } else { 20 };
     let mut sandbox = Sandbox::new();
     sandbox.set_environment("DESTINATION_DATABRICKS_LEASE_AGE_MS", &AGE.as_millis().to_string());
     sandbox.load(&overwrite(&["users"]), all(0));
@@ -174,7 +175,7 @@ fn an_overwrite_that_is_killed_at_any_statement_shows_the_old_rows_or_the_new_on
     let statements = sandbox.place().statements().split_off(before);
     let mut shown = 0;
     for (step, when) in steps(&statements) {
-        let (what, new) = (format!("{when} statement {step}, {:?}", statements[step]), 10 * step as u64 + 10);
+        let (what, new) = (format!("{when} statement {step}, {:?}", statements[step]), rows_of(step, when));
         sandbox.place().goes_wrong(kill(step, when));
         let run = run(&sandbox, &overwrite(&["users"]), &all(new));
         assert_eq!(run.code, None, "{what}: {run:#?}");

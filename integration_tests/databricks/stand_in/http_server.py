@@ -75,6 +75,9 @@ class Handler(BaseHTTPRequestHandler):
         self.sign_in(compute, self.headers.get("Authorization") or "")
         answer = self.do(kind, compute, statement, request, path)
         if rule is not None:
+            if kind == "submit":
+                # Done means done, not begun.
+                self.server.api.statements[answer["statement_id"]].ended.wait(60)
             if rule.action == "kill":
                 compute.kill_client()
             return self.cut()

@@ -73,6 +73,7 @@ class StatementApi:
             raise Refusal(501, "NOT_IMPLEMENTED", "Results come INLINE here.")
         statement = Statement(text, compute)
         self.statements[statement.id] = statement
+        compute.start()
         self.pool.submit(self.run, statement, request)
         statement.ended.wait(wait)
         if wait > 0 and on_timeout == "CANCEL" and not statement.ended.is_set():
@@ -103,7 +104,6 @@ class StatementApi:
 
     def run(self, statement, request):
         compute = statement.compute
-        compute.start()
         while compute.now() != "RUNNING":
             if statement.ended.wait(0.02):
                 return

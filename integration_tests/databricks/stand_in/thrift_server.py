@@ -17,6 +17,9 @@ from thrift.transport.TTransport import TMemoryBuffer
 
 from statements import Refusal
 
+UNDER_WAY = (
+    ttypes.TOperationState.INITIALIZED_STATE, ttypes.TOperationState.PENDING_STATE, ttypes.TOperationState.RUNNING_STATE,
+)
 KINDS = {"ExecuteStatement": "submit", "GetOperationStatus": "poll", "FetchResults": "chunk", "CancelOperation": "cancel"}
 
 
@@ -74,10 +77,25 @@ class Thrift:
         if name == "OpenSession" and status == 200:
             compute.sessions |= opened(content)
         if rule is not None:
+            if statement is not None:
+                self.wait_for_end(content)
             if rule.action == "kill":
                 compute.kill_client()
             return handler.cut()
         handler.say(status, content, headers)
+
+    def wait_for_end(self, answer):
+        """Waits until the statement that an ExecuteStatement has begun is done."""
+        begun = result(answer, TCLIService.ExecuteStatement_result())
+        operation = begun and begun.operationHandle
+        deadline = time.monotonic() + 60
+        while operation and time.monotonic() < deadline:
+            request = ttypes.TGetOperationStatusReq(operationHandle=operation)
+            call = encoded("GetOperationStatus", TMessageType.CALL, 0, TCLIService.GetOperationStatus_args(req=request))
+            status = result(self.forward(call)[2], TCLIService.GetOperationStatus_result())
+            if status is None or status.operationState not in UNDER_WAY:
+                return
+            time.sleep(0.02)
 
     def forward(self, body):
         """Sends the request to Spark's server."""
@@ -122,12 +140,8 @@ def called(body):
 
 def opened(answer):
     """The id of the session that an OpenSession has opened."""
-    protocol = TBinaryProtocol(TMemoryBuffer(answer))
-    protocol.readMessageBegin()
-    result = TCLIService.OpenSession_result()
-    result.read(protocol)
-    handle = result.success and result.success.sessionHandle
-    return {handle.sessionId.guid} if handle else set()
+    session = result(answer, TCLIService.OpenSession_result())
+    return {session.sessionHandle.sessionId.guid} if session and session.sessionHandle else set()
 
 
 def without(body, lost):
@@ -140,9 +154,22 @@ def without(body, lost):
 def failed(sequence, error_code, message, sql_state=None):
     """The answer to an ExecuteStatement whose statement failed."""
     status = ttypes.TStatus(statusCode=ttypes.TStatusCode.ERROR_STATUS, errorMessage=message, sqlState=sql_state, errorCode=0)
+    answer = TCLIService.ExecuteStatement_result(success=ttypes.TExecuteStatementResp(status=status))
+    return encoded("ExecuteStatement", TMessageType.REPLY, sequence, answer)
+
+
+def encoded(name, kind, sequence, content):
     buffer = TMemoryBuffer()
     protocol = TBinaryProtocol(buffer)
-    protocol.writeMessageBegin("ExecuteStatement", TMessageType.REPLY, sequence)
-    TCLIService.ExecuteStatement_result(success=ttypes.TExecuteStatementResp(status=status)).write(protocol)
+    protocol.writeMessageBegin(name, kind, sequence)
+    content.write(protocol)
     protocol.writeMessageEnd()
     return buffer.getvalue()
+
+
+def result(answer, into):
+    """What a call has answered, if it was answered."""
+    protocol = TBinaryProtocol(TMemoryBuffer(answer))
+    protocol.readMessageBegin()
+    into.read(protocol)
+    return into.success

@@ -66,6 +66,8 @@ pub(super) struct Client {
 enum Again {
     /// Not now, said the server.
     Later(Said),
+    /// The service itself is not available: what it said. It is waited for as any service is, not as a cluster that starts.
+    Unavailable(Said),
     /// The connection was cut, or not made.
     Cut(Error),
     /// An answer that says nothing.
@@ -108,6 +110,11 @@ impl Client {
                     }
                     if !starting.another(said.retry_after.filter(|after| !after.is_zero())).await {
                         return Err(self.never_started(said).into());
+                    }
+                }
+                Again::Unavailable(said) => {
+                    if !cut.another(said.retry_after).await {
+                        return Err(conditions::explain(&said, self.http.place()).into());
                     }
                 }
                 Again::Cut(error) => {
@@ -212,10 +219,13 @@ impl Client {
 
     fn refused<C: Call>(&self, answer: &Answer) -> Result<Again, Fault> {
         let said = Said::of_answer(answer);
-        let is_starting = STARTING.iter().any(|sign| said.message.contains(sign));
+        // A cluster that starts may say no more than 503.
+        let is_starting =
+            answer.status == StatusCode::SERVICE_UNAVAILABLE || STARTING.iter().any(|sign| said.message.contains(sign));
         let is_gone = answer.status == StatusCode::NOT_FOUND && C::NAME != tcli::TOpenSessionReq::NAME;
-        match conditions::passes(&said) || is_starting {
-            true => Ok(Again::Later(said)),
+        match conditions::passes(&said) {
+            _ if is_starting => Ok(Again::Later(said)),
+            true => Ok(Again::Unavailable(said)),
             false if is_gone => Err(Fault::Lost("the server answers 404".to_owned())),
             false => Err(conditions::explain(&said, self.http.place()).into()),
         }
