@@ -38,6 +38,8 @@ mod bucket;
 mod conformance;
 #[path = "../generations.rs"]
 mod generations;
+#[path = "../s3/http.rs"]
+mod http;
 #[path = "../messages.rs"]
 mod messages;
 #[path = "../program.rs"]
