@@ -72,6 +72,8 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The whole body.
     pub body: Bytes,
+    /// Whether the request was made before, and nobody knows what came of it.
+    pub repeated: bool,
 }
 
 impl Answer {
@@ -164,7 +166,8 @@ impl HttpClient {
         for tries in 1_u32.. {
             let known = self.is_known();
             let (waits, failed, asked) = match self.signed_in(request).await {
-                Ok(answer) => {
+                Ok(mut answer) => {
+                    answer.repeated = tries > 1;
                     let said = Said::of_answer(&answer);
                     if answer.status.is_success() || !conditions::passes(&said) {
                         return Ok(answer);
@@ -236,6 +239,11 @@ impl HttpClient {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status: response.status(), headers: response.headers().clone(), body: body.into() })
+        Ok(Answer {
+            status: response.status(),
+            headers: response.headers().clone(),
+            body: body.into(),
+            repeated: false,
+        })
     }
 }

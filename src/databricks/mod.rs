@@ -44,6 +44,8 @@ pub struct Rows {
     pub columns: Vec<String>,
     /// A value for each column in each row; `None` is NULL.
     pub rows: Vec<Vec<Option<String>>>,
+    /// Whether the statement may have run more than once, even at the same time: these rows are what the last run said.
+    pub sent_again: bool,
 }
 
 #[cfg(test)]

@@ -49,6 +49,16 @@ enum Run {
     Failed(Error),
 }
 
+impl Run {
+    /// The same; with rows that say so where the statement may have run before.
+    fn noting(self, sent_again: bool) -> Self {
+        match self {
+            Run::Done(rows) => Run::Done(Rows { sent_again: rows.sent_again || sent_again, ..rows }),
+            failed => failed,
+        }
+    }
+}
+
 /// How long a statement has been under way, and in what.
 struct Course {
     begun: Instant,
@@ -80,7 +90,7 @@ impl Statements {
             "on_wait_timeout": "CONTINUE",
         });
         let mut answer = self.ask(&Request::post(PATH, body.to_string())).await?.ok_or_else(|| self.lost())?;
-        let id = answer.id()?;
+        let (id, sent_again) = (answer.id()?, answer.repeated);
         self.running().insert(id.clone());
         let now = Instant::now();
         let mut course = Course { begun: now, running: None, asked: now };
@@ -107,7 +117,7 @@ impl Statements {
             }
         };
         self.running().remove(&id);
-        ended
+        ended.map(|run| run.noting(sent_again))
     }
 
     /// The answer; `None` where the server does not know the statement or the result any more.
@@ -121,7 +131,9 @@ impl Statements {
         if !answer.status.is_success() {
             return Err(conditions::explain(&Said::of_answer(&answer), http.place()));
         }
-        answer.json(http.place()).map(Some)
+        let mut parsed: StatementAnswer = answer.json(http.place())?;
+        parsed.repeated = answer.repeated;
+        Ok(Some(parsed))
     }
 
     /// Whether a statement in `state` is waited for any longer.
@@ -184,7 +196,7 @@ impl Statements {
                 expected.unwrap_or_default()
             )));
         }
-        Ok(Run::Done(Rows { columns, rows }))
+        Ok(Run::Done(Rows { columns, rows, sent_again: false }))
     }
 
     async fn chunk(&self, id: &str, index: u64) -> Result<Option<Chunk>> {
@@ -237,7 +249,7 @@ impl SqlTransport for Statements {
             if self.closed.load(Ordering::SeqCst) {
                 return Err(self.canceled());
             }
-            match self.run(statement).await? {
+            match self.run(statement).await?.noting(runs > 1) {
                 Run::Done(rows) => return Ok(rows),
                 Run::Failed(error) if runs == RUNS => return Err(error),
                 Run::Failed(error) => {

@@ -18,7 +18,12 @@ async fn run(server: &Server) -> Result<Rows, Error> {
 }
 
 fn one(value: &str) -> Rows {
-    Rows { columns: vec!["n".to_owned()], rows: vec![vec![Some(value.to_owned())]] }
+    Rows { columns: vec!["n".to_owned()], rows: vec![vec![Some(value.to_owned())]], sent_again: false }
+}
+
+/// The result of a statement that may have run before.
+fn again(value: &str) -> Rows {
+    Rows { sent_again: true, ..one(value) }
 }
 
 fn unavailable(status: u16, after: &str) -> Step {
@@ -78,7 +83,7 @@ async fn a_submit_that_is_refused_before_work_is_sent_again() {
         Step::Answer(554, vec![], String::new()),
     ] {
         let server = Server::with(vec![refusal.clone(), refusal.clone(), success("1")]);
-        assert_eq!(run(&server).await.expect("a result"), one("1"), "{refusal:?}");
+        assert_eq!(run(&server).await.expect("a result"), again("1"), "{refusal:?}");
         assert_eq!(server.count("POST", SUBMIT), 3);
     }
 }
@@ -114,7 +119,7 @@ async fn a_storm_is_waited_for_and_then_told() {
 async fn a_submit_whose_answer_is_lost_or_held_is_sent_again() {
     for shape in [Step::Lost, Step::Held] {
         let server = Server::with(vec![shape.clone(), success("1")]);
-        assert_eq!(run(&server).await.expect("a result"), one("1"), "{shape:?}");
+        assert_eq!(run(&server).await.expect("a result"), again("1"), "{shape:?}");
         assert_eq!(server.count("POST", SUBMIT), 2);
     }
 }
@@ -134,7 +139,7 @@ async fn a_statement_that_the_server_lost_is_submitted_again() {
     let lost = answer(404, json!({"error_code": "NOT_FOUND", "message": "The statement 01ef-a was not found."}));
     for shape in [lost, state("CLOSED")] {
         let server = Server::with(vec![state("RUNNING"), shape.clone(), success("1")]);
-        assert_eq!(run(&server).await.expect("a result"), one("1"), "{shape:?}");
+        assert_eq!(run(&server).await.expect("a result"), again("1"), "{shape:?}");
         assert_eq!(server.count("POST", SUBMIT), 2);
     }
     let error = run(&Server::with(vec![state("CLOSED")])).await.expect_err("always lost");
@@ -145,7 +150,7 @@ async fn a_statement_that_the_server_lost_is_submitted_again() {
 async fn a_conflict_with_another_writer_is_tried_again_a_few_times() {
     let conflict = failure("BAD_REQUEST", "[DELTA_CONCURRENT_APPEND.ROW_LEVEL_CHANGES] Transaction conflict detected.");
     let server = Server::with(vec![conflict.clone(), conflict.clone(), success("1")]);
-    assert_eq!(run(&server).await.expect("a result"), one("1"));
+    assert_eq!(run(&server).await.expect("a result"), again("1"));
     assert_eq!(server.count("POST", SUBMIT), 3);
     let server = Server::with(vec![conflict]);
     let error = run(&server).await.expect_err("a conflict");

@@ -92,13 +92,19 @@ impl Client {
 
     /// Makes `call` and waits for its answer, whose status is good.
     pub(super) async fn call<C: Call>(&self, call: &C) -> Result<C::Answer, Fault> {
+        self.call_again(call).await.map(|(answer, _)| answer)
+    }
+
+    /// Makes `call`, and says too whether it was made before and nobody knows what came of that.
+    pub(super) async fn call_again<C: Call>(&self, call: &C) -> Result<(C::Answer, bool), Fault> {
         let begun = Instant::now();
         let mut starting = Waits::of_retries(self.patience.databricks_start);
         let mut cut = self.waits();
-        let (mut unreadable, mut told) = (0, None::<Instant>);
+        let (mut unreadable, mut told, mut made) = (0, None::<Instant>, 0_u32);
         loop {
+            made = made.saturating_add(1);
             let again = match self.once(call).await? {
-                Ok(answer) => return self.accept(answer),
+                Ok(answer) => return self.accept(answer).map(|answer| (answer, made > 1)),
                 Err(again) => again,
             };
             match again {

@@ -92,7 +92,7 @@ impl ThriftTransport {
         let mut waits = self.client.waits();
         for losses in 1.. {
             let fault = match self.attempt(statement, entry).await {
-                Ok(rows) => return Ok(rows),
+                Ok(rows) => return Ok(Rows { sent_again: rows.sent_again || losses > 1, ..rows }),
                 Err(fault) => fault,
             };
             let error = match fault {

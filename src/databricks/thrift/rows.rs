@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     fn rows(names: &[&str]) -> Rows {
-        Rows { columns: names.iter().map(|name| (*name).to_owned()).collect(), rows: Vec::new() }
+        Rows { columns: names.iter().map(|name| (*name).to_owned()).collect(), ..Rows::default() }
     }
 
     fn none() -> tcli::TColumn {

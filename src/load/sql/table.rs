@@ -124,10 +124,12 @@ impl SqlTable {
     async fn merge(&self, load: &Load) -> Result<()> {
         self.shared.storage.ensure_committable()?;
         let statement = statements::merge(&self.name, &self.staging, load);
-        if answers::inserted(&self.execute(&statement).await?) == Some(load.rows) {
+        let answer = self.execute(&statement).await?;
+        if !answer.sent_again && answers::inserted(&answer) == Some(load.rows) {
             return Ok(());
         }
-        // An earlier attempt whose answer was lost may have inserted them.
+        // An attempt whose answer was lost may have inserted them before this one, or beside it: a server that looks for
+        // conflicts row by row may let both do it.
         let mut found = self.count(load).await?;
         if found < load.rows {
             // A server may have read the staging table before its newest batch was there.

@@ -17,6 +17,8 @@ pub enum Fault {
     DoneAndLost,
     /// It is not done.
     Refused,
+    /// It is done, and the transport says that it was sent before.
+    Again,
     /// It is answered without numbers.
     Silent,
     /// It is done, and somebody else has added rows with these ids by the time the next one comes.
@@ -100,6 +102,7 @@ impl SqlTransport for Warehouse {
             match fault {
                 None => state.run(statement),
                 Some(Fault::Twice) => state.run(statement).and_then(|_| state.run(statement)),
+                Some(Fault::Again) => state.run(statement).map(|rows| Rows { sent_again: true, ..rows }),
                 Some(Fault::Silent) => state.run(statement).map(|_| Rows::default()),
                 Some(Fault::DoneAndLost) => state.run(statement).and(Err(Error::transient("The answer was lost."))),
                 Some(Fault::Joined(ids)) => state.run(statement).map(|_| {
@@ -122,6 +125,7 @@ fn answer(columns: &[&str], rows: Vec<Vec<String>>) -> Rows {
     Rows {
         columns: columns.iter().map(|name| (*name).to_owned()).collect(),
         rows: rows.into_iter().map(|row| row.into_iter().map(Some).collect()).collect(),
+        ..Rows::default()
     }
 }
 
