@@ -148,7 +148,10 @@ async fn a_statement_that_the_server_lost_is_submitted_again() {
 
 #[tokio::test]
 async fn a_conflict_with_another_writer_is_tried_again_a_few_times() {
-    let conflict = failure("BAD_REQUEST", "[DELTA_CONCURRENT_APPEND.ROW_LEVEL_CHANGES] Transaction conflict detected.");
+    let conflict = failure(
+        "BAD_REQUEST",
+        "[DELTA_CONCURRENT_APPEND.ROW_LEVEL_CHANGES] Transaction conflict detected. Conflicting commit: {\"a\":1}",
+    );
     let server = Server::with(vec![conflict.clone(), conflict.clone(), success("1")]);
     assert_eq!(run(&server).await.expect("a result"), again("1"));
     assert_eq!(server.count("POST", SUBMIT), 3);
@@ -156,6 +159,7 @@ async fn a_conflict_with_another_writer_is_tried_again_a_few_times() {
     let error = run(&server).await.expect_err("a conflict");
     assert_eq!((error.kind(), server.count("POST", SUBMIT)), (Kind::Transient, 8));
     assert!(error.message().contains("Somebody else wrote to the table"), "{}", error.message());
+    assert!(!error.message().contains("Conflicting"), "{}", error.message());
 }
 
 #[tokio::test]

@@ -136,8 +136,12 @@ fn words(said: &Said, quoted: bool) -> Option<String> {
     if of_data || said.message.is_empty() {
         return said.class.as_ref().map(|class| format!("[{class}]"));
     }
-    // A page of many lines, the statement and the server's own stack follow behind the first paragraph.
-    let end = ["\n\n", "\n\tat ", "\n - ", "== SQL", "; line "].iter().filter_map(|sign| said.message.find(sign)).min();
+    // A page of many lines, the statement, the other writer's commit and the server's own stack follow behind the first
+    // paragraph.
+    let end = ["\n\n", "\n\tat ", "\n - ", "== SQL", "; line ", "Conflicting commit: {"]
+        .iter()
+        .filter_map(|sign| said.message.find(sign))
+        .min();
     let first = said.message.get(..end.unwrap_or(said.message.len())).unwrap_or_default();
     let first = first.split_whitespace().collect::<Vec<_>>().join(" ");
     let first = if quoted { first } else { without_names(&first) };
