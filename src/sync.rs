@@ -111,7 +111,7 @@ impl Sync {
                 let Ground { loader, lease, .. } = ground;
                 let left = async { loader.end(false).await.and(lease.remove().await) };
                 // What is not done in time is the next sync's.
-                if let Ok(Err(left)) = timeout(config.tuning.patience.clean_up, left).await {
+                if let Ok(Err(left)) = timeout(config.tuning.patience.clean_up(), left).await {
                     tracing::warn!("{}", left.internal_message());
                 }
                 Err(error)

@@ -62,7 +62,7 @@ async fn transfer(
     drop((beats, display));
     terminal.end();
 
-    let cleaned = clean(clean_up, &outcome, config.tuning.patience.clean_up).await;
+    let cleaned = clean(clean_up, &outcome, config.tuning.patience.clean_up()).await;
     if let Err(error) = cleaned {
         // Everything is loaded and acknowledged, or the reason why not is told already. The next sync sweeps again.
         tracing::warn!("{}", error.internal_message());

@@ -15,9 +15,6 @@ pub struct Patience {
     pub lease_renewal: Duration,
     /// How long a request is repeated. Less than a third of the lease's age: no commit may outlive a lease.
     pub retry: Duration,
-    /// How long each step of cleaning up may take after a failure, whose reason is told when they are done: 20 seconds, a
-    /// ninth of the time before. What is left then is the next sync's.
-    pub clean_up: Duration,
     /// How long Databricks is waited for where it is overloaded, under maintenance or out of reach.
     pub databricks_retry: Duration,
     /// How long a warehouse or cluster may take to start.
@@ -25,6 +22,12 @@ pub struct Patience {
 }
 
 impl Patience {
+    /// How long each step of cleaning up may take after a failure, whose reason is told when they are done: 20 seconds, a
+    /// ninth of the time before. What is left then is the next sync's.
+    pub fn clean_up(&self) -> Duration {
+        self.retry / 9
+    }
+
     pub(super) fn read() -> Self {
         Self::from_settings(hidden::number)
     }
@@ -32,12 +35,10 @@ impl Patience {
     fn from_settings(get: impl Fn(&str) -> Option<u64>) -> Self {
         let time = |name, default| Duration::from_millis(get(name).unwrap_or(default));
         let lease_age = time("LEASE_AGE_MS", 600_000);
-        let retry = time("RETRY_MS", 180_000).min(lease_age / 3);
         Self {
             lease_age,
             lease_renewal: time("LEASE_RENEWAL_MS", 60_000).min(lease_age / 4),
-            retry,
-            clean_up: retry / 9,
+            retry: time("RETRY_MS", 180_000).min(lease_age / 3),
             databricks_retry: time("DATABRICKS_RETRY_MS", 900_000),
             databricks_start: time("DATABRICKS_START_MS", 1_200_000),
         }
@@ -52,7 +53,7 @@ mod tests {
     fn waiting_can_be_shortened_and_stays_in_proportion() {
         let usual = Patience::from_settings(|_| None);
         assert_eq!([usual.lease_age, usual.lease_renewal, usual.retry].map(|time| time.as_secs()), [600, 60, 180]);
-        assert_eq!(usual.clean_up.as_secs(), 20);
+        assert_eq!(usual.clean_up().as_secs(), 20);
         let short = Patience::from_settings(|name| (name == "LEASE_AGE_MS").then_some(6000));
         assert_eq!(
             [short.lease_age, short.lease_renewal, short.retry].map(|time| time.as_millis()),

@@ -100,7 +100,7 @@ impl ObjectUpload {
         match ended.await {
             Ok(_) => Ok(()),
             // Its end may have been answered, and the answer lost. Nobody else ever uses this name.
-            Err(error) => match timeout(bucket.patience.clean_up, bucket.store.head(path)).await {
+            Err(error) => match timeout(bucket.patience.clean_up(), bucket.store.head(path)).await {
                 Ok(Ok(there)) if there.size == self.size => Ok(()),
                 _ => {
                     self.parts = Some(parts);
@@ -178,7 +178,7 @@ impl ObjectUpload {
         parts.sending.shutdown().await;
         let patience = self.bucket.patience;
         let ended = again(patience.retry, || self.bucket.parts.abort_multipart(&self.path, &parts.id));
-        match timeout(patience.clean_up, ended).await {
+        match timeout(patience.clean_up(), ended).await {
             Ok(Ok(()) | Err(object_store::Error::NotFound { .. })) => {}
             Err(_) => tracing::warn!("The upload of {} was not given up in time: the next sync does it.", self.path),
             Ok(Err(error)) => {

@@ -72,7 +72,7 @@ impl S3Remote {
         if settings.is_on_this_machine() {
             config = config.http_client(without_proxy());
         }
-        let (copied_part, clean_up) = (tuning.copied_at_once / 2, patience.clean_up);
+        let (copied_part, clean_up) = (tuning.copied_at_once / 2, patience.clean_up());
         Self { client: Client::from_conf(config.build()), place, copied_part, clean_up }
     }
 
