@@ -16,16 +16,21 @@ pub struct Givens {
 
 /// Tells the time.
 pub trait Clock: Send + Sync {
+    /// Microseconds since the epoch, UTC.
+    fn now_us(&self) -> i64;
+
     /// Milliseconds since the epoch, UTC.
-    fn now_ms(&self) -> i64;
+    fn now_ms(&self) -> i64 {
+        self.now_us() / 1000
+    }
 }
 
 /// The machine's own clock.
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    fn now_ms(&self) -> i64 {
+    fn now_us(&self) -> i64 {
         // A clock before 1970 is no reason to stop a sync: ids and names only need to differ.
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(0))
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(0))
     }
 }

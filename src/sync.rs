@@ -11,6 +11,7 @@ use std::time::Duration;
 use arrow_schema::SchemaRef;
 use futures::{StreamExt, stream};
 use tokio::runtime::Handle;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::clock::Givens;
@@ -108,8 +109,9 @@ impl Sync {
             Ok(setup) => Ok(Self { ground, setup }),
             Err(error) => {
                 let Ground { loader, lease, .. } = ground;
-                let ended = loader.end(false).await;
-                if let Err(left) = ended.and(lease.remove().await) {
+                let left = async { loader.end(false).await.and(lease.remove().await) };
+                // What is not done in time is the next sync's.
+                if let Ok(Err(left)) = timeout(config.tuning.patience.clean_up(), left).await {
                     tracing::warn!("{}", left.internal_message());
                 }
                 Err(error)

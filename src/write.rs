@@ -3,16 +3,17 @@
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use indicatif::HumanBytes;
 
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::pipeline::progress::{Progress, STREAMS_SHOWN, StreamProgress};
 use crate::pipeline::stop::Reason;
 use crate::pipeline::{Outcome, heartbeat, watch_for_stop};
 use crate::protocol::catalog::Catalog;
-use crate::sync::{Surroundings, Sync, TERMINAL_INTERVAL};
+use crate::sync::{CleanUp, Surroundings, Sync, TERMINAL_INTERVAL};
 use crate::telemetry::{Terminal, describe, peak_memory, rate};
 
 /// How a `write` ended: what went wrong, and who stopped it.
@@ -61,13 +62,27 @@ async fn transfer(
     drop((beats, display));
     terminal.end();
 
-    let cleaned = clean_up.run(&outcome).await;
+    let cleaned = clean(clean_up, &outcome, config.tuning.patience.clean_up()).await;
     if let Err(error) = cleaned {
         // Everything is loaded and acknowledged, or the reason why not is told already. The next sync sweeps again.
         tracing::warn!("{}", error.internal_message());
     }
     summarise(&progress, &outcome);
     Ok(outcome)
+}
+
+/// Cleans up; after a failure for `most`, since whoever waits for its reason is not to wait for a store that is gone. A sync
+/// whose work goes on has to end its clean-up, or it would be taken for dead.
+async fn clean(clean_up: CleanUp, outcome: &Outcome, most: Duration) -> Result<()> {
+    let cleaning = clean_up.run(outcome);
+    if outcome.result.is_ok() || !outcome.idle {
+        return cleaning.await;
+    }
+    tokio::time::timeout(most, cleaning).await.unwrap_or_else(|_| {
+        Err(Error::transient(format!(
+            "Cleaning up after the failure was given up after {most:.0?}: what is left is cleared away by the next sync."
+        )))
+    })
 }
 
 /// One message for all, and one for each stream whose rows have become more since `before`.

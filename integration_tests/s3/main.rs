@@ -39,6 +39,7 @@ mod http;
 mod identities;
 mod kills;
 mod neighbours;
+mod outages;
 mod paths;
 mod place;
 mod proxy;

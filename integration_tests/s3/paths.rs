@@ -38,7 +38,7 @@ fn tables_lie_below_the_bucket_path_however_it_is_written() {
 #[test]
 fn a_bucket_path_that_stores_resolve_differently_is_a_config_error() {
     let place = Place::at("");
-    for path in ["a/../b", ".", "a%20b"] {
+    for path in ["a/../b", ".", "a%20b", "a?b", "a#b"] {
         let mut source = place.source();
         source["s3_bucket_path"] = json!(path);
         let sandbox = Sandbox::with(json!({"data_source": source}));

@@ -170,6 +170,44 @@ fn an_endpoint_where_nobody_listens_is_told() {
     assert_says(&message, &["no.such.host.invalid", "s3_endpoint"]);
 }
 
+#[test]
+fn an_address_with_the_bucket_in_it_that_leads_nowhere_is_told_with_its_cure() {
+    let message = check(&Place::at("lake"), |source| {
+        source["s3_endpoint"] = json!("https://no.such.host.invalid");
+        source["s3_path_style"] = json!(false);
+    });
+    assert_says(&message, &[".no.such.host.invalid", "`data_source.s3_path_style` to true"]);
+}
+
+#[test]
+fn a_name_that_is_too_long_and_a_store_that_is_full_are_not_to_be_tried_again() {
+    assert_says(&answered(400, "KeyTooLongError"), &["shorten `data_source.s3_bucket_path`"]);
+    assert_says(&answered(507, "XMinioStorageFull"), &["free space"]);
+    assert_says(&answered(400, "NewlyInvented"), &["refuses the request (NewlyInvented, status 400)"]);
+}
+
+#[test]
+fn a_server_that_speaks_first_is_no_s3_for_check_and_write_alike() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let Ok(mut client) = client else { return };
+            let _ = client.write_all(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n");
+            std::thread::spawn(move || client.read_to_end(&mut Vec::new()));
+        }
+    });
+    let mut source = Place::at("lake").source();
+    source["s3_endpoint"] = json!(endpoint);
+    let mut sandbox = Sandbox::with(json!({"data_source": source}));
+    sandbox.set_environment("DESTINATION_DATABRICKS_RETRY_MS", "2000");
+    for _ in 0..5 {
+        assert_says(&refused(&sandbox.check()), &["does not answer like S3", "s3_endpoint"]);
+        let message = sandbox.write(&append(&["users"]), records("users", 0..1)).failed_with("config_error");
+        assert_says(&message, &["does not answer like S3", "s3_endpoint"]);
+    }
+}
+
 /// A server that answers every request with `answer`, or with nothing.
 fn answering(answer: &'static str) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -8,7 +8,7 @@
 
 /// The placeholders, as a message lists them.
 const KNOWN: &str = "{date}, {date:FORMAT} such as {date:yyyy_MM}, {timestamp}, {timestamp:millis}, \
-                     {timestamp:micros}, {part_number}, {sync_id}, {format_extension}";
+                     {timestamp:micros}, {timestamp:micro}, {part_number}, {sync_id}, {format_extension}";
 /// The letters of a `FORMAT`, as a message lists them.
 const LETTERS: &str = "y (year), M (month), d (day), D (day of the year), E (weekday), a (AM or PM), H (hour from 0), \
                        h (hour from 1 to 12), m (minute), s (second), S (millisecond), text in single quotes";
@@ -202,7 +202,15 @@ mod tests {
     fn an_unknown_placeholder_is_named_together_with_the_known_ones() {
         for pattern in ["{day}", "a{}", "{date:}", "{Date}", "{timestamp:seconds}", "{part}"] {
             let said = problem(pattern);
-            for known in ["{date}", "{date:yyyy_MM}", "{timestamp:micros}", "{part_number}", "{sync_id}", "extension"] {
+            for known in [
+                "{date}",
+                "{date:yyyy_MM}",
+                "{timestamp:micros}",
+                "{timestamp:micro}",
+                "{part_number}",
+                "{sync_id}",
+                "extension",
+            ] {
                 assert!(said.contains(known), "{pattern}: {said}");
             }
         }

@@ -22,6 +22,12 @@ pub struct Patience {
 }
 
 impl Patience {
+    /// How long each step of cleaning up may take after a failure, whose reason is told when they are done: 20 seconds, a
+    /// ninth of the time before. What is left then is the next sync's.
+    pub fn clean_up(&self) -> Duration {
+        self.retry / 9
+    }
+
     pub(super) fn read() -> Self {
         Self::from_settings(hidden::number)
     }
@@ -47,6 +53,7 @@ mod tests {
     fn waiting_can_be_shortened_and_stays_in_proportion() {
         let usual = Patience::from_settings(|_| None);
         assert_eq!([usual.lease_age, usual.lease_renewal, usual.retry].map(|time| time.as_secs()), [600, 60, 180]);
+        assert_eq!(usual.clean_up().as_secs(), 20);
         let short = Patience::from_settings(|name| (name == "LEASE_AGE_MS").then_some(6000));
         assert_eq!(
             [short.lease_age, short.lease_renewal, short.retry].map(|time| time.as_millis()),

@@ -153,10 +153,10 @@ fn folder(fields: &Fields<'_>) -> String {
     if parts.iter().any(|part| matches!(*part, "." | "..")) {
         fields
             .problem("s3_bucket_path", "has a part . or .., which a bucket does not resolve: write the folder itself.");
-    } else if text.contains(|c: char| c.is_control() || matches!(c, '%' | '\\')) {
+    } else if text.contains(|c: char| c.is_control() || matches!(c, '%' | '?' | '#' | '\\')) {
         fields.problem(
             "s3_bucket_path",
-            "has a %, a backslash or a control character in it, which Delta readers misread: choose a folder without one.",
+            "has a %, ?, #, a backslash or a control character in it, which Delta readers misread: choose a folder without one.",
         );
     }
     parts.join("/")

@@ -41,7 +41,7 @@ fn a_folder_in_a_bucket_has_no_slashes_at_its_ends() {
     for (given, path) in [("", ""), ("/", ""), ("a", "a"), ("/a/b/", "a/b"), ("a//b", "a/b"), (" a b ", "a b")] {
         assert_eq!(bucket(json!({"s3_bucket_path": given})).path, path, "{given}");
     }
-    for wrong in ["a/../b", "./a", "a%20b", "a\\b", "a\nb"] {
+    for wrong in ["a/../b", "./a", "a%20b", "what?", "a#b/c", "a\\b", "a\nb"] {
         assert!(
             problems(s3(json!({"s3_bucket_path": wrong}))).contains("`data_source.s3_bucket_path` has a"),
             "{wrong}"

@@ -8,6 +8,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures::future::join_all;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
@@ -207,9 +208,7 @@ impl Lanes {
 
     /// What failed first, if something did; gives up the files that are still open.
     pub async fn end(&self) -> Option<Error> {
-        for lane in &self.shared.lanes {
-            lane.staged.lock().await.abandon().await;
-        }
+        join_all(self.shared.lanes.iter().map(|lane| async { lane.staged.lock().await.abandon().await })).await;
         self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 

@@ -108,7 +108,7 @@ impl StagedStream {
             Some(open) => open,
             None => {
                 let part = stage.parts.fetch_add(1, Ordering::Relaxed);
-                let name = stage.names.name(part, stage.givens.clock.now_ms());
+                let name = stage.names.name(part, stage.givens.clock.now_us());
                 let upload = stage.storage.upload(format!("{}/{name}", self.target.staging)).await?;
                 OpenFile { name, file: stage.encoder.begin_file()?, upload, size: 0 }
             }

@@ -36,17 +36,17 @@ impl FileNames {
         Self { pieces, sync }
     }
 
-    /// The name of the sync's `part`th file, begun at `now_ms`.
-    pub fn name(&self, part: u64, now_ms: i64) -> String {
-        let now = DateTime::from_timestamp_millis(now_ms).unwrap_or_default();
+    /// The name of the sync's `part`th file, begun at `now_us`, microseconds since the epoch.
+    pub fn name(&self, part: u64, now_us: i64) -> String {
+        let now = DateTime::from_timestamp_micros(now_us).unwrap_or_default();
         let mut name = String::new();
         for piece in &self.pieces {
             // Writing into a `String` does not fail.
             let _ = match piece {
                 Piece::Text(text) => name.write_str(text),
                 Piece::Date(field, width) => write_date(&mut name, &now, *field, *width),
-                Piece::Millis => write!(name, "{now_ms}"),
-                Piece::Micros => write!(name, "{}", i128::from(now_ms) * 1000),
+                Piece::Millis => write!(name, "{}", now_us / 1000),
+                Piece::Micros => write!(name, "{now_us}"),
                 Piece::PartNumber => write!(name, "{part}"),
                 Piece::SyncId => write!(name, "{}", self.sync.simple()),
             };
@@ -106,8 +106,8 @@ mod tests {
     use super::*;
     use crate::config::Config;
 
-    /// 2026-11-20 13:01:11.874 UTC.
-    const NOW: i64 = 1_795_179_671_874;
+    /// 2026-11-20 13:01:11.874_321 UTC.
+    const NOW: i64 = 1_795_179_671_874_321;
     const SYNC: Uuid = Uuid::from_u128(0x0199_aa0f_7000_8000_0123_4567_89ab_cdef);
 
     fn names(pattern: &str, sync: Uuid) -> FileNames {
@@ -130,8 +130,8 @@ mod tests {
             ("", "2026_11_20_1795179671874_7_SYNC.parquet"),
             ("{date}_{timestamp}_{part_number}.{format_extension}", "2026_11_20_1795179671874_7_SYNC.parquet"),
             ("{timestamp:millis}-{part_number}-{sync_id}", "1795179671874-7-SYNC.parquet"),
-            ("{timestamp:micros}{sync_id}", "1795179671874000SYNC_7.parquet"),
-            ("{timestamp:micro}", "1795179671874000_7_SYNC.parquet"),
+            ("{timestamp:micros}{sync_id}", "1795179671874321SYNC_7.parquet"),
+            ("{timestamp:micro}", "1795179671874321_7_SYNC.parquet"),
             ("{sync_id}", "SYNC_7.parquet"),
             ("{part_number}", "7_SYNC.parquet"),
             ("{part_number}{sync_id}", "7SYNC_7.parquet"),
@@ -206,7 +206,7 @@ mod tests {
         #[test]
         fn names_are_unique_and_safe_whatever_the_pattern(
             pattern in patterns(),
-            times in prop::collection::vec(0..4_000_000_000_000_i64, 3),
+            times in prop::collection::vec(0..4_000_000_000_000_000_i64, 3),
         ) {
             let syncs = [Uuid::nil(), SYNC];
             let mut seen = HashSet::new();

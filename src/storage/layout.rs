@@ -36,9 +36,18 @@ pub struct Target {
 pub fn targets(catalog: &Catalog, default_schema: &str, sync: Uuid) -> Result<Vec<Target>> {
     let targets: Vec<Target> = catalog.streams.iter().map(|stream| target(stream, default_schema, sync)).collect();
     let mut problems = Vec::new();
+    let is_in_default = is_kept(&identifier(default_schema));
+    if is_in_default && targets.iter().any(|target| target.stream.namespace.is_none()) {
+        problems.push(format!(
+            "`schema` is {default_schema:?}, a name that Delta keeps for itself or of which nothing is left. Change `schema`."
+        ));
+    }
     let mut first: HashMap<&str, &Target> = HashMap::with_capacity(targets.len());
     for target in &targets {
-        if target.table.split('/').any(|part| part.is_empty() || part == DELTA_LOG) {
+        if is_in_default && target.stream.namespace.is_none() {
+            continue;
+        }
+        if target.table.split('/').any(is_kept) {
             problems.push(format!(
                 "Stream {} would end in table {}, a name that Delta keeps for itself or that is empty. Rename the stream \
                  or its namespace.",
@@ -59,6 +68,11 @@ pub fn targets(catalog: &Catalog, default_schema: &str, sync: Uuid) -> Result<Ve
         }
     }
     if problems.is_empty() { Ok(targets) } else { Err(Error::config(problems.join("\n"))) }
+}
+
+/// Whether no schema and no table may be called so.
+fn is_kept(name: &str) -> bool {
+    name.is_empty() || name == DELTA_LOG
 }
 
 fn target(stream: &Stream, default_schema: &str, sync: Uuid) -> Target {
@@ -126,7 +140,18 @@ mod tests {
     #[test]
     fn a_name_that_delta_keeps_for_itself_is_a_config_error() {
         for (name, namespace) in [("_delta_log", None), ("users", Some("_DELTA_LOG")), ("users", Some(""))] {
-            assert!(targets(&catalog(&[(name, namespace)]), "default", Uuid::nil()).is_err(), "{name} {namespace:?}");
+            let error = targets(&catalog(&[(name, namespace)]), "default", Uuid::nil()).err();
+            assert!(error.is_some_and(|error| error.message().contains("Rename the stream")), "{name} {namespace:?}");
         }
+    }
+
+    #[test]
+    fn a_schema_that_delta_keeps_for_itself_is_told_once_as_that_setting() {
+        let two = catalog(&[("users", None), ("pets", None), ("fine", Some("other"))]);
+        let error = targets(&two, "_Delta_Log", Uuid::nil()).err();
+        let message = error.map(|error| error.message().to_owned()).unwrap_or_default();
+        assert!(message.contains("Change `schema`") && message.contains("_Delta_Log"), "{message}");
+        assert!(!message.contains("users") && !message.contains('\n'), "{message}");
+        assert!(targets(&catalog(&[("fine", Some("other"))]), "_delta_log", Uuid::nil()).is_ok());
     }
 }

@@ -13,6 +13,7 @@ use object_store::multipart::PartId;
 use object_store::path::Path;
 use object_store::{MultipartId, ObjectStoreExt, PutMode, PutPayload, Result as StoreResult};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::{Bucket, again};
 use crate::error::{Error, Result};
@@ -99,8 +100,8 @@ impl ObjectUpload {
         match ended.await {
             Ok(_) => Ok(()),
             // Its end may have been answered, and the answer lost. Nobody else ever uses this name.
-            Err(error) => match self.bucket.store.head(&self.path).await {
-                Ok(there) if there.size == self.size => Ok(()),
+            Err(error) => match timeout(bucket.patience.clean_up(), bucket.store.head(path)).await {
+                Ok(Ok(there)) if there.size == self.size => Ok(()),
                 _ => {
                     self.parts = Some(parts);
                     Err(self.failed(error))
@@ -175,10 +176,12 @@ impl ObjectUpload {
         let Some(mut parts) = self.parts.take() else { return };
         // A part that arrives behind the end would stay.
         parts.sending.shutdown().await;
-        let ended = again(self.bucket.patience.retry, || self.bucket.parts.abort_multipart(&self.path, &parts.id));
-        match ended.await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-            Err(error) => {
+        let patience = self.bucket.patience;
+        let ended = again(patience.retry, || self.bucket.parts.abort_multipart(&self.path, &parts.id));
+        match timeout(patience.clean_up(), ended).await {
+            Ok(Ok(()) | Err(object_store::Error::NotFound { .. })) => {}
+            Err(_) => tracing::warn!("The upload of {} was not given up in time: the next sync does it.", self.path),
+            Ok(Err(error)) => {
                 let error = self.bucket.failed(Action::Abort, &self.path, error);
                 tracing::warn!("{}", error.internal_message());
             }

@@ -10,8 +10,14 @@ use crate::error::{Error, Kind};
 /// What only the sentence about a missing permission says.
 pub const DENIED: &str = "access is denied";
 
+/// The text of an error of a server that spoke before it was asked, when nothing had ever come from it before.
+pub(super) const SPOKE_FIRST: &str = "something came before anything was asked";
+/// The text of an error of a host that had answered before and whose name leads nowhere now.
+pub(super) const NAME_LOST: &str = "the name led to an answer before";
+
 /// What the text of an error says, in lower case, when the answer was not S3's: a page, or nothing that its client can read.
-const FOREIGN: [&str; 6] = [
+const FOREIGN: [&str; 7] = [
+    SPOKE_FIRST,
     "<html",
     "<!doctype",
     "got invalid list response",
@@ -76,7 +82,7 @@ pub struct Place {
     pub bucket: String,
     /// The region that requests are signed for.
     pub region: String,
-    /// The address, where it is not that of AWS.
+    /// The address that requests go to, with the bucket's name where it stands in the host's; none for AWS.
     pub endpoint: Option<String>,
 }
 
@@ -87,6 +93,8 @@ pub enum Silence {
     Refused,
     /// The host's name leads nowhere.
     UnknownHost,
+    /// The host's name leads nowhere any more.
+    LostHost,
     /// No encrypted connection came about.
     Tls,
     /// It took too long.
@@ -94,6 +102,17 @@ pub enum Silence {
     /// The connection broke off.
     Cut,
 }
+
+impl Silence {
+    /// What it means where the store has answered before.
+    pub fn later(self) -> Self {
+        if self == Self::UnknownHost { Self::LostHost } else { self }
+    }
+}
+
+/// Codes with a status of 400 that are about what happened on the way, not about what was asked.
+const PASSING: [&str; 5] =
+    ["BadDigest", "IncompleteBody", "RequestTimeout", "ThrottlingException", "XAmzContentSHA256Mismatch"];
 
 /// What is known of a request that failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -154,7 +173,11 @@ impl Answer {
         self.region = self.region.take().or_else(|| element("Region"));
         let lower = text.to_ascii_lowercase();
         self.foreign |= FOREIGN.iter().any(|sign| lower.contains(sign));
-        if lower.contains("dns error") || lower.contains("failed to lookup address") {
+        if lower.contains(NAME_LOST) {
+            self.silence = Some(Silence::LostHost);
+        } else if self.silence == Some(Silence::LostHost) {
+            // What caused it says less.
+        } else if lower.contains("dns error") || lower.contains("failed to lookup address") {
             self.silence = Some(Silence::UnknownHost);
         } else if lower.contains("certificate")
             || lower.contains("tls handshake")
@@ -244,15 +267,34 @@ impl Answer {
             ("KMS.DisabledException" | "KMS.NotFoundException" | "KMS.KMSInvalidStateException", _) => {
                 format!("the bucket's encryption key cannot be used ({code}): enable it for this identity in AWS KMS")
             }
+            ("KeyTooLongError", _) => "the name is longer than the 1,024 bytes that a store takes: shorten \
+                                       `data_source.s3_bucket_path`, or the names of stream and namespace"
+                .to_owned(),
+            ("QuotaExceeded" | "InsufficientStorage" | "XMinioStorageFull", _) | (_, Some(507)) => {
+                "the store has no space left, or the bucket's quota is used up: free space there, or raise the quota"
+                    .to_owned()
+            }
             ("AccessDenied" | "AllAccessDisabled" | "AccountProblem", _) | ("", Some(401 | 403)) if !self.foreign => {
                 format!("{DENIED}; allow {} for this identity in its policy or the bucket's", action.permission())
             }
             _ if self.foreign && !self.is_gateway() => {
                 format!("{} does not answer like S3: correct `data_source.s3_endpoint`", host(place))
             }
+            (code, Some(status)) if self.is_refusal(status) => format!(
+                "the store refuses the request ({}): another try would meet the same, and the internal message has what \
+                 it says; ask who runs the store",
+                if code.is_empty() { format!("status {status}") } else { format!("{code}, status {status}") }
+            ),
             _ => return (Kind::Transient, self.in_passing(code)),
         };
         (Kind::Config, why)
+    }
+
+    /// Whether an answer that nothing else is known of says that the request itself is not taken. What is not there may
+    /// have been taken away by another sync's sweep, and a conflict is with somebody who comes to an end.
+    fn is_refusal(&self, status: u16) -> bool {
+        let is_passing = self.code.as_deref().is_some_and(|code| PASSING.contains(&code));
+        (400..500).contains(&status) && !matches!(status, 404 | 408 | 409 | 425 | 429) && !is_passing
     }
 
     /// Whether what answered is something else. S3 gives every 404 a code, unless it is asked for the head of an object.
@@ -263,7 +305,13 @@ impl Answer {
 
     /// Whether a page comes from what stands before the store and does not reach it just now.
     fn is_gateway(&self) -> bool {
-        matches!(self.status, Some(429 | 500 | 502..=504))
+        matches!(self.status, Some(429 | 500 | 502..=504 | 507))
+    }
+
+    /// Whether what is there spoke before it was asked, as no S3 does. A connection that has rested may be told its end so.
+    pub(super) fn spoke_first(error: &(dyn std::error::Error + 'static)) -> bool {
+        let causes = std::iter::successors(Some(error), |error| error.source());
+        causes.map(ToString::to_string).any(|text| text.contains("received unexpected message from connection"))
     }
 
     /// Whether another try meets the same: what is there speaks no TLS, or its certificate is not good.
@@ -301,9 +349,20 @@ fn silent(silence: Silence, place: &Place) -> (Kind, String) {
                 "the name of {host} leads nowhere: correct `data_source.s3_bucket_region`, or let this machine reach AWS"
             ),
         ),
+        Silence::UnknownHost if has_bucket(&host, &place.bucket) => (
+            Kind::Config,
+            format!(
+                "{host} has a name that leads nowhere: set `data_source.s3_path_style` to true, so that the bucket's name \
+                 is not put before the host's, or correct `data_source.s3_endpoint`"
+            ),
+        ),
         Silence::UnknownHost => (
             Kind::Config,
             format!("{host} has a name that leads nowhere: correct `data_source.s3_endpoint` or the region"),
+        ),
+        Silence::LostHost => (
+            Kind::Transient,
+            format!("the name of {host} leads nowhere any more: check this machine's network and name service"),
         ),
         Silence::Tls => (
             Kind::Config,
@@ -316,6 +375,11 @@ fn silent(silence: Silence, place: &Place) -> (Kind, String) {
         Silence::TimedOut => (Kind::Transient, format!("{host} did not answer in time")),
         Silence::Cut => (Kind::Transient, format!("the connection to {host} broke off again and again")),
     }
+}
+
+/// Whether the bucket's name stands in the host's name of the address `host`.
+fn has_bucket(host: &str, bucket: &str) -> bool {
+    host.split_once("://").and_then(|(_, host)| host.strip_prefix(bucket)).is_some_and(|rest| rest.starts_with('.'))
 }
 
 fn host(place: &Place) -> String {

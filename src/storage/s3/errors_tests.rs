@@ -39,6 +39,18 @@ fn each_condition_has_its_kind_and_its_cure() {
         (501, "NotImplemented", "", Kind::Config, "another store"),
         (503, "SlowDown", "", Kind::Transient, "too busy"),
         (500, "InternalError", "", Kind::Transient, "InternalError with status 500"),
+        (400, "KeyTooLongError", "", Kind::Config, "shorten `data_source.s3_bucket_path`"),
+        (507, "XMinioStorageFull", "", Kind::Config, "free space"),
+        (403, "QuotaExceeded", "", Kind::Config, "raise the quota"),
+        (400, "NewlyInvented", "", Kind::Config, "refuses the request (NewlyInvented, status 400)"),
+        (402, "", "", Kind::Config, "refuses the request (status 402)"),
+        (400, "RequestTimeout", "", Kind::Transient, "RequestTimeout with status 400"),
+        (400, "XAmzContentSHA256Mismatch", "", Kind::Transient, "status 400"),
+        (404, "NoSuchUpload", "", Kind::Transient, "NoSuchUpload"),
+        (409, "OperationAborted", "", Kind::Transient, "OperationAborted"),
+        (408, "", "", Kind::Transient, "status 408"),
+        (425, "TooEarly", "", Kind::Transient, "TooEarly"),
+        (429, "", "", Kind::Transient, "too busy"),
     ];
     for (status, code, more, kind, said) in cases {
         let (found, sentence) = explained(&xml(status, code, more), Action::Put);
@@ -93,6 +105,27 @@ fn silence_is_told_apart() {
     assert!(Answer::of(&http(HttpErrorKind::Interrupted, "x")).is_cut());
     assert!(!Answer::of(&http(HttpErrorKind::Connect, "certificate")).is_cut());
     assert!(!Answer::of(&xml(403, "AccessDenied", "")).is_cut());
+}
+
+#[test]
+fn a_name_with_the_bucket_in_it_that_leads_nowhere_is_cured_by_another_style() {
+    let lookup = std::io::Error::other("dns error: failed to lookup address information");
+    let place = Place { endpoint: Some("http://lake.localhost:9000".into()), ..place() };
+    let (kind, sentence) = Answer::of(&lookup).explain(Action::List, &place, "");
+    assert_eq!(kind, Kind::Config);
+    assert!(
+        sentence.contains("lake.localhost") && sentence.contains("`data_source.s3_path_style` to true"),
+        "{sentence}"
+    );
+    assert!(!explained(&lookup, Action::List).1.contains("path_style"));
+}
+
+#[test]
+fn a_name_that_led_to_the_store_before_may_do_so_again() {
+    let lost = Answer { silence: Some(Silence::UnknownHost.later()), ..Answer::default() };
+    let (kind, sentence) = lost.explain(Action::Put, &place(), "a");
+    assert_eq!(kind, Kind::Transient);
+    assert!(sentence.contains("minio") && sentence.contains("name service"), "{sentence}");
 }
 
 #[test]

@@ -69,7 +69,7 @@ pub(super) async fn open(settings: &S3Settings, tuning: &Tuning) -> Result<Stora
         Error::config(format!("`data_source.s3_bucket_path` {} is no path of a bucket: correct it.", settings.path))
             .with_source(error)
     })?;
-    let place = Place { bucket: settings.bucket.clone(), region, endpoint: settings.endpoint.clone() };
+    let place = Place { bucket: settings.bucket.clone(), region, endpoint: address(settings) };
     let remote = S3Remote::new(settings, place.clone(), credentials, tuning);
     Ok(bucket::open(Arc::new(store), Some(Box::new(remote)), place, root, tuning))
 }

@@ -1,6 +1,7 @@
 //! What an object store has no verb for, through AWS's own client: unfinished uploads, and copies of more than 5 GB.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_s3::Client;
@@ -18,6 +19,7 @@ use aws_smithy_http_client::{Builder, ConnectorBuilder};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
+use tokio::time::timeout;
 
 use super::errors::{Action, Answer, Place, Silence};
 use super::{CONNECT, REQUEST, one_try};
@@ -35,6 +37,8 @@ pub(super) struct S3Remote {
     place: Place,
     /// The length of a part that is copied, unless ten thousand of them are too few.
     copied_part: u64,
+    /// How long giving up what has failed may take.
+    clean_up: Duration,
 }
 
 impl S3Remote {
@@ -68,7 +72,8 @@ impl S3Remote {
         if settings.is_on_this_machine() {
             config = config.http_client(without_proxy());
         }
-        Self { client: Client::from_conf(config.build()), place, copied_part: tuning.copied_at_once / 2 }
+        let (copied_part, clean_up) = (tuning.copied_at_once / 2, patience.clean_up());
+        Self { client: Client::from_conf(config.build()), place, copied_part, clean_up }
     }
 
     async fn copy(&self, from: &Path, to: &Path, size: u64) -> Result<()> {
@@ -78,7 +83,8 @@ impl S3Remote {
             Err(error) => Err(self.failed(Action::Copy, to, error)),
         };
         // One that failed is left, and one whose beginning was answered and the answer lost. The name is nobody else's.
-        if let Err(error) = self.give_up_all(to.as_ref(), |name| name == to.as_ref()).await {
+        let given_up = self.give_up_all(to.as_ref(), |name| name == to.as_ref());
+        if let Ok(Err(error)) = timeout(self.clean_up, given_up).await {
             tracing::warn!("{}", error.internal_message());
         }
         copied
@@ -152,7 +158,8 @@ impl S3Remote {
         let answer = Answer {
             status: error.raw_response().map(|response| response.status().as_u16()),
             code: error.code().map(ToOwned::to_owned),
-            silence: read.silence.or(match &error {
+            // Nothing is asked here before the object store was answered.
+            silence: read.silence.map(Silence::later).or(match &error {
                 SdkError::TimeoutError(_) => Some(Silence::TimedOut),
                 SdkError::DispatchFailure(failure) if failure.is_timeout() => Some(Silence::TimedOut),
                 SdkError::DispatchFailure(_) => Some(Silence::Refused),
