@@ -11,6 +11,7 @@ import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import control
+from engine import Failure
 from statements import WAREHOUSE, Refusal
 
 STATEMENTS = "/api/2.0/sql/statements"
@@ -56,6 +57,8 @@ class Handler(BaseHTTPRequestHandler):
                 self.workspace_answer(path, body)
         except Refusal as refusal:
             self.say(refusal.status, refusal.body, refusal.headers)
+        except Failure as failure:
+            self.say(500, {"error_code": failure.error_code, "message": failure.message})
         except (ConnectionError, BrokenPipeError):
             self.close_connection = True
         except Exception:
