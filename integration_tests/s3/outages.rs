@@ -37,7 +37,7 @@ fn is_told_soon(action: Action, fault: &Fault) {
     let what = format!("{action:?}");
     run.failed_with("transient_error");
     assert_clear(&run, &what);
-    assert!(took < RETRY * 2, "{what}: {took:?}");
+    assert!(took < RETRY * 3, "{what}: {took:?}");
     assert!(run.logs("WARN").iter().any(|text| text.contains("next sync")), "{what}: {run:#?}");
     proxy.set(Vec::new());
     std::thread::sleep(LEASE_AGE + Duration::from_millis(1200));

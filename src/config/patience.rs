@@ -23,9 +23,9 @@ pub struct Patience {
 
 impl Patience {
     /// How long each step of cleaning up may take after a failure, whose reason is told when they are done: 20 seconds, a
-    /// ninth of the time before. What is left then is the next sync's.
+    /// ninth of the time before, and never so little that a busy machine could not do it. What is left then is the next sync's.
     pub fn clean_up(&self) -> Duration {
-        self.retry / 9
+        (self.retry / 9).max(Duration::from_secs(1))
     }
 
     pub(super) fn read() -> Self {

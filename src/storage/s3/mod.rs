@@ -103,9 +103,12 @@ fn address(settings: &S3Settings) -> Option<String> {
     }
 }
 
+/// However soon the deadline is, one try gets so long.
+const SHORTEST_TRY: Duration = Duration::from_millis(500);
+
 /// The longest time that one try may take: a request without an answer is to be made again before the deadline.
 fn one_try(patience: &Patience) -> Duration {
-    patience.retry / 3
+    (patience.retry / 3).max(SHORTEST_TRY)
 }
 
 /// The deadline decides when to give up, not a number of tries.
