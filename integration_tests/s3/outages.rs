@@ -11,8 +11,8 @@ use crate::messages::append;
 use crate::program::Sandbox;
 
 /// How long a request is repeated, and how old a lease gets.
-const RETRY: Duration = Duration::from_millis(4000);
-const LEASE_AGE: Duration = Duration::from_millis(12_000);
+const RETRY: Duration = Duration::from_millis(6000);
+const LEASE_AGE: Duration = Duration::from_millis(18_000);
 
 /// What meets every request from the first one of `action` on, which happens at `gone`.
 fn gone_from(action: Action, fault: Fault, gone: Arc<OnceLock<Instant>>) -> Rule {
@@ -37,7 +37,7 @@ fn is_told_soon(action: Action, fault: &Fault) {
     let what = format!("{action:?}");
     run.failed_with("transient_error");
     assert_clear(&run, &what);
-    assert!(took < RETRY * 3, "{what}: {took:?}");
+    assert!(took < RETRY * 2, "{what}: {took:?}");
     assert!(run.logs("WARN").iter().any(|text| text.contains("next sync")), "{what}: {run:#?}");
     proxy.set(Vec::new());
     std::thread::sleep(LEASE_AGE + Duration::from_millis(1200));

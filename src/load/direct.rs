@@ -21,7 +21,7 @@ use crate::clock::Givens;
 use crate::delta::actions::{Commit, DataFile, NewTable};
 use crate::delta::table::{CHECKPOINT_INTERVAL, Committed, Snapshot, TableLog};
 use crate::error::{Error, Result, ResultExt};
-use crate::protocol::catalog::{Disposition, Resend};
+use crate::protocol::catalog::Disposition;
 use crate::stage::sweep::StagingTables;
 use crate::stage::{Batch, Trace, application_id};
 use crate::storage::layout::{DELTA_LOG, Target, commit_path};
@@ -140,12 +140,7 @@ impl StagingTables for Direct {
 
 impl TableLoader for DirectTable {
     fn truncates(&self) -> bool {
-        match self.target.disposition {
-            Disposition::Append => false,
-            // An earlier attempt has replaced the table and acknowledged it; what comes now goes on from there.
-            Disposition::Truncate(Resend::Rest) => !self.same_generation,
-            Disposition::Truncate(Resend::All) => true,
-        }
+        self.target.disposition.truncates(self.same_generation)
     }
 
     fn existed(&self) -> bool {
@@ -265,10 +260,7 @@ impl DirectTable {
 
     /// Makes the table with its first rows in one commit, unless somebody else has made it meanwhile.
     async fn create(&self, files: &[DataFile], transactions: Vec<(String, i64)>) -> Result<Put> {
-        let mode = match self.target.disposition {
-            Disposition::Append => "append",
-            Disposition::Truncate(_) => "overwrite",
-        };
+        let mode = self.target.disposition.mode();
         let properties = [
             ("airbyte.destinationSyncMode", mode),
             ("delta.autoOptimize.optimizeWrite", "true"),

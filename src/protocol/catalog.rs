@@ -40,6 +40,26 @@ pub enum Disposition {
     Truncate(Resend),
 }
 
+impl Disposition {
+    /// Whether a sync replaces the rows that are there, which are of its own generation already or not.
+    pub fn truncates(self, same_generation: bool) -> bool {
+        match self {
+            Disposition::Append => false,
+            // An earlier attempt has replaced the table and acknowledged it; what comes now goes on from there.
+            Disposition::Truncate(Resend::Rest) => !same_generation,
+            Disposition::Truncate(Resend::All) => true,
+        }
+    }
+
+    /// Airbyte's name of the destination sync mode, as tables keep it.
+    pub fn mode(self) -> &'static str {
+        match self {
+            Disposition::Append => "append",
+            Disposition::Truncate(_) => "overwrite",
+        }
+    }
+}
+
 /// What a source sends when a sync is tried again in the same generation, after this stream had ended well.
 ///
 /// STATEs of a stream that replaces its table are given back only when the table has been replaced. So a retry either

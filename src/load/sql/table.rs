@@ -16,7 +16,6 @@ use super::statements::{self, NewTable, SchemaName, TableName};
 use super::{Shared, Sql, answers};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::load::TableLoader;
-use crate::protocol::catalog::{Disposition, Resend};
 use crate::stage::Batch;
 use crate::storage::layout::Target;
 
@@ -216,10 +215,7 @@ impl SqlTable {
             name: &self.name,
             location,
             stream: self.target.stream.to_string(),
-            mode: match self.target.disposition {
-                Disposition::Append => "append",
-                Disposition::Truncate(_) => "overwrite",
-            },
+            mode: self.target.disposition.mode(),
             generation: self.target.generation_id,
         }
     }
@@ -231,12 +227,7 @@ impl SqlTable {
 
 impl TableLoader for SqlTable {
     fn truncates(&self) -> bool {
-        match self.target.disposition {
-            Disposition::Append => false,
-            // An earlier attempt has replaced the table and acknowledged it; what comes now goes on from there.
-            Disposition::Truncate(Resend::Rest) => !self.same_generation,
-            Disposition::Truncate(Resend::All) => true,
-        }
+        self.target.disposition.truncates(self.same_generation)
     }
 
     fn existed(&self) -> bool {
