@@ -16,7 +16,7 @@ use super::conditions;
 use super::http::Request;
 use super::said::Said;
 use super::statement_answers::{Chunk, State, StatementAnswer};
-use super::waits::Waits;
+use super::waits::{Waits, pause};
 use super::warehouse::{Warehouse, WarehouseState};
 use super::{Rows, SqlTransport};
 use crate::config::Patience;
@@ -94,9 +94,6 @@ impl Statements {
         self.running().insert(id.clone());
         let now = Instant::now();
         let mut course = Course { begun: now, running: None, asked: now };
-        let limit = self.patience.databricks_retry;
-        let mut waits =
-            Waits::new(Duration::from_millis(100).min(limit / 100), Duration::from_secs(5).min(limit / 10), None);
         let ended = loop {
             match answer.state()? {
                 State::Succeeded => break self.fetch(&id, answer).await,
@@ -110,7 +107,7 @@ impl Statements {
                     }
                 }
             }
-            waits.another(None).await;
+            pause(course.begun).await;
             match self.ask(&Request::get(format!("{PATH}/{id}"))).await? {
                 Some(next) => answer = next,
                 None => break Ok(Run::Failed(self.lost())),

@@ -1,7 +1,12 @@
-//! How long is waited between two tries: longer each time, never all at once, and at an end some day.
+//! How long is waited between two tries: longer each time, never all at once, and at an end some day. And between two
+//! questions about what runs: the longer it has run, the longer.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};
+
+/// Pauses between two questions about what runs.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Waits that grow, up to a deadline.
 #[derive(Debug)]
@@ -47,6 +52,16 @@ impl Waits {
     }
 }
 
+/// Waits until the next question about something that runs since `begun` is due: a tenth of the time it has taken so far.
+/// What has run for long is asked about rarely, and yet its end is seen soon.
+pub async fn pause(begun: Instant) {
+    tokio::time::sleep(pause_after(begun.elapsed())).await;
+}
+
+fn pause_after(elapsed: Duration) -> Duration {
+    (elapsed / 20).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
+}
+
 /// A number from 0 to 1, by chance.
 fn share() -> f64 {
     f64::from(RandomState::new().build_hasher().finish() as u32) / f64::from(u32::MAX)
@@ -68,6 +83,17 @@ mod tests {
         }
         assert!((6..=40).contains(&tries), "{tries}");
         assert!(begun.elapsed() < 200 * TICK);
+    }
+
+    #[test]
+    fn the_end_of_what_runs_is_seen_within_a_tenth_of_its_time_with_few_questions() {
+        let (mut now, mut asked) = (Duration::ZERO, 0);
+        while now < Duration::from_secs(600) {
+            let pause = pause_after(now);
+            assert!(pause <= (now / 10).max(Duration::from_millis(20)) && pause <= Duration::from_secs(5), "{now:?}");
+            (now, asked) = (now + pause, asked + 1);
+        }
+        assert!(asked < 190, "{asked}");
     }
 
     #[tokio::test]

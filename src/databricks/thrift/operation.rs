@@ -3,7 +3,7 @@
 //! Databricks puts all of that into the answer to ExecuteStatement where a statement is done within a few seconds (its
 //! direct results); what an answer does not hold is asked for. Other servers never put anything there.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tcli_service as tcli;
 
@@ -12,11 +12,11 @@ use super::rows;
 use super::running::Entry;
 use super::session::Session;
 use crate::databricks::Rows;
+use crate::databricks::waits::pause;
 use crate::error::Error;
 
-/// The first wait between two questions for the state, and the longest. Each is half as long again as the one before.
-const FIRST_WAIT: Duration = Duration::from_millis(50);
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// The pause after a page that is empty and not the last.
+const EMPTY_PAGE: Duration = Duration::from_millis(50);
 /// The most rows of one page.
 const PAGE_ROWS: i64 = 10_000;
 /// The most rows of a result: what is asked for here are counts and descriptions.
@@ -85,7 +85,7 @@ async fn wait(
     handle: &tcli::TOperationHandle,
     mut known: Option<tcli::TGetOperationStatusResp>,
 ) -> Result<Option<bool>, Fault> {
-    let mut pause = FIRST_WAIT;
+    let begun = Instant::now();
     loop {
         let status = match known.take() {
             Some(status) => client.accept(status)?,
@@ -111,8 +111,7 @@ async fn wait(
             Some(tcli::TOperationState::ERROR_STATE) => return Err(client.failed(&status)),
             _ => return Err(client.misfit("a statement is in a state that does not exist").into()),
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 3 / 2).min(LONGEST_WAIT);
+        pause(begun).await;
     }
 }
 
@@ -162,7 +161,7 @@ async fn fetch(
             return Err(client.misfit("a result has more rows than anything that was asked for").into());
         }
         if added == 0 {
-            tokio::time::sleep(FIRST_WAIT).await;
+            tokio::time::sleep(EMPTY_PAGE).await;
         }
     }
 }
