@@ -135,6 +135,11 @@ impl Place {
         stand_in().sql(statement)
     }
 
+    /// What is said of a statement that has to fail.
+    pub fn refused(&self, statement: &str) -> String {
+        stand_in().refused(statement)
+    }
+
     /// Other settings of the warehouse or cluster: see `stand_in/compute.py`.
     pub fn set(&self, mut settings: Value) {
         settings.as_object_mut().unwrap().entry("token").or_insert_with(|| json!(self.token));

@@ -58,6 +58,14 @@ impl StandIn {
         serde_json::from_value(answer["rows"].clone()).unwrap()
     }
 
+    /// What is said of `statement`, which has to fail.
+    pub fn refused(&self, statement: &str) -> String {
+        let body = json!({"statement": statement}).to_string();
+        let (status, answer) = self.request("POST", "/stand-in/sql", &body);
+        assert_ne!(status, 200, "{statement}: {answer}");
+        answer
+    }
+
     /// One request by a connection of its own.
     fn request(&self, method: &str, path: &str, body: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();

@@ -44,8 +44,9 @@ pub struct Rows {
     pub columns: Vec<String>,
     /// A value for each column in each row; `None` is NULL.
     pub rows: Vec<Vec<Option<String>>>,
-    /// Whether the statement may have run more than once, even at the same time: these rows are what the last run said.
-    pub sent_again: bool,
+    /// Whether another copy of the statement is at large: its answer was lost, so it may have run, run beside this one, or
+    /// begin later.
+    pub copy_at_large: bool,
 }
 
 #[cfg(test)]

@@ -47,13 +47,15 @@ enum Run {
     Done(Rows),
     /// It is worth another run.
     Failed(Error),
+    /// Nobody knows what came of it: the same, but it may still run.
+    Lost,
 }
 
 impl Run {
-    /// The same; with rows that say so where the statement may have run before.
-    fn noting(self, sent_again: bool) -> Self {
+    /// The same; with rows that say so where another copy of the statement is at large.
+    fn noting(self, copy_at_large: bool) -> Self {
         match self {
-            Run::Done(rows) => Run::Done(Rows { sent_again: rows.sent_again || sent_again, ..rows }),
+            Run::Done(rows) => Run::Done(Rows { copy_at_large: rows.copy_at_large || copy_at_large, ..rows }),
             failed => failed,
         }
     }
@@ -90,7 +92,7 @@ impl Statements {
             "on_wait_timeout": "CONTINUE",
         });
         let mut answer = self.ask(&Request::post(PATH, body.to_string())).await?.ok_or_else(|| self.lost())?;
-        let (id, sent_again) = (answer.id()?, answer.repeated);
+        let (id, copy_at_large) = (answer.id()?, answer.repeated);
         self.running().insert(id.clone());
         let now = Instant::now();
         let mut course = Course { begun: now, running: None, asked: now };
@@ -99,7 +101,7 @@ impl Statements {
                 State::Succeeded => break self.fetch(&id, answer).await,
                 State::Failed => break self.failed(&answer.said()),
                 State::Canceled => break Err(self.canceled()),
-                State::Closed => break Ok(Run::Failed(self.lost())),
+                State::Closed => break Ok(Run::Lost),
                 state @ (State::Pending | State::Running) => {
                     if let Err(error) = self.may_go_on(state, &mut course).await {
                         self.cancel(&id).await;
@@ -110,11 +112,11 @@ impl Statements {
             pause(course.begun).await;
             match self.ask(&Request::get(format!("{PATH}/{id}"))).await? {
                 Some(next) => answer = next,
-                None => break Ok(Run::Failed(self.lost())),
+                None => break Ok(Run::Lost),
             }
         };
         self.running().remove(&id);
-        ended.map(|run| run.noting(sent_again))
+        ended.map(|run| run.noting(copy_at_large))
     }
 
     /// The answer; `None` where the server does not know the statement or the result any more.
@@ -183,7 +185,7 @@ impl Statements {
             index = next;
             chunk = match self.chunk(id, index).await? {
                 Some(chunk) => chunk,
-                None => return Ok(Run::Failed(self.lost())),
+                None => return Ok(Run::Lost),
             };
         }
         if expected.is_some_and(|expected| expected != rows.len() as u64) {
@@ -193,7 +195,7 @@ impl Statements {
                 expected.unwrap_or_default()
             )));
         }
-        Ok(Run::Done(Rows { columns, rows, sent_again: false }))
+        Ok(Run::Done(Rows { columns, rows, copy_at_large: false }))
     }
 
     async fn chunk(&self, id: &str, index: u64) -> Result<Option<Chunk>> {
@@ -241,18 +243,23 @@ impl SqlTransport for Statements {
         let limit = self.patience.databricks_retry;
         let first = Duration::from_millis(500).min(limit / 100);
         let mut waits = Waits::new(first, Duration::from_secs(30).min(limit / 10), None);
-        let mut runs = 1;
+        let (mut runs, mut was_lost) = (1, false);
         loop {
             if self.closed.load(Ordering::SeqCst) {
                 return Err(self.canceled());
             }
-            match self.run(statement).await?.noting(runs > 1) {
+            let error = match self.run(statement).await?.noting(was_lost) {
                 Run::Done(rows) => return Ok(rows),
-                Run::Failed(error) if runs == RUNS => return Err(error),
-                Run::Failed(error) => {
-                    tracing::info!("A statement failed and will be repeated ({runs} of {RUNS}): {error}");
+                Run::Failed(error) => error,
+                Run::Lost => {
+                    was_lost = true;
+                    self.lost()
                 }
+            };
+            if runs == RUNS {
+                return Err(error);
             }
+            tracing::info!("A statement failed and will be repeated ({runs} of {RUNS}): {error}");
             runs += 1;
             waits.another(None).await;
         }

@@ -18,12 +18,12 @@ async fn run(server: &Server) -> Result<Rows, Error> {
 }
 
 fn one(value: &str) -> Rows {
-    Rows { columns: vec!["n".to_owned()], rows: vec![vec![Some(value.to_owned())]], sent_again: false }
+    Rows { columns: vec!["n".to_owned()], rows: vec![vec![Some(value.to_owned())]], copy_at_large: false }
 }
 
 /// The result of a statement that may have run before.
 fn again(value: &str) -> Rows {
-    Rows { sent_again: true, ..one(value) }
+    Rows { copy_at_large: true, ..one(value) }
 }
 
 fn unavailable(status: u16, after: &str) -> Step {
@@ -153,7 +153,7 @@ async fn a_conflict_with_another_writer_is_tried_again_a_few_times() {
         "[DELTA_CONCURRENT_APPEND.ROW_LEVEL_CHANGES] Transaction conflict detected. Conflicting commit: {\"a\":1}",
     );
     let server = Server::with(vec![conflict.clone(), conflict.clone(), success("1")]);
-    assert_eq!(run(&server).await.expect("a result"), again("1"));
+    assert_eq!(run(&server).await.expect("a result"), one("1"));
     assert_eq!(server.count("POST", SUBMIT), 3);
     let server = Server::with(vec![conflict]);
     let error = run(&server).await.expect_err("a conflict");

@@ -52,7 +52,7 @@ impl Waits {
     }
 }
 
-/// Waits until the next question about something that runs since `begun` is due: a tenth of the time it has taken so far.
+/// Waits until the next question about something that runs since `begun` is due: a twentieth of the time it has taken so far.
 /// What has run for long is asked about rarely, and yet its end is seen soon.
 pub async fn pause(begun: Instant) {
     tokio::time::sleep(pause_after(begun.elapsed())).await;
@@ -86,14 +86,14 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_what_runs_is_seen_within_a_tenth_of_its_time_with_few_questions() {
+    fn the_end_of_what_runs_is_seen_within_a_twentieth_of_its_time_with_few_questions() {
         let (mut now, mut asked) = (Duration::ZERO, 0);
         while now < Duration::from_secs(600) {
             let pause = pause_after(now);
-            assert!(pause <= (now / 10).max(Duration::from_millis(20)) && pause <= Duration::from_secs(5), "{now:?}");
+            assert!(pause <= (now / 20).max(Duration::from_millis(20)) && pause <= Duration::from_secs(5), "{now:?}");
             (now, asked) = (now + pause, asked + 1);
         }
-        assert!(asked < 190, "{asked}");
+        assert!(asked < 250, "{asked}");
     }
 
     #[tokio::test]

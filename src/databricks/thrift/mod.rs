@@ -90,9 +90,10 @@ impl ThriftTransport {
     /// Sends the statement until it was heard to its end.
     async fn attempts(&self, statement: &str, entry: &Entry<'_>) -> Result<Rows> {
         let mut waits = self.client.waits();
-        for losses in 1.. {
+        let mut was_lost = false;
+        for sendings in 1.. {
             let fault = match self.attempt(statement, entry).await {
-                Ok(rows) => return Ok(Rows { sent_again: rows.sent_again || losses > 1, ..rows }),
+                Ok(rows) => return Ok(Rows { copy_at_large: rows.copy_at_large || was_lost, ..rows }),
                 Err(fault) => fault,
             };
             let error = match fault {
@@ -101,10 +102,11 @@ impl ThriftTransport {
                 Fault::Passing(error) => error,
                 Fault::Lost(said) => {
                     tracing::info!("A session or a statement is lost on {}: {said}", self.client.place());
+                    was_lost = true;
                     self.lost(said)
                 }
             };
-            if losses >= MOST_SENDINGS || !waits.another(None).await {
+            if sendings >= MOST_SENDINGS || !waits.another(None).await {
                 return Err(error);
             }
         }

@@ -26,7 +26,7 @@ const MOST_REWINDS: u32 = 3;
 
 /// Runs `statement` to its end. What runs is noted in `entry`, so that somebody else can cancel it.
 pub(super) async fn run(client: &Client, session: &Session, statement: &str, entry: &Entry<'_>) -> Result<Rows, Fault> {
-    let (answer, sent_again) = client.call_again(&request(&session.handle, statement)).await?;
+    let (answer, copy_at_large) = client.call_again(&request(&session.handle, statement)).await?;
     let Some(handle) = answer.operation_handle else {
         return Err(client.misfit("it started a statement and gave no handle for it").into());
     };
@@ -41,7 +41,7 @@ pub(super) async fn run(client: &Client, session: &Session, statement: &str, ent
         _ => client.part(&tcli::TCloseOperationReq { operation_handle: handle }).await,
     }
     entry.clear();
-    ended.map(|rows| Rows { sent_again, ..rows })
+    ended.map(|rows| Rows { copy_at_large, ..rows })
 }
 
 fn request(session: &tcli::TSessionHandle, statement: &str) -> tcli::TExecuteStatementReq {

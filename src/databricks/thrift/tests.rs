@@ -112,7 +112,7 @@ fn a_statement_whose_answer_is_lost_or_broken_is_sent_again() {
     let peer = Peer::start(true).with("ExecuteStatement", &[Met::CutAfter, Met::Half, Met::Bytes(b"<html>".to_vec())]);
     let rows = run(transport(&peer, true).execute("rows 2")).expect("rows");
     assert_eq!((numbers(&rows), peer.state().statements.len()), (vec![0, 1], 3));
-    assert!(rows.sent_again && !run(transport(&peer, true).execute("rows 2")).expect("rows").sent_again);
+    assert!(rows.copy_at_large && !run(transport(&peer, true).execute("rows 2")).expect("rows").copy_at_large);
 }
 
 #[test]

@@ -30,7 +30,7 @@ async fn rows_that_another_sync_adds_in_the_same_range_of_ids_are_not_counted() 
     let (_, mut table) = bed.open(Disposition::Truncate(Resend::All), None).await;
     bed.fault("INSERT", Fault::Joined(&["id-000003-other"]));
     table.replace(&[batch(1, 0..10)]).await.unwrap();
-    bed.fault("DELETE", Fault::Joined(&["id-000003-other"]));
+    bed.fault("INSERT", Fault::Joined(&["id-000003-other"]));
     table.replace(&[]).await.unwrap();
 }
 

@@ -14,6 +14,10 @@ use crate::schema::naming::identifier;
 
 /// Table property: the generation of the table's rows, where the platform sends one.
 pub const GENERATION: &str = "destination-databricks.generation";
+/// Table property: up to which row of this program a MERGE was known to be through that had to be sent again.
+const FENCE: &str = "destination-databricks.fence";
+/// The columns of a raw table: those of `schema::avro`.
+const COLUMNS: &str = "(\n  `_airbyte_ab_id` STRING,\n  `_airbyte_emitted_at` TIMESTAMP,\n  `_airbyte_data` STRING\n)";
 /// More names than this make no pattern any more: everything is listed then.
 const NAMED: usize = 50;
 
@@ -122,14 +126,12 @@ pub fn create_over(table: &TableName, location: &str) -> String {
 
 /// Makes an empty final table.
 pub fn create_table(new: &NewTable<'_>) -> String {
-    format!(
-        "CREATE TABLE IF NOT EXISTS {} (\n  {} STRING,\n  {} TIMESTAMP,\n  {} STRING\n)\n{}",
-        new.name,
-        quoted(avro::AB_ID),
-        quoted(avro::EMITTED_AT),
-        quoted(avro::DATA),
-        clauses(new)
-    )
+    format!("CREATE TABLE IF NOT EXISTS {} {COLUMNS}\n{}", new.name, clauses(new))
+}
+
+/// Makes a table without rows in `location`, a staging folder that nothing was put into.
+pub fn create_empty(table: &TableName, location: &str) -> String {
+    format!("CREATE TABLE IF NOT EXISTS {table} {COLUMNS}\nUSING delta\nLOCATION {}", literal(location))
 }
 
 /// Makes a final table together with its first rows.
@@ -155,9 +157,10 @@ pub fn overwrite(table: &TableName, staging: &TableName, load: &Load) -> String 
     format!("INSERT OVERWRITE TABLE {table} ({})\n{}", columns(""), staged(staging, load, &columns(""), ""))
 }
 
-/// Removes all rows.
-pub fn delete_all(table: &TableName) -> String {
-    format!("DELETE FROM {table}")
+/// Replaces all rows by those of `staging`, which has none. A copy of it that begins when the sync has ended finds no staging
+/// table and removes nothing; a DELETE would remove what is there by then.
+pub fn empty(table: &TableName, staging: &TableName) -> String {
+    format!("INSERT OVERWRITE TABLE {table} ({0})\nSELECT {0}\nFROM {staging}", columns(""))
 }
 
 /// How many rows of the table are of `load`: those whose ids are among the staged ones. Somebody else who loads at the same
@@ -185,6 +188,12 @@ pub fn read_folder(location: &str) -> String {
 /// Writes down which generation the table's rows are of.
 pub fn set_generation(table: &TableName, generation: i64) -> String {
     format!("ALTER TABLE {table} SET TBLPROPERTIES ({} = {})", literal(GENERATION), literal(&generation.to_string()))
+}
+
+/// Changes nothing but the table's metadata, which no transaction that began before survives, whatever rows it touches; `load`
+/// is what it was done for.
+pub fn fence(table: &TableName, load: &Load) -> String {
+    format!("ALTER TABLE {table} SET TBLPROPERTIES ({} = {})", literal(FENCE), literal(&load.ids.1))
 }
 
 /// Forgets what was read of a table before.

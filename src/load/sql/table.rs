@@ -14,6 +14,7 @@ use super::found::{Found, Place, look};
 use super::load::Load;
 use super::statements::{self, NewTable, SchemaName, TableName};
 use super::{Shared, Sql, answers};
+use crate::databricks::Rows;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::load::TableLoader;
 use crate::stage::Batch;
@@ -74,7 +75,7 @@ impl SqlTable {
         }
         self.ensure_table().await?;
         if let Some(load) = load {
-            self.ensure_staging_table().await?;
+            self.ensure_staging_table(statements::create_over).await?;
             self.merge(&load).await.context(|| format!("loading {} rows by MERGE", load.rows))?;
         }
         self.write_down_generation().await
@@ -93,7 +94,7 @@ impl SqlTable {
         } else {
             self.ensure_table().await?;
         }
-        self.ensure_staging_table().await?;
+        self.ensure_staging_table(statements::create_over).await?;
         self.shared.storage.ensure_committable()?;
         let statement = if is_new {
             statements::create_table_as(&self.new_table(&self.location()), &self.staging, &load)
@@ -114,8 +115,10 @@ impl SqlTable {
         let was = self.place;
         self.ensure_table().await?;
         if was != Place::Nowhere {
+            self.ensure_staging_table(statements::create_empty).await?;
             self.shared.storage.ensure_committable()?;
-            self.execute(&statements::delete_all(&self.name)).await.context(|| "emptying the table".to_owned())?;
+            let emptied = self.execute(&statements::empty(&self.name, &self.staging)).await;
+            emptied.context(|| "emptying the table".to_owned())?;
         }
         self.write_down_generation().await
     }
@@ -124,20 +127,36 @@ impl SqlTable {
         self.shared.storage.ensure_committable()?;
         let statement = statements::merge(&self.name, &self.staging, load);
         let answer = self.execute(&statement).await?;
-        if !answer.sent_again && answers::inserted(&answer) == Some(load.rows) {
+        if !answer.copy_at_large && answers::inserted(&answer) == Some(load.rows) {
             return Ok(());
         }
-        // An attempt whose answer was lost may have inserted them before this one, or beside it: a server that looks for
-        // conflicts row by row may let both do it.
-        let mut found = self.count(load).await?;
+        let mut found = self.settle(&answer, load).await?;
         if found < load.rows {
             // A server may have read the staging table before its newest batch was there.
             self.execute(&statements::refresh(&self.staging)).await?;
             self.shared.storage.ensure_committable()?;
-            self.execute(&statement).await?;
-            found = self.count(load).await?;
+            let answer = self.execute(&statement).await?;
+            found = self.settle(&answer, load).await?;
         }
         self.ensure_all(load, found)
+    }
+
+    /// How many rows of `load` the table has, for good, after a MERGE was answered by `answer`.
+    ///
+    /// A copy of the MERGE whose answer was lost may have inserted them before, or do it beside what was counted: a server
+    /// that looks for conflicts row by row may let it. One that has begun fails at the fence; one that begins later finds the
+    /// rows, and after the sync no staging table.
+    async fn settle(&self, answer: &Rows, load: &Load) -> Result<u64> {
+        if answer.copy_at_large {
+            self.shared.storage.ensure_committable()?;
+            let fenced = self.execute(&statements::fence(&self.name, load)).await;
+            match fenced.context(|| "setting a property of the table".to_owned()) {
+                // Who may load a table need not own it. Failing would have the source send again what is there.
+                Err(error) if error.kind() == Kind::Config => tracing::warn!("{}", error.internal_message()),
+                fenced => fenced.map(|_| ())?,
+            }
+        }
+        self.count(load).await
     }
 
     fn ensure_all(&self, load: &Load, found: u64) -> Result<()> {
@@ -177,7 +196,8 @@ impl SqlTable {
         Ok(())
     }
 
-    async fn ensure_staging_table(&mut self) -> Result<()> {
+    /// Makes the staging table by `create`, from its name and the URL of its folder, unless it is made.
+    async fn ensure_staging_table(&mut self, create: fn(&TableName, &str) -> String) -> Result<()> {
         if self.staging_made {
             return Ok(());
         }
@@ -185,7 +205,7 @@ impl SqlTable {
         // First noted, then made: what may be there has to be dropped.
         noted().insert(self.staging_table());
         let location = self.shared.storage.shown(&self.target.staging);
-        let made = self.execute(&statements::create_over(&self.staging, &location)).await;
+        let made = self.execute(&create(&self.staging, &location)).await;
         if made.as_ref().is_err_and(|error| error.kind() == Kind::Config) {
             // It was refused; who may not make it may not drop it either, and its files need not stay for it.
             noted().remove(&self.staging_table());
@@ -220,7 +240,7 @@ impl SqlTable {
         }
     }
 
-    async fn execute(&self, statement: &str) -> Result<crate::databricks::Rows> {
+    async fn execute(&self, statement: &str) -> Result<Rows> {
         self.shared.execute(statement).await
     }
 }

@@ -54,12 +54,40 @@ async fn an_answer_lost_after_the_commit_doubles_nothing_and_is_counted() {
     bed.fault("MERGE", Fault::Again);
     bed.stage("users", 30..40);
     table.append(&[batch(4, 30..40)]).await.unwrap();
-    assert_eq!(bed.warehouse.said(), ["MERGE INTO", "SELECT count(*)"]);
+    assert_eq!(bed.warehouse.said(), ["MERGE INTO", "ALTER TABLE", "SELECT count(*)"]);
+    let fence = bed.warehouse.with(|state| state.tables[USERS].properties["destination-databricks.fence"].clone());
+    assert_eq!(Some(fence), ids(39..40).pop());
     // What the loader is told to have failed and is asked for again is there once.
     bed.fault("MERGE", Fault::DoneAndLost);
     assert_eq!(table.append(&[batch(3, 20..30)]).await.unwrap_err().kind(), Kind::Transient);
     table.append(&[batch(3, 20..30)]).await.unwrap();
     assert_eq!(bed.warehouse.ids(USERS), ids(0..40));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_whose_properties_may_not_be_set_is_loaded_all_the_same_when_an_answer_is_lost() {
+    let bed = Bed::new().await;
+    let (_, mut table) = bed.open(Disposition::Append, None).await;
+    bed.warehouse.with(|state| state.refusals.push(("ALTER TABLE", "The token's user does not own the table.")));
+    bed.stage("users", 0..10);
+    bed.fault("MERGE", Fault::Again);
+    table.append(&[batch(1, 0..10)]).await.unwrap();
+    assert_eq!(bed.warehouse.said()[3..], ["MERGE INTO", "ALTER TABLE", "SELECT count(*)"]);
+    assert_eq!(bed.warehouse.ids(USERS), ids(0..10));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_emptied_needs_the_staging_table_which_a_late_copy_does_not_find() {
+    let bed = Bed::new().await;
+    bed.has(bed.older(&["old-1", "old-2"]));
+    let (engine, mut table) = bed.open(Disposition::Truncate(Resend::All), None).await;
+    table.replace(&[]).await.unwrap();
+    let emptied = bed.warehouse.with(|state| state.statements.last().unwrap().clone());
+    assert!(emptied.contains(&format!("FROM {STAGING}")), "{emptied}");
+    assert_eq!(bed.warehouse.said(), ["CREATE TABLE", "INSERT OVERWRITE"]);
+    assert!(bed.warehouse.ids(USERS).is_empty());
+    engine.end(true).await.unwrap();
+    assert!(bed.warehouse.with(|state| !state.tables.contains_key(STAGING)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,7 +156,7 @@ async fn a_replacement_takes_only_the_rows_of_its_batches_and_can_be_repeated() 
     assert_eq!(bed.warehouse.ids(USERS), ids(0..20));
     bed.warehouse.said();
     table.replace(&[]).await.unwrap();
-    assert_eq!(bed.warehouse.said(), ["DELETE FROM"]);
+    assert_eq!(bed.warehouse.said(), ["INSERT OVERWRITE"]);
     assert!(bed.warehouse.ids(USERS).is_empty());
 }
 

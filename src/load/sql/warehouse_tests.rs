@@ -17,7 +17,7 @@ pub enum Fault {
     DoneAndLost,
     /// It is not done.
     Refused,
-    /// It is done, and the transport says that it was sent before.
+    /// It is done, and the transport says that another copy is at large.
     Again,
     /// It is answered without numbers.
     Silent,
@@ -102,7 +102,7 @@ impl SqlTransport for Warehouse {
             match fault {
                 None => state.run(statement),
                 Some(Fault::Twice) => state.run(statement).and_then(|_| state.run(statement)),
-                Some(Fault::Again) => state.run(statement).map(|rows| Rows { sent_again: true, ..rows }),
+                Some(Fault::Again) => state.run(statement).map(|rows| Rows { copy_at_large: true, ..rows }),
                 Some(Fault::Silent) => state.run(statement).map(|_| Rows::default()),
                 Some(Fault::DoneAndLost) => state.run(statement).and(Err(Error::transient("The answer was lost."))),
                 Some(Fault::Joined(ids)) => state.run(statement).map(|_| {
@@ -140,6 +140,10 @@ impl State {
         let staging = between(statement, "FROM ", "\n").to_owned();
         let staging = staging.as_str();
         let location = &self.tables.get(staging).unwrap_or_else(|| panic!("no table {staging}")).location;
+        if !statement.contains("BETWEEN") {
+            // A staging table that was made without rows.
+            return BTreeSet::new();
+        }
         let (low, high) = range(statement);
         let Some((_, ids)) = self.staged.iter().find(|(folder, _)| location.ends_with(*folder)) else {
             // Staged by others: one row.
@@ -204,10 +208,6 @@ impl State {
             }
             ["INSERT", "OVERWRITE", "TABLE", name, ..] => {
                 self.tables.get_mut(*name).unwrap().ids = self.staged_ids(statement);
-                Ok(Rows::default())
-            }
-            ["DELETE", ..] => {
-                self.tables.get_mut(last).unwrap().ids.clear();
                 Ok(Rows::default())
             }
             ["SELECT", "count(*)", _, _, _, name, ..] => {

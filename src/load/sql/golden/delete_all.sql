@@ -1,1 +1,0 @@
-DELETE FROM `hive_metastore`.`shop`.`orders`
