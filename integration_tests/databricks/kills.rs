@@ -17,6 +17,7 @@ use crate::table;
 over_both!(
     a_sync_that_is_killed_at_any_statement_loses_nothing_acknowledged_and_is_swept,
     an_overwrite_that_is_killed_at_any_statement_shows_the_old_rows_or_the_new_ones,
+    an_emptying_sync_that_is_killed_is_swept_with_its_staging_table,
     a_sync_that_is_killed_after_a_state_goes_on_from_there,
 );
 
@@ -191,6 +192,25 @@ fn an_overwrite_that_is_killed_at_any_statement_shows_the_old_rows_or_the_new_on
     sandbox.load(&overwrite(&["users"]), all(5000));
     assert_eq!(table::data(&sandbox.table("default/users")), data(5000));
     assert_only_tables(sandbox.place(), "overwrite");
+}
+
+fn an_emptying_sync_that_is_killed_is_swept_with_its_staging_table() {
+    let mut sandbox = Sandbox::new();
+    sandbox.set_environment("DESTINATION_DATABRICKS_LEASE_AGE_MS", &AGE.as_millis().to_string());
+    let nothing = status("users", "COMPLETE");
+    sandbox.load(&overwrite(&["users"]), records("users", 0..3) + &nothing);
+    for statement in ["^CREATE TABLE.*_airbyte_tmp_", "^INSERT OVERWRITE"] {
+        let kill = json!({"action": "kill", "on": "submit", "statement": statement, "times": 1, "value": "after"});
+        sandbox.place().goes_wrong(json!([kill]));
+        let run = run(&sandbox, &overwrite(&["users"]), &nothing);
+        assert_eq!(run.code, None, "{statement}: {run:#?}");
+    }
+    assert_eq!(sandbox.place().tables().len(), 3);
+    sandbox.place().goes_wrong(json!([]));
+    std::thread::sleep(AGE + SECOND);
+    sandbox.load(&overwrite(&["users"]), &*nothing);
+    assert_eq!(table::data(&sandbox.table("default/users")), Vec::<String>::new());
+    assert_only_tables(sandbox.place(), "emptied");
 }
 
 fn a_sync_that_is_killed_after_a_state_goes_on_from_there() {

@@ -57,6 +57,7 @@ pub trait TableLoader: Send {
     /// without batches.
     fn append<'a>(&'a mut self, batches: &'a [Batch]) -> BoxFuture<'a, Result<()>>;
 
-    /// Replaces all rows by those of `batches`; makes the table if it is not there.
+    /// Replaces all rows by those of `batches`; makes the table if it is not there. A table that was there and is replaced
+    /// by none needs a staging that has ended: see [`StagedStream::end`](crate::stage::StagedStream::end).
     fn replace<'a>(&'a mut self, batches: &'a [Batch]) -> BoxFuture<'a, Result<()>>;
 }

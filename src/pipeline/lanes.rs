@@ -258,6 +258,9 @@ impl Shared {
                 Ok(())
             }
             StageWork::Finish => {
+                if lane.truncates && lane.existed {
+                    staged.end(&self.stage).await?;
+                }
                 self.load(lane, stream, LoadWork::Finish);
                 Ok(())
             }

@@ -138,8 +138,32 @@ impl StagedStream {
             return Ok(None);
         }
         let files = std::mem::take(&mut self.files);
-        let version = u64::try_from(self.batches).unwrap_or(0);
+        // Nobody reads the staging before this answers, so its last file and its log need not wait for each other.
+        let ended = async {
+            match last {
+                Some(upload) => upload.finish().await,
+                None => Ok(()),
+            }
+        };
+        let (ended, logged) = tokio::join!(ended, self.commit(stage, &files));
         self.batches += 1;
+        ended.and(logged)?;
+        Ok(Some(Batch { number: self.batches, files }))
+    }
+
+    /// The stream has ended and replaces a table. Without a row, what is staged is a table without rows, where a table of a
+    /// catalog is made over it.
+    pub async fn end(&self, stage: &Stage) -> Result<()> {
+        match self.trace {
+            Trace::StagingTable(_) if self.batches == 0 => self.commit(stage, &[]).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Commits `files` to the staging log, as the batch that follows. The commit need not appear whole: one that a kill cuts
+    /// short is of a batch that was never loaded.
+    async fn commit(&self, stage: &Stage, files: &[DataFile]) -> Result<()> {
+        let version = u64::try_from(self.batches).unwrap_or(0);
         let property = match &self.trace {
             Trace::Files(table) => (FINAL_TABLE.to_owned(), table.clone()),
             Trace::StagingTable(table) => (STAGING_TABLE.to_owned(), table.clone()),
@@ -150,24 +174,11 @@ impl StagedStream {
             description: format!("Staged for stream {}", self.target.stream),
             configuration: BTreeMap::from([property]),
         });
-        let commit = Commit { create, transactions: vec![(application_id(stage.sync), self.batches)], add: &files };
-        let commit = commit.to_bytes(stage.givens.clock.now_ms());
-        // Nobody reads the staging before this answers, so its last file and its log need not wait for each other, and
-        // the commit need not appear whole: one that a kill cuts short is of a batch that was never loaded.
-        let log = async {
-            let mut upload = stage.storage.upload(commit_path(&self.target.staging, version)).await?;
-            upload.write(commit).await?;
-            upload.finish().await
-        };
-        let ended = async {
-            match last {
-                Some(upload) => upload.finish().await,
-                None => Ok(()),
-            }
-        };
-        let (ended, logged) = tokio::join!(ended, log);
-        ended.and(logged)?;
-        Ok(Some(Batch { number: self.batches, files }))
+        let transactions = vec![(application_id(stage.sync), self.batches + 1)];
+        let commit = Commit { create, transactions, add: files }.to_bytes(stage.givens.clock.now_ms());
+        let mut upload = stage.storage.upload(commit_path(&self.target.staging, version)).await?;
+        upload.write(commit).await?;
+        upload.finish().await
     }
 
     /// Sends all of the open file but its end, and counts it as part of the open batch.

@@ -16,8 +16,6 @@ use crate::schema::naming::identifier;
 pub const GENERATION: &str = "destination-databricks.generation";
 /// Table property: up to which row of this program a MERGE was known to be through that had to be sent again.
 const FENCE: &str = "destination-databricks.fence";
-/// The columns of a raw table: those of `schema::avro`.
-const COLUMNS: &str = "(\n  `_airbyte_ab_id` STRING,\n  `_airbyte_emitted_at` TIMESTAMP,\n  `_airbyte_data` STRING\n)";
 /// More names than this make no pattern any more: everything is listed then.
 const NAMED: usize = 50;
 
@@ -126,12 +124,14 @@ pub fn create_over(table: &TableName, location: &str) -> String {
 
 /// Makes an empty final table.
 pub fn create_table(new: &NewTable<'_>) -> String {
-    format!("CREATE TABLE IF NOT EXISTS {} {COLUMNS}\n{}", new.name, clauses(new))
-}
-
-/// Makes a table without rows in `location`, a staging folder that nothing was put into.
-pub fn create_empty(table: &TableName, location: &str) -> String {
-    format!("CREATE TABLE IF NOT EXISTS {table} {COLUMNS}\nUSING delta\nLOCATION {}", literal(location))
+    format!(
+        "CREATE TABLE IF NOT EXISTS {} (\n  {} STRING,\n  {} TIMESTAMP,\n  {} STRING\n)\n{}",
+        new.name,
+        quoted(avro::AB_ID),
+        quoted(avro::EMITTED_AT),
+        quoted(avro::DATA),
+        clauses(new)
+    )
 }
 
 /// Makes a final table together with its first rows.

@@ -41,7 +41,6 @@ fn every_statement_reads_as_its_golden_file() {
         ),
         ("merge", merge(&table, &staging, &load()), include_str!("golden/merge.sql")),
         ("overwrite", overwrite(&table, &staging, &load()), include_str!("golden/overwrite.sql")),
-        ("create_empty", create_empty(&staging, folder), include_str!("golden/create_empty.sql")),
         ("empty", empty(&table, &staging), include_str!("golden/empty.sql")),
         ("fence", fence(&table, &load()), include_str!("golden/fence.sql")),
         ("count", count(&table, &staging, &load()), include_str!("golden/count.sql")),

@@ -75,7 +75,7 @@ impl SqlTable {
         }
         self.ensure_table().await?;
         if let Some(load) = load {
-            self.ensure_staging_table(statements::create_over).await?;
+            self.ensure_staging_table().await?;
             self.merge(&load).await.context(|| format!("loading {} rows by MERGE", load.rows))?;
         }
         self.write_down_generation().await
@@ -94,7 +94,7 @@ impl SqlTable {
         } else {
             self.ensure_table().await?;
         }
-        self.ensure_staging_table(statements::create_over).await?;
+        self.ensure_staging_table().await?;
         self.shared.storage.ensure_committable()?;
         let statement = if is_new {
             statements::create_table_as(&self.new_table(&self.location()), &self.staging, &load)
@@ -115,7 +115,7 @@ impl SqlTable {
         let was = self.place;
         self.ensure_table().await?;
         if was != Place::Nowhere {
-            self.ensure_staging_table(statements::create_empty).await?;
+            self.ensure_staging_table().await?;
             self.shared.storage.ensure_committable()?;
             let emptied = self.execute(&statements::empty(&self.name, &self.staging)).await;
             emptied.context(|| "emptying the table".to_owned())?;
@@ -196,8 +196,7 @@ impl SqlTable {
         Ok(())
     }
 
-    /// Makes the staging table by `create`, from its name and the URL of its folder, unless it is made.
-    async fn ensure_staging_table(&mut self, create: fn(&TableName, &str) -> String) -> Result<()> {
+    async fn ensure_staging_table(&mut self) -> Result<()> {
         if self.staging_made {
             return Ok(());
         }
@@ -205,7 +204,7 @@ impl SqlTable {
         // First noted, then made: what may be there has to be dropped.
         noted().insert(self.staging_table());
         let location = self.shared.storage.shown(&self.target.staging);
-        let made = self.execute(&create(&self.staging, &location)).await;
+        let made = self.execute(&statements::create_over(&self.staging, &location)).await;
         if made.as_ref().is_err_and(|error| error.kind() == Kind::Config) {
             // It was refused; who may not make it may not drop it either, and its files need not stay for it.
             noted().remove(&self.staging_table());
