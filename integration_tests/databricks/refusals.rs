@@ -13,6 +13,7 @@ over_both!(
     a_table_of_another_format_is_refused,
     a_view_is_refused,
     a_folder_with_other_files_is_refused,
+    a_table_whose_files_are_gone_is_refused,
 );
 
 const RAW: &str = "_airbyte_ab_id STRING, _airbyte_emitted_at TIMESTAMP, _airbyte_data STRING";
@@ -87,6 +88,15 @@ fn a_folder_with_other_files_is_refused() {
         std::fs::write(folder.join("notes.txt"), "not a table").unwrap();
     });
     assert_says(&message, &["users", "Move them away"]);
+}
+
+fn a_table_whose_files_are_gone_is_refused() {
+    let message = refusal(|place| {
+        let (name, location) = (place.name("users"), place.location("default/users"));
+        place.sql(&format!("CREATE TABLE {name} ({RAW}) USING delta LOCATION '{location}'"));
+        std::fs::remove_dir_all(place.table("default/users")).unwrap();
+    });
+    assert_says(&message, &["its files are gone", "DROP TABLE"]);
 }
 
 #[test]

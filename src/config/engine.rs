@@ -63,10 +63,16 @@ pub(super) fn read(root: &Fields<'_>) -> Engine {
     let load_parallelism = root.whole("load_parallelism", 1..=64).and_then(|count| count.try_into().ok()).unwrap_or(8);
     if root.is_absent(HOSTNAME) {
         let given = [(HTTP_PATH, root.text(HTTP_PATH).is_some()), (TOKEN, root.secret(TOKEN).is_some())];
-        for (name, _) in given.into_iter().filter(|(_, given)| *given) {
+        let given: Vec<String> =
+            given.iter().filter(|(_, given)| *given).map(|(name, _)| format!("`{name}`")).collect();
+        if !given.is_empty() {
+            let verb = if given.len() == 1 { "is" } else { "are" };
             root.problem(
-                name,
-                &format!("is set but `{HOSTNAME}` is not: set both, or neither to do without Databricks."),
+                HOSTNAME,
+                &format!(
+                    "is missing, but {} {verb} set: set all of them, or none to do without Databricks.",
+                    given.join(" and ")
+                ),
             );
         }
         return Engine::Direct;

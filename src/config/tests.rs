@@ -290,11 +290,14 @@ fn a_wrong_data_source_is_named_with_what_it_may_be() {
 
 #[test]
 fn databricks_settings_without_a_hostname_are_no_silent_fallback() {
-    let text = problems(with(local("/tmp/x"), "databricks_personal_access_token", json!(TOKEN)));
-    assert!(
-        text.contains("`databricks_personal_access_token` is set but `databricks_server_hostname` is not"),
-        "{text}"
-    );
+    let token = with(local("/tmp/x"), "databricks_personal_access_token", json!(TOKEN));
+    let text = problems(token.clone());
+    let said = "`databricks_server_hostname` is missing, but `databricks_personal_access_token` is set";
+    assert!(text.contains(said) && text.lines().count() == 1, "{text}");
+    let both = with(token, "databricks_http_path", json!("sql/1.0/warehouses/x"));
+    let text = problems(with(both, "databricks_server_hostname", json!("")));
+    let said = "missing, but `databricks_http_path` and `databricks_personal_access_token` are set";
+    assert!(text.contains(said) && text.lines().count() == 1, "{text}");
     read(with(local("/tmp/x"), "databricks_port", json!("443")));
 }
 

@@ -121,6 +121,12 @@ pub(super) const STATEMENTS: &[Condition] = &[
     ),
     // Tables.
     config(
+        &[Class("DELTA_PATH_DOES_NOT_EXIST"), Class("DELTA_MISSING_TRANSACTION_LOG")],
+        &[],
+        "A table is in the catalog, and its files are gone",
+        "restore them, or drop the table, which this program makes anew then: DROP TABLE",
+    ),
+    config(
         &[Class("DELTA_TABLE_LOCATION_MISMATCH"), Class("DELTA_CREATE_TABLE_IDENTIFIER_LOCATION_MISMATCH")],
         &[],
         "A table of this name exists with its files at another place",
