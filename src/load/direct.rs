@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::raw_table::ensure_raw;
 use super::survey::Survey;
-use super::{Loader, Opened, TableLoader};
+use super::{Loader, Opened, Standing, TableLoader};
 use crate::clock::Givens;
 use crate::delta::actions::{Commit, DataFile, NewTable};
 use crate::delta::table::{CHECKPOINT_INTERVAL, Committed, Snapshot, TableLog};
@@ -139,12 +139,13 @@ impl StagingTables for Direct {
 }
 
 impl TableLoader for DirectTable {
-    fn truncates(&self) -> bool {
-        self.target.disposition.truncates(self.same_generation)
+    fn standing(&self) -> Standing {
+        Standing { existed: self.exists, truncates: self.target.disposition.truncates(self.same_generation) }
     }
 
-    fn existed(&self) -> bool {
-        self.exists
+    fn prepare(&mut self) -> BoxFuture<'_, Result<()>> {
+        // A table is made by the commit of its first rows.
+        std::future::ready(Ok(())).boxed()
     }
 
     fn append<'a>(&'a mut self, batches: &'a [Batch]) -> BoxFuture<'a, Result<()>> {

@@ -42,16 +42,26 @@ pub struct Opened {
     pub trace: Trace,
 }
 
+/// How a table stands to a sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The table was there before this sync.
+    pub existed: bool,
+    /// This sync replaces the table's rows: it asks for that, and they are not of its own generation already.
+    pub truncates: bool,
+}
+
 /// One table.
 ///
 /// What `append` and `replace` guarantee: when they answer, the rows are in the table for good, once, together; they can be
 /// repeated without harm, also when an answer was lost; a reader sees the table before or after, never in between.
 pub trait TableLoader: Send {
-    /// Whether this sync replaces the table's rows: it asks for that, and they are not of its own generation already.
-    fn truncates(&self) -> bool;
+    /// What the sync found, and does with it.
+    fn standing(&self) -> Standing;
 
-    /// Whether the table was there before this sync.
-    fn existed(&self) -> bool;
+    /// Says that rows will come which are added to the table, so that what does not need them is done while they are
+    /// staged. It may make the table; what it leaves undone, the first load does.
+    fn prepare(&mut self) -> BoxFuture<'_, Result<()>>;
 
     /// Adds the rows of `batches`, which follow those that were added before; makes the table if it is not there, also
     /// without batches.

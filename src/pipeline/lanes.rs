@@ -21,7 +21,7 @@ use super::strand::Strand;
 use crate::encode::ids::IdRange;
 use crate::encode::parquet::RowGroup;
 use crate::error::{Error, Result, StreamDescriptor};
-use crate::load::TableLoader;
+use crate::load::{Standing, TableLoader};
 use crate::stage::{Batch, Stage, StagedStream};
 
 /// Stage strands that run at the same time.
@@ -67,8 +67,9 @@ struct Shared {
 
 struct Lane {
     descriptor: StreamDescriptor,
-    truncates: bool,
-    existed: bool,
+    standing: Standing,
+    /// Whether the table was told that rows will come.
+    prepared: AtomicBool,
     staging: Strand<StageWork>,
     loading: Strand<LoadWork>,
     staged: tokio::sync::Mutex<StagedStream>,
@@ -90,6 +91,7 @@ struct Encoded {
 }
 
 enum LoadWork {
+    Prepare,
     Load(Batch, Held),
     Finish,
 }
@@ -106,8 +108,8 @@ impl Lanes {
     ) -> Self {
         let lane = |stream: OpenStream| Lane {
             descriptor: stream.descriptor,
-            truncates: stream.table.truncates(),
-            existed: stream.table.existed(),
+            standing: stream.table.standing(),
+            prepared: AtomicBool::new(false),
             staging: Strand::default(),
             loading: Strand::default(),
             staged: tokio::sync::Mutex::new(stream.staged),
@@ -172,12 +174,12 @@ impl Lanes {
 
     /// Whether the batches of `stream` are held back until it ends, and then replace its table's rows.
     pub fn truncates(&self, stream: usize) -> bool {
-        self.shared.lanes.get(stream).is_some_and(|lane| lane.truncates)
+        self.shared.lanes.get(stream).is_some_and(|lane| lane.standing.truncates)
     }
 
     /// Whether `stream` replaces the rows of a table that was there before.
     pub fn replaces(&self, stream: usize) -> bool {
-        self.shared.lanes.get(stream).is_some_and(|lane| lane.truncates && lane.existed)
+        self.shared.lanes.get(stream).is_some_and(|lane| lane.standing.truncates && lane.standing.existed)
     }
 
     /// Whether something has failed: no more work is done.
@@ -241,6 +243,9 @@ impl Shared {
         let mut staged = lane.staged.lock().await;
         match work {
             StageWork::Append(encoded) => {
+                if !lane.standing.truncates && !lane.prepared.swap(true, Ordering::Relaxed) {
+                    self.load(lane, stream, LoadWork::Prepare);
+                }
                 let encoded = encoded.await.unwrap_or_else(|error| Err(died(error)))?;
                 staged.append(&self.stage, encoded.group).await
             }
@@ -248,7 +253,7 @@ impl Shared {
             StageWork::CloseBatch => {
                 if let Some(batch) = staged.close_batch(&self.stage).await? {
                     self.progress.staged(&batch);
-                    if lane.truncates {
+                    if lane.standing.truncates {
                         lane.held_back.lock().unwrap_or_else(PoisonError::into_inner).push(batch);
                     } else {
                         let held = self.budget.hold(TASK);
@@ -258,7 +263,7 @@ impl Shared {
                 Ok(())
             }
             StageWork::Finish => {
-                if lane.truncates && lane.existed {
+                if lane.standing.truncates && lane.standing.existed {
                     staged.end(&self.stage).await?;
                 }
                 self.load(lane, stream, LoadWork::Finish);
@@ -285,6 +290,7 @@ impl Shared {
             let mut finish = false;
             for work in works {
                 match work {
+                    LoadWork::Prepare => {}
                     LoadWork::Load(batch, memory) => {
                         batches.push(batch);
                         held.push(memory);
@@ -292,7 +298,12 @@ impl Shared {
                     LoadWork::Finish => finish = true,
                 }
             }
-            if let Err(error) = self.load_all(lane, stream, batches, finish).await {
+            let loaded = if batches.is_empty() && !finish {
+                lane.table.lock().await.prepare().await
+            } else {
+                self.load_all(lane, stream, batches, finish).await
+            };
+            if let Err(error) = loaded {
                 self.fail(error.with_stream(lane.descriptor.clone()));
             }
         }
@@ -300,7 +311,7 @@ impl Shared {
 
     async fn load_all(&self, lane: &Lane, stream: usize, mut batches: Vec<Batch>, finish: bool) -> Result<()> {
         let mut table = lane.table.lock().await;
-        if lane.truncates {
+        if lane.standing.truncates {
             batches = std::mem::take(&mut *lane.held_back.lock().unwrap_or_else(PoisonError::into_inner));
             table.replace(&batches).await?;
         } else {

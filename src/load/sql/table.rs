@@ -16,7 +16,7 @@ use super::statements::{self, NewTable, SchemaName, TableName};
 use super::{Shared, Sql, answers};
 use crate::databricks::Rows;
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::load::TableLoader;
+use crate::load::{Standing, TableLoader};
 use crate::stage::Batch;
 use crate::storage::layout::Target;
 
@@ -245,12 +245,12 @@ impl SqlTable {
 }
 
 impl TableLoader for SqlTable {
-    fn truncates(&self) -> bool {
-        self.target.disposition.truncates(self.same_generation)
+    fn standing(&self) -> Standing {
+        Standing { existed: self.existed, truncates: self.target.disposition.truncates(self.same_generation) }
     }
 
-    fn existed(&self) -> bool {
-        self.existed
+    fn prepare(&mut self) -> BoxFuture<'_, Result<()>> {
+        self.ensure_table().boxed()
     }
 
     fn append<'a>(&'a mut self, batches: &'a [Batch]) -> BoxFuture<'a, Result<()>> {

@@ -37,6 +37,20 @@ async fn ten_batches_are_one_merge_and_later_loads_one_each() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_prepared_needs_no_more_statements_than_one_that_is_not() {
+    let bed = Bed::new().await;
+    let (_, mut table) = bed.open(Disposition::Append, None).await;
+    bed.stage("users", 0..10);
+    table.prepare().await.unwrap();
+    assert_eq!(bed.warehouse.said(), ["CREATE SCHEMA", "CREATE TABLE"]);
+    table.append(&[batch(1, 0..10)]).await.unwrap();
+    assert_eq!(bed.warehouse.said(), ["CREATE TABLE", "MERGE INTO"]);
+    assert_eq!(bed.warehouse.ids(USERS), ids(0..10));
+    table.prepare().await.unwrap();
+    assert!(bed.warehouse.said().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_lost_after_the_commit_doubles_nothing_and_is_counted() {
     let bed = Bed::new().await;
     let (_, mut table) = bed.open(Disposition::Append, None).await;
@@ -133,7 +147,7 @@ async fn rows_beside_the_batches_of_a_load_are_neither_inserted_nor_counted() {
     let bed = Bed::new().await;
     bed.has(bed.older(&["id-000004-random", "zzz"]));
     let (_, mut table) = bed.open(Disposition::Append, None).await;
-    assert!(table.existed());
+    assert!(table.standing().existed);
     bed.stage("users", 0..30);
     table.append(&[batch(1, 10..20)]).await.unwrap();
     assert_eq!(bed.warehouse.said(), ["CREATE TABLE", "MERGE INTO"]);
@@ -145,7 +159,7 @@ async fn a_replacement_takes_only_the_rows_of_its_batches_and_can_be_repeated() 
     let bed = Bed::new().await;
     bed.has(bed.older(&["old-1", "old-2"]));
     let (_, mut table) = bed.open(Disposition::Truncate(Resend::All), None).await;
-    assert!(table.truncates() && table.existed());
+    assert!(table.standing().truncates && table.standing().existed);
     bed.stage("users", 0..30);
     table.replace(&[batch(1, 0..10), batch(2, 10..20)]).await.unwrap();
     assert_eq!(bed.warehouse.said(), ["CREATE TABLE", "INSERT OVERWRITE", "SELECT count(*)"]);
@@ -193,24 +207,24 @@ async fn a_retry_in_the_same_generation_goes_on_or_begins_again() {
     bed.stage("users", 0..40);
     let rest = Disposition::Truncate(Resend::Rest);
     let (_, mut table) = bed.open(rest, Some(2)).await;
-    assert!(table.truncates());
+    assert!(table.standing().truncates);
     table.replace(&[batch(1, 0..10)]).await.unwrap();
     assert_eq!(bed.warehouse.said(), ["CREATE TABLE", "INSERT OVERWRITE", "SELECT count(*)", "ALTER TABLE"]);
     // Incremental: what comes now is added.
     let (_, mut table) = bed.open(rest, Some(2)).await;
-    assert!(!table.truncates());
+    assert!(!table.standing().truncates);
     table.append(&[batch(1, 10..20)]).await.unwrap();
     assert_eq!(bed.warehouse.ids(USERS), ids(0..20));
     // Full refresh: nothing comes because all is loaded, or all of it comes again.
     let (_, mut table) = bed.open(Disposition::Truncate(Resend::All), Some(2)).await;
-    assert!(table.truncates());
+    assert!(table.standing().truncates);
     table.replace(&[]).await.unwrap();
     assert_eq!(bed.warehouse.ids(USERS), ids(0..20));
     table.replace(&[batch(1, 20..30)]).await.unwrap();
     assert_eq!(bed.warehouse.ids(USERS), ids(20..30));
     // The next generation begins again, also without rows.
     let (_, mut table) = bed.open(rest, Some(3)).await;
-    assert!(table.truncates());
+    assert!(table.standing().truncates);
     table.replace(&[]).await.unwrap();
     assert!(bed.warehouse.ids(USERS).is_empty());
 }
@@ -251,7 +265,7 @@ async fn a_table_of_the_other_engine_gets_its_name_and_goes_on() {
     { opened.table }.append(&[]).await.unwrap();
 
     let (_, mut table) = bed.open(Disposition::Truncate(Resend::Rest), Some(3)).await;
-    assert!(table.existed() && !table.truncates());
+    assert!(table.standing().existed && !table.standing().truncates);
     bed.stage("users", 0..10);
     table.append(&[batch(1, 0..10)]).await.unwrap();
     let create = bed.warehouse.with(|state| state.statements[1].clone());
