@@ -245,6 +245,23 @@ fn sessions_that_a_cluster_loses_in_mid_sync_are_opened_again() {
     });
 }
 
+/// What was read before is staged, and would be loaded twice if its load were given up.
+#[test]
+fn input_that_cannot_be_read_does_not_end_a_load_that_takes_long() {
+    let sandbox = Sandbox::with(json!({"flush_interval_seconds": 1}));
+    let place = sandbox.place();
+    place.goes_wrong(json!([{"action": "hold", "statement": "^MERGE", "value": 12}]));
+    let mut living = sandbox.start(&append(&["added"]));
+    living.send(records("added", 0..20) + &state("added", 20));
+    until("the load", || place.statements().iter().any(|statement| statement.starts_with("MERGE")));
+    living.send("{nothing that could be read\n");
+    let run = living.end();
+    let message = run.failure()["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("Line 22"), "the line is not told: {message}");
+    assert_eq!(run.states().len(), 1, "{run:#?}");
+    assert_eq!(data(place, "added"), numbers(0..20));
+}
+
 #[test]
 fn a_statement_that_takes_too_long_is_cancelled_and_the_sync_fails() {
     let sandbox = Sandbox::with(json!({"statement_timeout_seconds": 12}));

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -11,13 +11,14 @@ use super::place::{Place, Transport, transport};
 use super::proxy::{Action, Fault, Proxy, Rule};
 use super::server::server;
 use crate::messages::{append, numbered, overwrite, padded, record, records, said, state, status};
-use crate::program::{Run, Sandbox};
+use crate::program::{Run, Sandbox, until};
 use crate::table;
 
 over_both!(
     a_sync_that_is_killed_at_any_statement_loses_nothing_acknowledged_and_is_swept,
     an_overwrite_that_is_killed_at_any_statement_shows_the_old_rows_or_the_new_ones,
     an_emptying_sync_that_is_killed_is_swept_with_its_staging_table,
+    a_statement_of_a_killed_sync_does_not_replace_what_came_after_it,
     a_sync_that_is_killed_after_a_state_goes_on_from_there,
 );
 
@@ -211,6 +212,38 @@ fn an_emptying_sync_that_is_killed_is_swept_with_its_staging_table() {
     sandbox.load(&overwrite(&["users"]), &*nothing);
     assert_eq!(table::data(&sandbox.table("default/users")), Vec::<String>::new());
     assert_only_tables(sandbox.place(), "emptied");
+}
+
+fn a_statement_of_a_killed_sync_does_not_replace_what_came_after_it() {
+    const QUEUED: Duration = Duration::from_secs(15);
+    for is_new in [false, true] {
+        let mut sandbox = Sandbox::new();
+        sandbox.set_environment("DESTINATION_DATABRICKS_LEASE_AGE_MS", &AGE.as_millis().to_string());
+        let all = |from: u64| records("users", from..from + 3) + &state("users", from) + &status("users", "COMPLETE");
+        if !is_new {
+            sandbox.load(&overwrite(&["users"]), all(0));
+        }
+        let queued =
+            json!({"action": "hold", "statement": "^(INSERT|CREATE OR)", "times": 1, "value": QUEUED.as_secs()});
+        sandbox.place().goes_wrong(json!([queued]));
+        let replaces = |text: &String| text.starts_with("INSERT") || text.starts_with("CREATE OR");
+        let before = sandbox.place().statements().into_iter().filter(replaces).count();
+        let mut living = sandbox.start(&overwrite(&["users"]));
+        living.send(all(100));
+        until("it is sent", || sandbox.place().statements().into_iter().filter(replaces).count() > before);
+        let queued = Instant::now();
+        let run = living.kill();
+        assert!(run.states().is_empty(), "{run:#?}");
+        let run = sandbox.load(&overwrite(&["users"]), all(200));
+        assert_eq!(run.states().len(), 1);
+        assert!(run.logs("INFO").iter().any(|text| text.contains("waiting for up to 3 s")), "{run:#?}");
+        let expected: Vec<String> = (200..203).map(numbered).collect();
+        assert_eq!(super::loading::data(sandbox.place(), "users"), expected, "at once, new: {is_new}");
+        // By then the dead sync's statement has had its turn.
+        std::thread::sleep((QUEUED + 5 * SECOND).saturating_sub(queued.elapsed()));
+        assert_eq!(super::loading::data(sandbox.place(), "users"), expected, "later, new: {is_new}");
+        assert_only_tables(sandbox.place(), "a statement that was queued");
+    }
 }
 
 fn a_sync_that_is_killed_after_a_state_goes_on_from_there() {

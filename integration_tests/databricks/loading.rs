@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::place::{Place, Transport, over};
 use super::server::{ROOT, server};
 use super::stand_in::stand_in;
-use crate::messages::{append, numbered, overwrite, padded, record, records, state, status};
+use crate::messages::{append, numbered, overwrite, padded, record, record_in, records, state, status};
 use crate::program::Sandbox;
 use crate::{conformance, generations, table};
 
@@ -19,6 +19,7 @@ over_both!(
     staging_is_kept_where_it_is_not_purged,
     a_table_of_the_older_connector_is_loaded_on,
     streams_without_records_get_their_empty_tables,
+    a_schema_whose_name_begins_with_a_digit_is_found_again,
 );
 
 /// The cases of the folder above over Thrift; over the Statement Execution API they run by themselves.
@@ -209,6 +210,24 @@ fn a_table_of_the_older_connector_is_loaded_on() {
     assert_eq!(data(place, "users"), sorted((0..300).map(numbered).collect()));
     sandbox.load(&overwrite(&["users"]), records("users", 0..10) + &status("users", "COMPLETE"));
     assert_eq!(data(place, "users"), sorted((0..10).map(numbered).collect()));
+}
+
+fn a_schema_whose_name_begins_with_a_digit_is_found_again() {
+    let sandbox = Sandbox::new();
+    let namespace = format!("2024_{}", sandbox.place().schema());
+    let mut streams = append(&["users", "2024_users"]);
+    for stream in streams["streams"].as_array_mut().unwrap() {
+        stream["stream"]["namespace"] = json!(namespace);
+    }
+    let row = |n: u64| ["users", "2024_users"].map(|stream| record_in(&namespace, stream, &numbered(n))).concat();
+    sandbox.load(&streams, row(1));
+    let before = sandbox.place().statements().len();
+    sandbox.load(&streams, row(2));
+    let described = sandbox.place().statements().split_off(before);
+    assert_eq!(described.iter().filter(|text| text.starts_with("DESCRIBE")).count(), 2, "{described:#?}");
+    for stream in ["users", "2024_users"] {
+        assert_eq!(table::data(&sandbox.table(&format!("{namespace}/{stream}"))).len(), 2);
+    }
 }
 
 fn streams_without_records_get_their_empty_tables() {

@@ -106,6 +106,11 @@ impl Snapshot {
         self.inner.get_app_id_version(app_id, self.log.engine.as_ref()).map_err(|error| unreadable(&self.shown, error))
     }
 
+    /// A property of the table that Delta Lake itself gives no meaning.
+    pub fn property(&self, key: &str) -> Option<&str> {
+        self.inner.table_properties().unknown_properties.get(key).map(String::as_str)
+    }
+
     /// Whether this program may write to the table: no partitions, and no feature that it does not know; for `replace`,
     /// no promise that rows are never removed.
     pub fn ensure_writable(&self, replace: bool) -> Result<()> {

@@ -14,6 +14,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
+use super::generation;
 use super::raw_table::ensure_raw;
 use super::survey::Survey;
 use super::{Loader, Opened, Standing, TableLoader};
@@ -27,8 +28,6 @@ use crate::stage::{Batch, Trace, application_id};
 use crate::storage::layout::{DELTA_LOG, Target, commit_path};
 use crate::storage::{Put, Storage};
 
-/// Application transaction whose version is the generation of the table's rows.
-pub(super) const GENERATION: &str = "destination-databricks/generation";
 /// How often a commit is made again because somebody else's came first.
 const ATTEMPTS: u32 = 20;
 /// Files copied at the same time for one load.
@@ -85,7 +84,7 @@ impl Direct {
             let found = self.tables.run(|logs| {
                 let snapshot = logs.read(&target.table)?;
                 self.ensure_loadable(&target, &snapshot)?;
-                let generation = target.generation_id.map(|_| snapshot.transaction(GENERATION)).transpose()?;
+                let generation = target.generation_id.map(|_| generation::of(&snapshot)).transpose()?;
                 Ok::<_, Error>((generation.flatten(), snapshot))
             });
             let (found, snapshot) = found.await?;
@@ -185,7 +184,7 @@ impl DirectTable {
     async fn commit(&mut self, files: &[DataFile], through: i64, replace: bool) -> Result<()> {
         let app_id = application_id(self.engine.sync);
         let mut transactions = vec![(app_id.clone(), through)];
-        transactions.extend(self.target.generation_id.map(|id| (GENERATION.to_owned(), id)));
+        transactions.extend(self.target.generation_id.map(|id| (generation::TRANSACTION.to_owned(), id)));
         if !self.exists {
             let created = self.create(files, transactions.clone()).await?;
             self.exists = true;

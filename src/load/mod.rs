@@ -4,6 +4,7 @@
 //! [`TableLoader`] is one open table. `direct` commits to the Delta logs itself, `sql` lets Databricks do it.
 
 pub mod direct;
+mod generation;
 mod raw_table;
 pub mod sql;
 mod survey;

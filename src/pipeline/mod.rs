@@ -118,9 +118,10 @@ pub async fn run(input: impl Read + Send + 'static, setup: Setup) -> Outcome {
 
 /// Waits for what is under way; the first error is the one that counts.
 async fn finish(lanes: &Lanes, routed: Result<Ended>, stop: &Stop) -> Result<()> {
-    let complete = matches!(routed, Ok(Ended::Input(_)));
+    // Input that cannot be read does not end what was read before: its rows are staged, and their STATEs can be given back.
+    let goes_on = matches!(routed, Ok(Ended::Input(_)) | Err(_));
     let idle = async {
-        if complete {
+        if goes_on {
             // A signal that comes while the last batches are loaded still stops the waiting.
             tokio::select! {
                 () = lanes.idle() => return,
@@ -132,10 +133,12 @@ async fn finish(lanes: &Lanes, routed: Result<Ended>, stop: &Stop) -> Result<()>
         }
     };
     idle.await;
-    if let Some(error) = lanes.end().await {
+    let failed = lanes.end().await;
+    let routed = routed?;
+    if let Some(error) = failed {
         return Err(error);
     }
-    match routed? {
+    match routed {
         Ended::Input(incomplete) if incomplete.is_empty() => Ok(()),
         Ended::Input(incomplete) => Err(not_complete(&incomplete)),
         Ended::Stopped(Reason::OutputClosed) => Err(Error::system(

@@ -7,10 +7,10 @@
 use url::Url;
 
 use super::answers::{Description, properties};
-use super::statements::{GENERATION, TableName, describe, show_properties};
+use super::statements::{TableName, describe, show_properties};
 use super::{Shared, Sql};
 use crate::error::{Error, Result, ResultExt};
-use crate::load::direct;
+use crate::load::generation;
 use crate::load::raw_table::ensure_raw;
 use crate::protocol::catalog::Disposition;
 use crate::storage::layout::{DELTA_LOG, Target};
@@ -70,7 +70,7 @@ async fn in_the_catalog(shared: &Shared, target: &Target, name: &TableName) -> R
              or remove the property: ALTER TABLE {name} UNSET TBLPROPERTIES ('delta.appendOnly')."
         )));
     }
-    let generation = properties.get(GENERATION).and_then(|value| value.parse().ok());
+    let generation = properties.get(generation::PROPERTY).and_then(|value| value.parse().ok());
     Ok(Found { place: Place::Catalog, generation: generation.filter(|_| target.generation_id.is_some()) })
 }
 
@@ -80,7 +80,7 @@ async fn in_the_bucket(shared: &Shared, target: &Target) -> Result<Found> {
         let snapshot = logs.read(&target.table)?;
         snapshot.ensure_writable(target.disposition != Disposition::Append)?;
         ensure_raw(&shown, &target.stream, snapshot.columns())?;
-        target.generation_id.map_or(Ok(None), |_| snapshot.transaction(direct::GENERATION))
+        target.generation_id.map_or(Ok(None), |_| generation::of(&snapshot))
     });
     Ok(Found { place: Place::Bucket, generation: found.await? })
 }

@@ -7,6 +7,7 @@
 //! done is counted, not believed.
 
 mod answers;
+mod claims;
 mod found;
 mod load;
 mod statements;
@@ -57,6 +58,8 @@ struct Shared {
     parallelism: usize,
     /// Schemas that this sync has to make, each made once.
     made: Mutex<HashMap<String, Arc<OnceCell<()>>>>,
+    /// Folders of tables that another sync had claimed which was killed, perhaps: its statements may still run.
+    contested: Mutex<BTreeSet<String>>,
     /// Staging tables that this sync may have made.
     staging: Mutex<BTreeSet<String>>,
 }
@@ -79,6 +82,7 @@ impl Sql {
             sync,
             parallelism: parallelism.max(1),
             made: Mutex::default(),
+            contested: Mutex::default(),
             staging: Mutex::default(),
         };
         Self { shared: Arc::new(shared), seen: OnceLock::new() }
@@ -140,6 +144,8 @@ impl Shared {
 impl Loader for Sql {
     fn survey<'a>(&'a self, targets: &'a [Target]) -> BoxFuture<'a, Result<()>> {
         async move {
+            let contested = claims::wait_for_others(&self.shared, self, targets).await?;
+            self.shared.contested.lock().unwrap_or_else(PoisonError::into_inner).extend(contested);
             let schemas = self.shared.look_at_schemas(targets).await?;
             let seen = Seen { survey: Survey::of(&self.shared.storage, targets).await?, schemas };
             self.seen.get_or_init(|| Arc::new(seen));

@@ -9,12 +9,11 @@ use chrono::{DateTime, Datelike};
 use uuid::Uuid;
 
 use super::load::Load;
+use crate::load::generation;
 use crate::schema::avro;
 use crate::schema::naming::identifier;
 
-/// Table property: the generation of the table's rows, where the platform sends one.
-pub const GENERATION: &str = "destination-databricks.generation";
-/// Table property: up to which row of this program a MERGE was known to be through that had to be sent again.
+/// Table property that is set so that statements whose fate nobody knows do not commit any more.
 const FENCE: &str = "destination-databricks.fence";
 /// More names than this make no pattern any more: everything is listed then.
 const NAMED: usize = 50;
@@ -186,14 +185,14 @@ pub fn read_folder(location: &str) -> String {
 }
 
 /// Writes down which generation the table's rows are of.
-pub fn set_generation(table: &TableName, generation: i64) -> String {
-    format!("ALTER TABLE {table} SET TBLPROPERTIES ({} = {})", literal(GENERATION), literal(&generation.to_string()))
+pub fn set_generation(table: &TableName, id: i64) -> String {
+    format!("ALTER TABLE {table} SET TBLPROPERTIES ({} = {})", literal(generation::PROPERTY), literal(&id.to_string()))
 }
 
-/// Changes nothing but the table's metadata, which no transaction that began before survives, whatever rows it touches; `load`
-/// is what it was done for.
-pub fn fence(table: &TableName, load: &Load) -> String {
-    format!("ALTER TABLE {table} SET TBLPROPERTIES ({} = {})", literal(FENCE), literal(&load.ids.1))
+/// Changes nothing but the table's metadata, which no transaction that began before survives, whatever rows it touches;
+/// `mark` says what it was done for.
+pub fn fence(table: &TableName, mark: &str) -> String {
+    format!("ALTER TABLE {table} SET TBLPROPERTIES ({} = {})", literal(FENCE), literal(mark))
 }
 
 /// Forgets what was read of a table before.
@@ -231,11 +230,11 @@ fn literal(text: &str) -> String {
     out
 }
 
-/// `LIKE` with all of `names`, which are identifiers; SHOW statements know `|` as "or". Spark does not find schemas by it
-/// whose names are numbers.
+/// `LIKE` with all of `names`, which are identifiers; SHOW statements know `|` as "or". Spark compares it with the name as
+/// it would have to be quoted, so that it does not find what begins with a digit.
 fn pattern(names: &[&str]) -> String {
-    let is_number = |name: &&str| name.bytes().all(|byte| byte.is_ascii_digit());
-    if names.len() > NAMED || names.iter().any(is_number) {
+    let is_quoted = |name: &&str| name.starts_with(|first: char| first.is_ascii_digit());
+    if names.len() > NAMED || names.iter().any(is_quoted) {
         return String::new();
     }
     format!(" LIKE {}", literal(&names.join("|")))
@@ -251,7 +250,7 @@ fn clauses(new: &NewTable<'_>) -> String {
         ("delta.autoOptimize.optimizeWrite", "true".to_owned()),
         ("delta.autoOptimize.autoCompact", "true".to_owned()),
     ];
-    properties.extend(new.generation.map(|generation| (GENERATION, generation.to_string())));
+    properties.extend(new.generation.map(|id| (generation::PROPERTY, id.to_string())));
     let properties: Vec<String> =
         properties.iter().map(|(key, value)| format!("  {} = {}", literal(key), literal(value))).collect();
     format!(

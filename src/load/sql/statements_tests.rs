@@ -42,7 +42,7 @@ fn every_statement_reads_as_its_golden_file() {
         ("merge", merge(&table, &staging, &load()), include_str!("golden/merge.sql")),
         ("overwrite", overwrite(&table, &staging, &load()), include_str!("golden/overwrite.sql")),
         ("empty", empty(&table, &staging), include_str!("golden/empty.sql")),
-        ("fence", fence(&table, &load()), include_str!("golden/fence.sql")),
+        ("fence", fence(&table, &load().ids.1), include_str!("golden/fence.sql")),
         ("count", count(&table, &staging, &load()), include_str!("golden/count.sql")),
         ("read", read(&table), include_str!("golden/read.sql")),
         ("read_folder", read_folder(folder), include_str!("golden/read_folder.sql")),
@@ -59,8 +59,9 @@ fn every_statement_reads_as_its_golden_file() {
 }
 
 #[test]
-fn many_names_and_numbers_make_no_pattern() {
+fn many_names_and_those_that_begin_with_a_digit_make_no_pattern() {
     assert_eq!(show_schemas("c", &["2024", "shop"]), "SHOW SCHEMAS IN `c`");
+    assert_eq!(show_schemas("c", &["shop", "1st_shop"]), "SHOW SCHEMAS IN `c`");
     let names: Vec<String> = (0..=NAMED).map(|number| format!("t{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     assert_eq!(show_tables(&SchemaName::new("c", "s"), &names), "SHOW TABLES IN `c`.`s`");

@@ -10,6 +10,7 @@ use std::sync::{Arc, PoisonError};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
+use super::claims::{self, Change};
 use super::found::{Found, Place, look};
 use super::load::Load;
 use super::statements::{self, NewTable, SchemaName, TableName};
@@ -35,6 +36,9 @@ pub(super) struct SqlTable {
     /// The rows that are there came from an earlier attempt of the same sync.
     same_generation: bool,
     staging_made: bool,
+    /// Whether a statement of another sync, of which nobody knows, may still be under way.
+    contested: bool,
+    claimed: bool,
 }
 
 impl SqlTable {
@@ -47,6 +51,7 @@ impl SqlTable {
         let schema_name = SchemaName::new(&engine.shared.catalog, schema);
         let (name, staging) = (schema_name.table(table), schema_name.staging_table(table, engine.shared.sync));
         let Found { place, generation } = look(engine, &target, &name).await?;
+        let contested = engine.shared.contested.lock().unwrap_or_else(PoisonError::into_inner).contains(&target.table);
         let same_generation = target.generation_id.is_some() && generation == target.generation_id;
         Ok(Self {
             shared: Arc::clone(&engine.shared),
@@ -60,6 +65,8 @@ impl SqlTable {
             generation: generation.filter(|_| place == Place::Catalog),
             same_generation,
             staging_made: false,
+            contested,
+            claimed: false,
         })
     }
 
@@ -76,6 +83,7 @@ impl SqlTable {
         self.ensure_table().await?;
         if let Some(load) = load {
             self.ensure_staging_table().await?;
+            self.claim(Change::Adds).await?;
             self.merge(&load).await.context(|| format!("loading {} rows by MERGE", load.rows))?;
         }
         self.write_down_generation().await
@@ -95,6 +103,7 @@ impl SqlTable {
             self.ensure_table().await?;
         }
         self.ensure_staging_table().await?;
+        self.claim(Change::Replaces).await?;
         self.shared.storage.ensure_committable()?;
         let statement = if is_new {
             statements::create_table_as(&self.new_table(&self.location()), &self.staging, &load)
@@ -116,6 +125,7 @@ impl SqlTable {
         self.ensure_table().await?;
         if was != Place::Nowhere {
             self.ensure_staging_table().await?;
+            self.claim(Change::Replaces).await?;
             self.shared.storage.ensure_committable()?;
             let emptied = self.execute(&statements::empty(&self.name, &self.staging)).await;
             emptied.context(|| "emptying the table".to_owned())?;
@@ -148,15 +158,34 @@ impl SqlTable {
     /// rows, and after the sync no staging table.
     async fn settle(&self, answer: &Rows, load: &Load) -> Result<u64> {
         if answer.copy_at_large {
-            self.shared.storage.ensure_committable()?;
-            let fenced = self.execute(&statements::fence(&self.name, load)).await;
-            match fenced.context(|| "setting a property of the table".to_owned()) {
-                // Who may load a table need not own it. Failing would have the source send again what is there.
-                Err(error) if error.kind() == Kind::Config => tracing::warn!("{}", error.internal_message()),
-                fenced => fenced.map(|_| ())?,
-            }
+            self.fence(&load.ids.1).await?;
         }
         self.count(load).await
+    }
+
+    /// What has begun before and is not known to have ended does not commit after this.
+    async fn fence(&self, mark: &str) -> Result<()> {
+        self.shared.storage.ensure_committable()?;
+        let fenced = self.execute(&statements::fence(&self.name, mark)).await;
+        match fenced.context(|| "setting a property of the table".to_owned()) {
+            // Who may load a table need not own it. Failing would have the source send again what is there.
+            Err(error) if error.kind() == Kind::Config => tracing::warn!("{}", error.internal_message()),
+            fenced => fenced.map(|_| ())?,
+        }
+        Ok(())
+    }
+
+    /// Says, before the first statement that changes rows, that such are sent. A table that another sync had claimed gets
+    /// a fence before that.
+    async fn claim(&mut self, change: Change) -> Result<()> {
+        if std::mem::take(&mut self.contested) && self.place == Place::Catalog {
+            self.fence(&self.shared.sync.to_string()).await?;
+        }
+        if !self.claimed {
+            claims::claim(&self.shared.storage, self.shared.sync, &self.target.table, change).await?;
+            self.claimed = true;
+        }
+        Ok(())
     }
 
     fn ensure_all(&self, load: &Load, found: u64) -> Result<()> {

@@ -276,6 +276,24 @@ async fn a_table_of_the_other_engine_gets_its_name_and_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_was_dropped_and_whose_files_are_there_still_has_its_generation() {
+    let bed = Bed::new().await;
+    let log = bed.folder.path().join("shop/users/_delta_log");
+    std::fs::create_dir_all(&log).unwrap();
+    let schema = schema_string(&arrow::from_avro(&avro::raw_row().unwrap()).unwrap()).unwrap();
+    let create = serde_json::json!({"metaData": {
+        "id": Uuid::now_v7(), "format": {"provider": "parquet", "options": {}}, "schemaString": schema,
+        "partitionColumns": [], "configuration": {"destination-databricks.generation": "3"},
+    }});
+    let protocol = r#"{"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}"#;
+    std::fs::write(log.join("00000000000000000000.json"), format!("{protocol}\n{create}\n")).unwrap();
+    for (generation, truncates) in [(3, false), (4, true)] {
+        let (_, table) = bed.open(Disposition::Truncate(Resend::Rest), Some(generation)).await;
+        assert_eq!(table.standing().truncates, truncates, "{generation}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn files_that_are_no_table_are_refused() {
     let bed = Bed::new().await;
     std::fs::create_dir_all(bed.folder.path().join("shop/users")).unwrap();

@@ -8,6 +8,7 @@ mod folder;
 mod object;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use uuid::Uuid;
@@ -46,6 +47,23 @@ impl Lease {
             Home::Bucket(bucket) => ObjectLease::take_dead(storage, bucket)
                 .await
                 .map(|(dead, alive)| (dead.into_iter().map(|lease| Self(Inner::Object(lease))).collect(), alive)),
+        }
+    }
+
+    /// The syncs that have not ended, living or dead, but for this process' own. None on a disk: what a process does there
+    /// ends with it.
+    pub async fn others(storage: &Storage) -> Result<Vec<Uuid>> {
+        match &storage.home {
+            Home::Folder(_) => Ok(Vec::new()),
+            Home::Bucket(bucket) => ObjectLease::others(storage, bucket).await,
+        }
+    }
+
+    /// How long a sync that is killed is taken to live.
+    pub fn age(storage: &Storage) -> Duration {
+        match &storage.home {
+            Home::Folder(_) => Duration::ZERO,
+            Home::Bucket(bucket) => bucket.patience.lease_age,
         }
     }
 

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
-use object_store::{Error as StoreError, ObjectStoreExt, PutMode, PutResult, UpdateVersion};
+use object_store::{Error as StoreError, ObjectMeta, ObjectStoreExt, PutMode, PutResult, UpdateVersion};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
@@ -72,13 +72,19 @@ impl ObjectLease {
         Self { sync, storage: storage.clone(), shared: Arc::new(shared) }
     }
 
+    pub(super) async fn others(storage: &Storage, bucket: &Arc<Bucket>) -> Result<Vec<Uuid>> {
+        let (others, _) = folders(storage, bucket).await?;
+        let looks = others.into_iter().map(|sync| async move {
+            let lease = lease_of(storage, bucket, sync).await?;
+            Ok::<_, Error>(lease.map(|_| sync))
+        });
+        let found: Vec<_> = stream::iter(looks.collect::<Vec<_>>()).buffer_unordered(LOOKS).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
     pub(super) async fn take_dead(storage: &Storage, bucket: &Arc<Bucket>) -> Result<(Vec<Self>, usize)> {
         let own = bucket.lifeline.object();
-        let own_folder = own.as_ref().and_then(|path| storage.relative(path));
-        let is_own = |sync: &Uuid| own_folder.as_ref().is_some_and(|path| path.starts_with(&sync.to_string()));
-        let syncs: Vec<Uuid> = storage.folders("").await?.iter().filter_map(|name| super::sync_of(name)).collect();
-        let others: Vec<Uuid> = syncs.iter().filter(|sync| !is_own(sync)).copied().collect();
-        let mut alive = syncs.len() - others.len();
+        let (others, mut alive) = folders(storage, bucket).await?;
         let Some(own) = own.filter(|_| !others.is_empty()) else { return Ok((Vec::new(), alive)) };
         let now = bucket.store.head(&own).await.map_err(|error| bucket.failed(Action::Get, &own, error))?.last_modified;
         let looks = others
@@ -98,23 +104,13 @@ impl ObjectLease {
 
     /// Whether `sync` lives, at the store's time `now`; takes the lease over if it does not.
     async fn look(storage: &Storage, bucket: &Arc<Bucket>, sync: Uuid, now: DateTime<Utc>) -> Result<State> {
-        let folder = storage.path(&sync.to_string());
-        let listed = bucket.store.list_with_delimiter(Some(&folder)).await;
-        let listed = listed.map_err(|error| bucket.failed(Action::List, &folder, error))?;
-        if listed.objects.iter().any(|object| object.location.filename() == Some(KEPT)) {
-            return Ok(State::NotOurs);
-        }
-        // A lease is the first thing in a staging folder and the last: a folder without one is somebody else's.
-        let Some(found) = listed.objects.iter().find(|object| object.location.filename() == Some(LEASE)) else {
-            return Ok(State::NotOurs);
-        };
+        let Some(found) = lease_of(storage, bucket, sync).await? else { return Ok(State::NotOurs) };
         if is_young(found.last_modified, now, bucket.patience.lease_age) {
             return Ok(State::Alive);
         }
         let owner = format!("swept by {}", Uuid::now_v7());
         let lease = Self::new(storage, bucket, sync, owner);
-        lease.shared.written.lock().await.version =
-            Some(UpdateVersion { e_tag: found.e_tag.clone(), version: found.version.clone() });
+        lease.shared.written.lock().await.version = Some(UpdateVersion { e_tag: found.e_tag, version: found.version });
         Ok(match lease.shared.rewrite().await? {
             Rewritten::Ours => State::Dead(lease),
             Rewritten::Lost => State::Alive,
@@ -173,6 +169,29 @@ impl ObjectLease {
             bucket.lifeline.ended();
         }
     }
+}
+
+/// The other folders that are called like those of syncs, and how many are our own.
+async fn folders(storage: &Storage, bucket: &Bucket) -> Result<(Vec<Uuid>, usize)> {
+    let own = bucket.lifeline.object().and_then(|path| storage.relative(&path));
+    let is_own = |sync: &Uuid| own.as_ref().is_some_and(|path| path.starts_with(&sync.to_string()));
+    let syncs: Vec<Uuid> = storage.folders("").await?.iter().filter_map(|name| super::sync_of(name)).collect();
+    let others: Vec<Uuid> = syncs.iter().filter(|sync| !is_own(sync)).copied().collect();
+    let own = syncs.len() - others.len();
+    Ok((others, own))
+}
+
+/// The lease in the folder of `sync`. A lease is the first thing in a staging folder and the last: a folder without one is
+/// somebody else's, or was kept on purpose.
+async fn lease_of(storage: &Storage, bucket: &Bucket, sync: Uuid) -> Result<Option<ObjectMeta>> {
+    let folder = storage.path(&sync.to_string());
+    let listed = bucket.store.list_with_delimiter(Some(&folder)).await;
+    let listed = listed.map_err(|error| bucket.failed(Action::List, &folder, error))?;
+    let is_called = |object: &ObjectMeta, name| object.location.filename() == Some(name);
+    if listed.objects.iter().any(|object| is_called(object, KEPT)) {
+        return Ok(None);
+    }
+    Ok(listed.objects.into_iter().find(|object| is_called(object, LEASE)))
 }
 
 enum State {
