@@ -186,6 +186,10 @@ impl CleanUp {
     pub async fn run(self, outcome: &Outcome) -> Result<()> {
         let Ground { storage, tables, loader, lease, renewal, purge, .. } = self.0;
         if !outcome.idle {
+            tracing::warn!(
+                "Something of sync {} was under way when it was stopped: what it staged is cleared away by the next sync.",
+                lease.sync()
+            );
             let ended = loader.end(false).await;
             // Kept until the process ends: what still runs must not be taken for dead.
             std::mem::forget((lease, renewal));

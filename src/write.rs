@@ -24,6 +24,9 @@ pub struct Ended {
     pub stopped: Option<Reason>,
 }
 
+/// How long cleaning up may take for a sync that was stopped: whoever stopped it does not wait for long.
+const STOPPED: Duration = Duration::from_secs(2);
+
 /// Runs `write` with the files `config` and `catalog` on the messages of `input`.
 pub async fn run(config: &Path, catalog: &Path, input: impl Read + Send + 'static, around: &Surroundings) -> Ended {
     match transfer(config, catalog, input, around).await {
@@ -75,9 +78,11 @@ async fn transfer(
 /// whose work goes on has to end its clean-up, or it would be taken for dead.
 async fn clean(clean_up: CleanUp, outcome: &Outcome, most: Duration) -> Result<()> {
     let cleaning = clean_up.run(outcome);
-    if outcome.result.is_ok() || !outcome.idle {
+    let is_stopped = outcome.stopped.is_some();
+    if outcome.result.is_ok() || !(outcome.idle || is_stopped) {
         return cleaning.await;
     }
+    let most = if is_stopped { most.min(STOPPED) } else { most };
     tokio::time::timeout(most, cleaning).await.unwrap_or_else(|_| {
         Err(Error::transient(format!(
             "Cleaning up after the failure was given up after {most:.0?}: what is left is cleared away by the next sync."

@@ -38,8 +38,15 @@ impl Problems {
         let kinds = self.0.iter().map(Error::kind);
         let kind = kinds.reduce(|one, other| if one == other { one } else { Kind::Config }).unwrap_or(Kind::Config);
         let messages: Vec<&str> = self.0.iter().map(Error::message).collect();
-        let internal: Vec<String> = self.0.iter().map(Error::internal_message).collect();
-        Err(Error::new(kind, messages.join("\n")).with_context(internal.join("; ")))
+        // Causes and contexts only: the messages themselves are told.
+        let internal: Vec<String> = self
+            .0
+            .iter()
+            .filter(|error| error.internal_message() != error.message())
+            .map(Error::internal_message)
+            .collect();
+        let all = Error::new(kind, messages.join("\n"));
+        Err(if internal.is_empty() { all } else { all.with_context(internal.join("; ")) })
     }
 }
 

@@ -73,6 +73,10 @@ fn compute(http_path: &str) -> Result<Compute> {
     match path.split('/').collect::<Vec<_>>().as_slice() {
         ["sql", "1.0", "warehouses" | "endpoints", id] => Ok(Compute::Warehouse((*id).to_owned())),
         ["sql", "1.0", ..] | ["sql"] => wrong("names neither a warehouse nor a cluster"),
+        [id] if id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+            wrong("is the id of a warehouse alone")
+        }
+        [sql, ..] if *sql != "sql" && sql.eq_ignore_ascii_case("sql") => wrong("is in capitals"),
         _ => Ok(Compute::Thrift(path.to_owned())),
     }
 }
@@ -111,6 +115,8 @@ mod tests {
             "sql/1.0/warehouse/abc",
             "https://abc.cloud.databricks.com/sql/1.0/warehouses/abc",
             "sql/1.0/warehouses/a b",
+            "7abcd94b855e4b01",
+            "/SQL/1.0/WAREHOUSES/7abcd94b855e4b01",
         ] {
             let error = compute(path).expect_err(path);
             assert_eq!(error.kind(), Kind::Config, "{path}");

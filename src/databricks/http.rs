@@ -152,7 +152,25 @@ impl HttpClient {
     /// A transient one where no whole answer came and the request may or may not have done its work; one of the
     /// configuration where the host cannot be meant, and nothing was sent.
     pub async fn send(&self, request: &Request) -> Result<Answer> {
-        self.signed_in(request).await.map_err(|unreached| unreached.into_error(&self.place, self.is_known()))
+        self.reached(request).await.map_err(|unreached| unreached.into_error(&self.place, self.is_known()))
+    }
+
+    /// Waits for what has not been reached: as long as for any outage where the host has answered before, else for its
+    /// first contact.
+    pub fn waits(&self) -> Waits {
+        let first_contact = if self.is_known() { self.retry } else { FIRST_CONTACT.min(self.retry) };
+        Waits::of_retries(first_contact)
+    }
+
+    /// Makes one request, of a host that has not answered yet again and again while it does not arrive.
+    async fn reached(&self, request: &Request) -> Result<Answer, Unreached> {
+        let mut waits = self.waits();
+        loop {
+            match self.signed_in(request).await {
+                Err(unreached) if !self.is_known() && unreached.is_away() && waits.another(None).await => {}
+                ended => return ended,
+            }
+        }
     }
 
     /// Makes a request that may arrive more than once, again and again while the server is overloaded, under
@@ -162,7 +180,7 @@ impl HttpClient {
     /// What the last try said, when patience is over; at once what no waiting cures.
     pub async fn repeat(&self, request: &Request) -> Result<Answer> {
         let mut usual = Waits::of_retries(self.retry);
-        let mut first_contact = Waits::of_retries(FIRST_CONTACT.min(self.retry));
+        let mut first_contact = self.waits();
         for tries in 1_u32.. {
             let known = self.is_known();
             let (waits, failed, asked) = match self.signed_in(request).await {
@@ -175,7 +193,7 @@ impl HttpClient {
                     (&mut usual, conditions::explain(&said, &self.place), said.retry_after)
                 }
                 Err(unreached) => {
-                    let waits = if known || unreached.may_have_arrived() { &mut usual } else { &mut first_contact };
+                    let waits = if known { &mut usual } else { &mut first_contact };
                     let lasting = unreached.is_lasting();
                     let error = unreached.into_error(&self.place, known);
                     if lasting {

@@ -58,7 +58,33 @@ async fn a_server_without_tls_is_told_apart() {
     let settings = DatabricksSettings { https: true, port, ..server.settings() };
     let error = refused(&settings).await;
     assert_eq!(error.kind(), Kind::Config);
-    assert!(error.message().contains("SSL_CERT_FILE"), "{}", error.internal_message());
+    assert!(error.message().contains("does not speak TLS at this port"), "{}", error.internal_message());
+}
+
+#[tokio::test]
+async fn a_host_that_takes_connections_and_never_answers_is_given_up_soon() {
+    let server = Server::with(vec![Step::Lost]);
+    let client = client(&server.settings());
+    let error = client.repeat(&Request::get("/")).await.expect_err("lost");
+    assert_eq!(error.kind(), Kind::Transient);
+    assert!(error.message().contains("has not answered a request: check `databricks"), "{}", error.internal_message());
+}
+
+#[tokio::test]
+async fn a_single_request_waits_for_a_host_that_is_not_there_yet() {
+    let settings = nobody();
+    let address = ("127.0.0.1", settings.port);
+    let listening = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        let listener = TcpListener::bind(address).expect("the port");
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let mut request = [0; 1];
+        let _ = std::io::Read::read(&mut stream, &mut request);
+        std::io::Write::write_all(&mut stream, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").expect("written");
+    });
+    let answer = client(&settings).send(&Request::get("/")).await.expect("an answer");
+    assert_eq!(answer.status, 200);
+    listening.join().expect("no panic");
 }
 
 #[tokio::test]

@@ -23,8 +23,10 @@ pub(super) enum Stage {
     Refused,
     /// Nothing came back.
     Silence,
-    /// The certificate is not trusted, or no TLS is spoken.
-    Tls,
+    /// The certificate is not trusted.
+    Certificate,
+    /// No TLS is spoken.
+    Plain,
     /// The proxy did not connect.
     Proxy,
     /// The connection broke before the request was sent.
@@ -56,8 +58,10 @@ pub(super) fn of(error: reqwest::Error) -> Unreached {
     let says = |words: &[&str]| words.iter().any(|word| chain.contains(word));
     let stage = if !error.is_connect() {
         Stage::Answer
-    } else if says(&["certificate", "UnknownIssuer", "InvalidContentType", "HandshakeFailure", "received corrupt"]) {
-        Stage::Tls
+    } else if says(&["InvalidContentType", "received corrupt"]) {
+        Stage::Plain
+    } else if says(&["certificate", "UnknownIssuer", "HandshakeFailure"]) {
+        Stage::Certificate
     } else if says(&["tunnel", "proxy"]) {
         Stage::Proxy
     } else if says(&["dns error", "lookup address"]) {
@@ -73,14 +77,14 @@ pub(super) fn of(error: reqwest::Error) -> Unreached {
 }
 
 impl Unreached {
-    /// Whether the server may have got the request, and done what it asks for.
-    pub(super) fn may_have_arrived(&self) -> bool {
-        matches!(self, Self::Network(Stage::Answer | Stage::Connection, _))
+    /// Whether the request has not arrived anywhere, which may change.
+    pub(super) fn is_away(&self) -> bool {
+        matches!(self, Self::Network(Stage::Name | Stage::Refused | Stage::Silence | Stage::Proxy, _))
     }
 
     /// Whether waiting does not help.
     pub(super) fn is_lasting(&self) -> bool {
-        matches!(self, Self::Error(_) | Self::Network(Stage::Tls, _))
+        matches!(self, Self::Error(_) | Self::Network(Stage::Certificate | Stage::Plain, _))
     }
 
     /// The sentence for the user. A host that has answered before (`known`) has the right name.
@@ -112,7 +116,14 @@ impl Unreached {
                      through, and set HTTPS_PROXY where a proxy is needed."
                 ),
             ),
-            Stage::Tls => (
+            Stage::Plain => (
+                Kind::Config,
+                format!(
+                    "{host} does not speak TLS at this port: check `databricks_server_hostname` and `databricks_port`, which \
+                     is 443 for Databricks."
+                ),
+            ),
+            Stage::Certificate => (
                 Kind::Config,
                 format!(
                     "The certificate that was shown for {host} is not trusted: where a proxy reads the traffic, put its \
@@ -128,9 +139,16 @@ impl Unreached {
                 ),
             ),
             Stage::Connection => (Kind::Transient, format!("The connection to {host} broke: check the network.")),
-            Stage::Answer => (
+            Stage::Answer if known => (
                 Kind::Transient,
                 format!("{host} was asked, but the answer did not arrive: check the network and try again."),
+            ),
+            Stage::Answer => (
+                Kind::Transient,
+                format!(
+                    "{host} takes connections and has not answered a request: check `databricks_server_hostname` and \
+                     `databricks_port`, and whether a proxy or firewall holds back what it says."
+                ),
             ),
         };
         Error::new(kind, sentence).with_source(cause)

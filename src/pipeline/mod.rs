@@ -41,9 +41,9 @@ use crate::stage::Stage;
 /// Blocks of input that wait for the router.
 const BLOCKS_AHEAD: usize = 4;
 /// How long a sync that was asked to stop goes on loading what is complete.
-const STOP_GRACE: Duration = Duration::from_secs(8);
+const STOP_GRACE: Duration = Duration::from_secs(6);
 /// How long it then has to clean up and say why.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// What a run needs.
 pub struct Setup {
@@ -140,15 +140,19 @@ async fn finish(lanes: &Lanes, routed: Result<Ended>, stop: &Stop) -> Result<()>
     }
     match routed {
         Ended::Input(incomplete) if incomplete.is_empty() => Ok(()),
+        // A source that is stopped together with this program closes its end.
+        Ended::Input(_) if matches!(stop.reason(), Some(Reason::Terminated | Reason::Interrupted)) => Err(stopped()),
         Ended::Input(incomplete) => Err(not_complete(&incomplete)),
         Ended::Stopped(Reason::OutputClosed) => Err(Error::system(
             "Standard output was closed before the sync ended, so nobody reads its answers any more.",
         )),
-        Ended::Stopped(Reason::Terminated | Reason::Interrupted) => {
-            Err(Error::transient("The sync was stopped by a signal before its input ended."))
-        }
+        Ended::Stopped(Reason::Terminated | Reason::Interrupted) => Err(stopped()),
         Ended::Failed => Err(Error::system("A stream failed without saying why.")),
     }
+}
+
+fn stopped() -> Error {
+    Error::transient("The sync was stopped by a signal before its input ended.")
 }
 
 fn not_complete(incomplete: &[StreamDescriptor]) -> Error {

@@ -17,7 +17,8 @@ pub(super) const REFUSED: &[Sign] = &[
 /// Another token might not be refused.
 pub(super) const TOKEN_REFUSED: &str = "{host} refuses the token";
 const NEW_TOKEN: &str = "it is wrong, has expired or belongs to another workspace: create a new one in the user \
-                         settings of this workspace and set `databricks_personal_access_token` to it";
+                         settings of this workspace and set `databricks_personal_access_token` to it; or \
+                         `databricks_http_path` is not the one of the connection details";
 
 /// Who we are, and what we may enter.
 pub(super) const ENTRANCE: &[Condition] = &[
@@ -136,7 +137,17 @@ pub(super) const SERVICE: &[Condition] = &[
     ),
     passing(
         &[Words],
-        &["connection reset", "read timed out", "socketexception", "no route to host", "executor lost"],
+        &[
+            "connection reset",
+            "connection refused",
+            "connectexception",
+            "connect timed out",
+            "read timed out",
+            "socketexception",
+            "no route to host",
+            "unable to execute http request",
+            "executor lost",
+        ],
         "{path} lost a connection that it needs",
         "try again later; if it lasts, look at the page of the warehouse or cluster",
     ),

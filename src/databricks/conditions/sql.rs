@@ -106,7 +106,8 @@ pub(super) const STATEMENTS: &[Condition] = &[
         &[Class("SCHEMA_NOT_FOUND"), Class("SCHEMA_DOES_NOT_EXIST"), State("42704"), Code("SCHEMA_DOES_NOT_EXIST")],
         &["schema", "database"],
         "There is no such schema",
-        "create it with CREATE SCHEMA, or let this program do so: GRANT CREATE SCHEMA on the catalog",
+        "create it with CREATE SCHEMA, or let this program do so: GRANT CREATE SCHEMA on the catalog; if it is the catalog that \
+         is not found, set `database` to one that is there, on Apache Spark to spark_catalog",
     ),
     config(
         &[
@@ -121,7 +122,11 @@ pub(super) const STATEMENTS: &[Condition] = &[
     ),
     // Tables.
     config(
-        &[Class("DELTA_PATH_DOES_NOT_EXIST"), Class("DELTA_MISSING_TRANSACTION_LOG")],
+        &[
+            Class("DELTA_PATH_DOES_NOT_EXIST"),
+            Class("DELTA_MISSING_TRANSACTION_LOG"),
+            Class("DELTA_TRUNCATED_TRANSACTION_LOG"),
+        ],
         &[],
         "A table is in the catalog, and its files are gone",
         "restore them, or drop the table, which this program makes anew then: DROP TABLE",
@@ -149,6 +154,19 @@ pub(super) const STATEMENTS: &[Condition] = &[
         &[],
         "The folder of the table holds files that are no Delta table",
         "set another bucket path, or move those files away",
+    ),
+    config(
+        &[
+            Class("DELTA_VIOLATE_CONSTRAINT_WITH_VALUES"),
+            Class("DELTA_EXCEED_CHAR_VARCHAR_LIMIT"),
+            Class("DELTA_NOT_NULL_CONSTRAINT_VIOLATED"),
+            State("23001"),
+            State("23502"),
+            State("23514"),
+        ],
+        &[],
+        "The table has a constraint that rows of this sync do not meet",
+        "look at it with SHOW CREATE TABLE and drop it: ALTER TABLE, DROP CONSTRAINT",
     ),
     config(
         &[Class("DELTA_UNSUPPORTED_FEATURES_FOR_WRITE"), Class("DELTA_UNSUPPORTED_FEATURES_FOR_READ"), State("56038")],

@@ -99,7 +99,7 @@ impl Client {
     pub(super) async fn call_again<C: Call>(&self, call: &C) -> Result<(C::Answer, bool), Fault> {
         let begun = Instant::now();
         let mut starting = Waits::of_retries(self.patience.databricks_start);
-        let mut cut = self.waits();
+        let mut cut = self.http.waits();
         let (mut unreadable, mut told, mut made) = (0, None::<Instant>, 0_u32);
         loop {
             made = made.saturating_add(1);
@@ -109,21 +109,23 @@ impl Client {
             };
             match again {
                 Again::Later(said) => {
-                    if told.is_none_or(|at| at.elapsed() >= PROGRESS) {
+                    if told.is_none() {
                         told = Some(Instant::now());
-                        let seconds = begun.elapsed().as_secs();
-                        tracing::info!("Waiting for {}, for {seconds} seconds so far", self.place());
+                        tracing::info!("Waiting for {}, which starts", self.place());
                     }
+                    self.tell(&mut told, begun);
                     if !starting.another(said.retry_after.filter(|after| !after.is_zero())).await {
                         return Err(self.never_started(said).into());
                     }
                 }
                 Again::Unavailable(said) => {
+                    self.tell(&mut told, begun);
                     if !cut.another(said.retry_after).await {
                         return Err(conditions::explain(&said, self.http.place()).into());
                     }
                 }
                 Again::Cut(error) => {
+                    self.tell(&mut told, begun);
                     if !cut.another(None).await {
                         return Err(error.into());
                     }
@@ -135,6 +137,14 @@ impl Client {
                     }
                 }
             }
+        }
+    }
+
+    /// Says from time to time that the server is waited for.
+    fn tell(&self, told: &mut Option<Instant>, begun: Instant) {
+        if told.unwrap_or(begun).elapsed() >= PROGRESS {
+            *told = Some(Instant::now());
+            tracing::info!("Still waiting for {}, for {} seconds so far", self.place(), begun.elapsed().as_secs());
         }
     }
 
