@@ -60,15 +60,16 @@ pub trait TableLoader: Send {
     /// What the sync found, and does with it.
     fn standing(&self) -> Standing;
 
-    /// Says that rows will come which are added to the table, so that what does not need them is done while they are
-    /// staged. It may make the table; what it leaves undone, the first load does.
+    /// Says that rows will come, and that their [staging has begun](crate::stage::StagedStream::begin), so that what does not
+    /// need them is done while they are staged. It may make a table that they are added to; what it leaves undone, the first
+    /// load does.
     fn prepare(&mut self) -> BoxFuture<'_, Result<()>>;
 
     /// Adds the rows of `batches`, which follow those that were added before; makes the table if it is not there, also
     /// without batches.
     fn append<'a>(&'a mut self, batches: &'a [Batch]) -> BoxFuture<'a, Result<()>>;
 
-    /// Replaces all rows by those of `batches`; makes the table if it is not there. A table that was there and is replaced
-    /// by none needs a staging that has ended: see [`StagedStream::end`](crate::stage::StagedStream::end).
+    /// Replaces all rows by those of `batches`; makes the table if it is not there. For a table that was there, the staging
+    /// has to have begun.
     fn replace<'a>(&'a mut self, batches: &'a [Batch]) -> BoxFuture<'a, Result<()>>;
 }

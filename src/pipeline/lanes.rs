@@ -243,7 +243,8 @@ impl Shared {
         let mut staged = lane.staged.lock().await;
         match work {
             StageWork::Append(encoded) => {
-                if !lane.standing.truncates && !lane.prepared.swap(true, Ordering::Relaxed) {
+                if !lane.prepared.swap(true, Ordering::Relaxed) {
+                    staged.begin(&self.stage).await?;
                     self.load(lane, stream, LoadWork::Prepare);
                 }
                 let encoded = encoded.await.unwrap_or_else(|error| Err(died(error)))?;
@@ -264,7 +265,7 @@ impl Shared {
             }
             StageWork::Finish => {
                 if lane.standing.truncates && lane.standing.existed {
-                    staged.end(&self.stage).await?;
+                    staged.begin(&self.stage).await?;
                 }
                 self.load(lane, stream, LoadWork::Finish);
                 Ok(())

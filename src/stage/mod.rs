@@ -87,6 +87,8 @@ pub struct StagedStream {
     open: Option<OpenFile>,
     files: Vec<DataFile>,
     batches: i64,
+    /// The staging log's next version.
+    version: u64,
 }
 
 struct OpenFile {
@@ -99,7 +101,7 @@ struct OpenFile {
 impl StagedStream {
     /// A stream that has staged nothing.
     pub fn new(target: Arc<Target>, trace: Trace) -> Self {
-        Self { target, trace, open: None, files: Vec::new(), batches: 0 }
+        Self { target, trace, open: None, files: Vec::new(), batches: 0, version: 0 }
     }
 
     /// Appends a row group to the open file, beginning one if there is none.
@@ -145,38 +147,38 @@ impl StagedStream {
                 None => Ok(()),
             }
         };
-        let (ended, logged) = tokio::join!(ended, self.commit(stage, &files));
         self.batches += 1;
+        let (ended, logged) = tokio::join!(ended, self.commit(stage, &files));
         ended.and(logged)?;
         Ok(Some(Batch { number: self.batches, files }))
     }
 
-    /// The stream has ended and replaces a table. Without a row, what is staged is a table without rows, where a table of a
-    /// catalog is made over it.
-    pub async fn end(&self, stage: &Stage) -> Result<()> {
+    /// Makes the staging a table without rows, where a table of a catalog is made over it: that one can be made then before
+    /// the first batch is closed, and without any.
+    pub async fn begin(&mut self, stage: &Stage) -> Result<()> {
         match self.trace {
-            Trace::StagingTable(_) if self.batches == 0 => self.commit(stage, &[]).await,
+            Trace::StagingTable(_) if self.version == 0 => self.commit(stage, &[]).await,
             _ => Ok(()),
         }
     }
 
-    /// Commits `files` to the staging log, as the batch that follows. The commit need not appear whole: one that a kill cuts
-    /// short is of a batch that was never loaded.
-    async fn commit(&self, stage: &Stage, files: &[DataFile]) -> Result<()> {
-        let version = u64::try_from(self.batches).unwrap_or(0);
+    /// Commits `files` to the staging log, as those of the newest batch. The commit need not appear whole: one that a kill
+    /// cuts short is of a batch that was never loaded.
+    async fn commit(&mut self, stage: &Stage, files: &[DataFile]) -> Result<()> {
         let property = match &self.trace {
             Trace::Files(table) => (FINAL_TABLE.to_owned(), table.clone()),
             Trace::StagingTable(table) => (STAGING_TABLE.to_owned(), table.clone()),
         };
-        let create = (version == 0).then(|| NewTable {
+        let create = (self.version == 0).then(|| NewTable {
             id: (stage.givens.new_id)(),
             schema: &stage.schema,
             description: format!("Staged for stream {}", self.target.stream),
             configuration: BTreeMap::from([property]),
         });
-        let transactions = vec![(application_id(stage.sync), self.batches + 1)];
+        let transactions = vec![(application_id(stage.sync), self.batches)];
         let commit = Commit { create, transactions, add: files }.to_bytes(stage.givens.clock.now_ms());
-        let mut upload = stage.storage.upload(commit_path(&self.target.staging, version)).await?;
+        let mut upload = stage.storage.upload(commit_path(&self.target.staging, self.version)).await?;
+        self.version += 1;
         upload.write(commit).await?;
         upload.finish().await
     }

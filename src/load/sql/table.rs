@@ -279,7 +279,15 @@ impl TableLoader for SqlTable {
     }
 
     fn prepare(&mut self) -> BoxFuture<'_, Result<()>> {
-        self.ensure_table().boxed()
+        async move {
+            if self.standing().truncates {
+                self.ensure_schema().await?;
+            } else {
+                self.ensure_table().await?;
+            }
+            self.ensure_staging_table().await
+        }
+        .boxed()
     }
 
     fn append<'a>(&'a mut self, batches: &'a [Batch]) -> BoxFuture<'a, Result<()>> {
