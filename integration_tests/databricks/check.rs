@@ -7,6 +7,7 @@ use std::net::TcpListener;
 use serde_json::{Value, json};
 
 use super::place::{Place, Transport, over, transport};
+use super::server::Server;
 use crate::program::{Run, Sandbox};
 use crate::table;
 
@@ -223,7 +224,7 @@ fn what_stands_between_is_named() {
     assert_says("no such host", &message, &["no-such-workspace.invalid", "`databricks_server_hostname`"]);
     // HTTPS where the other side speaks something else.
     sandbox.set(json!({"databricks_server_hostname": "127.0.0.1"}));
-    assert_says("TLS", &refused(&sandbox, "TLS"), &["ertificate", "SSL_CERT_FILE"]);
+    assert_says("TLS", &refused(&sandbox, "TLS"), &["does not speak TLS", "`databricks_port`"]);
     sandbox.set(json!({"databricks_port": silent().to_string()}));
     assert_says("silence", &refused(&sandbox, "silence"), &["127.0.0.1"]);
 }
@@ -244,6 +245,22 @@ fn silent() -> u16 {
         }
     });
     port
+}
+
+/// What answers over TLS is the S3 server, which shows a certificate that only says of itself that it is good.
+#[test]
+fn a_certificate_that_this_machine_does_not_know_is_refused_until_ssl_cert_file_names_it() {
+    let certificate = concat!(env!("CARGO_MANIFEST_DIR"), "/integration_tests/s3/tls/certificate.pem");
+    let key = concat!(env!("CARGO_MANIFEST_DIR"), "/integration_tests/s3/tls/key.pem");
+    let encrypted = Server::beside(&["--cert", certificate, "--key", key]);
+    let mut sandbox = impatient();
+    let port = encrypted.port().to_string();
+    sandbox.set(json!({"databricks_server_hostname": "127.0.0.1", "databricks_port": port}));
+    assert_says("unknown", &refused(&sandbox, "unknown"), &["certificate", "is not trusted", "SSL_CERT_FILE"]);
+    sandbox.set_environment("SSL_CERT_FILE", certificate);
+    // It has been spoken to: what it says is not what a workspace says.
+    let message = refused(&sandbox, "known");
+    assert!(!message.contains("certificate") && !message.contains("TLS"), "{message}");
 }
 
 #[test]

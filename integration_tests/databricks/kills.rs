@@ -237,6 +237,8 @@ fn a_statement_of_a_killed_sync_does_not_replace_what_came_after_it() {
         let run = sandbox.load(&overwrite(&["users"]), all(200));
         assert_eq!(run.states().len(), 1);
         assert!(run.logs("INFO").iter().any(|text| text.contains("waiting for up to 3 s")), "{run:#?}");
+        let fenced = sandbox.place().statements().iter().any(|text| text.contains("destination-databricks.fence"));
+        assert_eq!(fenced, !is_new, "a table that is there gets a fence");
         let expected: Vec<String> = (200..203).map(numbered).collect();
         assert_eq!(super::loading::data(sandbox.place(), "users"), expected, "at once, new: {is_new}");
         // By then the dead sync's statement has had its turn.

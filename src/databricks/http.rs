@@ -212,7 +212,8 @@ impl HttpClient {
         Err(Error::system("Databricks was asked more often than can be counted."))
     }
 
-    fn is_known(&self) -> bool {
+    /// Whether the host has ever answered.
+    pub fn is_known(&self) -> bool {
         self.has_answered.load(Ordering::Relaxed)
     }
 
