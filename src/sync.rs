@@ -23,7 +23,7 @@ use crate::encode::parquet::Encoder;
 use crate::error::{Error, Kind, Result};
 use crate::load::direct::Direct;
 use crate::load::sql::Sql;
-use crate::load::{Loader, Opened};
+use crate::load::{Ending, Loader, Opened};
 use crate::pipeline::progress::Progress;
 use crate::pipeline::stop::Stop;
 use crate::pipeline::{self, Heartbeat, Limits, OpenStream, Outcome, Setup};
@@ -109,7 +109,7 @@ impl Sync {
             Ok(setup) => Ok(Self { ground, setup }),
             Err(error) => {
                 let Ground { loader, lease, .. } = ground;
-                let left = async { loader.end(false).await.and(lease.remove().await) };
+                let left = async { loader.end(Ending::Stopped).await.and(lease.remove().await) };
                 // What is not done in time is the next sync's.
                 if let Ok(Err(left)) = timeout(config.tuning.patience.clean_up(), left).await {
                     tracing::warn!("{}", left.internal_message());
@@ -148,8 +148,8 @@ impl Ground {
         // Beside each other: what is swept is in no table's log. Both to their end: half a sweep is for nobody to find.
         let (swept, streams) = tokio::join!(sweep(&self.storage, &self.tables, &*self.loader), open);
         let (swept, streams) = (swept?, streams?);
-        if swept > 0 {
-            tracing::info!("Cleared away what {swept} earlier syncs left when they were killed.");
+        if swept.cleared > 0 {
+            tracing::info!("Cleared away what {} earlier syncs left when they were killed.", swept.cleared);
         }
         let progress = Arc::new(Progress::new(streams.iter().map(|stream| &stream.descriptor)));
         Ok(Setup {
@@ -190,17 +190,21 @@ impl CleanUp {
                 "Something of sync {} was under way when it was stopped: what it staged is cleared away by the next sync.",
                 lease.sync()
             );
-            let ended = loader.end(false).await;
+            let ended = loader.end(Ending::Stopped).await;
             // Kept until the process ends: what still runs must not be taken for dead.
             std::mem::forget((lease, renewal));
             return ended;
         }
-        let cleared = match outcome.result {
-            Ok(()) => Ok(()),
-            Err(_) => clear_tables(&storage, &tables, &lease).await.map(|_| ()),
+        let clear = async {
+            match outcome.result {
+                Ok(()) => Ok(()),
+                Err(_) => clear_tables(&storage, &tables, &lease).await.map(|_| ()),
+            }
         };
+        let ending = if purge { Ending::Purged } else { Ending::Kept };
         // A staging table whose files are gone could not be told from one that is in use: the files stay with it.
-        loader.end(purge).await.and(cleared)?;
+        let (ended, cleared) = tokio::join!(loader.end(ending), clear);
+        ended.and(cleared)?;
         if purge { lease.remove().await } else { lease.keep().await }
     }
 }

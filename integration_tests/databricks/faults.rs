@@ -66,7 +66,7 @@ fn once_each(action: &Value) -> Value {
         "^CREATE TABLE.*_airbyte_tmp_",
         "^CREATE TABLE",
         "^MERGE",
-        "^(INSERT|CREATE OR REPLACE)",
+        "^INSERT",
         "^DROP",
     ];
     let rules = KINDS.iter().map(|kind| {

@@ -33,6 +33,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
 /// How long a host that has never answered is tried: most likely its name is wrong.
 const FIRST_CONTACT: Duration = Duration::from_secs(15);
+/// How long one is asked that takes requests and has never answered any: something between may hold back the first answer.
+const FIRST_ANSWER: Duration = Duration::from_secs(300);
 /// From which try on a wait is worth a message.
 const TOLD: u32 = 4;
 /// Answers hold a few rows or a chunk of at most 25 MiB.
@@ -155,16 +157,15 @@ impl HttpClient {
         self.reached(request).await.map_err(|unreached| unreached.into_error(&self.place, self.is_known()))
     }
 
-    /// Waits for what has not been reached: as long as for any outage where the host has answered before, else for its
-    /// first contact.
+    /// Waits for a request that may have arrived, and was not answered: as long as for any outage where the host has
+    /// answered before.
     pub fn waits(&self) -> Waits {
-        let first_contact = if self.is_known() { self.retry } else { FIRST_CONTACT.min(self.retry) };
-        Waits::of_retries(first_contact)
+        Waits::of_retries(if self.is_known() { self.retry } else { FIRST_ANSWER.min(self.retry) })
     }
 
     /// Makes one request, of a host that has not answered yet again and again while it does not arrive.
     async fn reached(&self, request: &Request) -> Result<Answer, Unreached> {
-        let mut waits = self.waits();
+        let mut waits = Waits::of_retries(FIRST_CONTACT.min(self.retry));
         loop {
             match self.signed_in(request).await {
                 Err(unreached) if !self.is_known() && unreached.is_away() && waits.another(None).await => {}
@@ -180,7 +181,8 @@ impl HttpClient {
     /// What the last try said, when patience is over; at once what no waiting cures.
     pub async fn repeat(&self, request: &Request) -> Result<Answer> {
         let mut usual = Waits::of_retries(self.retry);
-        let mut first_contact = self.waits();
+        let mut first_contact = Waits::of_retries(FIRST_CONTACT.min(self.retry));
+        let mut first_answer = self.waits();
         for tries in 1_u32.. {
             let known = self.is_known();
             let (waits, failed, asked) = match self.signed_in(request).await {
@@ -193,7 +195,11 @@ impl HttpClient {
                     (&mut usual, conditions::explain(&said, &self.place), said.retry_after)
                 }
                 Err(unreached) => {
-                    let waits = if known { &mut usual } else { &mut first_contact };
+                    let waits = match (known, unreached.is_away()) {
+                        (true, _) => &mut usual,
+                        (false, true) => &mut first_contact,
+                        (false, false) => &mut first_answer,
+                    };
                     let lasting = unreached.is_lasting();
                     let error = unreached.into_error(&self.place, known);
                     if lasting {

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::generation;
 use super::raw_table::ensure_raw;
 use super::survey::Survey;
-use super::{Loader, Opened, Standing, TableLoader};
+use super::{Ending, Loader, Opened, Standing, TableLoader};
 use crate::clock::Givens;
 use crate::delta::actions::{Commit, DataFile, NewTable};
 use crate::delta::table::{CHECKPOINT_INTERVAL, Committed, Snapshot, TableLog};
@@ -84,7 +84,7 @@ impl Direct {
             let found = self.tables.run(|logs| {
                 let snapshot = logs.read(&target.table)?;
                 self.ensure_loadable(&target, &snapshot)?;
-                let generation = target.generation_id.map(|_| generation::of(&snapshot)).transpose()?;
+                let generation = target.generation_id.map(|id| generation::of(&snapshot, id)).transpose()?;
                 Ok::<_, Error>((generation.flatten(), snapshot))
             });
             let (found, snapshot) = found.await?;
@@ -126,13 +126,13 @@ impl Loader for Direct {
         LOADS
     }
 
-    fn end<'a>(&'a self, _purge: bool) -> BoxFuture<'a, Result<()>> {
+    fn end<'a>(&'a self, _ending: Ending) -> BoxFuture<'a, Result<()>> {
         std::future::ready(Ok(())).boxed()
     }
 }
 
 impl StagingTables for Direct {
-    fn drop_tables<'a>(&'a self, names: &'a [String]) -> BoxFuture<'a, Result<bool>> {
+    fn clear<'a>(&'a self, _sync: Uuid, names: &'a [String]) -> BoxFuture<'a, Result<bool>> {
         std::future::ready(Ok(names.is_empty())).boxed()
     }
 }

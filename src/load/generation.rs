@@ -9,8 +9,13 @@ pub const TRANSACTION: &str = "destination-databricks/generation";
 /// Table property whose value is the generation.
 pub const PROPERTY: &str = "destination-databricks.generation";
 
-/// The newest generation that the log says of its table, whoever loaded that: generations ascend.
-pub fn of(snapshot: &Snapshot) -> Result<Option<i64>> {
+/// The generation of the table's rows, as far as the log tells it, for a sync of the generation `wanted`. Either engine may
+/// have loaded last; generations ascend, but for `direct` under a new connection, which began them anew.
+pub fn of(snapshot: &Snapshot, wanted: i64) -> Result<Option<i64>> {
+    let transaction = snapshot.transaction(TRANSACTION)?;
+    if transaction == Some(wanted) {
+        return Ok(transaction);
+    }
     let property = snapshot.property(PROPERTY).and_then(|value| value.parse().ok());
-    Ok(snapshot.transaction(TRANSACTION)?.max(property))
+    Ok(transaction.max(property))
 }

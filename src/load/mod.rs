@@ -20,7 +20,8 @@ use crate::storage::layout::Target;
 
 /// An engine.
 pub trait Loader: StagingTables {
-    /// Looks once at what `targets` share, before they are opened. Changes nothing.
+    /// Looks once at what `targets` share, before they are opened. Changes nothing but what dead syncs left, for which it
+    /// may have to wait.
     fn survey<'a>(&'a self, targets: &'a [Target]) -> BoxFuture<'a, Result<()>>;
 
     /// Opens a stream's table, which need not exist. Changes nothing; a table that cannot be loaded is an error here,
@@ -30,9 +31,20 @@ pub trait Loader: StagingTables {
     /// How many tables may be loaded at the same time.
     fn parallelism(&self) -> usize;
 
-    /// The sync has ended: what it still runs somewhere is cancelled. With `purge`, what the engine made beside the final
-    /// tables is removed first; what cannot be is an error, and left for the next sync to find.
-    fn end<'a>(&'a self, purge: bool) -> BoxFuture<'a, Result<()>>;
+    /// The sync has ended as `ending` says: what it still runs somewhere is cancelled. What cannot be removed that should be
+    /// is an error, and left for the next sync to find.
+    fn end<'a>(&'a self, ending: Ending) -> BoxFuture<'a, Result<()>>;
+}
+
+/// How a sync ends for its engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// In the middle of its work: nothing is removed.
+    Stopped,
+    /// What the engine made beside the final tables stays, but for what could do harm later.
+    Kept,
+    /// What the engine made beside the final tables is removed.
+    Purged,
 }
 
 /// A table that was opened.

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use futures::future::BoxFuture;
+use uuid::Uuid;
 
 use super::{FINAL_TABLE, STAGING_TABLE, application_id};
 use crate::delta::actions::CommitSummary;
@@ -18,8 +19,18 @@ use crate::storage::{Lease, Storage};
 
 /// Tables that were made in a catalog over staging folders.
 pub trait StagingTables: Send + Sync {
-    /// Drops the tables of these full names, where they are there; `false` if this is no one who could.
-    fn drop_tables<'a>(&'a self, names: &'a [String]) -> BoxFuture<'a, Result<bool>>;
+    /// Drops the tables of the dead sync `sync`, which have these full names, where they are there, and sees to it that
+    /// none of its statements changes a table any more; `false` if this is no one who could.
+    fn clear<'a>(&'a self, sync: Uuid, names: &'a [String]) -> BoxFuture<'a, Result<bool>>;
+}
+
+/// What came of dead syncs.
+#[derive(Debug, Default)]
+pub struct Swept {
+    /// How many were cleared away.
+    pub cleared: usize,
+    /// Those that could not be, and why; that is told already.
+    pub kept: Vec<(Uuid, Error)>,
 }
 
 /// What a dead sync has left outside its staging folder.
@@ -31,14 +42,14 @@ pub struct Left {
     staging_tables: Vec<String>,
 }
 
-/// Sweeps every dead sync's left-overs; how many syncs that were. The caller holds a lease of its own.
-pub async fn sweep(storage: &Storage, tables: &TableLog, catalog: &dyn StagingTables) -> Result<usize> {
-    let mut swept = 0;
+/// Sweeps every dead sync's left-overs. The caller holds a lease of its own.
+pub async fn sweep(storage: &Storage, tables: &TableLog, catalog: &dyn StagingTables) -> Result<Swept> {
+    let mut swept = Swept::default();
     let (dead, alive) = Lease::take_dead(storage).await?;
     for lease in dead {
         let sync = lease.sync();
         let cleared = match clear_tables(storage, tables, &lease).await {
-            Ok(left) => match catalog.drop_tables(&left.staging_tables).await {
+            Ok(left) => match catalog.clear(sync, &left.staging_tables).await {
                 Ok(true) => clear_temporaries(storage, &left.folders, alive == 1),
                 Ok(false) => {
                     tracing::warn!(
@@ -56,9 +67,10 @@ pub async fn sweep(storage: &Storage, tables: &TableLog, catalog: &dyn StagingTa
             kept => kept,
         };
         match removed {
-            Ok(cleared) => swept += usize::from(cleared),
+            Ok(cleared) => swept.cleared += usize::from(cleared),
             Err(error) => {
                 tracing::warn!("What sync {sync} left could not be cleared away: {}", error.internal_message());
+                swept.kept.push((sync, error));
             }
         }
     }

@@ -17,7 +17,7 @@ struct Catalog {
 }
 
 impl StagingTables for Catalog {
-    fn drop_tables<'a>(&'a self, names: &'a [String]) -> BoxFuture<'a, Result<bool>> {
+    fn clear<'a>(&'a self, _sync: Uuid, names: &'a [String]) -> BoxFuture<'a, Result<bool>> {
         self.asked.lock().unwrap().extend(names.iter().cloned());
         std::future::ready((self.answer)()).boxed()
     }
@@ -46,7 +46,7 @@ async fn files_of_a_staging_table_go_only_when_the_table_is_dropped() {
         [|| Ok(false), || Err(Error::transient("The server is away.")), || Ok(true)];
     for (answer, swept) in answers.into_iter().zip([0, 0, 1]) {
         let catalog = Catalog { answer, asked: Mutex::default() };
-        assert_eq!(sweep(&storage, &tables, &catalog).await.unwrap(), swept);
+        assert_eq!(sweep(&storage, &tables, &catalog).await.unwrap().cleared, swept);
         assert_eq!(*catalog.asked.lock().unwrap(), ["`c`.`s`.`tmp`"]);
         assert_eq!(storage.has_any(&staging).await.unwrap(), swept == 0);
     }

@@ -99,7 +99,7 @@ impl Client {
     pub(super) async fn call_again<C: Call>(&self, call: &C) -> Result<(C::Answer, bool), Fault> {
         let begun = Instant::now();
         let mut starting = Waits::of_retries(self.patience.databricks_start);
-        let (mut cut, mut first_contact) = (self.waits(), self.http.waits());
+        let (mut cut, mut first_answer) = (self.waits(), self.http.waits());
         let (mut unreadable, mut told, mut made) = (0, None::<Instant>, 0_u32);
         loop {
             made = made.saturating_add(1);
@@ -126,7 +126,7 @@ impl Client {
                 }
                 Again::Cut(error) => {
                     self.tell(&mut told, begun);
-                    let waits = if self.http.is_known() { &mut cut } else { &mut first_contact };
+                    let waits = if self.http.is_known() { &mut cut } else { &mut first_answer };
                     if !waits.another(None).await {
                         return Err(error.into());
                     }

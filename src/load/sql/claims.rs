@@ -3,10 +3,9 @@
 //! A statement outlives the process that has sent it. That of a killed sync may wait in a warehouse's queue while the next
 //! sync loads the same table and gives STATEs back, and replace all of that afterwards. So a sync claims a table before its first
 //! statement that changes rows: an object in its staging folder, gone with it. Who finds the claim of a sync that has not
-//! ended waits: until that one ends, or its lease lapses and its staging table is dropped, without which none of its
-//! statements can begin. For one that has begun, the table gets a fence then.
+//! ended waits: until that one ends, or its lease lapses and it is swept. Its staging table is dropped then, without which none
+//! of its statements can begin, and for one that has begun the table gets a fence.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
@@ -19,6 +18,8 @@ use crate::storage::layout::Target;
 use crate::storage::{Lease, Storage};
 
 const FOLDER: &str = "_claims";
+/// How often it is told that another sync is waited for.
+const TELL: Duration = Duration::from_secs(60);
 
 /// What the statements of a claim do to a table's rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,57 +39,81 @@ impl Change {
     }
 }
 
+/// A claim.
+pub struct Claim {
+    /// The folder of the final table.
+    pub table: String,
+    change: String,
+}
+
 /// Claims `table`, a final table's folder, for the sync `sync`.
 pub async fn claim(storage: &Storage, sync: Uuid, table: &str, change: Change) -> Result<()> {
     storage.put_new(&format!("{sync}/{FOLDER}/{}/{table}", change.folder()), b"claimed\n".to_vec()).await.map(|_| ())
 }
 
-/// Waits until no other sync that has not ended has a claim that does not go together with what is done to `targets`; the
-/// tables that were waited for.
+/// The claims of the sync `sync`.
+pub async fn of(storage: &Storage, sync: Uuid) -> Result<Vec<Claim>> {
+    let folder = format!("{sync}/{FOLDER}");
+    let read = |path: String| {
+        let (change, table) = path.strip_prefix(&folder)?.strip_prefix('/')?.split_once('/')?;
+        Some(Claim { table: table.to_owned(), change: change.to_owned() })
+    };
+    Ok(storage.list(&folder).await?.into_iter().filter_map(read).collect())
+}
+
+/// Takes back all claims of the sync `sync`: every statement of it is known to have ended.
+pub async fn withdraw(storage: &Storage, sync: Uuid) -> Result<()> {
+    storage.delete(&storage.list(&format!("{sync}/{FOLDER}")).await?).await
+}
+
+/// Waits until no other sync that has not ended has a claim that does not go together with what is done to `targets`.
 ///
 /// # Errors
-/// A transient one where another sync lives on.
-pub(super) async fn wait_for_others(
-    shared: &Shared,
-    catalog: &dyn StagingTables,
-    targets: &[Target],
-) -> Result<BTreeSet<String>> {
-    let age = Lease::age(&shared.storage);
+/// A transient one where another sync lives on; what stands in the way where what a dead one left cannot be cleared away.
+pub(super) async fn wait_for_others(shared: &Shared, catalog: &dyn StagingTables, targets: &[Target]) -> Result<()> {
+    let most = Lease::age(&shared.storage) * 2;
     let begun = Instant::now();
-    let mut waited = BTreeSet::new();
+    let mut told: Option<Instant> = None;
     loop {
-        let Some((sync, table)) = contested(&shared.storage, targets).await? else { return Ok(waited) };
-        if begun.elapsed() > age * 2 {
+        let Some((sync, table)) = contested(&shared.storage, targets).await? else { return Ok(()) };
+        if begun.elapsed() > most {
             return Err(Error::transient(format!(
                 "Sync {sync} loads table {table} as well, and has not ended. Two syncs cannot replace the rows of one \
                  table: run this one again when the other has ended."
             )));
         }
-        if waited.insert(table.clone()) {
+        if told.is_none_or(|at| at.elapsed() >= TELL) {
+            told = Some(Instant::now());
             tracing::info!(
                 "Sync {sync} was loading table {table} and has not ended. If it was killed, its statements may still run: \
-                 waiting for up to {} s until that is sure.",
-                age.as_secs()
+                 waiting until that is sure, for at most {} s.",
+                most.saturating_sub(begun.elapsed()).as_secs()
             );
         }
-        tokio::time::sleep((age / 60).max(Duration::from_millis(50))).await;
-        sweep(&shared.storage, &shared.tables, catalog).await?;
+        tokio::time::sleep((most / 120).max(Duration::from_millis(50))).await;
+        let swept = sweep(&shared.storage, &shared.tables, catalog).await?;
+        if let Some((_, why)) = swept.kept.into_iter().find(|(kept, _)| *kept == sync) {
+            let short = sync.simple().to_string().split_off(20);
+            let sentence = format!(
+                "Sync {sync} was killed while it loaded table {table}, and what it left cannot be cleared away: {} Drop its \
+                 staging tables, `_airbyte_tmp_{short}_…`, and delete the folder {}.",
+                why.message(),
+                shared.storage.shown(&sync.to_string())
+            );
+            return Err(Error::new(why.kind(), sentence).with_source(why));
+        }
     }
 }
 
 /// A claim in the way, if there is one: whose, and of which table.
 async fn contested(storage: &Storage, targets: &[Target]) -> Result<Option<(Uuid, String)>> {
     for sync in Lease::others(storage).await? {
-        let folder = format!("{sync}/{FOLDER}/");
-        for path in storage.list(&format!("{sync}/{FOLDER}")).await? {
-            let claimed = path.strip_prefix(&folder).and_then(|rest| rest.split_once('/'));
-            let Some((change, table)) = claimed else { continue };
-            let meets = |target: &Target| {
-                let adds = change == Change::Adds.folder() && target.disposition == Disposition::Append;
-                target.table == table && !adds
-            };
+        for claim in of(storage, sync).await? {
+            let adds = claim.change == Change::Adds.folder();
+            let meets =
+                |target: &Target| target.table == claim.table && !(adds && target.disposition == Disposition::Append);
             if targets.iter().any(meets) {
-                return Ok(Some((sync, table.to_owned())));
+                return Ok(Some((sync, claim.table)));
             }
         }
     }

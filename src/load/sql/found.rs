@@ -80,7 +80,7 @@ async fn in_the_bucket(shared: &Shared, target: &Target) -> Result<Found> {
         let snapshot = logs.read(&target.table)?;
         snapshot.ensure_writable(target.disposition != Disposition::Append)?;
         ensure_raw(&shown, &target.stream, snapshot.columns())?;
-        target.generation_id.map_or(Ok(None), |_| generation::of(&snapshot))
+        target.generation_id.map_or(Ok(None), |id| generation::of(&snapshot, id))
     });
     Ok(Found { place: Place::Bucket, generation: found.await? })
 }

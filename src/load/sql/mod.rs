@@ -22,13 +22,13 @@ use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use self::statements::SchemaName;
+use self::statements::{SchemaName, TableName};
 use self::table::SqlTable;
 use super::survey::Survey;
-use super::{Loader, Opened};
+use super::{Ending, Loader, Opened};
 use crate::databricks::{Rows, SqlTransport};
 use crate::delta::table::TableLog;
-use crate::error::{Result, ResultExt};
+use crate::error::{Kind, Result, ResultExt};
 use crate::stage::Trace;
 use crate::stage::sweep::StagingTables;
 use crate::storage::Storage;
@@ -58,8 +58,8 @@ struct Shared {
     parallelism: usize,
     /// Schemas that this sync has to make, each made once.
     made: Mutex<HashMap<String, Arc<OnceCell<()>>>>,
-    /// Folders of tables that another sync had claimed which was killed, perhaps: its statements may still run.
-    contested: Mutex<BTreeSet<String>>,
+    /// Tables, by the names of their staging tables, with statements of which nobody knows whether they still run.
+    unclear: Mutex<BTreeMap<String, TableName>>,
     /// Staging tables that this sync may have made.
     staging: Mutex<BTreeSet<String>>,
 }
@@ -82,7 +82,7 @@ impl Sql {
             sync,
             parallelism: parallelism.max(1),
             made: Mutex::default(),
-            contested: Mutex::default(),
+            unclear: Mutex::default(),
             staging: Mutex::default(),
         };
         Self { shared: Arc::new(shared), seen: OnceLock::new() }
@@ -131,6 +131,24 @@ impl Shared {
         cell.get_or_try_init(make).await.map(|_| ())
     }
 
+    /// What has begun to change `table` and is not known to have ended does not commit after this.
+    async fn fence(&self, table: &TableName) -> Result<()> {
+        self.storage.ensure_committable()?;
+        match self.execute(&statements::fence(table, self.sync)).await {
+            // Who may load a table need not own it; and one that is gone needs none.
+            Err(error) if error.kind() == Kind::Config => {
+                tracing::warn!("Table {table} got no fence against statements that may still run: {error}");
+                Ok(())
+            }
+            fenced => fenced.context(|| format!("setting a property of {table}")).map(|_| ()),
+        }
+    }
+
+    async fn fence_all(&self, tables: impl IntoIterator<Item = TableName>) -> Result<()> {
+        let fences: Vec<_> = tables.into_iter().map(|table| async move { self.fence(&table).await }).collect();
+        stream::iter(fences).buffer_unordered(self.parallelism).try_collect().await
+    }
+
     async fn drop_all(&self, tables: &[String]) -> Result<()> {
         let drop = |table: &String| {
             let statement = statements::drop_table(table);
@@ -144,8 +162,7 @@ impl Shared {
 impl Loader for Sql {
     fn survey<'a>(&'a self, targets: &'a [Target]) -> BoxFuture<'a, Result<()>> {
         async move {
-            let contested = claims::wait_for_others(&self.shared, self, targets).await?;
-            self.shared.contested.lock().unwrap_or_else(PoisonError::into_inner).extend(contested);
+            claims::wait_for_others(&self.shared, self, targets).await?;
             let schemas = self.shared.look_at_schemas(targets).await?;
             let seen = Seen { survey: Survey::of(&self.shared.storage, targets).await?, schemas };
             self.seen.get_or_init(|| Arc::new(seen));
@@ -169,20 +186,43 @@ impl Loader for Sql {
         self.shared.parallelism
     }
 
-    fn end<'a>(&'a self, purge: bool) -> BoxFuture<'a, Result<()>> {
+    fn end<'a>(&'a self, ending: Ending) -> BoxFuture<'a, Result<()>> {
         async move {
-            let made = std::mem::take(&mut *self.shared.staging.lock().unwrap_or_else(PoisonError::into_inner));
-            let dropped = if purge { self.shared.drop_all(&Vec::from_iter(made)).await } else { Ok(()) };
-            self.shared.transport.close().await;
-            dropped
+            let shared = &self.shared;
+            if ending == Ending::Stopped {
+                shared.transport.close().await;
+                return Ok(());
+            }
+            let made = std::mem::take(&mut *shared.staging.lock().unwrap_or_else(PoisonError::into_inner));
+            let unclear = std::mem::take(&mut *shared.unclear.lock().unwrap_or_else(PoisonError::into_inner));
+            // Without its staging table no statement can begin any more, and one that has begun fails at a fence.
+            let goes = |name: &String| ending == Ending::Purged || unclear.contains_key(name);
+            let dropped = shared.drop_all(&made.into_iter().filter(goes).collect::<Vec<_>>()).await;
+            let cleared = match dropped {
+                Ok(()) => shared.fence_all(unclear.into_values()).await,
+                Err(error) if unclear.is_empty() => {
+                    claims::withdraw(&shared.storage, shared.sync).await.and(Err(error))
+                }
+                Err(error) => Err(error),
+            };
+            shared.transport.close().await;
+            cleared
         }
         .boxed()
     }
 }
 
 impl StagingTables for Sql {
-    fn drop_tables<'a>(&'a self, names: &'a [String]) -> BoxFuture<'a, Result<bool>> {
-        self.shared.drop_all(names).map(|dropped| dropped.map(|()| true)).boxed()
+    fn clear<'a>(&'a self, sync: Uuid, names: &'a [String]) -> BoxFuture<'a, Result<bool>> {
+        async move {
+            let shared = &self.shared;
+            shared.drop_all(names).await?;
+            let claimed = claims::of(&shared.storage, sync).await?;
+            let names = claimed.iter().filter_map(|claim| claim.table.split_once('/'));
+            let tables = names.map(|(schema, table)| SchemaName::new(&shared.catalog, schema).table(table));
+            shared.fence_all(tables.collect::<Vec<_>>()).await.map(|()| true)
+        }
+        .boxed()
     }
 }
 

@@ -133,11 +133,6 @@ pub fn create_table(new: &NewTable<'_>) -> String {
     )
 }
 
-/// Makes a final table together with its first rows.
-pub fn create_table_as(new: &NewTable<'_>, staging: &TableName, load: &Load) -> String {
-    format!("CREATE OR REPLACE TABLE {}\n{}\nAS {}", new.name, clauses(new), staged(staging, load, &columns(""), ""))
-}
-
 /// Adds the staged rows of `load` that the table does not have yet. Its own ranges let it pass over all other files.
 pub fn merge(table: &TableName, staging: &TableName, load: &Load) -> String {
     let columns = columns("");
@@ -189,10 +184,10 @@ pub fn set_generation(table: &TableName, id: i64) -> String {
     format!("ALTER TABLE {table} SET TBLPROPERTIES ({} = {})", literal(generation::PROPERTY), literal(&id.to_string()))
 }
 
-/// Changes nothing but the table's metadata, which no transaction that began before survives, whatever rows it touches;
-/// `mark` says what it was done for.
-pub fn fence(table: &TableName, mark: &str) -> String {
-    format!("ALTER TABLE {table} SET TBLPROPERTIES ({} = {})", literal(FENCE), literal(mark))
+/// Changes nothing but the table's metadata, which no transaction that began before survives, whatever rows it touches. The
+/// sync `by` sets it.
+pub fn fence(table: &TableName, by: Uuid) -> String {
+    format!("ALTER TABLE {table} SET TBLPROPERTIES ({} = {})", literal(FENCE), literal(&by.to_string()))
 }
 
 /// Forgets what was read of a table before.

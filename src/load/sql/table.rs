@@ -1,7 +1,6 @@
 //! One stream's table: loads its staged batches by SQL, and counts what has come of it.
 //!
-//! An append is an insert-only MERGE, a replacement one INSERT OVERWRITE (of a new table: one CREATE OR REPLACE TABLE …
-//! AS SELECT). Each can be sent twice. What a MERGE reports is compared with what was staged; wherever that differs, as it
+//! An append is an insert-only MERGE, a replacement one INSERT OVERWRITE. Each can be sent twice. What a MERGE reports is compared with what was staged; wherever that differs, as it
 //! does when an earlier answer was lost, the rows that were staged are counted in the table itself, and that number
 //! decides. Rows of others, who may write at the same time, are never counted.
 
@@ -36,8 +35,6 @@ pub(super) struct SqlTable {
     /// The rows that are there came from an earlier attempt of the same sync.
     same_generation: bool,
     staging_made: bool,
-    /// Whether a statement of another sync, of which nobody knows, may still be under way.
-    contested: bool,
     claimed: bool,
 }
 
@@ -51,7 +48,6 @@ impl SqlTable {
         let schema_name = SchemaName::new(&engine.shared.catalog, schema);
         let (name, staging) = (schema_name.table(table), schema_name.staging_table(table, engine.shared.sync));
         let Found { place, generation } = look(engine, &target, &name).await?;
-        let contested = engine.shared.contested.lock().unwrap_or_else(PoisonError::into_inner).contains(&target.table);
         let same_generation = target.generation_id.is_some() && generation == target.generation_id;
         Ok(Self {
             shared: Arc::clone(&engine.shared),
@@ -65,7 +61,6 @@ impl SqlTable {
             generation: generation.filter(|_| place == Place::Catalog),
             same_generation,
             staging_made: false,
-            contested,
             claimed: false,
         })
     }
@@ -96,24 +91,11 @@ impl SqlTable {
             return Ok(());
         }
         let Some(load) = load else { return self.empty().await };
-        let is_new = self.place == Place::Nowhere;
-        if is_new {
-            self.ensure_schema().await?;
-        } else {
-            self.ensure_table().await?;
-        }
+        self.ensure_table().await?;
         self.ensure_staging_table().await?;
         self.claim(Change::Replaces).await?;
-        self.shared.storage.ensure_committable()?;
-        let statement = if is_new {
-            statements::create_table_as(&self.new_table(&self.location()), &self.staging, &load)
-        } else {
-            statements::overwrite(&self.name, &self.staging, &load)
-        };
-        self.execute(&statement).await.context(|| format!("replacing the table by {} rows", load.rows))?;
-        if is_new {
-            (self.place, self.generation) = (Place::Catalog, self.target.generation_id);
-        }
+        let replaced = self.change(&statements::overwrite(&self.name, &self.staging, &load)).await;
+        replaced.context(|| format!("replacing the table by {} rows", load.rows))?;
         let found = self.count(&load).await?;
         self.ensure_all(&load, found)?;
         self.write_down_generation().await
@@ -126,61 +108,53 @@ impl SqlTable {
         if was != Place::Nowhere {
             self.ensure_staging_table().await?;
             self.claim(Change::Replaces).await?;
-            self.shared.storage.ensure_committable()?;
-            let emptied = self.execute(&statements::empty(&self.name, &self.staging)).await;
+            let emptied = self.change(&statements::empty(&self.name, &self.staging)).await;
             emptied.context(|| "emptying the table".to_owned())?;
         }
         self.write_down_generation().await
     }
 
     async fn merge(&self, load: &Load) -> Result<()> {
-        self.shared.storage.ensure_committable()?;
         let statement = statements::merge(&self.name, &self.staging, load);
-        let answer = self.execute(&statement).await?;
+        let answer = self.change(&statement).await?;
         if !answer.copy_at_large && answers::inserted(&answer) == Some(load.rows) {
             return Ok(());
         }
-        let mut found = self.settle(&answer, load).await?;
+        let mut found = self.count(load).await?;
         if found < load.rows {
             // A server may have read the staging table before its newest batch was there.
             self.execute(&statements::refresh(&self.staging)).await?;
-            self.shared.storage.ensure_committable()?;
-            let answer = self.execute(&statement).await?;
-            found = self.settle(&answer, load).await?;
+            self.change(&statement).await?;
+            found = self.count(load).await?;
         }
         self.ensure_all(load, found)
     }
 
-    /// How many rows of `load` the table has, for good, after a MERGE was answered by `answer`.
+    /// Runs a statement that changes rows.
     ///
-    /// A copy of the MERGE whose answer was lost may have inserted them before, or do it beside what was counted: a server
-    /// that looks for conflicts row by row may let it. One that has begun fails at the fence; one that begins later finds the
-    /// rows, and after the sync no staging table.
-    async fn settle(&self, answer: &Rows, load: &Load) -> Result<u64> {
-        if answer.copy_at_large {
-            self.fence(&load.ids.1).await?;
-        }
-        self.count(load).await
-    }
-
-    /// What has begun before and is not known to have ended does not commit after this.
-    async fn fence(&self, mark: &str) -> Result<()> {
+    /// A copy whose answer was lost may have done its work before, or do it beside this one: a server that looks for conflicts
+    /// row by row may let it. One that has begun fails at the fence; one that begins later finds the rows, and after the
+    /// sync no staging table.
+    async fn change(&self, statement: &str) -> Result<Rows> {
         self.shared.storage.ensure_committable()?;
-        let fenced = self.execute(&statements::fence(&self.name, mark)).await;
-        match fenced.context(|| "setting a property of the table".to_owned()) {
-            // Who may load a table need not own it. Failing would have the source send again what is there.
-            Err(error) if error.kind() == Kind::Config => tracing::warn!("{}", error.internal_message()),
-            fenced => fenced.map(|_| ())?,
+        let answer = self.execute(statement).await;
+        let is_unclear = match &answer {
+            Ok(rows) => rows.copy_at_large,
+            Err(error) => error.kind() != Kind::Config,
+        };
+        if is_unclear {
+            let mut unclear = self.shared.unclear.lock().unwrap_or_else(PoisonError::into_inner);
+            unclear.insert(self.staging_table(), self.name.clone());
         }
-        Ok(())
+        let answer = answer?;
+        if answer.copy_at_large {
+            self.shared.fence(&self.name).await?;
+        }
+        Ok(answer)
     }
 
-    /// Says, before the first statement that changes rows, that such are sent. A table that another sync had claimed gets
-    /// a fence before that.
+    /// Says, before the first statement that changes rows, that such are sent.
     async fn claim(&mut self, change: Change) -> Result<()> {
-        if std::mem::take(&mut self.contested) && self.place == Place::Catalog {
-            self.fence(&self.shared.sync.to_string()).await?;
-        }
         if !self.claimed {
             claims::claim(&self.shared.storage, self.shared.sync, &self.target.table, change).await?;
             self.claimed = true;
@@ -280,11 +254,11 @@ impl TableLoader for SqlTable {
 
     fn prepare(&mut self) -> BoxFuture<'_, Result<()>> {
         async move {
+            // What replaces rows reads the staging table once: it is made when all is staged, and cannot be read too early.
             if self.standing().truncates {
-                self.ensure_schema().await?;
-            } else {
-                self.ensure_table().await?;
+                return Ok(());
             }
+            self.ensure_table().await?;
             self.ensure_staging_table().await
         }
         .boxed()

@@ -12,8 +12,8 @@ use crate::clock::{Givens, SystemClock};
 use crate::delta::actions::schema_string;
 use crate::delta::table::TableLog;
 use crate::error::{Kind, StreamDescriptor};
-use crate::load::Loader;
 use crate::load::direct::Direct;
+use crate::load::{Ending, Loader};
 use crate::protocol::catalog::{Catalog, Disposition, Resend, Stream};
 use crate::schema::{arrow, avro};
 use crate::stage::Batch;
@@ -70,7 +70,7 @@ async fn an_answer_lost_after_the_commit_doubles_nothing_and_is_counted() {
     table.append(&[batch(4, 30..40)]).await.unwrap();
     assert_eq!(bed.warehouse.said(), ["MERGE INTO", "ALTER TABLE", "SELECT count(*)"]);
     let fence = bed.warehouse.with(|state| state.tables[USERS].properties["destination-databricks.fence"].clone());
-    assert_eq!(Some(fence), ids(39..40).pop());
+    assert_eq!(fence, SYNC.to_string());
     // What the loader is told to have failed and is asked for again is there once.
     bed.fault("MERGE", Fault::DoneAndLost);
     assert_eq!(table.append(&[batch(3, 20..30)]).await.unwrap_err().kind(), Kind::Transient);
@@ -100,8 +100,26 @@ async fn a_table_that_is_emptied_needs_the_staging_table_which_a_late_copy_does_
     assert!(emptied.contains(&format!("FROM {STAGING}")), "{emptied}");
     assert_eq!(bed.warehouse.said(), ["CREATE TABLE", "INSERT OVERWRITE"]);
     assert!(bed.warehouse.ids(USERS).is_empty());
-    engine.end(true).await.unwrap();
+    engine.end(Ending::Purged).await.unwrap();
     assert!(bed.warehouse.with(|state| !state.tables.contains_key(STAGING)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_staging_table_of_a_statement_that_may_still_run_goes_although_it_should_be_kept() {
+    for (words, fault) in [("MERGE", Fault::Again), ("MERGE", Fault::DoneAndLost), ("INSERT", Fault::DoneAndLost)] {
+        let bed = Bed::new().await;
+        let disposition = if words == "MERGE" { Disposition::Append } else { Disposition::Truncate(Resend::All) };
+        let (engine, mut table) = bed.open(disposition, None).await;
+        bed.stage("users", 0..10);
+        bed.fault(words, fault.clone());
+        let batches = [batch(1, 0..10)];
+        let loaded = if words == "MERGE" { table.append(&batches).await } else { table.replace(&batches).await };
+        assert_eq!(loaded.is_ok(), fault == Fault::Again);
+        bed.warehouse.said();
+        engine.end(Ending::Kept).await.unwrap();
+        // First no copy can begin any more, then none that has begun can commit.
+        assert_eq!(bed.warehouse.said(), ["DROP TABLE", "ALTER TABLE"], "{words} {fault:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -190,7 +208,10 @@ async fn a_new_table_that_is_replaced_appears_with_its_rows() {
     let (_, mut table) = bed.open(Disposition::Truncate(Resend::All), Some(4)).await;
     bed.stage("users", 0..10);
     table.replace(&[batch(1, 0..10)]).await.unwrap();
-    assert_eq!(bed.warehouse.said(), ["CREATE SCHEMA", "CREATE TABLE", "CREATE OR", "SELECT count(*)"]);
+    assert_eq!(
+        bed.warehouse.said(),
+        ["CREATE SCHEMA", "CREATE TABLE", "CREATE TABLE", "INSERT OVERWRITE", "SELECT count(*)"]
+    );
     let property =
         bed.warehouse.with(|state| state.tables[USERS].properties["destination-databricks.generation"].clone());
     assert_eq!(property, "4");
@@ -309,7 +330,7 @@ async fn staging_tables_go_at_the_end_or_stay_where_they_are_kept() {
         let (engine, mut table) = bed.open(Disposition::Append, None).await;
         bed.stage("users", 0..10);
         table.append(&[batch(1, 0..10)]).await.unwrap();
-        engine.end(purge).await.unwrap();
+        engine.end(if purge { Ending::Purged } else { Ending::Kept }).await.unwrap();
         let left: Vec<String> = bed.warehouse.with(|state| state.tables.keys().cloned().collect());
         let expected: &[&str] = if purge { &[USERS] } else { &[STAGING, USERS] };
         assert_eq!(left, expected);
@@ -318,7 +339,7 @@ async fn staging_tables_go_at_the_end_or_stay_where_they_are_kept() {
     let bed = Bed::new().await;
     let engine = bed.engine(&[]).await;
     bed.warehouse.with(|state| state.tables.insert(STAGING.into(), bed.older(&[])));
-    assert!(engine.drop_tables(&[STAGING.to_owned()]).await.unwrap());
+    assert!(engine.clear(Uuid::nil(), &[STAGING.to_owned()]).await.unwrap());
     assert!(bed.warehouse.with(|state| state.tables.is_empty()));
 }
 
@@ -354,7 +375,7 @@ async fn a_thousand_streams_take_statements_by_the_stream_and_not_by_the_batch()
             table.append(&batches).await.unwrap();
             table.append(&[]).await.unwrap();
         }
-        engine.end(true).await.unwrap();
+        engine.end(Ending::Purged).await.unwrap();
         bed.warehouse.with(|state| state.closed = false);
         assert_eq!(bed.warehouse.said().len(), expected, "sync {sync}");
     }

@@ -192,12 +192,6 @@ impl State {
                 self.tables.entry(name).or_insert_with(|| new_table(statement));
                 Ok(Rows::default())
             }
-            ["CREATE", "OR", "REPLACE", "TABLE", name, ..] => {
-                let mut table = new_table(statement);
-                table.ids = self.staged_ids(statement);
-                self.tables.insert((*name).to_owned(), table);
-                Ok(Rows::default())
-            }
             ["MERGE", "INTO", name, ..] => {
                 let staged = self.staged_ids(statement);
                 let ids = &mut self.tables.get_mut(*name).unwrap().ids;
