@@ -119,3 +119,31 @@ async fn contested(storage: &Storage, targets: &[Target]) -> Result<Option<(Uuid
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::bed_tests::{Bed, SYNC};
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn claims_are_found_by_their_sync_until_they_are_withdrawn() {
+        let bed = Bed::new().await;
+        for (table, change) in [("shop/users", Change::Replaces), ("shop/orders", Change::Adds)] {
+            // Also a second time, after an answer that was lost.
+            for _ in 0..2 {
+                claim(&bed.storage, SYNC, table, change).await.unwrap();
+            }
+        }
+        let found = async |sync| {
+            let claims = of(&bed.storage, sync).await.unwrap();
+            let mut claims: Vec<(String, String)> = claims.into_iter().map(|it| (it.change, it.table)).collect();
+            claims.sort();
+            claims
+        };
+        let expected = [("adds", "shop/orders"), ("replaces", "shop/users")];
+        assert_eq!(found(SYNC).await, expected.map(|(change, table)| (change.to_owned(), table.to_owned())));
+        assert!(found(Uuid::nil()).await.is_empty());
+        withdraw(&bed.storage, SYNC).await.unwrap();
+        assert!(found(SYNC).await.is_empty());
+    }
+}

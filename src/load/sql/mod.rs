@@ -233,4 +233,6 @@ mod neighbours_tests;
 #[cfg(test)]
 mod table_tests;
 #[cfg(test)]
+mod unclear_tests;
+#[cfg(test)]
 pub(crate) mod warehouse_tests;

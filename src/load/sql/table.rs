@@ -138,11 +138,9 @@ impl SqlTable {
     async fn change(&self, statement: &str) -> Result<Rows> {
         self.shared.storage.ensure_committable()?;
         let answer = self.execute(statement).await;
-        let is_unclear = match &answer {
-            Ok(rows) => rows.copy_at_large,
-            Err(error) => error.kind() != Kind::Config,
-        };
-        if is_unclear {
+        // Also what the user has to mend: a token that is refused says nothing of the statement that was asked for.
+        let is_settled = answer.as_ref().is_ok_and(|rows| !rows.copy_at_large);
+        if !is_settled {
             let mut unclear = self.shared.unclear.lock().unwrap_or_else(PoisonError::into_inner);
             unclear.insert(self.staging_table(), self.name.clone());
         }
