@@ -12,7 +12,7 @@ const MAPPED: libc::c_int = 4 << 20;
 
 /// Sets the allocator up; before the first thread is started.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-#[allow(unsafe_code)]
+#[allow(unsafe_code, reason = "the C library has no other way to be told; the call keeps no pointer")]
 pub fn set_up() {
     // SAFETY: `mallopt` takes two integers and changes settings inside the C library, under its own lock; it keeps no
     // pointer and frees nothing. A setting that it does not know it refuses with 0, which changes nothing, and nothing

@@ -259,3 +259,27 @@ fn a_sync_that_is_killed_after_a_state_goes_on_from_there() {
     std::thread::sleep(AGE + SECOND);
     goes_on(&mut sandbox, place, "after a STATE");
 }
+
+#[test]
+fn what_a_killed_sync_left_and_cannot_be_dropped_is_told_and_not_waited_for_in_vain() {
+    let mut sandbox = Sandbox::new();
+    sandbox.set_environment("DESTINATION_DATABRICKS_LEASE_AGE_MS", &AGE.as_millis().to_string());
+    let all = |from: u64| records("users", from..from + 3) + &state("users", from) + &status("users", "COMPLETE");
+    let kill = json!({"action": "kill", "on": "submit", "statement": "^INSERT", "times": 1, "value": "before"});
+    sandbox.place().goes_wrong(json!([kill]));
+    assert_eq!(run(&sandbox, &overwrite(&["users"]), &all(0)).code, None);
+    let denied = json!({
+        "error_code": "PERMISSION_DENIED", "message": "[INSUFFICIENT_PERMISSIONS] User does not own the table.",
+        "sql_state": "42501",
+    });
+    sandbox.place().goes_wrong(json!([{"action": "fail", "statement": "^DROP", "value": denied}]));
+    let message = sandbox.write(&overwrite(&["users"]), all(10)).failed_with("config_error");
+    for part in
+        ["was killed while it loaded table", "cannot be cleared away", "`_airbyte_tmp_", "delete the folder s3://"]
+    {
+        assert!(message.contains(part), "no {part:?} in: {message}");
+    }
+    sandbox.place().goes_wrong(json!([]));
+    sandbox.load(&overwrite(&["users"]), all(20));
+    assert_eq!(table::data(&sandbox.table("default/users")), (20..23).map(numbered).collect::<Vec<_>>());
+}

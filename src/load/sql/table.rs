@@ -1,8 +1,9 @@
 //! One stream's table: loads its staged batches by SQL, and counts what has come of it.
 //!
-//! An append is an insert-only MERGE, a replacement one INSERT OVERWRITE. Each can be sent twice. What a MERGE reports is compared with what was staged; wherever that differs, as it
-//! does when an earlier answer was lost, the rows that were staged are counted in the table itself, and that number
-//! decides. Rows of others, who may write at the same time, are never counted.
+//! An append is an insert-only MERGE, a replacement one INSERT OVERWRITE. Each can be sent twice. What a MERGE reports is
+//! compared with what was staged; wherever that differs, as it does when an earlier answer was lost, the rows that were
+//! staged are counted in the table itself, and that number decides. Rows of others, who may write at the same time, are
+//! never counted.
 
 use std::sync::{Arc, PoisonError};
 
@@ -191,7 +192,7 @@ impl SqlTable {
         self.ensure_schema().await?;
         self.execute(&statement).await.context(|| format!("creating table {}", self.name))?;
         if self.place == Place::Nowhere {
-            self.generation = self.target.generation_id;
+            self.generation = self.generation_of_new();
         }
         self.place = Place::Catalog;
         Ok(())
@@ -236,8 +237,13 @@ impl SqlTable {
             location,
             stream: self.target.stream.to_string(),
             mode: self.target.disposition.mode(),
-            generation: self.target.generation_id,
+            generation: self.generation_of_new(),
         }
+    }
+
+    /// What a new table says before it has rows: one whose rows are replaced has those of the generation only later.
+    fn generation_of_new(&self) -> Option<i64> {
+        self.target.generation_id.filter(|_| !self.standing().truncates)
     }
 
     async fn execute(&self, statement: &str) -> Result<Rows> {

@@ -166,7 +166,7 @@ async fn a_new_table_that_is_replaced_appears_with_its_rows() {
     table.replace(&[batch(1, 0..10)]).await.unwrap();
     assert_eq!(
         bed.warehouse.said(),
-        ["CREATE SCHEMA", "CREATE TABLE", "CREATE TABLE", "INSERT OVERWRITE", "SELECT count(*)"]
+        ["CREATE SCHEMA", "CREATE TABLE", "CREATE TABLE", "INSERT OVERWRITE", "SELECT count(*)", "ALTER TABLE"]
     );
     let property =
         bed.warehouse.with(|state| state.tables[USERS].properties["destination-databricks.generation"].clone());

@@ -51,6 +51,20 @@ async fn a_staging_table_of_a_statement_that_may_still_run_goes_although_it_shou
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_new_table_whose_rows_were_not_acknowledged_is_replaced_by_the_next_attempt_of_its_generation() {
+    let bed = Bed::new().await;
+    let rest = Disposition::Truncate(Resend::Rest);
+    let (_, mut table) = bed.open(rest, Some(4)).await;
+    bed.stage("users", 0..10);
+    bed.fault("INSERT", Fault::DoneAndLost);
+    table.replace(&[batch(1, 0..10)]).await.unwrap_err();
+    assert_eq!(bed.warehouse.ids(USERS), ids(0..10));
+    // It was killed there: the rows are in the table, and nobody was told.
+    let (_, table) = bed.open(rest, Some(4)).await;
+    assert!(table.standing().truncates);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_is_refused_in_the_middle_of_a_load_leaves_it_unclear() {
     let bed = Bed::new().await;
     let (engine, mut table) = bed.open(Disposition::Truncate(Resend::All), None).await;

@@ -16,7 +16,7 @@ mod arch {
 
     /// See [`blocks::object_end`].
     #[inline]
-    #[allow(unsafe_code)]
+    #[allow(unsafe_code, reason = "whether the processor has the instructions is only known when it runs")]
     pub(in super::super) fn object_end(bytes: &[u8], start: usize) -> Option<usize> {
         let able = is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("bmi1")
