@@ -53,9 +53,11 @@ mod table;
 
 mod check;
 mod clients;
+mod copies;
 mod faults;
 mod kills;
 mod loading;
 mod place;
 mod refusals;
 mod stand_in;
+mod warehouse_tables;

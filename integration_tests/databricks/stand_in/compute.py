@@ -24,6 +24,8 @@ class Rule:
       lose    all is done, and then the connection ends without an answer
       refuse  nothing is done, and the connection ends
       close   the statement is closed as soon as it has ended: no result any more
+      double  the connection ends without an answer, and the statement begins "before" the next fence, "between" that and the
+              one that is sent in its place, or "after" that; both may commit, see `copies.py`
       kill    SIGKILL for the client, "before" the request is looked at or "after" it is done; no answer either way
     """
 
@@ -53,6 +55,8 @@ class Compute:
     rules: list[Rule] = field(default_factory=list)
     # What it was asked to run, in order: dictionaries with the keys statement, state and seconds.
     statements: list[dict] = field(default_factory=list)
+    # Properties that tables get which it makes: those of warehouses, `enableDeletionVectors` and `enableRowTracking`.
+    new_tables: list[str] = field(default_factory=list)
     requests: int = 0
     starts: int = 0
     client: int | None = None

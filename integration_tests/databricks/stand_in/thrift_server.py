@@ -52,7 +52,11 @@ class Thrift:
         rule = None
         if compute is not None:
             compute.requests += 1
-            rule = compute.rule(kind, statement, ("reply", "lose", "refuse", "kill"))
+            rule = compute.rule(kind, statement, ("reply", "lose", "refuse", "kill", "double"))
+            if rule is not None and rule.action == "double":
+                compute.statements.append({"id": str(sequence), "statement": statement, "state": "LOST", "seconds": 0})
+                self.engine.copies.lose(statement, rule.value)
+                return handler.cut()
             if handler.goes_wrong_before(compute, rule):
                 return
         handler.sign_in(compute, bearer(handler.headers["Authorization"] or ""))
@@ -73,7 +77,17 @@ class Thrift:
             held = compute.rule("run", statement, ("hold",))
             if held is not None:
                 time.sleep(held.value)
+            conflict = self.engine.locations.in_the_way(statement)
+            if conflict:
+                record["state"] = "FAILED"
+                answer = failed(sequence, "BAD_REQUEST", conflict)
+                return handler.say(200, answer, {"content-type": "application/x-thrift"})
         status, headers, content = self.forward(without(body, compute.lost))
+        if statement is not None:
+            self.engine.locations.note(statement)
+            if self.engine.copies.copies:
+                self.wait_for_end(content)
+                self.engine.copies.ran(statement)
         if name == "OpenSession" and status == 200:
             compute.sessions |= opened(content)
         if rule is not None:
