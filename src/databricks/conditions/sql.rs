@@ -31,13 +31,17 @@ pub(super) const STATEMENTS: &[Condition] = &[
         &[Class("LOCATION_OVERLAP"), Class("INVALID_PARAMETER_VALUE.LOCATION_OVERLAP")],
         &[],
         "The path of a table overlaps with a table or managed storage that Unity Catalog knows already",
-        "set `data_source.s3_bucket_path` to a folder that holds no other tables and no catalog's or schema's managed location",
+        "if the other table is this one under another name, as after a change of `database`, drop that name (DROP TABLE leaves \
+         the files of an external table); else set `data_source.s3_bucket_path` to a folder that holds no other tables and no \
+         catalog's or schema's managed location",
     ),
     config(
         &[Words],
         &["overlaps with managed storage", "overlaps with other"],
         "The path of a table overlaps with a table or managed storage that Unity Catalog knows already",
-        "set `data_source.s3_bucket_path` to a folder that holds no other tables and no catalog's or schema's managed location",
+        "if the other table is this one under another name, as after a change of `database`, drop that name (DROP TABLE leaves \
+         the files of an external table); else set `data_source.s3_bucket_path` to a folder that holds no other tables and no \
+         catalog's or schema's managed location",
     ),
     config(
         &[
