@@ -128,7 +128,7 @@ async fn clear_table(
     // The number of the last loaded batch is not enough: a table may be set to forget such numbers after a while.
     let (loaded, files) = if storage.has_any(&format!("{table}/{DELTA_LOG}")).await? {
         let read = tables.run(|logs| {
-            let snapshot = logs.read(table)?;
+            let Some(snapshot) = logs.find(table)? else { return Ok((0, Vec::new())) };
             Ok::<_, Error>((snapshot.transaction(app_id)?.unwrap_or(0), snapshot.files()?))
         });
         read.await?

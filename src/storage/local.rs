@@ -80,6 +80,10 @@ impl Folder {
         self.durability.flush().await.map_err(|error| self.failed("flush", "", error))
     }
 
+    pub(super) fn flush_blocking(&self) -> Result<()> {
+        self.durability.flush_blocking().map_err(|error| self.failed("flush", "", error))
+    }
+
     pub(super) fn has_any(&self, relative: &str) -> Result<bool> {
         has_any(&self.path(relative)).map_err(|error| self.failed("list", relative, error))
     }

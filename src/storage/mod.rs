@@ -140,6 +140,14 @@ impl Storage {
         }
     }
 
+    /// The same on a thread that may block, as the kernel's are.
+    pub fn flush_blocking(&self) -> Result<()> {
+        match &self.home {
+            Home::Folder(folder) => folder.flush_blocking(),
+            Home::Bucket(_) => Ok(()),
+        }
+    }
+
     /// Whether what somebody commits for this sync now is safe: nobody may have taken the sync for dead meanwhile.
     pub fn ensure_committable(&self) -> Result<()> {
         match &self.home {
