@@ -197,3 +197,47 @@ fn a_damaged_commit_is_named_with_what_to_do() {
         assert_eq!(table::files(&sandbox.lake()), before, "{name}");
     }
 }
+
+/// Writes a checksum of version `version`, as Spark does; it repeats what the table is.
+fn checksum(folder: &Path, version: usize) {
+    let text = std::fs::read_to_string(table::commit(folder, 0)).unwrap();
+    let find = |kind: &str| {
+        text.lines().find_map(|line| serde_json::from_str::<Value>(line).unwrap().get(kind).cloned()).unwrap()
+    };
+    let files = table::read(folder).files.len();
+    let text = serde_json::json!({
+        "tableSizeBytes": 1, "numFiles": files, "numMetadata": 1, "numProtocol": 1, "metadata": find("metaData"),
+        "protocol": find("protocol"), "setTransactions": [], "domainMetadata": [],
+    });
+    std::fs::write(log(folder).join(format!("{version:020}.crc")), text.to_string()).unwrap();
+}
+
+#[test]
+fn a_checksum_does_not_hide_that_the_newest_commit_is_damaged() {
+    let damages: [fn(&Path); 3] = [
+        |path| std::fs::write(path, "\0\0\0\0").unwrap(),
+        |path| cut(path, 200),
+        |path| std::fs::write(path, "").unwrap(),
+    ];
+    for damage in damages {
+        let (sandbox, folder) = loaded(4);
+        checksum(&folder, 3);
+        sandbox.load(&append(&["users"]), "");
+        damage(&table::commit(&folder, 3));
+        for streams in [append(&["users"]), overwrite(&["users"])] {
+            let message = sandbox.write(&streams, records("users", 9..10)).failed_with("config_error");
+            assert!(message.contains("00000000000000000003.json"), "{message}");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_checksum_is_passed_over() {
+    for bytes in ["", "{", "\0\0", "{\"metadata\":{}}"] {
+        let (sandbox, folder) = loaded(3);
+        std::fs::write(log(&folder).join(format!("{:020}.crc", 2)), bytes).unwrap();
+        sandbox.load(&append(&["users"]), records("users", 3..4));
+        sandbox.load(&overwrite(&["users"]), records("users", 4..5));
+        assert_eq!(table::data(&folder), data(4..5));
+    }
+}

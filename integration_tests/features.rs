@@ -12,7 +12,12 @@ use crate::table;
 
 /// A raw table without rows in `folder`, with these features and properties.
 fn table_with(folder: &Path, protocol: &Value, configuration: &Value, more: &[Value]) {
-    let field = |name: &str, kind: &str| json!({"name": name, "type": kind, "nullable": true, "metadata": {}});
+    let mapped = !configuration["delta.columnMapping.mode"].is_null();
+    let mapping = |name: &str| json!({"delta.columnMapping.id": name.len(), "delta.columnMapping.physicalName": "c".to_owned() + name});
+    let field = |name: &str, kind: &str| {
+        let metadata = if mapped { mapping(name) } else { json!({}) };
+        json!({"name": name, "type": kind, "nullable": true, "metadata": metadata})
+    };
     let schema = json!({"type": "struct", "fields": [
         field("_airbyte_ab_id", "string"), field("_airbyte_emitted_at", "timestamp"), field("_airbyte_data", "string"),
     ]});
@@ -169,10 +174,10 @@ fn what_cannot_be_loaded_is_refused_by_name_before_the_first_record() {
         ),
         (
             json!({"minReaderVersion": 2, "minWriterVersion": 7, "writerFeatures": ["columnMapping"]}),
-            json!({"delta.columnMapping.mode": "name"}),
+            json!({"delta.columnMapping.mode": "name", "delta.columnMapping.maxColumnId": "30"}),
             &["columnMapping"],
         ),
-        (json!({"minReaderVersion": 1}), json!({}), &["protocol"]),
+        (json!({"minReaderVersion": 1}), json!({}), &["not as the Delta protocol asks"]),
     ];
     for (protocol, configuration, words) in cases {
         for streams in [append(&["users"]), overwrite(&["users"])] {

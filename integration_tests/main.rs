@@ -10,6 +10,7 @@
 
 mod append_and_overwrite;
 mod architecture;
+mod beside_deltalake;
 mod catalog;
 mod check;
 mod commands;

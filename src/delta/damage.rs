@@ -6,9 +6,10 @@
 
 use delta_kernel::{Engine, KernelError};
 use serde_json::Value;
+use url::Url;
 
 use super::engine::Hidden;
-use super::files::{CommitFile, LogFiles};
+use super::files::LogFiles;
 use crate::error::Error;
 
 /// Checkpoints that are taken to be damaged one by one, before all are.
@@ -74,7 +75,7 @@ pub fn diagnosis(shown: &str, files: &LogFiles, engine: &dyn Engine) -> Option<E
     }
     let newest = files.commits.last()?.version;
     let found = files.commits.iter().filter(|commit| commit.version >= base).find_map(|commit| {
-        let what = broken(commit, engine)?;
+        let what = if commit.size == 0 { Some("is empty".to_owned()) } else { broken(&commit.url, engine) }?;
         let cure = if commit.version == newest {
             "It is the newest one: if a crash or a loss of power left it so, its rows were never acknowledged, and you may \
              delete it and run the sync again. Else put it back from a backup, or move the table's folder away."
@@ -104,12 +105,9 @@ fn whole_base(files: &LogFiles) -> u64 {
     }
 }
 
-/// What is wrong with a commit's text.
-fn broken(commit: &CommitFile, engine: &dyn Engine) -> Option<String> {
-    if commit.size == 0 {
-        return Some("is empty".to_owned());
-    }
-    let bytes = engine.storage_handler().read_files(vec![(commit.url.clone(), None)]).ok()?.next()?.ok()?;
+/// What is wrong with the text of a commit that is not empty.
+pub fn broken(commit: &Url, engine: &dyn Engine) -> Option<String> {
+    let bytes = engine.storage_handler().read_files(vec![(commit.clone(), None)]).ok()?.next()?.ok()?;
     let lines = bytes.split(|byte| *byte == b'\n').enumerate();
     let mut lines = lines.filter(|(_, line)| !line.iter().all(u8::is_ascii_whitespace)).peekable();
     if lines.peek().is_none() {

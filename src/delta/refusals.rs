@@ -36,6 +36,9 @@ pub fn sorted(shown: &str, verb: &str, error: KernelError) -> Error {
         KernelError::InvalidProtocol(said) => {
             Error::config(format!("The protocol of table {shown} contradicts itself: {said}. {CURE}"))
         }
+        KernelError::Schema(said) => Error::config(format!(
+            "The columns of table {shown} cannot be understood: {said}. Move the table away or rename the stream."
+        )),
         KernelError::MissingProtocol | KernelError::MissingMetadata | KernelError::MissingMetadataAndProtocol => {
             Error::config(format!(
                 "The log of table {shown} does not say what the table is: an action `protocol` or `metaData` is missing. Put \
@@ -43,6 +46,12 @@ pub fn sorted(shown: &str, verb: &str, error: KernelError) -> Error {
             ))
         }
         KernelError::IOError(_) | KernelError::ObjectStore(_) => Error::transient(failed),
+        KernelError::Arrow(_) | KernelError::MalformedJson(_) | KernelError::MissingColumn(_) if verb == "read" => {
+            Error::config(format!(
+                "Something in the log of table {shown} is not as the Delta protocol asks (the internal message says what). Put \
+                 the log back from a backup, move the table's folder away or rename the stream."
+            ))
+        }
         _ => Error::system(failed),
     };
     sorted.with_source(error)

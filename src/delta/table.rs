@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use delta_kernel::snapshot::{Snapshot as KernelSnapshot, SnapshotRef};
-use delta_kernel::{KernelError, KernelResult};
+use delta_kernel::{FileMeta, KernelError, KernelResult};
 use delta_kernel_default_engine::DefaultEngineBuilder;
 use delta_kernel_default_engine::executor::tokio::TokioMultiThreadExecutor;
 use tokio::runtime::Handle;
@@ -195,9 +195,13 @@ fn build(url: &Url, version: Option<u64>, engine: &LogEngine) -> KernelResult<Sn
     if segment.checkpoint_version.is_none() && first > 0 {
         return Err(KernelError::MissingVersion(0));
     }
-    // And an empty commit for one without actions, though it may be on its way, or cut short.
-    if segment.listed.ascending_commit_files.last().is_some_and(|commit| commit.location.size == 0) {
-        return Err(KernelError::generic("The newest commit is empty."));
+    // It takes an empty commit for one without actions, though it may be on its way, or cut short; and a checksum for the
+    // commit that it repeats, without a look at that.
+    let newest = segment.listed.latest_commit_file.as_ref().filter(|commit| commit.version == inner.version());
+    let unread = segment.listed.latest_crc_file.as_ref().is_some_and(|crc| crc.version == inner.version());
+    let broken = |commit: &FileMeta| commit.size == 0 || (unread && damage::broken(&commit.location, engine).is_some());
+    if newest.is_some_and(|commit| broken(&commit.location)) {
+        return Err(KernelError::generic("The newest commit cannot be read."));
     }
     Ok(inner)
 }

@@ -128,10 +128,17 @@ async fn clear_table(
     // The number of the last loaded batch is not enough: a table may be set to forget such numbers after a while.
     let (loaded, files) = if storage.has_any(&format!("{table}/{DELTA_LOG}")).await? {
         let read = tables.run(|logs| {
-            let Some(snapshot) = logs.find(table)? else { return Ok((0, Vec::new())) };
-            Ok::<_, Error>((snapshot.transaction(app_id)?.unwrap_or(0), snapshot.files()?))
+            let Some(snapshot) = logs.find(table)? else { return Ok(None) };
+            Ok::<_, Error>(Some((snapshot.transaction(app_id)?.unwrap_or(0), snapshot.files()?)))
         });
-        read.await?
+        match read.await? {
+            Some(read) => read,
+            // What is about to be deleted may be in no table at all; of that, be sure.
+            None if storage.list(&format!("{table}/{DELTA_LOG}")).await?.iter().any(|path| path.ends_with(".json")) => {
+                return Err(Error::system(format!("The log of table {} is not seen.", storage.shown(table))));
+            }
+            None => (0, Vec::new()),
+        }
     } else {
         (0, Vec::new())
     };

@@ -43,11 +43,13 @@ pub(super) fn open(path: &Path) -> Result<Storage> {
     };
     std::fs::create_dir_all(path).map_err(unusable)?;
     let folder = path.canonicalize().map_err(unusable)?;
-    if folder.as_os_str().as_encoded_bytes().contains(&b'%') {
-        // The Delta kernel names files by URLs and takes a % in a folder's name for the start of an escape.
+    let misread = folder.as_os_str().as_encoded_bytes().iter().find(|byte| matches!(byte, b'%' | b'\\'));
+    if let Some(misread) = misread {
+        // The Delta kernel names files by URLs: it takes a % for the start of an escape, and a backslash for a slash.
         return Err(Error::config(format!(
-            "data_source.local_path {} has a % in it, which Delta readers misread. Choose a folder without one.",
-            folder.display()
+            "data_source.local_path {} has a {} in it, which Delta readers misread. Choose a folder without one.",
+            folder.display(),
+            char::from(*misread)
         )));
     }
     let root = object_store::path::Path::from_absolute_path(&folder)
