@@ -41,26 +41,5 @@ pub fn text(stats: &RowStats) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn of(low: i64, high: i64) -> RowStats {
-        RowStats { rows: 2, ids: ("a".into(), "b".into()), emitted_at: (low, high) }
-    }
-
-    #[test]
-    fn with_times_that_some_reader_cannot_parse_there_are_no_bounds() {
-        let (first, last) = (-62_135_596_800_000_000, 253_402_300_799_999_000);
-        assert_eq!(times(&of(first, last)), Some((-62_135_596_800_000, 253_402_300_799_999)));
-        assert!(text(&of(first, last)).contains(r#""_airbyte_emitted_at":"0001-01-01T00:00:00.000Z""#));
-        assert!(text(&of(first, last)).contains(r#""_airbyte_emitted_at":"9999-12-31T23:59:59.999Z""#));
-        for (low, high) in [(first - 1, 0), (0, last + 1), (i64::MIN, i64::MAX), (first - 1, last + 1)] {
-            assert_eq!(times(&of(low, high)), None);
-            let written: serde_json::Value = serde_json::from_str(&text(&of(low, high))).unwrap_or_default();
-            assert_eq!(
-                (&written["numRecords"], written.get("minValues"), written.get("maxValues")),
-                (&json!(2), None, None)
-            );
-        }
-    }
-}
+#[path = "bounds_tests.rs"]
+mod tests;
