@@ -71,7 +71,7 @@ fn what_deltalake_does_to_a_table_stays_done() {
         assert_eq!(with_deltalake(&folder, operation)[0], rows, "{operation}");
         sandbox.load(&append(&["users"]), records("users", 20..23));
         assert_eq!(with_deltalake(&folder, "")[0], rows + 3, "{operation}");
-        assert_eq!(with_deltalake(&folder, operation_again(operation))[0].is_u64(), true, "{operation}");
+        assert!(with_deltalake(&folder, operation_again(operation))[0].is_u64(), "{operation}");
         sandbox.load(&overwrite(&["users"]), records("users", 30..34));
         assert_eq!(with_deltalake(&folder, ""), json!([4, 4]), "{operation}");
         sandbox.load(&append(&["users"]), records("users", 40..41));

@@ -157,7 +157,7 @@ fn what_cannot_be_loaded_is_refused_by_name_before_the_first_record() {
             &["identityColumns and checkConstraints"],
         ),
         (writer_features(&["generatedColumns", "soonToCome"]), json!({}), &["generatedColumns and soonToCome"]),
-        (both(&["soonToCome"]), json!({}), &["soonToCome"]),
+        (both(&["soonToCome", "laterToCome"]), json!({}), &["laterToCome and soonToCome"]),
         (legacy(3), json!({}), &["writer version 3", "checkConstraints"]),
         (legacy(4), json!({"delta.enableChangeDataFeed": "true"}), &["writer version 4", "change data feed"]),
         (legacy(6), json!({}), &["writer version 6", "identityColumns"]),
@@ -191,4 +191,22 @@ fn what_cannot_be_loaded_is_refused_by_name_before_the_first_record() {
             assert_eq!(table::files(&sandbox.lake()), before);
         }
     }
+}
+
+#[test]
+fn what_leaves_a_table_is_called_as_it_was_when_it_came() {
+    // Files that other writers named with characters that a URL has to escape, and those that do not escape them.
+    let names = ["a%20b.parquet", "a b.parquet", "x=1/c%2525.parquet", "file:///tmp/gone/d.parquet", "é.parquet"];
+    let sandbox = Sandbox::new();
+    let folder = sandbox.table("default/users");
+    let add = |name: &&str| json!({"add": {"path": name, "partitionValues": {}, "size": 9, "modificationTime": 1, "dataChange": true}});
+    let adds: Vec<Value> = names.iter().map(add).collect();
+    table_with(&folder, &json!({"minReaderVersion": 1, "minWriterVersion": 2}), &json!({}), &adds);
+    sandbox.load(&overwrite(&["users"]), records("users", 0..2));
+    let commit = actions(&folder, 1);
+    let mut removed: Vec<_> = of(&commit, "remove").iter().map(|remove| remove["path"].as_str().unwrap()).collect();
+    let mut expected = names.to_vec();
+    removed.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(removed, expected);
 }

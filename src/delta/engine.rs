@@ -93,7 +93,7 @@ impl StorageHandler for Hiding {
         let shows = move |file: &FileMeta| {
             let name = file.location.path_segments().and_then(|mut parts| parts.next_back());
             let version = name.and_then(checkpoint_version);
-            !version.zip(from).is_some_and(|(version, from)| version >= from)
+            version.zip(from).is_none_or(|(version, from)| version < from)
         };
         let all = self.inner.list_from(path)?;
         Ok(Box::new(all.filter(move |file| file.as_ref().map_or(true, &shows))))

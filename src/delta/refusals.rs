@@ -3,15 +3,21 @@
 //! Source of the features and of what the older versions imply: the Delta transaction log protocol,
 //! <https://github.com/delta-io/delta/blob/master/PROTOCOL.md>, sections "Table Features" and "Valid Feature Names".
 
-use delta_kernel::KernelError;
+use std::collections::BTreeSet;
+
 use delta_kernel::actions::Protocol;
 use delta_kernel::table_features::TableFeature;
+use delta_kernel::{Engine, KernelError};
+use serde_json::Value;
 
+use super::files::{CommitFile, LogFiles};
 use crate::error::Error;
 
 /// Features that only a writer has to know and this one does not; beside them, all that the kernel has never heard of.
 const NOT_WRITTEN: [&str; 5] =
     ["checkConstraints", "generatedColumns", "identityColumns", "icebergCompatV1", "icebergNativeV4-preview"];
+/// Commits in which a protocol is looked for, from the newest on.
+const COMMITS_READ: usize = 20;
 /// The writer version from which on features are listed one by one.
 const LISTED: i32 = 7;
 
@@ -57,6 +63,32 @@ pub fn sorted(shown: &str, verb: &str, error: KernelError) -> Error {
     sorted.with_source(error)
 }
 
+/// A table that cannot even be read; the kernel names one feature that is in the way, the log has all of them.
+pub fn unreadable(shown: &str, files: &LogFiles, engine: &dyn Engine, error: KernelError) -> Error {
+    if !matches!(error, KernelError::Unsupported(_)) {
+        return sorted(shown, "read", error);
+    }
+    let read = |commit: &CommitFile| {
+        let bytes = engine.storage_handler().read_files(vec![(commit.url.clone(), None)]).ok()?.next()?.ok()?;
+        let lines = bytes.split(|byte| *byte == b'\n');
+        lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok()?.get("protocol").cloned()).next_back()
+    };
+    // It is in the newest commits or, for most tables, in the first one, if no checkpoint stands in for that.
+    let newest = files.commits.iter().rev().take(COMMITS_READ).chain(files.commits.first());
+    let Some(protocol) = newest.into_iter().find_map(read) else { return sorted(shown, "read", error) };
+    let names = ["readerFeatures", "writerFeatures"].iter().filter_map(|list| protocol.get(list)?.as_array());
+    let refused = names
+        .flatten()
+        .filter_map(Value::as_str)
+        .filter(|name| NOT_WRITTEN.contains(name) || matches!(name.parse(), Ok(TableFeature::Unknown(_)) | Err(_)));
+    let refused: BTreeSet<&str> = refused.collect();
+    if refused.is_empty() {
+        return sorted(shown, "read", error);
+    }
+    let refused: Vec<&str> = refused.into_iter().collect();
+    Error::config(format!("{} {CURE}", has_features(shown, "read", &refused))).with_source(error)
+}
+
 /// A table with `protocol` that may not be written to; `error` is the kernel's word on it.
 pub fn unwritable(shown: &str, protocol: &Protocol, error: KernelError) -> Error {
     let (KernelError::Unsupported(said), version) = (&error, protocol.min_writer_version()) else {
@@ -80,7 +112,7 @@ pub fn unwritable(shown: &str, protocol: &Protocol, error: KernelError) -> Error
             names => has_features(shown, "write", names),
         }
     };
-    Error::config(format!("{refused} {}", CURE)).with_source(error)
+    Error::config(format!("{refused} {CURE}")).with_source(error)
 }
 
 const CURE: &str = "Drop the feature where the table's owner can (ALTER TABLE … DROP FEATURE), move the table away or rename \

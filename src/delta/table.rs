@@ -22,7 +22,7 @@ use super::commit::{self, Load};
 use super::damage::{self, may_be_damage, ways_around};
 use super::engine::LogEngine;
 use super::files::LogFiles;
-use super::refusals::sorted;
+use super::refusals::{sorted, unreadable};
 use crate::error::{Error, Result};
 use crate::storage::Storage;
 
@@ -90,10 +90,10 @@ impl Logs {
             Ok(inner) => return Ok(Some(Snapshot { engine: self.engine.clone(), inner, shown })),
             Err(error) => error,
         };
-        if !may_be_damage(&error) {
-            return Err(sorted(&shown, "read", error));
-        }
         let Ok(files) = LogFiles::of(&url, &self.engine) else { return Err(sorted(&shown, "read", error)) };
+        if !may_be_damage(&error) {
+            return Err(unreadable(&shown, &files, &self.engine, error));
+        }
         if !files.has_table() && files.traces.is_empty() {
             return Ok(None);
         }
