@@ -143,3 +143,21 @@ fn spark_reads_a_table_whose_damaged_checkpoint_was_gone_around() {
     sandbox.load(&append(&["users"]), records("users", 11..12));
     assert_eq!(number(sandbox.place(), &format!("SELECT count(*) FROM {name} WHERE _airbyte_data > '{{'")), 12);
 }
+
+#[test]
+fn a_checkpoint_of_spark_whose_sidecars_are_gone_is_gone_around() {
+    let (sandbox, name) = direct();
+    let columns = "_airbyte_ab_id STRING, _airbyte_emitted_at TIMESTAMP, _airbyte_data STRING";
+    let properties = "delta.checkpointPolicy = 'v2', delta.checkpointInterval = 2";
+    sandbox.place().sql(&format!("CREATE TABLE {name} ({columns}) USING delta TBLPROPERTIES ({properties})"));
+    sandbox.load(&append(&["users"]), records("users", 0..3));
+    sandbox.place().sql(&format!("INSERT INTO {name} SELECT 'x', current_timestamp(), '{{\"n\":3}}'"));
+    let sidecars = sandbox.table("default/users").join("_delta_log/_sidecars");
+    let gone = table::files(&sidecars);
+    assert!(!gone.is_empty(), "Spark wrote no sidecar");
+    gone.iter().for_each(|file| std::fs::remove_file(file).unwrap());
+    sandbox.load(&overwrite(&["users"]), records("users", 4..6));
+    sandbox.load(&append(&["users"]), records("users", 6..7));
+    let rows = sandbox.place().sql(&format!("SELECT _airbyte_data FROM {name} ORDER BY _airbyte_data"));
+    assert_eq!(rows, (4..7).map(|n| vec![Some(crate::messages::numbered(n))]).collect::<Vec<_>>());
+}
