@@ -1,5 +1,6 @@
 //! What an object store has no verb for, through AWS's own client: unfinished uploads, and copies of more than 5 GB.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,13 +22,15 @@ use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use tokio::time::timeout;
 
-use super::errors::{Action, Answer, Place, Silence};
+use super::errors::{Action, Answer, ENDLESS, Place, Silence, led_away};
 use super::{CONNECT, REQUEST, one_try};
 use crate::config::{S3Settings, Tuning};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, code};
 use crate::storage::bucket::Remote;
 
 const MOST_PARTS: u64 = 10_000;
+/// Pages of unfinished uploads, of which each has a thousand.
+const MOST_PAGES: usize = 1000;
 /// Parts of one object that are copied at the same time.
 const COPIES: usize = 8;
 
@@ -121,6 +124,7 @@ impl S3Remote {
     /// Gives up the unfinished uploads of all names that begin with `prefix` and are `ours`.
     async fn give_up_all(&self, prefix: &str, ours: impl Fn(&str) -> bool) -> Result<()> {
         let (mut key, mut upload): (Option<String>, Option<String>) = (None, None);
+        let mut markers = HashSet::new();
         loop {
             let page = self.client.list_multipart_uploads().bucket(&self.place.bucket).prefix(prefix);
             let page = page.set_key_marker(key).set_upload_id_marker(upload).send().await;
@@ -137,6 +141,11 @@ impl S3Remote {
             }
             key = page.next_key_marker().map(ToOwned::to_owned);
             upload = page.next_upload_id_marker().map(ToOwned::to_owned);
+            if !markers.insert((key.clone(), upload.clone())) || markers.len() > MOST_PAGES {
+                let answer = Answer { foreign: true, ..Answer::default() };
+                let (kind, sentence) = answer.explain(Action::ListUploads, &self.place, prefix);
+                return Err(Error::new(kind, sentence).with_source(ENDLESS));
+            }
         }
     }
 
@@ -154,10 +163,17 @@ impl S3Remote {
     where
         E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
     {
+        let led = error.raw_response().and_then(|response| {
+            let (headers, asked) = (response.headers(), self.place.endpoint.as_deref().unwrap_or_default());
+            led_away(response.status().as_u16(), headers.get("location"), headers.get("x-amz-bucket-region"), asked)
+        });
+        if let Some(led) = led {
+            return led;
+        }
         let read = Answer::of(&error);
         let answer = Answer {
             status: error.raw_response().map(|response| response.status().as_u16()),
-            code: error.code().map(ToOwned::to_owned),
+            code: error.code().and_then(code).map(ToOwned::to_owned),
             // Nothing is asked here before the object store was answered.
             silence: read.silence.map(Silence::later).or(match &error {
                 SdkError::TimeoutError(_) => Some(Silence::TimedOut),
