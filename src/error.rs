@@ -99,7 +99,8 @@ fn brief(said: &str) -> String {
     let said = &*hide_in_answer(said);
     let begin = DOCUMENTS.iter().filter_map(|sign| said.find(sign)).min().unwrap_or(said.len());
     let (words, document) = said.split_at_checked(begin).unwrap_or((said, ""));
-    let document_code = document.split_once("<Code>").and_then(|(_, rest)| rest.split_once('<')).and_then(|(word, _)| code(word));
+    let document_code =
+        document.split_once("<Code>").and_then(|(_, rest)| rest.split_once('<')).and_then(|(word, _)| code(word));
     let words = words.trim_end_matches([' ', ':', '"']);
     let mut short = shortened(words, LONGEST_CAUSE).into_owned();
     if let Some(code) = document_code {

@@ -4,8 +4,8 @@ use serde::de::{DeserializeSeed, Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::said::Said;
 use super::Bounds;
+use super::said::Said;
 use crate::error::{Error, Result, code};
 
 /// Where a statement is.

@@ -147,7 +147,9 @@ fn left_by_cuts(text: &str, forms: &[&Form], spans: &mut Vec<Range<usize>>) {
         let before = text.as_bytes().get(..end).unwrap_or_default();
         for form in forms {
             let longest = form.text.len().saturating_sub(1).min(end);
-            let left = (LEAST_LEFT..=longest).rev().find(|length| form.text.as_bytes().get(..*length).is_some_and(|left| before.ends_with(left)));
+            let left = (LEAST_LEFT..=longest)
+                .rev()
+                .find(|length| form.text.as_bytes().get(..*length).is_some_and(|left| before.ends_with(left)));
             spans.extend(left.map(|length| end - length..end));
         }
     }

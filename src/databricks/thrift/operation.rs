@@ -11,8 +11,8 @@ use super::client::{Client, Fault};
 use super::rows;
 use super::running::Entry;
 use super::session::Session;
-use crate::databricks::{Bounds, Rows};
 use crate::databricks::waits::pause;
+use crate::databricks::{Bounds, Rows};
 use crate::error::Error;
 
 /// The pause after a page that is empty and not the last.

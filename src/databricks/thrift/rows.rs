@@ -100,7 +100,10 @@ mod tests {
         let values: Vec<i32> = (0..20).collect();
         let mut rows = rows(&["a"]);
         let column = tcli::TI32Column { values, nulls: vec![0b1000_0001, 0b10] };
-        assert_eq!(append(&mut rows, vec![tcli::TColumn { i32_val: Some(column), ..none() }], &mut Bounds::new(None)), Ok(20));
+        assert_eq!(
+            append(&mut rows, vec![tcli::TColumn { i32_val: Some(column), ..none() }], &mut Bounds::new(None)),
+            Ok(20)
+        );
         let missing: Vec<usize> = (0..20).filter(|at| rows.rows[*at][0].is_none()).collect();
         assert_eq!(missing, [0, 7, 9]);
     }

@@ -153,8 +153,10 @@ mod tests {
         assert_eq!(whole("/lake/0189-0/sync.lease"), OBJECT);
         assert_eq!(length_of_range("bytes=8-15"), Some(8));
         assert_eq!(length_of_range("bytes 0-0"), Some(1));
-        assert!(["bytes=5-", "bytes=-8", "bytes=9-3", "x", "bytes=0-18446744073709551615"]
-            .iter()
-            .all(|range| length_of_range(range).is_none()));
+        assert!(
+            ["bytes=5-", "bytes=-8", "bytes=9-3", "x", "bytes=0-18446744073709551615"]
+                .iter()
+                .all(|range| length_of_range(range).is_none())
+        );
     }
 }

@@ -171,7 +171,8 @@ impl Answer {
             rest.split_once('<').and_then(|(value, _)| code(value)).map(ToOwned::to_owned)
         };
         // An object that could not be deleted is named with its code in words.
-        let in_words = || text.split_once("(code: ").and_then(|(_, rest)| code(rest.split_once(')')?.0).map(ToOwned::to_owned));
+        let in_words =
+            || text.split_once("(code: ").and_then(|(_, rest)| code(rest.split_once(')')?.0).map(ToOwned::to_owned));
         if let Some(code) = element("Code").or_else(in_words) {
             self.code.get_or_insert(code);
         }

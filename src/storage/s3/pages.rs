@@ -44,11 +44,14 @@ impl Listings {
         let asked = query.split('&').find(is_token).and_then(|pair| pair.split_once('='));
         let rest: Vec<&str> = query.split('&').filter(|pair| !is_token(pair)).collect();
         let listing = hash((address, &rest));
-        let next = hash(next);
+        let next = hash(unescaped(next).as_bytes());
         // Tokens stand encoded in a query.
         let asked = asked.map(|(_, token)| hash(decoded(token).as_slice()));
         let mut listings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = asked.and_then(|asked| listings.get(&hash((listing, asked))).copied());
+        let known = asked.and_then(|asked| {
+            // Whatever is not found by its token goes on from where this listing was last.
+            listings.get(&hash((listing, asked))).or_else(|| listings.get(&listing)).copied()
+        });
         let is_same = asked == Some(next);
         let mut course = known.unwrap_or_else(|| Course {
             begun: Instant::now(),
@@ -60,11 +63,7 @@ impl Listings {
         });
         let is_first = known.is_none() && asked.is_none();
         course.pages += 1;
-        course.empty = if memmem::find(page, b"<Key>").or_else(|| memmem::find(page, b"<Prefix>")).is_some() && has_names(page) {
-            0
-        } else {
-            course.empty + 1
-        };
+        course.empty = if has_names(page) { 0 } else { course.empty + 1 };
         let is_cycle = is_same || !is_first && next == course.remembered;
         course.since += 1;
         if course.since == course.until {
@@ -74,6 +73,7 @@ impl Listings {
             listings.clear();
         }
         listings.insert(hash((listing, next)), course);
+        listings.insert(listing, course);
         !is_cycle && course.pages < MOST_PAGES && course.empty < MOST_EMPTY && course.begun.elapsed() < LONGEST
     }
 }
@@ -89,9 +89,27 @@ fn between<'a>(page: &'a [u8], begin: &[u8]) -> Option<&'a [u8]> {
     Some(value).filter(|value| !value.is_empty())
 }
 
+/// A token as it stands in XML, with the escapes undone that such texts have.
+fn unescaped(token: &[u8]) -> String {
+    let escapes = [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&apos;", "'"),
+        ("&#34;", "\""),
+        ("&#39;", "'"),
+        ("&amp;", "&"),
+    ];
+    let token = String::from_utf8_lossy(token).into_owned();
+    escapes.iter().fold(token, |token, (escape, sign)| token.replace(escape, sign))
+}
+
 /// `text` of a query with its `%XX` undone.
 fn decoded(text: &str) -> Vec<u8> {
-    url::form_urlencoded::parse(text.as_bytes()).next().map(|(token, _)| token.into_owned().into_bytes()).unwrap_or_default()
+    url::form_urlencoded::parse(text.as_bytes())
+        .next()
+        .map(|(token, _)| token.into_owned().into_bytes())
+        .unwrap_or_default()
 }
 
 fn hash(what: impl Hash) -> u64 {
@@ -118,7 +136,8 @@ mod tests {
                 return number;
             }
             let Some(token) = token else { return number };
-            query = format!("list-type=2&continuation-token={token}&prefix=a");
+            let encoded: String = url::form_urlencoded::byte_serialize(token.as_bytes()).collect();
+            query = format!("list-type=2&continuation-token={encoded}&prefix=a");
         }
         0
     }
@@ -127,11 +146,14 @@ mod tests {
 
     #[test]
     fn tokens_that_come_again_end_a_listing_however_long_their_cycle_is() {
-        assert!(pages(|_| Some("same".into()), NAMES) <= 2);
+        for same in ["same", "a+b/c==", "a&amp;b", "a&#38;b", "ä%20"] {
+            assert!(pages(|_| Some(same.into()), NAMES) <= 4, "{same}");
+        }
         for length in [1, 2, 3, 7, 50] {
             let ended = pages(|number| Some(format!("t{}", number % length)), NAMES);
             assert!(ended <= 4 * length + 4, "{length}: {ended}");
-            let later = pages(|number| Some(format!("t{}", if number < 20 { 1000 + number } else { number % length })), NAMES);
+            let later =
+                pages(|number| Some(format!("t{}", if number < 20 { 1000 + number } else { number % length })), NAMES);
             assert!(later <= 100 + 4 * length, "{length}: {later}");
         }
     }
