@@ -17,6 +17,7 @@ mod conformance;
 mod crashes;
 mod disk;
 mod generations;
+mod hostile;
 mod left_overs;
 mod malformed_input;
 mod messages;

@@ -11,7 +11,6 @@ use serde_json::Value;
 use super::http::Answer;
 use crate::error::code as code_of;
 use crate::redirect;
-use crate::secret::hide_in_answer;
 
 /// The headers in which Databricks says what the body may not, best first.
 const REASONS: [&str; 2] = ["x-thriftserver-error-message", "x-databricks-reason-phrase"];
@@ -31,7 +30,7 @@ pub struct Said {
     pub class: Option<String>,
     /// Five characters.
     pub sqlstate: Option<String>,
-    /// The words. They may hold values of cells: only `conditions` decides what is shown.
+    /// The words. They may hold values of cells and secrets: only `conditions` decides what is shown.
     pub message: String,
     /// Where the answer sends the request on to.
     pub led_to: Option<String>,
@@ -42,9 +41,7 @@ pub struct Said {
 impl Said {
     /// What a statement's end says: `error_code`, SQLSTATE and words, each where it was given.
     pub fn of_statement(code: Option<&str>, sqlstate: Option<&str>, message: &str) -> Self {
-        // Before anything is cut: half a secret is one, too.
-        let whole: String = message.trim().chars().take(2 * LONGEST).collect();
-        let message: String = hide_in_answer(&whole).chars().take(LONGEST).collect();
+        let message: String = message.trim().chars().take(LONGEST).collect();
         let class = class(&message);
         // `RESOURCE_EXHAUSTED: …` is a code where there is no other.
         let leading = || class.clone().filter(|class| message.starts_with(class));
