@@ -1,3 +1,5 @@
+//! What is hidden, in which forms, and what stays.
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 

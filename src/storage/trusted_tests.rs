@@ -1,3 +1,5 @@
+//! Links, pipes and files of others below a root; parts of it as root, who can give files away.
+
 use std::os::unix::fs::{chown, symlink};
 
 use super::*;
@@ -23,7 +25,7 @@ fn a_link_of_our_own_is_followed_and_one_of_another_user_is_not() {
     assert!(root.folder("schema/inner").is_ok() && root.make_folder("schema/new").is_ok());
     assert!(folders(&root, "").contains(&"schema".to_owned()));
     if std::os::unix::fs::lchown(&link, Some(NOBODY), None).is_err() {
-        eprintln!("not root: no link of another user can be made");
+        // Only root can make a link of another user.
         return;
     }
     let refused = root.make_folder("schema/other").expect_err("a link of another user");

@@ -17,7 +17,8 @@ use object_store::client::{
 use reqwest::{Client, redirect};
 
 use super::answers::Asked;
-use super::errors::{Answer, NAME_LOST, SPOKE_FIRST, Silence, led_away};
+use super::errors::{Answer, NAME_LOST, SPOKE_FIRST, Silence};
+use super::led_away::led_away;
 use super::pages::Listings;
 
 const USER_AGENT: &str = concat!("destination-databricks/", env!("CARGO_PKG_VERSION"));

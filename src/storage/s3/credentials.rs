@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
@@ -18,6 +19,7 @@ use object_store::CredentialProvider;
 use object_store::aws::AwsCredential;
 use tokio::sync::Mutex;
 
+use super::sdk_client::sdk_client;
 use super::{one_try, refusals};
 use crate::config::{Patience, S3Settings};
 use crate::error::{Error, Result};
@@ -67,14 +69,16 @@ impl Credentials {
                 "configuration",
             )),
             None => {
-                SharedCredentialsProvider::new(DefaultCredentialsChain::builder().region(region.clone()).build().await)
+                let around = ProviderConfig::default().with_http_client(sdk_client(false));
+                let chain = DefaultCredentialsChain::builder().configure(around).region(region.clone());
+                SharedCredentialsProvider::new(chain.build().await)
             }
         };
         let base = SharedCredentialsProvider::new(Known(base));
         let Some(role) = &settings.role else { return Self::from_provider(base, None, patience.retry) };
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(one_try(patience)).build();
         let around = aws_config::defaults(BehaviorVersion::latest()).region(region.clone()).timeout_config(timeouts);
-        let around = around.credentials_provider(base.clone()).load().await;
+        let around = around.http_client(sdk_client(false)).credentials_provider(base.clone()).load().await;
         let mut assume = AssumeRoleProvider::builder(&role.arn).session_name(SESSION).region(region).configure(&around);
         if let Some(external_id) = &role.external_id {
             assume = assume.external_id(external_id);

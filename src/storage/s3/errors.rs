@@ -6,7 +6,6 @@
 use object_store::client::{HttpError, HttpErrorKind};
 
 use crate::error::{Error, Kind, code};
-use crate::redirect;
 
 /// What only the sentence about a missing permission says.
 pub const DENIED: &str = "access is denied";
@@ -340,21 +339,6 @@ impl Answer {
             _ => "see the internal message for the cause".to_owned(),
         }
     }
-}
-
-/// The error of an answer that sends a request to `address` on to somewhere else, with the region that it names.
-pub(super) fn led_away(status: u16, location: Option<&str>, region: Option<&str>, address: &str) -> Option<Error> {
-    let location = location.filter(|_| redirect::is_one(status))?;
-    let region = region.and_then(code).map_or_else(
-        || "`data_source.s3_bucket_region` to the bucket's region".to_owned(),
-        |region| format!("`data_source.s3_bucket_region` to {region}, which it names"),
-    );
-    Some(Error::config(format!(
-        "The S3 store at {} sends requests on to {} (status {status}), where this program does not follow: set \
-         `data_source.s3_endpoint` to the address of the store itself, and {region}.",
-        redirect::address(address, ""),
-        redirect::address(location, address),
-    )))
 }
 
 fn silent(silence: Silence, place: &Place) -> (Kind, String) {

@@ -8,9 +8,11 @@ mod answers;
 mod connector;
 mod credentials;
 pub(super) mod errors;
+mod led_away;
 mod pages;
 mod refusals;
 mod remote;
+mod sdk_client;
 
 use std::sync::Arc;
 use std::time::Duration;

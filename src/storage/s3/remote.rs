@@ -9,20 +9,18 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    BehaviorVersion, IdentityCache, Region, RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient,
+    BehaviorVersion, IdentityCache, Region, RequestChecksumCalculation, ResponseChecksumValidation,
 };
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
-use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::tls::Provider;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::{Builder, ConnectorBuilder};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use tokio::time::timeout;
 
-use super::errors::{Action, Answer, ENDLESS, Place, Silence, led_away};
+use super::errors::{Action, Answer, ENDLESS, Place, Silence};
+use super::led_away::led_away;
+use super::sdk_client::sdk_client;
 use super::{CONNECT, REQUEST, one_try};
 use crate::config::{S3Settings, Tuning};
 use crate::error::{Error, Result, code};
@@ -72,9 +70,7 @@ impl S3Remote {
         if let Some(endpoint) = &settings.endpoint {
             config = config.endpoint_url(endpoint);
         }
-        if settings.is_on_this_machine() {
-            config = config.http_client(without_proxy());
-        }
+        config = config.http_client(sdk_client(settings.is_on_this_machine()));
         let (copied_part, clean_up) = (tuning.copied_at_once / 2, patience.clean_up());
         Self { client: Client::from_conf(config.build()), place, copied_part, clean_up }
     }
@@ -200,17 +196,6 @@ impl Remote for S3Remote {
         }
         .boxed()
     }
-}
-
-/// A client that asks no proxy of the environment: none leads to this machine.
-fn without_proxy() -> SharedHttpClient {
-    Builder::new().build_with_connector_fn(|settings, components| {
-        let mut connector = ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
-        connector.set_connector_settings(settings.cloned());
-        connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
-        connector.set_proxy_config(Some(ProxyConfig::disabled()));
-        connector.build()
-    })
 }
 
 /// First and last bytes of the parts of `part` bytes in which an object of `size` bytes is copied.
