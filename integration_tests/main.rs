@@ -21,6 +21,7 @@ mod disk;
 mod features;
 mod filters;
 mod generations;
+mod hostile;
 mod left_overs;
 mod malformed_input;
 mod messages;
