@@ -72,21 +72,32 @@ const LONGEST_CAUSE: usize = 300;
 /// How the pages and documents begin that servers answer with. They are long, and say who asked with which key.
 const DOCUMENTS: [&str; 4] = ["<?xml", "<Error>", "<!DOCTYPE", "<html"];
 
-/// What a library says of an error, without the document that a server sent; of that only the code of the error stays.
+/// What a library says of an error, without the document that a server sent; of that only the code of the error and the
+/// sentence with it stay.
 fn brief(said: &str) -> String {
     let begin = DOCUMENTS.iter().filter_map(|sign| said.find(sign)).min().unwrap_or(said.len());
     let (words, document) = said.split_at_checked(begin).unwrap_or((said, ""));
-    let code = document.split_once("<Code>").and_then(|(_, rest)| rest.split_once('<')).map(|(code, _)| code);
+    let element = |name: &str| {
+        let (_, rest) = document.split_once(&format!("<{name}>"))?;
+        rest.split_once('<').map(|(text, _)| unescaped(text))
+    };
     let words = words.trim_end_matches([' ', ':', '"']);
     let mut short: String = words.chars().take(LONGEST_CAUSE).collect();
     if short.len() < words.len() {
         short.push('…');
     }
-    if let Some(code) = code {
+    for said in [element("Code"), element("Message")].into_iter().flatten() {
         short.push_str(": ");
-        short.extend(code.chars().take(LONGEST_CAUSE));
+        short.extend(said.chars().take(LONGEST_CAUSE));
     }
     short
+}
+
+/// Text as it was before it was put into XML.
+fn unescaped(text: &str) -> String {
+    let signs = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#34;", "\""), ("&apos;", "'"), ("&#39;", "'"), ("&amp;", "&")];
+    let text = signs.iter().fold(text.to_owned(), |text, (escape, sign)| text.replace(escape, sign));
+    text.replace(char::is_control, " ")
 }
 
 type Source = Box<dyn std::error::Error + Send + Sync + 'static>;
@@ -234,9 +245,11 @@ mod tests {
     #[test]
     fn a_cause_is_told_in_short_and_without_the_document_of_a_server() {
         let answer = "status code: 403 Forbidden: <?xml version=\"1.0\"?><Error><Code>SignatureDoesNotMatch</Code>\
-                      <StringToSign>AWS4-HMAC-SHA256</StringToSign></Error>";
+                      <Message>It is not &quot;ours&quot; &amp; \nours</Message><StringToSign>AWS4-HMAC-SHA256\
+                      </StringToSign></Error>";
         let error = Error::config("No.").with_source(answer);
-        assert_eq!(error.internal_message(), "No.: status code: 403 Forbidden: SignatureDoesNotMatch");
+        let told = "No.: status code: 403 Forbidden: SignatureDoesNotMatch: It is not \"ours\" &  ours";
+        assert_eq!(error.internal_message(), told);
         assert_eq!(brief("404 Not Found: <html><p>Nothing</p></html>"), "404 Not Found");
         let long = brief(&"ä".repeat(10_000));
         assert_eq!((long.chars().count(), long.ends_with('…')), (LONGEST_CAUSE + 1, true));

@@ -1,7 +1,8 @@
 //! A folder on this machine's disk as storage.
 //!
-//! What others may look for (a commit) appears whole: written beside, then linked. A "copy" is a hard link, so staged files enter a table's folder
-//! without a byte being copied. What must survive a loss of power is flushed where that matters, see `durability`.
+//! What others may look for (a commit) appears whole: written beside, then named, see `names`. A "copy" is a hard link where
+//! there are any, so staged files enter a table's folder without a byte being copied. What must survive a loss of power is
+//! flushed where that matters, see `durability`.
 //!
 //! The calls that every stream needs are made right here and at once, not on another thread: for ten thousand small
 //! streams the way to that thread and back costs more than the call. All else goes through the object store's own.
@@ -11,9 +12,9 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use object_store::local::LocalFileSystem;
-
 use super::durability::Durability;
+use super::local_store::LocalStore;
+use super::names::Names;
 use super::{Home, Put, Storage};
 use crate::error::{Error, Kind, Result};
 
@@ -26,6 +27,7 @@ const TEMPORARY_NAMES: u32 = 1000;
 pub(super) struct Folder {
     root: PathBuf,
     durability: Durability,
+    names: Names,
 }
 
 /// How often a folder is made that somebody else takes away at once, before something is taken to be wrong.
@@ -54,8 +56,9 @@ pub(super) fn open(path: &Path) -> Result<Storage> {
         .map_err(|error| unusable(std::io::Error::other(error)))?;
     let shown = folder.display().to_string().into();
     let durability = Durability::of(&folder).map_err(unusable)?;
-    let home = Home::Folder(Arc::new(Folder { root: folder, durability }));
-    Ok(Storage { store: Arc::new(LocalFileSystem::new()), root, shown, home })
+    let names = Names::of(&folder).map_err(unusable)?;
+    let folder = Arc::new(Folder { root: folder, durability, names });
+    Ok(Storage { store: Arc::new(LocalStore::new(Arc::clone(&folder))), root, shown, home: Home::Folder(folder) })
 }
 
 impl Folder {
@@ -64,7 +67,19 @@ impl Folder {
     }
 
     pub(super) fn put_new(&self, relative: &str, bytes: &[u8]) -> Result<Put> {
-        put_new(&self.path(relative), bytes).map_err(|error| self.failed("write", relative, error))
+        self.write_new(&self.path(relative), [bytes]).map_err(|error| self.failed("write", relative, error))
+    }
+
+    /// Writes a whole file of these bytes unless one of that name is there. A kill leaves the file, or a temporary, or
+    /// nothing.
+    pub(super) fn write_new<'a>(
+        &self,
+        path: &Path,
+        bytes: impl IntoIterator<Item = &'a [u8]>,
+    ) -> std::io::Result<Put> {
+        let (temporary, mut file) = temporary_for(path)?;
+        let written = bytes.into_iter().try_for_each(|bytes| file.write_all(bytes));
+        self.name(written, &temporary, &file, path)
     }
 
     pub(super) fn upload(self: &Arc<Self>, relative: String) -> Result<FileUpload> {
@@ -73,7 +88,42 @@ impl Folder {
     }
 
     pub(super) fn link(&self, from: &str, to: &str) -> Result<()> {
-        link(&self.path(from), &self.path(to)).map_err(|error| self.failed("link", to, error))
+        self.second(&self.path(from), &self.path(to)).map_err(|error| self.failed("copy to", to, error))
+    }
+
+    /// Makes the file `to` another name of `from`, or a copy of it, unless it is there.
+    fn second(&self, from: &Path, to: &Path) -> std::io::Result<()> {
+        if self.names.are_links_likely() {
+            match with_folder(to, || std::fs::hard_link(from, to)) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
+                Err(error) if self.names.has_no_link(&error, to) => {}
+                outcome => return outcome,
+            }
+        }
+        // It has appeared whole.
+        if to.exists() {
+            return Ok(());
+        }
+        let mut staged = File::open(from)?;
+        let (temporary, mut copy) = temporary_for(to)?;
+        let copied = std::io::copy(&mut staged, &mut copy).and_then(|_| copy.sync_all());
+        self.name(copied, &temporary, &copy, to).map(drop)
+    }
+
+    /// Gives the `temporary` its name, if it was `written`; takes it away in any case.
+    fn name(
+        &self,
+        written: std::io::Result<()>,
+        temporary: &Path,
+        file: &File,
+        path: &Path,
+    ) -> std::io::Result<Put> {
+        let named = written.and_then(|()| self.names.give(temporary, file, path));
+        match (std::fs::remove_file(temporary), named) {
+            // A rename has taken it away.
+            (Err(error), Ok(_)) if error.kind() != ErrorKind::NotFound => Err(error),
+            (_, named) => named,
+        }
     }
 
     pub(super) async fn flush(&self) -> Result<()> {
@@ -102,17 +152,19 @@ impl Folder {
         error: impl std::error::Error + Send + Sync + 'static,
     ) -> Error {
         use ErrorKind::{
-            CrossesDevices, NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
-            Unsupported,
+            NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull, Unsupported,
         };
-        let (kind, why) = match io_kind(&error) {
-            Some(PermissionDenied) => (Kind::Config, "this program may not: check the folder's owner and rights"),
-            Some(StorageFull | QuotaExceeded) => (Kind::Config, "the disk is full: free some space"),
-            Some(ReadOnlyFilesystem) => (Kind::Config, "the disk is mounted read-only"),
-            Some(NotADirectory) => (Kind::Config, "a file is in the way of a folder"),
-            Some(CrossesDevices | Unsupported) => {
-                (Kind::Config, "all of local_path has to lie on one file system, which has to know hard links")
-            }
+        let (kind, why) = match io_error(&error).map(|error| (error.kind(), error.raw_os_error())) {
+            Some((PermissionDenied, Some(libc::EPERM))) => (
+                Kind::Config,
+                "the system does not permit it, whatever the rights say: look for an attribute immutable or append-only \
+                 (lsattr), or use another file system",
+            ),
+            Some((PermissionDenied, _)) => (Kind::Config, "this program may not: check the folder's owner and rights"),
+            Some((StorageFull | QuotaExceeded, _)) => (Kind::Config, "the disk is full: free some space"),
+            Some((ReadOnlyFilesystem, _)) => (Kind::Config, "the disk is mounted read-only"),
+            Some((NotADirectory, _)) => (Kind::Config, "a file is in the way of a folder"),
+            Some((Unsupported, _)) => (Kind::Config, "this file system does not know how to: use another one"),
             _ => (Kind::Transient, "see the internal message for the cause"),
         };
         let message = format!("Could not {verb} {}/{relative}: {why}.", self.root.display());
@@ -120,16 +172,10 @@ impl Folder {
     }
 }
 
-/// The kind of the first I/O error among an error and its causes.
-fn io_kind(error: &(dyn std::error::Error + 'static)) -> Option<ErrorKind> {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if let Some(io) = error.downcast_ref::<std::io::Error>() {
-            return Some(io.kind());
-        }
-        cause = error.source();
-    }
-    None
+/// The first I/O error among an error and its causes.
+fn io_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a std::io::Error> {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.find_map(|error| error.downcast_ref::<std::io::Error>())
 }
 
 /// A file that is being written, under its own name.
@@ -148,26 +194,6 @@ impl FileUpload {
         if let Err(error) = std::fs::remove_file(self.folder.path(&self.relative)) {
             tracing::warn!("{}", self.folder.failed("delete", &self.relative, error).internal_message());
         }
-    }
-}
-
-/// Writes a whole file unless one of that name is there. A kill leaves the file, or a temporary, or nothing.
-fn put_new(path: &Path, bytes: &[u8]) -> std::io::Result<Put> {
-    let (temporary, mut file) = temporary_for(path)?;
-    let linked = file.write_all(bytes).and_then(|()| std::fs::hard_link(&temporary, path));
-    let removed = std::fs::remove_file(&temporary);
-    match linked {
-        Ok(()) => removed.map(|()| Put::Created),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Put::Exists),
-        Err(error) => Err(error),
-    }
-}
-
-/// Makes the file `to` another name of `from`, unless it is there.
-fn link(from: &Path, to: &Path) -> std::io::Result<()> {
-    match with_folder(to, || std::fs::hard_link(from, to)) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        outcome => outcome,
     }
 }
 
@@ -235,6 +261,14 @@ fn with_folder<T>(path: &Path, work: impl Fn() -> std::io::Result<T>) -> std::io
 mod tests {
     use super::*;
 
+    fn folder(root: &Path) -> std::io::Result<Folder> {
+        Ok(Folder { root: root.to_owned(), durability: Durability::of(root)?, names: Names::of(root)? })
+    }
+
+    fn put_new(path: &Path, bytes: &[u8]) -> std::io::Result<Put> {
+        folder(path.ancestors().find(|folder| folder.is_dir()).unwrap_or(path))?.write_new(path, [bytes])
+    }
+
     #[test]
     fn a_file_is_written_once_and_leaves_no_temporary() -> std::io::Result<()> {
         let folder = tempfile::tempdir()?;
@@ -277,8 +311,9 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let (from, to) = (folder.path().join("from"), folder.path().join("x/to"));
         std::fs::write(&from, "rows")?;
-        link(&from, &to)?;
-        link(&from, &to)?;
+        let links = super::tests::folder(folder.path())?;
+        links.second(&from, &to)?;
+        links.second(&from, &to)?;
         assert_eq!(std::fs::read(&to)?, b"rows");
         Ok(())
     }

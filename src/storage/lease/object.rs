@@ -146,19 +146,30 @@ impl ObjectLease {
         if let Err(error) = unfinished {
             tracing::warn!("{}", error.internal_message());
         }
-        let mut all = all?;
         let lease = format!("{folder}/{LEASE}");
-        all.retain(|path| *path != lease);
-        self.storage.delete(&all).await?;
+        let paths = all?.into_iter().filter(|path| *path != lease).map(|path| self.storage.path(&path));
+        let bucket = &self.shared.bucket;
+        let left = bucket.delete_most(paths.collect()).await?;
+        if left > 0 {
+            self.mark_kept().await?;
+        }
         // In a request of its own: without it nobody would know the rest for ours.
-        self.storage.delete(&[lease]).await
+        if bucket.delete_most(vec![self.storage.path(&lease)]).await? > 0 && left == 0 {
+            self.mark_kept().await?;
+        }
+        Ok(())
+    }
+
+    /// No later sync looks at the folder any more.
+    async fn mark_kept(&self) -> Result<()> {
+        let mark = self.storage.path(&format!("{}/{KEPT}", self.sync));
+        self.shared.bucket.put(&mark, "kept\n".into()).await
     }
 
     pub(super) async fn keep(self) -> Result<()> {
         self.end().await;
-        let folder = self.sync.to_string();
-        self.shared.bucket.put(&self.storage.path(&format!("{folder}/{KEPT}")), "kept\n".into()).await?;
-        self.storage.delete(&[format!("{folder}/{LEASE}")]).await
+        self.mark_kept().await?;
+        self.storage.delete(&[format!("{}/{LEASE}", self.sync)]).await
     }
 
     /// From here on nothing rewrites the lease: none is being written, and none will be.
