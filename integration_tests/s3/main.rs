@@ -34,6 +34,7 @@ mod table;
 
 mod addresses;
 mod copies;
+mod demands;
 mod faults;
 mod http;
 mod identities;

@@ -215,7 +215,7 @@ impl Answer {
                 );
                 format!("the bucket is not in the region {}; {cure}", place.region)
             }
-            ("NotImplemented" | "MethodNotAllowed", _) | (_, Some(501)) => {
+            ("NotImplemented" | "MethodNotAllowed", _) | (_, Some(405 | 501)) => {
                 format!(
                     "this store does not know the request ({code}), so it cannot hold Delta tables safely: use another store"
                 )

@@ -94,7 +94,8 @@ impl S3Remote {
         copied
     }
 
-    /// Begins an upload; its id.
+    /// Begins an upload; its id. The store computes the checksums of what it copies: one of a kind that adds up to that of the
+    /// whole, as AWS does by itself, since some stores give the parts the checksum of the whole file that they copy from.
     async fn begin(&self, to: &Path) -> Result<String> {
         loop {
             let summed = self.taken.is_likely();
@@ -105,7 +106,7 @@ impl S3Remote {
                 Some(S3Encryption::Kms { key_id }) => (Some(ServerSideEncryption::AwsKms), key_id.clone()),
             };
             let begun = begun.set_server_side_encryption(sse).set_ssekms_key_id(key_id);
-            let begun = begun.set_checksum_algorithm(summed.then_some(ChecksumAlgorithm::Sha256));
+            let begun = begun.set_checksum_algorithm(summed.then_some(ChecksumAlgorithm::Crc64Nvme));
             match begun.send().await {
                 Ok(begun) => return Ok(begun.upload_id().unwrap_or_default().to_owned()),
                 Err(error) if summed && self.taken.is_refused_by(&Self::answer(&error)) => {}
@@ -123,9 +124,9 @@ impl S3Remote {
                 let copied = part.send().await.map_err(|error| self.failed(Action::Copy, to, error))?;
                 let part = copied.copy_part_result();
                 let e_tag = part.and_then(|part| part.e_tag()).unwrap_or_default();
-                let sum = part.and_then(|part| part.checksum_sha256()).map(ToOwned::to_owned);
+                let sum = part.and_then(|part| part.checksum_crc64_nvme()).map(ToOwned::to_owned);
                 let part = CompletedPart::builder().part_number(number).e_tag(e_tag);
-                Ok::<_, Error>(part.set_checksum_sha256(sum).build())
+                Ok::<_, Error>(part.set_checksum_crc64_nvme(sum).build())
             }
         });
         let parts: Vec<CompletedPart> = stream::iter(parts.collect::<Vec<_>>()).buffered(COPIES).try_collect().await?;
