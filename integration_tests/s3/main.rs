@@ -44,6 +44,7 @@ mod outages;
 mod paths;
 mod place;
 mod proxy;
+mod quirks;
 mod readers;
 mod refusals;
 mod server;

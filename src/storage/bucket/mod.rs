@@ -141,7 +141,9 @@ impl Bucket {
     /// Whether anything lies below `folder`: the first page of a listing says it.
     pub(super) async fn has_any(&self, folder: &Path) -> Result<bool> {
         let _turn = self.requests.acquire().await;
-        let first = self.store.list(Some(folder)).try_next().await;
+        // Some tools make an object of a folder's name, with a slash at its end, for each folder.
+        let mut named = self.store.list(Some(folder)).try_filter(|found| std::future::ready(found.location != *folder));
+        let first = named.try_next().await;
         first.map(|first| first.is_some()).map_err(|error| self.failed(Action::List, folder, error))
     }
 

@@ -39,19 +39,8 @@ impl HttpService for Way {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let answer = self.client.execute(request).await;
         let before = self.answered.fetch_or(answer.is_ok(), Ordering::Relaxed);
-        answer.map(once).map_err(|error| told(error, before))
+        answer.map_err(|error| told(error, before))
     }
-}
-
-/// What a store does not know it does not know the next time either; the object store repeats requests that are answered
-/// with any 5xx.
-fn once(mut answer: HttpResponse) -> HttpResponse {
-    if answer.status().as_u16() == 501
-        && let Ok(refused) = 405.try_into()
-    {
-        *answer.status_mut() = refused;
-    }
-    answer
 }
 
 /// The error as the object store is to take it, where there was an answer `before` or not.

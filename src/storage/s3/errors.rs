@@ -151,6 +151,11 @@ impl Answer {
         cut && self.status.is_none() && self.told.is_none() && !self.foreign
     }
 
+    /// Whether the store says that it does not know such a request.
+    pub fn is_unknown_request(&self) -> bool {
+        self.code.as_deref() == Some("NotImplemented") || matches!(self.status, Some(405 | 501))
+    }
+
     /// The kind of the error and a sentence that says what to do, when `action` on `path` was answered so.
     pub fn explain(&self, action: Action, place: &Place, path: &str) -> (Kind, String) {
         if let Some(told) = &self.told {

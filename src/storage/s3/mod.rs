@@ -2,13 +2,14 @@
 //!
 //! `credentials` says who this program is there, `refusals` why it is nobody, `connector` gives up at once what cannot be mended by waiting, `remote`
 //! does what an object store has no verb for, `sums` sends checksums to stores that take them, `errors` says what an answer
-//! means, `demands` what a bucket wants of what is written. Every request is signed together with the SHA-256 of its body,
+//! means, `embedded` where its status does not say it, `demands` what a bucket wants of what is written. Every request is signed together with the SHA-256 of its body,
 //! so that bytes which arrive changed are refused, also by a store that knows no checksums.
 
 mod action;
 mod connector;
 mod credentials;
 pub(super) mod demands;
+mod embedded;
 pub(super) mod errors;
 mod refusals;
 mod remote;
@@ -23,9 +24,10 @@ use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 
 use self::connector::Connector;
 use self::credentials::Credentials;
+use self::embedded::OneWay;
 use self::errors::{Action, Answer, Place};
 use self::remote::S3Remote;
-use self::sums::{OneWay, Sums, Taken};
+use self::sums::{Sums, Taken};
 use super::{Storage, bucket};
 use crate::config::{Patience, S3Encryption, S3Settings, Tuning};
 use crate::error::{Error, Result};

@@ -1,25 +1,29 @@
 //! Checksums with what is written: the object store's client with them and without, behind one face.
 //!
 //! Each put and each part carries `x-amz-checksum-sha256`, which buckets with object lock demand; the signature's SHA-256
-//! does not count for that. A store that refuses the header is asked again without it, and not sent it any more.
+//! does not count for that. A store that refuses the header is asked again without it, and not sent it any more. Nor does
+//! every store know how to delete many objects by one request.
 
 use std::fmt::{Debug, Display, Formatter};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use futures::stream::BoxStream;
-use object_store::aws::{AmazonS3, AmazonS3Builder, Checksum};
-use object_store::client::{HttpClient, HttpConnector};
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, Checksum};
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use object_store::{
-    ClientOptions, CopyOptions, GetOptions, GetResult, ListResult, MultipartId, MultipartUpload, ObjectMeta, ObjectStore,
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartId, MultipartUpload, ObjectMeta, ObjectStore,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
 use super::demands;
 use super::errors::Answer;
+
+/// S3 deletes so many by one request.
+const DELETED_AT_ONCE: usize = 1000;
 
 /// Whether the store takes checksums, as far as is known: it does until it says that it does not.
 #[derive(Debug, Clone, Default)]
@@ -50,6 +54,8 @@ pub(super) struct Sums {
     without: Arc<AmazonS3>,
     /// Asks for no encryption: for requests that make no object.
     plain: Arc<AmazonS3>,
+    /// Deletes one by one.
+    single: Arc<AmazonS3>,
     taken: Taken,
 }
 
@@ -62,7 +68,9 @@ impl Sums {
     ) -> Result<Self> {
         let with = encrypted(builder.clone())?.with_checksum_algorithm(Checksum::SHA256).build()?;
         let without = encrypted(builder.clone())?.build()?;
-        Ok(Self { with: with.into(), without: without.into(), plain: builder.build()?.into(), taken })
+        let single = builder.clone().with_config(AmazonS3ConfigKey::DisableBulkDelete, "true").build()?;
+        let plain = builder.build()?;
+        Ok(Self { with: with.into(), without: without.into(), plain: plain.into(), single: single.into(), taken })
     }
 
     /// Does `work` with checksums, and once more without if the store does not know them.
@@ -107,7 +115,19 @@ impl ObjectStore for Sums {
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        self.plain.delete_stream(locations)
+        let (many, single) = (Arc::clone(&self.plain), Arc::clone(&self.single));
+        let chunks = locations.try_chunks(DELETED_AT_ONCE).map_err(|error| error.1);
+        let deleted = chunks.and_then(move |chunk| {
+            let (many, single) = (Arc::clone(&many), Arc::clone(&single));
+            async move {
+                let each = |chunk: Vec<Path>| stream::iter(chunk).map(Ok).boxed();
+                let gone: Vec<Result<Path>> = many.delete_stream(each(chunk.clone())).collect().await;
+                let is_unknown =
+                    gone.iter().any(|gone| gone.as_ref().is_err_and(|error| Answer::of(error).is_unknown_request()));
+                Ok(if is_unknown { single.delete_stream(each(chunk)) } else { stream::iter(gone).boxed() })
+            }
+        });
+        deleted.try_flatten().boxed()
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
@@ -161,22 +181,5 @@ impl Debug for Sums {
 impl Display for Sums {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         Display::fmt(&self.with, f)
-    }
-}
-
-/// One way to the store for all that are built with it.
-#[derive(Debug)]
-pub(super) struct OneWay(HttpClient);
-
-impl OneWay {
-    /// That of `connector`.
-    pub(super) fn of(connector: &impl HttpConnector, options: &ClientOptions) -> Result<Self> {
-        connector.connect(options).map(Self)
-    }
-}
-
-impl HttpConnector for OneWay {
-    fn connect(&self, _options: &ClientOptions) -> Result<HttpClient> {
-        Ok(self.0.clone())
     }
 }
