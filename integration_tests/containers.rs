@@ -46,7 +46,8 @@ fn run(command: &str, source: &Value, job: Option<&str>) -> Option<Run> {
         return None;
     }
     let binary = std::path::Path::new(own.get_program()).file_name().unwrap().to_str().unwrap().to_owned();
-    let mut words = vec![format!("/files/{binary}"), command.to_owned(), "--config".into(), "/files/config.json".into()];
+    let mut words =
+        vec![format!("/files/{binary}"), command.to_owned(), "--config".into(), "/files/config.json".into()];
     if command == "write" {
         words.extend(["--catalog".to_owned(), "/files/catalog.json".to_owned()]);
     }

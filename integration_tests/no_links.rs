@@ -88,7 +88,8 @@ fn assert_loads(sandbox: &Sandbox, refused: &[Refused], expected: &[&str], what:
     assert_warned(&check);
     let users = sandbox.table("default/users");
     for sync in 0..12 {
-        let run = write(sandbox, &append(&["users"]), records("users", sync * 3..sync * 3 + 3) + &state("users", 1), refused);
+        let run =
+            write(sandbox, &append(&["users"]), records("users", sync * 3..sync * 3 + 3) + &state("users", 1), refused);
         assert_eq!((run.code, run.states().len()), (Some(0), 1), "{what}: {run:#?}");
         assert_warned(&run);
     }
@@ -103,7 +104,9 @@ fn assert_loads(sandbox: &Sandbox, refused: &[Refused], expected: &[&str], what:
 fn where_there_are_no_hard_links_files_are_copied_and_that_is_told_once() {
     std::thread::scope(|scope| {
         for error in REFUSALS {
-            scope.spawn(move || assert_loads(&Sandbox::new(), &no_links(error), &["Files are copied"], &error.to_string()));
+            scope.spawn(move || {
+                assert_loads(&Sandbox::new(), &no_links(error), &["Files are copied"], &error.to_string())
+            });
         }
     });
 }
@@ -120,8 +123,7 @@ fn where_no_renaming_replaces_nothing_either_syncs_still_keep_apart() {
     refused.push((libc::SYS_renameat2, libc::EINVAL));
     let sandbox = Sandbox::new();
     let rows = |sync: u64| -> String { records("users", sync * 100..sync * 100 + 100) + &state("users", sync) };
-    let mut syncs: Vec<Living> =
-        (0..4).map(|_| start(&sandbox, &["write"], &append(&["users"]), &refused)).collect();
+    let mut syncs: Vec<Living> = (0..4).map(|_| start(&sandbox, &["write"], &append(&["users"]), &refused)).collect();
     for (number, sync) in (0..).zip(&mut syncs) {
         sync.send(rows(number));
     }

@@ -95,7 +95,15 @@ fn brief(said: &str) -> String {
 
 /// Text as it was before it was put into XML.
 fn unescaped(text: &str) -> String {
-    let signs = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#34;", "\""), ("&apos;", "'"), ("&#39;", "'"), ("&amp;", "&")];
+    let signs = [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&#34;", "\""),
+        ("&apos;", "'"),
+        ("&#39;", "'"),
+        ("&amp;", "&"),
+    ];
     let text = signs.iter().fold(text.to_owned(), |text, (escape, sign)| text.replace(escape, sign));
     text.replace(char::is_control, " ")
 }

@@ -8,7 +8,7 @@ use super::faults::{assert_large_once, assert_only_tables, large, through};
 use super::proxy::{Action, Fault, Proxy, Request, Rule, error_body};
 use super::refusals::refused;
 use super::server::{Server, server};
-use crate::messages::{append, overwrite, records};
+use crate::messages::{append, overwrite, records, status};
 use crate::program::{Run, Sandbox};
 use crate::table;
 
@@ -88,8 +88,9 @@ fn a_store_that_does_not_know_checksums_is_loaded_without_and_that_is_told_once(
         (400, "InvalidArgument", "Unsupported header 'x-amz-checksum-sha256' received for this API call."),
     ] {
         for which in [has_sum as fn(&Request) -> bool, |request| has_sum(request) && request.action == Action::Begin] {
-            let written =
-                move |request: &Request| request.action != Action::Delete && request.action != Action::Get && which(request);
+            let written = move |request: &Request| {
+                request.action != Action::Delete && request.action != Action::Get && which(request)
+            };
             let refusal = Fault::Says(status, error_body(code, message));
             let proxy = Proxy::start(server().port(), vec![Rule::every(written, refusal)]);
             let sandbox = sandbox(&proxy, &[]);
@@ -97,7 +98,10 @@ fn a_store_that_does_not_know_checksums_is_loaded_without_and_that_is_told_once(
             assert_eq!(run.code, Some(0), "{run:#?}");
             assert_eq!(run.logs("WARN").len(), 1, "{:?}", run.logs("WARN"));
             assert!(run.logs("WARN")[0].contains(SUM), "{run:#?}");
-            assert!(proxy.seen().iter().filter(|request| written(request)).count() < 10, "it is not sent again and again");
+            assert!(
+                proxy.seen().iter().filter(|request| written(request)).count() < 10,
+                "it is not sent again and again"
+            );
             assert_large_once(&sandbox, code);
             assert_only_tables(&sandbox, code);
         }
@@ -221,7 +225,8 @@ fn the_words_of_a_store_are_in_the_internal_message() {
         let rule = Rule::every(move |request: &Request| request.action == action, refusal(words));
         let proxy = Proxy::start(server().port(), vec![rule]);
         // The small file is copied by one request, the large one in parts.
-        let run = sandbox(&proxy, &[]).write(&append(&["users", "large"]), records("users", 0..3) + &large());
+        let run = sandbox(&proxy, &[])
+            .write(&append(&["users", "large"]), records("users", 0..3) + &status("users", "COMPLETE") + &large());
         let failure: Value = run.failure();
         let internal = failure["internal_message"].as_str().unwrap();
         assert!(internal.contains("x-made-up & more"), "{action:?}: {internal}");

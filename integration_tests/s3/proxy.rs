@@ -322,9 +322,7 @@ fn error_answer(status: u16, code: &str) -> Message {
 
 /// S3's answer that something has failed, in its own words.
 pub fn error_body(code: &str, message: &str) -> String {
-    format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
-    )
+    format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>{message}</Message></Error>")
 }
 
 /// As a forward proxy has it: asked for `http://host/path`, it asks the host for `/path`.
@@ -344,9 +342,8 @@ fn describe(head: &[u8], body: &[u8]) -> Request {
     let has = |name: &str| query.split('&').any(|part| part == name || part.starts_with(&format!("{name}=")));
     let headers = text.lines().skip(1).filter_map(|line| line.split_once(':'));
     let headers: Vec<_> = headers.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect();
-    let header = |name: &str| {
-        headers.iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone())
-    };
+    let header =
+        |name: &str| headers.iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone());
     let copies = header("x-amz-copy-source").is_some();
     let signed = header("authorization").unwrap_or_default();
     let key = signed.split_once("Credential=").and_then(|(_, rest)| rest.split('/').next()).unwrap_or_default();

@@ -8,7 +8,7 @@ use super::faults::{assert_large_once, assert_only_tables, large, through};
 use super::proxy::{Action, Fault, Proxy, Request, Rule, error_body};
 use super::refusals::refused;
 use super::server::server;
-use crate::messages::{append, overwrite, records, state};
+use crate::messages::{append, overwrite, records, state, status};
 use crate::program::Sandbox;
 use crate::table;
 
@@ -41,7 +41,10 @@ fn a_copy_that_is_answered_with_200_and_an_error_is_not_taken_for_done() {
         let run = sandbox.write(&append(&["users"]), records("users", 0..5) + &state("users", 5));
         run.failed_with(kind);
         assert_eq!(run.states().len(), 0, "{code}: a STATE of rows that are not there");
-        assert!(table::try_read(&sandbox.table("default/users")).is_none(), "{code}: a commit of files that are not there");
+        assert!(
+            table::try_read(&sandbox.table("default/users")).is_none(),
+            "{code}: a commit of files that are not there"
+        );
         assert!(proxy.seen().iter().filter(|request| is_copy(request)).count() < 4, "{code}: it is not repeated");
     }
 }
@@ -73,7 +76,7 @@ fn leases_are_renewed_where_the_store_does_not_know_their_condition() {
         living.send(records("users", 3..5) + &state("users", 5));
         let run = living.end();
         assert_eq!((run.code, run.states().len()), (Some(0), 1), "{run:#?}");
-        assert!(run.logs("WARN").is_empty(), "{run:#?}");
+        assert!(!run.logs("WARN").iter().any(|warned| warned.contains("lease")), "{run:#?}");
         assert!(proxy.seen().iter().filter(|request| rewrites(request)).count() > 3);
         assert_eq!(table::read(&sandbox.table("default/users")).rows.len(), 5);
         assert_only_tables(&sandbox, "leases");
@@ -139,7 +142,7 @@ fn signs_in_a_folders_name_that_addresses_and_headers_change_are_kept() {
         sandbox.set_environment("DESTINATION_DATABRICKS_COPIED_AT_ONCE_BYTES", "10485760");
         let check = sandbox.check();
         assert!(check.says("SUCCEEDED"), "{path}: {check:#?}");
-        sandbox.load(&append(&["large", "small"]), large() + &records("small", 0..3));
+        sandbox.load(&append(&["large", "small"]), large() + &records("small", 0..3) + &status("small", "COMPLETE"));
         sandbox.load(&append(&["small"]), records("small", 3..5));
         assert_eq!(table::read(&place.table("default/small")).rows.len(), 5, "{path}");
         assert_eq!(table::read(&place.table("default/large")).rows.len(), 28, "{path}");

@@ -69,7 +69,9 @@ fn ensure_local(plain: &str, given: &str) -> Result<(), String> {
         return Err("begins with ~, which only a shell understands: write the whole path.".to_owned());
     }
     if plain.contains('$') {
-        return Err("has a $ in it, and variables are not filled in here: write the whole path, without a $.".to_owned());
+        return Err(
+            "has a $ in it, and variables are not filled in here: write the whole path, without a $.".to_owned()
+        );
     }
     if plain.starts_with(['"', '\'']) {
         return Err("begins with a quotation mark: write the path without quotes around it.".to_owned());

@@ -236,7 +236,9 @@ fn encryption(fields: &Fields<'_>) -> Option<S3Encryption> {
     if key_id.is_some() && is_other {
         fields.problem(
             KMS_KEY,
-            &format!("is set, but `data_source.{SSE}` is not aws:kms, which alone uses a key: set that too, or remove it."),
+            &format!(
+                "is set, but `data_source.{SSE}` is not aws:kms, which alone uses a key: set that too, or remove it."
+            ),
         );
     }
     if key_id.as_ref().is_some_and(|key_id| !key_id.bytes().all(|byte| byte.is_ascii_graphic())) {

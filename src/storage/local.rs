@@ -72,11 +72,7 @@ impl Folder {
 
     /// Writes a whole file of these bytes unless one of that name is there. A kill leaves the file, or a temporary, or
     /// nothing.
-    pub(super) fn write_new<'a>(
-        &self,
-        path: &Path,
-        bytes: impl IntoIterator<Item = &'a [u8]>,
-    ) -> std::io::Result<Put> {
+    pub(super) fn write_new<'a>(&self, path: &Path, bytes: impl IntoIterator<Item = &'a [u8]>) -> std::io::Result<Put> {
         let (temporary, mut file) = temporary_for(path)?;
         let written = bytes.into_iter().try_for_each(|bytes| file.write_all(bytes));
         self.name(written, &temporary, &file, path)
@@ -111,13 +107,7 @@ impl Folder {
     }
 
     /// Gives the `temporary` its name, if it was `written`; takes it away in any case.
-    fn name(
-        &self,
-        written: std::io::Result<()>,
-        temporary: &Path,
-        file: &File,
-        path: &Path,
-    ) -> std::io::Result<Put> {
+    fn name(&self, written: std::io::Result<()>, temporary: &Path, file: &File, path: &Path) -> std::io::Result<Put> {
         let named = written.and_then(|()| self.names.give(temporary, file, path));
         match (std::fs::remove_file(temporary), named) {
             // A rename has taken it away.
@@ -151,9 +141,7 @@ impl Folder {
         relative: &str,
         error: impl std::error::Error + Send + Sync + 'static,
     ) -> Error {
-        use ErrorKind::{
-            NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull, Unsupported,
-        };
+        use ErrorKind::{NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull, Unsupported};
         let (kind, why) = match io_error(&error).map(|error| (error.kind(), error.raw_os_error())) {
             Some((PermissionDenied, Some(libc::EPERM))) => (
                 Kind::Config,

@@ -119,8 +119,7 @@ enum Refusal {
 
 impl Refusal {
     fn of(error: &Error) -> Option<Self> {
-        let missing =
-            [libc::EPERM, libc::ENOSYS, libc::ENOTSUP, libc::EOPNOTSUPP, NOT_SUPPORTED_IN_THE_KERNEL];
+        let missing = [libc::EPERM, libc::ENOSYS, libc::ENOTSUP, libc::EOPNOTSUPP, NOT_SUPPORTED_IN_THE_KERNEL];
         match error.raw_os_error()? {
             libc::EXDEV => Some(Self::TwoFileSystems),
             libc::EMLINK => Some(Self::TooMany),

@@ -286,8 +286,10 @@ impl Shared {
 /// Whether `error` may mean that the store does not know the condition, or not its own tags in it: some change them on
 /// the way.
 fn has_no_condition(error: &StoreError) -> bool {
-    matches!(error, StoreError::NotImplemented { .. } | StoreError::NotSupported { .. } | StoreError::Precondition { .. })
-        || Answer::of(error).is_unknown_request()
+    matches!(
+        error,
+        StoreError::NotImplemented { .. } | StoreError::NotSupported { .. } | StoreError::Precondition { .. }
+    ) || Answer::of(error).is_unknown_request()
 }
 
 /// Whether what is there is the version that was seen last, if both have tags. A weak tag is one that was changed on the way.

@@ -105,7 +105,12 @@ mod tests {
             (400, "KMS.NotFoundException", "Invalid arn", "`data_source.s3_sse_kms_key_id`"),
             (400, "KMS.DisabledException", "k is disabled.", "enable it for this identity in AWS KMS"),
             (400, "KMS.KMSInvalidStateException", "k is pending deletion.", "enable it"),
-            (501, "NotImplemented", "Server side encryption specified but KMS is not configured", "`data_source.s3_sse`"),
+            (
+                501,
+                "NotImplemented",
+                "Server side encryption specified but KMS is not configured",
+                "`data_source.s3_sse`",
+            ),
             (400, "InvalidEncryptionAlgorithmError", "The valid value is AES256.", "`data_source.s3_sse`"),
             (403, "AccessDenied", "with an explicit deny in a resource-based policy", "set `data_source.s3_sse`"),
         ] {
@@ -136,7 +141,11 @@ mod tests {
             ("ObjectLocked", "Object is WORM protected and cannot be overwritten", true),
             ("AccessDenied", "Access Denied because object protected by object lock.", true),
             ("AccessDenied", "Access Denied", false),
-            ("InvalidRequest", "x-amz-checksum- header is required for Put Object requests with Object Lock parameters", false),
+            (
+                "InvalidRequest",
+                "x-amz-checksum- header is required for Put Object requests with Object Lock parameters",
+                false,
+            ),
         ] {
             assert_eq!(is_retained(&answer(403, code, message)), retained, "{message}");
         }

@@ -64,7 +64,8 @@ mod tests {
 
     #[test]
     fn an_error_in_the_body_of_a_copy_has_its_status() {
-        let error = |code: &str| format!("<?xml version=\"1.0\"?>\n  \n<Error><Code>{code}</Code><Message>m</Message></Error>");
+        let error =
+            |code: &str| format!("<?xml version=\"1.0\"?>\n  \n<Error><Code>{code}</Code><Message>m</Message></Error>");
         assert_eq!(embedded(error("SlowDown").as_bytes()), Some(503));
         assert_eq!(embedded(error("AccessDenied").as_bytes()), Some(400));
         assert_eq!(embedded(b"<Error xmlns=\"x\"><Message>m</Message></Error>"), Some(400));
