@@ -179,6 +179,8 @@ fn flush_folder(path: &Path) -> Result<()> {
 mod tests {
     use super::*;
 
+    type Give = dyn Fn(&Names, &Path, &File, &Path) -> Result<Put>;
+
     fn refusal(code: i32) -> Option<Refusal> {
         Refusal::of(&Error::from_raw_os_error(code))
     }
@@ -202,7 +204,7 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let names = Names::of(folder.path())?;
         let under_lock = |names: &Names, from: &Path, _: &File, to: &Path| put(names.rename_under_lock(from, to));
-        let ways: [(bool, &dyn Fn(&Names, &Path, &File, &Path) -> Result<Put>); 3] = [
+        let ways: [(bool, &Give); 3] = [
             (false, &|names, from, file, to| names.give(from, file, to)),
             (true, &|names, from, file, to| names.give(from, file, to)),
             (true, &under_lock),
