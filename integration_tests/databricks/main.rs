@@ -57,5 +57,6 @@ mod faults;
 mod kills;
 mod loading;
 mod place;
+mod readers;
 mod refusals;
 mod stand_in;

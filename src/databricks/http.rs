@@ -39,6 +39,8 @@ const FIRST_ANSWER: Duration = Duration::from_secs(300);
 const TOLD: u32 = 4;
 /// Answers hold a few rows or a chunk of at most 25 MiB.
 const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
+/// Of an answer that is an error, this much is read: it is words for people.
+const LONGEST_ERROR: usize = 1024 * 1024;
 
 /// One request.
 #[derive(Debug, Clone)]
@@ -74,6 +76,8 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The whole body.
     pub body: Bytes,
+    /// What was asked: the address without the query.
+    pub address: String,
     /// Whether the request was made before, and nobody knows what came of it.
     pub repeated: bool,
 }
@@ -188,8 +192,11 @@ impl HttpClient {
             let (waits, failed, asked) = match self.signed_in(request).await {
                 Ok(mut answer) => {
                     answer.repeated = tries > 1;
+                    if answer.status.is_success() {
+                        return Ok(answer);
+                    }
                     let said = Said::of_answer(&answer);
-                    if answer.status.is_success() || !conditions::passes(&said) {
+                    if !conditions::passes(&said) {
                         return Ok(answer);
                     }
                     (&mut usual, conditions::explain(&said, &self.place), said.retry_after)
@@ -245,6 +252,7 @@ impl HttpClient {
             .map_err(|_| Error::config("The Databricks token has signs that no token has: copy it again."))?;
         login.set_sensitive(true);
         let url = format!("{}/{}", self.address, request.path.trim_start_matches('/'));
+        let address = url.split('?').next().unwrap_or_default().to_owned();
         let sent = self
             .client
             .request(request.method.clone(), url)
@@ -255,12 +263,21 @@ impl HttpClient {
             .send();
         let mut response = sent.await.map_err(unreached::of)?;
         self.has_answered.store(true, Ordering::Relaxed);
+        let is_error = !response.status().is_success();
+        let too_long = || {
+            Error::system(format!("{} sent an answer of more than 64 MiB, which nobody asked for.", self.place.host))
+        };
+        if !is_error && response.content_length().is_some_and(|length| length > LONGEST_ANSWER as u64) {
+            return Err(too_long().into());
+        }
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(unreached::of)? {
+            if is_error && body.len() + chunk.len() > LONGEST_ERROR {
+                body.extend_from_slice(chunk.get(..LONGEST_ERROR - body.len()).unwrap_or_default());
+                break;
+            }
             if body.len() + chunk.len() > LONGEST_ANSWER {
-                let message =
-                    format!("{} sent an answer of more than 64 MiB, which nobody asked for.", self.place.host);
-                return Err(Error::system(message).into());
+                return Err(too_long().into());
             }
             body.extend_from_slice(&chunk);
         }
@@ -268,6 +285,7 @@ impl HttpClient {
             status: response.status(),
             headers: response.headers().clone(),
             body: body.into(),
+            address,
             repeated: false,
         })
     }

@@ -10,7 +10,7 @@ use super::http::{Answer, HttpClient, Request};
 use super::said::Said;
 use super::waits::Waits;
 use crate::config::Patience;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, code};
 
 /// The time between two messages that a warehouse is still waited for.
 const TELL: Duration = Duration::from_secs(30);
@@ -165,10 +165,11 @@ impl Warehouse {
                 return Err(Error::system(format!(
                     "The SQL warehouse {} is in a state that this program does not know: {}.",
                     self.id,
-                    other.chars().take(40).collect::<String>()
+                    code(other).unwrap_or("no word")
                 )));
             }
         };
-        Ok((state, described.health.and_then(|health| health.failure_reason).and_then(|reason| reason.code)))
+        let reason = described.health.and_then(|health| health.failure_reason).and_then(|reason| reason.code);
+        Ok((state, reason.filter(|reason| code(reason).is_some())))
     }
 }

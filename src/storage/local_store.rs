@@ -30,7 +30,9 @@ impl LocalStore {
 
     fn create(&self, location: &Path, payload: &PutPayload) -> Result<PutResult> {
         let path = self.inner.path_to_filesystem(location)?;
-        match self.folder.write_new(&path, payload.iter().map(AsRef::as_ref)) {
+        let bytes: Vec<&[u8]> = payload.iter().map(AsRef::as_ref).collect();
+        let relative = self.folder.relative(&path).unwrap_or_default();
+        match self.folder.write_new(&relative, &bytes) {
             Ok(Put::Created) => Ok(PutResult { e_tag: None, version: None, extensions: Default::default() }),
             Ok(Put::Exists) => {
                 Err(Error::AlreadyExists { path: location.to_string(), source: "the name is taken".into() })

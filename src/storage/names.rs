@@ -7,10 +7,13 @@
 
 use std::fs::File;
 use std::io::{Error, ErrorKind, Result};
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::{AtFlags, linkat};
 
 use super::Put;
 
@@ -41,55 +44,56 @@ impl Names {
         !self.no_links.load(Ordering::Relaxed)
     }
 
-    /// Whether `error` says that `path` can be no hard link, whoever asks; tells it, once.
-    pub(super) fn has_no_link(&self, error: &Error, path: &Path) -> bool {
+    /// Whether `error` says that the file `name` can be no hard link, whoever asks; tells it, once.
+    pub(super) fn has_no_link(&self, error: &Error, name: &str) -> bool {
         let Some(refusal) = Refusal::of(error) else { return false };
         if refusal == Refusal::FileSystem {
             self.no_links.store(true, Ordering::Relaxed);
         }
         self.no_links_told.call_once(|| {
             tracing::warn!(
-                "No hard link could be made at {}: {} ({error}). Files are copied from the staging folder into the tables' \
+                "No hard link could be made in {} (for {name}): {} ({error}). Files are copied from the staging folder into the tables' \
                  instead, which takes more time, and twice the space until a sync ends.",
-                path.display(),
+                self.root.display(),
                 refusal.reason(error)
             );
         });
         true
     }
 
-    /// Gives the whole file `temporary`, open as `file`, the name `path`, unless that is taken. The temporary name may stay.
-    pub(super) fn give(&self, temporary: &Path, file: &File, path: &Path) -> Result<Put> {
+    /// Gives the whole file `temporary` in `folder`, open as `file`, the name `name` there, unless that is taken. The temporary
+    /// name may stay.
+    pub(super) fn give(&self, folder: BorrowedFd<'_>, temporary: &str, file: &File, name: &str) -> Result<Put> {
         // What is not flushed with the folder's own file system has to be here.
         if file.metadata()?.dev() != self.device {
             file.sync_all()?;
         }
         if self.are_links_likely() {
-            match std::fs::hard_link(temporary, path) {
-                Err(error) if self.has_no_link(&error, path) => {}
-                outcome => return put(outcome).and_then(|put| self.flushed(put, file, path)),
+            match linkat(folder, temporary, folder, name, AtFlags::empty()).map_err(Error::from) {
+                Err(error) if self.has_no_link(&error, name) => {}
+                outcome => return put(outcome).and_then(|put| self.flushed(put, file, folder)),
             }
         }
         // File systems without links are often such that their flush as a whole does nothing.
         file.sync_all()?;
-        let renamed = match rename_new(temporary, path) {
-            Err(error) if is_unknown_call(&error) => self.rename_under_lock(temporary, path),
+        let renamed = match rename_new(folder, temporary, name) {
+            Err(error) if is_unknown_call(&error) => self.rename_under_lock(folder, temporary, name),
             outcome => outcome,
         };
         put(renamed).and_then(|put| {
-            flush_folder(path)?;
+            flush_folder(folder)?;
             Ok(put)
         })
     }
 
-    fn flushed(&self, put: Put, file: &File, path: &Path) -> Result<Put> {
+    fn flushed(&self, put: Put, file: &File, folder: BorrowedFd<'_>) -> Result<Put> {
         if put == Put::Created && file.metadata()?.dev() != self.device {
-            flush_folder(path)?;
+            flush_folder(folder)?;
         }
         Ok(put)
     }
 
-    fn rename_under_lock(&self, temporary: &Path, path: &Path) -> Result<()> {
+    fn rename_under_lock(&self, folder: BorrowedFd<'_>, temporary: &str, name: &str) -> Result<()> {
         self.unguarded_told.call_once(|| {
             tracing::warn!(
                 "The file system of {} has neither hard links nor a renaming that replaces nothing. Syncs of this program \
@@ -99,10 +103,10 @@ impl Names {
         });
         let lock = File::create(self.root.join(LOCK))?;
         lock.lock()?;
-        if path.symlink_metadata().is_ok() {
+        if rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
             return Err(ErrorKind::AlreadyExists.into());
         }
-        std::fs::rename(temporary, path)
+        Ok(rustix::fs::renameat(folder, temporary, folder, name)?)
     }
 }
 
@@ -150,13 +154,13 @@ fn put(named: Result<()>) -> Result<Put> {
 
 /// Renames unless the new name is taken, in one step.
 #[cfg(target_os = "linux")]
-fn rename_new(from: &Path, to: &Path) -> Result<()> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    Ok(renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
+fn rename_new(folder: BorrowedFd<'_>, from: &str, to: &str) -> Result<()> {
+    use rustix::fs::{RenameFlags, renameat_with};
+    Ok(renameat_with(folder, from, folder, to, RenameFlags::NOREPLACE)?)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn rename_new(_from: &Path, _to: &Path) -> Result<()> {
+fn rename_new(_folder: BorrowedFd<'_>, _from: &str, _to: &str) -> Result<()> {
     Err(ErrorKind::Unsupported.into())
 }
 
@@ -166,10 +170,9 @@ fn is_unknown_call(error: &Error) -> bool {
     error.kind() == ErrorKind::Unsupported || error.raw_os_error().is_some_and(|code| unknown.contains(&code))
 }
 
-/// Puts the names in the folder of `path` on the disk, where its file system knows how to.
-fn flush_folder(path: &Path) -> Result<()> {
-    let folder = File::open(path.parent().unwrap_or(path))?;
-    match folder.sync_all() {
+/// Puts the names in `folder` on the disk, where its file system knows how to.
+fn flush_folder(folder: BorrowedFd<'_>) -> Result<()> {
+    match rustix::fs::fsync(folder).map_err(Error::from) {
         Err(error) if is_unknown_call(&error) => Ok(()),
         outcome => outcome,
     }
@@ -178,8 +181,11 @@ fn flush_folder(path: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::AsFd;
 
-    type Give = dyn Fn(&Names, &Path, &File, &Path) -> Result<Put>;
+    const TEMPORARY: &str = "temporary#1";
+
+    type Give = dyn Fn(&Names, &File, &File, &str) -> Result<Put>;
 
     fn refusal(code: i32) -> Option<Refusal> {
         Refusal::of(&Error::from_raw_os_error(code))
@@ -203,21 +209,22 @@ mod tests {
     fn a_name_that_is_taken_is_never_given_again_with_links_and_without() -> Result<()> {
         let folder = tempfile::tempdir()?;
         let names = Names::of(folder.path())?;
-        let under_lock = |names: &Names, from: &Path, _: &File, to: &Path| put(names.rename_under_lock(from, to));
-        let ways: [(bool, &Give); 3] = [
-            (false, &|names, from, file, to| names.give(from, file, to)),
-            (true, &|names, from, file, to| names.give(from, file, to)),
-            (true, &under_lock),
-        ];
+        let open = File::open(folder.path())?;
+        let give =
+            |names: &Names, open: &File, file: &File, name: &str| names.give(open.as_fd(), TEMPORARY, file, name);
+        let under_lock = |names: &Names, open: &File, _: &File, name: &str| {
+            put(names.rename_under_lock(open.as_fd(), TEMPORARY, name))
+        };
+        let ways: [(bool, &Give); 3] = [(false, &give), (true, &give), (true, &under_lock)];
         for (number, (no_links, give)) in ways.into_iter().enumerate() {
             names.no_links.store(no_links, Ordering::Relaxed);
-            let path = folder.path().join(format!("name-{number}"));
+            let name = format!("name-{number}");
             for (text, expected) in [("first", Put::Created), ("second", Put::Exists)] {
-                let temporary = folder.path().join("temporary#1");
+                let temporary = folder.path().join(TEMPORARY);
                 std::fs::write(&temporary, text)?;
-                assert_eq!(give(&names, &temporary, &File::open(&temporary)?, &path)?, expected);
+                assert_eq!(give(&names, &open, &File::open(&temporary)?, &name)?, expected);
                 let _ = std::fs::remove_file(&temporary);
-                assert_eq!(std::fs::read_to_string(&path)?, "first");
+                assert_eq!(std::fs::read_to_string(folder.path().join(&name))?, "first");
             }
         }
         Ok(())

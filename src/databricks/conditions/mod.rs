@@ -13,6 +13,7 @@ use self::rows::{Condition, Sign};
 use super::said::Said;
 use crate::config::DatabricksSettings;
 use crate::error::{Error, Kind};
+use crate::secret::hide_in_answer;
 
 /// The most characters of the server's words that are shown.
 const SHOWN: usize = 400;
@@ -72,6 +73,9 @@ pub fn explain(said: &Said, place: &Place) -> Error {
     };
     if let Some(grant) = row.filter(|row| row.kind == Kind::Config).and_then(|_| grant::of(&said.message)) {
         sentence.push_str(&format!(" Run: {grant};"));
+    }
+    if let Some(address) = &said.led_to {
+        sentence.push_str(&format!(" It sends them to {address}, where this program does not follow."));
     }
     if let Some(words) = words(said, row.is_some_and(|row| row.quoted)) {
         sentence.push_str(&format!(" Databricks said: {words}"));
@@ -136,13 +140,15 @@ fn words(said: &Said, quoted: bool) -> Option<String> {
     if of_data || said.message.is_empty() {
         return said.class.as_ref().map(|class| format!("[{class}]"));
     }
+    // Before anything is cut: half a secret is one, too.
+    let message = &*hide_in_answer(&said.message);
     // A page of many lines, the statement, the other writer's commit and the server's own stack follow behind the first
     // paragraph.
     let end = ["\n\n", "\n\tat ", "\n - ", "== SQL", "; line ", "Conflicting commit: {"]
         .iter()
-        .filter_map(|sign| said.message.find(sign))
+        .filter_map(|sign| message.find(sign))
         .min();
-    let first = said.message.get(..end.unwrap_or(said.message.len())).unwrap_or_default();
+    let first = message.get(..end.unwrap_or(message.len())).unwrap_or_default();
     let first = first.split_whitespace().collect::<Vec<_>>().join(" ");
     let first = if quoted { first } else { without_names(&first) };
     let mut shown: String = first.chars().take(SHOWN).collect();

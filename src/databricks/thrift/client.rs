@@ -17,7 +17,8 @@ use crate::databricks::conditions;
 use crate::databricks::http::{Answer, HttpClient, Request};
 use crate::databricks::said::Said;
 use crate::databricks::waits::Waits;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, shortened};
+use crate::secret::hide_in_answer;
 
 const CONTENT_TYPE: &str = "application/x-thrift";
 /// How often it is told that a cluster is waited for.
@@ -184,7 +185,7 @@ impl Client {
         // Java's names of exceptions come before what Spark itself says.
         let text = text.find(SPARK_SAYS).and_then(|at| text.get(at + SPARK_SAYS.len() - 1..)).unwrap_or(text);
         if FORGOTTEN.iter().any(|sign| text.contains(sign)) {
-            return Fault::Lost(text.lines().next().unwrap_or_default().chars().take(LONGEST_REASON).collect());
+            return Fault::Lost(reason(text));
         }
         let said = Said::of_statement(None, sql_state, text);
         let error = conditions::explain(&said, self.http.place());
@@ -229,8 +230,8 @@ impl Client {
         }
         match message::decode::<C>(&answer.body, number) {
             Ok(answer) => Ok(Ok(answer)),
-            Err(NoAnswer::Exception(said)) => Err(Fault::Exception(said)),
-            Err(NoAnswer::Unreadable(what)) => Ok(Err(Again::Unreadable(what))),
+            Err(NoAnswer::Exception(said)) => Err(Fault::Exception(reason(&said))),
+            Err(NoAnswer::Unreadable(what)) => Ok(Err(Again::Unreadable(reason(&what)))),
         }
     }
 
@@ -247,4 +248,10 @@ impl Client {
             false => Err(conditions::explain(&said, self.http.place()).into()),
         }
     }
+}
+
+/// The first line of what was said, as far as a message shows it.
+fn reason(said: &str) -> String {
+    let line: String = said.lines().next().unwrap_or_default().chars().take(10 * LONGEST_REASON).collect();
+    shortened(&hide_in_answer(&line), LONGEST_REASON).into_owned()
 }

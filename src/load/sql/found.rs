@@ -46,8 +46,10 @@ pub async fn look(engine: &Sql, target: &Target, name: &TableName) -> Result<Fou
     if !seen.survey.may_have(&target.table) || !storage.has_any(&target.table).await? {
         return Ok(Found { place: Place::Nowhere, generation: None });
     }
-    if storage.has_any(&format!("{}/{DELTA_LOG}", target.table)).await? {
-        return in_the_bucket(&engine.shared, target).await;
+    if storage.has_any(&format!("{}/{DELTA_LOG}", target.table)).await?
+        && let Some(found) = in_the_bucket(&engine.shared, target).await?
+    {
+        return Ok(found);
     }
     Err(Error::config(format!(
         "The folder {} of table {name} has files in it that are no Delta table. Move them away or rename the stream.",
@@ -74,15 +76,17 @@ async fn in_the_catalog(shared: &Shared, target: &Target, name: &TableName) -> R
     Ok(Found { place: Place::Catalog, generation: generation.filter(|_| target.generation_id.is_some()) })
 }
 
-async fn in_the_bucket(shared: &Shared, target: &Target) -> Result<Found> {
+/// `None` where the log has neither a commit nor a checkpoint.
+async fn in_the_bucket(shared: &Shared, target: &Target) -> Result<Option<Found>> {
     let shown = shared.storage.shown(&target.table);
     let found = shared.tables.run(|logs| {
-        let snapshot = logs.read(&target.table)?;
+        let Some(snapshot) = logs.find(&target.table)? else { return Ok(None) };
         snapshot.ensure_writable(target.disposition != Disposition::Append)?;
         ensure_raw(&shown, &target.stream, snapshot.columns())?;
-        target.generation_id.map_or(Ok(None), |id| generation::of(&snapshot, id))
+        let generation = target.generation_id.map_or(Ok(None), |id| generation::of(&snapshot, id))?;
+        Ok(Some(Found { place: Place::Bucket, generation }))
     });
-    Ok(Found { place: Place::Bucket, generation: found.await? })
+    found.await
 }
 
 /// Refuses what the engine cannot load.
