@@ -42,6 +42,7 @@ impl Place {
 
     /// `data_source` of the configuration.
     pub fn source(&self) -> Value {
-        json!({"data_source_type": "LOCAL_STORAGE", "local_path": self.lake})
+        // Tests that act as Airbyte's platform may run in a container themselves.
+        json!({"data_source_type": "LOCAL_STORAGE", "local_path": self.lake, "local_path_is_ephemeral": true})
     }
 }

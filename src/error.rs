@@ -94,7 +94,8 @@ const LONGEST_CAUSE: usize = 300;
 /// How the pages and documents begin that servers answer with. They are long, and say who asked with which key.
 const DOCUMENTS: [&str; 4] = ["<?xml", "<Error>", "<!DOCTYPE", "<html"];
 
-/// What a library says of an error, without the document that a server sent; of that only the code of the error stays.
+/// What a library says of an error, without the document that a server sent; of that only the code of the error and
+/// the sentence with it stay.
 fn brief(said: &str) -> String {
     let said = &*hide_in_answer(said);
     let begin = DOCUMENTS.iter().filter_map(|sign| said.find(sign)).min().unwrap_or(said.len());
@@ -107,7 +108,27 @@ fn brief(said: &str) -> String {
         short.push_str(": ");
         short.push_str(code);
     }
+    let sentence = document.split_once("<Message>").and_then(|(_, rest)| rest.split_once('<'));
+    if let Some((sentence, _)) = sentence {
+        short.push_str(": ");
+        short.push_str(&shortened(&unescaped(sentence), LONGEST_CAUSE));
+    }
     short
+}
+
+/// Text as it was before it was put into XML.
+fn unescaped(text: &str) -> String {
+    let signs = [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&#34;", "\""),
+        ("&apos;", "'"),
+        ("&#39;", "'"),
+        ("&amp;", "&"),
+    ];
+    let text = signs.iter().fold(text.to_owned(), |text, (escape, sign)| text.replace(escape, sign));
+    text.replace(char::is_control, " ")
 }
 
 type Source = Box<dyn std::error::Error + Send + Sync + 'static>;

@@ -34,6 +34,7 @@ mod table;
 
 mod addresses;
 mod copies;
+mod demands;
 mod faults;
 mod http;
 mod identities;
@@ -43,6 +44,7 @@ mod outages;
 mod paths;
 mod place;
 mod proxy;
+mod quirks;
 mod readers;
 mod refusals;
 mod server;

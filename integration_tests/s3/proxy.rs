@@ -53,9 +53,19 @@ pub struct Request {
     pub host: String,
     /// The id of the access key that it is signed with.
     pub key: String,
+    /// Its headers, as they came.
+    pub headers: Vec<(String, String)>,
+    /// What is sent with it, where that is no object.
+    pub body: String,
 }
 
 impl Request {
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(header, _)| header.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+
     /// Whether it writes a commit of a final table's log.
     pub fn is_commit(&self) -> bool {
         // A staging folder lies below a sync's id, which has dashes.
@@ -70,6 +80,8 @@ pub enum Fault {
     Refuse,
     /// Nothing is done; this status and S3 error code come back.
     Answer(u16, &'static str),
+    /// Nothing is done; this status and body come back.
+    Says(u16, String),
     /// The server does its work, and this status comes back.
     DoneButAnswer(u16, &'static str),
     /// The server does its work, and the connection ends.
@@ -195,7 +207,7 @@ impl Shared {
         let mut upstream: Option<BufReader<TcpStream>> = None;
         while let Some(mut request) = read_message(&mut from_client, |_| Some(0), client)? {
             without_host(&mut request.head);
-            let what = describe(&request.head);
+            let what = describe(&request.head, &request.body);
             let fault = self.note(&what);
             let no_body = request.head.starts_with(b"HEAD ");
             let mut answer = |body: &[u8]| -> Result<Message> {
@@ -245,6 +257,7 @@ impl Shared {
                 }
                 Some(Fault::Refuse) => return client.shutdown(Shutdown::Both),
                 Some(Fault::Answer(status, code)) => error_answer(status, code),
+                Some(Fault::Says(status, body)) => Message::answer(status, "application/xml", &body),
                 Some(Fault::Page(status)) => {
                     Message::answer(status, "text/html", "<html><body>Bad Gateway</body></html>")
                 }
@@ -304,10 +317,12 @@ fn forgiven() -> Message {
 }
 
 fn error_answer(status: u16, code: &str) -> Message {
-    let body = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>as the test wishes</Message></Error>"
-    );
-    Message::answer(status, "application/xml", &body)
+    Message::answer(status, "application/xml", &error_body(code, "as the test wishes"))
+}
+
+/// S3's answer that something has failed, in its own words.
+pub fn error_body(code: &str, message: &str) -> String {
+    format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>{message}</Message></Error>")
 }
 
 /// As a forward proxy has it: asked for `http://host/path`, it asks the host for `/path`.
@@ -319,19 +334,16 @@ fn without_host(head: &mut Vec<u8>) {
     }
 }
 
-fn describe(head: &[u8]) -> Request {
+fn describe(head: &[u8], body: &[u8]) -> Request {
     let text = String::from_utf8_lossy(head);
     let mut words = text.lines().next().unwrap_or_default().split(' ');
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let (_, query) = target.split_once('?').unwrap_or((target, ""));
     let has = |name: &str| query.split('&').any(|part| part == name || part.starts_with(&format!("{name}=")));
-    let header = |name: &str| {
-        let value = |line: &str| {
-            let (found, value) = line.split_once(':')?;
-            found.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
-        };
-        text.lines().find_map(value)
-    };
+    let headers = text.lines().skip(1).filter_map(|line| line.split_once(':'));
+    let headers: Vec<_> = headers.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect();
+    let header =
+        |name: &str| headers.iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone());
     let copies = header("x-amz-copy-source").is_some();
     let signed = header("authorization").unwrap_or_default();
     let key = signed.split_once("Credential=").and_then(|(_, rest)| rest.split('/').next()).unwrap_or_default();
@@ -351,5 +363,6 @@ fn describe(head: &[u8]) -> Request {
         _ => Action::Other,
     };
     let host = header("host").unwrap_or_default();
-    Request { action, target: target.to_owned(), host, key: key.to_owned() }
+    let body = if method == "POST" { String::from_utf8_lossy(body).into_owned() } else { String::new() };
+    Request { action, target: target.to_owned(), host, key: key.to_owned(), headers, body }
 }

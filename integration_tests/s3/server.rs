@@ -65,7 +65,16 @@ impl Server {
     /// Another server in front of the same buckets, with other `options`, until it is dropped.
     pub fn beside(options: &[&str]) -> Self {
         let binary = std::env::var_os("TEST_S3").unwrap();
-        Self::run(Path::new(&binary), TempDir::new().unwrap().keep(), &server().folder, options)
+        Self::run(Path::new(&binary), TempDir::new().unwrap().keep(), &server().folder, options, None)
+    }
+
+    /// Another server in front of the same buckets that knows versions, where a bucket has them.
+    pub fn with_versions() -> Self {
+        let binary = std::env::var_os("TEST_S3").unwrap();
+        let folder = TempDir::new().unwrap().keep();
+        std::fs::create_dir(folder.join("versions")).unwrap();
+        let versions = folder.join("versions");
+        Self::run(Path::new(&binary), folder, &server().folder, &[], Some(&versions))
     }
 
     fn start(binary: &Path) -> Self {
@@ -78,11 +87,11 @@ impl Server {
             users[&key] = json!({"access": key, "secret": secret, "role": "admin"});
         }
         std::fs::write(folder.join("users/users.json"), json!({"accessAccounts": users}).to_string()).unwrap();
-        Self::run(binary, folder.clone(), &folder, &[])
+        Self::run(binary, folder.clone(), &folder, &[], None)
     }
 
     /// Keeps its log in `folder`, which goes when it ends, and users and buckets in `data`.
-    fn run(binary: &Path, folder: PathBuf, data: &Path, options: &[&str]) -> Self {
+    fn run(binary: &Path, folder: PathBuf, data: &Path, options: &[&str], versions: Option<&Path>) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut child = Command::new("sh")
             .args(["-c", SCRIPT, "sh"])
@@ -91,6 +100,7 @@ impl Server {
             .arg(REGION)
             .args([folder.as_path(), data])
             .args(options)
+            .envs(versions.map(|folder| ("VGW_VERSIONING_DIR", folder)))
             .env("ROOT_ACCESS_KEY", ROOT.0)
             .env("ROOT_SECRET_KEY", ROOT.1)
             .stdin(Stdio::piped())

@@ -5,6 +5,8 @@
 //! [`Config::ensure_supported`] then says whether this version can do what was asked. No other module reads settings
 //! or looks at the machine's limits. `spec.json` describes the same fields; a test holds the two together.
 
+mod container;
+mod directory;
 mod engine;
 mod environment;
 mod fields;
@@ -25,7 +27,7 @@ use serde_json::Value;
 pub use self::engine::{DatabricksSettings, Engine};
 pub use self::file_name_pattern::{DateField, FileNamePattern, Piece};
 pub use self::patience::Patience;
-pub use self::s3::{S3Credentials, S3Role, S3Settings};
+pub use self::s3::{S3Credentials, S3Encryption, S3Role, S3Settings};
 pub use self::storage::{AzureSettings, StorageSettings};
 
 use self::fields::{Fields, Report, kind_of};

@@ -31,6 +31,20 @@ pub struct S3Settings {
     pub path_style: bool,
     /// How staged files are named.
     pub file_name_pattern: FileNamePattern,
+    /// How the store is asked to encrypt what is written, where it is asked.
+    pub encryption: Option<S3Encryption>,
+}
+
+/// How the store encrypts what is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum S3Encryption {
+    /// With keys of its own: `AES256`.
+    Own,
+    /// With a key of AWS KMS: `aws:kms`.
+    Kms {
+        /// `s3_sse_kms_key_id`; without one, the key that AWS keeps for S3.
+        key_id: Option<String>,
+    },
 }
 
 /// An AWS access key.
@@ -59,6 +73,8 @@ const TOKEN: &str = "s3_session_token";
 const ROLE: &str = "s3_role_arn";
 const EXTERNAL_ID: &str = "s3_external_id";
 const ENDPOINT: &str = "s3_endpoint";
+const SSE: &str = "s3_sse";
+const KMS_KEY: &str = "s3_sse_kms_key_id";
 
 impl S3Settings {
     /// Whether the store runs where this program does.
@@ -87,6 +103,7 @@ impl S3Settings {
             endpoint: endpoint.map(|endpoint| endpoint.as_str().trim_end_matches('/').to_owned()),
             path_style,
             file_name_pattern: file_name_pattern(fields),
+            encryption: encryption(fields),
             bucket,
         }
     }
@@ -210,6 +227,40 @@ fn role(fields: &Fields<'_>) -> Option<S3Role> {
         );
     }
     Some(S3Role { arn, external_id })
+}
+
+fn encryption(fields: &Fields<'_>) -> Option<S3Encryption> {
+    let sse = fields.choice(SSE, &[("none", Sse::Unasked), ("AES256", Sse::Own), ("aws:kms", Sse::Kms)]);
+    let key_id = fields.text(KMS_KEY);
+    let is_other = fields.is_absent(SSE) || matches!(sse, Some(Sse::Unasked | Sse::Own));
+    if key_id.is_some() && is_other {
+        fields.problem(
+            KMS_KEY,
+            &format!(
+                "is set, but `data_source.{SSE}` is not aws:kms, which alone uses a key: set that too, or remove it."
+            ),
+        );
+    }
+    if key_id.as_ref().is_some_and(|key_id| !key_id.bytes().all(|byte| byte.is_ascii_graphic())) {
+        fields.problem(
+            KMS_KEY,
+            "must be the id or the ARN of a key such as arn:aws:kms:eu-central-1:123456789012:key/…, without a space or \
+             line break in it.",
+        );
+    }
+    match sse? {
+        Sse::Unasked => None,
+        Sse::Own => Some(S3Encryption::Own),
+        Sse::Kms => Some(S3Encryption::Kms { key_id }),
+    }
+}
+
+/// What `s3_sse` says.
+#[derive(Clone, Copy)]
+enum Sse {
+    Unasked,
+    Own,
+    Kms,
 }
 
 fn endpoint(fields: &Fields<'_>) -> Option<Url> {

@@ -3,12 +3,13 @@
 //! `data_source_type` picks one of four storages, and each has its own reader. A storage is one arm here, one struct
 //! of settings, and one alternative in `spec.json`.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 
 use super::engine::Engine;
-use super::fields::{Fields, shown};
+use super::fields::Fields;
 use super::file_name_pattern::FileNamePattern;
 use super::s3::S3Settings;
+use super::{container, directory};
 use crate::secret::Secret;
 
 /// `data_source_type` of a directory on this machine.
@@ -98,53 +99,24 @@ pub(super) fn read(root: &Fields<'_>, engine: &Engine) -> StorageSettings {
 }
 
 fn local(fields: &Fields<'_>) -> StorageSettings {
+    const NAME: &str = "local_path";
     let text = fields
-        .required_text("local_path", "give the directory for the tables, for example /local/lakehouse")
+        .required_text(NAME, "give the directory for the tables, for example /local/lakehouse")
         .unwrap_or_default();
-    let path = directory(&text).unwrap_or_else(|rest| {
-        fields.problem("local_path", &rest);
+    let may_vanish = fields.boolean("local_path_is_ephemeral", false);
+    let path = directory::read(&text).unwrap_or_else(|rest| {
+        fields.problem(NAME, &rest);
         PathBuf::new()
     });
+    if !path.as_os_str().is_empty() && !may_vanish && container::takes_along(&path) {
+        fields.problem(
+            NAME,
+            "lies in the container that this sync runs in, and the tables would vanish with it although their states were \
+             given back: mount a volume there, or choose S3_STORAGE (Airbyte on Kubernetes mounts no volume). If that is \
+             meant, set `data_source.local_path_is_ephemeral` to true.",
+        );
+    }
     StorageSettings::Local { path }
-}
-
-/// The absolute path that `text` means, or what is wrong with it.
-fn directory(text: &str) -> Result<PathBuf, String> {
-    let plain = text.strip_prefix("file://").unwrap_or(text);
-    if plain != text && !plain.starts_with('/') {
-        return Err("must have an absolute path after file://, for example file:///local/lakehouse.".to_owned());
-    }
-    if plain.contains("://") {
-        return Err(format!("must be a directory on this machine, not the address {}.", shown(text)));
-    }
-    if plain == "~" || plain.starts_with("~/") {
-        return Err("begins with ~, which only a shell understands: write the whole path.".to_owned());
-    }
-    if plain.contains('\0') {
-        return Err("contains a NUL character, which no path can have: remove it.".to_owned());
-    }
-    if plain.is_empty() {
-        return Ok(PathBuf::new());
-    }
-    let absolute = std::path::absolute(plain)
-        .map_err(|_| "is relative, but there is no current directory: write an absolute path.".to_owned())?;
-    Ok(without_dots(&absolute))
-}
-
-/// Resolves `..` by the names alone, so that every part of the program, and every Delta reader that makes a URL of
-/// the path, means the same directory.
-fn without_dots(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::ParentDir => {
-                plain.pop();
-            }
-            Component::CurDir => {}
-            other => plain.push(other),
-        }
-    }
-    plain
 }
 
 fn azure(fields: &Fields<'_>) -> StorageSettings {

@@ -102,6 +102,7 @@ fn an_older_configuration_with_s3_is_read() {
         endpoint: None,
         path_style: true,
         file_name_pattern: FileNamePattern::parse("{date}").expect("a pattern"),
+        encryption: None,
     };
     assert_eq!(read(older(source)).storage, StorageSettings::S3(expected));
 }

@@ -12,10 +12,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use object_store::local::LocalFileSystem;
 use rustix::fs::{AtFlags, FileType};
 
 use super::durability::Durability;
+use super::local_store::LocalStore;
+use super::names::Names;
 use super::trusted::{self, ForeignLink, Root, parts};
 use super::{Home, Put, Storage};
 use crate::error::{Error, Kind, Result};
@@ -31,6 +32,7 @@ pub(super) struct Folder {
     /// The way to everything below it.
     pub(super) trusted: Root,
     durability: Durability,
+    names: Names,
 }
 
 /// Rights of a new file, as far as the process gives any.
@@ -62,14 +64,15 @@ pub(super) fn open(path: &Path) -> Result<Storage> {
     let root = object_store::path::Path::from_absolute_path(&folder)
         .map_err(|error| unusable(std::io::Error::other(error)))?;
     let shown = folder.display().to_string().into();
-    let home = Home::Folder(Arc::new(Folder::open(&folder).map_err(unusable)?));
-    Ok(Storage { store: Arc::new(LocalFileSystem::new()), root, shown, home })
+    let folder = Arc::new(Folder::open(&folder).map_err(unusable)?);
+    Ok(Storage { store: Arc::new(LocalStore::new(Arc::clone(&folder))), root, shown, home: Home::Folder(folder) })
 }
 
 impl Folder {
     /// The folder `root`, which is there.
     pub(super) fn open(root: &Path) -> std::io::Result<Self> {
-        Ok(Self { trusted: Root::open(root)?, durability: Durability::of(root)?, root: root.to_owned() })
+        let (durability, names) = (Durability::of(root)?, Names::of(root)?);
+        Ok(Self { trusted: Root::open(root)?, durability, names, root: root.to_owned() })
     }
 
     pub(super) fn path(&self, relative: &str) -> PathBuf {
@@ -77,7 +80,63 @@ impl Folder {
     }
 
     pub(super) fn put_new(&self, relative: &str, bytes: &[u8]) -> Result<Put> {
-        put_new(&self.trusted, relative, bytes).map_err(|error| self.failed("write", relative, error))
+        self.write_new(relative, &[bytes]).map_err(|error| self.failed("write", relative, error))
+    }
+
+    /// Writes a whole file of these bytes unless one of that name is there. A kill leaves the file, or a temporary, or
+    /// nothing.
+    pub(super) fn write_new(&self, relative: &str, bytes: &[&[u8]]) -> std::io::Result<Put> {
+        in_folder(&self.trusted, relative, |folder, name| {
+            let (temporary, mut file) = temporary_for(folder, name)?;
+            let written = bytes.iter().try_for_each(|bytes| file.write_all(bytes));
+            self.name(written, folder, &temporary, &file, name)
+        })
+    }
+
+    /// What `path` is called below this folder.
+    pub(super) fn relative(&self, path: &Path) -> Option<String> {
+        path.strip_prefix(&self.root).ok()?.to_str().map(ToOwned::to_owned)
+    }
+
+    /// Makes the file `to` another name of `from`, or a copy of it, unless it is there.
+    fn second(&self, from: &str, to: &str) -> std::io::Result<()> {
+        let (parent, source) = parts(from);
+        let staged: OwnedFd = self.trusted.folder(parent)?;
+        in_folder(&self.trusted, to, |folder, name| {
+            if self.names.are_links_likely() {
+                let linked = rustix::fs::linkat(&staged, source, folder, name, AtFlags::empty());
+                match linked.map_err(std::io::Error::from) {
+                    Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
+                    Err(error) if self.names.has_no_link(&error, name) => {}
+                    outcome => return outcome,
+                }
+            }
+            // It has appeared whole.
+            if rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
+                return Ok(());
+            }
+            let mut staged = trusted::open_file(staged.as_fd(), source)?;
+            let (temporary, mut copy) = temporary_for(folder, name)?;
+            let copied = std::io::copy(&mut staged, &mut copy).and_then(|_| copy.sync_all());
+            self.name(copied, folder, &temporary, &copy, name).map(drop)
+        })
+    }
+
+    /// Gives the `temporary` its name, if it was `written`; takes it away in any case.
+    fn name(
+        &self,
+        written: std::io::Result<()>,
+        folder: BorrowedFd<'_>,
+        temporary: &str,
+        file: &File,
+        name: &str,
+    ) -> std::io::Result<Put> {
+        let named = written.and_then(|()| self.names.give(folder, temporary, file, name));
+        match (rustix::fs::unlinkat(folder, temporary, AtFlags::empty()).map_err(std::io::Error::from), named) {
+            // A rename has taken it away.
+            (Err(error), Ok(_)) if error.kind() != ErrorKind::NotFound => Err(error),
+            (_, named) => named,
+        }
     }
 
     pub(super) fn upload(self: &Arc<Self>, relative: String) -> Result<FileUpload> {
@@ -87,7 +146,7 @@ impl Folder {
     }
 
     pub(super) fn link(&self, from: &str, to: &str) -> Result<()> {
-        link(&self.trusted, from, to).map_err(|error| self.failed("link", to, error))
+        self.second(from, to).map_err(|error| self.failed("copy to", to, error))
     }
 
     pub(super) async fn flush(&self) -> Result<()> {
@@ -139,23 +198,24 @@ impl Folder {
         relative: &str,
         error: impl std::error::Error + Send + Sync + 'static,
     ) -> Error {
-        use ErrorKind::{
-            CrossesDevices, NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
-            Unsupported,
-        };
-        let (kind, why) = match io_kind(&error) {
+        use ErrorKind::{NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull, Unsupported};
+        let io = io_error(&error);
+        let (kind, why) = match io.map(std::io::Error::kind) {
             _ if has_foreign_link(&error) => (
                 Kind::Config,
                 "a symbolic link of another user is on the way to it, which is not followed: remove the link, or make it as the \
                  user that syncs run as",
             ),
+            Some(PermissionDenied) if io.and_then(std::io::Error::raw_os_error) == Some(libc::EPERM) => (
+                Kind::Config,
+                "the system does not permit it, whatever the rights say: look for an attribute immutable or append-only \
+                 (lsattr), or use another file system",
+            ),
             Some(PermissionDenied) => (Kind::Config, "this program may not: check the folder's owner and rights"),
             Some(StorageFull | QuotaExceeded) => (Kind::Config, "the disk is full: free some space"),
             Some(ReadOnlyFilesystem) => (Kind::Config, "the disk is mounted read-only"),
             Some(NotADirectory) => (Kind::Config, "a file is in the way of a folder"),
-            Some(CrossesDevices | Unsupported) => {
-                (Kind::Config, "all of local_path has to lie on one file system, which has to know hard links")
-            }
+            Some(Unsupported) => (Kind::Config, "this file system does not know how to: use another one"),
             _ => (Kind::Transient, "see the internal message for the cause"),
         };
         let message = format!("Could not {verb} {}/{relative}: {why}.", self.root.display());
@@ -169,16 +229,10 @@ fn has_foreign_link(error: &(dyn std::error::Error + 'static)) -> bool {
     io.and_then(std::io::Error::get_ref).is_some_and(|inner| inner.is::<ForeignLink>())
 }
 
-/// The kind of the first I/O error among an error and its causes.
-fn io_kind(error: &(dyn std::error::Error + 'static)) -> Option<ErrorKind> {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if let Some(io) = error.downcast_ref::<std::io::Error>() {
-            return Some(io.kind());
-        }
-        cause = error.source();
-    }
-    None
+/// The first I/O error among an error and its causes.
+fn io_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a std::io::Error> {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.find_map(|error| error.downcast_ref::<std::io::Error>())
 }
 
 /// A file that is being written, under its own name.
@@ -197,34 +251,6 @@ impl FileUpload {
         if let Err(error) = self.folder.delete(&self.relative) {
             tracing::warn!("{}", error.internal_message());
         }
-    }
-}
-
-/// Writes a whole file unless one of that name is there. A kill leaves the file, or a temporary, or nothing.
-fn put_new(root: &Root, relative: &str, bytes: &[u8]) -> std::io::Result<Put> {
-    in_folder(root, relative, |folder, name| {
-        let (temporary, mut file) = temporary_for(folder, name)?;
-        let linked = file
-            .write_all(bytes)
-            .and_then(|()| Ok(rustix::fs::linkat(folder, &temporary, folder, name, AtFlags::empty())?));
-        let removed = rustix::fs::unlinkat(folder, &temporary, AtFlags::empty());
-        match linked {
-            Ok(()) => removed.map(|()| Put::Created).map_err(std::io::Error::from),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Put::Exists),
-            Err(error) => Err(error),
-        }
-    })
-}
-
-/// Makes the file `to` another name of `from`, unless it is there.
-fn link(root: &Root, from: &str, to: &str) -> std::io::Result<()> {
-    let (parent, source) = parts(from);
-    let staged: OwnedFd = root.folder(parent)?;
-    let linked =
-        in_folder(root, to, |folder, name| Ok(rustix::fs::linkat(&staged, source, folder, name, AtFlags::empty())?));
-    match linked {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        outcome => outcome,
     }
 }
 
@@ -278,17 +304,17 @@ fn in_folder<T>(
 mod tests {
     use super::*;
 
-    fn lake() -> std::io::Result<(tempfile::TempDir, Root)> {
+    fn lake() -> std::io::Result<(tempfile::TempDir, Folder)> {
         let folder = tempfile::tempdir()?;
-        let root = Root::open(folder.path())?;
+        let root = Folder::open(folder.path())?;
         Ok((folder, root))
     }
 
     #[test]
     fn a_file_is_written_once_and_leaves_no_temporary() -> std::io::Result<()> {
         let (folder, root) = lake()?;
-        assert_eq!(put_new(&root, "a/b/file.json", b"first")?, Put::Created);
-        assert_eq!(put_new(&root, "a/b/file.json", b"second")?, Put::Exists);
+        assert_eq!(root.write_new("a/b/file.json", &[b"first"])?, Put::Created);
+        assert_eq!(root.write_new("a/b/file.json", &[b"second"])?, Put::Exists);
         assert_eq!(std::fs::read(folder.path().join("a/b/file.json"))?, b"first");
         assert_eq!(std::fs::read_dir(folder.path().join("a/b"))?.count(), 1);
         Ok(())
@@ -298,9 +324,9 @@ mod tests {
     fn a_left_temporary_is_in_nobodys_way_and_counts_for_nothing() -> std::io::Result<()> {
         let (folder, root) = lake()?;
         std::fs::write(folder.path().join("file.json#1"), "half")?;
-        assert!(!has_any(&root, "")?);
-        assert_eq!(put_new(&root, "file.json", b"whole")?, Put::Created);
-        assert!(has_any(&root, "")?);
+        assert!(!has_any(&root.trusted, "")?);
+        assert_eq!(root.write_new("file.json", &[b"whole"])?, Put::Created);
+        assert!(has_any(&root.trusted, "")?);
         assert!(!is_temporary("a#b") && !is_temporary("a#") && is_temporary("a#12"));
         Ok(())
     }
@@ -309,7 +335,7 @@ mod tests {
     fn a_folder_that_another_sync_takes_away_is_made_again() -> std::io::Result<()> {
         let (folder, root) = lake()?;
         let (path, taken) = (folder.path().join("schema/table"), std::cell::Cell::new(0));
-        in_folder(&root, "schema/table/file", |table, name| {
+        in_folder(&root.trusted, "schema/table/file", |table, name| {
             if taken.replace(taken.get() + 1) < 2 {
                 std::fs::remove_dir(&path)?;
             }
@@ -323,8 +349,8 @@ mod tests {
     fn a_link_can_be_made_again() -> std::io::Result<()> {
         let (folder, root) = lake()?;
         std::fs::write(folder.path().join("from"), "rows")?;
-        link(&root, "from", "x/to")?;
-        link(&root, "from", "x/to")?;
+        root.second("from", "x/to")?;
+        root.second("from", "x/to")?;
         assert_eq!(std::fs::read(folder.path().join("x/to"))?, b"rows");
         Ok(())
     }

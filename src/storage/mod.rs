@@ -13,6 +13,8 @@ pub mod file_names;
 pub mod layout;
 mod lease;
 mod local;
+mod local_store;
+mod names;
 mod s3;
 mod trusted;
 

@@ -171,7 +171,7 @@ pub(super) fn remove_empty(root: &Root, name: &str) -> Result<()> {
 }
 
 /// Opens the file `name` for reading, if it is one.
-fn open_file(folder: BorrowedFd<'_>, name: &str) -> Result<File> {
+pub(super) fn open_file(folder: BorrowedFd<'_>, name: &str) -> Result<File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::openat(folder, name, flags, Mode::empty())?);
     match file.metadata()?.is_file() {

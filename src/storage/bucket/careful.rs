@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
@@ -58,6 +58,10 @@ impl Careful {
             outcome => outcome,
         }
     }
+}
+
+fn is_cut<T>(outcome: &Result<T>) -> bool {
+    outcome.as_ref().is_err_and(|error| Answer::of(error).is_cut())
 }
 
 /// An error that is worth another try.
@@ -125,9 +129,14 @@ impl ObjectStore for Careful {
             async move {
                 let gone = again(deadline, || {
                     let chunk = stream::iter(chunk.clone()).map(Ok).boxed();
-                    inner.delete_stream(chunk).try_collect::<Vec<_>>()
+                    let gone = inner.delete_stream(chunk).collect::<Vec<_>>();
+                    // What became of one name says nothing of the others; a connection that was cut, of all of them.
+                    gone.map(|gone| match gone.into_iter().partition::<Vec<_>, _>(is_cut) {
+                        (cut, gone) if cut.is_empty() => Ok(gone),
+                        (cut, _) => cut.into_iter().collect::<Result<Vec<Path>>>().map(|_| Vec::new()),
+                    })
                 });
-                gone.await.map(|gone| stream::iter(gone).map(Ok))
+                gone.await.map(stream::iter)
             }
         });
         deleted.try_flatten().boxed()

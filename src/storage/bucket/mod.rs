@@ -8,7 +8,7 @@ mod lifeline;
 mod probe;
 mod upload;
 
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -22,6 +22,7 @@ use self::careful::Careful;
 pub(super) use self::careful::again;
 pub(super) use self::lifeline::Lifeline;
 pub use self::upload::ObjectUpload;
+use super::s3::demands::is_retained;
 use super::s3::errors::{Action, Answer, Place};
 use super::{Home, Put, Storage};
 use crate::config::{Patience, Tuning};
@@ -56,6 +57,7 @@ pub(super) struct Bucket {
     sent_at_once: usize,
     requests: Semaphore,
     copied_at_once: u64,
+    retention_told: Once,
 }
 
 /// Makes a storage of a bucket; `root` is the folder below which everything lies.
@@ -87,6 +89,7 @@ pub(super) fn open<S: ObjectStore + MultipartStore>(
         sent_at_once,
         requests: Semaphore::new(REQUESTS),
         copied_at_once: tuning.copied_at_once,
+        retention_told: Once::new(),
     };
     Storage { store, root, shown: shown.into(), home: Home::Bucket(Arc::new(bucket)) }
 }
@@ -138,18 +141,49 @@ impl Bucket {
     /// Whether anything lies below `folder`: the first page of a listing says it.
     pub(super) async fn has_any(&self, folder: &Path) -> Result<bool> {
         let _turn = self.requests.acquire().await;
-        let first = self.store.list(Some(folder)).try_next().await;
+        // Some tools make an object of a folder's name, with a slash at its end, for each folder.
+        let mut named = self.store.list(Some(folder)).try_filter(|found| std::future::ready(found.location != *folder));
+        let first = named.try_next().await;
         first.map(|first| first.is_some()).map_err(|error| self.failed(Action::List, folder, error))
     }
 
+    /// Deletes objects; what the store keeps under retention is told, once, and is no error.
     pub(super) async fn delete(&self, paths: Vec<Path>) -> Result<()> {
-        let Some(first) = paths.first().cloned() else { return Ok(()) };
-        let gone = self.store.delete_stream(stream::iter(paths).map(Ok).boxed());
-        let gone = gone.try_for_each(|_| std::future::ready(Ok(()))).await;
-        match gone {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(self.failed(Action::Delete, &first, error)),
+        self.delete_most(paths).await.map(drop)
+    }
+
+    /// The same; how many objects stay.
+    pub(super) async fn delete_most(&self, paths: Vec<Path>) -> Result<usize> {
+        let Some(first) = paths.first().cloned() else { return Ok(0) };
+        let mut deleted = self.store.delete_stream(stream::iter(paths).map(Ok).boxed());
+        let (mut kept, mut failed) = (0, None);
+        while let Some(gone) = deleted.next().await {
+            match gone {
+                Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) if is_retained(&Answer::of(&error)) => kept += 1,
+                Err(error) => {
+                    failed.get_or_insert(error);
+                }
+            }
         }
+        if let Some(error) = failed {
+            return Err(self.failed(Action::Delete, &first, error));
+        }
+        if kept > 0 {
+            self.retention_told.call_once(|| {
+                tracing::warn!(
+                    "The store keeps objects that are of no use any more, {kept} of them near {}, because they are under \
+                     retention (object lock). No table has them, and nobody tries to delete them again: a rule for the \
+                     life cycle of the bucket's objects, or somebody, has to when their time is over.",
+                    self.shown(&first)
+                );
+            });
+        }
+        Ok(kept)
+    }
+
+    fn shown(&self, path: &Path) -> String {
+        format!("s3://{}/{path}", self.place.bucket)
     }
 
     pub(super) async fn folders(&self, folder: &Path) -> Result<Vec<String>> {

@@ -3,7 +3,7 @@
 //! A lease that has not been rewritten for the lease's age is that of a dead sync. Both times are the store's own: that of
 //! the lease, and that of the sweeper's own lease. Each rewriting, and each taking over, replaces exactly the version that
 //! was seen last (`If-Match`), so that of a sync that comes back and several sweepers one has it, and the others see
-//! that they have not. Where a store knows no such condition, a lease is read before it is rewritten.
+//! that they have not. Where a store knows no such condition, or not its own tags in it, a lease is read before it is rewritten.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use super::KEPT;
 use crate::error::{Error, Result};
 use crate::storage::Storage;
 use crate::storage::bucket::Bucket;
-use crate::storage::s3::errors::Action;
+use crate::storage::s3::errors::{Action, Answer};
 
 const LEASE: &str = "sync.lease";
 /// Folders of other syncs that are looked at at the same time.
@@ -146,19 +146,30 @@ impl ObjectLease {
         if let Err(error) = unfinished {
             tracing::warn!("{}", error.internal_message());
         }
-        let mut all = all?;
         let lease = format!("{folder}/{LEASE}");
-        all.retain(|path| *path != lease);
-        self.storage.delete(&all).await?;
+        let paths = all?.into_iter().filter(|path| *path != lease).map(|path| self.storage.path(&path));
+        let bucket = &self.shared.bucket;
+        let left = bucket.delete_most(paths.collect()).await?;
+        if left > 0 {
+            self.mark_kept().await?;
+        }
         // In a request of its own: without it nobody would know the rest for ours.
-        self.storage.delete(&[lease]).await
+        if bucket.delete_most(vec![self.storage.path(&lease)]).await? > 0 && left == 0 {
+            self.mark_kept().await?;
+        }
+        Ok(())
+    }
+
+    /// No later sync looks at the folder any more.
+    async fn mark_kept(&self) -> Result<()> {
+        let mark = self.storage.path(&format!("{}/{KEPT}", self.sync));
+        self.shared.bucket.put(&mark, "kept\n".into()).await
     }
 
     pub(super) async fn keep(self) -> Result<()> {
         self.end().await;
-        let folder = self.sync.to_string();
-        self.shared.bucket.put(&self.storage.path(&format!("{folder}/{KEPT}")), "kept\n".into()).await?;
-        self.storage.delete(&[format!("{folder}/{LEASE}")]).await
+        self.mark_kept().await?;
+        self.storage.delete(&[format!("{}/{LEASE}", self.sync)]).await
     }
 
     /// From here on nothing rewrites the lease: none is being written, and none will be.
@@ -236,13 +247,11 @@ impl Shared {
             written.version.clone().filter(|seen| seen.e_tag.is_some()).map_or(PutMode::Overwrite, PutMode::Update);
         let store = &self.bucket.store;
         let mut put = store.put_opts(&self.path, text.clone().into(), mode.into()).await;
-        if matches!(put, Err(StoreError::NotImplemented { .. } | StoreError::NotSupported { .. })) {
-            put = match self.there().await {
-                Some((there, _)) if there == self.text(written.count) => {
-                    store.put_opts(&self.path, text.clone().into(), PutMode::Overwrite.into()).await
-                }
-                _ => return Ok(Rewritten::Lost),
-            };
+        if put.as_ref().is_err_and(has_no_condition)
+            && let Some((there, seen)) = self.there().await
+            && is_same(written.version.as_ref(), &seen).unwrap_or_else(|| there == self.text(written.count))
+        {
+            put = store.put_opts(&self.path, text.clone().into(), PutMode::Overwrite.into()).await;
         }
         let seen = match put {
             Ok(put) => version(put),
@@ -272,6 +281,21 @@ impl Shared {
         let text = String::from_utf8(found.bytes().await.ok()?.into()).ok()?;
         Some((text, seen))
     }
+}
+
+/// Whether `error` may mean that the store does not know the condition, or not its own tags in it: some change them on
+/// the way.
+fn has_no_condition(error: &StoreError) -> bool {
+    matches!(
+        error,
+        StoreError::NotImplemented { .. } | StoreError::NotSupported { .. } | StoreError::Precondition { .. }
+    ) || Answer::of(error).is_unknown_request()
+}
+
+/// Whether what is there is the version that was seen last, if both have tags. A weak tag is one that was changed on the way.
+fn is_same(written: Option<&UpdateVersion>, seen: &UpdateVersion) -> Option<bool> {
+    let (written, seen) = (written?.e_tag.as_ref()?, seen.e_tag.as_ref()?);
+    Some(written.trim_start_matches("W/") == seen.trim_start_matches("W/"))
 }
 
 fn version(put: PutResult) -> UpdateVersion {

@@ -5,6 +5,8 @@
 
 use object_store::client::{HttpError, HttpErrorKind};
 
+pub use super::action::Action;
+use super::demands;
 use crate::error::{Error, Kind, code};
 
 /// What only the sentence about a missing permission says.
@@ -29,55 +31,6 @@ const FOREIGN: [&str; 8] = [
     "header missing from response",
     "invalid http version",
 ];
-
-/// What was asked of S3.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Names of objects.
-    List,
-    /// An object's bytes.
-    Get,
-    /// A new object, or a part of one.
-    Put,
-    /// A copy inside the bucket.
-    Copy,
-    /// Objects are removed.
-    Delete,
-    /// An upload is given up.
-    Abort,
-    /// Names of unfinished uploads.
-    ListUploads,
-    /// Where the bucket is.
-    Locate,
-}
-
-impl Action {
-    /// What an IAM policy has to allow for it.
-    pub fn permission(self) -> &'static str {
-        match self {
-            Self::List | Self::Locate => "s3:ListBucket",
-            Self::Get => "s3:GetObject",
-            Self::Put => "s3:PutObject",
-            Self::Copy => "s3:GetObject and s3:PutObject",
-            Self::Delete => "s3:DeleteObject",
-            Self::Abort => "s3:AbortMultipartUpload",
-            Self::ListUploads => "s3:ListBucketMultipartUploads",
-        }
-    }
-
-    fn verb(self) -> &'static str {
-        match self {
-            Self::List => "list",
-            Self::Get => "read",
-            Self::Put => "write",
-            Self::Copy => "copy to",
-            Self::Delete => "delete",
-            Self::Abort => "give up an upload to",
-            Self::ListUploads => "list unfinished uploads in",
-            Self::Locate => "find",
-        }
-    }
-}
 
 /// Where the request went, for the sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,6 +78,8 @@ pub struct Answer {
     pub status: Option<u16>,
     /// The code in S3's own answer.
     pub code: Option<String>,
+    /// What S3 says of it in words.
+    pub message: Option<String>,
     /// The region that the answer names.
     pub region: Option<String>,
     /// Why there was no answer.
@@ -175,6 +130,10 @@ impl Answer {
         if let Some(code) = element("Code").or_else(in_words) {
             self.code.get_or_insert(code);
         }
+        // A sentence that is in the answer, or stands alone beside an object's name.
+        let sentence = text.split_once("<Message>").and_then(|(_, rest)| rest.split_once('<'));
+        let words = sentence.map(|(words, _)| words).or_else(|| text.contains("(code: ").then_some(text));
+        self.message = self.message.take().or_else(|| words.map(ToOwned::to_owned));
         self.region = self.region.take().or_else(|| element("Region"));
         let lower = text.to_ascii_lowercase();
         self.foreign |= FOREIGN.iter().any(|sign| lower.contains(sign));
@@ -198,6 +157,11 @@ impl Answer {
         cut && self.status.is_none() && self.told.is_none() && !self.foreign
     }
 
+    /// Whether the store says that it does not know such a request.
+    pub fn is_unknown_request(&self) -> bool {
+        self.code.as_deref() == Some("NotImplemented") || matches!(self.status, Some(405 | 501))
+    }
+
     /// The kind of the error and a sentence that says what to do, when `action` on `path` was answered so.
     pub fn explain(&self, action: Action, place: &Place, path: &str) -> (Kind, String) {
         if let Some(told) = &self.told {
@@ -215,6 +179,9 @@ impl Answer {
     fn answered(&self, action: Action, place: &Place) -> (Kind, String) {
         const KEYS: &str = "`data_source.s3_access_key_id` and `data_source.s3_secret_access_key`";
         let code = self.code.as_deref().unwrap_or_default();
+        if let Some(demanded) = demands::unmet(self, action) {
+            return demanded;
+        }
         let why = match (code, self.status) {
             _ if code.is_empty() && self.is_no_s3(action) => {
                 format!("{} does not answer like S3: correct `data_source.s3_endpoint`", host(place))
@@ -259,7 +226,7 @@ impl Answer {
                 );
                 format!("the bucket is not in the region {}; {cure}", place.region)
             }
-            ("NotImplemented" | "MethodNotAllowed", _) | (_, Some(501)) => {
+            ("NotImplemented" | "MethodNotAllowed", _) | (_, Some(405 | 501)) => {
                 format!(
                     "this store does not know the request ({code}), so it cannot hold Delta tables safely: use another store"
                 )
@@ -269,9 +236,6 @@ impl Answer {
                  interface, and region and path",
                 host(place)
             ),
-            ("KMS.DisabledException" | "KMS.NotFoundException" | "KMS.KMSInvalidStateException", _) => {
-                format!("the bucket's encryption key cannot be used ({code}): enable it for this identity in AWS KMS")
-            }
             ("KeyTooLongError", _) => "the name is longer than the 1,024 bytes that a store takes: shorten \
                                        `data_source.s3_bucket_path`, or the names of stream and namespace"
                 .to_owned(),
@@ -280,7 +244,8 @@ impl Answer {
                     .to_owned()
             }
             ("AccessDenied" | "AllAccessDisabled" | "AccountProblem", _) | ("", Some(401 | 403)) if !self.foreign => {
-                format!("{DENIED}; allow {} for this identity in its policy or the bucket's", action.permission())
+                let more = demands::hint(action);
+                format!("{DENIED}; allow {} for this identity in its policy or the bucket's{more}", action.permission())
             }
             _ if self.foreign && !self.is_gateway() => {
                 format!("{} does not answer like S3: correct `data_source.s3_endpoint`", host(place))

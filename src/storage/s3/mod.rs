@@ -1,32 +1,41 @@
 //! S3 and stores that speak like it: from settings to a bucket.
 //!
 //! `credentials` says who this program is there, `refusals` why it is nobody, `connector` gives up at once what cannot be mended by waiting and bounds every answer, `remote`
-//! does what an object store has no verb for, `errors` says what an answer means. Every request is signed together with
-//! the SHA-256 of its body, so that bytes which arrive changed are refused; that is the checksum of puts and parts.
+//! does what an object store has no verb for, `sums` sends checksums to stores that take them, `errors` says what an answer
+//! means, `embedded` where its status does not say it, `demands` what a bucket wants of what is written. Every request is
+//! signed together with the SHA-256 of its body, so that bytes which arrive changed are refused, also by a store that knows
+//! no checksums.
 
+mod action;
 mod answers;
 mod connector;
 mod credentials;
+pub(super) mod demands;
+mod embedded;
 pub(super) mod errors;
 mod led_away;
 mod pages;
 mod refusals;
 mod remote;
 mod sdk_client;
+mod sums;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
+use object_store::ClientOptions;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
 use object_store::path::Path;
 use object_store::{BackoffConfig, RetryConfig};
 
 use self::connector::Connector;
 use self::credentials::Credentials;
+use self::embedded::OneWay;
 use self::errors::{Action, Answer, Place};
 use self::remote::S3Remote;
+use self::sums::{Sums, Taken};
 use super::{Storage, bucket};
-use crate::config::{Patience, S3Settings, Tuning};
+use crate::config::{Patience, S3Encryption, S3Settings, Tuning};
 use crate::error::{Error, Result, code};
 
 /// A request that has no answer after so long is given up and made again; a part has at least 100 kB/s then.
@@ -49,6 +58,10 @@ pub(super) async fn open(settings: &S3Settings, tuning: &Tuning) -> Result<Stora
     };
     let region = region(settings, &connector).await?;
     let credentials = Arc::new(Credentials::new(settings, &region, patience).await);
+    let unusable = |error| {
+        Error::config("The S3 settings make no usable address. Check bucket, region and endpoint.").with_source(error)
+    };
+    let way = OneWay::of(&connector, &ClientOptions::new()).map_err(unusable)?;
     let mut builder = AmazonS3Builder::new()
         .with_bucket_name(&settings.bucket)
         .with_region(&region)
@@ -56,22 +69,32 @@ pub(super) async fn open(settings: &S3Settings, tuning: &Tuning) -> Result<Stora
         .with_conditional_put(S3ConditionalPut::ETagMatch)
         .with_virtual_hosted_style_request(!settings.path_style)
         .with_allow_http(connector.plain)
-        .with_http_connector(connector)
+        .with_http_connector(way)
         .with_retry(retry(patience));
     if let Some(endpoint) = address(settings) {
         builder = builder.with_endpoint(endpoint);
     }
-    let unusable = |error| {
-        Error::config("The S3 settings make no usable address. Check bucket, region and endpoint.").with_source(error)
-    };
-    let store = builder.build().map_err(unusable)?;
+    let taken = Taken::default();
+    let encrypted = |builder| encrypted(builder, settings.encryption.as_ref());
+    let store = Sums::build(builder, encrypted, taken.clone()).map_err(unusable)?;
     let root = Path::parse(&settings.path).map_err(|error| {
         Error::config(format!("`data_source.s3_bucket_path` {} is no path of a bucket: correct it.", settings.path))
             .with_source(error)
     })?;
     let place = Place { bucket: settings.bucket.clone(), region, endpoint: address(settings) };
-    let remote = S3Remote::new(settings, place.clone(), credentials, tuning);
+    let remote = S3Remote::new(settings, place.clone(), credentials, taken, tuning);
     Ok(bucket::open(Arc::new(store), Some(Box::new(remote)), place, root, tuning))
+}
+
+/// What makes objects asks for `encryption`.
+fn encrypted(builder: AmazonS3Builder, encryption: Option<&S3Encryption>) -> object_store::Result<AmazonS3Builder> {
+    let kind: AmazonS3ConfigKey = "aws_server_side_encryption".parse()?;
+    Ok(match encryption {
+        None => builder,
+        Some(S3Encryption::Own) => builder.with_config(kind, "AES256"),
+        Some(S3Encryption::Kms { key_id: None }) => builder.with_config(kind, "aws:kms"),
+        Some(S3Encryption::Kms { key_id: Some(id) }) => builder.with_sse_kms_encryption(id),
+    })
 }
 
 async fn region(settings: &S3Settings, connector: &Connector) -> Result<String> {
@@ -149,6 +172,7 @@ mod tests {
             endpoint: Some("https://s3.example.com:9000".into()),
             path_style: true,
             file_name_pattern: crate::config::FileNamePattern::default(),
+            encryption: None,
         };
         assert_eq!(address(&settings).as_deref(), Some("https://s3.example.com:9000"));
         settings.path_style = false;

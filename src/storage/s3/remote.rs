@@ -12,7 +12,7 @@ use aws_sdk_s3::config::{
     BehaviorVersion, IdentityCache, Region, RequestChecksumCalculation, ResponseChecksumValidation,
 };
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, ServerSideEncryption};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
@@ -21,8 +21,9 @@ use tokio::time::timeout;
 use super::errors::{Action, Answer, ENDLESS, Place, Silence};
 use super::led_away::led_away;
 use super::sdk_client::sdk_client;
+use super::sums::Taken;
 use super::{CONNECT, REQUEST, one_try};
-use crate::config::{S3Settings, Tuning};
+use crate::config::{S3Encryption, S3Settings, Tuning};
 use crate::error::{Error, Result, code};
 use crate::storage::bucket::Remote;
 
@@ -40,6 +41,8 @@ pub(super) struct S3Remote {
     copied_part: u64,
     /// How long giving up what has failed may take.
     clean_up: Duration,
+    encryption: Option<S3Encryption>,
+    taken: Taken,
 }
 
 impl S3Remote {
@@ -47,6 +50,7 @@ impl S3Remote {
         settings: &S3Settings,
         place: Place,
         credentials: Arc<dyn ProvideCredentials>,
+        taken: Taken,
         tuning: &Tuning,
     ) -> Self {
         let patience = &tuning.patience;
@@ -64,7 +68,7 @@ impl S3Remote {
             .force_path_style(settings.path_style)
             .retry_config(RetryConfig::standard().with_max_attempts(8))
             .timeout_config(timeouts)
-            // Stores other than AWS know no other checksums than the one in the signature.
+            // Checksums are asked for where this program knows that the store takes them.
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
         if let Some(endpoint) = &settings.endpoint {
@@ -72,14 +76,14 @@ impl S3Remote {
         }
         config = config.http_client(sdk_client(settings.is_on_this_machine()));
         let (copied_part, clean_up) = (tuning.copied_at_once / 2, patience.clean_up());
-        Self { client: Client::from_conf(config.build()), place, copied_part, clean_up }
+        let encryption = settings.encryption.clone();
+        Self { client: Client::from_conf(config.build()), place, copied_part, clean_up, encryption, taken }
     }
 
     async fn copy(&self, from: &Path, to: &Path, size: u64) -> Result<()> {
-        let begun = self.client.create_multipart_upload().bucket(&self.place.bucket).key(to.as_ref()).send().await;
-        let copied = match begun {
-            Ok(begun) => self.copy_parts(from, to, begun.upload_id().unwrap_or_default(), size).await,
-            Err(error) => Err(self.failed(Action::Copy, to, error)),
+        let copied = match self.begin(to).await {
+            Ok(id) => self.copy_parts(from, to, &id, size).await,
+            Err(error) => Err(error),
         };
         // One that failed is left, and one whose beginning was answered and the answer lost. The name is nobody else's.
         let given_up = self.give_up_all(to.as_ref(), |name| name == to.as_ref());
@@ -89,6 +93,27 @@ impl S3Remote {
         copied
     }
 
+    /// Begins an upload; its id. The store computes the checksums of what it copies: one of a kind that adds up to that of the
+    /// whole, as AWS does by itself, since some stores give the parts the checksum of the whole file that they copy from.
+    async fn begin(&self, to: &Path) -> Result<String> {
+        loop {
+            let summed = self.taken.is_likely();
+            let begun = self.client.create_multipart_upload().bucket(&self.place.bucket).key(to.as_ref());
+            let (sse, key_id) = match &self.encryption {
+                None => (None, None),
+                Some(S3Encryption::Own) => (Some(ServerSideEncryption::Aes256), None),
+                Some(S3Encryption::Kms { key_id }) => (Some(ServerSideEncryption::AwsKms), key_id.clone()),
+            };
+            let begun = begun.set_server_side_encryption(sse).set_ssekms_key_id(key_id);
+            let begun = begun.set_checksum_algorithm(summed.then_some(ChecksumAlgorithm::Crc64Nvme));
+            match begun.send().await {
+                Ok(begun) => return Ok(begun.upload_id().unwrap_or_default().to_owned()),
+                Err(error) if summed && self.taken.is_refused_by(&answer(&error)) => {}
+                Err(error) => return Err(self.failed(Action::Copy, to, error)),
+            }
+        }
+    }
+
     async fn copy_parts(&self, from: &Path, to: &Path, id: &str, size: u64) -> Result<()> {
         let source = format!("{}/{}", self.place.bucket, encoded(from.as_ref()));
         let parts = ranges(size, self.copied_part).into_iter().zip(1_i32..).map(|((first, last), number)| {
@@ -96,8 +121,11 @@ impl S3Remote {
             let part = part.part_number(number).copy_source(&source).copy_source_range(format!("bytes={first}-{last}"));
             async move {
                 let copied = part.send().await.map_err(|error| self.failed(Action::Copy, to, error))?;
-                let e_tag = copied.copy_part_result().and_then(|part| part.e_tag()).unwrap_or_default();
-                Ok::<_, Error>(CompletedPart::builder().part_number(number).e_tag(e_tag).build())
+                let part = copied.copy_part_result();
+                let e_tag = part.and_then(|part| part.e_tag()).unwrap_or_default();
+                let sum = part.and_then(|part| part.checksum_crc64_nvme()).map(ToOwned::to_owned);
+                let part = CompletedPart::builder().part_number(number).e_tag(e_tag);
+                Ok::<_, Error>(part.set_checksum_crc64_nvme(sum).build())
             }
         });
         let parts: Vec<CompletedPart> = stream::iter(parts.collect::<Vec<_>>()).buffered(COPIES).try_collect().await?;
@@ -166,21 +194,28 @@ impl S3Remote {
         if let Some(led) = led {
             return led;
         }
-        let read = Answer::of(&error);
-        let answer = Answer {
-            status: error.raw_response().map(|response| response.status().as_u16()),
-            code: error.code().and_then(code).map(ToOwned::to_owned),
-            // Nothing is asked here before the object store was answered.
-            silence: read.silence.map(Silence::later).or(match &error {
-                SdkError::TimeoutError(_) => Some(Silence::TimedOut),
-                SdkError::DispatchFailure(failure) if failure.is_timeout() => Some(Silence::TimedOut),
-                SdkError::DispatchFailure(_) => Some(Silence::Refused),
-                _ => None,
-            }),
-            ..read
-        };
-        let (kind, sentence) = answer.explain(action, &self.place, path.as_ref());
+        let (kind, sentence) = answer(&error).explain(action, &self.place, path.as_ref());
         Error::new(kind, sentence).with_source(error)
+    }
+}
+
+fn answer<E>(error: &SdkError<E>) -> Answer
+where
+    E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+{
+    let read = Answer::of(error);
+    Answer {
+        status: error.raw_response().map(|response| response.status().as_u16()),
+        code: error.code().and_then(code).map(ToOwned::to_owned),
+        message: error.message().map(ToOwned::to_owned),
+        // Nothing is asked here before the object store was answered.
+        silence: read.silence.map(Silence::later).or(match error {
+            SdkError::TimeoutError(_) => Some(Silence::TimedOut),
+            SdkError::DispatchFailure(failure) if failure.is_timeout() => Some(Silence::TimedOut),
+            SdkError::DispatchFailure(_) => Some(Silence::Refused),
+            _ => None,
+        }),
+        ..read
     }
 }
 
