@@ -183,7 +183,8 @@ impl Folder {
         let entries = trusted::entries(folder.as_fd()).unwrap_or_default().into_iter();
         let temporaries = entries.filter(|(name, kind)| *kind == FileType::RegularFile && is_temporary(name));
         // Those of others are theirs to clear away.
-        let own = temporaries.filter(|(name, _)| trusted::is_own_file(folder.as_fd(), name).unwrap_or(false));
+        let own =
+            temporaries.filter(|(name, _)| trusted::is_own_file(&self.trusted, folder.as_fd(), name).unwrap_or(false));
         own.map(|(name, _)| format!("{relative}/{name}")).collect()
     }
 

@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{Error, ErrorKind, Read, Result};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
@@ -26,12 +27,33 @@ const LONGEST: u64 = 1 << 30;
 pub(super) struct ForeignLink(String);
 
 /// The folder below which everything lies.
-pub(super) struct Root(OwnedFd);
+pub(super) struct Root {
+    folder: OwnedFd,
+    /// Who owns what this program makes here: some file systems (NFS, CIFS) give all to one user.
+    owner: AtomicU32,
+}
 
 impl Root {
     /// Opens it. The way to it is the user's own choice.
     pub(super) fn open(folder: &Path) -> Result<Self> {
-        Ok(Self(rustix::fs::open(folder, FOLDER, Mode::empty())?))
+        let folder = rustix::fs::open(folder, FOLDER, Mode::empty())?;
+        Ok(Self { folder, owner: AtomicU32::new(rustix::process::geteuid().as_raw()) })
+    }
+
+    /// `made` was just made here: whoever owns it owns what this program makes.
+    pub(super) fn learn_owner(&self, made: &File) -> Result<()> {
+        self.owner.store(rustix::fs::fstat(made)?.st_uid, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Whether what `stat` tells of belongs to the user that this program runs as.
+    fn is_own(&self, stat: &Stat) -> bool {
+        stat.st_uid == rustix::process::geteuid().as_raw() || stat.st_uid == self.owner.load(Ordering::Relaxed)
+    }
+
+    /// Whether `folder` does.
+    pub(super) fn owns(&self, folder: &OwnedFd) -> bool {
+        rustix::fs::fstat(folder).is_ok_and(|stat| self.is_own(&stat))
     }
 
     /// The folder `relative`.
@@ -45,21 +67,21 @@ impl Root {
     }
 
     fn way(&self, relative: &str, make: bool) -> Result<OwnedFd> {
-        if let Some(folder) = at_once(self.0.as_fd(), relative) {
+        if let Some(folder) = at_once(self.folder.as_fd(), relative) {
             return Ok(folder);
         }
-        let mut at = rustix::fs::openat(&self.0, ".", FOLDER, Mode::empty())?;
+        let mut at = rustix::fs::openat(&self.folder, ".", FOLDER, Mode::empty())?;
         for part in relative.split('/').filter(|part| !part.is_empty()) {
             if part == "." || part == ".." {
                 return Err(Error::new(ErrorKind::InvalidInput, "a path leads upwards"));
             }
-            at = match step(at.as_fd(), part) {
+            at = match step(self, at.as_fd(), part) {
                 Err(error) if make && error.kind() == ErrorKind::NotFound => {
                     match rustix::fs::mkdirat(&at, part, Mode::from_raw_mode(0o777)) {
                         Ok(()) | Err(Errno::EXIST) => {}
                         Err(error) => return Err(error.into()),
                     }
-                    step(at.as_fd(), part)?
+                    step(self, at.as_fd(), part)?
                 }
                 opened => opened?,
             };
@@ -94,7 +116,7 @@ impl Root {
     /// Removes the file `relative` of this program's own user; anything else of that name is somebody else's and stays.
     pub(super) fn remove(&self, relative: &str) -> Result<()> {
         let (parent, name) = parts(relative);
-        let removed = self.folder(parent).and_then(|folder| match is_own_file(folder.as_fd(), name)? {
+        let removed = self.folder(parent).and_then(|folder| match is_own_file(self, folder.as_fd(), name)? {
             true => Ok(rustix::fs::unlinkat(&folder, name, AtFlags::empty())?),
             false => Ok(()),
         });
@@ -108,11 +130,6 @@ impl Root {
 /// The folder that `relative` lies in, and its name there.
 pub(super) fn parts(relative: &str) -> (&str, &str) {
     relative.rsplit_once('/').unwrap_or(("", relative))
-}
-
-/// Whether what `stat` tells of belongs to the user that this program runs as.
-fn is_own(stat: &Stat) -> bool {
-    stat.st_uid == rustix::process::geteuid().as_raw()
 }
 
 /// All in one call, where no link is on the way and the system can do so.
@@ -129,14 +146,14 @@ fn at_once(_: BorrowedFd<'_>, _: &str) -> Option<OwnedFd> {
 }
 
 /// The folder `name` in `folder`; a link only where our own user or root made it.
-fn step(folder: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
+fn step(root: &Root, folder: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
     match open_folder(folder, name) {
         Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::LOOP | Errno::NOTDIR | Errno::MLINK)) => {
             let link = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
             if FileType::from_raw_mode(link.st_mode) != FileType::Symlink {
                 return Err(error);
             }
-            if !is_own(&link) && link.st_uid != 0 {
+            if !root.is_own(&link) && link.st_uid != 0 {
                 return Err(Error::new(ErrorKind::PermissionDenied, ForeignLink(name.to_owned())));
             }
             Ok(rustix::fs::openat(folder, name, FOLDER, Mode::empty())?)
@@ -152,13 +169,18 @@ pub(super) fn open_folder(folder: BorrowedFd<'_>, name: &str) -> Result<OwnedFd>
 
 /// The same, if it belongs to this program's own user; `None` where it is anything else.
 pub(super) fn open_own_folder(root: &Root, name: &str) -> Option<OwnedFd> {
-    let folder = open_folder(root.0.as_fd(), name).ok()?;
-    Some(folder).filter(|folder| rustix::fs::fstat(folder).is_ok_and(|stat| is_own(&stat)))
+    let folder = open_folder(root.folder.as_fd(), name).ok()?;
+    Some(folder).filter(|folder| root.owns(folder))
+}
+
+/// The folder `name` in the root, if it is a real one.
+pub(super) fn open_in_root(root: &Root, name: &str) -> Result<OwnedFd> {
+    open_folder(root.folder.as_fd(), name)
 }
 
 /// Makes the folder `name` in the root; whether it was not there.
 pub(super) fn make_new_folder(root: &Root, name: &str) -> Result<bool> {
-    match rustix::fs::mkdirat(&root.0, name, Mode::from_raw_mode(0o777)) {
+    match rustix::fs::mkdirat(&root.folder, name, Mode::from_raw_mode(0o777)) {
         Ok(()) => Ok(true),
         Err(Errno::EXIST) => Ok(false),
         Err(error) => Err(error.into()),
@@ -167,7 +189,7 @@ pub(super) fn make_new_folder(root: &Root, name: &str) -> Result<bool> {
 
 /// Removes the folder `name` in the root, if it is empty and one.
 pub(super) fn remove_empty(root: &Root, name: &str) -> Result<()> {
-    Ok(rustix::fs::unlinkat(&root.0, name, AtFlags::REMOVEDIR)?)
+    Ok(rustix::fs::unlinkat(&root.folder, name, AtFlags::REMOVEDIR)?)
 }
 
 /// Opens the file `name` for reading, if it is one.
@@ -181,9 +203,9 @@ pub(super) fn open_file(folder: BorrowedFd<'_>, name: &str) -> Result<File> {
 }
 
 /// Opens the file `name` for reading, if it is a regular one of this program's own user; `None` where it is anything else.
-pub(super) fn open_own_file(folder: BorrowedFd<'_>, name: &str) -> Option<File> {
+pub(super) fn open_own_file(root: &Root, folder: BorrowedFd<'_>, name: &str) -> Option<File> {
     let file = open_file(folder, name).ok()?;
-    Some(file).filter(|file| rustix::fs::fstat(file).is_ok_and(|stat| is_own(&stat)))
+    Some(file).filter(|file| rustix::fs::fstat(file).is_ok_and(|stat| root.is_own(&stat)))
 }
 
 /// Makes the file `name`, which must not be there, with the rights `mode` as far as the process gives any.
@@ -198,9 +220,9 @@ pub(super) fn is_there(folder: BorrowedFd<'_>, name: &str) -> bool {
 }
 
 /// Whether `name` is a regular file of this program's own user.
-pub(super) fn is_own_file(folder: BorrowedFd<'_>, name: &str) -> Result<bool> {
+pub(super) fn is_own_file(root: &Root, folder: BorrowedFd<'_>, name: &str) -> Result<bool> {
     let stat = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
-    Ok(FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && is_own(&stat))
+    Ok(FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && root.is_own(&stat))
 }
 
 /// What lies in `folder`: names and kinds. Names that are no UTF-8 are none of ours.
@@ -227,7 +249,7 @@ pub(super) fn folders(root: &Root, relative: &str) -> Vec<String> {
     let Ok(folder) = root.folder(relative) else { return Vec::new() };
     let is_folder = |(name, kind): &(String, FileType)| match kind {
         FileType::Directory => true,
-        FileType::Symlink => step(folder.as_fd(), name).is_ok(),
+        FileType::Symlink => step(root, folder.as_fd(), name).is_ok(),
         _ => false,
     };
     let entries = entries(folder.as_fd()).unwrap_or_default();

@@ -53,13 +53,16 @@ impl FolderLease {
             if !trusted::make_new_folder(&home.trusted, &name).map_err(failed)? {
                 continue;
             }
-            // What another sync's sweep took away meanwhile, or another user put in its place, is not ours.
-            let Some(folder) = trusted::open_own_folder(&home.trusted, &name) else { continue };
+            // Another sync's sweep may have taken it away meanwhile.
+            let Ok(folder) = trusted::open_in_root(&home.trusted, &name) else { continue };
             let lock = match trusted::create(folder.as_fd(), LOCK, LOCK_MODE) {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
                 lock => lock.map_err(failed)?,
             };
-            if lock.try_lock().is_ok() && trusted::is_there(folder.as_fd(), LOCK) {
+            home.trusted.learn_owner(&lock).map_err(failed)?;
+            // A folder that another user put in its place is not ours.
+            let is_ours = home.trusted.owns(&folder) && trusted::is_there(folder.as_fd(), LOCK);
+            if lock.try_lock().is_ok() && is_ours {
                 return Ok(Self { sync, home: Arc::clone(home), folder, _lock: lock });
             }
         }
@@ -120,7 +123,7 @@ fn state_of(home: &Folder, name: &str, folder: &OwnedFd) -> State {
     if trusted::is_there(folder.as_fd(), KEPT) {
         return State::NotOurs;
     }
-    if let Some(lock) = trusted::open_own_file(folder.as_fd(), LOCK) {
+    if let Some(lock) = trusted::open_own_file(&home.trusted, folder.as_fd(), LOCK) {
         return match lock.try_lock() {
             Ok(()) => State::Dead(lock),
             Err(TryLockError::WouldBlock | TryLockError::Error(_)) => State::Alive,

@@ -19,17 +19,13 @@ const LONGEST: usize = 16 << 20;
 
 /// A client; one that asks no proxy of the environment where the store is on this machine: none leads there.
 pub(super) fn sdk_client(is_here: bool) -> SharedHttpClient {
-    let inner = if is_here {
-        Builder::new().build_with_connector_fn(|settings, components| {
-            let mut connector = ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
-            connector.set_connector_settings(settings.cloned());
-            connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
-            connector.set_proxy_config(Some(ProxyConfig::disabled()));
-            connector.build()
-        })
-    } else {
-        Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https()
-    };
+    let inner = Builder::new().build_with_connector_fn(move |settings, components| {
+        let mut connector = ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+        connector.set_proxy_config(Some(if is_here { ProxyConfig::disabled() } else { ProxyConfig::from_env() }));
+        connector.build()
+    });
     SharedHttpClient::new(Bounded(inner))
 }
 
