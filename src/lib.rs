@@ -23,4 +23,5 @@ mod stage;
 mod storage;
 pub mod sync;
 pub mod telemetry;
+mod tls;
 pub mod write;
