@@ -14,6 +14,8 @@ pub mod encode;
 pub mod error;
 mod load;
 pub mod pipeline;
+pub mod plain;
+pub mod process;
 pub mod protocol;
 mod redirect;
 pub mod schema;
