@@ -72,6 +72,9 @@ impl SpillFile {
         count: usize,
         rows: &mut Rows,
     ) -> Result<()> {
+        if count == 0 {
+            return Ok(());
+        }
         let is_away = |state: &mut State| state.written < offset + length && !state.kept.contains_key(&offset);
         let mut state = self.grown.wait_while(self.state(), is_away).unwrap_or_else(PoisonError::into_inner);
         let kept = state.kept.remove(&offset);
@@ -95,6 +98,10 @@ impl SpillFile {
         state.refusal.get_or_insert_with(|| why.to_string());
         for rows in rows {
             let length = length(&rows);
+            // Nobody would ask for none, and they have the place of the next ones.
+            if length == 0 {
+                continue;
+            }
             state.kept.insert(offset, (rows, Arc::clone(&held)));
             offset += length;
         }
