@@ -126,3 +126,43 @@ pub fn peak_memory() -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().trim_end_matches("kB").trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::sync::{Mutex, PoisonError};
+
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_a_library_says_is_told_without_the_place_in_its_source() {
+        let shared = Shared::default();
+        let layer = ProtocolLayer { writer: Arc::new(ProtocolWriter::new(Box::new(shared.clone()))) };
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            tracing::warn!(
+                log.target = "rustls",
+                log.file = "/home/builder/lib.rs",
+                log.line = 7,
+                count = 3,
+                "a certificate"
+            );
+        });
+        let text = String::from_utf8_lossy(&shared.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned();
+        assert!(
+            text.contains("a certificate count=3") && !text.contains("builder") && !text.contains("log."),
+            "{text}"
+        );
+    }
+}
