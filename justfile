@@ -66,6 +66,10 @@ dist:
 image tag="destination-databricks":
     docker build -t {{ tag }} .
 
-# Licences, sources and known holes of all dependencies (needs cargo-deny)
+# Licences, sources and known holes of all dependencies
 deny:
-    cargo deny --locked check
+    .ci/deny
+
+# Builds the image and tries it: a folder, S3 and Databricks over TLS, users, a read-only root (needs Docker, or docker/engine)
+image-try *options:
+    docker/try {{ options }}

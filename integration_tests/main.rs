@@ -35,6 +35,7 @@ mod privileges;
 mod program;
 mod protocol_input;
 mod side_by_side;
+mod small_machines;
 mod states;
 mod states_of_all;
 mod stops;

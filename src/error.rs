@@ -4,6 +4,8 @@
 //! that handles it turns it into one Airbyte TRACE message. `Kind` alone decides what the orchestrator and the
 //! user are told to do: see [`Kind::policy`].
 
+mod limits;
+
 use std::borrow::Cow;
 use std::fmt;
 
@@ -89,6 +91,8 @@ pub fn code(text: &str) -> Option<&str> {
     Some(text).filter(|text| (1..=64).contains(&text.len()) && text.bytes().all(is_sign))
 }
 
+/// What a sentence says where the program knows no cure.
+const UNEXPLAINED: &str = ": see the internal message for the cause";
 /// The most characters of one cause.
 const LONGEST_CAUSE: usize = 300;
 /// How the pages and documents begin that servers answer with. They are long, and say who asked with which key.
@@ -167,10 +171,16 @@ impl Error {
         Self::new(Kind::System, message)
     }
 
-    /// Adds the error that caused this one.
+    /// Adds the error that caused this one. If that is a limit of the system which the process has met, the sentence
+    /// says which one it is and how to raise it, unless it tells the user what to do already.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Source>) -> Self {
-        self.source = Some(source.into());
+        let source = source.into();
+        if let Some(limit) = limits::met(&*source).filter(|_| self.kind != Kind::Config) {
+            self.kind = Kind::Config;
+            self.message = format!("{} {limit}", self.message.replace(UNEXPLAINED, ""));
+        }
+        self.source = Some(source);
         self
     }
 
@@ -282,6 +292,17 @@ mod tests {
         assert_eq!(brief("404 Not Found: <html><p>Nothing</p></html>"), "404 Not Found");
         let long = brief(&"ä".repeat(10_000));
         assert_eq!((long.chars().count(), long.ends_with('…')), (LONGEST_CAUSE + 1, true));
+    }
+
+    #[test]
+    fn a_limit_of_the_system_that_was_met_is_named_with_its_remedy_and_can_be_mended() {
+        let limit = || std::io::Error::from_raw_os_error(libc::EMFILE);
+        let error =
+            Error::transient("Could not write a file: see the internal message for the cause.").with_source(limit());
+        assert_eq!(error.kind(), Kind::Config);
+        assert!(error.message().starts_with("Could not write a file. This process may have no more files"), "{error}");
+        let error = Error::config("The folder is no good: choose another one.").with_source(limit());
+        assert_eq!(error.message(), "The folder is no good: choose another one.");
     }
 
     #[test]

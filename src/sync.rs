@@ -26,6 +26,7 @@ use crate::load::sql::Sql;
 use crate::load::{Ending, Loader, Opened};
 use crate::pipeline::progress::Progress;
 use crate::pipeline::stop::Stop;
+use crate::pipeline::threads::Threads;
 use crate::pipeline::{self, Heartbeat, Limits, OpenStream, Outcome, Setup};
 use crate::protocol::catalog::Catalog;
 use crate::protocol::writer::ProtocolWriter;
@@ -52,6 +53,8 @@ pub struct Surroundings {
     pub givens: Givens,
     /// Set when somebody wishes to stop.
     pub stop: Stop,
+    /// How many threads this machine has for it.
+    pub threads: Threads,
 }
 
 /// What a sync stands on from its first moment to the end of its clean-up.
@@ -80,7 +83,7 @@ impl Sync {
     /// Gets everything ready for the streams of `catalog`. Reads nothing from the input and changes no table.
     pub async fn prepare(config: &Config, catalog: &Catalog, around: &Surroundings) -> Result<Self> {
         let storage = Storage::open(&config.storage, &config.tuning).await?;
-        let tables = TableLog::new(&storage, &Handle::current());
+        let tables = TableLog::new(&storage, &Handle::current(), around.threads.log_calls);
         // Before anything is made: two streams for one table must leave no trace.
         targets(catalog, &config.schema, Uuid::nil())?;
         let row = arrow::from_avro(&avro::raw_row()?)?;

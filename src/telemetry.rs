@@ -55,6 +55,10 @@ struct Text(String);
 
 impl Visit for Text {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        // Where in a library's source an event comes from: a path of the machine that built this program.
+        if field.name().starts_with("log.") {
+            return;
+        }
         // Writing into a String cannot fail.
         let _ = if field.name() == "message" {
             write!(self.0, "{value:?}")
@@ -121,4 +125,44 @@ pub fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().trim_end_matches("kB").trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::sync::{Mutex, PoisonError};
+
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_a_library_says_is_told_without_the_place_in_its_source() {
+        let shared = Shared::default();
+        let layer = ProtocolLayer { writer: Arc::new(ProtocolWriter::new(Box::new(shared.clone()))) };
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            tracing::warn!(
+                log.target = "rustls",
+                log.file = "/home/builder/lib.rs",
+                log.line = 7,
+                count = 3,
+                "a certificate"
+            );
+        });
+        let text = String::from_utf8_lossy(&shared.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned();
+        assert!(
+            text.contains("a certificate count=3") && !text.contains("builder") && !text.contains("log."),
+            "{text}"
+        );
+    }
 }

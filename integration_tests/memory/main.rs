@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use destination_databricks::clock::{Givens, SystemClock};
 use destination_databricks::pipeline::stop::Stop;
+use destination_databricks::pipeline::threads::Threads;
 use destination_databricks::protocol::writer::ProtocolWriter;
 use destination_databricks::sync::Surroundings;
 use destination_databricks::write;
@@ -92,6 +93,7 @@ fn sync(plan: Plan, input: Messages) {
         writer: Arc::new(ProtocolWriter::new(Box::new(heard.clone()))),
         givens: Givens { clock: Arc::new(SystemClock), new_id: Uuid::now_v7 },
         stop: Stop::default(),
+        threads: Threads::plenty(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(64).build().unwrap();
     let ended = runtime.block_on(write::run(&config, &catalog, input, &around));

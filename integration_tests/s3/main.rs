@@ -33,6 +33,7 @@ mod stops;
 mod table;
 
 mod addresses;
+mod certificates;
 mod copies;
 mod demands;
 mod faults;

@@ -15,6 +15,7 @@ use crate::databricks::server_for_tests::{Seen, Server, Step, answer, failure, p
 use crate::error::Result;
 use crate::load::sql::warehouse_tests::Warehouse;
 use crate::pipeline::stop::Stop;
+use crate::pipeline::threads::Threads;
 use crate::protocol::writer::ProtocolWriter;
 use crate::sync::Surroundings;
 
@@ -53,6 +54,7 @@ impl Bed {
             writer: Arc::new(ProtocolWriter::stdout()),
             givens: Givens { clock: Arc::new(SystemClock), new_id: Uuid::now_v7 },
             stop: Stop::default(),
+            threads: Threads::plenty(),
         };
         find_problems(&config, &around).await
     }

@@ -182,7 +182,7 @@ async fn read_back(storage: &Storage, table: &str, sent: &str) -> Result<()> {
     let wrong = |why: &str| {
         Error::system(format!("A row was written to {} and did not come back: {why}.", storage.shown(table)))
     };
-    let tables = TableLog::new(storage, &Handle::current());
+    let tables = TableLog::new(storage, &Handle::current(), 1);
     let files = tables.run(|logs| logs.read(table)?.files()).await?;
     let [file] = files.as_slice() else { return Err(wrong("the table does not have exactly one file")) };
     let bytes = storage.get(&format!("{table}/{file}")).await?;

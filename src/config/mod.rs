@@ -5,6 +5,7 @@
 //! [`Config::ensure_supported`] then says whether this version can do what was asked. No other module reads settings
 //! or looks at the machine's limits. `spec.json` describes the same fields; a test holds the two together.
 
+mod certificates;
 mod container;
 mod directory;
 mod engine;
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+pub use self::certificates::CertificatePlaces;
 pub use self::engine::{DatabricksSettings, Engine};
 pub use self::file_name_pattern::{DateField, FileNamePattern, Piece};
 pub use self::patience::Patience;

@@ -5,8 +5,8 @@
 //! [`HttpClient::submit`] does so only as long as it has surely not been taken. None judges an answer beyond that: `said`
 //! reads what an error says, `conditions` knows what it means.
 //!
-//! Proxies come from `HTTPS_PROXY` and `NO_PROXY`, but never stand before this machine itself. Certificates are those
-//! of the system, or of `SSL_CERT_FILE` and `SSL_CERT_DIR` where these are set.
+//! Proxies come from `HTTPS_PROXY` and `NO_PROXY`, but never stand before this machine itself. `tls` says whose
+//! certificates are good.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Client, Method, StatusCode, redirect};
+use reqwest::{Certificate, Client, Method, StatusCode, redirect};
 use serde::de::DeserializeOwned;
 
 use super::conditions::{self, Place};
@@ -26,6 +26,7 @@ use super::unreached::{self, Unreached};
 use super::waits::Waits;
 use crate::config::{DatabricksSettings, Patience};
 use crate::error::{Error, Result};
+use crate::tls::Trust;
 
 /// How products name themselves to Databricks.
 const USER_AGENT: &str = concat!("destination-databricks/", env!("CARGO_PKG_VERSION"));
@@ -137,13 +138,15 @@ impl HttpClient {
         if settings.is_on_this_machine() {
             builder = builder.no_proxy();
         }
-        let client = builder.build().map_err(|error| {
+        let unprepared = |error| {
             Error::config(
-                "The connection to Databricks could not be prepared: check that SSL_CERT_FILE and SSL_CERT_DIR, where \
-                 they are set, name certificates in PEM form, and that the proxy in HTTPS_PROXY is an address.",
+                "The connection to Databricks could not be prepared: check that the proxy in HTTPS_PROXY is an address.",
             )
             .with_source(error)
-        })?;
+        };
+        let trust = if settings.https { Trust::found()? } else { Trust::nobody() };
+        let authorities: Result<Vec<_>, _> = trust.certificates().map(Certificate::from_der).collect();
+        let client = builder.tls_certs_only(authorities.map_err(unprepared)?).build().map_err(unprepared)?;
         Ok(Self {
             client,
             address: settings.address(),

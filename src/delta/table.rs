@@ -28,9 +28,6 @@ use crate::storage::Storage;
 
 pub use super::commit::{CHECKPOINT_INTERVAL, Committed};
 
-/// Calls into the kernel at the same time; each keeps one thread of the runtime waiting.
-const CALLS: usize = 8;
-
 /// Reads the logs of tables in one storage.
 #[derive(Clone)]
 pub struct TableLog {
@@ -54,13 +51,14 @@ pub struct Snapshot {
 }
 
 impl TableLog {
-    /// A reader of the tables in `storage`, running on `runtime`.
-    pub fn new(storage: &Storage, runtime: &Handle) -> Self {
+    /// A reader of the tables in `storage`, running on `runtime`; each of `calls` into the kernel at the same time keeps
+    /// one of its threads waiting.
+    pub fn new(storage: &Storage, runtime: &Handle, calls: usize) -> Self {
         let executor = Arc::new(TokioMultiThreadExecutor::new(runtime.clone()));
         let engine = DefaultEngineBuilder::new(Arc::clone(storage.store())).with_task_executor(executor).build();
         let flushed = storage.clone();
         let engine = LogEngine::new(Arc::new(engine), Arc::new(move || flushed.flush_blocking()));
-        Self { logs: Logs { engine, storage: storage.clone() }, calls: Arc::new(Semaphore::new(CALLS)) }
+        Self { logs: Logs { engine, storage: storage.clone() }, calls: Arc::new(Semaphore::new(calls)) }
     }
 
     /// Does `work`, when its turn has come.

@@ -119,6 +119,11 @@ impl StreamBuffer {
         self.waiting.is_empty()
     }
 
+    /// Whether some of the rows are in the spill file.
+    pub fn is_spilled(&self) -> bool {
+        !self.waiting.spilled.is_empty()
+    }
+
     /// Bytes of JSON text that wait, in memory and spilled.
     pub fn data_bytes(&self) -> usize {
         self.waiting.data_bytes()

@@ -10,6 +10,8 @@
 //!   it can no longer be told apart and it has waited too long);
 //! - a stream ends: all of it is closed and loaded.
 
+mod memory;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,12 +26,6 @@ use crate::clock::Clock;
 use crate::encode::ids::{IdGenerator, random};
 use crate::error::Result;
 use crate::protocol::message::State;
-
-/// Under pressure, a buffer of so many bytes becomes a row group; a smaller one is spilled.
-const WORTH_A_ROW_GROUP: usize = 1 << 20;
-
-/// How often the flow looks up while it waits for memory.
-const TICK: Duration = Duration::from_millis(50);
 
 /// What bounds the flow.
 #[derive(Debug, Clone, Copy)]
@@ -235,27 +231,6 @@ impl Flow {
         Ok(())
     }
 
-    /// Makes room if memory is short. `true`: there is none to be made here, some was waited for; ask again.
-    pub fn must_wait(&mut self) -> bool {
-        let under_way = self.budget.under_way();
-        if self.buffered + under_way <= self.limits.memory {
-            if self.buffered > self.limits.memory / 2 && under_way < self.limits.memory / 8 {
-                self.seal_largest();
-            }
-            return false;
-        }
-        if self.buffered > self.limits.memory / 2 && under_way <= self.limits.memory / 2 {
-            if let Err(error) = self.make_room() {
-                // Rows are lost with a spill that fails. Failing the lanes sees to it that no batch is closed without
-                // them: what is loaded from here on would be what a STATE does not speak for.
-                self.lanes.fail(error);
-            }
-            return false;
-        }
-        self.budget.wait(TICK);
-        true
-    }
-
     /// Whether `stream` replaces the rows of a table that was there before.
     pub fn replaces(&self, stream: usize) -> bool {
         self.lanes.replaces(stream)
@@ -269,51 +244,6 @@ impl Flow {
     /// Whether a lane has failed.
     pub fn has_failed(&self) -> bool {
         self.lanes.has_failed()
-    }
-
-    /// Thousands of streams may be closed at once: what they have spilled comes back into memory, and each row group
-    /// holds more than its rows.
-    fn wait_for_room(&self) {
-        // What the buffers hold is not given back by waiting: once nothing is under way, `must_wait` makes the room.
-        while let under_way @ 1.. = self.budget.under_way()
-            && self.buffered + under_way > self.limits.memory
-            && !self.has_failed()
-        {
-            self.budget.wait(TICK);
-        }
-    }
-
-    /// Gives the workers, who have little to do, what they would get a little later and all at once.
-    fn seal_largest(&mut self) {
-        let sizes = self.streams.iter().map(|flow| flow.buffer.data_bytes()).zip(0..);
-        if let Some((_, stream)) = sizes.max().filter(|(bytes, _)| *bytes >= WORTH_A_ROW_GROUP) {
-            let pending = self.take(stream, StreamBuffer::seal);
-            self.submit(stream, pending);
-        }
-    }
-
-    fn make_room(&mut self) -> Result<()> {
-        let mut largest: Vec<(usize, usize)> =
-            self.streams.iter().enumerate().map(|(i, flow)| (flow.buffer.data_bytes(), i)).collect();
-        largest.sort_unstable_by(|a, b| b.cmp(a));
-        let full = self.spill.is_full();
-        for (bytes, stream) in largest {
-            if !full && (bytes < WORTH_A_ROW_GROUP || self.buffered <= self.limits.memory / 4) {
-                break;
-            }
-            let pending = self.take(stream, StreamBuffer::seal);
-            self.submit(stream, pending);
-        }
-        if !full && self.buffered > self.limits.memory / 4 {
-            let before = self.buffered;
-            for flow in &mut self.streams {
-                self.buffered -= flow.buffer.held_bytes();
-                flow.buffer.spill(&mut self.spill)?;
-                self.buffered += flow.buffer.held_bytes();
-            }
-            self.spill.flush(self.budget.hold(before - self.buffered))?;
-        }
-        Ok(())
     }
 
     fn take(&mut self, stream: usize, seal: impl FnOnce(&mut StreamBuffer) -> Pending) -> Pending {

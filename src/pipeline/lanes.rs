@@ -82,7 +82,8 @@ enum StageWork {
     Append(JoinHandle<Result<Encoded>>),
     EndFile,
     CloseBatch,
-    Finish,
+    /// With what the tasks for it hold: tens of thousands of streams may end at once.
+    Finish(Held),
 }
 
 struct Encoded {
@@ -93,7 +94,7 @@ struct Encoded {
 enum LoadWork {
     Prepare,
     Load(Batch, Held),
-    Finish,
+    Finish(Held),
 }
 
 impl Lanes {
@@ -169,7 +170,8 @@ impl Lanes {
 
     /// The stream has ended well: the table is made if it is not there, or replaced.
     pub fn finish(&self, stream: usize) {
-        self.stage(stream, StageWork::Finish);
+        let held = self.shared.budget.hold(TASK);
+        self.stage(stream, StageWork::Finish(held));
     }
 
     /// Whether the batches of `stream` are held back until it ends, and then replace its table's rows.
@@ -263,11 +265,11 @@ impl Shared {
                 }
                 Ok(())
             }
-            StageWork::Finish => {
+            StageWork::Finish(held) => {
                 if lane.standing.truncates && lane.standing.existed {
                     staged.begin(&self.stage).await?;
                 }
-                self.load(lane, stream, LoadWork::Finish);
+                self.load(lane, stream, LoadWork::Finish(held));
                 Ok(())
             }
         }
@@ -296,7 +298,10 @@ impl Shared {
                         batches.push(batch);
                         held.push(memory);
                     }
-                    LoadWork::Finish => finish = true,
+                    LoadWork::Finish(memory) => {
+                        finish = true;
+                        held.push(memory);
+                    }
                 }
             }
             let loaded = if batches.is_empty() && !finish {

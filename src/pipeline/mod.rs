@@ -11,11 +11,14 @@ mod flow;
 mod lanes;
 mod ledger;
 pub mod progress;
+mod room;
 mod router;
 mod spill;
+mod spill_file;
 mod state_store;
 pub mod stop;
 mod strand;
+pub mod threads;
 
 use std::cell::Cell;
 use std::io::Read;
@@ -91,7 +94,7 @@ pub async fn run(input: impl Read + Send + 'static, setup: Setup) -> Outcome {
     let (used_in, used_out) = mpsc::channel::<Vec<u8>>();
     // Not joined: nothing can wake a thread that waits for input, and it ends with the process.
     let gate = Arc::clone(&budget);
-    std::thread::spawn(move || {
+    let read = move || {
         let large = Cell::new(None);
         let mut reader = BlockReader::new(input, max_line, || large.set(Some(gate.large_block(limits.memory / 2))));
         loop {
@@ -103,12 +106,18 @@ pub async fn run(input: impl Read + Send + 'static, setup: Setup) -> Outcome {
                 return;
             }
         }
-    });
+    };
+    let reading = std::thread::Builder::new().name("input".to_owned()).spawn(read);
     let flow =
         Flow::new(descriptors.len(), limits, lanes.clone(), Arc::clone(&ledger), budget, Arc::clone(&progress), clock);
     let router = Router::new(&descriptors, flow, progress, stop.clone());
-    let routed = tokio::task::spawn_blocking(move || router.run(&blocks_out, &used_in, &descriptors)).await;
-    let routed = routed.unwrap_or_else(|error| Err(Error::system("The router died.").with_source(error)));
+    let routed = match reading {
+        Ok(_) => {
+            let routed = tokio::task::spawn_blocking(move || router.run(&blocks_out, &used_in, &descriptors)).await;
+            routed.unwrap_or_else(|error| Err(Error::system("The router died.").with_source(error)))
+        }
+        Err(error) => Err(threads::refused("that reads the input", error)),
+    };
 
     let finished = finish(&lanes, routed, &stop).await;
     // What is durable is told even when something else failed; a reader that is gone has been noticed already.
@@ -185,7 +194,7 @@ pub fn watch_for_stop(stop: &Stop, writer: &Arc<ProtocolWriter>) -> Result<()> {
         (signal(SignalKind::terminate()).map_err(failed)?, signal(SignalKind::interrupt()).map_err(failed)?)
     };
     let wish = stop.clone();
-    std::thread::spawn(move || {
+    let wait = move || {
         runtime.block_on(async move {
             let (mut terminate, mut interrupt) = listening;
             let reason = tokio::select! {
@@ -196,7 +205,9 @@ pub fn watch_for_stop(stop: &Stop, writer: &Arc<ProtocolWriter>) -> Result<()> {
             tokio::time::sleep(STOP_GRACE + LAST_WORDS).await;
             std::process::exit(i32::from(reason.exit_code()));
         });
-    });
+    };
+    let waiting = std::thread::Builder::new().name("signals".to_owned()).spawn(wait);
+    waiting.map_err(|error| threads::refused("that waits for signals", error))?;
     let (stop, writer) = (stop.clone(), Arc::clone(writer));
     tokio::spawn(async move {
         while !writer.is_closed() {

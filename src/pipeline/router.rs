@@ -291,6 +291,12 @@ impl Router {
                 self.line + 1,
                 self.offset
             )),
+            ReadError::NoMemory { size } => Error::config(format!(
+                "There is no memory for line {} of the input (byte {}): {size} bytes have been read of it. Give the \
+                 container or the process more (`ulimit -v`), or have the source send smaller records.",
+                self.line + 1,
+                self.offset
+            )),
         }
     }
 }

@@ -2,26 +2,41 @@
 //!
 //! A stream that replaces its table gives no STATE back before its end, and a source may send one with every record.
 //! Text beyond the limit goes to the end of a file that is gone with the process; its place comes back as a small token.
+//! Where the file has no room, text stays in memory, compressed, until it is many times the limit.
 
 use std::fs::File;
-use std::io::Write;
 use std::os::unix::fs::FileExt;
 
-use crate::error::{Error, Result};
+use super::room::{folder, has_room};
+use crate::error::{Error, Kind, Result};
 use crate::protocol::message::State;
+
+/// Of the limit: what compressed text may take in memory where there is no room for a file.
+const PACKED_SHARE: usize = 12;
+/// The longest that the file may grow, in bytes.
+const MAX_LENGTH: u64 = 16 << 30;
+/// How many texts are written between two looks at the disk's space.
+const LOOK: u64 = 1 << 20;
 
 /// Keeps the text of STATEs.
 pub struct StateStore {
     limit: usize,
     held: usize,
+    packed: usize,
     file: Option<File>,
     written: u64,
+    /// Bytes that may be written before the disk's space is looked at again.
+    assured: u64,
+    /// Why no more is written to the file.
+    refusal: Option<String>,
 }
 
 /// A STATE that is kept.
 pub enum StoredState {
     /// Here.
     Memory(State),
+    /// Here, compressed.
+    Packed(Vec<u8>),
     /// In the file, from this byte on, so many bytes.
     Disk(u64, usize),
 }
@@ -29,7 +44,7 @@ pub enum StoredState {
 impl StateStore {
     /// A store that holds at most about `limit` bytes of text in memory.
     pub fn new(limit: usize) -> Self {
-        Self { limit, held: 0, file: None, written: 0 }
+        Self { limit, held: 0, packed: 0, file: None, written: 0, assured: 0, refusal: None }
     }
 
     /// Bytes of text in memory.
@@ -38,43 +53,131 @@ impl StateStore {
     }
 
     /// Keeps a STATE.
+    ///
+    /// # Errors
+    /// One of the configuration where neither memory nor disk has room for it.
     pub fn put(&mut self, state: State) -> Result<StoredState> {
         let size = state.line().len();
         if self.held + size <= self.limit {
             self.held += size;
             return Ok(StoredState::Memory(state));
         }
-        let file = match &mut self.file {
-            Some(file) => file,
-            none => none.insert(tempfile::tempfile().map_err(failed)?),
-        };
-        file.write_all(state.line().as_bytes()).map_err(failed)?;
-        let offset = self.written;
-        self.written += size as u64;
-        Ok(StoredState::Disk(offset, size))
+        let text = state.line().as_bytes();
+        if self.refusal.is_none() {
+            match self.write(text) {
+                Ok(offset) => return Ok(StoredState::Disk(offset, size)),
+                Err(why) => {
+                    tracing::warn!(
+                        "{why}: the text of STATEs that wait for their records stays in memory. Give that folder space, \
+                         or raise memory_limit_mb."
+                    );
+                    self.refusal = Some(why);
+                }
+            }
+        }
+        let mut packed = zstd::bulk::compress(text, 1).map_err(|error| failed("compressed", error))?;
+        packed.shrink_to_fit();
+        if self.packed + packed.len() > self.limit * PACKED_SHARE {
+            let why = self.refusal.as_deref().unwrap_or_default();
+            return Err(Error::config(format!(
+                "More STATEs wait for their records than memory has room for. {why}: give that folder space, or raise \
+                 memory_limit_mb."
+            )));
+        }
+        self.packed += packed.len();
+        Ok(StoredState::Packed(packed))
     }
 
     /// Gives a STATE back.
     pub fn take(&mut self, stored: StoredState) -> Result<State> {
-        let (offset, size) = match stored {
+        let text = match stored {
             StoredState::Memory(state) => {
                 self.held -= state.line().len();
                 return Ok(state);
             }
-            StoredState::Disk(offset, size) => (offset, size),
+            StoredState::Packed(packed) => {
+                self.packed -= packed.len();
+                zstd::stream::decode_all(packed.as_slice()).map_err(|error| failed("read", error))?
+            }
+            StoredState::Disk(offset, size) => {
+                let mut text = vec![0; size];
+                let file = self.file.as_ref().ok_or_else(|| Error::system("A STATE was never kept."))?;
+                file.read_exact_at(&mut text, offset).map_err(|error| failed("read", error))?;
+                text
+            }
         };
-        let mut text = vec![0; size];
-        let file = self.file.as_ref().ok_or_else(|| Error::system("A STATE was never kept."))?;
-        file.read_exact_at(&mut text, offset).map_err(failed)?;
-        let text = String::from_utf8(text).map_err(|error| failed(std::io::Error::other(error)))?;
+        let text = String::from_utf8(text).map_err(|error| failed("read", std::io::Error::other(error)))?;
         State::read(&text)
+    }
+
+    /// Writes `text` to the end of the file: where it begins; or why it is not there.
+    fn write(&mut self, text: &[u8]) -> Result<u64, String> {
+        let size = text.len() as u64;
+        let unusable = |error: std::io::Error| format!("No file can be kept in {} ({error})", folder());
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(tempfile::tempfile().map_err(unusable)?),
+        };
+        if self.assured < size {
+            if self.written.saturating_add(size) > MAX_LENGTH || !has_room(file, size.saturating_add(LOOK)) {
+                return Err(format!("There is little space left in {}", folder()));
+            }
+            self.assured = size + LOOK;
+        }
+        // At its place, whatever a write that failed has left.
+        file.write_all_at(text, self.written).map_err(unusable)?;
+        self.assured -= size;
+        let offset = self.written;
+        self.written += size;
+        Ok(offset)
     }
 }
 
-fn failed(error: std::io::Error) -> Error {
-    Error::system(format!(
-        "Waiting STATEs could not be kept in a file in {}: {error}. Give that folder space.",
-        std::env::temp_dir().display()
-    ))
-    .with_source(error)
+fn failed(verb: &str, error: std::io::Error) -> Error {
+    Error::new(Kind::System, format!("A STATE that waited could not be {verb}: {error}.")).with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(number: usize) -> Result<State> {
+        let data: String =
+            (0..400).map(|n| char::from(b'a' + u8::try_from((n * n + number) % 26).unwrap_or(0))).collect();
+        State::read(&format!(
+            r#"{{"type":"STATE","state":{{"type":"STREAM","stream":{{"stream_descriptor":{{"name":"s"}},"stream_state":{{"{number}":"{data}"}}}}}}}}"#
+        ))
+    }
+
+    /// Puts `count` STATEs into `store` and takes them again.
+    fn there_and_back(store: &mut StateStore, count: usize) -> Result<()> {
+        let stored = (0..count).map(|number| store.put(state(number)?)).collect::<Result<Vec<_>>>()?;
+        for (number, stored) in stored.into_iter().enumerate() {
+            assert_eq!(store.take(stored)?.line(), state(number)?.line());
+        }
+        assert_eq!((store.held, store.packed), (0, 0));
+        Ok(())
+    }
+
+    #[test]
+    fn every_state_comes_back_from_memory_and_from_the_file() -> Result<()> {
+        let mut store = StateStore::new(2000);
+        there_and_back(&mut store, 100)?;
+        assert!(store.written > 0 && store.refusal.is_none());
+        Ok(())
+    }
+
+    #[test]
+    fn on_a_disk_without_space_states_stay_in_memory_until_there_is_none() -> Result<()> {
+        let mut store = StateStore::new(2000);
+        let full = File::options().read(true).write(true).open("/dev/full");
+        store.file = Some(full.map_err(|error| failed("kept", error))?);
+        there_and_back(&mut store, 20)?;
+        assert!(store.refusal.is_some());
+        let error = (0..1000).find_map(|number| state(number).and_then(|state| store.put(state)).err());
+        let error = error.ok_or_else(|| Error::system("there is no end of memory"))?;
+        assert_eq!(error.kind(), Kind::Config);
+        assert!(error.message().contains(&folder()), "{error}");
+        Ok(())
+    }
 }

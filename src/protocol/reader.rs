@@ -18,6 +18,11 @@ pub enum ReadError {
         /// Bytes of the line that had been read when it was given up.
         size: usize,
     },
+    /// There is no memory for the rest of a line; `size` bytes of it had been read.
+    NoMemory {
+        /// Bytes of the line that had been read when it was given up.
+        size: usize,
+    },
 }
 
 /// A block that grows beyond this many bytes is a large one.
@@ -54,7 +59,8 @@ impl<R: Read, W: FnMut()> BlockReader<R, W> {
             }
             if filled + READ_SIZE > buffer.capacity() {
                 // A quarter at a time: doubling a line of 100 MB would take another 100 MB for nothing.
-                buffer.reserve_exact(READ_SIZE.max(filled / 4));
+                let more = READ_SIZE.max(filled / 4);
+                buffer.try_reserve_exact(more).map_err(|_| ReadError::NoMemory { size: filled })?;
             }
             buffer.resize(filled + READ_SIZE, 0);
             let target = buffer.get_mut(filled..).unwrap_or_default();

@@ -37,7 +37,7 @@ async fn files_go_only_when_the_table_is_dropped(staged: &str) {
     let text = format!(r#"{{"data_source": {{"data_source_type": "LOCAL_STORAGE", "local_path": "{path}"}}}}"#);
     let config = Config::from_json(&text).unwrap();
     let storage = Storage::open(&config.storage, &config.tuning).await.unwrap();
-    let tables = TableLog::new(&storage, &Handle::current());
+    let tables = TableLog::new(&storage, &Handle::current(), 1);
 
     let dead = Lease::begin(&storage, Uuid::now_v7).await.unwrap();
     let staging = format!("{}/{staged}", dead.sync());

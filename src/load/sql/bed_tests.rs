@@ -57,7 +57,7 @@ impl Bed {
     }
 
     pub async fn engine(&self, targets: &[Target]) -> Sql {
-        let tables = TableLog::new(&self.storage, &Handle::current());
+        let tables = TableLog::new(&self.storage, &Handle::current(), 1);
         let engine =
             Sql::new(Arc::new(self.warehouse.clone()), &self.storage, &tables, ("main", self.staging_schema), SYNC, 8);
         engine.survey(targets).await.unwrap();

@@ -230,7 +230,7 @@ async fn a_table_that_cannot_be_loaded_is_refused_before_anything_is_changed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_of_the_other_engine_gets_its_name_and_goes_on() {
     let bed = Bed::new().await;
-    let tables = TableLog::new(&bed.storage, &Handle::current());
+    let tables = TableLog::new(&bed.storage, &Handle::current(), 1);
     let schema = schema_string(&arrow::from_avro(&avro::raw_row().unwrap()).unwrap()).unwrap();
     let givens = Givens { clock: Arc::new(SystemClock), new_id: Uuid::now_v7 };
     let direct = Direct::new(&bed.storage, &tables, givens, SYNC, schema.into());

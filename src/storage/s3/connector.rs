@@ -14,17 +14,18 @@ use object_store::ClientOptions;
 use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
 };
-use reqwest::{Client, redirect};
+use reqwest::{Certificate, Client, redirect};
 
 use super::answers::Asked;
 use super::errors::{Answer, NAME_LOST, SPOKE_FIRST, Silence};
 use super::led_away::led_away;
 use super::pages::Listings;
+use crate::tls::Trust;
 
 const USER_AGENT: &str = concat!("destination-databricks/", env!("CARGO_PKG_VERSION"));
 
 /// Connects like the object store itself, but for such errors.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Connector {
     /// How long a whole request may take, its answer included.
     pub(super) request: Duration,
@@ -36,17 +37,21 @@ pub(super) struct Connector {
     pub(super) plain: bool,
     /// Whether the store runs where this program does: no proxy of the environment leads there.
     pub(super) is_here: bool,
+    /// Whose certificates are good.
+    pub(super) trust: Trust,
 }
 
 impl Connector {
     /// A client of its own.
     pub(super) fn client(&self) -> reqwest::Result<Client> {
+        let authorities: Result<Vec<_>, _> = self.trust.certificates().map(Certificate::from_der).collect();
         let builder = Client::builder()
             .user_agent(USER_AGENT)
             .timeout(self.request)
             .connect_timeout(self.connect)
             .pool_idle_timeout(self.idle)
             .redirect(redirect::Policy::none())
+            .tls_certs_only(authorities?)
             .http1_only()
             .https_only(!self.plain);
         if self.is_here { builder.no_proxy().build() } else { builder.build() }

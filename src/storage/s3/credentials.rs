@@ -24,6 +24,7 @@ use super::{one_try, refusals};
 use crate::config::{Patience, S3Settings};
 use crate::error::{Error, Result};
 use crate::secret::know;
+use crate::tls::Trust;
 
 /// Renewed when they are valid for less than this, or for less than a third of the time that they were given for.
 const EARLY: Duration = Duration::from_secs(300);
@@ -58,7 +59,8 @@ impl Current {
 }
 
 impl Credentials {
-    pub(super) async fn new(settings: &S3Settings, region: &str, patience: &Patience) -> Self {
+    pub(super) async fn new(settings: &S3Settings, region: &str, patience: &Patience, trust: &Trust) -> Self {
+        let client = sdk_client(trust, false);
         let region = Region::new(region.to_owned());
         let base = match &settings.credentials {
             Some(key) => SharedCredentialsProvider::new(aws_credential_types::Credentials::new(
@@ -69,7 +71,7 @@ impl Credentials {
                 "configuration",
             )),
             None => {
-                let around = ProviderConfig::default().with_http_client(sdk_client(false));
+                let around = ProviderConfig::default().with_http_client(client.clone());
                 let chain = DefaultCredentialsChain::builder().configure(around).region(region.clone());
                 SharedCredentialsProvider::new(chain.build().await)
             }
@@ -78,7 +80,7 @@ impl Credentials {
         let Some(role) = &settings.role else { return Self::from_provider(base, None, patience.retry) };
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(one_try(patience)).build();
         let around = aws_config::defaults(BehaviorVersion::latest()).region(region.clone()).timeout_config(timeouts);
-        let around = around.http_client(sdk_client(false)).credentials_provider(base.clone()).load().await;
+        let around = around.http_client(client).credentials_provider(base.clone()).load().await;
         let mut assume = AssumeRoleProvider::builder(&role.arn).session_name(SESSION).region(region).configure(&around);
         if let Some(external_id) = &role.external_id {
             assume = assume.external_id(external_id);

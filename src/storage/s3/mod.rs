@@ -1,7 +1,8 @@
 //! S3 and stores that speak like it: from settings to a bucket.
 //!
 //! `credentials` says who this program is there, `refusals` why it is nobody, `connector` gives up at once what cannot be mended by waiting and bounds every answer, `remote`
-//! does what an object store has no verb for, `sums` sends checksums to stores that take them, `errors` says what an answer
+//! does what an object store has no verb for, `sums` sends checksums to stores that take them, `trust` is whose
+//! certificates are good, `errors` says what an answer
 //! means, `embedded` where its status does not say it, `demands` what a bucket wants of what is written. Every request is
 //! signed together with the SHA-256 of its body, so that bytes which arrive changed are refused, also by a store that knows
 //! no checksums.
@@ -19,6 +20,7 @@ mod refusals;
 mod remote;
 mod sdk_client;
 mod sums;
+mod trust;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,15 +51,17 @@ const NO_REGION: &str = "us-east-1";
 /// Opens the bucket of `settings`; asks for its region where that is not given.
 pub(super) async fn open(settings: &S3Settings, tuning: &Tuning) -> Result<Storage> {
     let patience = &tuning.patience;
+    let trust = trust::of(settings)?;
     let connector = Connector {
         request: REQUEST.min(one_try(patience)),
         connect: CONNECT.min(one_try(patience)),
         idle: IDLE,
         plain: settings.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://")),
         is_here: settings.is_on_this_machine(),
+        trust: trust.clone(),
     };
     let region = region(settings, &connector).await?;
-    let credentials = Arc::new(Credentials::new(settings, &region, patience).await);
+    let credentials = Arc::new(Credentials::new(settings, &region, patience, &trust).await);
     let unusable = |error| {
         Error::config("The S3 settings make no usable address. Check bucket, region and endpoint.").with_source(error)
     };
@@ -82,7 +86,7 @@ pub(super) async fn open(settings: &S3Settings, tuning: &Tuning) -> Result<Stora
             .with_source(error)
     })?;
     let place = Place { bucket: settings.bucket.clone(), region, endpoint: address(settings) };
-    let remote = S3Remote::new(settings, place.clone(), credentials, taken, tuning);
+    let remote = S3Remote::new(settings, place.clone(), credentials, taken, tuning, &trust);
     Ok(bucket::open(Arc::new(store), Some(Box::new(remote)), place, root, tuning))
 }
 

@@ -26,6 +26,7 @@ use super::{CONNECT, REQUEST, one_try};
 use crate::config::{S3Encryption, S3Settings, Tuning};
 use crate::error::{Error, Result, code};
 use crate::storage::bucket::Remote;
+use crate::tls::Trust;
 
 const MOST_PARTS: u64 = 10_000;
 /// Pages of unfinished uploads, of which each has a thousand.
@@ -52,6 +53,7 @@ impl S3Remote {
         credentials: Arc<dyn ProvideCredentials>,
         taken: Taken,
         tuning: &Tuning,
+        trust: &Trust,
     ) -> Self {
         let patience = &tuning.patience;
         let timeouts = TimeoutConfig::builder()
@@ -61,6 +63,7 @@ impl S3Remote {
             .build();
         let mut config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
+            .http_client(sdk_client(trust, settings.is_on_this_machine()))
             .region(Region::new(place.region.clone()))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             // They are kept there, for both clients.
@@ -74,7 +77,6 @@ impl S3Remote {
         if let Some(endpoint) = &settings.endpoint {
             config = config.endpoint_url(endpoint);
         }
-        config = config.http_client(sdk_client(settings.is_on_this_machine()));
         let (copied_part, clean_up) = (tuning.copied_at_once / 2, patience.clean_up());
         let encryption = settings.encryption.clone();
         Self { client: Client::from_conf(config.build()), place, copied_part, clean_up, encryption, taken }

@@ -3,8 +3,8 @@
 
 use aws_sdk_s3::config::SharedHttpClient;
 use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_http_client::{Builder, ConnectorBuilder};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
@@ -14,16 +14,25 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use http_body_util::Limited;
 
+use crate::tls::Trust;
+
 /// A page of a thousand unfinished uploads is the longest answer that is asked for.
 const LONGEST: usize = 16 << 20;
 
-/// A client; one that asks no proxy of the environment where the store is on this machine: none leads there.
-pub(super) fn sdk_client(is_here: bool) -> SharedHttpClient {
+/// A client that trusts `trust` alone; one that asks no proxy of the environment where the store is on this machine: none
+/// leads there.
+pub(super) fn sdk_client(trust: &Trust, is_here: bool) -> SharedHttpClient {
+    let store = TrustStore::empty().with_pem_certificate(trust.pem());
     let inner = Builder::new().build_with_connector_fn(move |settings, components| {
         let mut connector = ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+        // Building it never fails.
+        if let Ok(context) = TlsContext::builder().with_trust_store(store.clone()).build() {
+            connector = connector.tls_context(context);
+        }
         connector.set_connector_settings(settings.cloned());
         connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
-        connector.set_proxy_config(Some(if is_here { ProxyConfig::disabled() } else { ProxyConfig::from_env() }));
+        let proxy = if is_here { ProxyConfig::disabled() } else { ProxyConfig::from_env() };
+        connector.set_proxy_config(Some(proxy));
         connector.build()
     });
     SharedHttpClient::new(Bounded(inner))

@@ -1,0 +1,117 @@
+//! How many threads this machine lets the program start, found out by starting them.
+//!
+//! A runtime that cannot start a thread in the middle of its work panics or waits for ever. So this is asked before there is
+//! one: with few threads it gets one worker, with too few there is a message and no sync.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{Builder, available_parallelism};
+
+use crate::error::{Error, Result};
+
+/// Reading, signals, the spill file, the router, one that encodes, one worker, and one that takes its place while it waits.
+const LEAST: usize = 7;
+/// Those of them that are no threads of the runtime.
+const OWN: usize = 3;
+/// Beside the workers: what reads, waits, encodes and writes at the same time when nothing is short.
+const BESIDE: usize = 16;
+/// Blocking calls that run at the same time when nothing is short.
+const MOST_BLOCKING: usize = 64;
+/// Logs that are read or written at the same time when nothing is short.
+const LOG_CALLS: usize = 8;
+
+const REMEDY: &str = "raise the limit of processes (`ulimit -u`, or that of the container), and of address space where \
+                      there is one (`ulimit -v`)";
+
+/// Threads for a runtime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Threads {
+    /// Workers.
+    pub workers: usize,
+    /// Threads for calls that block.
+    pub blocking: usize,
+    /// How many of the workers may wait for a log at the same time: each is replaced by another thread meanwhile.
+    pub log_calls: usize,
+}
+
+impl Threads {
+    /// What can be had.
+    ///
+    /// # Errors
+    /// One of the configuration where that is too little to work with.
+    pub fn available() -> Result<Self> {
+        let cores = available_parallelism().map_or(1, std::num::NonZero::get);
+        let (startable, refusal) = start(cores + BESIDE);
+        Self::of(startable, cores).ok_or_else(|| {
+            let error = Error::config(format!(
+                "This machine lets the program start {startable} threads, and it needs {LEAST} at least: {REMEDY}."
+            ));
+            match refusal {
+                Some(refusal) => error.with_source(refusal),
+                None => error,
+            }
+        })
+    }
+
+    /// As many as are of use, on one core.
+    pub fn plenty() -> Self {
+        Self { workers: 1, blocking: MOST_BLOCKING, log_calls: LOG_CALLS }
+    }
+
+    fn of(startable: usize, cores: usize) -> Option<Self> {
+        let workers = startable.saturating_sub(BESIDE).clamp(1, cores.max(1));
+        match startable {
+            _ if startable >= cores + BESIDE => Some(Self { workers, ..Self::plenty() }),
+            LEAST.. => Some(Self { workers, blocking: startable - workers - OWN, log_calls: 1 }),
+            _ => None,
+        }
+    }
+}
+
+/// The error of a thread that could not be started; `which` says what it is for.
+pub fn refused(which: &str, error: std::io::Error) -> Error {
+    Error::config(format!("The thread {which} could not be started: {REMEDY}.")).with_source(error)
+}
+
+/// Starts `wanted` threads at the same time and ends them again: how many that were, and why no more.
+fn start(wanted: usize) -> (usize, Option<std::io::Error>) {
+    let gate = Arc::new((Mutex::new(false), Condvar::new()));
+    let (mut started, mut refusal) = (Vec::with_capacity(wanted), None);
+    for _ in 0..wanted {
+        let gate = Arc::clone(&gate);
+        let wait = move || {
+            let (open, opened) = &*gate;
+            let open = open.lock().unwrap_or_else(PoisonError::into_inner);
+            drop(opened.wait_while(open, |open| !*open));
+        };
+        match Builder::new().spawn(wait) {
+            Ok(thread) => started.push(thread),
+            Err(error) => {
+                refusal = Some(error);
+                break;
+            }
+        }
+    }
+    *gate.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    gate.1.notify_all();
+    let count = started.len();
+    for thread in started {
+        // It has nothing to fail with.
+        let _ = thread.join();
+    }
+    (count, refusal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_threads_make_one_worker_and_too_few_make_none() {
+        assert_eq!(Threads::of(18, 2), Some(Threads { workers: 2, ..Threads::plenty() }));
+        assert_eq!(Threads::of(17, 2), Some(Threads { workers: 1, blocking: 13, log_calls: 1 }));
+        assert_eq!(Threads::of(40, 64), Some(Threads { workers: 24, blocking: 13, log_calls: 1 }));
+        assert_eq!(Threads::of(LEAST, 2), Some(Threads { workers: 1, blocking: 3, log_calls: 1 }));
+        assert_eq!(Threads::of(LEAST - 1, 2), None);
+        assert_eq!(start(3).0, 3);
+    }
+}

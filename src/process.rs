@@ -1,0 +1,92 @@
+//! What this process tells the system of itself, before its first thread is started.
+//!
+//! It makes no core dump, which would hold keys. A file that grows beyond `ulimit -f` is an error where it is written, and no
+//! end without a word. Where memory is refused, Rust's library ends the process by SIGABRT, and nothing of the program runs
+//! any more: what then has to be said is said from the handler of that signal.
+
+use std::ffi::c_int;
+use std::fs::File;
+
+use crate::error::{Error, Result};
+
+/// What comes after the time: one TRACE message, after the end of a line that another thread may be in the middle of.
+const LAST_WORDS: [&[u8]; 2] = [
+    b"\n{\"type\":\"TRACE\",\"trace\":{\"type\":\"ERROR\",\"emitted_at\":",
+    b",\"error\":{\"failure_type\":\"config_error\",\"message\":\"The program has ended itself, most likely because the \
+    system gave it no more memory: standard error has its last words. Give the container or the process more memory \
+    (`ulimit -v`), or lower `memory_limit_mb` and `max_line_mb`.\",\"internal_message\":\"SIGABRT\"}}}\n",
+];
+/// Files and connections without which nothing can be begun: what waits for them panics where it has none.
+const LEAST_FILES: usize = 16;
+/// Digits of the milliseconds since 1970, for a long time to come.
+const DIGITS: usize = 13;
+
+/// Tells the system. What it refuses is left as it is: none of it is needed to move rows.
+pub fn set_up() {
+    // Where core dumps are piped to a program, their limit of 0 bytes does not count.
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    handle_signals();
+}
+
+/// Whether this process may open as many files as it needs to begin.
+///
+/// # Errors
+/// One that names the limit.
+pub fn ensure_files() -> Result<()> {
+    let opened: std::io::Result<Vec<File>> = (0..LEAST_FILES).map(|_| File::open("/dev/null")).collect();
+    match opened.map_err(|error| (error.raw_os_error(), error)) {
+        Err((Some(libc::EMFILE | libc::ENFILE), error)) => {
+            Err(Error::system("The program cannot begin.").with_source(error))
+        }
+        // Where there is no such file, nothing is known.
+        _ => Ok(()),
+    }
+}
+
+#[allow(unsafe_code, reason = "there is no other way to ignore a signal, and to say something when memory has run out")]
+fn handle_signals() {
+    // SAFETY: both calls are made before the first thread is started and keep no pointer but that of a function that
+    // lives as long as the program. `say_last_words` calls nothing that a signal handler may not call, see there.
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+        libc::signal(libc::SIGABRT, say_last_words as extern "C" fn(c_int) as libc::sighandler_t);
+    }
+}
+
+/// Runs inside `abort`, on whatever thread and in whatever state: it takes no lock and no memory.
+#[allow(unsafe_code, reason = "there is no other way to say something when memory has run out")]
+extern "C" fn say_last_words(_: c_int) {
+    // SAFETY: `time`, `write` and `_exit` are among the functions that POSIX lets a signal handler call. The pointers are
+    // those of arrays that live until the calls return, each with its own length.
+    unsafe {
+        let digits = digits(i64::from(libc::time(std::ptr::null_mut())).saturating_mul(1000));
+        for part in [LAST_WORDS[0], &digits, LAST_WORDS[1]] {
+            libc::write(libc::STDOUT_FILENO, part.as_ptr().cast(), part.len());
+        }
+        libc::_exit(1);
+    }
+}
+
+/// A number in decimal digits, with zeros in front.
+fn digits(mut number: i64) -> [u8; DIGITS] {
+    let mut digits = [b'0'; DIGITS];
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(number.rem_euclid(10)).unwrap_or(0);
+        number /= 10;
+    }
+    digits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_words_are_one_message() {
+        let text = [LAST_WORDS[0], &digits(1_767_225_600_123), LAST_WORDS[1]].concat();
+        let message: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+        assert_eq!(message["trace"]["emitted_at"], 1_767_225_600_123_i64);
+        assert_eq!(message["trace"]["error"]["failure_type"], "config_error");
+        assert!(text.starts_with(b"\n") && text.iter().filter(|byte| **byte == b'\n').count() == 2);
+    }
+}

@@ -1,0 +1,13 @@
+//! Whom requests to a store have to trust.
+
+use crate::config::S3Settings;
+use crate::error::Result;
+use crate::tls::Trust;
+
+/// Nobody where no request for `settings` is encrypted.
+pub(super) fn of(settings: &S3Settings) -> Result<Trust> {
+    let is_plain = settings.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"));
+    // A role, and what gives keys where none are set, is asked for at AWS.
+    let asks_aws = settings.role.is_some() || settings.credentials.is_none();
+    if is_plain && !asks_aws { Ok(Trust::nobody()) } else { Trust::found() }
+}
