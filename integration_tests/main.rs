@@ -13,6 +13,7 @@ mod architecture;
 mod beside_deltalake;
 mod catalog;
 mod check;
+mod clean_ends;
 mod commands;
 mod conformance;
 mod crashes;

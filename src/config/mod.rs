@@ -13,6 +13,7 @@ mod hidden;
 mod host;
 mod memory;
 mod patience;
+mod platform;
 mod s3;
 mod storage;
 
@@ -25,6 +26,7 @@ use serde_json::Value;
 pub use self::engine::{DatabricksSettings, Engine};
 pub use self::file_name_pattern::{DateField, FileNamePattern, Piece};
 pub use self::patience::Patience;
+pub use self::platform::is_job_of_platform;
 pub use self::s3::{S3Credentials, S3Role, S3Settings};
 pub use self::storage::{AzureSettings, StorageSettings};
 

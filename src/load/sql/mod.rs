@@ -229,6 +229,8 @@ impl StagingTables for Sql {
 #[cfg(test)]
 mod bed_tests;
 #[cfg(test)]
+mod generations_tests;
+#[cfg(test)]
 mod neighbours_tests;
 #[cfg(test)]
 mod table_tests;

@@ -4,7 +4,7 @@ use super::bed_tests::{Bed, STAGING, SYNC, USERS, batch, ids};
 use super::warehouse_tests::Fault;
 use crate::error::Kind;
 use crate::load::{Ending, Loader};
-use crate::protocol::catalog::{Disposition, Resend};
+use crate::protocol::catalog::Disposition;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_whose_properties_may_not_be_set_is_loaded_all_the_same_when_an_answer_is_lost() {
@@ -22,7 +22,7 @@ async fn a_table_whose_properties_may_not_be_set_is_loaded_all_the_same_when_an_
 async fn a_table_that_is_emptied_needs_the_staging_table_which_a_late_copy_does_not_find() {
     let bed = Bed::new().await;
     bed.has(bed.older(&["old-1", "old-2"]));
-    let (engine, mut table) = bed.open(Disposition::Truncate(Resend::All), None).await;
+    let (engine, mut table) = bed.open(Disposition::Overwrite, None).await;
     table.replace(&[]).await.unwrap();
     let emptied = bed.warehouse.with(|state| state.statements.last().unwrap().clone());
     assert!(emptied.contains(&format!("FROM {STAGING}")), "{emptied}");
@@ -36,12 +36,13 @@ async fn a_table_that_is_emptied_needs_the_staging_table_which_a_late_copy_does_
 async fn a_staging_table_of_a_statement_that_may_still_run_goes_although_it_should_be_kept() {
     for (words, fault) in [("MERGE", Fault::Again), ("MERGE", Fault::DoneAndLost), ("INSERT", Fault::DoneAndLost)] {
         let bed = Bed::new().await;
-        let disposition = if words == "MERGE" { Disposition::Append } else { Disposition::Truncate(Resend::All) };
+        let disposition = if words == "MERGE" { Disposition::Append } else { Disposition::Overwrite };
         let (engine, mut table) = bed.open(disposition, None).await;
         bed.stage("users", 0..10);
         bed.fault(words, fault.clone());
         let batches = [batch(1, 0..10)];
-        let loaded = if words == "MERGE" { table.append(&batches).await } else { table.replace(&batches).await };
+        let loaded =
+            if words == "MERGE" { table.append(&batches).await } else { table.replace(&batches).await.map(|_| ()) };
         assert_eq!(loaded.is_ok(), fault == Fault::Again);
         bed.warehouse.said();
         engine.end(Ending::Kept).await.unwrap();
@@ -53,7 +54,7 @@ async fn a_staging_table_of_a_statement_that_may_still_run_goes_although_it_shou
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_table_whose_rows_were_not_acknowledged_is_replaced_by_the_next_attempt_of_its_generation() {
     let bed = Bed::new().await;
-    let rest = Disposition::Truncate(Resend::Rest);
+    let rest = Disposition::Refresh;
     let (_, mut table) = bed.open(rest, Some(4)).await;
     bed.stage("users", 0..10);
     bed.fault("INSERT", Fault::DoneAndLost);
@@ -67,7 +68,7 @@ async fn a_new_table_whose_rows_were_not_acknowledged_is_replaced_by_the_next_at
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_is_refused_in_the_middle_of_a_load_leaves_it_unclear() {
     let bed = Bed::new().await;
-    let (engine, mut table) = bed.open(Disposition::Truncate(Resend::All), None).await;
+    let (engine, mut table) = bed.open(Disposition::Overwrite, None).await;
     bed.stage("users", 0..10);
     for words in ["INSERT", "DROP"] {
         bed.warehouse.with(|state| state.refusals.push((words, "The token has expired.")));
