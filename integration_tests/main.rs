@@ -33,6 +33,7 @@ mod privileges;
 #[allow(dead_code)]
 mod program;
 mod protocol_input;
+mod pyairbyte;
 mod side_by_side;
 mod states;
 mod states_of_all;
