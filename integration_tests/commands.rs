@@ -143,3 +143,16 @@ fn no_command_panics_when_nobody_reads_its_answer() {
         assert_eq!(run.code, Some(1), "{words:?}: {run:#?}");
     }
 }
+
+#[test]
+fn the_metadata_of_the_image_say_that_refreshes_are_supported_and_are_of_this_version() {
+    let read =
+        |name: &str| std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap();
+    let metadata = read("metadata.yaml");
+    let fields: Vec<&str> = metadata.lines().map(str::trim).collect();
+    let version = env!("CARGO_PKG_VERSION");
+    for field in ["supportsRefreshes: true", "connectorType: destination", &format!("dockerImageTag: {version}")] {
+        assert!(fields.contains(&field), "{field} is not in {metadata}");
+    }
+    assert!(read("Dockerfile").contains(&format!("io.airbyte.version=\"{version}\"")));
+}

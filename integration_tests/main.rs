@@ -13,6 +13,7 @@ mod architecture;
 mod beside_deltalake;
 mod catalog;
 mod check;
+mod clean_ends;
 mod commands;
 mod conformance;
 mod containers;
@@ -34,6 +35,7 @@ mod privileges;
 #[allow(dead_code)]
 mod program;
 mod protocol_input;
+mod pyairbyte;
 mod side_by_side;
 mod small_machines;
 mod states;

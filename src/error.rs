@@ -144,6 +144,7 @@ pub struct Error {
     message: String,
     context: Vec<String>,
     stream: Option<StreamDescriptor>,
+    starts_over: bool,
     source: Option<Source>,
 }
 
@@ -153,7 +154,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of `kind` whose `message` is a whole sentence for the user.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), context: Vec::new(), stream: None, source: None }
+        Self { kind, message: message.into(), context: Vec::new(), stream: None, starts_over: false, source: None }
     }
 
     /// Shorthand for [`Kind::Config`].
@@ -196,6 +197,23 @@ impl Error {
     pub fn with_stream(mut self, stream: StreamDescriptor) -> Self {
         self.stream.get_or_insert(stream);
         self
+    }
+
+    /// Says that a table which was to be replaced has not been: there is no state to go on from.
+    #[must_use]
+    pub fn starting_over(mut self) -> Self {
+        self.starts_over = true;
+        self
+    }
+
+    /// One sentence that tells the user what to do next.
+    pub fn hint(&self) -> &'static str {
+        match self.kind {
+            Kind::Transient if self.starts_over => {
+                "Run the sync again; what was to replace a table and did not is sent from its beginning."
+            }
+            kind => kind.policy().hint,
+        }
     }
 
     /// What a caller can do about it.

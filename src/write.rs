@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use indicatif::HumanBytes;
 
-use crate::config::Config;
+use crate::config::{Config, is_job_of_platform};
 use crate::error::{Error, Result};
 use crate::pipeline::progress::{Progress, STREAMS_SHOWN, StreamProgress};
 use crate::pipeline::stop::Reason;
 use crate::pipeline::{Outcome, heartbeat, watch_for_stop};
-use crate::protocol::catalog::Catalog;
+use crate::protocol::catalog::{Caller, Catalog, Disposition};
 use crate::sync::{CleanUp, Surroundings, Sync, TERMINAL_INTERVAL};
 use crate::telemetry::{Terminal, describe, peak_memory, rate};
 
@@ -44,10 +44,13 @@ async fn transfer(
     let config = Config::from_file(config)?;
     config.ensure_supported()?;
     config.warn();
-    let catalog = Catalog::from_file(catalog)?;
+    let caller = if is_job_of_platform() { Caller::Platform } else { Caller::Other };
+    let catalog = Catalog::from_file(catalog, caller)?;
     watch_for_stop(&around.stop, &around.writer)?;
 
-    let sync = Sync::prepare(&config, &catalog, around).await?;
+    let adds = catalog.streams.iter().all(|stream| stream.disposition == Disposition::Append);
+    let prepared = Sync::prepare(&config, &catalog, around).await;
+    let sync = prepared.map_err(|error| if adds { error } else { error.starting_over() })?;
     tracing::info!("Sync {} begins: {} streams.", sync.id(), catalog.streams.len());
 
     let progress = sync.progress();

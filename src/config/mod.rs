@@ -16,6 +16,7 @@ mod hidden;
 mod host;
 mod memory;
 mod patience;
+mod platform;
 mod s3;
 mod storage;
 
@@ -29,6 +30,7 @@ pub use self::certificates::CertificatePlaces;
 pub use self::engine::{DatabricksSettings, Engine};
 pub use self::file_name_pattern::{DateField, FileNamePattern, Piece};
 pub use self::patience::Patience;
+pub use self::platform::is_job_of_platform;
 pub use self::s3::{S3Credentials, S3Encryption, S3Role, S3Settings};
 pub use self::storage::{AzureSettings, StorageSettings};
 

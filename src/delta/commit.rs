@@ -1,9 +1,11 @@
 //! One commit to a table that is there: whether it is allowed, what goes into it, and the checkpoint after it.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use delta_kernel::committer::{Committer, FileSystemCommitter};
 use delta_kernel::engine::arrow_data::ArrowEngineData;
+use delta_kernel::scan::state::ScanFile;
 use delta_kernel::snapshot::{Snapshot as KernelSnapshot, SnapshotRef};
 use delta_kernel::table_features::{ColumnMappingMode, TableFeature};
 use delta_kernel::transaction::{CommitResult, Transaction, UpdateTableOperation};
@@ -36,8 +38,8 @@ pub struct Load<'a> {
     pub files: &'a [DataFile],
     /// Application transactions: id and version.
     pub transactions: &'a [(String, i64)],
-    /// Whether all files that are there leave it.
-    pub replace: bool,
+    /// All files that are there leave it, and it is told how many rows they have, as far as that is known.
+    pub replace: Option<&'a Cell<Option<u64>>>,
 }
 
 /// Whether this program may write to the table; `replace`: also remove its files.
@@ -86,7 +88,14 @@ pub fn ensure_whole(shown: &str, partitions: &[String]) -> Result<()> {
 
 /// Makes the commit `load` on top of `inner`.
 pub fn commit(inner: &SnapshotRef, engine: &LogEngine, shown: &str, load: &Load<'_>) -> KernelResult<Committed> {
-    let removals = if load.replace { present(inner, engine)? } else { Vec::new() };
+    let removals = match load.replace {
+        Some(left) => {
+            let (files, rows) = present(inner, engine)?;
+            left.set(rows);
+            files
+        }
+        None => Vec::new(),
+    };
     // A feed of changes is derived from whole files that come and go; see `replace`.
     let feed = inner.table_properties().enable_change_data_feed == Some(true);
     let apart = feed && !removals.is_empty() && !load.files.is_empty();
@@ -124,7 +133,7 @@ fn begin(
     load: &Load<'_>,
     committer: Box<dyn Committer>,
 ) -> KernelResult<Transaction> {
-    let mode = if load.replace { "Overwrite" } else { "Append" };
+    let mode = if load.replace.is_some() { "Overwrite" } else { "Append" };
     let mut build = Arc::clone(inner)
         .update_table(UpdateTableOperation::Write, ENGINE_INFO, true)
         .with_operation_parameters([("mode", Some(mode))]);
@@ -137,10 +146,28 @@ fn begin(
     Ok(transaction)
 }
 
-/// The files of the table, as the kernel takes them for removal.
-fn present(inner: &SnapshotRef, engine: &LogEngine) -> KernelResult<Vec<FilteredEngineData>> {
+/// The files of the table, as the kernel takes them for removal, and how many rows they have.
+fn present(inner: &SnapshotRef, engine: &LogEngine) -> KernelResult<(Vec<FilteredEngineData>, Option<u64>)> {
     let scan = Arc::clone(inner).scan_builder().build()?;
-    scan.scan_metadata(engine)?.map(|metadata| Ok(metadata?.scan_files)).collect()
+    let (mut files, mut rows) = (Vec::new(), Some(0));
+    for metadata in scan.scan_metadata(engine)? {
+        let metadata = metadata?;
+        rows = metadata.visit_scan_files(rows, count)?;
+        files.push(metadata.scan_files);
+    }
+    Ok((files, rows))
+}
+
+/// How many rows the table has by the statistics of its log; `None` where a file has none.
+pub fn rows(inner: &SnapshotRef, engine: &LogEngine) -> KernelResult<Option<u64>> {
+    present(inner, engine).map(|(_, rows)| rows)
+}
+
+/// Adds the rows of one file, without those that a deletion vector takes away.
+fn count(rows: &mut Option<u64>, file: ScanFile) {
+    let counted = file.stats.map(|stats| stats.num_records);
+    let deleted = if file.dv_info.has_vector() { file.dv_info.cardinality().ok().flatten() } else { Some(0) };
+    *rows = rows.zip(counted).zip(deleted).map(|((rows, counted), deleted)| rows + counted.saturating_sub(deleted));
 }
 
 /// Keeps reading the log cheap, and writes a new checkpoint where one could not be read. The commit is made; a checkpoint that

@@ -42,7 +42,7 @@ fn table(folder: &Path) -> Result<Url> {
 fn commit_one(table: &Url, engine: &LogEngine) -> KernelResult<Committed> {
     let snapshot = Snapshot::builder_for(table).build(engine)?;
     let transactions = [("app".to_owned(), 1)];
-    commit(&snapshot, engine, "t", &Load { files: &[], transactions: &transactions, replace: false })
+    commit(&snapshot, engine, "t", &Load { files: &[], transactions: &transactions, replace: None })
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@
 //! waits for files that other threads of the runtime read: all of it goes through [`TableLog::run`], which never lets
 //! so many calls in that no thread is left to serve them.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use delta_kernel::snapshot::{Snapshot as KernelSnapshot, SnapshotRef};
@@ -150,11 +151,25 @@ impl Snapshot {
         })
     }
 
+    /// How many rows the table has by the statistics of its log; `None` where a file has none.
+    pub fn rows(&self) -> Result<Option<u64>> {
+        self.around("read", commit::rows)
+    }
+
     /// Commits `files`, with the application transactions of `transactions`; with `replace`, every file that is in the
-    /// table now leaves it in the same commit. Files must lie in the table's folder already.
-    pub fn commit(&self, files: &[DataFile], transactions: &[(String, i64)], replace: bool) -> Result<Committed> {
-        let load = Load { files, transactions, replace };
-        self.around("write", |inner, engine| commit::commit(inner, engine, &self.shown, &load))
+    /// table now leaves it in the same commit, and it is told how many rows those have by the log's statistics. Files must
+    /// lie in the table's folder already.
+    pub fn commit(
+        &self,
+        files: &[DataFile],
+        transactions: &[(String, i64)],
+        replace: Option<&mut Option<u64>>,
+    ) -> Result<Committed> {
+        let left = Cell::new(None);
+        let load = Load { files, transactions, replace: replace.is_some().then_some(&left) };
+        let committed = self.around("write", |inner, engine| commit::commit(inner, engine, &self.shown, &load));
+        replace.into_iter().for_each(|told| *told = left.get());
+        committed
     }
 
     /// Does `work`; where a checkpoint may be what it fails of, again without the checkpoint, at the same version.

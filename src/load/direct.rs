@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::generation;
 use super::raw_table::ensure_raw;
 use super::survey::Survey;
-use super::{Ending, Loader, Opened, Standing, TableLoader};
+use super::{COUNTED_TABLES, Ending, Loader, Opened, RowsBefore, Standing, TableLoader};
 use crate::clock::Givens;
 use crate::delta::actions::{Commit, DataFile, NewTable};
 use crate::delta::table::{CHECKPOINT_INTERVAL, Committed, Snapshot, TableLog};
@@ -46,6 +46,8 @@ pub struct Direct {
     sync: Uuid,
     schema: Arc<str>,
     survey: OnceLock<Survey>,
+    /// There are so few tables that their rows are worth a look.
+    counts: OnceLock<bool>,
     /// The right to keep what was read of a table until its first load.
     kept: Arc<Semaphore>,
 }
@@ -59,15 +61,15 @@ struct DirectTable {
     /// The newest version of the table and the last batch in it, where this sync made the table and nobody else has
     /// written to it.
     newest: Option<(u64, i64)>,
-    /// The rows that are there came from an earlier attempt of the same sync.
-    same_generation: bool,
+    standing: Standing,
 }
 
 impl Direct {
     /// An engine for the sync `sync`; new tables get the columns of `schema`, as Delta writes them.
     pub fn new(storage: &Storage, tables: &TableLog, givens: Givens, sync: Uuid, schema: Arc<str>) -> Self {
-        let (survey, kept) = (OnceLock::new(), Arc::new(Semaphore::new(KEPT)));
-        Self { storage: storage.clone(), tables: tables.clone(), givens, sync, schema, survey, kept }
+        let kept = Arc::new(Semaphore::new(KEPT));
+        let (survey, counts) = (OnceLock::new(), OnceLock::new());
+        Self { storage: storage.clone(), tables: tables.clone(), givens, sync, schema, survey, counts, kept }
     }
 
     async fn exists(&self, table: &str) -> Result<bool> {
@@ -79,23 +81,30 @@ impl Direct {
 
     async fn open_table(&self, target: Arc<Target>) -> Result<DirectTable> {
         let mut exists = self.exists(&target.table).await?;
-        let (mut generation, mut opened) = (None, None);
+        let mut standing = Standing::of(&target, false, None, RowsBefore::NotAsked);
+        let mut opened = None;
         if exists {
+            let counts = self.counts.get().copied().unwrap_or_default();
             let found = self.tables.run(|logs| {
                 let Some(snapshot) = logs.find(&target.table)? else { return Ok(None) };
                 self.ensure_loadable(&target, &snapshot)?;
                 let generation = target.generation_id.map(|id| generation::of(&snapshot, id)).transpose()?;
-                Ok::<_, Error>(Some((generation.flatten(), snapshot)))
+                let mut standing = Standing::of(&target, true, generation.flatten(), RowsBefore::NotAsked);
+                // What is replaced is counted when it goes. No sync fails for a number that only people read.
+                if counts && !standing.truncates {
+                    standing.rows = snapshot.rows().ok().flatten().into();
+                }
+                Ok::<_, Error>(Some((standing, snapshot)))
             });
             // A log without a commit is what somebody left who never made the table.
             let found = found.await?;
             exists = found.is_some();
-            let (found, snapshot) = found.unzip();
             let right = Arc::clone(&self.kept).try_acquire_owned().ok();
-            (generation, opened) = (found.flatten(), snapshot.zip(right));
+            if let Some((found, snapshot)) = found {
+                (standing, opened) = (found, right.map(|right| (snapshot, right)));
+            }
         }
-        let same_generation = target.generation_id.is_some() && generation == target.generation_id;
-        Ok(DirectTable { engine: self.clone(), target, exists, opened, newest: None, same_generation })
+        Ok(DirectTable { engine: self.clone(), target, exists, opened, newest: None, standing })
     }
 
     fn ensure_loadable(&self, target: &Target, snapshot: &Snapshot) -> Result<()> {
@@ -109,6 +118,7 @@ impl Loader for Direct {
         async move {
             let survey = Survey::of(&self.storage, targets).await?;
             self.survey.get_or_init(|| survey);
+            self.counts.get_or_init(|| targets.len() <= COUNTED_TABLES);
             Ok(())
         }
         .boxed()
@@ -142,7 +152,7 @@ impl StagingTables for Direct {
 
 impl TableLoader for DirectTable {
     fn standing(&self) -> Standing {
-        Standing { existed: self.exists, truncates: self.target.disposition.truncates(self.same_generation) }
+        self.standing
     }
 
     fn prepare(&mut self) -> BoxFuture<'_, Result<()>> {
@@ -155,25 +165,24 @@ impl TableLoader for DirectTable {
             if batches.is_empty() && self.exists {
                 return Ok(());
             }
-            self.load(batches, false).await
+            self.load(batches, None).await
         }
         .boxed()
     }
 
-    fn replace<'a>(&'a mut self, batches: &'a [Batch]) -> BoxFuture<'a, Result<()>> {
+    fn replace<'a>(&'a mut self, batches: &'a [Batch]) -> BoxFuture<'a, Result<RowsBefore>> {
         async move {
-            // A source that is asked again for what it has sent and knows to be loaded sends nothing.
-            if batches.is_empty() && self.same_generation {
-                return Ok(());
-            }
-            self.load(batches, true).await
+            let mut left = None;
+            self.load(batches, Some(&mut left)).await?;
+            Ok(left.into())
         }
         .boxed()
     }
 }
 
 impl DirectTable {
-    async fn load(&mut self, batches: &[Batch], replace: bool) -> Result<()> {
+    /// With `replace`, all rows that are there go, and it is told how many they are, if that is known.
+    async fn load(&mut self, batches: &[Batch], replace: Option<&mut Option<u64>>) -> Result<()> {
         let files: Vec<DataFile> = batches.iter().flat_map(|batch| batch.files.iter().cloned()).collect();
         self.copy(&files).await.context(|| format!("copying {} files into the table's folder", files.len()))?;
         // No commit may name a file that a loss of power could still take away.
@@ -184,7 +193,7 @@ impl DirectTable {
         self.engine.storage.flush().await
     }
 
-    async fn commit(&mut self, files: &[DataFile], through: i64, replace: bool) -> Result<()> {
+    async fn commit(&mut self, files: &[DataFile], through: i64, mut replace: Option<&mut Option<u64>>) -> Result<()> {
         let app_id = application_id(self.engine.sync);
         let mut transactions = vec![(app_id.clone(), through)];
         transactions.extend(self.target.generation_id.map(|id| (generation::TRANSACTION.to_owned(), id)));
@@ -196,20 +205,21 @@ impl DirectTable {
                 return Ok(());
             }
         }
-        if !replace && self.append_to_newest(files, through, transactions.clone()).await? {
+        if replace.is_none() && self.append_to_newest(files, through, transactions.clone()).await? {
             return Ok(());
         }
         for attempt in 0..ATTEMPTS {
             let opened = self.opened.take();
+            let left = replace.as_deref_mut();
             let committed = self.engine.tables.run(|logs| {
                 if let Some((opened, _right)) = opened {
-                    return opened.commit(files, &transactions, replace);
+                    return opened.commit(files, &transactions, left);
                 }
                 let snapshot = logs.read(&self.target.table)?;
                 if snapshot.transaction(&app_id)?.is_some_and(|loaded| loaded >= through) {
                     return Ok(Committed::Before);
                 }
-                snapshot.commit(files, &transactions, replace)
+                snapshot.commit(files, &transactions, left)
             });
             let committed = committed.await?;
             let before = self.newest.take();

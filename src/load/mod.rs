@@ -18,6 +18,9 @@ use crate::stage::sweep::StagingTables;
 use crate::stage::{Batch, Trace};
 use crate::storage::layout::Target;
 
+/// Of no more tables is it told how many rows they had: nobody would read it.
+pub const COUNTED_TABLES: usize = 100;
+
 /// An engine.
 pub trait Loader: StagingTables {
     /// Looks once at what `targets` share, before they are opened. Changes nothing but what dead syncs left, for which it
@@ -62,6 +65,40 @@ pub struct Standing {
     pub existed: bool,
     /// This sync replaces the table's rows: it asks for that, and they are not of its own generation already.
     pub truncates: bool,
+    /// The stream has ended well only when its source has said so.
+    pub needs_complete: bool,
+    /// The generation, where the sync would replace rows of any other one.
+    pub own_generation: Option<i64>,
+    /// What the table had, where the sync adds to it.
+    pub rows: RowsBefore,
+}
+
+impl Standing {
+    /// How the table of `target` stands, which has rows of `generation` if it `existed`.
+    fn of(target: &Target, existed: bool, generation: Option<i64>, rows: RowsBefore) -> Self {
+        let same = existed && generation.is_some() && generation == target.generation_id;
+        let truncates = target.disposition.truncates(same);
+        let needs_complete = target.disposition.needs_complete();
+        let own_generation = generation.filter(|_| same && needs_complete);
+        Self { existed, truncates, needs_complete, own_generation, rows }
+    }
+}
+
+/// How many rows a table had, for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowsBefore {
+    /// So many.
+    Counted(u64),
+    /// Nobody has written down how many.
+    Unknown,
+    /// It would have cost something to ask.
+    NotAsked,
+}
+
+impl From<Option<u64>> for RowsBefore {
+    fn from(counted: Option<u64>) -> Self {
+        counted.map_or(Self::Unknown, Self::Counted)
+    }
 }
 
 /// One table.
@@ -81,7 +118,7 @@ pub trait TableLoader: Send {
     /// without batches.
     fn append<'a>(&'a mut self, batches: &'a [Batch]) -> BoxFuture<'a, Result<()>>;
 
-    /// Replaces all rows by those of `batches`; makes the table if it is not there. For a table that was there, the staging
-    /// has to have begun.
-    fn replace<'a>(&'a mut self, batches: &'a [Batch]) -> BoxFuture<'a, Result<()>>;
+    /// Replaces all rows by those of `batches`, and says how many they were; makes the table if it is not there. For a table that
+    /// was there, the staging has to have begun.
+    fn replace<'a>(&'a mut self, batches: &'a [Batch]) -> BoxFuture<'a, Result<RowsBefore>>;
 }

@@ -22,9 +22,11 @@ use super::lanes::Lanes;
 use super::ledger::{Ledger, Place};
 use super::progress::Progress;
 use super::spill::Spill;
+use super::stream_flow::StreamFlow;
 use crate::clock::Clock;
 use crate::encode::ids::{IdGenerator, random};
 use crate::error::Result;
+use crate::load::Standing;
 use crate::protocol::message::State;
 
 /// What bounds the flow.
@@ -61,23 +63,6 @@ pub struct Flow {
     last_close: Instant,
     /// Bytes of waiting STATEs when batches were closed for their sake last.
     states_at_close: usize,
-}
-
-#[derive(Default)]
-struct StreamFlow {
-    buffer: StreamBuffer,
-    /// Rows of the open batch that have left the buffer.
-    sealed_rows: usize,
-    /// Raw bytes that no closed batch has.
-    unclosed_bytes: u64,
-    /// The ledger has been told where the open batch begins.
-    opened: bool,
-    /// The first record after the last STATE.
-    after_state: Option<Place>,
-    epoch: u64,
-    records: u64,
-    bytes: u64,
-    since_state: u64,
 }
 
 impl Flow {
@@ -140,6 +125,14 @@ impl Flow {
             Some(flow) => {
                 flow.catch_up(self.epoch);
                 flow.mark();
+                if !flow.opened
+                    && !flow.finished
+                    && let Some(stream) = stream.filter(|stream| self.lanes.truncates(*stream))
+                {
+                    // Also without a record before it: it speaks for a table that has the old rows.
+                    flow.opened = true;
+                    self.ledger.opened(stream, place);
+                }
                 let count = std::mem::take(&mut flow.since_state);
                 let due = flow.unclosed_bytes >= self.limits.flush_size;
                 self.ledger.state(place, stream, state, count)?;
@@ -163,10 +156,11 @@ impl Flow {
         let pending = self.take(stream, StreamBuffer::seal_all);
         self.submit(stream, pending);
         self.close(stream, None);
-        if let Some(flow) = self.streams.get_mut(stream)
-            && std::mem::take(&mut flow.opened)
-        {
-            self.ledger.closed(stream, None);
+        if let Some(flow) = self.streams.get_mut(stream) {
+            flow.finished = true;
+            if std::mem::take(&mut flow.opened) {
+                self.ledger.closed(stream, None);
+            }
         }
         self.lanes.finish(stream);
         self.tell_progress(stream);
@@ -231,9 +225,14 @@ impl Flow {
         Ok(())
     }
 
-    /// Whether `stream` replaces the rows of a table that was there before.
-    pub fn replaces(&self, stream: usize) -> bool {
-        self.lanes.replaces(stream)
+    /// How the tables stand to the sync, in the streams' order.
+    pub fn standings(&self) -> Vec<Standing> {
+        self.lanes.standings().collect()
+    }
+
+    /// How many records of `stream` have come.
+    pub fn records(&self, stream: usize) -> u64 {
+        self.streams.get(stream).map_or(0, |flow| flow.records)
     }
 
     /// Whether somebody reads the STATEs that are given back.
@@ -308,21 +307,5 @@ impl Flow {
     /// Rows of one stream become a row group at this size: large enough to compress well, small against the limit.
     fn block_size(&self) -> usize {
         (self.limits.memory / 8).clamp(1 << 20, 8 << 20)
-    }
-}
-
-impl StreamFlow {
-    /// A STATE that speaks for all streams marks each stream only when something happens to it next: what has been
-    /// buffered by then is what came before that STATE.
-    fn catch_up(&mut self, epoch: u64) {
-        if self.epoch != epoch {
-            self.epoch = epoch;
-            self.mark();
-        }
-    }
-
-    fn mark(&mut self) {
-        self.buffer.mark();
-        self.after_state = None;
     }
 }

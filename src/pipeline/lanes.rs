@@ -76,6 +76,8 @@ struct Lane {
     table: tokio::sync::Mutex<Box<dyn TableLoader>>,
     /// Batches of a stream that replaces its table: they are loaded together, at the end.
     held_back: Mutex<Vec<Batch>>,
+    /// The table is as it should be.
+    finished: AtomicBool,
 }
 
 enum StageWork {
@@ -116,6 +118,7 @@ impl Lanes {
             staged: tokio::sync::Mutex::new(stream.staged),
             table: tokio::sync::Mutex::new(stream.table),
             held_back: Mutex::default(),
+            finished: AtomicBool::new(false),
         };
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let shared = Shared {
@@ -174,14 +177,19 @@ impl Lanes {
         self.stage(stream, StageWork::Finish(held));
     }
 
+    /// How the tables stand to the sync, in the streams' order.
+    pub fn standings(&self) -> impl Iterator<Item = Standing> {
+        self.shared.lanes.iter().map(|lane| lane.standing)
+    }
+
     /// Whether the batches of `stream` are held back until it ends, and then replace its table's rows.
     pub fn truncates(&self, stream: usize) -> bool {
         self.shared.lanes.get(stream).is_some_and(|lane| lane.standing.truncates)
     }
 
-    /// Whether `stream` replaces the rows of a table that was there before.
-    pub fn replaces(&self, stream: usize) -> bool {
-        self.shared.lanes.get(stream).is_some_and(|lane| lane.standing.truncates && lane.standing.existed)
+    /// Whether a table that was to be replaced has not been.
+    pub fn has_not_replaced(&self) -> bool {
+        self.shared.lanes.iter().any(|lane| lane.standing.truncates && !lane.finished.load(Ordering::Acquire))
     }
 
     /// Whether something has failed: no more work is done.
@@ -317,9 +325,12 @@ impl Shared {
 
     async fn load_all(&self, lane: &Lane, stream: usize, mut batches: Vec<Batch>, finish: bool) -> Result<()> {
         let mut table = lane.table.lock().await;
+        let (mut before, mut closed) = (lane.standing.rows, batches.len());
         if lane.standing.truncates {
             batches = std::mem::take(&mut *lane.held_back.lock().unwrap_or_else(PoisonError::into_inner));
-            table.replace(&batches).await?;
+            before = table.replace(&batches).await?;
+            // For the ledger all of the stream is one batch, also where it had STATEs and no record.
+            closed = 1;
         } else {
             table.append(&batches).await?;
         }
@@ -327,9 +338,10 @@ impl Shared {
             self.progress.loaded(stream, batch);
         }
         if finish {
-            self.progress.finished(stream);
+            lane.finished.store(true, Ordering::Release);
+            self.progress.finished(stream, Standing { rows: before, ..lane.standing });
         }
-        self.ledger.durable(stream, batches.len())
+        self.ledger.durable(stream, closed)
     }
 
     fn fail(&self, error: Error) {

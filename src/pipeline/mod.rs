@@ -7,6 +7,8 @@
 
 mod budget;
 mod buffer;
+mod closing;
+mod endings;
 mod flow;
 mod lanes;
 mod ledger;
@@ -18,6 +20,7 @@ mod spill_file;
 mod state_store;
 pub mod stop;
 mod strand;
+mod stream_flow;
 pub mod threads;
 
 use std::cell::Cell;
@@ -33,7 +36,7 @@ use self::lanes::Lanes;
 pub use self::lanes::OpenStream;
 use self::ledger::Ledger;
 use self::progress::Progress;
-use self::router::{Ended, InputBlock, Router};
+use self::router::{Ended, InputBlock, Router, names};
 use self::stop::{Reason, Stop};
 use crate::clock::Clock;
 use crate::error::{Error, Result, StreamDescriptor};
@@ -122,7 +125,9 @@ pub async fn run(input: impl Read + Send + 'static, setup: Setup) -> Outcome {
     let finished = finish(&lanes, routed, &stop).await;
     // What is durable is told even when something else failed; a reader that is gone has been noticed already.
     let settled = ledger.settle();
-    Outcome { result: finished.and(settled), stopped: stop.reason(), states: ledger.counts(), idle: lanes.is_idle() }
+    let starts_over = lanes.has_not_replaced();
+    let result = finished.and(settled).map_err(|error| if starts_over { error.starting_over() } else { error });
+    Outcome { result, stopped: stop.reason(), states: ledger.counts(), idle: lanes.is_idle() }
 }
 
 /// Waits for what is under way; the first error is the one that counts.
@@ -165,15 +170,11 @@ fn stopped() -> Error {
 }
 
 fn not_complete(incomplete: &[StreamDescriptor]) -> Error {
-    const SHOWN: usize = 10;
-    let mut names: Vec<String> = incomplete.iter().take(SHOWN).map(ToString::to_string).collect();
-    if incomplete.len() > SHOWN {
-        names.push(format!("and {} more", incomplete.len() - SHOWN));
-    }
     let error = Error::transient(format!(
-        "The input ended, and the source has not said that these streams are complete: {}. What it acknowledged is \
-         loaded; tables that were to be replaced are as they were.",
-        names.join(", ")
+        "The input ended, and these streams are not complete: {}. No COMPLETE has come of them, or it was taken back: look \
+         in the log of the source why it has stopped. What was acknowledged is loaded; tables that were still to be \
+         replaced are as they were.",
+        names(incomplete)
     ));
     match incomplete {
         [one] => error.with_stream(one.clone()),

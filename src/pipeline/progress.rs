@@ -5,11 +5,13 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use super::closing;
 use crate::error::StreamDescriptor;
+use crate::load::{COUNTED_TABLES, Standing};
 use crate::stage::Batch;
 
 /// Streams that get a message of their own, in a heartbeat or the summary.
-pub const STREAMS_SHOWN: usize = 100;
+pub const STREAMS_SHOWN: usize = COUNTED_TABLES;
 
 /// Counters of one sync.
 pub struct Progress {
@@ -99,12 +101,12 @@ impl Progress {
         });
     }
 
-    /// A stream has ended and its table is as it should be. Said at once, unless there are so many streams that nobody
-    /// would read it.
-    pub fn finished(&self, stream: usize) {
+    /// A stream has ended and its table, which stood so, is as it should be. Said at once, unless there are so many streams
+    /// that nobody would read it.
+    pub fn finished(&self, stream: usize, standing: Standing) {
         let streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(progress) = streams.get(stream).filter(|_| streams.len() <= STREAMS_SHOWN) {
-            tracing::info!("Stream {} is complete: rows loaded {}.", progress.name, progress.loaded_rows);
+            tracing::info!("Stream {} is complete: {}.", progress.name, closing::line(progress.loaded_rows, standing));
         }
     }
 

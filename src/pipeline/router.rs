@@ -12,15 +12,20 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use super::budget::LargeBlock;
+use super::endings::{Answer, Endings, Verdict};
 use super::flow::Flow;
 use super::progress::Progress;
 use super::stop::{Reason, Stop};
 use crate::error::{Error, Result, StreamDescriptor};
-use crate::protocol::message::{self, Message, Record, Scope, StreamStatus};
+use crate::load::Standing;
+use crate::protocol::message::{self, Message, Record, Scope, State, StreamStatus};
 use crate::protocol::reader::{LARGE, ReadError};
 
 /// How often the router looks up when nothing comes.
 const TICK: Duration = Duration::from_millis(50);
+
+/// Streams that one message names.
+const STREAMS_NAMED: usize = 100;
 
 /// Why reading ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,9 +54,8 @@ pub struct Router {
     key: String,
     /// The stream of the last record, and its key: most come in runs.
     last: (usize, String),
-    /// Per stream, what the source said of it last.
-    statuses: Vec<Option<StreamStatus>>,
-    any_status: bool,
+    standings: Vec<Standing>,
+    endings: Endings,
     unknown_types: Vec<String>,
     stop: Stop,
     progress: Arc<Progress>,
@@ -66,13 +70,14 @@ impl Router {
     /// A router for the streams `streams`, which are those of `flow`, in its order.
     pub fn new(streams: &[StreamDescriptor], flow: Flow, progress: Arc<Progress>, stop: Stop) -> Self {
         let index = streams.iter().enumerate().map(|(i, stream)| (key_of(stream), i)).collect();
+        let standings = flow.standings();
         Self {
             flow,
             index,
             key: String::new(),
             last: (usize::MAX, String::new()),
-            statuses: vec![None; streams.len()],
-            any_status: false,
+            endings: Endings::new(standings.iter().copied()),
+            standings,
             unknown_types: Vec::new(),
             stop,
             progress,
@@ -184,16 +189,7 @@ impl Router {
         self.place += 1;
         match message::read(line) {
             Ok(Message::Record(record)) => self.record(&record),
-            Ok(Message::State(state)) => {
-                self.states += 1;
-                let stream = match &state.scope {
-                    Scope::All => None,
-                    Scope::Stream(descriptor) => Some(self.index_of(descriptor).ok_or_else(|| {
-                        self.refused(0, &format!("a STATE of stream {descriptor}, which is not in the catalog"))
-                    })?),
-                };
-                self.flow.state(self.place, stream, state)
-            }
+            Ok(Message::State(state)) => self.state(state),
             Ok(Message::Status(descriptor, status)) => self.status(&descriptor, status),
             Ok(Message::PassedOver) => Ok(()),
             Ok(Message::Unknown(kind)) => {
@@ -218,7 +214,7 @@ impl Router {
             std::mem::swap(&mut self.last.1, &mut self.key);
         }
         let stream = self.last.0;
-        if self.statuses.get(stream) == Some(&Some(StreamStatus::Complete)) {
+        if self.endings.is_complete(stream) {
             return Err(self.refused(0, "a record of a stream that the source has declared COMPLETE"));
         }
         let Some(emitted_at) = record.emitted_at.checked_mul(1000) else {
@@ -228,34 +224,78 @@ impl Router {
         self.flow.record(stream, self.place, record.data, emitted_at)
     }
 
-    fn status(&mut self, descriptor: &StreamDescriptor, status: StreamStatus) -> Result<()> {
-        self.any_status = true;
-        let Some(stream) = self.index_of(descriptor) else { return Ok(()) };
-        match self.statuses.get_mut(stream) {
-            // What is complete stays complete: its table is being replaced or has been.
-            None | Some(Some(StreamStatus::Complete)) => Ok(()),
-            Some(last) => {
-                *last = Some(status);
-                if status == StreamStatus::Complete { self.flow.finish(stream) } else { Ok(()) }
+    fn state(&mut self, state: State) -> Result<()> {
+        self.states += 1;
+        let stream = match &state.scope {
+            Scope::All => {
+                self.hear_state_of_all(&state);
+                None
+            }
+            Scope::Stream(descriptor) => {
+                let stream = self.index_of(descriptor).ok_or_else(|| {
+                    self.refused(0, &format!("a STATE of stream {descriptor}, which is not in the catalog"))
+                })?;
+                self.endings.hear_state(stream);
+                Some(stream)
+            }
+        };
+        self.flow.state(self.place, stream, state)
+    }
+
+    fn hear_state_of_all(&mut self, state: &State) {
+        if self.endings.wants_names() {
+            let named = state.named_streams();
+            if named.is_empty() {
+                self.endings.hear_nameless_state();
+            }
+            for stream in named.iter().filter_map(|descriptor| self.index_of(descriptor)).collect::<Vec<_>>() {
+                self.endings.hear_state(stream);
             }
         }
     }
 
-    /// Ends what has not ended yet. A source that tells statuses has to tell COMPLETE of every stream; one that tells
-    /// none has ended well when its output has. A source that said nothing at all has not, and empties no table.
+    fn status(&mut self, descriptor: &StreamDescriptor, status: StreamStatus) -> Result<()> {
+        self.endings.hear_any_status();
+        let Some(stream) = self.index_of(descriptor) else { return Ok(()) };
+        let standing = self.standings.get(stream);
+        let replaces = standing.is_some_and(|standing| standing.truncates && standing.existed);
+        let empties = replaces && self.flow.records(stream) == 0;
+        match self.endings.hear_status(stream, status, empties) {
+            Answer::Nothing => Ok(()),
+            Answer::Finish => self.flow.finish(stream),
+            Answer::TakenBack => {
+                let done =
+                    if empties { "Its table is left as it is" } else { "What came before COMPLETE is in its table" };
+                tracing::warn!(
+                    "Stream {descriptor} was declared COMPLETE and then INCOMPLETE. {done}, and the sync fails at its end."
+                );
+                Ok(())
+            }
+        }
+    }
+
+    /// Ends what has not ended yet.
     fn end_streams(&mut self, streams: &[StreamDescriptor]) -> Result<Vec<StreamDescriptor>> {
-        let mut incomplete = Vec::new();
-        for (stream, descriptor) in streams.iter().enumerate() {
-            match self.statuses.get(stream).copied().flatten() {
-                Some(StreamStatus::Complete) => {}
-                None if !self.any_status && (self.place > 0 || !self.flow.replaces(stream)) => {
-                    self.flow.finish(stream)?
-                }
-                _ => {
+        let (mut incomplete, mut left) = (Vec::new(), Vec::new());
+        for (stream, (descriptor, standing)) in streams.iter().zip(std::mem::take(&mut self.standings)).enumerate() {
+            let records = self.flow.records(stream);
+            match self.endings.verdict(stream, standing, records, self.place > 0, self.records > 0) {
+                Verdict::Finished => {}
+                Verdict::Finish => self.flow.finish(stream)?,
+                Verdict::UpToItsState => self.flow.close_at_cut(stream)?,
+                Verdict::Leave => left.push(descriptor),
+                Verdict::Fail => {
                     self.flow.close_at_cut(stream)?;
                     incomplete.push(descriptor.clone());
                 }
             }
+        }
+        if !left.is_empty() {
+            tracing::warn!(
+                "Neither a record nor a state nor COMPLETE has come of these streams, so their tables are left as they are: \
+                 {}. If the source has failed, run the sync again; if they are empty now, the source has to say so.",
+                names(&left)
+            );
         }
         Ok(incomplete)
     }
@@ -299,6 +339,15 @@ impl Router {
             )),
         }
     }
+}
+
+/// Streams by their names, so many that a message stays readable.
+pub fn names<T: std::fmt::Display>(streams: &[T]) -> String {
+    let mut names: Vec<String> = streams.iter().take(STREAMS_NAMED).map(ToString::to_string).collect();
+    if streams.len() > STREAMS_NAMED {
+        names.push(format!("and {} more", streams.len() - STREAMS_NAMED));
+    }
+    names.join(", ")
 }
 
 fn key_of(descriptor: &StreamDescriptor) -> Box<str> {

@@ -13,6 +13,9 @@ use serde::{Deserialize, Deserializer};
 
 use crate::error::{Error, Result, StreamDescriptor};
 
+/// The mode that replaces rows by their keys.
+const DEDUP: &str = "append_dedup";
+
 /// The streams of one sync, in the catalog's order; never empty, no stream twice.
 #[derive(Debug)]
 pub struct Catalog {
@@ -34,10 +37,28 @@ pub struct Stream {
 /// What becomes of the rows that are there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disposition {
-    /// They stay.
+    /// They stay: `append`.
     Append,
-    /// They are replaced when the stream has ended well.
-    Truncate(Resend),
+    /// Those of another generation are replaced once the source has said COMPLETE, those of the sync's own stay: `append`
+    /// whose minimum generation is its generation.
+    ///
+    /// Airbyte's platform sends that only to destinations that it believes to know refreshes, and to those it says COMPLETE of
+    /// every stream when the source has ended well; one that has failed looks like a clean end without it (`DestinationWriter`
+    /// and `StreamStatusCompletionTracker` in `airbytehq/airbyte-platform`). It keeps a generation only for an attempt that goes
+    /// on from the last attempt's STATEs, whatever the sync mode (`AttemptHandler`).
+    Refresh,
+    /// They are replaced when the stream has ended well, of whatever generation they are: `overwrite`.
+    Overwrite,
+}
+
+/// Who started the sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caller {
+    /// Airbyte's platform, which numbers jobs and generations.
+    Platform,
+    /// Somebody else, perhaps PyAirbyte: it puts generation 1, minimum 1 and sync 1 into every catalog, whatever is asked for
+    /// (`validate_catalog` in `airbytehq/PyAirbyte`), so that these numbers say nothing.
+    Other,
 }
 
 impl Disposition {
@@ -45,31 +66,23 @@ impl Disposition {
     pub fn truncates(self, same_generation: bool) -> bool {
         match self {
             Disposition::Append => false,
-            // An earlier attempt has replaced the table and acknowledged it; what comes now goes on from there.
-            Disposition::Truncate(Resend::Rest) => !same_generation,
-            Disposition::Truncate(Resend::All) => true,
+            Disposition::Refresh => !same_generation,
+            Disposition::Overwrite => true,
         }
+    }
+
+    /// Whether a clean end of the input does not yet mean that the stream has ended well.
+    pub fn needs_complete(self) -> bool {
+        self == Disposition::Refresh
     }
 
     /// Airbyte's name of the destination sync mode, as tables keep it.
     pub fn mode(self) -> &'static str {
         match self {
             Disposition::Append => "append",
-            Disposition::Truncate(_) => "overwrite",
+            Disposition::Refresh | Disposition::Overwrite => "overwrite",
         }
     }
-}
-
-/// What a source sends when a sync is tried again in the same generation, after this stream had ended well.
-///
-/// STATEs of a stream that replaces its table are given back only when the table has been replaced. So a retry either
-/// begins this stream from the start, or it knows that all of it is loaded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Resend {
-    /// Full refresh: everything, or nothing because all of it is loaded.
-    All,
-    /// Incremental: what has come since; the rows of the earlier attempt stay.
-    Rest,
 }
 
 #[derive(Deserialize)]
@@ -80,10 +93,10 @@ struct RawCatalog {
 #[derive(Deserialize)]
 struct RawConfigured {
     stream: Option<RawStream>,
-    sync_mode: Option<String>,
     destination_sync_mode: Option<String>,
     generation_id: Option<i64>,
     minimum_generation_id: Option<i64>,
+    sync_id: Option<i64>,
     #[serde(default, rename = "name")]
     discovered_name: Option<IgnoredAny>,
 }
@@ -94,6 +107,14 @@ struct RawStream {
     namespace: Option<String>,
     #[serde(default, rename = "json_schema")]
     _json_schema: Option<PassedOver>,
+}
+
+impl RawStream {
+    /// `None` where it has no name.
+    fn descriptor(&self) -> Option<StreamDescriptor> {
+        let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        Some(StreamDescriptor { name: filled(&self.name)?, namespace: filled(&self.namespace) })
+    }
 }
 
 /// An object whose fields are not kept.
@@ -117,16 +138,16 @@ impl<'de> Deserialize<'de> for PassedOver {
 }
 
 impl Catalog {
-    /// Reads the catalog file at `path`; every problem in it is a config error.
-    pub fn from_file(path: &Path) -> Result<Self> {
+    /// Reads the catalog file at `path`, which `caller` wrote; every problem in it is a config error.
+    pub fn from_file(path: &Path, caller: Caller) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|error| {
             Error::config(format!("The catalog file {} could not be read: {error}.", path.display())).with_source(error)
         })?;
-        Self::from_json(&text)
+        Self::from_json(&text, caller)
     }
 
-    /// Reads a catalog's JSON text.
-    pub fn from_json(text: &str) -> Result<Self> {
+    /// Reads the JSON text of a catalog that `caller` wrote.
+    pub fn from_json(text: &str, caller: Caller) -> Result<Self> {
         let raw: RawCatalog = serde_json::from_str(text).map_err(|error| {
             Error::config(format!("The catalog is not a valid ConfiguredAirbyteCatalog: {error}.")).with_source(error)
         })?;
@@ -138,10 +159,11 @@ impl Catalog {
             ));
         }
         let mut problems = Vec::new();
+        problems.extend(without_dedup(&raw));
         let mut streams = Vec::with_capacity(raw.len());
         let mut seen = HashSet::with_capacity(raw.len());
         for (position, configured) in raw.into_iter().enumerate() {
-            match Stream::from_raw(configured, position) {
+            match Stream::from_raw(configured, position, caller) {
                 Ok(stream) if !seen.insert(stream.descriptor.clone()) => {
                     problems.push(format!("Stream {} is in the catalog twice.", stream.descriptor));
                 }
@@ -154,7 +176,7 @@ impl Catalog {
 }
 
 impl Stream {
-    fn from_raw(raw: RawConfigured, position: usize) -> Result<Self, String> {
+    fn from_raw(raw: RawConfigured, position: usize, caller: Caller) -> Result<Self, String> {
         let Some(stream) = raw.stream else {
             return Err(if raw.discovered_name.is_some() {
                 format!(
@@ -165,18 +187,13 @@ impl Stream {
                 format!("The catalog's streams[{position}] has no `stream`.")
             });
         };
-        let name = stream.name.filter(|name| !name.is_empty());
-        let name = name.ok_or_else(|| format!("The catalog's streams[{position}].stream has no `name`."))?;
-        let descriptor = StreamDescriptor { name, namespace: stream.namespace.filter(|text| !text.is_empty()) };
+        let descriptor = stream.descriptor();
+        let descriptor =
+            descriptor.ok_or_else(|| format!("The catalog's streams[{position}].stream has no `name`."))?;
         let overwrite = match raw.destination_sync_mode.as_deref() {
-            Some("append") => false,
+            // What asks for it is told of all streams together.
+            Some("append" | DEDUP) => false,
             Some("overwrite") => true,
-            Some("append_dedup") => {
-                return Err(format!(
-                    "Stream {descriptor} asks for destination_sync_mode append_dedup, which this version does not \
-                     have. Choose append or overwrite."
-                ));
-            }
             Some(other) => {
                 return Err(format!(
                     "Stream {descriptor} has the unknown destination_sync_mode {other:?}. Known are append and \
@@ -187,22 +204,41 @@ impl Stream {
                 return Err(format!("Stream {descriptor} has no destination_sync_mode. Choose append or overwrite."));
             }
         };
-        let generation = raw.generation_id.filter(|id| *id > 0);
-        let minimum = raw.minimum_generation_id.filter(|id| *id > 0);
-        let refresh = match (generation, minimum) {
-            (_, None) => false,
-            (Some(generation), Some(minimum)) if generation == minimum => true,
-            _ => {
+        let says_nothing = caller == Caller::Other
+            && [raw.generation_id, raw.minimum_generation_id, raw.sync_id].iter().all(|number| *number == Some(1));
+        let number = |id: Option<i64>| id.filter(|id| *id > 0 && !says_nothing);
+        let generation = number(raw.generation_id);
+        let disposition = match (overwrite, number(raw.minimum_generation_id)) {
+            (_, Some(minimum)) if generation != Some(minimum) => {
                 return Err(format!(
                     "Stream {descriptor} has a minimum_generation_id that is neither 0 nor its generation_id; such a \
                      partial refresh is not supported."
                 ));
             }
+            (true, _) => Disposition::Overwrite,
+            (false, Some(_)) => Disposition::Refresh,
+            (false, None) => Disposition::Append,
         };
-        let resend = if raw.sync_mode.as_deref() == Some("incremental") { Resend::Rest } else { Resend::All };
-        let disposition = if overwrite || refresh { Disposition::Truncate(resend) } else { Disposition::Append };
         Ok(Self { descriptor, disposition, generation_id: generation })
     }
+}
+
+/// What is said of the streams that ask for a mode that many clients choose by themselves, and who has to choose another one.
+fn without_dedup(streams: &[RawConfigured]) -> Option<String> {
+    let asking = streams.iter().filter(|raw| raw.destination_sync_mode.as_deref() == Some(DEDUP));
+    let names: Vec<String> = asking.filter_map(|raw| Some(raw.stream.as_ref()?.descriptor()?.to_string())).collect();
+    let (streams, ask) = match names.as_slice() {
+        [] => return None,
+        [_] => ("Stream", "asks"),
+        _ => ("Streams", "ask"),
+    };
+    Some(format!(
+        "{streams} {} {ask} for destination_sync_mode append_dedup, which this version does not have. Choose append or \
+         overwrite. In Airbyte's UI that is \"Incremental | Append\" or \"Full refresh | Overwrite\"; in PyAirbyte \
+         write(…, write_strategy=ab.strategies.WriteStrategy.APPEND) or REPLACE, because AUTO and MERGE ask for \
+         append_dedup.",
+        names.join(", ")
+    ))
 }
 
 #[cfg(test)]

@@ -3,13 +3,17 @@
 use super::*;
 
 fn one(fields: &str) -> Result<Stream> {
+    one_of(fields, Caller::Platform)
+}
+
+fn one_of(fields: &str, caller: Caller) -> Result<Stream> {
     let text = format!(r#"{{"streams":[{{"stream":{{"name":"users","json_schema":{{}}}},{fields}}}]}}"#);
-    let mut catalog = Catalog::from_json(&text)?;
+    let mut catalog = Catalog::from_json(&text, caller)?;
     catalog.streams.pop().ok_or_else(|| Error::system("empty"))
 }
 
 fn refused(text: &str) -> String {
-    match Catalog::from_json(text) {
+    match Catalog::from_json(text, Caller::Other) {
         Ok(catalog) => format!("accepted: {catalog:?}"),
         Err(error) => error.message().to_owned(),
     }
@@ -19,15 +23,19 @@ fn refused(text: &str) -> String {
 fn sync_modes_and_generations_decide_what_becomes_of_old_rows() -> Result<()> {
     for (fields, expected) in [
         (r#""destination_sync_mode":"append""#, Disposition::Append),
-        (r#""destination_sync_mode":"overwrite""#, Disposition::Truncate(Resend::All)),
+        (r#""destination_sync_mode":"overwrite""#, Disposition::Overwrite),
+        (r#""destination_sync_mode":"overwrite","generation_id":3,"minimum_generation_id":0"#, Disposition::Overwrite),
+        (r#""destination_sync_mode":"overwrite","generation_id":3,"minimum_generation_id":3"#, Disposition::Overwrite),
         (r#""destination_sync_mode":"append","generation_id":3,"minimum_generation_id":0"#, Disposition::Append),
-        (
-            r#""destination_sync_mode":"append","generation_id":3,"minimum_generation_id":3"#,
-            Disposition::Truncate(Resend::All),
-        ),
+        (r#""destination_sync_mode":"append","generation_id":3"#, Disposition::Append),
+        (r#""destination_sync_mode":"append","generation_id":3,"minimum_generation_id":3"#, Disposition::Refresh),
         (
             r#""sync_mode":"incremental","destination_sync_mode":"append","generation_id":3,"minimum_generation_id":3"#,
-            Disposition::Truncate(Resend::Rest),
+            Disposition::Refresh,
+        ),
+        (
+            r#""sync_mode":"full_refresh","destination_sync_mode":"append","generation_id":3,"minimum_generation_id":3"#,
+            Disposition::Refresh,
         ),
         (r#""destination_sync_mode":"append","generation_id":null,"minimum_generation_id":null"#, Disposition::Append),
         (r#""destination_sync_mode":"append","generation_id":0,"minimum_generation_id":0"#, Disposition::Append),
@@ -38,11 +46,55 @@ fn sync_modes_and_generations_decide_what_becomes_of_old_rows() -> Result<()> {
 }
 
 #[test]
+fn the_numbers_that_pyairbyte_puts_into_every_catalog_say_nothing_unless_the_platform_sends_them() -> Result<()> {
+    let numbers = |generation, minimum, sync| {
+        format!(r#""generation_id":{generation},"minimum_generation_id":{minimum},"sync_id":{sync}"#)
+    };
+    for (mode, alone, from_platform) in [
+        ("append", Disposition::Append, Disposition::Refresh),
+        ("overwrite", Disposition::Overwrite, Disposition::Overwrite),
+    ] {
+        let fields = |numbers: &str| format!(r#""destination_sync_mode":"{mode}",{numbers}"#);
+        let found = |numbers: &str, caller| {
+            one_of(&fields(numbers), caller).map(|stream| (stream.disposition, stream.generation_id))
+        };
+        assert_eq!(found(&numbers(1, 1, 1), Caller::Other)?, (alone, None), "{mode}");
+        assert_eq!(found(&numbers(1, 1, 1), Caller::Platform)?, (from_platform, Some(1)), "{mode}");
+        // Whoever numbers syncs means it.
+        assert_eq!(found(&numbers(1, 1, 2), Caller::Other)?, (from_platform, Some(1)), "{mode}");
+        assert_eq!(found(&numbers(2, 2, 1), Caller::Other)?, (from_platform, Some(2)), "{mode}");
+        assert_eq!(found(&numbers(1, 0, 1), Caller::Other)?, (alone, Some(1)), "{mode}");
+        let without_sync = r#""generation_id":1,"minimum_generation_id":1"#;
+        assert_eq!(found(without_sync, Caller::Other)?, (from_platform, Some(1)), "{mode}");
+    }
+    Ok(())
+}
+
+#[test]
+fn who_asks_for_append_dedup_is_told_once_what_to_choose_and_where() {
+    let stream = |name: &str| format!(r#"{{"stream":{{"name":"{name}"}},"destination_sync_mode":"append_dedup"}}"#);
+    let said = refused(&format!(r#"{{"streams":[{},{}]}}"#, stream("products"), stream("purchases")));
+    for part in
+        ["Streams products, purchases ask", "write_strategy=ab.strategies.WriteStrategy.APPEND", "Incremental | Append"]
+    {
+        assert!(said.contains(part), "{part} is missing in: {said}");
+    }
+    assert_eq!(said.lines().count(), 1, "{said}");
+    let said = refused(&format!(r#"{{"streams":[{}]}}"#, stream("products")));
+    assert!(said.starts_with("Stream products asks for destination_sync_mode append_dedup"), "{said}");
+}
+
+#[test]
 fn a_namespace_that_is_null_missing_or_empty_is_none() -> Result<()> {
     for namespace in ["", r#""namespace":null,"#, r#""namespace":"","#] {
         let text =
             format!(r#"{{"streams":[{{"stream":{{{namespace}"name":"a"}},"destination_sync_mode":"append"}}]}}"#);
-        assert!(Catalog::from_json(&text)?.streams.iter().all(|stream| stream.descriptor.namespace.is_none()));
+        assert!(
+            Catalog::from_json(&text, Caller::Other)?
+                .streams
+                .iter()
+                .all(|stream| stream.descriptor.namespace.is_none())
+        );
     }
     Ok(())
 }

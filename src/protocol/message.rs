@@ -120,6 +120,33 @@ impl State {
         Ok(out)
     }
 
+    /// The streams that a STATE of type GLOBAL names; a LEGACY one names none.
+    pub fn named_streams(&self) -> Vec<StreamDescriptor> {
+        #[derive(Deserialize)]
+        struct Envelope<'a> {
+            #[serde(borrow)]
+            state: Body<'a>,
+        }
+        #[derive(Deserialize)]
+        struct Body<'a> {
+            #[serde(borrow)]
+            global: Global<'a>,
+        }
+        #[derive(Deserialize)]
+        struct Global<'a> {
+            #[serde(borrow)]
+            stream_states: Vec<StreamState<'a>>,
+        }
+        #[derive(Deserialize)]
+        struct StreamState<'a> {
+            #[serde(borrow)]
+            stream_descriptor: RawDescriptor<'a>,
+        }
+        // Nobody has asked so far that a GLOBAL state be in order; one that is not names nobody.
+        let read = serde_json::from_str(&self.line).map(|Envelope { state }| state.global.stream_states);
+        read.unwrap_or_default().into_iter().map(|state| state.stream_descriptor.into()).collect()
+    }
+
     /// The message's text, as it came.
     pub fn line(&self) -> &str {
         &self.line

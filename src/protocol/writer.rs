@@ -89,7 +89,7 @@ impl ProtocolWriter {
     pub fn error(&self, error: &Error, now_ms: i64) {
         let policy = error.kind().policy();
         let mut body = json!({
-            "message": format!("{} {}", spoken(error.message()), policy.hint),
+            "message": format!("{} {}", spoken(error.message()), error.hint()),
             "internal_message": spoken(&error.internal_message()),
             "failure_type": policy.failure_type,
         });

@@ -7,11 +7,10 @@ use super::bed_tests::{Bed, STAGING, SYNC, USERS, batch, ids, users};
 use super::warehouse_tests::{Fault, Table};
 use crate::delta::actions::schema_string;
 use crate::load::{Ending, Loader};
-use crate::protocol::catalog::{Disposition, Resend};
+use crate::protocol::catalog::Disposition;
 use crate::schema::{arrow, avro};
 use crate::stage::sweep::StagingTables;
 
-const REST: Disposition = Disposition::Truncate(Resend::Rest);
 const NOT_OWNER: (&str, &str) = ("destination-databricks.generation' =", "The token's user does not own the table.");
 
 fn collated(bed: &Bed) -> Table {
@@ -44,7 +43,7 @@ async fn columns_with_a_collation_are_strings_that_are_compared_byte_by_byte() {
 async fn a_new_table_that_takes_the_collation_of_its_schema_is_loaded() {
     let refused =
         ("target.`_airbyte_ab_id` = staged", "[INDETERMINATE_COLLATION_IN_EXPRESSION] Use the COLLATE clause.");
-    for disposition in [Disposition::Append, Disposition::Truncate(Resend::All)] {
+    for disposition in [Disposition::Append, Disposition::Overwrite] {
         let bed = Bed::new().await;
         bed.warehouse.with(|state| state.refusals.push(refused));
         bed.stage("users", 0..20);
@@ -53,7 +52,7 @@ async fn a_new_table_that_takes_the_collation_of_its_schema_is_loaded() {
             let batches = [batch(round, 0..10 + 10 * round as u64)];
             let loaded = match disposition {
                 Disposition::Append => table.append(&batches[..]).await,
-                _ => table.replace(&batches).await,
+                _ => table.replace(&batches).await.map(|_| ()),
             };
             loaded.unwrap();
         }
@@ -83,7 +82,7 @@ async fn a_dropped_table_with_a_feature_that_only_databricks_can_write_gets_its_
         let protocol = json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 7, "writerFeatures": features}});
         std::fs::write(log.join("00000000000000000000.json"), format!("{protocol}\n{create}\n")).unwrap();
         bed.stage("users", 0..10);
-        let opened = bed.try_open(users(Disposition::Truncate(Resend::All), None)).await;
+        let opened = bed.try_open(users(Disposition::Overwrite, None)).await;
         if let Some(words) = refused {
             let message = opened.err().map(|error| error.message().to_owned()).unwrap_or_default();
             assert!(message.contains(words), "{message}");
@@ -105,29 +104,29 @@ async fn a_generation_that_may_not_be_written_down_is_known_to_the_next_attempt_
     bed.has(bed.older(&["old"]));
     bed.stage("users", 0..40);
     bed.warehouse.with(|state| state.refusals.push(NOT_OWNER));
-    let (_, mut table) = bed.open(REST, Some(2)).await;
+    let (_, mut table) = bed.open(Disposition::Refresh, Some(2)).await;
     table.replace(&[batch(1, 0..10)]).await.unwrap();
     assert!(bed.warehouse.with(|state| state.tables[USERS].properties.is_empty()));
-    let (_, mut table) = bed.open(REST, Some(2)).await;
+    let (_, mut table) = bed.open(Disposition::Refresh, Some(2)).await;
     assert!(!table.standing().truncates);
     table.append(&[batch(1, 10..20)]).await.unwrap();
     assert_eq!(bed.warehouse.ids(USERS), ids(0..20));
     assert!(!bed.warehouse.said().contains(&"ALTER TABLE".to_owned()), "it is refused once, and told once");
     // Nothing comes, because all is loaded.
-    let (_, mut table) = bed.open(Disposition::Truncate(Resend::All), Some(2)).await;
-    table.replace(&[]).await.unwrap();
+    let (_, mut table) = bed.open(Disposition::Refresh, Some(2)).await;
+    table.append(&[]).await.unwrap();
     assert_eq!(bed.warehouse.ids(USERS), ids(0..20));
     // The next generation begins anew, and is known too.
-    let (_, mut table) = bed.open(REST, Some(3)).await;
+    let (_, mut table) = bed.open(Disposition::Refresh, Some(3)).await;
     assert!(table.standing().truncates);
     table.replace(&[batch(1, 20..30)]).await.unwrap();
-    assert!(!bed.open(REST, Some(3)).await.1.standing().truncates);
+    assert!(!bed.open(Disposition::Refresh, Some(3)).await.1.standing().truncates);
     // As soon as the table itself says it, the note is gone: a new connection begins with 1 again.
     bed.warehouse.with(|state| state.refusals.clear());
-    let (_, mut table) = bed.open(REST, Some(4)).await;
+    let (_, mut table) = bed.open(Disposition::Refresh, Some(4)).await;
     table.replace(&[batch(1, 30..40)]).await.unwrap();
     bed.warehouse.with(|state| state.tables.get_mut(USERS).unwrap().properties.clear());
-    assert!(bed.open(REST, Some(3)).await.1.standing().truncates);
+    assert!(bed.open(Disposition::Refresh, Some(3)).await.1.standing().truncates);
 }
 
 #[tokio::test(flavor = "multi_thread")]

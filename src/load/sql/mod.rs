@@ -265,6 +265,8 @@ mod bed_tests;
 #[cfg(test)]
 mod foreign_tests;
 #[cfg(test)]
+mod generations_tests;
+#[cfg(test)]
 mod neighbours_tests;
 #[cfg(test)]
 mod table_tests;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::bed_tests::{Bed, USERS, batch, ids};
 use super::warehouse_tests::Fault;
-use crate::protocol::catalog::{Disposition, Resend};
+use crate::protocol::catalog::Disposition;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_that_another_sync_adds_in_the_same_range_of_ids_are_not_counted() {
@@ -27,7 +27,7 @@ async fn rows_that_another_sync_adds_in_the_same_range_of_ids_are_not_counted() 
     let bed = Bed::new().await;
     bed.has(bed.older(&["old"]));
     bed.stage("users", 0..10);
-    let (_, mut table) = bed.open(Disposition::Truncate(Resend::All), None).await;
+    let (_, mut table) = bed.open(Disposition::Overwrite, None).await;
     bed.fault("INSERT", Fault::Joined(&["id-000003-other"]));
     table.replace(&[batch(1, 0..10)]).await.unwrap();
     bed.fault("INSERT", Fault::Joined(&["id-000003-other"]));

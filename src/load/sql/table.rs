@@ -17,7 +17,7 @@ use super::statements::{self, NewTable, SchemaName, TableName};
 use super::{Shared, Sql, answers, notes};
 use crate::databricks::{Changed, Rows};
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::load::{Standing, TableLoader};
+use crate::load::{RowsBefore, Standing, TableLoader};
 use crate::stage::Batch;
 use crate::storage::layout::Target;
 
@@ -33,12 +33,10 @@ pub(super) struct SqlTable {
     /// Whether its schema, and that of its staging table, were there when the sync began.
     has_schema: bool,
     has_staging_schema: bool,
-    existed: bool,
+    standing: Standing,
     place: Place,
     /// The generation that the table says it has.
     generation: Option<i64>,
-    /// The rows that are there came from an earlier attempt of the same sync.
-    same_generation: bool,
     staging_made: bool,
     /// How often the staging table got another name.
     renamed: u32,
@@ -65,7 +63,8 @@ impl SqlTable {
         let Found { place, generation, .. } = found;
         let name = if found.is_collated { name.with_collation() } else { name };
         let staging = name.staging_table(engine.shared.staging_schema.as_deref(), engine.shared.sync, 0);
-        let same_generation = target.generation_id.is_some() && generation == target.generation_id;
+        // No statement is sent for a number that only people read.
+        let standing = Standing::of(&target, place != Place::Nowhere, generation, RowsBefore::NotAsked);
         Ok(Self {
             shared: Arc::clone(&engine.shared),
             has_schema: engine.seen().schemas.contains_key(schema),
@@ -74,14 +73,13 @@ impl SqlTable {
                 // The final table's is made before it.
                 None => true,
             },
-            existed: place != Place::Nowhere,
+            standing,
             target,
             name,
             staging,
             place,
             // What a log says is not yet a property.
             generation: generation.filter(|_| place == Place::Catalog),
-            same_generation,
             staging_made: false,
             renamed: 0,
             claimed: false,
@@ -109,10 +107,6 @@ impl SqlTable {
 
     async fn replace(&mut self, batches: &[Batch]) -> Result<()> {
         let load = Load::of(batches);
-        // A source that is asked again for what it has sent and knows to be loaded sends nothing.
-        if load.is_none() && self.same_generation {
-            return Ok(());
-        }
         let Some(load) = load else { return self.empty().await };
         self.ensure_table().await?;
         self.ensure_staging_table().await?;
@@ -330,7 +324,7 @@ impl SqlTable {
 
     /// What a new table says before it has rows: one whose rows are replaced has those of the generation only later.
     fn generation_of_new(&self) -> Option<i64> {
-        self.target.generation_id.filter(|_| !self.standing().truncates)
+        self.target.generation_id.filter(|_| !self.standing.truncates)
     }
 
     async fn execute(&self, statement: &str) -> Result<Rows> {
@@ -340,13 +334,13 @@ impl SqlTable {
 
 impl TableLoader for SqlTable {
     fn standing(&self) -> Standing {
-        Standing { existed: self.existed, truncates: self.target.disposition.truncates(self.same_generation) }
+        self.standing
     }
 
     fn prepare(&mut self) -> BoxFuture<'_, Result<()>> {
         async move {
             // What replaces rows reads the staging table once: it is made when all is staged, and cannot be read too early.
-            if self.standing().truncates {
+            if self.standing.truncates {
                 return Ok(());
             }
             self.ensure_table().await?;
@@ -359,7 +353,7 @@ impl TableLoader for SqlTable {
         Self::append(self, batches).boxed()
     }
 
-    fn replace<'a>(&'a mut self, batches: &'a [Batch]) -> BoxFuture<'a, Result<()>> {
-        Self::replace(self, batches).boxed()
+    fn replace<'a>(&'a mut self, batches: &'a [Batch]) -> BoxFuture<'a, Result<RowsBefore>> {
+        async move { Self::replace(self, batches).await.map(|()| RowsBefore::NotAsked) }.boxed()
     }
 }

@@ -14,7 +14,7 @@ use crate::delta::table::TableLog;
 use crate::error::{Kind, StreamDescriptor};
 use crate::load::direct::Direct;
 use crate::load::{Ending, Loader};
-use crate::protocol::catalog::{Catalog, Disposition, Resend, Stream};
+use crate::protocol::catalog::{Catalog, Disposition, Stream};
 use crate::schema::{arrow, avro};
 use crate::stage::Batch;
 use crate::stage::sweep::StagingTables;
@@ -128,7 +128,7 @@ async fn rows_beside_the_batches_of_a_load_are_neither_inserted_nor_counted() {
 async fn a_replacement_takes_only_the_rows_of_its_batches_and_can_be_repeated() {
     let bed = Bed::new().await;
     bed.has(bed.older(&["old-1", "old-2"]));
-    let (_, mut table) = bed.open(Disposition::Truncate(Resend::All), None).await;
+    let (_, mut table) = bed.open(Disposition::Overwrite, None).await;
     assert!(table.standing().truncates && table.standing().existed);
     bed.stage("users", 0..30);
     table.replace(&[batch(1, 0..10), batch(2, 10..20)]).await.unwrap();
@@ -148,7 +148,7 @@ async fn a_replacement_takes_only_the_rows_of_its_batches_and_can_be_repeated() 
 async fn a_replacement_that_does_not_see_all_rows_is_an_error() {
     let bed = Bed::new().await;
     bed.has(bed.older(&["old-1"]));
-    let (_, mut table) = bed.open(Disposition::Truncate(Resend::All), None).await;
+    let (_, mut table) = bed.open(Disposition::Overwrite, None).await;
     bed.stage("users", 0..9);
     let error = table.replace(&[batch(1, 0..10)]).await.unwrap_err();
     assert!(error.message().contains("has 9 of the 10 rows"), "{error}");
@@ -157,7 +157,7 @@ async fn a_replacement_that_does_not_see_all_rows_is_an_error() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_table_that_is_replaced_appears_with_its_rows() {
     let bed = Bed::new().await;
-    let (_, mut table) = bed.open(Disposition::Truncate(Resend::All), Some(4)).await;
+    let (_, mut table) = bed.open(Disposition::Overwrite, Some(4)).await;
     bed.stage("users", 0..10);
     table.replace(&[batch(1, 0..10)]).await.unwrap();
     assert_eq!(
@@ -168,38 +168,9 @@ async fn a_new_table_that_is_replaced_appears_with_its_rows() {
         bed.warehouse.with(|state| state.tables[USERS].properties["destination-databricks.generation"].clone());
     assert_eq!(property, "4");
     let bed = Bed::new().await;
-    let (_, mut table) = bed.open(Disposition::Truncate(Resend::All), None).await;
+    let (_, mut table) = bed.open(Disposition::Overwrite, None).await;
     table.replace(&[]).await.unwrap();
     assert_eq!(bed.warehouse.said(), ["CREATE SCHEMA", "CREATE TABLE"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_retry_in_the_same_generation_goes_on_or_begins_again() {
-    let bed = Bed::new().await;
-    bed.has(bed.older(&["old"]));
-    bed.stage("users", 0..40);
-    let rest = Disposition::Truncate(Resend::Rest);
-    let (_, mut table) = bed.open(rest, Some(2)).await;
-    assert!(table.standing().truncates);
-    table.replace(&[batch(1, 0..10)]).await.unwrap();
-    assert_eq!(bed.warehouse.said(), ["CREATE TABLE", "INSERT OVERWRITE", "SELECT count(*)", "ALTER TABLE"]);
-    // Incremental: what comes now is added.
-    let (_, mut table) = bed.open(rest, Some(2)).await;
-    assert!(!table.standing().truncates);
-    table.append(&[batch(1, 10..20)]).await.unwrap();
-    assert_eq!(bed.warehouse.ids(USERS), ids(0..20));
-    // Full refresh: nothing comes because all is loaded, or all of it comes again.
-    let (_, mut table) = bed.open(Disposition::Truncate(Resend::All), Some(2)).await;
-    assert!(table.standing().truncates);
-    table.replace(&[]).await.unwrap();
-    assert_eq!(bed.warehouse.ids(USERS), ids(0..20));
-    table.replace(&[batch(1, 20..30)]).await.unwrap();
-    assert_eq!(bed.warehouse.ids(USERS), ids(20..30));
-    // The next generation begins again, also without rows.
-    let (_, mut table) = bed.open(rest, Some(3)).await;
-    assert!(table.standing().truncates);
-    table.replace(&[]).await.unwrap();
-    assert!(bed.warehouse.ids(USERS).is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -224,7 +195,7 @@ async fn a_table_that_cannot_be_loaded_is_refused_before_anything_is_changed() {
     fixed.properties.insert("delta.appendOnly".into(), "true".into());
     bed.has(fixed.clone());
     assert!(bed.try_open(users(Disposition::Append, None)).await.is_ok());
-    assert!(refused(fixed, Disposition::Truncate(Resend::All)).await.contains("delta.appendOnly"));
+    assert!(refused(fixed, Disposition::Overwrite).await.contains("delta.appendOnly"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -237,7 +208,7 @@ async fn a_table_of_the_other_engine_gets_its_name_and_goes_on() {
     let opened = direct.open(Arc::new(users(Disposition::Append, Some(3)))).await.unwrap();
     { opened.table }.append(&[]).await.unwrap();
 
-    let (_, mut table) = bed.open(Disposition::Truncate(Resend::Rest), Some(3)).await;
+    let (_, mut table) = bed.open(Disposition::Refresh, Some(3)).await;
     assert!(table.standing().existed && !table.standing().truncates);
     bed.stage("users", 0..10);
     table.append(&[batch(1, 0..10)]).await.unwrap();
@@ -263,7 +234,7 @@ async fn a_table_that_was_dropped_and_whose_files_are_there_still_has_its_genera
     let before = r#"{"txn": {"appId": "destination-databricks/generation", "version": 1}}"#;
     std::fs::write(log.join("00000000000000000000.json"), format!("{protocol}\n{create}\n{before}\n")).unwrap();
     for (generation, truncates) in [(1, false), (2, true), (3, false), (4, true)] {
-        let (_, table) = bed.open(Disposition::Truncate(Resend::Rest), Some(generation)).await;
+        let (_, table) = bed.open(Disposition::Refresh, Some(generation)).await;
         assert_eq!(table.standing().truncates, truncates, "{generation}");
     }
 }

@@ -6,7 +6,7 @@ use super::bed_tests::{Bed, STAGING, SYNC, USERS, batch, ids};
 use super::warehouse_tests::Fault;
 use crate::error::Kind;
 use crate::load::{Ending, Loader};
-use crate::protocol::catalog::{Disposition, Resend};
+use crate::protocol::catalog::Disposition;
 use crate::stage::sweep::StagingTables;
 
 /// A MERGE whose answer is lost.
@@ -30,13 +30,15 @@ async fn a_statement_of_unknown_fate_is_sent_again_when_no_copy_of_it_can_commit
     for fault in [Fault::Unknown, Fault::Late] {
         for words in ["MERGE", "INSERT"] {
             let bed = Bed::new().await;
-            let disposition = if words == "MERGE" { Disposition::Append } else { Disposition::Truncate(Resend::All) };
+            let disposition = if words == "MERGE" { Disposition::Append } else { Disposition::Overwrite };
             let (engine, mut table) = bed.open(disposition, None).await;
             bed.stage("users", 0..10);
             bed.fault(words, fault.clone());
             bed.fault(words, fault.clone());
             let batches = [batch(1, 0..10)];
-            if words == "MERGE" { table.append(&batches).await } else { table.replace(&batches).await }.unwrap();
+            let loaded =
+                if words == "MERGE" { table.append(&batches).await } else { table.replace(&batches).await.map(|_| ()) };
+            loaded.unwrap();
             assert_eq!(bed.warehouse.ids(USERS), ids(0..10));
             let all: Vec<String> = bed.warehouse.with(|state| state.statements.clone());
             let said: Vec<&str> = all[3..].iter().map(|text| text.split(' ').next().unwrap()).collect();
@@ -90,7 +92,7 @@ async fn a_staging_table_that_was_renamed_is_dropped_when_its_sync_was_killed() 
 async fn a_table_that_is_emptied_needs_the_staging_table_which_a_late_copy_does_not_find() {
     let bed = Bed::new().await;
     bed.has(bed.older(&["old-1", "old-2"]));
-    let (engine, mut table) = bed.open(Disposition::Truncate(Resend::All), None).await;
+    let (engine, mut table) = bed.open(Disposition::Overwrite, None).await;
     table.replace(&[]).await.unwrap();
     let emptied = bed.warehouse.with(|state| state.statements.last().unwrap().clone());
     assert!(emptied.contains(&format!("FROM {STAGING}")), "{emptied}");
@@ -104,12 +106,13 @@ async fn a_table_that_is_emptied_needs_the_staging_table_which_a_late_copy_does_
 async fn a_staging_table_of_a_statement_that_may_still_run_goes_although_it_should_be_kept() {
     for (words, fault) in [("MERGE", Fault::DoneAndLost), ("INSERT", Fault::DoneAndLost)] {
         let bed = Bed::new().await;
-        let disposition = if words == "MERGE" { Disposition::Append } else { Disposition::Truncate(Resend::All) };
+        let disposition = if words == "MERGE" { Disposition::Append } else { Disposition::Overwrite };
         let (engine, mut table) = bed.open(disposition, None).await;
         bed.stage("users", 0..10);
         bed.fault(words, fault.clone());
         let batches = [batch(1, 0..10)];
-        let loaded = if words == "MERGE" { table.append(&batches).await } else { table.replace(&batches).await };
+        let loaded =
+            if words == "MERGE" { table.append(&batches).await } else { table.replace(&batches).await.map(|_| ()) };
         loaded.unwrap_err();
         bed.warehouse.said();
         engine.end(Ending::Kept).await.unwrap();
@@ -121,7 +124,7 @@ async fn a_staging_table_of_a_statement_that_may_still_run_goes_although_it_shou
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_table_whose_rows_were_not_acknowledged_is_replaced_by_the_next_attempt_of_its_generation() {
     let bed = Bed::new().await;
-    let rest = Disposition::Truncate(Resend::Rest);
+    let rest = Disposition::Refresh;
     let (_, mut table) = bed.open(rest, Some(4)).await;
     bed.stage("users", 0..10);
     bed.fault("INSERT", Fault::DoneAndLost);
@@ -135,7 +138,7 @@ async fn a_new_table_whose_rows_were_not_acknowledged_is_replaced_by_the_next_at
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_is_refused_in_the_middle_of_a_load_leaves_it_unclear() {
     let bed = Bed::new().await;
-    let (engine, mut table) = bed.open(Disposition::Truncate(Resend::All), None).await;
+    let (engine, mut table) = bed.open(Disposition::Overwrite, None).await;
     bed.stage("users", 0..10);
     for words in ["INSERT", "DROP"] {
         bed.warehouse.with(|state| state.refusals.push((words, "The token has expired.")));

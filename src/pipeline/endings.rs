@@ -1,0 +1,156 @@
+//! What was heard of each stream, and what follows from it when the input ends. Pure.
+//!
+//! The end of the input proves nothing: Airbyte's platform closes it in the same way behind a source that has ended well and
+//! behind one that died in its first stream. Where a COMPLETE is to be expected, nothing else ends a stream; where none ever
+//! comes, a stream of which nothing was heard keeps its rows.
+
+use crate::load::Standing;
+use crate::protocol::message::StreamStatus;
+
+/// What was heard of all streams.
+pub struct Endings {
+    streams: Vec<Said>,
+    /// The source, or whoever speaks for it, tells statuses.
+    tells_statuses: bool,
+    /// A stream needs a COMPLETE, so whoever runs this sync says COMPLETE of every stream that has ended well.
+    owes_statuses: bool,
+    /// A STATE has come that speaks for all streams and names none.
+    nameless_state: bool,
+}
+
+#[derive(Clone, Default)]
+struct Said {
+    last: Option<StreamStatus>,
+    /// It was declared COMPLETE, and then INCOMPLETE.
+    taken_back: bool,
+    /// Its COMPLETE is acted upon when the input ends.
+    put_off: bool,
+    /// A STATE has named it, or that makes no difference.
+    in_state: bool,
+}
+
+/// What a status asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Nothing.
+    Nothing,
+    /// The stream is to be finished at once.
+    Finish,
+    /// What was COMPLETE is not: worth a warning.
+    TakenBack,
+}
+
+/// What becomes of a stream when the input has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing: it was finished when it was declared COMPLETE.
+    Finished,
+    /// It has ended well.
+    Finish,
+    /// What a STATE speaks for is loaded; what came after it will be sent again, since another stream fails the sync.
+    UpToItsState,
+    /// Nothing was heard of it: its table is left as it is, which is worth a warning.
+    Leave,
+    /// It has not ended well: what a STATE speaks for is loaded if it adds to its table, and the sync fails.
+    Fail,
+}
+
+impl Endings {
+    /// Nothing heard yet of streams that stand to their tables as `standings` say.
+    pub fn new(standings: impl Iterator<Item = Standing>) -> Self {
+        let mut owes_statuses = false;
+        let said = |standing: Standing| {
+            owes_statuses |= standing.needs_complete;
+            let keeps_rows = standing.truncates && standing.existed && !standing.needs_complete;
+            Said { in_state: !keeps_rows, ..Said::default() }
+        };
+        let streams = standings.map(said).collect();
+        Self { streams, tells_statuses: false, owes_statuses, nameless_state: false }
+    }
+
+    /// Whether `stream` was declared COMPLETE.
+    pub fn is_complete(&self, stream: usize) -> bool {
+        self.streams.get(stream).is_some_and(|said| said.last == Some(StreamStatus::Complete))
+    }
+
+    /// Statuses are told, perhaps of streams that are not in the catalog.
+    pub fn hear_any_status(&mut self) {
+        self.tells_statuses = true;
+    }
+
+    /// The source says `status` of `stream`. To finish it would remove rows and put none in their place if it `empties` its
+    /// table: that has time until the input ends, and is not done if the source takes COMPLETE back.
+    pub fn hear_status(&mut self, stream: usize, status: StreamStatus, empties: bool) -> Answer {
+        let Some(said) = self.streams.get_mut(stream) else { return Answer::Nothing };
+        if said.last == Some(StreamStatus::Complete) {
+            // What was finished stays finished. What comes of it says so by its end.
+            let was_taken_back = said.taken_back;
+            said.taken_back = match status {
+                StreamStatus::Complete => false,
+                StreamStatus::Incomplete => true,
+                StreamStatus::Running => was_taken_back,
+            };
+            return if said.taken_back && !was_taken_back { Answer::TakenBack } else { Answer::Nothing };
+        }
+        said.last = Some(status);
+        said.put_off = status == StreamStatus::Complete && empties;
+        if status == StreamStatus::Complete && !empties { Answer::Finish } else { Answer::Nothing }
+    }
+
+    /// Whether it matters which streams a STATE names that speaks for all.
+    pub fn wants_names(&self) -> bool {
+        !self.tells_statuses && self.streams.iter().any(|said| !said.in_state)
+    }
+
+    /// A STATE names `stream`.
+    pub fn hear_state(&mut self, stream: usize) {
+        if let Some(said) = self.streams.get_mut(stream) {
+            said.in_state = true;
+        }
+    }
+
+    /// A STATE speaks for all streams and names none.
+    pub fn hear_nameless_state(&mut self) {
+        self.nameless_state = true;
+    }
+
+    /// What becomes of `stream` now that the input has ended, of which `records` came; `any_message` of any kind came at all,
+    /// and `any_record` of any stream.
+    pub fn verdict(
+        &self,
+        stream: usize,
+        standing: Standing,
+        records: u64,
+        any_message: bool,
+        any_record: bool,
+    ) -> Verdict {
+        let Some(said) = self.streams.get(stream) else { return Verdict::Fail };
+        if said.last == Some(StreamStatus::Complete) {
+            return match said {
+                Said { taken_back: true, .. } => Verdict::Fail,
+                Said { put_off: true, .. } => Verdict::Finish,
+                _ => Verdict::Finished,
+            };
+        }
+        if self.tells_statuses || standing.needs_complete {
+            return Verdict::Fail;
+        }
+        if standing.truncates {
+            // A table that is made takes nothing from anybody.
+            if !standing.existed {
+                return Verdict::Finish;
+            }
+            if !any_message {
+                return Verdict::Fail;
+            }
+            // Without any record that is how the platform clears the tables of a source whose STATEs name no streams.
+            let is_cleared = self.nameless_state && !any_record;
+            return if records > 0 || said.in_state || is_cleared { Verdict::Finish } else { Verdict::Leave };
+        }
+        if self.owes_statuses { Verdict::UpToItsState } else { Verdict::Finish }
+    }
+}
+
+#[cfg(test)]
+#[path = "endings_tests.rs"]
+mod tests;

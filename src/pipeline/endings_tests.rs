@@ -1,0 +1,105 @@
+//! What ends a stream well, and what leaves its table alone.
+
+use super::*;
+use crate::load::RowsBefore;
+
+const ADDS: Standing = Standing {
+    existed: true,
+    truncates: false,
+    needs_complete: false,
+    own_generation: None,
+    rows: RowsBefore::NotAsked,
+};
+const REPLACES: Standing = Standing { truncates: true, ..ADDS };
+const REFRESHES: Standing = Standing { needs_complete: true, ..REPLACES };
+const GOES_ON: Standing = Standing { truncates: false, own_generation: Some(7), ..REFRESHES };
+const MAKES: Standing = Standing { existed: false, ..REPLACES };
+
+fn verdict(endings: &Endings, standings: &[Standing], stream: usize, records: u64) -> Verdict {
+    endings.verdict(stream, standings[stream], records, true, records > 0)
+}
+
+#[test]
+fn a_clean_end_without_any_status_ends_only_what_needs_no_complete() {
+    for (standing, records, expected) in [
+        (ADDS, 0, Verdict::Finish),
+        (ADDS, 3, Verdict::Finish),
+        (REPLACES, 3, Verdict::Finish),
+        (REPLACES, 0, Verdict::Leave),
+        (MAKES, 0, Verdict::Finish),
+        (REFRESHES, 3, Verdict::Fail),
+        (REFRESHES, 0, Verdict::Fail),
+        (Standing { existed: false, ..REFRESHES }, 3, Verdict::Fail),
+        (GOES_ON, 3, Verdict::Fail),
+        (GOES_ON, 0, Verdict::Fail),
+    ] {
+        let endings = Endings::new([standing].into_iter());
+        assert_eq!(verdict(&endings, &[standing], 0, records), expected, "{standing:?} {records}");
+    }
+}
+
+#[test]
+fn an_input_without_a_message_fails_a_replacement_and_nothing_else() {
+    let ended = |standing| Endings::new([standing].into_iter()).verdict(0, standing, 0, false, false);
+    assert_eq!([ADDS, REPLACES, MAKES].map(ended), [Verdict::Finish, Verdict::Fail, Verdict::Finish]);
+}
+
+#[test]
+fn what_a_state_names_was_heard_and_a_state_without_names_speaks_for_all_only_where_no_record_came() {
+    let standings = [REPLACES, REPLACES];
+    let mut endings = Endings::new(standings.into_iter());
+    assert!(endings.wants_names());
+    endings.hear_state(0);
+    assert_eq!(verdict(&endings, &standings, 0, 0), Verdict::Finish);
+    assert_eq!(verdict(&endings, &standings, 1, 0), Verdict::Leave);
+    endings.hear_nameless_state();
+    assert_eq!(endings.verdict(1, REPLACES, 0, true, true), Verdict::Leave, "the source may have died");
+    assert_eq!(endings.verdict(1, REPLACES, 0, true, false), Verdict::Finish, "the platform clears the table");
+    endings.hear_state(1);
+    assert!(!endings.wants_names());
+    assert!(!Endings::new([ADDS, REFRESHES, MAKES].into_iter()).wants_names(), "it would change nothing");
+}
+
+#[test]
+fn one_status_of_any_stream_makes_a_complete_necessary_for_every_one() {
+    let standings = [ADDS, REPLACES, REFRESHES, MAKES];
+    for status in [StreamStatus::Running, StreamStatus::Complete, StreamStatus::Incomplete] {
+        let mut endings = Endings::new(standings.into_iter());
+        endings.hear_any_status();
+        let answer = endings.hear_status(0, status, false);
+        let is_complete = status == StreamStatus::Complete;
+        assert_eq!(answer, if is_complete { Answer::Finish } else { Answer::Nothing });
+        let expected = if is_complete { Verdict::Finished } else { Verdict::Fail };
+        assert_eq!(verdict(&endings, &standings, 0, 3), expected);
+        for stream in 1..4 {
+            assert_eq!(verdict(&endings, &standings, stream, 3), Verdict::Fail, "{stream}");
+        }
+    }
+}
+
+#[test]
+fn beside_a_stream_that_needs_a_complete_what_adds_is_loaded_up_to_its_state() {
+    let standings = [ADDS, REPLACES, GOES_ON];
+    let endings = Endings::new(standings.into_iter());
+    let found: Vec<Verdict> = (0..3).map(|stream| verdict(&endings, &standings, stream, 3)).collect();
+    assert_eq!(found, [Verdict::UpToItsState, Verdict::Finish, Verdict::Fail]);
+}
+
+#[test]
+fn a_complete_that_is_taken_back_empties_no_table_and_fails_the_sync() {
+    let after = |empties, statuses: &[StreamStatus]| {
+        let mut endings = Endings::new([REPLACES].into_iter());
+        endings.hear_any_status();
+        let answers: Vec<Answer> = statuses.iter().map(|status| endings.hear_status(0, *status, empties)).collect();
+        (answers, verdict(&endings, &[REPLACES], 0, u64::from(!empties)))
+    };
+    use StreamStatus::{Complete, Incomplete, Running};
+    // Nothing to put in the rows' place: there is time until the end.
+    assert_eq!(after(true, &[Complete]), (vec![Answer::Nothing], Verdict::Finish));
+    let (answers, found) = after(true, &[Complete, Incomplete, Incomplete]);
+    assert_eq!((answers, found), (vec![Answer::Nothing, Answer::TakenBack, Answer::Nothing], Verdict::Fail));
+    assert_eq!(after(true, &[Complete, Incomplete, Complete]).1, Verdict::Finish);
+    assert_eq!(after(false, &[Complete, Running]), (vec![Answer::Finish, Answer::Nothing], Verdict::Finished));
+    assert_eq!(after(false, &[Complete, Incomplete]), (vec![Answer::Finish, Answer::TakenBack], Verdict::Fail));
+    assert_eq!(after(false, &[Incomplete, Complete]), (vec![Answer::Nothing, Answer::Finish], Verdict::Finished));
+}
