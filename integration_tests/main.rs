@@ -25,6 +25,7 @@ mod hostile;
 mod left_overs;
 mod malformed_input;
 mod messages;
+mod names;
 mod other_readers;
 mod place;
 mod privileges;

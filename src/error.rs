@@ -146,6 +146,19 @@ impl Error {
         Self::new(Kind::System, message)
     }
 
+    /// One config error of all `problems`, a line for each; beside each problem the stream that it concerns, if it concerns
+    /// one. Where all concern the same stream, so does the error.
+    pub fn of_problems(problems: Vec<(Option<StreamDescriptor>, String)>) -> Self {
+        let (streams, lines): (Vec<_>, Vec<_>) = problems.into_iter().unzip();
+        let error = Self::config(lines.join("\n"));
+        match streams.split_first() {
+            Some((Some(first), rest)) if rest.iter().all(|other| other.as_ref() == Some(first)) => {
+                error.with_stream(first.clone())
+            }
+            _ => error,
+        }
+    }
+
     /// Adds the error that caused this one.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Source>) -> Self {

@@ -15,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use super::generation;
+use super::origin;
 use super::raw_table::ensure_raw;
 use super::survey::Survey;
 use super::{Ending, Loader, Opened, Standing, TableLoader};
@@ -99,8 +100,20 @@ impl Direct {
     }
 
     fn ensure_loadable(&self, target: &Target, snapshot: &Snapshot) -> Result<()> {
-        snapshot.ensure_writable(target.disposition != Disposition::Append)?;
-        ensure_raw(&self.storage.shown(&target.table), &target.stream, snapshot.columns())
+        let (shown, replaces) = (self.storage.shown(&target.table), target.disposition != Disposition::Append);
+        snapshot.ensure_writable(replaces)?;
+        ensure_raw(&shown, &target.stream, snapshot.columns())?;
+        origin::ensure_own(&shown, snapshot.description(), target, replaces)
+    }
+
+    /// `target` with the name that its table has: one that an older version made goes on under its older name.
+    async fn named(&self, target: Arc<Target>) -> Result<Arc<Target>> {
+        let Some(older) = target.older.as_deref() else { return Ok(target) };
+        if self.exists(&target.table).await? || !self.exists(older).await? {
+            return Ok(target);
+        }
+        let is_own = self.tables.run(|logs| origin::is_own_log(logs, older, &target.stream)).await?;
+        Ok(if is_own { Arc::new(Target { table: older.to_owned(), ..Target::clone(&target) }) } else { target })
     }
 }
 
@@ -116,11 +129,13 @@ impl Loader for Direct {
 
     fn open<'a>(&'a self, target: Arc<Target>) -> BoxFuture<'a, Result<Opened>> {
         async move {
-            let (stream, trace) = (target.stream.clone(), Trace::Files(target.table.clone()));
-            match self.open_table(target).await {
-                Ok(table) => Ok(Opened { table: Box::new(table), trace }),
-                Err(error) => Err(error.with_stream(stream)),
-            }
+            let stream = target.stream.clone();
+            let opened = async {
+                let target = self.named(target).await?;
+                let trace = Trace::Files(target.table.clone());
+                Ok::<_, Error>(Opened { table: Box::new(self.open_table(target).await?), trace })
+            };
+            opened.await.map_err(|error| error.with_stream(stream))
         }
         .boxed()
     }
@@ -272,7 +287,7 @@ impl DirectTable {
         let create = NewTable {
             id: (self.engine.givens.new_id)(),
             schema: &self.engine.schema,
-            description: format!("Created from stream {}", self.target.stream),
+            description: origin::description(&self.target.stream),
             configuration: BTreeMap::from(properties.map(|(key, value)| (key.to_owned(), value.to_owned()))),
         };
         let commit = Commit { create: Some(create), transactions, add: files };

@@ -11,7 +11,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::claims::{self, Change};
-use super::found::{Found, Place, look};
+use super::found::{Found, Place, look, named};
 use super::load::Load;
 use super::statements::{self, NewTable, SchemaName, TableName};
 use super::{Shared, Sql, answers};
@@ -42,6 +42,7 @@ pub(super) struct SqlTable {
 impl SqlTable {
     /// Looks at what is there of the table of `target`, and refuses what cannot be loaded.
     pub(super) async fn open(engine: &Sql, target: Arc<Target>) -> Result<Self> {
+        let target = named(engine, target).await?;
         let (schema, table) = target
             .table
             .split_once('/')
