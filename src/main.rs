@@ -1,5 +1,5 @@
-//! argv -> command -> exit code: 0 done, 1 failed (a TRACE message says why), 2 wrong usage, 130 and 143 stopped by a
-//! signal.
+//! argv -> command -> exit code: 0 done, 1 failed (a TRACE message says why), 2 wrong usage. Stopped by a signal, the
+//! process dies of that signal.
 
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use destination_databricks::cli::{self, Command};
 use destination_databricks::clock::{Givens, SystemClock};
+use destination_databricks::config::LogLevel;
 use destination_databricks::error::{Error, Result};
 use destination_databricks::pipeline::stop::Stop;
 use destination_databricks::protocol::writer::ProtocolWriter;
@@ -29,7 +30,11 @@ fn main() -> ExitCode {
         Err(error) => return explain(&error),
     };
     let writer = Arc::new(ProtocolWriter::stdout());
-    telemetry::start(&writer);
+    let level = LogLevel::of_environment();
+    telemetry::start(&writer, level.most);
+    if let Some(unknown) = &level.unknown {
+        tracing::warn!("{unknown}");
+    }
     let around = Surroundings {
         writer,
         givens: Givens { clock: Arc::new(SystemClock), new_id: Uuid::now_v7 },
@@ -55,7 +60,7 @@ fn main() -> ExitCode {
         Err(error) => {
             complain(&error);
             around.writer.error(&error, around.givens.clock.now_ms());
-            around.stop.reason().map_or(ExitCode::FAILURE, |reason| ExitCode::from(reason.exit_code()))
+            around.stop.reason().map_or(ExitCode::FAILURE, |reason| reason.end_process())
         }
     }
 }

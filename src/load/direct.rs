@@ -20,6 +20,7 @@ use super::raw_table::ensure_raw;
 use super::survey::Survey;
 use super::{Ending, Loader, Opened, Standing, TableLoader};
 use crate::clock::Givens;
+use crate::counted::counted;
 use crate::delta::actions::{Commit, DataFile, NewTable};
 use crate::delta::table::{CHECKPOINT_INTERVAL, Committed, Snapshot, TableLog};
 use crate::error::{Error, Result, ResultExt};
@@ -190,7 +191,9 @@ impl TableLoader for DirectTable {
 impl DirectTable {
     async fn load(&mut self, batches: &[Batch], replace: bool) -> Result<()> {
         let files: Vec<DataFile> = batches.iter().flat_map(|batch| batch.files.iter().cloned()).collect();
-        self.copy(&files).await.context(|| format!("copying {} files into the table's folder", files.len()))?;
+        self.copy(&files)
+            .await
+            .context(|| format!("copying {} into the table's folder", counted(files.len() as u64, "file")))?;
         // No commit may name a file that a loss of power could still take away.
         self.engine.storage.flush().await?;
         // A replacement without rows is a load like any other: it needs a number to be known by when it is repeated.

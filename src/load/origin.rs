@@ -23,7 +23,8 @@ pub fn description(stream: &impl fmt::Display) -> String {
 pub fn is_of(description: Option<&str>, stream: &StreamDescriptor) -> Option<bool> {
     let said = stream_said(description)?;
     let is_garbled = said.contains(['?', '\u{fffd}']);
-    let same = |own: &str| plain(said, false) == plain(own, false) || is_garbled && plain(said, true) == plain(own, true);
+    let same =
+        |own: &str| plain(said, false) == plain(own, false) || is_garbled && plain(said, true) == plain(own, true);
     Some(same(&stream.to_string()) || same(&stream.name))
 }
 

@@ -6,7 +6,7 @@
 //! such marks (or at the end of a stream), so that nothing is loaded that a retry would send again; see `flow` for the one
 //! exception.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
@@ -14,11 +14,16 @@ use std::time::{Duration, Instant};
 use super::budget::LargeBlock;
 use super::flow::Flow;
 use super::progress::Progress;
+use super::refusals::{self, At};
 use super::stop::{Reason, Stop};
-use crate::error::{Error, Result, StreamDescriptor};
+use super::strangers::{self, Strangers};
+use crate::error::{Result, StreamDescriptor};
 use crate::protocol::message::{self, Message, Record, Scope, StreamStatus};
+use crate::protocol::meta;
 use crate::protocol::reader::{LARGE, ReadError};
 
+/// Begins the files of some Windows programs, and then stands wherever such files are put behind each other.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 /// How often the router looks up when nothing comes.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -44,6 +49,7 @@ pub struct InputBlock {
 /// Reads the input to its end.
 pub struct Router {
     flow: Flow,
+    streams: Arc<[StreamDescriptor]>,
     index: HashMap<Box<str>, usize, foldhash::fast::RandomState>,
     /// Reused for look-ups.
     key: String,
@@ -52,6 +58,11 @@ pub struct Router {
     /// Per stream, what the source said of it last.
     statuses: Vec<Option<StreamStatus>>,
     any_status: bool,
+    strangers: Strangers,
+    /// Streams of which INCOMPLETE was said after COMPLETE.
+    doubted: HashSet<usize>,
+    /// Of the streams whose records say that values were changed on the way: how many values.
+    changes: HashMap<usize, u64>,
     unknown_types: Vec<String>,
     stop: Stop,
     progress: Arc<Progress>,
@@ -64,15 +75,19 @@ pub struct Router {
 
 impl Router {
     /// A router for the streams `streams`, which are those of `flow`, in its order.
-    pub fn new(streams: &[StreamDescriptor], flow: Flow, progress: Arc<Progress>, stop: Stop) -> Self {
+    pub fn new(streams: &Arc<[StreamDescriptor]>, flow: Flow, progress: Arc<Progress>, stop: Stop) -> Self {
         let index = streams.iter().enumerate().map(|(i, stream)| (key_of(stream), i)).collect();
         Self {
             flow,
+            streams: Arc::clone(streams),
             index,
             key: String::new(),
             last: (usize::MAX, String::new()),
             statuses: vec![None; streams.len()],
             any_status: false,
+            strangers: Strangers::default(),
+            doubted: HashSet::new(),
+            changes: HashMap::new(),
             unknown_types: Vec::new(),
             stop,
             progress,
@@ -96,12 +111,17 @@ impl Router {
     ) -> Result<Ended> {
         let outcome = self.read(blocks, used);
         self.progress.read(self.records, self.offset, self.states);
+        self.changes.iter().for_each(|(stream, count)| self.progress.changed(*stream, *count));
         if !self.flow.is_heard() {
             // What is loaded now could not be acknowledged, and a retry would load it again.
             return Ok(Ended::Stopped(Reason::OutputClosed));
         }
         match &outcome {
-            Ok(Ended::Input(_)) => return Ok(Ended::Input(self.end_streams(streams)?)),
+            Ok(Ended::Input(_)) => {
+                let incomplete = self.end_streams(streams)?;
+                let explained = self.strangers.explain(&incomplete).filter(|_| self.stop.reason().is_none());
+                return explained.map_or(Ok(Ended::Input(incomplete)), Err);
+            }
             // What is complete by now can still be loaded and acknowledged: less for the next sync to do again.
             Ok(Ended::Stopped(_)) | Err(_) => self.flow.close_all_at_cuts()?,
             Ok(Ended::Failed) => {}
@@ -119,7 +139,9 @@ impl Router {
                         let _ = used.send(block.bytes);
                     }
                 }
-                Ok(Err(error)) => return Err(self.unreadable(error)),
+                Ok(Err(error)) => {
+                    return Err(refusals::unreadable(At { line: self.line + 1, byte: self.offset }, error));
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(Ended::Input(Vec::new())),
             }
@@ -156,7 +178,7 @@ impl Router {
                 None => (rest, ""),
             };
             self.line += 1;
-            self.one_line(line.strip_suffix('\r').unwrap_or(line))?;
+            self.one_line(line.strip_suffix('\r').unwrap_or(line), end.is_some())?;
             self.offset += (rest.len() - after.len()) as u64;
             rest = after;
         }
@@ -170,14 +192,20 @@ impl Router {
                 Ok(line) => self.lines(line)?,
                 Err(error) => {
                     self.line += 1;
-                    return Err(self.refused(error.valid_up_to(), "not UTF-8"));
+                    let is_cut_off = error.error_len().is_none() && !line.ends_with(b"\n");
+                    return Err(if is_cut_off {
+                        refusals::cut_off(self.at(0))
+                    } else {
+                        refusals::malformed(self.at(error.valid_up_to()), "not UTF-8")
+                    });
                 }
             }
         }
         Ok(())
     }
 
-    fn one_line(&mut self, line: &str) -> Result<()> {
+    /// `has_end`: a line end was behind it, as is behind all but the last one.
+    fn one_line(&mut self, line: &str, has_end: bool) -> Result<()> {
         if line.bytes().all(|byte| byte.is_ascii_whitespace()) {
             return Ok(());
         }
@@ -186,21 +214,29 @@ impl Router {
             Ok(Message::Record(record)) => self.record(&record),
             Ok(Message::State(state)) => {
                 self.states += 1;
-                let stream = match &state.scope {
-                    Scope::All => None,
-                    Scope::Stream(descriptor) => Some(self.index_of(descriptor).ok_or_else(|| {
-                        self.refused(0, &format!("a STATE of stream {descriptor}, which is not in the catalog"))
-                    })?),
-                };
+                let stream =
+                    match &state.scope {
+                        Scope::All => None,
+                        Scope::Stream(descriptor) => Some(self.index_of(descriptor).ok_or_else(|| {
+                            strangers::refused(self.at(0), "a STATE", descriptor.clone(), &self.streams)
+                        })?),
+                    };
                 self.flow.state(self.place, stream, state)
             }
-            Ok(Message::Status(descriptor, status)) => self.status(&descriptor, status),
+            Ok(Message::Status(descriptor, status)) => self.status(descriptor, status),
             Ok(Message::PassedOver) => Ok(()),
             Ok(Message::Unknown(kind)) => {
                 self.warn_once(&kind);
                 Ok(())
             }
-            Err(malformed) => Err(self.refused(malformed.at, &malformed.reason)),
+            Err(malformed) => match line.strip_prefix(BYTE_ORDER_MARK) {
+                Some(rest) => {
+                    self.place -= 1;
+                    self.one_line(rest, has_end)
+                }
+                None if !has_end && message::is_cut_off(line) => Err(refusals::cut_off(self.at(0))),
+                None => Err(refusals::malformed(self.at(malformed.at), &malformed.reason)),
+            },
         }
     }
 
@@ -212,28 +248,66 @@ impl Router {
             let Some(stream) = self.index.get(self.key.as_str()) else {
                 let name = record.stream.as_ref().to_owned();
                 let stream = StreamDescriptor { name, namespace: namespace.map(ToOwned::to_owned) };
-                return Err(self.refused(0, &format!("a record of stream {stream}, which is not in the catalog")));
+                return Err(strangers::refused(self.at(0), "a record", stream, &self.streams));
             };
             self.last.0 = *stream;
             std::mem::swap(&mut self.last.1, &mut self.key);
         }
         let stream = self.last.0;
         if self.statuses.get(stream) == Some(&Some(StreamStatus::Complete)) {
-            return Err(self.refused(0, "a record of a stream that the source has declared COMPLETE"));
+            return Err(refusals::malformed(self.at(0), "a record of a stream that the source has declared COMPLETE"));
         }
         let Some(emitted_at) = record.emitted_at.checked_mul(1000) else {
-            return Err(self.refused(0, "a record whose `record.emitted_at` is no time in milliseconds"));
+            return Err(refusals::malformed(
+                self.at(0),
+                "a record whose `record.emitted_at` is no time in milliseconds",
+            ));
         };
+        if record.has_file {
+            return Err(refusals::with_file(self.at(0), self.streams.get(stream)));
+        }
+        if let Some(meta) = record.meta {
+            self.note_changes(stream, meta);
+        }
         self.records += 1;
         self.flow.record(stream, self.place, record.data, emitted_at)
     }
 
-    fn status(&mut self, descriptor: &StreamDescriptor, status: StreamStatus) -> Result<()> {
+    fn note_changes(&mut self, stream: usize, meta: &[u8]) {
+        let count = meta::changes(meta);
+        if count == 0 {
+            return;
+        }
+        let known = self.changes.entry(stream).or_default();
+        if *known == 0
+            && let Some(descriptor) = self.streams.get(stream)
+        {
+            tracing::warn!(
+                "Line {} and perhaps more records of stream {descriptor} say in meta.changes that values were changed or \
+                 left out on their way here. Its table has no column for that: the summary counts them.",
+                self.line
+            );
+        }
+        *known += count;
+    }
+
+    fn status(&mut self, descriptor: StreamDescriptor, status: StreamStatus) -> Result<()> {
         self.any_status = true;
-        let Some(stream) = self.index_of(descriptor) else { return Ok(()) };
+        let Some(stream) = self.index_of(&descriptor) else {
+            self.strangers.heard(self.at(0), descriptor, status, &self.streams);
+            return Ok(());
+        };
         match self.statuses.get_mut(stream) {
             // What is complete stays complete: its table is being replaced or has been.
-            None | Some(Some(StreamStatus::Complete)) => Ok(()),
+            None | Some(Some(StreamStatus::Complete)) => {
+                if status == StreamStatus::Incomplete && self.doubted.insert(stream) {
+                    tracing::warn!(
+                        "{} says INCOMPLETE of stream {descriptor}, of which COMPLETE was said before: it stays complete.",
+                        self.at(0)
+                    );
+                }
+                Ok(())
+            }
             Some(last) => {
                 *last = Some(status);
                 if status == StreamStatus::Complete { self.flow.finish(stream) } else { Ok(()) }
@@ -273,25 +347,9 @@ impl Router {
         }
     }
 
-    fn refused(&self, at: usize, what: &str) -> Error {
-        Error::system(format!(
-            "Line {} of the input (byte {}) is no valid message: {what}. The source that wrote it has to be corrected; \
-             what was acknowledged before stays.",
-            self.line,
-            self.offset + at as u64
-        ))
-    }
-
-    fn unreadable(&self, error: ReadError) -> Error {
-        match error {
-            ReadError::Io(error) => Error::transient("Standard input could not be read.").with_source(error),
-            ReadError::TooLong { size } => Error::config(format!(
-                "Line {} of the input (byte {}) is too long: {size} bytes have been read of it. Raise max_line_mb, or \
-                 have the source send smaller records.",
-                self.line + 1,
-                self.offset
-            )),
-        }
+    /// A place in the line at hand.
+    fn at(&self, byte: usize) -> At {
+        At { line: self.line, byte: self.offset + byte as u64 }
     }
 }
 

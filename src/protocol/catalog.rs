@@ -84,6 +84,7 @@ struct RawConfigured {
     destination_sync_mode: Option<String>,
     generation_id: Option<i64>,
     minimum_generation_id: Option<i64>,
+    include_files: Option<bool>,
     #[serde(default, rename = "name")]
     discovered_name: Option<IgnoredAny>,
 }
@@ -119,14 +120,25 @@ impl<'de> Deserialize<'de> for PassedOver {
 impl Catalog {
     /// Reads the catalog file at `path`; every problem in it is a config error.
     pub fn from_file(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
+        let bytes = std::fs::read(path).map_err(|error| {
             Error::config(format!("The catalog file {} could not be read: {error}.", path.display())).with_source(error)
         })?;
-        Self::from_json(&text)
+        let text = std::str::from_utf8(&bytes).map_err(|error| {
+            let message = format!(
+                "The catalog is not UTF-8 text (first wrong byte at offset {}): save it as UTF-8.",
+                error.valid_up_to()
+            );
+            Error::config(message).with_source(error)
+        })?;
+        Self::from_json(text)
     }
 
     /// Reads a catalog's JSON text.
     pub fn from_json(text: &str) -> Result<Self> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if text.trim().is_empty() {
+            return Err(Error::config("The catalog is empty: it must be a ConfiguredAirbyteCatalog, one JSON object."));
+        }
         let raw: RawCatalog = serde_json::from_str(text).map_err(|error| {
             Error::config(format!("The catalog is not a valid ConfiguredAirbyteCatalog: {error}.")).with_source(error)
         })?;
@@ -141,15 +153,25 @@ impl Catalog {
         let mut streams = Vec::with_capacity(raw.len());
         let mut seen = HashSet::with_capacity(raw.len());
         for (position, configured) in raw.into_iter().enumerate() {
+            let descriptor = configured.descriptor();
             match Stream::from_raw(configured, position) {
                 Ok(stream) if !seen.insert(stream.descriptor.clone()) => {
-                    problems.push(format!("Stream {} is in the catalog twice.", stream.descriptor));
+                    problems.push((descriptor, format!("Stream {} is in the catalog twice.", stream.descriptor)));
                 }
                 Ok(stream) => streams.push(stream),
-                Err(problem) => problems.push(problem),
+                Err(problem) => problems.push((descriptor, problem)),
             }
         }
-        if problems.is_empty() { Ok(Self { streams }) } else { Err(Error::config(problems.join("\n"))) }
+        if problems.is_empty() { Ok(Self { streams }) } else { Err(Error::of_problems(problems)) }
+    }
+}
+
+impl RawConfigured {
+    /// The stream that it is about, if it says so.
+    fn descriptor(&self) -> Option<StreamDescriptor> {
+        let stream = self.stream.as_ref()?;
+        let name = stream.name.clone().filter(|name| !name.is_empty())?;
+        Some(StreamDescriptor { name, namespace: stream.namespace.clone().filter(|text| !text.is_empty()) })
     }
 }
 
@@ -168,6 +190,12 @@ impl Stream {
         let name = stream.name.filter(|name| !name.is_empty());
         let name = name.ok_or_else(|| format!("The catalog's streams[{position}].stream has no `name`."))?;
         let descriptor = StreamDescriptor { name, namespace: stream.namespace.filter(|text| !text.is_empty()) };
+        if raw.include_files == Some(true) {
+            return Err(format!(
+                "Stream {descriptor} asks for its files to be copied too (include_files), which this destination does not \
+                 do: it writes tables. Choose to replicate records, not files, in the source or the connection."
+            ));
+        }
         let overwrite = match raw.destination_sync_mode.as_deref() {
             Some("append") => false,
             Some("overwrite") => true,

@@ -108,7 +108,8 @@ mod tests {
         let names = ["заказы", "клиент", "こ", "の", "!", "?", " ", "\u{301}", "\u{302}", "ЗАКАЗЫ"];
         let identifiers: std::collections::BTreeSet<String> = names.map(identifier).into();
         assert_eq!(identifiers.len(), names.len(), "{identifiers:?}");
-        for (name, before) in [("заказы", "______"), ("こ", "_"), ("\u{301}", "_"), (" \t ", "_"), ("!?", "__")] {
+        for (name, before) in [("заказы", "______"), ("こ", "_"), ("\u{301}", "_"), (" \t ", "_"), ("!?", "__")]
+        {
             assert_eq!(older_identifier(name), before);
             assert!(identifier(name).starts_with(&format!("{before}_")), "{name}");
         }

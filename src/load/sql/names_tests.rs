@@ -37,6 +37,7 @@ async fn a_table_of_the_older_name_goes_on_being_loaded_if_it_was_made_from_this
     // Another stream of six letters has a table of its own.
     let other = target("клиент", REPLACE);
     let name = format!("`main`.`{}`", other.table.replace('/', "`.`"));
+    bed.stage(other.staging.rsplit('/').next().unwrap(), 20..22);
     let (_, mut table) = bed.try_open(other).await.unwrap();
     assert!(!table.standing().existed);
     table.replace(&[batch(1, 20..22)]).await.unwrap();

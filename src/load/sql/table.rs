@@ -15,6 +15,7 @@ use super::found::{Found, Place, look, named};
 use super::load::Load;
 use super::statements::{self, NewTable, SchemaName, TableName};
 use super::{Shared, Sql, answers};
+use crate::counted::counted;
 use crate::databricks::Rows;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::load::{Standing, TableLoader};
@@ -81,7 +82,7 @@ impl SqlTable {
         if let Some(load) = load {
             self.ensure_staging_table().await?;
             self.claim(Change::Adds).await?;
-            self.merge(&load).await.context(|| format!("loading {} rows by MERGE", load.rows))?;
+            self.merge(&load).await.context(|| format!("loading {} by MERGE", counted(load.rows, "row")))?;
         }
         self.write_down_generation().await
     }
@@ -97,7 +98,7 @@ impl SqlTable {
         self.ensure_staging_table().await?;
         self.claim(Change::Replaces).await?;
         let replaced = self.change(&statements::overwrite(&self.name, &self.staging, &load)).await;
-        replaced.context(|| format!("replacing the table by {} rows", load.rows))?;
+        replaced.context(|| format!("replacing the table by {}", counted(load.rows, "row")))?;
         let found = self.count(&load).await?;
         self.ensure_all(&load, found)?;
         self.write_down_generation().await
