@@ -22,7 +22,7 @@ fn a_configuration_of_versions_2_to_4_is_refused_with_what_to_write_instead() {
     let source = sandbox.place().source();
     let only = |name: &str| json!({name: of_version_3()[name]});
     let mut with_source = of_version_3();
-    with_source["data_source"] = source.clone();
+    with_source["data_source"] = source;
     let mut of_version_4 = of_version_3();
     of_version_4["raw_schema_override"] = Value::Null;
     of_version_4["cdc_deletion_mode"] = json!("Hard delete");

@@ -32,6 +32,7 @@ fn a_record_or_state_of_a_stream_that_is_only_near_one_of_the_catalog_names_that
         (in_analytics, state("visits", 1), "the catalog has analytics.visits"),
         (append(&["Visits"]), record("visits", "{}"), "the catalog has Visits"),
         (append(&["visits "]), record("visits", "{}"), "the catalog has visits "),
+        (append(&["vi_sits"]), record("visits", "{}"), "the catalog has vi_sits"),
     ] {
         let sandbox = Sandbox::new();
         let run = sandbox.write(&catalog, &line);
@@ -42,6 +43,9 @@ fn a_record_or_state_of_a_stream_that_is_only_near_one_of_the_catalog_names_that
     }
     let message = Sandbox::new().write(&append(&["users"]), record("visits", "{}")).failed_with("config_error");
     assert!(message.contains("stream visits") && !message.contains("the catalog has"), "{message}");
+    // A name as long as a message is told in short.
+    let failure = Sandbox::new().write(&append(&["users"]), record(&"long".repeat(50_000), "{}")).failure();
+    assert!(failure.to_string().len() < 5_000, "{}", failure.to_string().len());
 }
 
 #[test]

@@ -11,6 +11,8 @@ use crate::protocol::message::StreamStatus;
 
 /// Names that are remembered; a source that invents more of them is told enough by then.
 const KNOWN: usize = 100;
+/// Characters of a stranger's name, and of its namespace, that are kept and told.
+const LONGEST: usize = 300;
 /// Streams of the catalog that are named as near.
 const SHOWN: usize = 3;
 
@@ -23,6 +25,7 @@ pub struct Strangers {
 impl Strangers {
     /// `status` was said of `stranger` at `at`.
     pub fn heard(&mut self, at: At, stranger: StreamDescriptor, status: StreamStatus, catalog: &[StreamDescriptor]) {
+        let stranger = shortened(stranger);
         if let Some(last) = self.heard.get_mut(&stranger) {
             *last = status;
         } else if self.heard.len() < KNOWN {
@@ -62,6 +65,7 @@ impl Strangers {
 
 /// The error for `what` of a stream that is not in the catalog, at `at`.
 pub fn refused(at: At, what: &str, stranger: StreamDescriptor, catalog: &[StreamDescriptor]) -> Error {
+    let stranger = shortened(stranger);
     Error::config(format!(
         "{at} is {what} of stream {stranger}, which is not in the catalog{}. Refresh the source's schema in the \
          connection, or correct the catalog or the source; what was acknowledged before stays.",
@@ -72,16 +76,27 @@ pub fn refused(at: At, what: &str, stranger: StreamDescriptor, catalog: &[Stream
 
 /// The end of a sentence that names what is nearest to `stranger` in the catalog; nothing where nothing is near.
 fn near(stranger: &StreamDescriptor, catalog: &[StreamDescriptor]) -> String {
-    let folded = |stream: &StreamDescriptor| stream.name.trim().to_lowercase();
+    let folded = |stream: &StreamDescriptor| -> String {
+        stream.name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    };
     let name = folded(stranger);
     let in_other_namespace: Vec<_> = catalog.iter().filter(|stream| stream.name == stranger.name).collect();
-    let alike = || catalog.iter().filter(|stream| folded(stream) == name).collect();
+    let alike = || catalog.iter().filter(|stream| !name.is_empty() && folded(stream) == name).collect();
     let (found, how): (Vec<_>, _) = match in_other_namespace.as_slice() {
         [] => (alike(), ", a name that is written in another way"),
         _ => (in_other_namespace, ", the same name in another namespace"),
     };
     let names: Vec<String> = found.iter().take(SHOWN).map(ToString::to_string).collect();
     if names.is_empty() { String::new() } else { format!("; the catalog has {}{how}", names.join(", ")) }
+}
+
+/// A name as long as a message is nobody's to read, and a hundred of them would fill the memory.
+fn shortened(stranger: StreamDescriptor) -> StreamDescriptor {
+    let short = |text: String| match text.char_indices().nth(LONGEST) {
+        None => text,
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+    };
+    StreamDescriptor { name: short(stranger.name), namespace: stranger.namespace.map(short) }
 }
 
 #[cfg(test)]
@@ -101,6 +116,8 @@ mod tests {
             ("users", "; the catalog has Users, a name that is written in another way"),
             ("public.Users", "; the catalog has Users, the same name in another namespace"),
             ("orders", ""),
+            ("pet-s", "; the catalog has pets, a name that is written in another way"),
+            ("?!", ""),
         ] {
             assert_eq!(near(&stream(stranger), &catalog), said, "{stranger}");
         }

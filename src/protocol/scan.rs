@@ -207,15 +207,12 @@ fn body<'a>(cursor: &mut Cursor<'a>) -> Result<Record<'a>, Malformed> {
             once(cursor, &mut emitted_at, value, "record.emitted_at")
         }
         Key::Meta => {
-            cursor.skip_space();
-            let from = cursor.position();
-            cursor.skip_value()?;
-            meta = Some(cursor.since(from));
+            meta = Some(value(cursor)?);
             Ok(())
         }
         Key::File => {
-            has_file |= cursor.skip_space() != Some(b'n');
-            cursor.skip_value()
+            has_file |= value(cursor)? != b"null";
+            Ok(())
         }
         _ => cursor.skip_value(),
     })?;
@@ -303,6 +300,15 @@ fn object<'a>(
             _ => return Err(cursor.malformed(Reason::NotJson)),
         }
     }
+}
+
+/// The text of a value that few records have.
+#[inline(never)]
+fn value<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], Malformed> {
+    cursor.skip_space();
+    let from = cursor.position();
+    cursor.skip_value()?;
+    Ok(cursor.since(from))
 }
 
 #[inline]
