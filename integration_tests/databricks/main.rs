@@ -56,6 +56,7 @@ mod clients;
 mod faults;
 mod kills;
 mod loading;
+mod names;
 mod place;
 mod readers;
 mod refusals;
