@@ -20,7 +20,13 @@ fn spec_prints_exactly_the_golden_message() {
     let spec = &run.messages()[0]["spec"];
     assert_eq!(spec["supportsIncremental"], true);
     assert_eq!(spec["supported_destination_sync_modes"], json!(["overwrite", "append"]));
-    assert!(spec["documentationUrl"].is_string());
+    // A page of this project's own would belong there; that of another version of the connector leads astray.
+    assert!(spec["documentationUrl"].is_null());
+    let storages = spec["connectionSpecification"]["properties"]["data_source"]["oneOf"].as_array().unwrap();
+    let refused = |storage: &&Value| storage["title"].as_str().unwrap().ends_with(": not in this version");
+    let refused: Vec<&Value> =
+        storages.iter().filter(refused).map(|storage| &storage["properties"]["data_source_type"]["const"]).collect();
+    assert_eq!(refused, ["MANAGED_TABLES_STORAGE", "AZURE_BLOB_STORAGE"]);
     let properties = &spec["connectionSpecification"]["properties"];
     assert_eq!(properties["databricks_personal_access_token"]["airbyte_secret"], true);
 }
@@ -108,12 +114,15 @@ fn every_line_on_stdout_is_a_protocol_message_and_stderr_stays_quiet_when_all_is
     sandbox.set(json!({"heartbeat_seconds": 1, "a_misspelt_field": "x"}));
     let mut living = sandbox.start(&append(&["users"]));
     living.send(record("users", "{}") + &state("users", 1));
-    living.next_message(|message| message["log"]["message"].as_str().is_some_and(|text| text.contains("records read")));
+    living
+        .next_message(|message| message["log"]["message"].as_str().is_some_and(|text| text.contains("1 record read")));
     let run = living.end();
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
     let kinds: Vec<Value> = run.messages().iter().map(|message| message["type"].clone()).collect();
     assert!(kinds.contains(&json!("LOG")) && kinds.contains(&json!("STATE")), "{kinds:?}");
     assert!(run.logs("WARN").iter().any(|text| text.contains("a_misspelt_field")), "{run:#?}");
+    assert!(run.logs("INFO")[0].ends_with("begins: 1 stream."), "{run:#?}");
+    assert!(run.logs("INFO").iter().any(|text| text.contains("1 state read")), "{run:#?}");
 }
 
 #[test]

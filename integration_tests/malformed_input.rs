@@ -120,6 +120,54 @@ fn a_state_that_cannot_be_understood_stops_the_sync() {
     refuse(state("strangers", 1).trim_end().as_bytes());
 }
 
+#[test]
+fn the_field_of_a_state_or_status_that_is_wrong_is_named() {
+    let named = |line: &str, field: &str| {
+        let message = Sandbox::new().write(&append(&["users"]), format!("{line}\n")).failed_with("system_error");
+        assert!(message.contains(&format!("`{field}` is ")), "{line}: {message}");
+    };
+    named(r#"{"type":"STATE","state_type":"LEGACY"}"#, "state");
+    named(r#"{"type":"STATE","state":{"type":7}}"#, "state.type");
+    named(r#"{"type":"STATE","state":{"type":"STREAM","stream":{"descriptor":{}}}}"#, "state.stream.stream_descriptor");
+    let status = |body: &str| {
+        format!(r#"{{"type":"TRACE","trace":{{"type":"STREAM_STATUS","emitted_at":1,"stream_status":{body}}}}}"#)
+    };
+    named(&status(r#"{"status":"COMPLETE"}"#), "trace.stream_status.stream_descriptor");
+    named(&status(r#"{"stream_descriptor":{"name":"users"}}"#), "trace.stream_status.status");
+    named(
+        &status(r#"{"stream_descriptor":{"name":1},"status":"COMPLETE"}"#),
+        "trace.stream_status.stream_descriptor.name",
+    );
+}
+
+#[test]
+fn a_last_line_that_is_cut_off_is_worth_another_try() {
+    let sandbox = Sandbox::new();
+    let good = records("users", 0..2) + &state("users", 2);
+    let line = record("users", &format!("{{\"a\":\"{CANARY}é\",\"n\":-1}}"));
+    let line = line.trim_end().as_bytes();
+    let in_the_letter = line.iter().position(|byte| *byte == 0xc3).unwrap() + 1;
+    let behind_the_sign = in_the_letter + line[in_the_letter..].iter().position(|byte| *byte == b'-').unwrap() + 1;
+    let mut loaded = 0;
+    for cut in [1, 9, in_the_letter, behind_the_sign, line.len() - 1] {
+        let run = sandbox.write(&append(&["users"]), [good.as_bytes(), &line[..cut]].concat());
+        let message = run.failed_with("transient_error");
+        assert!(names_line(&message, 4) && message.contains("cut off"), "{cut}: {message}");
+        assert!(!run.says(CANARY) && !message.contains("corrected"), "{message}");
+        assert_eq!(run.states().len(), 1);
+        loaded += 2;
+        assert_eq!(table::read(&sandbox.table("default/users")).rows.len(), loaded);
+        // With a line end it was meant so.
+        let ended = [good.as_bytes(), &line[..cut], b"\n"].concat();
+        sandbox.write(&append(&["users"]), ended).failed_with("system_error");
+        loaded += 2;
+    }
+    // A whole message needs no line end, and what is none does not become one by being tried again.
+    sandbox.load(&append(&["users"]), line);
+    sandbox.write(&append(&["users"]), "oops").failed_with("system_error");
+    sandbox.write(&append(&["users"]), r#"{"type":"RECORD","record":{}}"#).failed_with("system_error");
+}
+
 fn too_long(sandbox: &Sandbox, good: &str, data: &str) -> Run {
     let input = [good, &record("users", data), &record("users", r#"{"n":99}"#)].concat();
     sandbox.write(&append(&["users"]), input)

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -141,8 +142,10 @@ pub fn run<'a>(arguments: impl IntoIterator<Item = &'a OsStr>, input: &[u8]) -> 
 /// What a run left: its exit code and what it said.
 #[derive(Debug)]
 pub struct Run {
-    /// The exit code; `None` after a signal that the program does not catch.
+    /// The exit code; `None` where it died of a signal.
     pub code: Option<i32>,
+    /// The signal that it died of.
+    pub signal: Option<i32>,
     /// The lines of stdout.
     pub lines: Vec<String>,
     /// All of stderr.
@@ -333,7 +336,7 @@ impl Living {
         let status = self.wait_for_exit();
         let stderr = self.stderr.take().unwrap().join().unwrap();
         assert!(!stderr.contains("panicked"), "{stderr}");
-        Run { code: status.code(), lines: std::mem::take(&mut self.lines), stderr }
+        Run { code: status.code(), signal: status.signal(), lines: std::mem::take(&mut self.lines), stderr }
     }
 
     /// Waits for the process, but not for ever.

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::messages::{EMITTED_AT, append, catalog, configured, record, record_in, state, status};
-use crate::program::Sandbox;
+use crate::messages::{EMITTED_AT, append, catalog, configured, overwrite, record, record_in, state, status};
+use crate::program::{Sandbox, run};
 use crate::table;
 
 #[test]
@@ -25,6 +25,26 @@ fn an_input_without_a_byte_is_a_sync_without_records() {
         sandbox.load(&append(&["users"]), input);
         assert_eq!(table::read(&sandbox.table("default/users")).rows, []);
     }
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_message_nor_of_the_catalog() {
+    const MARK: &str = "\u{feff}";
+    let sandbox = Sandbox::new();
+    // Also where several such files were put behind each other.
+    let input = [MARK, &record("users", r#"{"n":1}"#), MARK, "\n", MARK, &record("users", r#"{"n":2}"#), MARK];
+    sandbox.load(&append(&["users"]), input.concat());
+    assert_eq!(table::data(&sandbox.table("default/users")), [r#"{"n":1}"#, r#"{"n":2}"#]);
+
+    let catalog = sandbox.file("marked.json", format!("{MARK}{}", append(&["users"])));
+    let config = sandbox.config();
+    let words = ["write".as_ref(), "--config".as_ref(), config.as_os_str(), "--catalog".as_ref(), catalog.as_os_str()];
+    let run = run(words, format!("{MARK}oops\n").as_bytes());
+    let message = run.failed_with("system_error");
+    assert!(message.starts_with("Line 1 of the input (byte 0)"), "{message}");
+    // Nothing but the mark is nothing, and empties no table.
+    sandbox.write(&overwrite(&["users"]), MARK).failed_with("transient_error");
+    assert_eq!(table::read(&sandbox.table("default/users")).rows.len(), 2);
 }
 
 #[test]

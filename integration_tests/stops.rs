@@ -5,12 +5,12 @@ use std::io::Write;
 use serde_json::json;
 
 use crate::messages::{append, overwrite, records, said, state};
-use crate::program::{Sandbox, program, run, start_unheard, until};
+use crate::program::{Living, Sandbox, program, run, start_unheard, until};
 use crate::table;
 
 #[test]
 fn a_signal_stops_a_sync_cleanly_and_what_is_complete_is_acknowledged() {
-    for (signal, code) in [("TERM", 143), ("INT", 130)] {
+    for (signal, number) in [("TERM", 15), ("INT", 2)] {
         let sandbox = Sandbox::new();
         let mut living = sandbox.start(&append(&["users", "pets"]));
         living.send(records("users", 0..3) + &state("users", 3) + &records("users", 3..5));
@@ -19,7 +19,7 @@ fn a_signal_stops_a_sync_cleanly_and_what_is_complete_is_acknowledged() {
         assert_eq!(living.states_heard().len(), 0);
         // The input stays open: the signal alone ends it.
         let run = living.signal(signal);
-        assert_eq!(run.code, Some(code), "{run:#?}");
+        assert_eq!((run.code, run.signal), (None, Some(number)), "{run:#?}");
         assert_eq!(run.error()["failure_type"], "transient_error");
         // Streams do not wait for each other.
         let mut acknowledged: Vec<u64> = run.states().iter().map(said).collect();
@@ -41,22 +41,44 @@ fn a_signal_leaves_the_old_rows_of_an_overwrite() {
     living.send(records("users", 10..20) + &state("users", 20));
     living.has_read_so_far();
     let run = living.signal("TERM");
-    assert_eq!((run.code, run.states().len()), (Some(143), 0), "{run:#?}");
+    assert_eq!((run.signal, run.states().len()), (Some(15), 0), "{run:#?}");
     assert_eq!(table::read(&sandbox.table("default/users")).rows.len(), 3);
     table::assert_tidy(&sandbox.lake());
 }
 
 #[test]
 fn a_signal_to_a_sync_that_has_read_nothing_stops_it() {
-    for (signal, code) in [("TERM", 143), ("INT", 130)] {
+    for (signal, number) in [("TERM", 15), ("INT", 2)] {
         let sandbox = Sandbox::new();
         let mut living = sandbox.start(&append(&["users"]));
         living.next_message(|message| message["log"]["message"].as_str().is_some_and(|text| text.contains("begins")));
         let run = living.signal(signal);
-        assert_eq!(run.code, Some(code), "{run:#?}");
+        assert_eq!((run.code, run.signal), (None, Some(number)), "{run:#?}");
         run.error();
         table::assert_tidy(&sandbox.lake());
     }
+}
+
+#[test]
+fn a_shell_sees_the_exit_code_of_the_signal() {
+    let sandbox = Sandbox::new();
+    let config = sandbox.config();
+    let catalog = sandbox.file("catalog.json", append(&["users"]).to_string());
+    let mut shell = std::process::Command::new("sh");
+    // It tells its child's number first, as a message of its own.
+    let script = r#""$@" <&3 & printf '{"type":"LOG","log":{"child":%s}}\n' $!; wait $!; exit $?"#;
+    shell.args(["-c", &format!("exec 3<&0; {script}"), "sh"]).arg(program().get_program());
+    shell.arg("write").arg("--config").arg(config).arg("--catalog").arg(catalog);
+    shell.envs(program().get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut living = Living::start(&mut shell);
+    let child = living.next_message(|message| message["log"]["child"].is_number())["log"]["child"].clone();
+    living.send(records("users", 0..3));
+    living.has_read_so_far();
+    let kill = std::process::Command::new("kill").arg("-TERM").arg(child.to_string()).status().unwrap();
+    assert!(kill.success());
+    let run = living.wait();
+    assert_eq!(run.code, Some(143), "{run:#?}");
+    table::assert_tidy(&sandbox.lake());
 }
 
 #[test]
@@ -69,7 +91,7 @@ fn the_first_of_several_signals_counts() {
     living.next_state();
     living.send_signal("TERM");
     let run = living.wait();
-    assert_eq!(run.code, Some(130), "{run:#?}");
+    assert_eq!(run.signal, Some(2), "{run:#?}");
     assert_eq!(table::read(&sandbox.table("default/users")).rows.len(), 3);
     table::assert_tidy(&sandbox.lake());
 }
@@ -119,7 +141,7 @@ fn staging_is_kept_after_a_signal_and_after_a_failure_when_the_user_asks_for_it(
     let mut living = sandbox.start(&append(&["users"]));
     living.send(records("users", 0..3) + &state("users", 3));
     living.has_read_so_far();
-    assert_eq!(living.signal("TERM").code, Some(143));
+    assert_eq!(living.signal("TERM").signal, Some(15));
     assert_eq!(table::staging(&sandbox.lake()).len(), 1);
     sandbox.write(&append(&["users"]), records("users", 3..5) + &state("users", 5) + "oops\n").failure();
     assert_eq!(table::staging(&sandbox.lake()).len(), 2);
@@ -178,7 +200,7 @@ fn a_signal_ends_a_sync_whose_answers_nobody_takes() {
         }
     });
     std::process::Command::new("kill").arg("-TERM").arg(child.id().to_string()).status().unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(143));
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&child.wait().unwrap()), Some(15));
     drop(unread);
     feeder.join().unwrap();
 }

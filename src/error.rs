@@ -172,6 +172,19 @@ impl Error {
         Self::new(Kind::System, message)
     }
 
+    /// One config error of all `problems`, a line for each; beside each problem the stream that it concerns, if it concerns
+    /// one. Where all concern the same stream, so does the error.
+    pub fn of_problems(problems: Vec<(Option<StreamDescriptor>, String)>) -> Self {
+        let (streams, lines): (Vec<_>, Vec<_>) = problems.into_iter().unzip();
+        let error = Self::config(lines.join("\n"));
+        match streams.split_first() {
+            Some((Some(first), rest)) if rest.iter().all(|other| other.as_ref() == Some(first)) => {
+                error.with_stream(first.clone())
+            }
+            _ => error,
+        }
+    }
+
     /// Adds the error that caused this one. If that is a limit of the system which the process has met, the sentence
     /// says which one it is and how to raise it, unless it tells the user what to do already.
     #[must_use]

@@ -8,6 +8,7 @@ pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;
+mod counted;
 pub mod databricks;
 mod delta;
 pub mod encode;

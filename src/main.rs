@@ -1,5 +1,5 @@
-//! argv -> command -> exit code: 0 done, 1 failed (a TRACE message says why), 2 wrong usage, 130 and 143 stopped by a
-//! signal.
+//! argv -> command -> exit code: 0 done, 1 failed (a TRACE message says why), 2 wrong usage. Stopped by a signal, the
+//! process dies of that signal.
 
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use destination_databricks::cli::{self, Command};
 use destination_databricks::clock::{self, Givens, SystemClock};
+use destination_databricks::config::LogLevel;
 use destination_databricks::error::{Error, Result};
 use destination_databricks::pipeline::stop::Stop;
 use destination_databricks::pipeline::threads::Threads;
@@ -27,7 +28,11 @@ fn main() -> ExitCode {
         Err(error) => return explain(&error),
     };
     let writer = Arc::new(ProtocolWriter::stdout());
-    telemetry::start(&writer);
+    let level = LogLevel::of_environment();
+    telemetry::start(&writer, level.most);
+    if let Some(unknown) = &level.unknown {
+        tracing::warn!("{unknown}");
+    }
     let around = Surroundings {
         writer,
         givens: Givens { clock: Arc::new(SystemClock), new_id: clock::new_id },
@@ -54,7 +59,7 @@ fn main() -> ExitCode {
         Err(error) => {
             complain(&error);
             around.writer.error(&error, around.givens.clock.now_ms());
-            around.stop.reason().map_or(ExitCode::FAILURE, |reason| ExitCode::from(reason.exit_code()))
+            around.stop.reason().map_or(ExitCode::FAILURE, |reason| reason.end_process())
         }
     }
 }

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::clock::Givens;
 use crate::config::{Config, Engine};
+use crate::counted::counted;
 use crate::databricks::connect;
 use crate::delta::actions::schema_string;
 use crate::delta::table::TableLog;
@@ -153,7 +154,11 @@ impl Ground {
         let (swept, streams) = tokio::join!(sweep(&self.storage, &self.tables, &*self.loader), open);
         let (swept, streams) = (swept?, streams?);
         if swept.cleared > 0 {
-            tracing::info!("Cleared away what {} earlier syncs left when they were killed.", swept.cleared);
+            let (syncs, they) = (
+                counted(swept.cleared as u64, "earlier sync"),
+                if swept.cleared == 1 { "it was" } else { "they were" },
+            );
+            tracing::info!("Cleared away what {syncs} left when {they} killed.");
         }
         let progress = Arc::new(Progress::new(streams.iter().map(|stream| &stream.descriptor)));
         Ok(Setup {

@@ -1,36 +1,42 @@
 //! What the program says of itself while it runs: LOG messages for the orchestrator, a line on the terminal for people.
 //!
-//! Events of `tracing` become LOG messages on stdout, through the protocol writer; our own from INFO on, those of the
-//! libraries from WARN on. When stderr is a terminal, a live line there shows how far the sync is.
+//! Events of `tracing` become LOG messages on stdout, through the protocol writer; our own from the level on that the user
+//! asks for, those of the libraries never below WARN: they may tell more than anybody is to read. When stderr is a terminal, a live line there shows how far the sync is.
 
 use std::fmt::Write as _;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
-use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::counted::counted;
 use crate::pipeline::progress::{Progress, Snapshot};
 use crate::protocol::writer::{Level, ProtocolWriter};
 
-/// Sends events to `writer` from now on.
-pub fn start(writer: &Arc<ProtocolWriter>) {
+/// Sends events to `writer` from now on, up to the level `most`.
+pub fn start(writer: &Arc<ProtocolWriter>, most: LevelFilter) {
     // A second start (in tests) leaves the first one in place.
-    let _ = tracing_subscriber::registry().with(ProtocolLayer { writer: Arc::clone(writer) }).try_init();
+    let _ = tracing_subscriber::registry().with(ProtocolLayer { writer: Arc::clone(writer), most }).try_init();
 }
 
 struct ProtocolLayer {
     writer: Arc<ProtocolWriter>,
+    most: LevelFilter,
 }
 
 impl<S: Subscriber> Layer<S> for ProtocolLayer {
     fn enabled(&self, metadata: &tracing::Metadata<'_>, _: Context<'_, S>) -> bool {
+        if *metadata.level() > self.most {
+            return false;
+        }
         let target = metadata.target();
         if target.starts_with("destination_databricks") {
-            return *metadata.level() <= tracing::Level::INFO;
+            return true;
         }
         // These log every error on its way, with all that it holds; ours are told once, where they are handled.
         let is_told_by_us = ["delta_kernel", "aws_config"].iter().any(|library| target.starts_with(library));
@@ -105,12 +111,12 @@ impl Terminal {
 pub fn describe(now: &Snapshot) -> String {
     let memory = peak_memory().map(|bytes| format!(", peak memory {}", HumanBytes(bytes))).unwrap_or_default();
     format!(
-        "{} records read, {} of input, {:.1} MB/s, {} rows staged, {} states read{memory}",
-        HumanCount(now.records),
+        "{} read, {} of input, {:.1} MB/s, {} staged, {} read{memory}",
+        counted(now.records, "record"),
         HumanBytes(now.bytes),
         rate(now.bytes, now.seconds),
-        HumanCount(now.staged_rows),
-        HumanCount(now.states_in),
+        counted(now.staged_rows, "row"),
+        counted(now.states_in, "state"),
     )
 }
 
@@ -149,7 +155,8 @@ mod tests {
     #[test]
     fn what_a_library_says_is_told_without_the_place_in_its_source() {
         let shared = Shared::default();
-        let layer = ProtocolLayer { writer: Arc::new(ProtocolWriter::new(Box::new(shared.clone()))) };
+        let writer = Arc::new(ProtocolWriter::new(Box::new(shared.clone())));
+        let layer = ProtocolLayer { writer, most: LevelFilter::INFO };
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
             tracing::warn!(
                 log.target = "rustls",

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use indicatif::HumanBytes;
 
-use crate::config::{Config, is_job_of_platform};
+use crate::config::{Config, ensure_standard_input, is_job_of_platform};
+use crate::counted::counted;
 use crate::error::{Error, Result};
 use crate::pipeline::progress::{Progress, STREAMS_SHOWN, StreamProgress};
 use crate::pipeline::stop::Reason;
@@ -24,6 +25,8 @@ pub struct Ended {
     pub stopped: Option<Reason>,
 }
 
+/// Streams that a heartbeat names.
+const MOVED_SHOWN: usize = 10;
 /// How long cleaning up may take for a sync that was stopped: whoever stopped it does not wait for long.
 const STOPPED: Duration = Duration::from_secs(2);
 
@@ -41,6 +44,7 @@ async fn transfer(
     input: impl Read + Send + 'static,
     around: &Surroundings,
 ) -> Result<Outcome> {
+    ensure_standard_input()?;
     let config = Config::from_file(config)?;
     config.ensure_supported()?;
     config.warn();
@@ -51,7 +55,7 @@ async fn transfer(
     let adds = catalog.streams.iter().all(|stream| stream.disposition == Disposition::Append);
     let prepared = Sync::prepare(&config, &catalog, around).await;
     let sync = prepared.map_err(|error| if adds { error } else { error.starting_over() })?;
-    tracing::info!("Sync {} begins: {} streams.", sync.id(), catalog.streams.len());
+    tracing::info!("Sync {} begins: {}.", sync.id(), counted(catalog.streams.len() as u64, "stream"));
 
     let progress = sync.progress();
     let beats = {
@@ -93,15 +97,27 @@ async fn clean(clean_up: CleanUp, outcome: &Outcome, most: Duration) -> Result<(
     })
 }
 
-/// One message for all, and one for each stream whose rows have become more since `before`.
+/// One message for all, and one for each of the few streams whose rows have become most since `before`.
 fn tell_progress(progress: &Progress, before: &mut Vec<StreamProgress>) {
     tracing::info!("{}.", describe(&progress.snapshot()));
     let now = progress.streams();
-    let changed = now.iter().zip(before.iter()).filter(|(now, before)| now.loaded_rows != before.loaded_rows);
-    for (stream, _) in changed.take(STREAMS_SHOWN) {
+    for stream in moved_most(&now, before) {
         tracing::info!("Stream {}: rows loaded {}.", stream.name, stream.loaded_rows);
     }
     *before = now;
+}
+
+/// The streams that have got most rows since `before`, the first one first.
+fn moved_most<'a>(now: &'a [StreamProgress], before: &[StreamProgress]) -> Vec<&'a StreamProgress> {
+    let gained = now.iter().zip(before).map(|(now, before)| (now.loaded_rows.saturating_sub(before.loaded_rows), now));
+    let mut moved: Vec<_> = gained.filter(|(rows, _)| *rows > 0).collect();
+    moved.sort_by_key(|(rows, _)| std::cmp::Reverse(*rows));
+    moved.into_iter().take(MOVED_SHOWN).map(|(_, stream)| stream).collect()
+}
+
+/// The part of a summary that tells of values changed before they came here, if there are any.
+fn changed(stream: &StreamProgress) -> String {
+    if stream.changed == 0 { String::new() } else { format!(", values changed on their way here {}", stream.changed) }
 }
 
 fn summarise(progress: &Progress, outcome: &Outcome) {
@@ -112,26 +128,29 @@ fn summarise(progress: &Progress, outcome: &Outcome) {
         total.loaded_bytes += stream.loaded_bytes;
         total.files += stream.files;
         total.rejected += stream.rejected;
+        total.changed += stream.changed;
         total
     });
     streams.sort_by_key(|stream| std::cmp::Reverse(stream.loaded_rows));
     for stream in streams.iter().take(STREAMS_SHOWN) {
         tracing::info!(
-            "Stream {}: rows loaded {}, rejected {}, JSON {}, files {} ({}).",
+            "Stream {}: rows loaded {}, rejected {}, JSON {}, files {} ({}){}.",
             stream.name,
             stream.loaded_rows,
             stream.rejected,
             HumanBytes(stream.bytes),
             stream.files,
             HumanBytes(stream.loaded_bytes),
+            changed(stream),
         );
     }
     if streams.len() > STREAMS_SHOWN {
-        tracing::info!("And {} more streams with fewer rows.", streams.len() - STREAMS_SHOWN);
+        let others = counted((streams.len() - STREAMS_SHOWN) as u64, "other stream");
+        tracing::info!("And {others} with fewer rows.");
     }
     let (given_back, kept) = outcome.states;
     tracing::info!(
-        "The sync {}: records read {}, rows loaded {}, rejected {}, files {} ({}), states given back {}, kept back {}, \
+        "The sync {}: records read {}, rows loaded {}, rejected {}, files {} ({}){}, states given back {}, kept back {}, \
          seconds {:.1}, MB/s {:.1}, peak memory {}.",
         if outcome.result.is_ok() { "is complete" } else { "has failed" },
         now.records,
@@ -139,10 +158,27 @@ fn summarise(progress: &Progress, outcome: &Outcome) {
         total.rejected,
         total.files,
         HumanBytes(total.loaded_bytes),
+        changed(&total),
         given_back,
         kept,
         now.seconds,
         rate(now.bytes, now.seconds),
         HumanBytes(peak_memory().unwrap_or(0)),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_heartbeat_names_the_ten_streams_that_moved_most() {
+        let stream = |n: u64| StreamProgress { name: n.to_string(), loaded_rows: n * 100, ..Default::default() };
+        let before: Vec<_> = (0..100).map(stream).collect();
+        let mut now = before.clone();
+        now.iter_mut().enumerate().skip(50).for_each(|(n, stream)| stream.loaded_rows += 100 - n as u64);
+        let named: Vec<&str> = moved_most(&now, &before).iter().map(|stream| stream.name.as_str()).collect();
+        assert_eq!(named, ["50", "51", "52", "53", "54", "55", "56", "57", "58", "59"]);
+        assert!(moved_most(&before, &before).is_empty());
+    }
 }

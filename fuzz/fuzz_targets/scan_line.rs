@@ -46,7 +46,17 @@ fn reference(line: &str) -> Option<Scanned<'_>> {
         namespace: body.namespace.filter(|namespace| !namespace.is_empty()),
         data: body.data.get().as_bytes(),
         emitted_at: body.emitted_at,
+        meta: None,
+        has_file: false,
     }))
+}
+
+/// Without what the reference does not look for.
+fn envelope(scanned: Scanned<'_>) -> Scanned<'_> {
+    match scanned {
+        Scanned::Record(record) => Scanned::Record(Record { meta: None, has_file: false, ..record }),
+        other => other,
+    }
 }
 
 fuzz_target!(|input: &[u8]| {
@@ -57,6 +67,6 @@ fuzz_target!(|input: &[u8]| {
         if let Err(malformed) = &scanned {
             assert!(malformed.at <= line.len(), "an error behind the line's end");
         }
-        assert_eq!(scanned.as_ref().ok(), reference(line).as_ref(), "{:?}", scanned.as_ref().err());
+        assert_eq!(scanned.clone().ok().map(envelope), reference(line), "{:?}", scanned.as_ref().err());
     }
 });

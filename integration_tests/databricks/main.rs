@@ -57,6 +57,7 @@ mod copies;
 mod faults;
 mod kills;
 mod loading;
+mod names;
 mod place;
 mod readers;
 mod refusals;

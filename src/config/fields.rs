@@ -70,6 +70,11 @@ impl<'a> Fields<'a> {
         self.get(name).is_none()
     }
 
+    /// Whether `name` is the text `value`.
+    pub(super) fn is_text(&self, name: &str, value: &str) -> bool {
+        matches!(self.get(name), Some(Value::String(text)) if text.trim() == value)
+    }
+
     /// Text without the white space around it.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         match self.get(name)? {

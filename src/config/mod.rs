@@ -6,6 +6,7 @@
 //! or looks at the machine's limits. `spec.json` describes the same fields; a test holds the two together.
 
 mod certificates;
+mod channel;
 mod container;
 mod directory;
 mod engine;
@@ -14,7 +15,9 @@ mod fields;
 mod file_name_pattern;
 mod hidden;
 mod host;
+mod log_level;
 mod memory;
+mod newer;
 mod patience;
 mod platform;
 mod s3;
@@ -27,8 +30,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub use self::certificates::CertificatePlaces;
+pub use self::channel::ensure_standard_input;
 pub use self::engine::{DatabricksSettings, Engine};
 pub use self::file_name_pattern::{DateField, FileNamePattern, Piece};
+pub use self::log_level::LogLevel;
 pub use self::patience::Patience;
 pub use self::platform::is_job_of_platform;
 pub use self::s3::{S3Credentials, S3Encryption, S3Role, S3Settings};
@@ -65,6 +70,8 @@ pub struct Config {
     pub tuning: Tuning,
     /// Paths of fields that have no meaning here: tolerated, and worth one warning, because a misspelt name hides there.
     pub unknown_fields: Vec<String>,
+    /// Names that were given in backticks, and are taken without them.
+    pub quoted_names: Vec<&'static str>,
 }
 
 /// The settings that change how a sync runs but not what it writes.
@@ -144,12 +151,16 @@ impl Config {
             let message = format!("The configuration must be a JSON object in braces, not {}.", kind_of(&value));
             return Err(Error::config(message));
         };
+        if let Some(error) = newer::refused(object) {
+            return Err(error);
+        }
         let report = RefCell::new(Report::default());
         let config = Self::read(&Fields::root(object, &report));
         report.into_inner().into_result("configuration", config)
     }
 
-    /// Names every field that has no meaning here in a warning, and what Databricks most likely refuses.
+    /// Warns of every field that has no meaning here, of every name that was given in backticks, and of what Databricks most
+    /// likely refuses.
     pub fn warn(&self) {
         if let (Engine::Databricks(settings), StorageSettings::S3(_)) = (&self.engine, &self.storage)
             && settings.hostname.to_lowercase().trim_end_matches('.').ends_with(".azuredatabricks.net")
@@ -158,6 +169,11 @@ impl Config {
                 "{} is a workspace on Azure. With Unity Catalog those only read from buckets in S3, so tables there cannot be \
                  made or loaded: use a workspace on AWS. `check` tells for sure.",
                 settings.hostname
+            );
+        }
+        for field in &self.quoted_names {
+            tracing::warn!(
+                "The name in `{field}` is in backticks, and is taken without them: names are quoted where SQL needs it."
             );
         }
         for field in &self.unknown_fields {
@@ -169,17 +185,24 @@ impl Config {
     fn read(root: &Fields<'_>) -> Self {
         root.boolean("accept_terms", false);
         let engine = engine::read(root);
-        let older_schema = root.text("database_schema");
+        let mut quoted_names = Vec::new();
+        let mut name = |field| {
+            let name = root.text(field)?;
+            Some(without_backticks(&name).inspect(|_| quoted_names.push(field)).unwrap_or(name))
+        };
+        let (catalog, schema, older_schema) = (name("database"), name("schema"), name("database_schema"));
+        let staging_schema = name("staging_schema");
         let mut config = Self {
             storage: storage::read(root, &engine),
             engine,
-            catalog: root.text("database").unwrap_or_else(|| "hive_metastore".to_owned()),
-            schema: root.text("schema").or(older_schema).unwrap_or_else(|| "default".to_owned()),
-            staging_schema: root.text("staging_schema"),
+            catalog: catalog.unwrap_or_else(|| "hive_metastore".to_owned()),
+            schema: schema.or(older_schema).unwrap_or_else(|| "default".to_owned()),
+            staging_schema,
             enable_schema_evolution: root.boolean("enable_schema_evolution", false),
             purge_staging_data: root.boolean("purge_staging_data", true),
             tuning: Tuning::read(root),
             unknown_fields: Vec::new(),
+            quoted_names,
         };
         config.unknown_fields = root.unknown();
         config
@@ -235,6 +258,12 @@ impl Tuning {
     }
 }
 
+/// `name` as it is meant, where somebody has written it as SQL does.
+fn without_backticks(name: &str) -> Option<String> {
+    let inner = name.strip_prefix('`')?.strip_suffix('`')?.replace("``", "`");
+    Some(inner.trim().to_owned()).filter(|inner| !inner.is_empty())
+}
+
 fn in_memory(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
@@ -245,3 +274,5 @@ mod s3_tests;
 mod spec_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tolerance_tests;

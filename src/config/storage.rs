@@ -17,6 +17,8 @@ pub(super) const LOCAL: &str = "LOCAL_STORAGE";
 const MANAGED: &str = "MANAGED_TABLES_STORAGE";
 /// `data_source_type` of a bucket.
 pub(super) const S3: &str = "S3_STORAGE";
+/// What version 0.2 of the connector called it.
+const OLDEST_S3: &str = "S3";
 const AZURE: &str = "AZURE_BLOB_STORAGE";
 
 /// Where the files of the tables are.
@@ -86,7 +88,10 @@ pub(super) fn read(root: &Fields<'_>, engine: &Engine) -> StorageSettings {
         let names = types.map(|(name, _)| name).join(", ");
         fields.problem("data_source_type", &format!("is missing or empty: set it to one of {names}."));
     }
-    let Some(read) = fields.choice("data_source_type", &types) else { return stand_in };
+    // The oldest versions of the connector had buckets of S3 alone, with the same fields.
+    let is_oldest = fields.is_text("data_source_type", OLDEST_S3);
+    let s3 = types.iter().find(|(name, _)| is_oldest && *name == S3).map(|(_, read)| *read);
+    let Some(read) = s3.or_else(|| fields.choice("data_source_type", &types)) else { return stand_in };
     let storage = read(&fields);
     if storage == StorageSettings::Managed && *engine == Engine::Direct {
         let rest = format!(

@@ -275,8 +275,8 @@ fn a_wrong_data_source_is_named_with_what_it_may_be() {
             format!("`data_source.data_source_type` is missing or empty: set it to one of {types}."),
         ),
         (
-            json!({"data_source": {"data_source_type": "S3"}}),
-            format!("`data_source.data_source_type` must be one of {types}, not \"S3\"."),
+            json!({"data_source": {"data_source_type": "S4"}}),
+            format!("`data_source.data_source_type` must be one of {types}, not \"S4\"."),
         ),
         (
             json!({"data_source": {"data_source_type": "MANAGED_TABLES_STORAGE"}}),

@@ -122,6 +122,11 @@ impl Snapshot {
         self.around("read", |inner, engine| inner.get_app_id_version(app_id, engine))
     }
 
+    /// What the table says of itself.
+    pub fn description(&self) -> Option<&str> {
+        self.inner.table_configuration().metadata().description()
+    }
+
     /// A property of the table that Delta Lake itself gives no meaning.
     pub fn property(&self, key: &str) -> Option<&str> {
         self.inner.table_properties().unknown_properties.get(key).map(String::as_str)

@@ -15,10 +15,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use super::generation;
+use super::origin;
 use super::raw_table::ensure_raw;
 use super::survey::Survey;
 use super::{COUNTED_TABLES, Ending, Loader, Opened, RowsBefore, Standing, TableLoader};
 use crate::clock::Givens;
+use crate::counted::counted;
 use crate::delta::actions::{Commit, DataFile, NewTable};
 use crate::delta::table::{CHECKPOINT_INTERVAL, Committed, Snapshot, TableLog};
 use crate::error::{Error, Result, ResultExt};
@@ -108,8 +110,20 @@ impl Direct {
     }
 
     fn ensure_loadable(&self, target: &Target, snapshot: &Snapshot) -> Result<()> {
-        snapshot.ensure_writable(target.disposition != Disposition::Append)?;
-        ensure_raw(&self.storage.shown(&target.table), &target.stream, snapshot.columns())
+        let (shown, replaces) = (self.storage.shown(&target.table), target.disposition != Disposition::Append);
+        snapshot.ensure_writable(replaces)?;
+        ensure_raw(&shown, &target.stream, snapshot.columns())?;
+        origin::ensure_own(&shown, snapshot.description(), target, replaces)
+    }
+
+    /// `target` with the name that its table has: one that an older version made goes on under its older name.
+    async fn named(&self, target: Arc<Target>) -> Result<Arc<Target>> {
+        let Some(older) = target.older.as_deref() else { return Ok(target) };
+        if self.exists(&target.table).await? || !self.exists(older).await? {
+            return Ok(target);
+        }
+        let is_own = self.tables.run(|logs| origin::is_own_log(logs, older, &target.stream)).await?;
+        Ok(if is_own { Arc::new(Target { table: older.to_owned(), ..Target::clone(&target) }) } else { target })
     }
 }
 
@@ -126,11 +140,13 @@ impl Loader for Direct {
 
     fn open<'a>(&'a self, target: Arc<Target>) -> BoxFuture<'a, Result<Opened>> {
         async move {
-            let (stream, trace) = (target.stream.clone(), Trace::Files(target.table.clone()));
-            match self.open_table(target).await {
-                Ok(table) => Ok(Opened { table: Box::new(table), trace }),
-                Err(error) => Err(error.with_stream(stream)),
-            }
+            let stream = target.stream.clone();
+            let opened = async {
+                let target = self.named(target).await?;
+                let trace = Trace::Files(target.table.clone());
+                Ok::<_, Error>(Opened { table: Box::new(self.open_table(target).await?), trace })
+            };
+            opened.await.map_err(|error| error.with_stream(stream))
         }
         .boxed()
     }
@@ -184,7 +200,9 @@ impl DirectTable {
     /// With `replace`, all rows that are there go, and it is told how many they are, if that is known.
     async fn load(&mut self, batches: &[Batch], replace: Option<&mut Option<u64>>) -> Result<()> {
         let files: Vec<DataFile> = batches.iter().flat_map(|batch| batch.files.iter().cloned()).collect();
-        self.copy(&files).await.context(|| format!("copying {} files into the table's folder", files.len()))?;
+        self.copy(&files)
+            .await
+            .context(|| format!("copying {} into the table's folder", counted(files.len() as u64, "file")))?;
         // No commit may name a file that a loss of power could still take away.
         self.engine.storage.flush().await?;
         // A replacement without rows is a load like any other: it needs a number to be known by when it is repeated.
@@ -282,7 +300,7 @@ impl DirectTable {
         let create = NewTable {
             id: (self.engine.givens.new_id)(),
             schema: &self.engine.schema,
-            description: format!("Created from stream {}", self.target.stream),
+            description: origin::description(&self.target.stream),
             configuration: BTreeMap::from(properties.map(|(key, value)| (key.to_owned(), value.to_owned()))),
         };
         let commit = Commit { create: Some(create), transactions, add: files };

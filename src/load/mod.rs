@@ -5,6 +5,7 @@
 
 pub mod direct;
 mod generation;
+mod origin;
 mod raw_table;
 pub mod sql;
 mod survey;

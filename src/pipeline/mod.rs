@@ -13,6 +13,7 @@ mod flow;
 mod lanes;
 mod ledger;
 pub mod progress;
+mod refusals;
 mod room;
 mod router;
 mod spill;
@@ -20,6 +21,7 @@ mod spill_file;
 mod state_store;
 pub mod stop;
 mod strand;
+mod strangers;
 mod stream_flow;
 pub mod threads;
 
@@ -88,7 +90,7 @@ pub struct Outcome {
 /// Moves everything that `input` gives into the tables.
 pub async fn run(input: impl Read + Send + 'static, setup: Setup) -> Outcome {
     let Setup { streams, stage, limits, loads, max_line, writer, clock, stop, progress } = setup;
-    let descriptors: Vec<StreamDescriptor> = streams.iter().map(|stream| stream.descriptor.clone()).collect();
+    let descriptors: Arc<[StreamDescriptor]> = streams.iter().map(|stream| stream.descriptor.clone()).collect();
     let ledger = Arc::new(Ledger::new(streams.len(), limits.memory / 4, Arc::clone(&writer)));
     let budget = Arc::new(Budget::default());
     let lanes = Lanes::new(streams, loads, stage, Arc::clone(&ledger), Arc::clone(&progress), Arc::clone(&budget));
@@ -204,7 +206,7 @@ pub fn watch_for_stop(stop: &Stop, writer: &Arc<ProtocolWriter>) -> Result<()> {
             };
             wish.request(reason);
             tokio::time::sleep(STOP_GRACE + LAST_WORDS).await;
-            std::process::exit(i32::from(reason.exit_code()));
+            reason.end_process();
         });
     };
     let waiting = std::thread::Builder::new().name("signals".to_owned()).spawn(wait);

@@ -40,6 +40,8 @@ pub struct StreamProgress {
     pub files: u64,
     /// Records that no row was made of.
     pub rejected: u64,
+    /// Values that the source or the platform say they have changed or left out, and that no column tells of.
+    pub changed: u64,
 }
 
 /// All counters at one moment.
@@ -85,6 +87,11 @@ impl Progress {
             progress.records = records;
             progress.bytes = bytes;
         });
+    }
+
+    /// Of one stream, so many values were changed before they came here, in all.
+    pub fn changed(&self, stream: usize, changed: u64) {
+        self.change(stream, |progress| progress.changed = changed);
     }
 
     /// A batch is staged.

@@ -15,12 +15,17 @@ use super::budget::LargeBlock;
 use super::endings::{Answer, Endings, Verdict};
 use super::flow::Flow;
 use super::progress::Progress;
+use super::refusals::{self, At};
 use super::stop::{Reason, Stop};
-use crate::error::{Error, Result, StreamDescriptor};
+use super::strangers::{self, Strangers};
+use crate::error::{Result, StreamDescriptor};
 use crate::load::Standing;
 use crate::protocol::message::{self, Message, Record, Scope, State, StreamStatus};
+use crate::protocol::meta;
 use crate::protocol::reader::{LARGE, ReadError};
 
+/// Begins the files of some Windows programs, and then stands wherever such files are put behind each other.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 /// How often the router looks up when nothing comes.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -49,6 +54,7 @@ pub struct InputBlock {
 /// Reads the input to its end.
 pub struct Router {
     flow: Flow,
+    streams: Arc<[StreamDescriptor]>,
     index: HashMap<Box<str>, usize, foldhash::fast::RandomState>,
     /// Reused for look-ups.
     key: String,
@@ -56,6 +62,9 @@ pub struct Router {
     last: (usize, String),
     standings: Vec<Standing>,
     endings: Endings,
+    strangers: Strangers,
+    /// Of the streams whose records say that values were changed on the way: how many values.
+    changes: HashMap<usize, u64>,
     unknown_types: Vec<String>,
     stop: Stop,
     progress: Arc<Progress>,
@@ -68,16 +77,19 @@ pub struct Router {
 
 impl Router {
     /// A router for the streams `streams`, which are those of `flow`, in its order.
-    pub fn new(streams: &[StreamDescriptor], flow: Flow, progress: Arc<Progress>, stop: Stop) -> Self {
+    pub fn new(streams: &Arc<[StreamDescriptor]>, flow: Flow, progress: Arc<Progress>, stop: Stop) -> Self {
         let index = streams.iter().enumerate().map(|(i, stream)| (key_of(stream), i)).collect();
         let standings = flow.standings();
         Self {
             flow,
+            streams: Arc::clone(streams),
             index,
             key: String::new(),
             last: (usize::MAX, String::new()),
             endings: Endings::new(standings.iter().copied()),
             standings,
+            strangers: Strangers::default(),
+            changes: HashMap::new(),
             unknown_types: Vec::new(),
             stop,
             progress,
@@ -101,12 +113,17 @@ impl Router {
     ) -> Result<Ended> {
         let outcome = self.read(blocks, used);
         self.progress.read(self.records, self.offset, self.states);
+        self.changes.iter().for_each(|(stream, count)| self.progress.changed(*stream, *count));
         if !self.flow.is_heard() {
             // What is loaded now could not be acknowledged, and a retry would load it again.
             return Ok(Ended::Stopped(Reason::OutputClosed));
         }
         match &outcome {
-            Ok(Ended::Input(_)) => return Ok(Ended::Input(self.end_streams(streams)?)),
+            Ok(Ended::Input(_)) => {
+                let incomplete = self.end_streams(streams)?;
+                let explained = self.strangers.explain(&incomplete).filter(|_| self.stop.reason().is_none());
+                return explained.map_or(Ok(Ended::Input(incomplete)), Err);
+            }
             // What is complete by now can still be loaded and acknowledged: less for the next sync to do again.
             Ok(Ended::Stopped(_)) | Err(_) => self.flow.close_all_at_cuts()?,
             Ok(Ended::Failed) => {}
@@ -124,7 +141,9 @@ impl Router {
                         let _ = used.send(block.bytes);
                     }
                 }
-                Ok(Err(error)) => return Err(self.unreadable(error)),
+                Ok(Err(error)) => {
+                    return Err(refusals::unreadable(At { line: self.line + 1, byte: self.offset }, error));
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(Ended::Input(Vec::new())),
             }
@@ -161,7 +180,7 @@ impl Router {
                 None => (rest, ""),
             };
             self.line += 1;
-            self.one_line(line.strip_suffix('\r').unwrap_or(line))?;
+            self.one_line(line.strip_suffix('\r').unwrap_or(line), end.is_some())?;
             self.offset += (rest.len() - after.len()) as u64;
             rest = after;
         }
@@ -175,14 +194,20 @@ impl Router {
                 Ok(line) => self.lines(line)?,
                 Err(error) => {
                     self.line += 1;
-                    return Err(self.refused(error.valid_up_to(), "not UTF-8"));
+                    let is_cut_off = error.error_len().is_none() && !line.ends_with(b"\n");
+                    return Err(if is_cut_off {
+                        refusals::cut_off(self.at(0))
+                    } else {
+                        refusals::malformed(self.at(error.valid_up_to()), "not UTF-8")
+                    });
                 }
             }
         }
         Ok(())
     }
 
-    fn one_line(&mut self, line: &str) -> Result<()> {
+    /// `has_end`: a line end was behind it, as is behind all but the last one.
+    fn one_line(&mut self, line: &str, has_end: bool) -> Result<()> {
         if line.bytes().all(|byte| byte.is_ascii_whitespace()) {
             return Ok(());
         }
@@ -190,13 +215,20 @@ impl Router {
         match message::read(line) {
             Ok(Message::Record(record)) => self.record(&record),
             Ok(Message::State(state)) => self.state(state),
-            Ok(Message::Status(descriptor, status)) => self.status(&descriptor, status),
+            Ok(Message::Status(descriptor, status)) => self.status(descriptor, status),
             Ok(Message::PassedOver) => Ok(()),
             Ok(Message::Unknown(kind)) => {
                 self.warn_once(&kind);
                 Ok(())
             }
-            Err(malformed) => Err(self.refused(malformed.at, &malformed.reason)),
+            Err(malformed) => match line.strip_prefix(BYTE_ORDER_MARK) {
+                Some(rest) => {
+                    self.place -= 1;
+                    self.one_line(rest, has_end)
+                }
+                None if !has_end && message::is_cut_off(line) => Err(refusals::cut_off(self.at(0))),
+                None => Err(refusals::malformed(self.at(malformed.at), &malformed.reason)),
+            },
         }
     }
 
@@ -208,20 +240,47 @@ impl Router {
             let Some(stream) = self.index.get(self.key.as_str()) else {
                 let name = record.stream.as_ref().to_owned();
                 let stream = StreamDescriptor { name, namespace: namespace.map(ToOwned::to_owned) };
-                return Err(self.refused(0, &format!("a record of stream {stream}, which is not in the catalog")));
+                return Err(strangers::refused(self.at(0), "a record", stream, &self.streams));
             };
             self.last.0 = *stream;
             std::mem::swap(&mut self.last.1, &mut self.key);
         }
         let stream = self.last.0;
         if self.endings.is_complete(stream) {
-            return Err(self.refused(0, "a record of a stream that the source has declared COMPLETE"));
+            return Err(refusals::malformed(self.at(0), "a record of a stream that the source has declared COMPLETE"));
         }
         let Some(emitted_at) = record.emitted_at.checked_mul(1000) else {
-            return Err(self.refused(0, "a record whose `record.emitted_at` is no time in milliseconds"));
+            return Err(refusals::malformed(
+                self.at(0),
+                "a record whose `record.emitted_at` is no time in milliseconds",
+            ));
         };
+        if record.has_file {
+            return Err(refusals::with_file(self.at(0), self.streams.get(stream)));
+        }
+        if let Some(meta) = record.meta {
+            self.note_changes(stream, meta);
+        }
         self.records += 1;
         self.flow.record(stream, self.place, record.data, emitted_at)
+    }
+
+    fn note_changes(&mut self, stream: usize, meta: &[u8]) {
+        let count = meta::changes(meta);
+        if count == 0 {
+            return;
+        }
+        let known = self.changes.entry(stream).or_default();
+        if *known == 0
+            && let Some(descriptor) = self.streams.get(stream)
+        {
+            tracing::warn!(
+                "Line {} and perhaps more records of stream {descriptor} say in meta.changes that values were changed or \
+                 left out on their way here. Its table has no column for that: the summary counts them.",
+                self.line
+            );
+        }
+        *known += count;
     }
 
     fn state(&mut self, state: State) -> Result<()> {
@@ -232,9 +291,9 @@ impl Router {
                 None
             }
             Scope::Stream(descriptor) => {
-                let stream = self.index_of(descriptor).ok_or_else(|| {
-                    self.refused(0, &format!("a STATE of stream {descriptor}, which is not in the catalog"))
-                })?;
+                let stream = self
+                    .index_of(descriptor)
+                    .ok_or_else(|| strangers::refused(self.at(0), "a STATE", descriptor.clone(), &self.streams))?;
                 self.endings.hear_state(stream);
                 Some(stream)
             }
@@ -254,9 +313,12 @@ impl Router {
         }
     }
 
-    fn status(&mut self, descriptor: &StreamDescriptor, status: StreamStatus) -> Result<()> {
+    fn status(&mut self, descriptor: StreamDescriptor, status: StreamStatus) -> Result<()> {
         self.endings.hear_any_status();
-        let Some(stream) = self.index_of(descriptor) else { return Ok(()) };
+        let Some(stream) = self.index_of(&descriptor) else {
+            self.strangers.heard(self.at(0), descriptor, status, &self.streams);
+            return Ok(());
+        };
         let standing = self.standings.get(stream);
         let replaces = standing.is_some_and(|standing| standing.truncates && standing.existed);
         let empties = replaces && self.flow.records(stream) == 0;
@@ -313,31 +375,9 @@ impl Router {
         }
     }
 
-    fn refused(&self, at: usize, what: &str) -> Error {
-        Error::system(format!(
-            "Line {} of the input (byte {}) is no valid message: {what}. The source that wrote it has to be corrected; \
-             what was acknowledged before stays.",
-            self.line,
-            self.offset + at as u64
-        ))
-    }
-
-    fn unreadable(&self, error: ReadError) -> Error {
-        match error {
-            ReadError::Io(error) => Error::transient("Standard input could not be read.").with_source(error),
-            ReadError::TooLong { size } => Error::config(format!(
-                "Line {} of the input (byte {}) is too long: {size} bytes have been read of it. Raise max_line_mb, or \
-                 have the source send smaller records.",
-                self.line + 1,
-                self.offset
-            )),
-            ReadError::NoMemory { size } => Error::config(format!(
-                "There is no memory for line {} of the input (byte {}): {size} bytes have been read of it. Give the \
-                 container or the process more (`ulimit -v`), or have the source send smaller records.",
-                self.line + 1,
-                self.offset
-            )),
-        }
+    /// A place in the line at hand.
+    fn at(&self, byte: usize) -> At {
+        At { line: self.line, byte: self.offset + byte as u64 }
     }
 }
 

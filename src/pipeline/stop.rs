@@ -16,13 +16,31 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// The process's exit code when it has stopped for this reason.
-    pub fn exit_code(self) -> u8 {
-        match self {
-            Reason::Terminated => 143,
-            Reason::Interrupted => 130,
-            Reason::OutputClosed => 1,
+    /// Ends the process as whoever started it expects: of the signal that stopped it, if one did. A parent sees that signal,
+    /// a shell 128 and its number. The first process of a container cannot die of its own signal: it exits with that number.
+    pub fn end_process(self) -> ! {
+        let (signal, code) = match self {
+            Reason::Terminated => (Some(libc::SIGTERM), 143),
+            Reason::Interrupted => (Some(libc::SIGINT), 130),
+            Reason::OutputClosed => (None, 1),
+        };
+        if let Some(signal) = signal {
+            die_of(signal);
         }
+        std::process::exit(code)
+    }
+}
+
+/// Restores what `signal` does when nobody waits for it, and sends it to this thread. Comes back where the signal is blocked
+/// or has no effect.
+#[allow(unsafe_code, reason = "the standard library cannot send signals; no pointer is passed but SIG_DFL")]
+fn die_of(signal: libc::c_int) {
+    // SAFETY: `signal` is told to use the default action, a constant and no function of this program, and `raise` takes an
+    // integer. Both may be called from any thread at any time; a handler that another thread restores meanwhile would only
+    // make this call come back.
+    unsafe {
+        libc::signal(signal, libc::SIG_DFL);
+        libc::raise(signal);
     }
 }
 

@@ -97,6 +97,7 @@ struct RawConfigured {
     generation_id: Option<i64>,
     minimum_generation_id: Option<i64>,
     sync_id: Option<i64>,
+    include_files: Option<bool>,
     #[serde(default, rename = "name")]
     discovered_name: Option<IgnoredAny>,
 }
@@ -140,14 +141,25 @@ impl<'de> Deserialize<'de> for PassedOver {
 impl Catalog {
     /// Reads the catalog file at `path`, which `caller` wrote; every problem in it is a config error.
     pub fn from_file(path: &Path, caller: Caller) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
+        let bytes = std::fs::read(path).map_err(|error| {
             Error::config(format!("The catalog file {} could not be read: {error}.", path.display())).with_source(error)
         })?;
-        Self::from_json(&text, caller)
+        let text = std::str::from_utf8(&bytes).map_err(|error| {
+            let message = format!(
+                "The catalog is not UTF-8 text (first wrong byte at offset {}): save it as UTF-8.",
+                error.valid_up_to()
+            );
+            Error::config(message).with_source(error)
+        })?;
+        Self::from_json(text, caller)
     }
 
     /// Reads the JSON text of a catalog that `caller` wrote.
     pub fn from_json(text: &str, caller: Caller) -> Result<Self> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if text.trim().is_empty() {
+            return Err(Error::config("The catalog is empty: it must be a ConfiguredAirbyteCatalog, one JSON object."));
+        }
         let raw: RawCatalog = serde_json::from_str(text).map_err(|error| {
             Error::config(format!("The catalog is not a valid ConfiguredAirbyteCatalog: {error}.")).with_source(error)
         })?;
@@ -163,15 +175,23 @@ impl Catalog {
         let mut streams = Vec::with_capacity(raw.len());
         let mut seen = HashSet::with_capacity(raw.len());
         for (position, configured) in raw.into_iter().enumerate() {
+            let descriptor = configured.descriptor();
             match Stream::from_raw(configured, position, caller) {
                 Ok(stream) if !seen.insert(stream.descriptor.clone()) => {
-                    problems.push(format!("Stream {} is in the catalog twice.", stream.descriptor));
+                    problems.push((descriptor, format!("Stream {} is in the catalog twice.", stream.descriptor)));
                 }
                 Ok(stream) => streams.push(stream),
-                Err(problem) => problems.push(problem),
+                Err(problem) => problems.push((descriptor, problem)),
             }
         }
-        if problems.is_empty() { Ok(Self { streams }) } else { Err(Error::config(problems.join("\n"))) }
+        if problems.is_empty() { Ok(Self { streams }) } else { Err(Error::of_problems(problems)) }
+    }
+}
+
+impl RawConfigured {
+    /// The stream that it is about, if it says so.
+    fn descriptor(&self) -> Option<StreamDescriptor> {
+        self.stream.as_ref()?.descriptor()
     }
 }
 
@@ -190,6 +210,12 @@ impl Stream {
         let descriptor = stream.descriptor();
         let descriptor =
             descriptor.ok_or_else(|| format!("The catalog's streams[{position}].stream has no `name`."))?;
+        if raw.include_files == Some(true) {
+            return Err(format!(
+                "Stream {descriptor} asks for its files to be copied too (include_files), which this destination does not \
+                 do: it writes tables. Choose to replicate records, not files, in the source or the connection."
+            ));
+        }
         let overwrite = match raw.destination_sync_mode.as_deref() {
             // What asks for it is told of all streams together.
             Some("append" | DEDUP) => false,
@@ -224,21 +250,23 @@ impl Stream {
 }
 
 /// What is said of the streams that ask for a mode that many clients choose by themselves, and who has to choose another one.
-fn without_dedup(streams: &[RawConfigured]) -> Option<String> {
+fn without_dedup(streams: &[RawConfigured]) -> Option<(Option<StreamDescriptor>, String)> {
     let asking = streams.iter().filter(|raw| raw.destination_sync_mode.as_deref() == Some(DEDUP));
-    let names: Vec<String> = asking.filter_map(|raw| Some(raw.stream.as_ref()?.descriptor()?.to_string())).collect();
+    let asking: Vec<StreamDescriptor> = asking.filter_map(RawConfigured::descriptor).collect();
+    let names: Vec<String> = asking.iter().map(ToString::to_string).collect();
     let (streams, ask) = match names.as_slice() {
         [] => return None,
         [_] => ("Stream", "asks"),
         _ => ("Streams", "ask"),
     };
-    Some(format!(
+    let message = format!(
         "{streams} {} {ask} for destination_sync_mode append_dedup, which this version does not have. Choose append or \
          overwrite. In Airbyte's UI that is \"Incremental | Append\" or \"Full refresh | Overwrite\"; in PyAirbyte \
          write(…, write_strategy=ab.strategies.WriteStrategy.APPEND) or REPLACE, because AUTO and MERGE ask for \
          append_dedup.",
         names.join(", ")
-    ))
+    );
+    Some((asking.into_iter().next().filter(|_| names.len() == 1), message))
 }
 
 #[cfg(test)]

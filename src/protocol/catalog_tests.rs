@@ -123,6 +123,42 @@ fn every_problem_of_a_catalog_is_told_at_once() {
 }
 
 #[test]
+fn an_error_about_one_stream_carries_it() {
+    let bad =
+        |name: &str| format!(r#"{{"stream":{{"name":"{name}","namespace":"s"}},"destination_sync_mode":"upsert"}}"#);
+    let twice = r#"{"stream":{"name":"a"},"destination_sync_mode":"append"}"#;
+    for (streams, expected) in [
+        (bad("a"), Some("s.a")),
+        ([twice, twice].join(","), Some("a")),
+        ([twice, twice, twice].join(","), Some("a")),
+        ([bad("a"), bad("b")].join(","), None),
+        ([bad("a").as_str(), r#"{"stream":{}}"#].join(","), None),
+        (r#"{"stream":{"name":"a"},"destination_sync_mode":"append","include_files":true}"#.into(), Some("a")),
+        (
+            r#"{"stream":{"name":"a"},"destination_sync_mode":"append","generation_id":3,"minimum_generation_id":2}"#
+                .into(),
+            Some("a"),
+        ),
+    ] {
+        let error =
+            Catalog::from_json(&format!(r#"{{"streams":[{streams}]}}"#), Caller::Other).expect_err("a wrong catalog");
+        assert_eq!(error.stream().map(ToString::to_string).as_deref(), expected, "{error}");
+    }
+    for fine in ["false", "null"] {
+        assert!(one(&format!(r#""destination_sync_mode":"append","include_files":{fine}"#)).is_ok());
+    }
+}
+
+#[test]
+fn a_byte_order_mark_in_front_is_none_of_the_catalog() {
+    let text = "\u{feff}{\"streams\":[{\"stream\":{\"name\":\"a\"},\"destination_sync_mode\":\"append\"}]}";
+    assert!(Catalog::from_json(text, Caller::Other).is_ok());
+    for empty in ["", " \n", "\u{feff}"] {
+        assert!(refused(empty).contains("is empty"), "{}", refused(empty));
+    }
+}
+
+#[test]
 fn a_catalog_without_streams_or_without_json_is_a_config_error() {
     for (text, part) in [
         (r#"{"streams":[]}"#, "no streams"),

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::scan::{self, Scanned};
+use super::wrong_field::{self, Wanted};
 use crate::error::{Error, StreamDescriptor};
 
 pub use super::scan::Record;
@@ -201,7 +202,7 @@ fn read_state(line: &str) -> Result<State, Malformed> {
         #[serde(borrow)]
         stream_descriptor: RawDescriptor<'a>,
     }
-    let undecodable = |error: serde_json::Error| undecodable(line, "STATE", &error);
+    let undecodable = |error: serde_json::Error| undecodable(line, "STATE", &wrong_field::STATE, &error);
     let Envelope { state: raw } = serde_json::from_str(line).map_err(undecodable)?;
     if !raw.get().starts_with('{') {
         return Err(Malformed { at: 0, reason: "`state` is not an object in a STATE message".into() });
@@ -247,8 +248,9 @@ fn read_trace(line: &str) -> Result<Message<'static>, Malformed> {
     if kind != "STREAM_STATUS" {
         return Ok(Message::PassedOver);
     }
-    let status: Status<'_> =
-        serde_json::from_str(status.get()).map_err(|error| undecodable(line, "TRACE of type STREAM_STATUS", &error))?;
+    let kind = "TRACE of type STREAM_STATUS";
+    let status: Status<'_> = serde_json::from_str(status.get())
+        .map_err(|error| undecodable(line, kind, &wrong_field::STREAM_STATUS, &error))?;
     let said = match status.status.as_str() {
         "STARTED" | "RUNNING" => StreamStatus::Running,
         "COMPLETE" => StreamStatus::Complete,
@@ -258,10 +260,20 @@ fn read_trace(line: &str) -> Result<Message<'static>, Malformed> {
     Ok(Message::Status(status.stream_descriptor.into(), said))
 }
 
+/// Whether `line` is the beginning of a JSON text whose end is missing.
+pub fn is_cut_off(line: &str) -> bool {
+    let read = serde_json::from_str::<IgnoredAny>(line);
+    // A number that lacks its digits counts as wrong syntax, at the end of the line.
+    let lacks_digits = line.ends_with(['-', '+', '.', 'e', 'E']);
+    read.is_err_and(|error| error.is_eof() || (lacks_digits && error.column() >= line.len()))
+}
+
 /// serde_json's own text can quote a value; only its position is safe to tell.
-fn undecodable(line: &str, what: &str, error: &serde_json::Error) -> Malformed {
+fn undecodable(line: &str, what: &str, fields: &[(&str, Wanted)], error: &serde_json::Error) -> Malformed {
     let at = error.column().min(line.len());
-    Malformed { at, reason: format!("a {what} message has a field that is missing or of the wrong type") }
+    // A field that is there twice is the rest: no value is wrong then.
+    let wrong = wrong_field::find(line, fields).unwrap_or_else(|| "one of its fields is there twice".to_owned());
+    Malformed { at, reason: format!("{wrong} in a {what} message") }
 }
 
 /// Whether a field is there, whatever it says; `null` is there too.

@@ -39,6 +39,17 @@ fn stats_that_came_in_are_replaced_and_an_empty_state_gets_its_own() -> Result<(
 }
 
 #[test]
+fn the_beginning_of_a_message_is_told_from_what_is_none() {
+    let whole = r#"{"type":"RECORD","record":{"data":{"a":[true,-1.5e-3,"\u00e9\\\""]},"emitted_at":-17}}"#;
+    for end in 1..whole.len() {
+        assert!(is_cut_off(&whole[..end]), "{}", &whole[..end]);
+    }
+    for other in [whole, "oops", "{} {", r#"{"a":1,,"#, r#"{"type":7}"#] {
+        assert!(!is_cut_off(other), "{other}");
+    }
+}
+
+#[test]
 fn global_legacy_and_untyped_states_speak_for_every_stream() {
     for body in [
         r#"{"data":{"start_date":"2022-02-14"}}"#,
@@ -61,7 +72,10 @@ fn a_state_that_cannot_be_understood_is_refused_without_quoting_it() {
         "null",
     ] {
         match read(&format!(r#"{{"type":"STATE","state":{body}}}"#)) {
-            Err(malformed) => assert!(!malformed.reason.to_lowercase().contains("secret"), "{}", malformed.reason),
+            Err(malformed) => {
+                assert!(!malformed.reason.to_lowercase().contains("secret"), "{}", malformed.reason);
+                assert!(malformed.reason.contains("`state"), "{}", malformed.reason);
+            }
             Ok(_) => unreachable!("accepted {body}"),
         }
     }

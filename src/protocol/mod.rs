@@ -2,6 +2,8 @@
 
 pub mod catalog;
 pub mod message;
+pub mod meta;
 pub mod reader;
 pub mod scan;
 pub mod writer;
+mod wrong_field;

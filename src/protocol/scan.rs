@@ -38,6 +38,10 @@ pub struct Record<'a> {
     pub data: &'a [u8],
     /// When the source emitted the record, in milliseconds since 1970.
     pub emitted_at: i64,
+    /// The JSON text of `meta`, whatever it is, where the record has one.
+    pub meta: Option<&'a [u8]>,
+    /// Whether a file comes with the record: `file` or `file_reference` is there and not `null`.
+    pub has_file: bool,
 }
 
 impl fmt::Debug for Record<'_> {
@@ -173,6 +177,7 @@ fn body<'a>(cursor: &mut Cursor<'a>) -> Result<Record<'a>, Malformed> {
         return Err(cursor.malformed(Reason::NotAnObject("record")));
     }
     let (mut stream, mut namespace, mut data, mut emitted_at) = (None, None, None, None);
+    let (mut meta, mut has_file) = (None, false);
     object(cursor, |cursor, key| match key {
         Key::Stream => {
             let value = string(cursor, "record.stream")?;
@@ -201,6 +206,14 @@ fn body<'a>(cursor: &mut Cursor<'a>) -> Result<Record<'a>, Malformed> {
             let value = cursor.integer().ok_or_else(|| cursor.malformed(Reason::NotAnInteger("record.emitted_at")))?;
             once(cursor, &mut emitted_at, value, "record.emitted_at")
         }
+        Key::Meta => {
+            meta = Some(value(cursor)?);
+            Ok(())
+        }
+        Key::File => {
+            has_file |= value(cursor)? != b"null";
+            Ok(())
+        }
         _ => cursor.skip_value(),
     })?;
     let missing = |field| cursor.malformed(Reason::Missing(field));
@@ -209,6 +222,8 @@ fn body<'a>(cursor: &mut Cursor<'a>) -> Result<Record<'a>, Malformed> {
         namespace: namespace.flatten().filter(|namespace| !namespace.is_empty()),
         data: data.ok_or_else(|| missing("record.data"))?,
         emitted_at: emitted_at.ok_or_else(|| missing("record.emitted_at"))?,
+        meta,
+        has_file,
     })
 }
 
@@ -221,6 +236,8 @@ enum Key {
     Namespace,
     Data,
     EmittedAt,
+    Meta,
+    File,
     Unknown,
 }
 
@@ -235,6 +252,7 @@ impl Key {
             Some(b's') => (b"\"stream\":", Self::Stream),
             Some(b'n') => (b"\"namespace\":", Self::Namespace),
             Some(b'd') => (b"\"data\":", Self::Data),
+            Some(b'm') => (b"\"meta\":", Self::Meta),
             _ => (b"\"emitted_at\":", Self::EmittedAt),
         };
         if cursor.take(text) {
@@ -249,6 +267,8 @@ impl Key {
             "namespace" => Self::Namespace,
             "data" => Self::Data,
             "emitted_at" => Self::EmittedAt,
+            "meta" => Self::Meta,
+            "file" | "file_reference" => Self::File,
             _ => Self::Unknown,
         })
     }
@@ -280,6 +300,15 @@ fn object<'a>(
             _ => return Err(cursor.malformed(Reason::NotJson)),
         }
     }
+}
+
+/// The text of a value that few records have.
+#[inline(never)]
+fn value<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], Malformed> {
+    cursor.skip_space();
+    let from = cursor.position();
+    cursor.skip_value()?;
+    Ok(cursor.since(from))
 }
 
 #[inline]

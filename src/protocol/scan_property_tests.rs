@@ -80,8 +80,10 @@ fn message() -> impl Strategy<Value = String> {
             member("namespace", prop_oneof![text(), Just("null".to_owned())]),
             member("data", data()),
             member("emitted_at", any::<i64>().prop_map(|number| number.to_string())),
+            member("meta", json()),
+            member("file", json()),
         )
-            .prop_map(|(a, b, c, d)| vec![a, b, c, d]),
+            .prop_map(|(a, b, c, d, e, f)| vec![a, b, c, d, e, f]),
     );
     let kind = prop::sample::select(vec!["\"RECORD\"", "\"RECORD\"", "\"RECORD\"", "\"REC\\u004FRD\"", "\"STATE\""]);
     let line =

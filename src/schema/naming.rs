@@ -2,7 +2,9 @@
 //!
 //! Pure text in, text out. The rule is that of Airbyte's connector 1.1.x, so that its tables go on being loaded:
 //! decompose, drop combining marks, white space and everything outside ASCII letters, digits and `_` become `_`,
-//! lower case. Nothing that leaves here can climb out of a folder or needs escaping in a path.
+//! lower case. A name of which no letter and no digit is left gets a hash, which that connector's did not: otherwise all
+//! names of one length in Cyrillic or Chinese would be one table. Nothing that leaves here can climb out of a folder or
+//! needs escaping in a path.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
@@ -12,8 +14,20 @@ pub const MAX_IDENTIFIER: usize = 255;
 
 /// Turns `name` into an identifier: `[a-z0-9_]`, at most [`MAX_IDENTIFIER`] characters; empty only for an empty name.
 ///
-/// A longer one is cut and gets a hash of the whole, so that two long names that share a beginning stay two.
+/// A longer one is cut and gets a hash of the whole, so that two long names that share a beginning stay two. So does one
+/// that has lost everything: of `заказы` and `клиент` nothing is left but underscores.
 pub fn identifier(name: &str) -> String {
+    let mut out = older_identifier(name);
+    if out != name && out.bytes().all(|byte| byte == b'_') && !out.is_empty() {
+        let hash = hash(name);
+        out.truncate(MAX_IDENTIFIER - hash.len());
+        out.push_str(&hash);
+    }
+    out
+}
+
+/// The identifier that `name` had before names of which nothing is left got a hash, and has in tables of the older connector.
+pub fn older_identifier(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     let mut in_white_space = false;
     for c in name.nfkd().filter(|c| !is_combining_mark(*c)) {
@@ -48,11 +62,15 @@ pub fn staging_folder(identifier: &str) -> String {
 /// A `name` that is too long is cut and gets a hash of `whole`. Also the longest name that file systems take.
 fn cut(mut name: String, whole: &str) -> String {
     if name.len() > MAX_IDENTIFIER {
-        let hash = format!("_{:016x}", fnv1a(whole.as_bytes()));
+        let hash = hash(whole);
         name.truncate(MAX_IDENTIFIER - hash.len());
         name.push_str(&hash);
     }
     name
+}
+
+fn hash(whole: &str) -> String {
+    format!("_{:016x}", fnv1a(whole.as_bytes()))
 }
 
 /// FNV-1a, 64 bits: fixed by its definition, because a table's name must be the same in every version.
@@ -76,12 +94,28 @@ mod tests {
             ("a \t b", "a_b"),
             ("ﬁancé", "fiance"),
             ("../../etc/passwd", "______etc_passwd"),
-            ("こ", "_"),
-            ("\u{301}", "_"),
+            ("1こ", "1_"),
+            ("___", "___"),
             ("", ""),
         ] {
-            assert_eq!(identifier(name), expected, "{name}");
+            assert_eq!((identifier(name), older_identifier(name)), (expected.into(), expected.into()), "{name}");
         }
+    }
+
+    #[test]
+    fn names_of_which_nothing_is_left_stay_apart_and_keep_their_name_in_every_version() {
+        assert_eq!(identifier("заказы"), "_______605db677b22bb463");
+        let names = ["заказы", "клиент", "こ", "の", "!", "?", " ", "\u{301}", "\u{302}", "ЗАКАЗЫ"];
+        let identifiers: std::collections::BTreeSet<String> = names.map(identifier).into();
+        assert_eq!(identifiers.len(), names.len(), "{identifiers:?}");
+        for (name, before) in [("заказы", "______"), ("こ", "_"), ("\u{301}", "_"), (" \t ", "_"), ("!?", "__")]
+        {
+            assert_eq!(older_identifier(name), before);
+            assert!(identifier(name).starts_with(&format!("{before}_")), "{name}");
+        }
+        let (one, other) = ("ж".repeat(300), "ж".repeat(301));
+        assert_eq!(identifier(&one).len(), MAX_IDENTIFIER);
+        assert_ne!(identifier(&one), identifier(&other));
     }
 
     #[test]

@@ -4,13 +4,13 @@
 //! folder. A sync's id has dashes and identifiers have none, so the two can never meet. No staging folder lies in another
 //! one: Unity Catalog refuses tables whose folders do.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
 use crate::error::{Error, Result, StreamDescriptor};
 use crate::protocol::catalog::{Catalog, Disposition, Stream};
-use crate::schema::naming::{identifier, is_identifier, staging_folder};
+use crate::schema::naming::{identifier, is_identifier, older_identifier, staging_folder};
 
 /// Folder of a Delta table's log, inside the table's folder.
 pub const DELTA_LOG: &str = "_delta_log";
@@ -26,6 +26,8 @@ pub struct Target {
     pub generation_id: Option<i64>,
     /// The table's folder.
     pub table: String,
+    /// The folder that the table had in older versions, where that is another one.
+    pub older: Option<String>,
     /// The staging folder.
     pub staging: String,
 }
@@ -35,13 +37,15 @@ pub struct Target {
 /// # Errors
 /// A config error that names every pair of streams that would end in one table.
 pub fn targets(catalog: &Catalog, default_schema: &str, sync: Uuid) -> Result<Vec<Target>> {
-    let targets: Vec<Target> = catalog.streams.iter().map(|stream| target(stream, default_schema, sync)).collect();
+    let mut targets: Vec<Target> = catalog.streams.iter().map(|stream| target(stream, default_schema, sync)).collect();
+    forget_shared(&mut targets);
     let mut problems = Vec::new();
     let is_in_default = is_kept(&identifier(default_schema));
     if is_in_default && targets.iter().any(|target| target.stream.namespace.is_none()) {
-        problems.push(format!(
+        let said = format!(
             "`schema` is {default_schema:?}, a name that Delta keeps for itself or of which nothing is left. Change `schema`."
-        ));
+        );
+        problems.push((None, said));
     }
     let mut first: HashMap<&str, &Target> = HashMap::with_capacity(targets.len());
     for target in &targets {
@@ -49,26 +53,47 @@ pub fn targets(catalog: &Catalog, default_schema: &str, sync: Uuid) -> Result<Ve
             continue;
         }
         if target.table.split('/').any(is_kept) {
-            problems.push(format!(
+            let said = format!(
                 "Stream {} would end in table {}, a name that Delta keeps for itself or that is empty. Rename the stream \
                  or its namespace.",
                 target.stream,
                 target.table.replace('/', ".")
-            ));
+            );
+            problems.push((Some(target.stream.clone()), said));
         }
         match first.get(target.table.as_str()) {
-            Some(other) => problems.push(format!(
-                "Streams {} and {} would both end in table {}. Rename one, or give it a namespace of its own.",
-                other.stream,
-                target.stream,
-                target.table.replace('/', ".")
-            )),
+            Some(other) => {
+                let said = format!(
+                    "Streams {} and {} would both end in table {}. Rename one, or give it a namespace of its own.",
+                    other.stream,
+                    target.stream,
+                    target.table.replace('/', ".")
+                );
+                problems.push((None, said));
+            }
             None => {
                 first.insert(&target.table, target);
             }
         }
     }
-    if problems.is_empty() { Ok(targets) } else { Err(Error::config(problems.join("\n"))) }
+    if problems.is_empty() { Ok(targets) } else { Err(Error::of_problems(problems)) }
+}
+
+/// An older name that is the table of another stream, or that two streams of one name have, belongs to none of them.
+fn forget_shared(targets: &mut [Target]) {
+    if targets.iter().all(|target| target.older.is_none()) {
+        return;
+    }
+    let taken: HashSet<String> = targets.iter().map(|target| target.table.clone()).collect();
+    let mut claims: HashMap<(String, String), usize> = HashMap::new();
+    let claim = |target: &Target| Some((target.older.clone()?, target.stream.name.clone()));
+    for claim in targets.iter().filter_map(claim) {
+        *claims.entry(claim).or_default() += 1;
+    }
+    for target in targets {
+        let is_shared = claim(target).is_some_and(|claim| claims.get(&claim).is_some_and(|count| *count > 1));
+        target.older = target.older.take().filter(|older| !is_shared && !taken.contains(older));
+    }
 }
 
 /// Whether no schema and no table may be called so.
@@ -80,11 +105,15 @@ fn target(stream: &Stream, default_schema: &str, sync: Uuid) -> Target {
     let name = identifier(&stream.descriptor.name);
     let schema = identifier(stream.descriptor.namespace.as_deref().unwrap_or(default_schema));
     let staging = format!("{sync}/{}/{}", staging_folder(&schema), staging_folder(&name));
+    let table = format!("{schema}/{name}");
+    let schema_before = older_identifier(stream.descriptor.namespace.as_deref().unwrap_or(default_schema));
+    let older = format!("{schema_before}/{}", older_identifier(&stream.descriptor.name));
     Target {
         stream: stream.descriptor.clone(),
         disposition: stream.disposition,
         generation_id: stream.generation_id,
-        table: format!("{schema}/{name}"),
+        older: Some(older).filter(|older| *older != table),
+        table,
         staging,
     }
 }
@@ -159,6 +188,20 @@ mod tests {
     }
 
     #[test]
+    fn a_name_of_which_nothing_is_left_remembers_the_table_of_older_versions_unless_it_is_another_s() -> Result<()> {
+        let older = |streams: &[(&str, Option<&str>)]| -> Result<Vec<Option<String>>> {
+            let targets = targets(&catalog(streams), "shop", Uuid::nil())?;
+            Ok(targets.into_iter().map(|target| target.older).collect())
+        };
+        let six = || Some("shop/______".to_owned());
+        assert_eq!(older(&[("заказы", None), ("клиент", None), ("users", None)])?, [six(), six(), None]);
+        assert_eq!(older(&[("заказы", None), ("______", None)])?, [None, None]);
+        assert_eq!(older(&[("users", Some("ж"))])?, [Some("_/users".to_owned())]);
+        assert_eq!(older(&[("users", Some("ж")), ("users", Some("я")), ("pets", Some("ж"))])?[..2], [None, None]);
+        Ok(())
+    }
+
+    #[test]
     fn two_streams_that_end_in_one_table_are_a_config_error_that_names_both() {
         let streams = [("Users", None), ("users", Some("default")), ("a b", None), ("a_b", None), ("ok", None)];
         let error = targets(&catalog(&streams), "default", Uuid::nil());
@@ -172,7 +215,9 @@ mod tests {
     fn a_name_that_delta_keeps_for_itself_is_a_config_error() {
         for (name, namespace) in [("_delta_log", None), ("users", Some("_DELTA_LOG")), ("users", Some(""))] {
             let error = targets(&catalog(&[(name, namespace)]), "default", Uuid::nil()).err();
-            assert!(error.is_some_and(|error| error.message().contains("Rename the stream")), "{name} {namespace:?}");
+            let error = error.expect("an error");
+            assert!(error.message().contains("Rename the stream"), "{error}");
+            assert_eq!(error.stream().map(|stream| stream.name.as_str()), Some(name));
         }
     }
 

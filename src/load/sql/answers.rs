@@ -26,6 +26,8 @@ pub struct Description {
     pub provider: Option<String>,
     /// The folder of its files, as a URL.
     pub location: Option<String>,
+    /// What it says of itself.
+    pub comment: Option<String>,
 }
 
 impl Description {
@@ -46,6 +48,7 @@ impl Description {
                     "type" => &mut description.kind,
                     "provider" => &mut description.provider,
                     "location" => &mut description.location,
+                    "comment" => &mut description.comment,
                     _ => continue,
                 };
                 field.get_or_insert_with(|| value.to_owned());

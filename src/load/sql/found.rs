@@ -4,13 +4,16 @@
 //! server; a Delta table in the bucket that has no name in the catalog yet is read from its log. Whatever cannot be
 //! loaded is a config error that says what was found and what to do.
 
+use std::sync::Arc;
+
 use url::Url;
 
 use super::answers::{Description, properties};
-use super::statements::{TableName, describe, show_properties};
-use super::{Shared, Sql, notes};
+use super::statements::{SchemaName, TableName, describe, show_properties};
+use super::{Seen, Shared, Sql, notes};
 use crate::error::{Error, Result, ResultExt};
 use crate::load::generation;
+use crate::load::origin;
 use crate::load::raw_table::ensure_raw;
 use crate::protocol::catalog::Disposition;
 use crate::storage::layout::{DELTA_LOG, Target};
@@ -43,11 +46,31 @@ pub enum Place {
     Catalog,
 }
 
+/// `target` with the name that its table has: one that an older version made goes on under its older name.
+pub async fn named(engine: &Sql, target: Arc<Target>) -> Result<Arc<Target>> {
+    let Some(older) = target.older.as_deref() else { return Ok(target) };
+    let (seen, shared) = (engine.seen(), &engine.shared);
+    let in_bucket = async |table: &str| shared.storage.has_any(&format!("{table}/{DELTA_LOG}")).await;
+    if is_in_catalog(&seen, &target.table) || in_bucket(&target.table).await? {
+        return Ok(target);
+    }
+    let is_own = if is_in_catalog(&seen, older) {
+        let Some((schema, table)) = older.split_once('/') else { return Ok(target) };
+        let name = SchemaName::new(&shared.catalog, schema).table(table);
+        let answer = shared.execute(&describe(&name)).await.context(|| "describing the table".to_owned())?;
+        origin::is_of(Description::read(&answer).comment.as_deref(), &target.stream) == Some(true)
+    } else if in_bucket(older).await? {
+        shared.tables.run(|logs| origin::is_own_log(logs, older, &target.stream)).await?
+    } else {
+        false
+    };
+    Ok(if is_own { Arc::new(Target { table: older.to_owned(), ..Target::clone(&target) }) } else { target })
+}
+
 /// Looks for the table `name` of `target`.
 pub async fn look(engine: &Sql, target: &Target, name: &TableName) -> Result<Found> {
     let seen = engine.seen();
-    let in_catalog = target.table.split_once('/').and_then(|(schema, table)| Some((seen.schemas.get(schema)?, table)));
-    if in_catalog.is_some_and(|(tables, table)| tables.contains(table)) {
+    if is_in_catalog(&seen, &target.table) {
         return in_the_catalog(&engine.shared, target, name).await;
     }
     let storage = &engine.shared.storage;
@@ -63,6 +86,11 @@ pub async fn look(engine: &Sql, target: &Target, name: &TableName) -> Result<Fou
         "The folder {} of table {name} has files in it that are no Delta table. Move them away or rename the stream.",
         storage.shown(&target.table)
     )))
+}
+
+fn is_in_catalog(seen: &Seen, table: &str) -> bool {
+    let found = table.split_once('/').and_then(|(schema, table)| Some((seen.schemas.get(schema)?, table)));
+    found.is_some_and(|(tables, table)| tables.contains(table))
 }
 
 async fn in_the_catalog(shared: &Shared, target: &Target, name: &TableName) -> Result<Found> {
@@ -102,9 +130,11 @@ async fn in_the_bucket(shared: &Shared, target: &Target) -> Result<Option<Found>
     let shown = shared.storage.shown(&target.table);
     let found = shared.tables.run(|logs| {
         let Some(snapshot) = logs.find(&target.table)? else { return Ok(None) };
+        let replaces = target.disposition != Disposition::Append;
         // Databricks will write to it, which knows more features of tables than this program.
-        snapshot.ensure_writable_by_others(target.disposition != Disposition::Append)?;
+        snapshot.ensure_writable_by_others(replaces)?;
         ensure_raw(&shown, &target.stream, snapshot.columns())?;
+        origin::ensure_own(&shown, snapshot.description(), target, replaces)?;
         let generation = target.generation_id.map_or(Ok(None), |id| generation::of(&snapshot, id))?;
         Ok::<_, Error>(Some(generation))
     });
@@ -152,7 +182,8 @@ fn ensure_loadable(found: &Description, target: &Target, name: &TableName, expec
         )));
     }
     let columns = found.columns.iter().map(|(name, kind)| (name.clone(), without_collation(kind).to_owned()));
-    ensure_raw(&name.to_string(), &target.stream, columns.collect())
+    ensure_raw(&name.to_string(), &target.stream, columns.collect())?;
+    origin::ensure_own(name, found.comment.as_deref(), target, target.disposition != Disposition::Append)
 }
 
 /// Whether two URLs of folders are the same, however scheme and characters are written.

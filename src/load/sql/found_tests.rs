@@ -18,15 +18,21 @@ fn older_connector() -> Description {
         kind: Some("EXTERNAL".into()),
         provider: Some("delta".into()),
         location: Some(PLACE.into()),
+        comment: Some("Created from stream Orders".into()),
     }
 }
 
 fn said_of(found: &Description) -> Option<String> {
+    said_of_one(found, Disposition::Append)
+}
+
+fn said_of_one(found: &Description, disposition: Disposition) -> Option<String> {
     let target = Target {
         stream: StreamDescriptor { name: "Orders".into(), namespace: None },
-        disposition: Disposition::Append,
+        disposition,
         generation_id: None,
         table: "shop/orders".into(),
+        older: None,
         staging: "x/orders".into(),
     };
     let name = SchemaName::new("main", "shop").table("orders");
@@ -44,6 +50,21 @@ fn a_table_of_the_older_connector_is_taken_whatever_the_order_of_its_columns() {
     }
     assert!(is_same_place("s3://b/my%20lake/t", "s3://b/my lake/t"));
     assert!(is_same_place("file:///tmp/t", "/tmp/t"));
+}
+
+#[test]
+fn a_table_of_another_stream_is_added_to_but_not_replaced() {
+    let of = |comment: Option<&str>| Description { comment: comment.map(Into::into), ..older_connector() };
+    let replace = Disposition::Overwrite;
+    for own in [Some("Created from stream Orders"), Some("What was ordered"), Some(""), None] {
+        assert_eq!(said_of_one(&of(own), replace), None, "{own:?}");
+    }
+    let other = of(Some("Created from stream shop.orders"));
+    assert_eq!(said_of(&other), None);
+    let message = said_of_one(&other, replace).unwrap_or_default();
+    for part in ["`main`.`shop`.`orders`", "from stream shop.orders", "stream Orders would replace"] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod statements;
 mod table;
 pub mod trial;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -195,9 +196,13 @@ impl Shared {
 impl Loader for Sql {
     fn survey<'a>(&'a self, targets: &'a [Target]) -> BoxFuture<'a, Result<()>> {
         async move {
-            claims::wait_for_others(&self.shared, self, targets).await?;
-            let looked = self.shared.look_at_schemas(targets).await?;
-            let seen = Seen { survey: Survey::of(&self.shared.storage, targets).await?, ..looked };
+            // A table of an older version has another name.
+            let older = |target: &Target| Some(Target { table: target.older.clone()?, ..target.clone() });
+            let older: Vec<Target> = targets.iter().filter_map(older).collect();
+            let all = if older.is_empty() { Cow::Borrowed(targets) } else { Cow::Owned([targets, &older].concat()) };
+            claims::wait_for_others(&self.shared, self, &all).await?;
+            let looked = self.shared.look_at_schemas(&all).await?;
+            let seen = Seen { survey: Survey::of(&self.shared.storage, &all).await?, ..looked };
             self.seen.get_or_init(|| Arc::new(seen));
             Ok(())
         }
@@ -266,6 +271,8 @@ mod bed_tests;
 mod foreign_tests;
 #[cfg(test)]
 mod generations_tests;
+#[cfg(test)]
+mod names_tests;
 #[cfg(test)]
 mod neighbours_tests;
 #[cfg(test)]

@@ -9,7 +9,7 @@ use chrono::{DateTime, Datelike};
 use uuid::Uuid;
 
 use super::load::Load;
-use crate::load::generation;
+use crate::load::{generation, origin};
 use crate::schema::avro;
 use crate::schema::naming::identifier;
 
@@ -40,7 +40,7 @@ pub struct NewTable<'a> {
     pub name: &'a TableName,
     /// The folder of its files, as a URL.
     pub location: &'a str,
-    /// The stream, for people.
+    /// The stream, for people and for whoever loads a table of the same name.
     pub stream: String,
     /// Airbyte's name of the destination sync mode.
     pub mode: &'static str,
@@ -288,7 +288,7 @@ fn clauses(new: &NewTable<'_>) -> String {
     format!(
         "USING delta\nLOCATION {}\nCOMMENT {}\nTBLPROPERTIES (\n{}\n)",
         literal(new.location),
-        literal(&format!("Created from stream {}", new.stream)),
+        literal(&origin::description(&new.stream)),
         properties.join(",\n")
     )
 }

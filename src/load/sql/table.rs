@@ -11,10 +11,11 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::claims::{self, Change};
-use super::found::{Found, Place, look};
+use super::found::{Found, Place, look, named};
 use super::load::Load;
 use super::statements::{self, NewTable, SchemaName, TableName};
 use super::{Shared, Sql, answers, notes};
+use crate::counted::counted;
 use crate::databricks::{Changed, Rows};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::load::{RowsBefore, Standing, TableLoader};
@@ -53,6 +54,7 @@ struct Done {
 impl SqlTable {
     /// Looks at what is there of the table of `target`, and refuses what cannot be loaded.
     pub(super) async fn open(engine: &Sql, target: Arc<Target>) -> Result<Self> {
+        let target = named(engine, target).await?;
         let (schema, table) = target
             .table
             .split_once('/')
@@ -100,7 +102,7 @@ impl SqlTable {
         if let Some(load) = load {
             self.ensure_staging_table().await?;
             self.claim(Change::Adds).await?;
-            self.merge(&load).await.context(|| format!("loading {} rows by MERGE", load.rows))?;
+            self.merge(&load).await.context(|| format!("loading {} by MERGE", counted(load.rows, "row")))?;
         }
         self.write_down_generation().await
     }
@@ -112,7 +114,7 @@ impl SqlTable {
         self.ensure_staging_table().await?;
         self.claim(Change::Replaces).await?;
         let replaced = self.change(|table, staging| statements::overwrite(table, staging, &load)).await;
-        replaced.context(|| format!("replacing the table by {} rows", load.rows))?;
+        replaced.context(|| format!("replacing the table by {}", counted(load.rows, "row")))?;
         let found = self.count(&load).await?;
         self.ensure_all(&load, found)?;
         self.write_down_generation().await

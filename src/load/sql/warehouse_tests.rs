@@ -33,6 +33,7 @@ pub struct Table {
     pub kind: String,
     pub provider: String,
     pub columns: Vec<(String, String)>,
+    pub comment: String,
     pub properties: BTreeMap<String, String>,
     pub ids: BTreeSet<String>,
 }
@@ -50,6 +51,7 @@ impl Table {
                 column("_airbyte_emitted_at", "timestamp"),
                 column("_airbyte_ab_id", "string"),
             ],
+            comment: String::new(),
             properties: BTreeMap::new(),
             ids: ids.iter().map(|id| (*id).to_owned()).collect(),
         }
@@ -200,9 +202,9 @@ impl State {
                 let mut rows: Vec<_> =
                     table.columns.iter().map(|(name, kind)| vec![name.clone(), kind.clone()]).collect();
                 rows.push(vec!["# Detailed Table Information".into(), String::new()]);
-                for (key, value) in
-                    [("Type", &table.kind), ("Provider", &table.provider), ("Location", &table.location)]
-                {
+                let details = [("Type", &table.kind), ("Provider", &table.provider), ("Location", &table.location)];
+                let comment = Some(("Comment", &table.comment)).filter(|(_, comment)| !comment.is_empty());
+                for (key, value) in details.into_iter().chain(comment) {
                     rows.push(vec![key.to_owned(), value.clone()]);
                 }
                 Ok(answer(&["col_name", "data_type"], rows))
@@ -266,6 +268,9 @@ impl State {
 
 fn new_table(statement: &str) -> Table {
     let mut table = Table::older(between(statement, "LOCATION '", "'"), &[]);
+    if statement.contains("COMMENT '") {
+        table.comment = between(statement, "COMMENT '", "'").to_owned();
+    }
     for line in statement.lines().filter(|line| line.starts_with("  '")) {
         let (key, value) = line.trim().trim_end_matches(',').split_once(" = ").unwrap();
         table.properties.insert(key.replace('\'', ""), value.replace('\'', ""));

@@ -1,0 +1,128 @@
+//! Names of which little is left in a table's name: two streams never share a table without a word, and tables of older
+//! versions go on being used.
+
+use serde_json::{Value, json};
+
+use crate::messages::{append, catalog, configured, overwrite, record, record_in};
+use crate::program::Sandbox;
+use crate::table;
+
+fn in_namespace(name: &str, namespace: &str, mode: &str) -> Value {
+    let mut stream = configured(name, mode);
+    stream["stream"]["namespace"] = json!(namespace);
+    stream
+}
+
+/// The one table of `schema` whose name begins so.
+fn only_table(sandbox: &Sandbox, beginning: &str) -> std::path::PathBuf {
+    let lake = sandbox.lake();
+    let named = |path: &std::path::PathBuf| path.strip_prefix(&lake).unwrap().to_str().unwrap().starts_with(beginning);
+    let found: Vec<_> = table::tables(&lake).into_iter().filter(named).collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    found[0].clone()
+}
+
+#[test]
+fn streams_whose_names_have_no_latin_letter_have_a_table_each() {
+    let sandbox = Sandbox::with(json!({"schema": "магазин"}));
+    let names = ["заказы", "клиент", "注文", "顧客", "!?", "  "];
+    sandbox.load(&append(&names), names.map(|name| record(name, &json!({"of": name}).to_string())).concat());
+    let mut found: Vec<String> = table::tables(&sandbox.lake()).iter().flat_map(|folder| table::data(folder)).collect();
+    found.sort();
+    let mut expected = names.map(|name| json!({"of": name}).to_string());
+    expected.sort();
+    assert_eq!(found, expected);
+    // A second sync finds them again, also one that replaces the rows of one alone.
+    sandbox.load(&overwrite(&["клиент"]), record("клиент", "{}"));
+    assert_eq!(table::tables(&sandbox.lake()).len(), names.len());
+    table::assert_tidy(&sandbox.lake());
+    // Namespaces, too.
+    let streams = ["один", "двое"].map(|namespace| in_namespace("users", namespace, "append"));
+    sandbox.load(&catalog(streams), record_in("один", "users", "{}") + &record_in("двое", "users", "{}"));
+    assert_eq!(table::tables(&sandbox.lake()).len(), names.len() + 2);
+}
+
+/// Gives the one table below `folder` the name that it had before names got a hash.
+fn rename_as_before(sandbox: &Sandbox, now: &str, before: &str) {
+    let (from, to) = (only_table(sandbox, now), sandbox.table(before));
+    std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+    std::fs::rename(from, to).unwrap();
+}
+
+#[test]
+fn a_table_of_an_older_version_goes_on_being_used_by_the_stream_that_it_was_made_from() {
+    for mode in ["append", "overwrite"] {
+        let sandbox = Sandbox::new();
+        sandbox.load(&append(&["заказы"]), record("заказы", r#"{"n":1}"#));
+        rename_as_before(&sandbox, "default/______", "default/______");
+        let both = catalog([configured("заказы", mode), configured("клиент", "overwrite")]);
+        sandbox.load(&both, record("заказы", r#"{"n":2}"#) + &record("клиент", r#"{"n":3}"#));
+        let rows: &[&str] = if mode == "append" { &[r#"{"n":1}"#, r#"{"n":2}"#] } else { &[r#"{"n":2}"#] };
+        assert_eq!(table::data(&sandbox.table("default/______")), rows);
+        assert_eq!(table::data(&only_table(&sandbox, "default/_______")), [r#"{"n":3}"#]);
+        table::assert_tidy(&sandbox.lake());
+    }
+}
+
+#[test]
+fn a_schema_of_an_older_version_goes_on_being_used() {
+    let streams = catalog([in_namespace("users", "продажи", "append")]);
+    let sandbox = Sandbox::new();
+    sandbox.load(&streams, record_in("продажи", "users", r#"{"n":1}"#));
+    rename_as_before(&sandbox, "________", "_______/users");
+    sandbox.load(&streams, record_in("продажи", "users", r#"{"n":2}"#));
+    assert_eq!(table::data(&sandbox.table("_______/users")).len(), 2);
+    assert_eq!(table::tables(&sandbox.lake()).len(), 1);
+}
+
+#[test]
+fn the_table_of_another_stream_is_not_replaced() {
+    for (first, second) in [
+        (configured("Center", "append"), configured("center", "overwrite")),
+        (configured("a b", "overwrite"), configured("a_b", "overwrite")),
+        (configured("мои users", "append"), configured("его users", "overwrite")),
+        (in_namespace("users", "Sales", "append"), in_namespace("users", "sales", "overwrite")),
+    ] {
+        let sandbox = Sandbox::new();
+        let names = [&first, &second].map(|stream| stream["stream"]["name"].as_str().unwrap().to_owned());
+        let space = |stream: &Value| stream["stream"]["namespace"].as_str().unwrap_or_default().to_owned();
+        let row = record_in(&space(&first), &names[0], r#"{"n":1}"#);
+        sandbox.load(&catalog([first.clone()]), row);
+        let mut refresh = second.clone();
+        refresh["destination_sync_mode"] = json!("append");
+        refresh["generation_id"] = json!(7);
+        refresh["minimum_generation_id"] = json!(7);
+        for replacing in [second.clone(), refresh] {
+            let run = sandbox.write(&catalog([replacing]), record_in(&space(&second), &names[1], r#"{"n":2}"#));
+            let message = run.failed_with("config_error");
+            assert!(names.iter().all(|name| message.contains(name.as_str())), "{names:?}: {message}");
+            assert_eq!(run.failure()["stream_descriptor"]["name"], json!(names[1]));
+            let tables = table::tables(&sandbox.lake());
+            assert_eq!(tables.iter().map(|folder| table::read(folder).rows.len()).collect::<Vec<_>>(), [1]);
+        }
+
+        // To add is allowed, and said.
+        let mut adding = second.clone();
+        adding["destination_sync_mode"] = json!("append");
+        let run = sandbox.load(&catalog([adding]), record_in(&space(&second), &names[1], r#"{"n":2}"#));
+        let warnings = run.logs("WARN");
+        assert_eq!(warnings.len(), 1, "{warnings:#?}");
+        assert!(names.iter().all(|name| warnings[0].contains(name.as_str())), "{names:?}: {warnings:#?}");
+        // Its own stream says nothing.
+        let run = sandbox.load(&catalog([first.clone()]), record_in(&space(&first), &names[0], "{}"));
+        assert_eq!(run.logs("WARN"), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_table_that_does_not_name_its_stream_is_anybody_s() {
+    let sandbox = Sandbox::new();
+    sandbox.load(&append(&["Center"]), record("Center", "{}"));
+    let commit = table::commit(&sandbox.table("default/center"), 0);
+    let text = std::fs::read_to_string(&commit).unwrap();
+    for said in [r#""All the centers""#, r#""""#, "null"] {
+        std::fs::write(&commit, text.replace(r#""Created from stream Center""#, said)).unwrap();
+        let run = sandbox.load(&overwrite(&["center"]), record("center", "{}"));
+        assert_eq!(run.logs("WARN"), Vec::<String>::new());
+    }
+}

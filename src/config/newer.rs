@@ -1,0 +1,41 @@
+//! Configurations of the connector's versions 2 to 4, recognised by fields that only those have.
+//!
+//! They miss nearly everything that is needed here, and what is missing would be told in words that lead away from Databricks.
+//! With a `data_source` added, they would even be right, and the tables would be written without Databricks.
+
+use serde_json::{Map, Value};
+
+use crate::error::Error;
+
+/// Fields that only those versions have.
+const ONLY_THERE: [&str; 4] = ["hostname", "authentication", "raw_schema_override", "cdc_deletion_mode"];
+
+/// The error for `object`, where it is such a configuration.
+pub(super) fn refused(object: &Map<String, Value>) -> Option<Error> {
+    let is_there = |name: &str| match object.get(name) {
+        None | Some(Value::Null) => false,
+        Some(Value::String(text)) => !text.trim().is_empty(),
+        Some(_) => true,
+    };
+    let mut found: Vec<&str> = ONLY_THERE.into_iter().filter(|name| is_there(name)).collect();
+    if is_there("http_path") && !is_there("databricks_http_path") {
+        found.push("http_path");
+    }
+    if found.is_empty() {
+        return None;
+    }
+    let found: Vec<String> = found.iter().map(|name| format!("`{name}`")).collect();
+    Some(Error::config(format!(
+        "This is a configuration of the connector's versions 2 to 4: it has {}. This program takes those of versions 0.2 to \
+         1.1. Write instead:\n\
+         - `databricks_server_hostname` for `hostname`, `databricks_http_path` for `http_path`, `databricks_port` for `port`;\n\
+         - `databricks_personal_access_token` for `authentication.personal_access_token`; OAuth (`client_id`, `secret`) does \
+         not work here yet: create a token for the same user or service principal;\n\
+         - `data_source`, which those versions do not have: {{\"data_source_type\": \"S3_STORAGE\", \"s3_bucket_name\": …, \
+         \"s3_bucket_path\": …}} with a bucket that Databricks can read too; volumes of Unity Catalog are not used;\n\
+         - nothing for `raw_schema_override` and `cdc_deletion_mode`: tables have the three columns of version 1.1, in the \
+         stream's schema;\n\
+         - `database`, `schema`, `purge_staging_data` and `accept_terms` as they are.",
+        found.join(" and ")
+    )))
+}

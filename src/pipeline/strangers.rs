@@ -1,0 +1,138 @@
+//! Streams that messages name and the catalog does not have: what comes near them in the catalog, told once a name.
+//!
+//! Most often a namespace differs: the source was set up anew, or the catalog was edited by hand. Then the source is well
+//! and the catalog has to be corrected, or the other way round; the sentences name both.
+
+use std::collections::HashMap;
+
+use super::refusals::At;
+use crate::error::{Error, StreamDescriptor};
+use crate::protocol::message::StreamStatus;
+
+/// Names that are remembered; a source that invents more of them is told enough by then.
+const KNOWN: usize = 100;
+/// Characters of a stranger's name, and of its namespace, that are kept and told.
+const LONGEST: usize = 300;
+/// Streams of the catalog that are named as near.
+const SHOWN: usize = 3;
+
+/// The strangers of one sync whose statuses were heard.
+#[derive(Default)]
+pub struct Strangers {
+    heard: HashMap<StreamDescriptor, StreamStatus>,
+}
+
+impl Strangers {
+    /// `status` was said of `stranger` at `at`.
+    pub fn heard(&mut self, at: At, stranger: StreamDescriptor, status: StreamStatus, catalog: &[StreamDescriptor]) {
+        let stranger = shortened(stranger);
+        if let Some(last) = self.heard.get_mut(&stranger) {
+            *last = status;
+        } else if self.heard.len() < KNOWN {
+            tracing::warn!(
+                "{at} says how stream {stranger} is, which is not in the catalog{}.",
+                near(&stranger, catalog)
+            );
+            self.heard.insert(stranger, status);
+        }
+    }
+
+    /// Why the streams `incomplete` are not complete, if the source has said COMPLETE of each of them in another namespace.
+    pub fn explain(&self, incomplete: &[StreamDescriptor]) -> Option<Error> {
+        let namesake = |stream: &StreamDescriptor| {
+            let mut complete = self.heard.iter().filter(|(_, status)| **status == StreamStatus::Complete);
+            complete.find(|(heard, _)| heard.name == stream.name).map(|(heard, _)| heard)
+        };
+        let pairs: Option<Vec<_>> = incomplete.iter().map(|stream| Some((namesake(stream)?, stream))).collect();
+        let pairs = pairs.filter(|pairs| !pairs.is_empty())?;
+        let mut said: Vec<String> =
+            pairs.iter().take(SHOWN).map(|(heard, stream)| format!("{heard}, the catalog has {stream}")).collect();
+        if pairs.len() > SHOWN {
+            said.push(format!("and so on for {} more", pairs.len() - SHOWN));
+        }
+        let error = Error::config(format!(
+            "The source has said COMPLETE of streams that differ from the catalog's only in their namespace: it says {}. \
+             Refresh the source's schema in the connection, or correct the namespace in the catalog. What was acknowledged \
+             stays; tables that were to be replaced are as they were.",
+            said.join("; it says ")
+        ));
+        Some(match incomplete {
+            [one] => error.with_stream(one.clone()),
+            _ => error,
+        })
+    }
+}
+
+/// The error for `what` of a stream that is not in the catalog, at `at`.
+pub fn refused(at: At, what: &str, stranger: StreamDescriptor, catalog: &[StreamDescriptor]) -> Error {
+    let stranger = shortened(stranger);
+    Error::config(format!(
+        "{at} is {what} of stream {stranger}, which is not in the catalog{}. Refresh the source's schema in the \
+         connection, or correct the catalog or the source; what was acknowledged before stays.",
+        near(&stranger, catalog)
+    ))
+    .with_stream(stranger)
+}
+
+/// The end of a sentence that names what is nearest to `stranger` in the catalog; nothing where nothing is near.
+fn near(stranger: &StreamDescriptor, catalog: &[StreamDescriptor]) -> String {
+    let folded = |stream: &StreamDescriptor| -> String {
+        stream.name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    };
+    let name = folded(stranger);
+    let in_other_namespace: Vec<_> = catalog.iter().filter(|stream| stream.name == stranger.name).collect();
+    let alike = || catalog.iter().filter(|stream| !name.is_empty() && folded(stream) == name).collect();
+    let (found, how): (Vec<_>, _) = match in_other_namespace.as_slice() {
+        [] => (alike(), ", a name that is written in another way"),
+        _ => (in_other_namespace, ", the same name in another namespace"),
+    };
+    let names: Vec<String> = found.iter().take(SHOWN).map(ToString::to_string).collect();
+    if names.is_empty() { String::new() } else { format!("; the catalog has {}{how}", names.join(", ")) }
+}
+
+/// A name as long as a message is nobody's to read, and a hundred of them would fill the memory.
+fn shortened(stranger: StreamDescriptor) -> StreamDescriptor {
+    let short = |text: String| match text.char_indices().nth(LONGEST) {
+        None => text,
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+    };
+    StreamDescriptor { name: short(stranger.name), namespace: stranger.namespace.map(short) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream(name: &str) -> StreamDescriptor {
+        let (namespace, name) = name.rsplit_once('.').map_or((None, name), |(space, name)| (Some(space), name));
+        StreamDescriptor { name: name.into(), namespace: namespace.map(Into::into) }
+    }
+
+    #[test]
+    fn what_comes_near_is_named() {
+        let catalog = ["a.visits", "b.visits", "c.visits", "d.visits", "Users", "pets"].map(stream);
+        for (stranger, said) in [
+            ("visits", "; the catalog has a.visits, b.visits, c.visits, the same name in another namespace"),
+            ("users", "; the catalog has Users, a name that is written in another way"),
+            ("public.Users", "; the catalog has Users, the same name in another namespace"),
+            ("orders", ""),
+            ("pet-s", "; the catalog has pets, a name that is written in another way"),
+            ("?!", ""),
+        ] {
+            assert_eq!(near(&stream(stranger), &catalog), said, "{stranger}");
+        }
+    }
+
+    #[test]
+    fn only_a_complete_namesake_of_every_stream_explains_an_incomplete_end() {
+        let catalog = ["users", "pets"].map(stream);
+        let mut strangers = Strangers::default();
+        strangers.heard(At { line: 1, byte: 0 }, stream("public.users"), StreamStatus::Running, &catalog);
+        assert!(strangers.explain(&catalog[..1]).is_none());
+        strangers.heard(At { line: 2, byte: 9 }, stream("public.users"), StreamStatus::Complete, &catalog);
+        let error = strangers.explain(&catalog[..1]).expect("an explanation");
+        assert!(error.message().contains("says public.users, the catalog has users"), "{error}");
+        assert_eq!(error.stream(), Some(&catalog[0]));
+        assert!(strangers.explain(&catalog).is_none() && strangers.explain(&[]).is_none());
+    }
+}

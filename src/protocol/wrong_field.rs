@@ -1,0 +1,88 @@
+//! Which field of a message is missing or of the wrong type: names alone, never a value.
+//!
+//! serde's own sentence can quote a value. So a message that serde has refused is looked at once more, field by field.
+
+use serde_json::Value;
+
+/// What a field has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// An object that is there.
+    Object,
+    /// An object, or nothing.
+    MaybeObject,
+    /// A string that is there.
+    Text,
+    /// A string, or nothing.
+    MaybeText,
+}
+
+/// The fields of a STATE that are read, outer ones first.
+pub const STATE: [(&str, Wanted); 6] = [
+    ("state", Wanted::Object),
+    ("state.type", Wanted::MaybeText),
+    ("state.stream", Wanted::MaybeObject),
+    ("state.stream.stream_descriptor", Wanted::Object),
+    ("state.stream.stream_descriptor.name", Wanted::Text),
+    ("state.stream.stream_descriptor.namespace", Wanted::MaybeText),
+];
+
+/// The fields of a TRACE of type STREAM_STATUS that are read, outer ones first.
+pub const STREAM_STATUS: [(&str, Wanted); 6] = [
+    ("trace", Wanted::Object),
+    ("trace.stream_status", Wanted::Object),
+    ("trace.stream_status.stream_descriptor", Wanted::Object),
+    ("trace.stream_status.stream_descriptor.name", Wanted::Text),
+    ("trace.stream_status.stream_descriptor.namespace", Wanted::MaybeText),
+    ("trace.stream_status.status", Wanted::Text),
+];
+
+/// What is wrong with `line`, as a part of a sentence, if one of `fields` is.
+pub fn find(line: &str, fields: &[(&str, Wanted)]) -> Option<String> {
+    let message: Value = serde_json::from_str(line).ok()?;
+    fields.iter().find_map(|(path, wanted)| {
+        let (outer, name) = path.rsplit_once('.').unwrap_or(("", path));
+        let outer = outer.split('.').filter(|part| !part.is_empty()).try_fold(&message, |value, part| value.get(part));
+        // What is in an object that may be left out is asked for only where that is there.
+        let found = outer.and_then(Value::as_object)?.get(name);
+        let is_right = match (wanted, found) {
+            (Wanted::Object, Some(Value::Object(_))) | (Wanted::Text, Some(Value::String(_))) => true,
+            (Wanted::MaybeObject, None | Some(Value::Null | Value::Object(_))) => true,
+            (Wanted::MaybeText, None | Some(Value::Null | Value::String(_))) => true,
+            (_, None) => return Some(format!("`{path}` is missing")),
+            _ => false,
+        };
+        let kind = if matches!(wanted, Wanted::Object | Wanted::MaybeObject) { "an object" } else { "a string" };
+        (!is_right).then(|| format!("`{path}` is not {kind}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_outermost_wrong_field_is_named() {
+        for (line, said) in [
+            (r#"{"type":"STATE","state_type":"LEGACY"}"#, Some("`state` is missing")),
+            (r#"{"state":"secret"}"#, Some("`state` is not an object")),
+            (r#"{"state":{"type":7}}"#, Some("`state.type` is not a string")),
+            (r#"{"state":{"stream":[]}}"#, Some("`state.stream` is not an object")),
+            (r#"{"state":{"stream":{"stream_state":{}}}}"#, Some("`state.stream.stream_descriptor` is missing")),
+            (
+                r#"{"state":{"stream":{"stream_descriptor":{"stream_name":"secret"}}}}"#,
+                Some("`state.stream.stream_descriptor.name` is missing"),
+            ),
+            (
+                r#"{"state":{"stream":{"stream_descriptor":{"name":"a","namespace":7}}}}"#,
+                Some("`state.stream.stream_descriptor.namespace` is not a string"),
+            ),
+            (r#"{"state":{"type":null,"stream":null}}"#, None),
+            ("{", None),
+        ] {
+            assert_eq!(find(line, &STATE).as_deref(), said, "{line}");
+        }
+        let status = r#"{"trace":{"stream_status":{"stream_descriptor":{"name":"a"},"stream_status":"COMPLETE"}}}"#;
+        assert_eq!(find(status, &STREAM_STATUS).as_deref(), Some("`trace.stream_status.status` is missing"));
+    }
+}
