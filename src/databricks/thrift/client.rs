@@ -26,8 +26,16 @@ const PROGRESS: Duration = Duration::from_secs(30);
 const MOST_UNREADABLE: u32 = 3;
 /// How long a call may take that only tidies up.
 const PARTING: Duration = Duration::from_secs(5);
-/// How servers name sessions and statements that they do not have any more.
-const FORGOTTEN: [&str; 3] = ["Invalid SessionHandle", "Invalid OperationHandle", "INVALID_HANDLE"];
+/// How servers name sessions and statements that they do not have any more, in lower case. A session that has been idle for long
+/// is such a one. The last is Spark's own, which says so where a session ends while a statement begins.
+const FORGOTTEN: [&str; 6] = [
+    "invalid sessionhandle",
+    "invalid session handle",
+    "invalid operationhandle",
+    "invalid operation handle",
+    "invalid_handle",
+    "has not been initialized or had already closed",
+];
 
 /// Where Spark's own message begins, at the bracket.
 const SPARK_SAYS: &str = "Exception: [";
@@ -183,8 +191,8 @@ impl Client {
         let text = text.and_then(|text| text.split("\n\tat ").next()).unwrap_or_default();
         // Java's names of exceptions come before what Spark itself says.
         let text = text.find(SPARK_SAYS).and_then(|at| text.get(at + SPARK_SAYS.len() - 1..)).unwrap_or(text);
-        if FORGOTTEN.iter().any(|sign| text.contains(sign)) {
-            return Fault::Lost(text.lines().next().unwrap_or_default().chars().take(LONGEST_REASON).collect());
+        if is_forgotten(text) {
+            return Fault::Lost(reason(text));
         }
         let said = Said::of_statement(None, sql_state, text);
         let error = conditions::explain(&said, self.http.place());
@@ -241,10 +249,21 @@ impl Client {
             answer.status == StatusCode::SERVICE_UNAVAILABLE || STARTING.iter().any(|sign| said.message.contains(sign));
         let is_gone = answer.status == StatusCode::NOT_FOUND && C::NAME != tcli::TOpenSessionReq::NAME;
         match conditions::passes(&said) {
+            _ if is_forgotten(&said.message) => Err(Fault::Lost(reason(&said.message))),
             _ if is_starting => Ok(Again::Later(said)),
             true => Ok(Again::Unavailable(said)),
             false if is_gone => Err(Fault::Lost("the server answers 404".to_owned())),
             false => Err(conditions::explain(&said, self.http.place()).into()),
         }
     }
+}
+
+fn is_forgotten(text: &str) -> bool {
+    let text = text.to_lowercase();
+    FORGOTTEN.iter().any(|sign| text.contains(sign))
+}
+
+/// What a server said, in short.
+fn reason(text: &str) -> String {
+    text.lines().next().unwrap_or_default().chars().take(LONGEST_REASON).collect()
 }
