@@ -145,7 +145,7 @@ fn what_a_user_keeps_stays_through_later_syncs() {
     let kept = table::staging(&sandbox.lake());
     assert_eq!(kept.len(), 1);
     let files = table::files(&kept[0]);
-    assert_eq!(table::data(&kept[0].join("users")).len(), 3, "what was staged is a Delta table of its own");
+    assert_eq!(table::data(&kept[0].join("default/users")).len(), 3, "what was staged is a Delta table of its own");
 
     sandbox.set(json!({}));
     sandbox.load(&append(&["users"]), records("users", 3..5));
@@ -178,7 +178,7 @@ fn a_dead_sync_whose_staging_log_is_broken_does_not_stop_others() {
     let mut sandbox = Sandbox::with(json!({"purge_staging_data": false}));
     sandbox.load(&append(&["users"]), records("users", 0..3));
     let staging = table::staging(&sandbox.lake()).remove(0);
-    std::fs::write(table::commit(&staging.join("users"), 0), "{\"add\":{\"pa").unwrap();
+    std::fs::write(table::commit(&staging.join("default/users"), 0), "{\"add\":{\"pa").unwrap();
     died(&staging);
     sandbox.set(json!({}));
     sandbox.load(&append(&["users"]), records("users", 3..5));

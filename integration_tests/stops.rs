@@ -124,7 +124,7 @@ fn staging_is_kept_after_a_signal_and_after_a_failure_when_the_user_asks_for_it(
     sandbox.write(&append(&["users"]), records("users", 3..5) + &state("users", 5) + "oops\n").failure();
     assert_eq!(table::staging(&sandbox.lake()).len(), 2);
     for sync in table::staging(&sandbox.lake()) {
-        assert!(!table::data(&sync.join("users")).is_empty(), "{}", sync.display());
+        assert!(!table::data(&sync.join("default/users")).is_empty(), "{}", sync.display());
     }
     assert_eq!(table::read(&sandbox.table("default/users")).rows.len(), 5);
     table::assert_tables_tidy(&sandbox.lake());

@@ -180,7 +180,7 @@ fn staging_is_kept_where_it_is_not_purged() {
     sandbox.load(&append(&["users"]), records("users", 0..3) + &state("users", 3));
     let staging = table::staging(&sandbox.lake());
     assert_eq!(staging.len(), 1);
-    assert_eq!(table::data(&staging[0].join("users")).len(), 3);
+    assert_eq!(table::data(&staging[0].join(sandbox.place().schema()).join("users")).len(), 3);
     let place = sandbox.place();
     let tables = place.tables();
     let temporary: Vec<&String> = tables.iter().filter(|name| name.starts_with("_airbyte_tmp_")).collect();

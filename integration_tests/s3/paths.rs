@@ -115,7 +115,7 @@ fn what_a_user_keeps_is_a_delta_table_below_the_sync() {
     sandbox.load(&append(&["users"]), records("users", 0..3));
     let kept = table::staging(&sandbox.lake());
     assert_eq!(kept.len(), 1);
-    assert_eq!(table::data(&kept[0].join("users")).len(), 3);
+    assert_eq!(table::data(&kept[0].join("default/users")).len(), 3);
     let files = table::files(&kept[0]);
     sandbox.set(json!({}));
     sandbox.set_environment("DESTINATION_DATABRICKS_LEASE_AGE_MS", "400");

@@ -1,8 +1,9 @@
 //! Requests to one Databricks workspace: signed in, named, bounded in time and size.
 //!
 //! [`HttpClient::send`] makes one request. [`HttpClient::repeat`] makes it again for as long as patience lasts where the
-//! server is overloaded, under maintenance or out of reach; only for requests that may arrive twice. Neither judges
-//! an answer beyond that: `said` reads what an error says, `conditions` knows what it means.
+//! server is overloaded, under maintenance or out of reach; only for requests that may arrive twice.
+//! [`HttpClient::submit`] does so only as long as it has surely not been taken. None judges an answer beyond that: `said`
+//! reads what an error says, `conditions` knows what it means.
 //!
 //! Proxies come from `HTTPS_PROXY` and `NO_PROXY`, but never stand before this machine itself. Certificates are those
 //! of the system, or of `SSL_CERT_FILE` and `SSL_CERT_DIR` where these are set.
@@ -74,8 +75,15 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The whole body.
     pub body: Bytes,
-    /// Whether the request was made before, and nobody knows what came of it.
-    pub repeated: bool,
+}
+
+/// What came of a request that was made.
+#[derive(Debug)]
+pub enum Sent {
+    /// It was answered.
+    Answered(Answer),
+    /// It may have arrived and done its work; why nobody knows.
+    Unknown(Error),
 }
 
 impl Answer {
@@ -154,7 +162,25 @@ impl HttpClient {
     /// A transient one where no whole answer came and the request may or may not have done its work; one of the
     /// configuration where the host cannot be meant, and nothing was sent.
     pub async fn send(&self, request: &Request) -> Result<Answer> {
-        self.reached(request).await.map_err(|unreached| unreached.into_error(&self.place, self.is_known()))
+        match self.try_send(request).await? {
+            Sent::Answered(answer) => Ok(answer),
+            Sent::Unknown(error) => Err(error),
+        }
+    }
+
+    /// Makes one request like [`HttpClient::send`], and tells apart whether it may have arrived.
+    ///
+    /// # Errors
+    /// As for `send`, where nothing has arrived.
+    pub async fn try_send(&self, request: &Request) -> Result<Sent> {
+        match self.reached(request).await {
+            Ok(answer) => Ok(Sent::Answered(answer)),
+            Err(unreached) => {
+                let may_have_arrived = unreached.may_have_arrived();
+                let error = unreached.into_error(&self.place, self.is_known());
+                if may_have_arrived { Ok(Sent::Unknown(error)) } else { Err(error) }
+            }
+        }
     }
 
     /// Waits for a request that may have arrived, and was not answered: as long as for any outage where the host has
@@ -180,19 +206,38 @@ impl HttpClient {
     /// # Errors
     /// What the last try said, when patience is over; at once what no waiting cures.
     pub async fn repeat(&self, request: &Request) -> Result<Answer> {
+        match self.until_answered(request, true).await? {
+            Sent::Answered(answer) => Ok(answer),
+            Sent::Unknown(error) => Err(error),
+        }
+    }
+
+    /// Makes a request that must not do its work twice: again and again like [`HttpClient::repeat`] only while it has surely
+    /// not been taken.
+    ///
+    /// # Errors
+    /// What the last try said, when patience is over; at once what no waiting cures. It was not taken.
+    pub async fn submit(&self, request: &Request) -> Result<Sent> {
+        self.until_answered(request, false).await
+    }
+
+    async fn until_answered(&self, request: &Request, may_repeat: bool) -> Result<Sent> {
         let mut usual = Waits::of_retries(self.retry);
         let mut first_contact = Waits::of_retries(FIRST_CONTACT.min(self.retry));
         let mut first_answer = self.waits();
         for tries in 1_u32.. {
             let known = self.is_known();
             let (waits, failed, asked) = match self.signed_in(request).await {
-                Ok(mut answer) => {
-                    answer.repeated = tries > 1;
+                Ok(answer) => {
                     let said = Said::of_answer(&answer);
                     if answer.status.is_success() || !conditions::passes(&said) {
-                        return Ok(answer);
+                        return Ok(Sent::Answered(answer));
                     }
-                    (&mut usual, conditions::explain(&said, &self.place), said.retry_after)
+                    let error = conditions::explain(&said, &self.place);
+                    if !may_repeat && may_have_been_taken(answer.status.as_u16()) {
+                        return Ok(Sent::Unknown(error));
+                    }
+                    (&mut usual, error, said.retry_after)
                 }
                 Err(unreached) => {
                     let waits = match (known, unreached.is_away()) {
@@ -200,10 +245,13 @@ impl HttpClient {
                         (false, true) => &mut first_contact,
                         (false, false) => &mut first_answer,
                     };
-                    let lasting = unreached.is_lasting();
+                    let (lasting, arrived) = (unreached.is_lasting(), unreached.may_have_arrived());
                     let error = unreached.into_error(&self.place, known);
                     if lasting {
                         return Err(error);
+                    }
+                    if !may_repeat && arrived {
+                        return Ok(Sent::Unknown(error));
                     }
                     (waits, error, None)
                 }
@@ -264,11 +312,12 @@ impl HttpClient {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer {
-            status: response.status(),
-            headers: response.headers().clone(),
-            body: body.into(),
-            repeated: false,
-        })
+        Ok(Answer { status: response.status(), headers: response.headers().clone(), body: body.into() })
     }
+}
+
+/// Whether a request that was answered by `status`, which is no success, may have done its work all the same. Official
+/// clients send a statement again on just these two that say no (databricks-sql-python, `DatabricksRetryPolicy`).
+pub(super) fn may_have_been_taken(status: u16) -> bool {
+    !matches!(status, 429 | 503)
 }

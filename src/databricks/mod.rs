@@ -19,19 +19,27 @@ use async_trait::async_trait;
 
 pub use self::connect::{connect, warehouse};
 pub use self::warehouse::{Warehouse, WarehouseState};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Runs statements, one after the other or many at the same time.
-///
-/// Every statement given to it has to be repeatable without harm: where an answer is lost, the statement is sent
-/// again, also when the first one has run, or still does.
 #[async_trait]
 pub trait SqlTransport: Send + Sync {
     /// Runs `statement` to its end and answers with its whole result. Waits for a warehouse or cluster that starts.
     ///
+    /// The statement has to be repeatable without harm: where an answer is lost, it is sent again, also when the first one
+    /// has run, or still does.
+    ///
     /// # Errors
     /// A sentence that says what the server found and what to do. Transient ones are told only after they were waited for.
     async fn execute(&self, statement: &str) -> Result<Rows>;
+
+    /// Runs `statement`, which changes the rows of a table, like [`SqlTransport::execute`], but never sends it again while
+    /// the server may have it: two copies that run beside each other could both commit. It is sent again where the server
+    /// has refused it before it began, and where it has ended in a failure that passes.
+    ///
+    /// # Errors
+    /// As for `execute`. What the statement has done by then is not known.
+    async fn change(&self, statement: &str) -> Result<Changed>;
 
     /// Cancels what still runs, and ends what the server keeps for us. Nothing is executed after it.
     async fn close(&self);
@@ -44,9 +52,16 @@ pub struct Rows {
     pub columns: Vec<String>,
     /// A value for each column in each row; `None` is NULL.
     pub rows: Vec<Vec<Option<String>>>,
-    /// Whether another copy of the statement is at large: its answer was lost, so it may have run, run beside this one, or
-    /// begin later.
-    pub copy_at_large: bool,
+}
+
+/// What came of a statement that changes rows.
+#[derive(Debug)]
+pub enum Changed {
+    /// It has run to its end, once.
+    Done(Rows),
+    /// Its answer was lost, for this reason: it may have run, run at this moment, or begin later. Who sends it again has to
+    /// see to it first that only one of the two commits.
+    Unknown(Error),
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ fn said(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Sa
     let headers: HeaderMap =
         headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect();
     let status = StatusCode::from_u16(status).expect("a status");
-    Said::of_answer(&Answer { status, headers, body: Bytes::copy_from_slice(body.as_bytes()), repeated: false })
+    Said::of_answer(&Answer { status, headers, body: Bytes::copy_from_slice(body.as_bytes()) })
 }
 
 #[test]
@@ -43,7 +43,6 @@ fn texts_pages_and_nothing_are_understood() {
         status: StatusCode::OK,
         headers: HeaderMap::new(),
         body: Bytes::from_static(b"\xff\xfe"),
-        repeated: false,
     };
     assert!(!Said::of_answer(&bytes).message.is_empty());
 }

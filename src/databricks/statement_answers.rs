@@ -27,9 +27,6 @@ pub(super) struct StatementAnswer {
     manifest: Option<Manifest>,
     /// The first chunk.
     pub result: Option<Chunk>,
-    /// Whether the request was made before, and nobody knows what came of it.
-    #[serde(skip)]
-    pub repeated: bool,
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,8 +1,8 @@
 //! The Statement Execution API of SQL warehouses: submit, ask until it has ended, fetch.
 //!
 //! A statement is submitted without waiting, so that its id is known at once and it can be cancelled. What the server
-//! lost (an answer, a statement, a result) is done again from the start: statements given to a [`SqlTransport`] are repeatable. So
-//! is one that met another writer or a failure that passes, a few times.
+//! lost (an answer, a statement, a result) is done again from the start, but for a statement that changes rows: whoever has
+//! sent that is told. One that met another writer or a failure that passes is repeated a few times.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,12 +13,12 @@ use async_trait::async_trait;
 use futures::future::join_all;
 
 use super::conditions;
-use super::http::Request;
+use super::http::{Answer, Request, Sent};
 use super::said::Said;
 use super::statement_answers::{Chunk, State, StatementAnswer};
 use super::waits::{Waits, pause};
 use super::warehouse::{Warehouse, WarehouseState};
-use super::{Rows, SqlTransport};
+use super::{Changed, Rows, SqlTransport};
 use crate::config::Patience;
 use crate::error::{Error, Result};
 
@@ -45,20 +45,17 @@ pub struct Statements {
 /// How one run of a statement ended.
 enum Run {
     Done(Rows),
-    /// It is worth another run.
+    /// It has ended, and is worth another run.
     Failed(Error),
-    /// Nobody knows what came of it: the same, but it may still run.
-    Lost,
+    /// Nobody knows what came of it: it may have run, and may still run.
+    Lost(Error),
 }
 
-impl Run {
-    /// The same; with rows that say so where another copy of the statement is at large.
-    fn noting(self, copy_at_large: bool) -> Self {
-        match self {
-            Run::Done(rows) => Run::Done(Rows { copy_at_large: rows.copy_at_large || copy_at_large, ..rows }),
-            failed => failed,
-        }
-    }
+/// Whether a statement may run twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Twice {
+    Harmless,
+    Never,
 }
 
 /// How long a statement has been under way, and in what.
@@ -82,7 +79,7 @@ impl Statements {
         }
     }
 
-    async fn run(&self, statement: &str) -> Result<Run> {
+    async fn run(&self, statement: &str, twice: Twice) -> Result<Run> {
         let body = serde_json::json!({
             "warehouse_id": self.warehouse.id(),
             "statement": statement,
@@ -91,8 +88,11 @@ impl Statements {
             "wait_timeout": "0s",
             "on_wait_timeout": "CONTINUE",
         });
-        let mut answer = self.ask(&Request::post(PATH, body.to_string())).await?.ok_or_else(|| self.lost())?;
-        let (id, copy_at_large) = (answer.id()?, answer.repeated);
+        let mut answer = match self.submit(&Request::post(PATH, body.to_string()), twice).await? {
+            Sent::Answered(answer) => self.read(&answer)?,
+            Sent::Unknown(error) => return Ok(Run::Lost(error)),
+        };
+        let id = answer.id()?;
         self.running().insert(id.clone());
         let now = Instant::now();
         let mut course = Course { begun: now, running: None, asked: now };
@@ -101,7 +101,7 @@ impl Statements {
                 State::Succeeded => break self.fetch(&id, answer).await,
                 State::Failed => break self.failed(&answer.said()),
                 State::Canceled => break Err(self.canceled()),
-                State::Closed => break Ok(Run::Lost),
+                State::Closed => break Ok(Run::Lost(self.lost())),
                 state @ (State::Pending | State::Running) => {
                     if let Err(error) = self.may_go_on(state, &mut course).await {
                         self.cancel(&id).await;
@@ -112,27 +112,37 @@ impl Statements {
             pause(course.begun).await;
             match self.ask(&Request::get(format!("{PATH}/{id}"))).await? {
                 Some(next) => answer = next,
-                None => break Ok(Run::Lost),
+                None => break Ok(Run::Lost(self.lost())),
             }
         };
         self.running().remove(&id);
-        ended.map(|run| run.noting(copy_at_large))
+        ended
+    }
+
+    async fn submit(&self, request: &Request, twice: Twice) -> Result<Sent> {
+        let http = self.warehouse.http();
+        match twice {
+            Twice::Harmless => http.repeat(request).await.map(Sent::Answered),
+            Twice::Never => http.submit(request).await,
+        }
     }
 
     /// The answer; `None` where the server does not know the statement or the result any more.
     async fn ask(&self, request: &Request) -> Result<Option<StatementAnswer>> {
-        let http = self.warehouse.http();
-        let answer = http.repeat(request).await?;
-        let is_about_statement = request.path.len() > PATH.len();
-        if is_about_statement && matches!(answer.status.as_u16(), 404 | 410) {
+        let answer = self.warehouse.http().repeat(request).await?;
+        if matches!(answer.status.as_u16(), 404 | 410) {
             return Ok(None);
         }
-        if !answer.status.is_success() {
-            return Err(conditions::explain(&Said::of_answer(&answer), http.place()));
+        self.read(&answer).map(Some)
+    }
+
+    fn read(&self, answer: &Answer) -> Result<StatementAnswer> {
+        let place = self.warehouse.http().place();
+        if answer.status.is_success() {
+            answer.json(place)
+        } else {
+            Err(conditions::explain(&Said::of_answer(answer), place))
         }
-        let mut parsed: StatementAnswer = answer.json(http.place())?;
-        parsed.repeated = answer.repeated;
-        Ok(Some(parsed))
     }
 
     /// Whether a statement in `state` is waited for any longer.
@@ -185,7 +195,7 @@ impl Statements {
             index = next;
             chunk = match self.chunk(id, index).await? {
                 Some(chunk) => chunk,
-                None => return Ok(Run::Lost),
+                None => return Ok(Run::Lost(self.lost())),
             };
         }
         if expected.is_some_and(|expected| expected != rows.len() as u64) {
@@ -195,7 +205,7 @@ impl Statements {
                 expected.unwrap_or_default()
             )));
         }
-        Ok(Run::Done(Rows { columns, rows, copy_at_large: false }))
+        Ok(Run::Done(Rows { columns, rows }))
     }
 
     async fn chunk(&self, id: &str, index: u64) -> Result<Option<Chunk>> {
@@ -235,26 +245,20 @@ impl Statements {
         }
         conditions::explain(&Said::of_statement(Some("CANCELLED"), None, ""), self.warehouse.http().place())
     }
-}
 
-#[async_trait]
-impl SqlTransport for Statements {
-    async fn execute(&self, statement: &str) -> Result<Rows> {
+    async fn run_to_its_end(&self, statement: &str, twice: Twice) -> Result<Changed> {
         let limit = self.patience.databricks_retry;
         let first = Duration::from_millis(500).min(limit / 100);
         let mut waits = Waits::new(first, Duration::from_secs(30).min(limit / 10), None);
-        let (mut runs, mut was_lost) = (1, false);
+        let mut runs = 1;
         loop {
             if self.closed.load(Ordering::SeqCst) {
                 return Err(self.canceled());
             }
-            let error = match self.run(statement).await?.noting(was_lost) {
-                Run::Done(rows) => return Ok(rows),
-                Run::Failed(error) => error,
-                Run::Lost => {
-                    was_lost = true;
-                    self.lost()
-                }
+            let error = match self.run(statement, twice).await? {
+                Run::Done(rows) => return Ok(Changed::Done(rows)),
+                Run::Lost(error) if twice == Twice::Never => return Ok(Changed::Unknown(error)),
+                Run::Failed(error) | Run::Lost(error) => error,
             };
             if runs == RUNS {
                 return Err(error);
@@ -263,6 +267,20 @@ impl SqlTransport for Statements {
             runs += 1;
             waits.another(None).await;
         }
+    }
+}
+
+#[async_trait]
+impl SqlTransport for Statements {
+    async fn execute(&self, statement: &str) -> Result<Rows> {
+        match self.run_to_its_end(statement, Twice::Harmless).await? {
+            Changed::Done(rows) => Ok(rows),
+            Changed::Unknown(error) => Err(error),
+        }
+    }
+
+    async fn change(&self, statement: &str) -> Result<Changed> {
+        self.run_to_its_end(statement, Twice::Never).await
     }
 
     async fn close(&self) {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::server_for_tests::{Seen, Server, Step, TOKEN, answer, failure, patience, state, success};
-use super::{Rows, connect};
+use super::{Changed, Rows, connect};
 use crate::config::Patience;
 use crate::error::{Error, Kind};
 
@@ -18,12 +18,11 @@ async fn run(server: &Server) -> Result<Rows, Error> {
 }
 
 fn one(value: &str) -> Rows {
-    Rows { columns: vec!["n".to_owned()], rows: vec![vec![Some(value.to_owned())]], copy_at_large: false }
+    Rows { columns: vec!["n".to_owned()], rows: vec![vec![Some(value.to_owned())]] }
 }
 
-/// The result of a statement that may have run before.
-fn again(value: &str) -> Rows {
-    Rows { copy_at_large: true, ..one(value) }
+async fn change(server: &Server) -> Result<Changed, Error> {
+    connect(&server.settings(), &patience()).expect("a warehouse").change("MERGE").await
 }
 
 fn unavailable(status: u16, after: &str) -> Step {
@@ -83,7 +82,7 @@ async fn a_submit_that_is_refused_before_work_is_sent_again() {
         Step::Answer(554, vec![], String::new()),
     ] {
         let server = Server::with(vec![refusal.clone(), refusal.clone(), success("1")]);
-        assert_eq!(run(&server).await.expect("a result"), again("1"), "{refusal:?}");
+        assert_eq!(run(&server).await.expect("a result"), one("1"), "{refusal:?}");
         assert_eq!(server.count("POST", SUBMIT), 3);
     }
 }
@@ -119,8 +118,35 @@ async fn a_storm_is_waited_for_and_then_told() {
 async fn a_submit_whose_answer_is_lost_or_held_is_sent_again() {
     for shape in [Step::Lost, Step::Held] {
         let server = Server::with(vec![shape.clone(), success("1")]);
-        assert_eq!(run(&server).await.expect("a result"), again("1"), "{shape:?}");
+        assert_eq!(run(&server).await.expect("a result"), one("1"), "{shape:?}");
         assert_eq!(server.count("POST", SUBMIT), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_change_is_sent_again_only_where_it_was_not_taken_or_has_failed() {
+    let conflict = failure("BAD_REQUEST", "[DELTA_CONCURRENT_APPEND] Transaction conflict detected.");
+    for not_taken in [unavailable(503, "0"), unavailable(429, "0"), conflict] {
+        let server = Server::with(vec![not_taken.clone(), not_taken.clone(), state("RUNNING"), Step::Lost, success("1")]);
+        let changed = change(&server).await.expect("a result");
+        assert!(matches!(&changed, Changed::Done(rows) if *rows == one("1")), "{not_taken:?}: {changed:?}");
+        assert_eq!(server.count("POST", SUBMIT), 3);
+    }
+    let gone = answer(404, json!({"error_code": "NOT_FOUND", "message": "The statement 01ef-a was not found."}));
+    for (steps, says) in [
+        (vec![Step::Lost], "has not answered"),
+        (vec![Step::Held], "has not answered"),
+        (vec![unavailable(503, "0"), Step::Lost], "the answer did not arrive"),
+        (vec![Step::Answer(502, vec![], String::new())], "not available"),
+        (vec![Step::Answer(504, vec![], String::new())], "not available"),
+        (vec![state("RUNNING"), gone], "lost a statement"),
+        (vec![state("CLOSED")], "lost a statement"),
+    ] {
+        let (lost, submits) = (format!("{steps:?}"), steps.len());
+        let server = Server::with(steps);
+        let changed = change(&server).await.expect("no error");
+        assert!(matches!(&changed, Changed::Unknown(why) if why.message().contains(says)), "{lost}: {changed:?}");
+        assert!(server.count("POST", SUBMIT) <= submits, "{lost}");
     }
 }
 
@@ -139,7 +165,7 @@ async fn a_statement_that_the_server_lost_is_submitted_again() {
     let lost = answer(404, json!({"error_code": "NOT_FOUND", "message": "The statement 01ef-a was not found."}));
     for shape in [lost, state("CLOSED")] {
         let server = Server::with(vec![state("RUNNING"), shape.clone(), success("1")]);
-        assert_eq!(run(&server).await.expect("a result"), again("1"), "{shape:?}");
+        assert_eq!(run(&server).await.expect("a result"), one("1"), "{shape:?}");
         assert_eq!(server.count("POST", SUBMIT), 2);
     }
     let error = run(&Server::with(vec![state("CLOSED")])).await.expect_err("always lost");

@@ -82,6 +82,11 @@ impl Unreached {
         matches!(self, Self::Network(Stage::Name | Stage::Refused | Stage::Silence | Stage::Proxy, _))
     }
 
+    /// Whether the request may have arrived and done its work.
+    pub(super) fn may_have_arrived(&self) -> bool {
+        matches!(self, Self::Network(Stage::Answer, _))
+    }
+
     /// Whether waiting does not help.
     pub(super) fn is_lasting(&self) -> bool {
         matches!(self, Self::Error(_) | Self::Network(Stage::Certificate | Stage::Plain, _))

@@ -25,6 +25,13 @@ impl StagingTables for Catalog {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn files_of_a_staging_table_go_only_when_the_table_is_dropped() {
+    // The first is where versions up to 0.1 staged streams without a namespace.
+    for folder in ["users", "shop/users", "shop/x-_users"] {
+        files_go_only_when_the_table_is_dropped(folder).await;
+    }
+}
+
+async fn files_go_only_when_the_table_is_dropped(staged: &str) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().display();
     let text = format!(r#"{{"data_source": {{"data_source_type": "LOCAL_STORAGE", "local_path": "{path}"}}}}"#);
@@ -33,7 +40,7 @@ async fn files_of_a_staging_table_go_only_when_the_table_is_dropped() {
     let tables = TableLog::new(&storage, &Handle::current());
 
     let dead = Lease::begin(&storage, Uuid::now_v7).await.unwrap();
-    let staging = format!("{}/users", dead.sync());
+    let staging = format!("{}/{staged}", dead.sync());
     let configuration = BTreeMap::from([(STAGING_TABLE.to_owned(), "`c`.`s`.`tmp`".to_owned())]);
     let create = NewTable { id: Uuid::nil(), schema: "{}", description: String::new(), configuration };
     let commit = Commit { create: Some(create), transactions: vec![(application_id(dead.sync()), 1)], add: &[] };

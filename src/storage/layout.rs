@@ -1,7 +1,8 @@
 //! The names of everything that is written: one place that knows where a stream's files, table and staging lie.
 //!
-//! All paths are relative to the storage's root. `<schema>/<stream>` is a table, `<sync id>/[<namespace>/]<stream>` a
-//! staging folder. A sync's id has dashes and identifiers have none, so the two can never meet.
+//! All paths are relative to the storage's root. `<schema>/<stream>` is a table, `<sync id>/<schema>/<stream>` a staging
+//! folder. A sync's id has dashes and identifiers have none, so the two can never meet. No staging folder lies in another
+//! one: Unity Catalog refuses tables whose folders do.
 
 use std::collections::HashMap;
 
@@ -77,12 +78,8 @@ fn is_kept(name: &str) -> bool {
 
 fn target(stream: &Stream, default_schema: &str, sync: Uuid) -> Target {
     let name = identifier(&stream.descriptor.name);
-    let namespace = stream.descriptor.namespace.as_deref().map(identifier);
-    let schema = namespace.clone().unwrap_or_else(|| identifier(default_schema));
-    let staging = match &namespace {
-        Some(namespace) => format!("{sync}/{}/{}", staging_folder(namespace), staging_folder(&name)),
-        None => format!("{sync}/{}", staging_folder(&name)),
-    };
+    let schema = identifier(stream.descriptor.namespace.as_deref().unwrap_or(default_schema));
+    let staging = format!("{sync}/{}/{}", staging_folder(&schema), staging_folder(&name));
     Target {
         stream: stream.descriptor.clone(),
         disposition: stream.disposition,
@@ -119,11 +116,22 @@ mod tests {
         assert_eq!(
             places,
             [
-                ("my_schema/users", "00000000-0000-0000-0000-000000000000/users"),
+                ("my_schema/users", "00000000-0000-0000-0000-000000000000/my_schema/users"),
                 ("publico/users", "00000000-0000-0000-0000-000000000000/publico/users"),
-                ("my_schema/_x", "00000000-0000-0000-0000-000000000000/x-_x"),
+                ("my_schema/_x", "00000000-0000-0000-0000-000000000000/my_schema/x-_x"),
             ]
         );
+        Ok(())
+    }
+
+    #[test]
+    fn no_folder_lies_in_another_one() -> Result<()> {
+        let streams = [("shop", None), ("orders", Some("shop")), ("users", Some("my")), ("my", None), ("_x", Some("_x"))];
+        let targets = targets(&catalog(&streams), "my", Uuid::nil())?;
+        let folders: Vec<&String> = targets.iter().flat_map(|target| [&target.table, &target.staging]).collect();
+        for (one, other) in folders.iter().flat_map(|one| folders.iter().map(move |other| (one, other))) {
+            assert!(!one.starts_with(&format!("{other}/")), "{one} lies in {other}");
+        }
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! One call: sent over HTTP until it is answered, and its answer looked at.
 //!
-//! Every call here can be repeated: where an answer is lost, the call is made again. What a server says while a cluster
-//! starts (503, `TEMPORARILY_UNAVAILABLE`) is waited for.
+//! Where an answer is lost, the call is made again, but for one that must not do its work twice. What a server says while a
+//! cluster starts (503, `TEMPORARILY_UNAVAILABLE`) is waited for.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::message::{self, Call, NoAnswer};
 use crate::config::Patience;
 use crate::databricks::conditions;
-use crate::databricks::http::{Answer, HttpClient, Request};
+use crate::databricks::http::{Answer, HttpClient, Request, Sent, may_have_been_taken};
 use crate::databricks::said::Said;
 use crate::databricks::waits::Waits;
 use crate::error::{Error, Kind, Result};
@@ -46,8 +46,10 @@ const STARTING: [&str; 4] = ["TEMPORARILY_UNAVAILABLE", "PENDING", "RESTARTING",
 
 /// Why a call came to nothing.
 pub(super) enum Fault {
-    /// The session or the statement is not known to the server any more: what it said. The statement can be sent again.
+    /// The session or the statement is not known to the server any more: what it said. The call has done nothing.
     Lost(String),
+    /// The answer to a call that must not be made twice is lost: it may have done its work.
+    Unknown(Error),
     /// The server does not take the call at all: what it said. So do servers of another version.
     Exception(String),
     /// What the server said passes: the statement can be sent again after a while.
@@ -76,10 +78,23 @@ enum Again {
     Later(Said),
     /// The service itself is not available: what it said. It is waited for as any service is, not as a cluster that starts.
     Unavailable(Said),
-    /// The connection was cut, or not made.
+    /// The connection was not made.
+    Away(Error),
+    /// The connection was cut: the call may have arrived.
     Cut(Error),
     /// An answer that says nothing.
     Unreadable(String),
+}
+
+impl Again {
+    /// Whether the call may have done its work.
+    fn may_have_been_taken(&self) -> bool {
+        match self {
+            Again::Cut(_) | Again::Unreadable(_) => true,
+            Again::Later(_) | Again::Away(_) => false,
+            Again::Unavailable(said) => said.status.is_some_and(may_have_been_taken),
+        }
+    }
 }
 
 impl Client {
@@ -100,21 +115,27 @@ impl Client {
 
     /// Makes `call` and waits for its answer, whose status is good.
     pub(super) async fn call<C: Call>(&self, call: &C) -> Result<C::Answer, Fault> {
-        self.call_again(call).await.map(|(answer, _)| answer)
+        self.until_answered(call, true).await
     }
 
-    /// Makes `call`, and says too whether it was made before and nobody knows what came of that.
-    pub(super) async fn call_again<C: Call>(&self, call: &C) -> Result<(C::Answer, bool), Fault> {
+    /// Makes `call`, which must not do its work twice: again only while it has surely not been taken.
+    pub(super) async fn call_once<C: Call>(&self, call: &C) -> Result<C::Answer, Fault> {
+        self.until_answered(call, false).await
+    }
+
+    async fn until_answered<C: Call>(&self, call: &C, may_repeat: bool) -> Result<C::Answer, Fault> {
         let begun = Instant::now();
         let mut starting = Waits::of_retries(self.patience.databricks_start);
         let (mut cut, mut first_answer) = (self.waits(), self.http.waits());
-        let (mut unreadable, mut told, mut made) = (0, None::<Instant>, 0_u32);
+        let (mut unreadable, mut told) = (0, None::<Instant>);
         loop {
-            made = made.saturating_add(1);
             let again = match self.once(call).await? {
-                Ok(answer) => return self.accept(answer).map(|answer| (answer, made > 1)),
+                Ok(answer) => return self.accept(answer),
                 Err(again) => again,
             };
+            if !may_repeat && again.may_have_been_taken() {
+                return Err(Fault::Unknown(self.explained(again)));
+            }
             match again {
                 Again::Later(said) => {
                     if told.is_none() {
@@ -132,7 +153,7 @@ impl Client {
                         return Err(conditions::explain(&said, self.http.place()).into());
                     }
                 }
-                Again::Cut(error) => {
+                Again::Away(error) | Again::Cut(error) => {
                     self.tell(&mut told, begun);
                     let waits = if self.http.is_known() { &mut cut } else { &mut first_answer };
                     if !waits.another(None).await {
@@ -146,6 +167,14 @@ impl Client {
                     }
                 }
             }
+        }
+    }
+
+    fn explained(&self, again: Again) -> Error {
+        match again {
+            Again::Later(said) | Again::Unavailable(said) => conditions::explain(&said, self.http.place()),
+            Again::Away(error) | Again::Cut(error) => error,
+            Again::Unreadable(what) => self.misfit(&what),
         }
     }
 
@@ -227,9 +256,10 @@ impl Client {
             message::encode(call, number).map_err(|error| self.misfit("a call has no bytes").with_source(error))?;
         let request =
             Request { method: Method::POST, path: self.path.clone(), content_type: CONTENT_TYPE, body: body.into() };
-        let answer = match self.http.send(&request).await {
-            Ok(answer) => answer,
-            Err(error) if error.kind() == Kind::Transient => return Ok(Err(Again::Cut(error))),
+        let answer = match self.http.try_send(&request).await {
+            Ok(Sent::Answered(answer)) => answer,
+            Ok(Sent::Unknown(error)) => return Ok(Err(Again::Cut(error))),
+            Err(error) if error.kind() == Kind::Transient => return Ok(Err(Again::Away(error))),
             Err(error) => return Err(error.into()),
         };
         if answer.status != StatusCode::OK {

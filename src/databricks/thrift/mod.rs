@@ -25,10 +25,11 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use self::client::{Client, Fault};
+use self::operation::Broken;
 use self::running::{Entry, Running};
 use self::session::Sessions;
 use super::http::HttpClient;
-use super::{Rows, SqlTransport};
+use super::{Changed, Rows, SqlTransport};
 use crate::config::Patience;
 use crate::error::{Error, Result};
 
@@ -49,17 +50,14 @@ pub struct ThriftTransport {
 #[async_trait]
 impl SqlTransport for ThriftTransport {
     async fn execute(&self, statement: &str) -> Result<Rows> {
-        let entry = self.running.enter();
-        let mut closed = self.closed.subscribe();
-        let ended = tokio::select! {
-            _ = closed.wait_for(|closed| *closed) => return Err(stopped()),
-            ended = self.attempts(statement, &entry) => ended,
-        };
-        // Whatever still runs is given up: nobody waits for it any more.
-        if let Some(operation_handle) = entry.take() {
-            self.client.part(&tcli::TCancelOperationReq { operation_handle }).await;
+        match self.run_to_its_end(statement, true).await? {
+            Changed::Done(rows) => Ok(rows),
+            Changed::Unknown(error) => Err(error),
         }
-        ended
+    }
+
+    async fn change(&self, statement: &str) -> Result<Changed> {
+        self.run_to_its_end(statement, false).await
     }
 
     async fn close(&self) {
@@ -87,23 +85,41 @@ impl ThriftTransport {
         }
     }
 
-    /// Sends the statement until it was heard to its end.
-    async fn attempts(&self, statement: &str, entry: &Entry<'_>) -> Result<Rows> {
+    async fn run_to_its_end(&self, statement: &str, may_repeat: bool) -> Result<Changed> {
+        let entry = self.running.enter();
+        let mut closed = self.closed.subscribe();
+        let ended = tokio::select! {
+            _ = closed.wait_for(|closed| *closed) => return Err(stopped()),
+            ended = self.attempts(statement, may_repeat, &entry) => ended,
+        };
+        // Whatever still runs is given up: nobody waits for it any more.
+        if let Some(operation_handle) = entry.take() {
+            self.client.part(&tcli::TCancelOperationReq { operation_handle }).await;
+        }
+        ended
+    }
+
+    /// Sends the statement until it was heard to its end; one of unknown fate only if `may_repeat`.
+    async fn attempts(&self, statement: &str, may_repeat: bool, entry: &Entry<'_>) -> Result<Changed> {
         let mut waits = self.client.waits();
-        let mut was_lost = false;
         for sendings in 1.. {
-            let fault = match self.attempt(statement, entry).await {
-                Ok(rows) => return Ok(Rows { copy_at_large: rows.copy_at_large || was_lost, ..rows }),
-                Err(fault) => fault,
+            let (fault, was_taken) = match self.attempt(statement, may_repeat, entry).await {
+                Ok(rows) => return Ok(Changed::Done(rows)),
+                Err(Broken::Before(fault)) => (fault, false),
+                Err(Broken::After(fault)) => (fault, true),
             };
             let error = match fault {
+                Fault::Unknown(error) => return Ok(Changed::Unknown(error)),
                 Fault::Failed(error) => return Err(error),
                 Fault::Exception(said) => return Err(self.client.misfit("it does not take a call").with_source(said)),
                 Fault::Passing(error) => error,
                 Fault::Lost(said) => {
                     tracing::info!("A session or a statement is lost on {}: {said}", self.client.place());
-                    was_lost = true;
-                    self.lost(said)
+                    let error = self.lost(said);
+                    if was_taken && !may_repeat {
+                        return Ok(Changed::Unknown(error));
+                    }
+                    error
                 }
             };
             if sendings >= MOST_SENDINGS || !waits.another(None).await {
@@ -113,11 +129,12 @@ impl ThriftTransport {
         Err(Error::system("A statement was sent more often than can be counted."))
     }
 
-    async fn attempt(&self, statement: &str, entry: &Entry<'_>) -> Result<Rows, Fault> {
-        let session = self.sessions.get(&self.client).await?;
-        let run = operation::run(&self.client, &session, statement, entry);
-        let ended = timeout(self.statement_timeout, run).await.unwrap_or_else(|_| Err(self.too_slow().into()));
-        if matches!(ended, Err(Fault::Lost(_))) {
+    async fn attempt(&self, statement: &str, may_repeat: bool, entry: &Entry<'_>) -> Result<Rows, Broken> {
+        let session = self.sessions.get(&self.client).await.map_err(Broken::Before)?;
+        let run = operation::run(&self.client, &session, statement, may_repeat, entry);
+        let too_slow = || Err(Broken::After(self.too_slow().into()));
+        let ended = timeout(self.statement_timeout, run).await.unwrap_or_else(|_| too_slow());
+        if matches!(ended, Err(Broken::Before(Fault::Lost(_)) | Broken::After(Fault::Lost(_)))) {
             self.sessions.lose(&session).await;
         }
         ended

@@ -24,11 +24,31 @@ const MOST_ROWS: usize = 1_000_000;
 /// How often a result is read from its first row again, because a page was lost on its way.
 const MOST_REWINDS: u32 = 3;
 
-/// Runs `statement` to its end. What runs is noted in `entry`, so that somebody else can cancel it.
-pub(super) async fn run(client: &Client, session: &Session, statement: &str, entry: &Entry<'_>) -> Result<Rows, Fault> {
-    let (answer, copy_at_large) = client.call_again(&request(&session.handle, statement)).await?;
+/// How the run of a statement ends that has no result.
+pub(super) enum Broken {
+    /// Before it has begun: the server has not taken it.
+    Before(Fault),
+    /// The server has, or may have, taken it.
+    After(Fault),
+}
+
+/// Runs `statement` to its end; sends it again, where its answer is lost, only if `may_repeat`. What runs is noted in
+/// `entry`, so that somebody else can cancel it.
+pub(super) async fn run(
+    client: &Client,
+    session: &Session,
+    statement: &str,
+    may_repeat: bool,
+    entry: &Entry<'_>,
+) -> Result<Rows, Broken> {
+    let request = request(&session.handle, statement);
+    let answer = match may_repeat {
+        true => client.call(&request).await,
+        false => client.call_once(&request).await,
+    };
+    let answer = answer.map_err(Broken::Before)?;
     let Some(handle) = answer.operation_handle else {
-        return Err(client.misfit("it started a statement and gave no handle for it").into());
+        return Err(Broken::After(client.misfit("it started a statement and gave no handle for it").into()));
     };
     entry.note(handle.clone());
     let direct = answer.direct_results.unwrap_or_default();
@@ -41,7 +61,7 @@ pub(super) async fn run(client: &Client, session: &Session, statement: &str, ent
         _ => client.part(&tcli::TCloseOperationReq { operation_handle: handle }).await,
     }
     entry.clear();
-    ended.map(|rows| Rows { copy_at_large, ..rows })
+    ended.map_err(Broken::After)
 }
 
 fn request(session: &tcli::TSessionHandle, statement: &str) -> tcli::TExecuteStatementReq {

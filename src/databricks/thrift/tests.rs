@@ -112,7 +112,30 @@ fn a_statement_whose_answer_is_lost_or_broken_is_sent_again() {
     let peer = Peer::start(true).with("ExecuteStatement", &[Met::CutAfter, Met::Half, Met::Bytes(b"<html>".to_vec())]);
     let rows = run(transport(&peer, true).execute("rows 2")).expect("rows");
     assert_eq!((numbers(&rows), peer.state().statements.len()), (vec![0, 1], 3));
-    assert!(rows.copy_at_large && !run(transport(&peer, true).execute("rows 2")).expect("rows").copy_at_large);
+}
+
+#[test]
+fn a_change_is_sent_again_only_where_it_was_not_taken() {
+    let forgotten = Met::Status(404, &[("X-Thriftserver-Error-Message", "RESOURCE_DOES_NOT_EXIST: no session")], "");
+    for not_taken in [STARTING, Met::Status(429, &[], ""), forgotten, Met::Restart] {
+        let peer = Peer::start(true).with("ExecuteStatement", &[not_taken]);
+        let changed = run(transport(&peer, true).change("rows 2")).expect("rows");
+        assert!(matches!(changed, Changed::Done(rows) if numbers(&rows) == [0, 1]));
+        assert_eq!(peer.state().statements.len(), 1);
+    }
+    let lost = [Met::CutBefore, Met::CutAfter, Met::Half, Met::Bytes(b"<html>".to_vec()), Met::Status(502, &[], "")];
+    for lost in lost {
+        let peer = Peer::start(true).with("ExecuteStatement", &[lost]);
+        let changed = run(transport(&peer, true).change("rows 2")).expect("no error");
+        assert!(matches!(changed, Changed::Unknown(_)), "{changed:?}");
+        assert_eq!(peer.count("ExecuteStatement"), 1);
+    }
+    // A statement that the server has forgotten after it began; its session is opened anew.
+    let peer = Peer::start(false).with("GetOperationStatus", &[Met::None, Met::Restart]);
+    let transport = transport(&peer, false);
+    assert!(matches!(run(transport.change("wait 2")).expect("no error"), Changed::Unknown(_)));
+    assert!(matches!(run(transport.change("rows 1")).expect("rows"), Changed::Done(_)));
+    assert_eq!(peer.state().statements, ["wait 2", "rows 1"]);
 }
 
 #[test]

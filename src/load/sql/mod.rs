@@ -15,7 +15,8 @@ mod table;
 pub mod trial;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
@@ -26,7 +27,7 @@ use self::statements::{SchemaName, TableName};
 use self::table::SqlTable;
 use super::survey::Survey;
 use super::{Ending, Loader, Opened};
-use crate::databricks::{Rows, SqlTransport};
+use crate::databricks::{Changed, Rows, SqlTransport};
 use crate::delta::table::TableLog;
 use crate::error::{Kind, Result, ResultExt};
 use crate::stage::Trace;
@@ -62,6 +63,8 @@ struct Shared {
     unclear: Mutex<BTreeMap<String, TableName>>,
     /// Staging tables that this sync may have made.
     staging: Mutex<BTreeSet<String>>,
+    /// How many fences this sync has set.
+    fences: AtomicU64,
 }
 
 impl Sql {
@@ -84,6 +87,7 @@ impl Sql {
             made: Mutex::default(),
             unclear: Mutex::default(),
             staging: Mutex::default(),
+            fences: AtomicU64::default(),
         };
         Self { shared: Arc::new(shared), seen: OnceLock::new() }
     }
@@ -121,6 +125,19 @@ impl Shared {
         self.transport.execute(statement).await
     }
 
+    async fn change(&self, statement: &str) -> Result<Changed> {
+        tracing::debug!("{statement}");
+        self.transport.change(statement).await
+    }
+
+    fn unclear(&self) -> MutexGuard<'_, BTreeMap<String, TableName>> {
+        self.unclear.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn staging(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.staging.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Makes `schema`, once in a sync.
     async fn ensure_schema(&self, schema: &SchemaName) -> Result<()> {
         let cell = {
@@ -131,21 +148,26 @@ impl Shared {
         cell.get_or_try_init(make).await.map(|_| ())
     }
 
-    /// What has begun to change `table` and is not known to have ended does not commit after this.
-    async fn fence(&self, table: &TableName) -> Result<()> {
+    /// What has begun to change `table` and is not known to have ended does not commit after this. `false`, with a WARN, if
+    /// the property may not be set.
+    async fn fence(&self, table: &TableName) -> Result<bool> {
         self.storage.ensure_committable()?;
-        match self.execute(&statements::fence(table, self.sync)).await {
+        // Two fences never have the same value: Delta from 4.1 on lets a transaction pass a change of metadata that
+        // changes nothing (`attemptToResolveMetadataConflicts` of its ConflictChecker).
+        let number = self.fences.fetch_add(1, Ordering::Relaxed);
+        match self.execute(&statements::fence(table, self.sync, number)).await {
             // Who may load a table need not own it; and one that is gone needs none.
             Err(error) if error.kind() == Kind::Config => {
                 tracing::warn!("Table {table} got no fence against statements that may still run: {error}");
-                Ok(())
+                Ok(false)
             }
-            fenced => fenced.context(|| format!("setting a property of {table}")).map(|_| ()),
+            fenced => fenced.context(|| format!("setting a property of {table}")).map(|_| true),
         }
     }
 
     async fn fence_all(&self, tables: impl IntoIterator<Item = TableName>) -> Result<()> {
-        let fences: Vec<_> = tables.into_iter().map(|table| async move { self.fence(&table).await }).collect();
+        let fence = |table: TableName| async move { self.fence(&table).await.map(|_| ()) };
+        let fences: Vec<_> = tables.into_iter().map(fence).collect();
         stream::iter(fences).buffer_unordered(self.parallelism).try_collect().await
     }
 
@@ -193,8 +215,7 @@ impl Loader for Sql {
                 shared.transport.close().await;
                 return Ok(());
             }
-            let made = std::mem::take(&mut *shared.staging.lock().unwrap_or_else(PoisonError::into_inner));
-            let unclear = std::mem::take(&mut *shared.unclear.lock().unwrap_or_else(PoisonError::into_inner));
+            let (made, unclear) = (std::mem::take(&mut *shared.staging()), std::mem::take(&mut *shared.unclear()));
             // Without its staging table no statement can begin any more, and one that has begun fails at a fence.
             let goes = |name: &String| ending == Ending::Purged || unclear.contains_key(name);
             let dropped = shared.drop_all(&made.into_iter().filter(goes).collect::<Vec<_>>()).await;
@@ -216,7 +237,8 @@ impl StagingTables for Sql {
     fn clear<'a>(&'a self, sync: Uuid, names: &'a [String]) -> BoxFuture<'a, Result<bool>> {
         async move {
             let shared = &self.shared;
-            shared.drop_all(names).await?;
+            let renamed = claims::renamed(&shared.storage, sync).await?;
+            shared.drop_all(&[names, &renamed].concat()).await?;
             let claimed = claims::of(&shared.storage, sync).await?;
             let names = claimed.iter().filter_map(|claim| claim.table.split_once('/'));
             let tables = names.map(|(schema, table)| SchemaName::new(&shared.catalog, schema).table(table));

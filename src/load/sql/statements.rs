@@ -57,13 +57,14 @@ impl SchemaName {
         TableName { schema: self.clone(), table: table.to_owned() }
     }
 
-    /// The staging table of the sync `sync` for the table `table` in it.
+    /// The staging table of the sync `sync` for the table `table` in it; `renamed`, how often it got another name.
     ///
-    /// The end of a sync's id is random; its beginning is the time, which two syncs may share.
-    pub fn staging_table(&self, table: &str, sync: Uuid) -> TableName {
+    /// The end of a sync's id is random; its beginning is the time, which two syncs may share. No id has an `x` in it.
+    pub fn staging_table(&self, table: &str, sync: Uuid, renamed: u32) -> TableName {
         let id = sync.simple().to_string();
         let short = id.get(20..).unwrap_or(&id);
-        self.table(&identifier(&format!("_airbyte_tmp_{short}_{table}")))
+        let again = if renamed == 0 { String::new() } else { format!("x{renamed}") };
+        self.table(&identifier(&format!("_airbyte_tmp_{short}{again}_{table}")))
     }
 }
 
@@ -71,6 +72,11 @@ impl TableName {
     /// The schema it is in.
     pub fn schema(&self) -> &SchemaName {
         &self.schema
+    }
+
+    /// Schema and table as a path.
+    pub fn path(&self) -> String {
+        format!("{}/{}", self.schema.schema, self.table)
     }
 }
 
@@ -184,10 +190,10 @@ pub fn set_generation(table: &TableName, id: i64) -> String {
     format!("ALTER TABLE {table} SET TBLPROPERTIES ({} = {})", literal(generation::PROPERTY), literal(&id.to_string()))
 }
 
-/// Changes nothing but the table's metadata, which no transaction that began before survives, whatever rows it touches. The
-/// sync `by` sets it.
-pub fn fence(table: &TableName, by: Uuid) -> String {
-    format!("ALTER TABLE {table} SET TBLPROPERTIES ({} = {})", literal(FENCE), literal(&by.to_string()))
+/// Changes nothing but the table's metadata, which no transaction that began before survives, whatever rows it touches. It is
+/// the fence `number` of the sync `by`: with a value that the property has already, it would stop nothing.
+pub fn fence(table: &TableName, by: Uuid, number: u64) -> String {
+    format!("ALTER TABLE {table} SET TBLPROPERTIES ({} = {})", literal(FENCE), literal(&format!("{by}/{number}")))
 }
 
 /// Forgets what was read of a table before.

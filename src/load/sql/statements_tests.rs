@@ -23,7 +23,7 @@ fn new_table<'a>(name: &'a TableName, generation: Option<i64>) -> NewTable<'a> {
 fn every_statement_reads_as_its_golden_file() {
     let schema = SchemaName::new("hive_metastore", "shop");
     let table = schema.table("orders");
-    let staging = schema.staging_table("orders", Uuid::from_u128(0x0123_4567_89ab_7000_8000_dead_beef_cafe));
+    let staging = schema.staging_table("orders", Uuid::from_u128(0x0123_4567_89ab_7000_8000_dead_beef_cafe), 0);
     let folder = "s3://lake/raw/01234567-89ab-7000-8000-deadbeefcafe/shop/orders";
     let statements = [
         ("show_schemas", show_schemas("hive_metastore", &["hr", "shop"]), include_str!("golden/show_schemas.sql")),
@@ -39,7 +39,7 @@ fn every_statement_reads_as_its_golden_file() {
         ("empty", empty(&table, &staging), include_str!("golden/empty.sql")),
         (
             "fence",
-            fence(&table, Uuid::from_u128(0x0123_4567_89ab_7000_8000_dead_beef_cafe)),
+            fence(&table, Uuid::from_u128(0x0123_4567_89ab_7000_8000_dead_beef_cafe), 7),
             include_str!("golden/fence.sql"),
         ),
         ("count", count(&table, &staging, &load()), include_str!("golden/count.sql")),
@@ -71,10 +71,10 @@ fn staging_tables_of_two_syncs_and_of_long_names_are_different() {
     let schema = SchemaName::new("c", "s");
     // The first 48 bits are the same: two syncs that began in the same millisecond.
     let (one, other) = (Uuid::from_u128(0x01a1_fac5_0000_7000_8000_0000_0000_0001), Uuid::from_u128(2));
-    assert_ne!(schema.staging_table("t", one), schema.staging_table("t", other));
+    assert_ne!(schema.staging_table("t", one, 0), schema.staging_table("t", other, 0));
     let (a, b) = ("x".repeat(254) + "a", "x".repeat(254) + "b");
-    let names = [schema.staging_table(&a, one), schema.staging_table(&b, one)];
-    assert_ne!(names[0], names[1]);
+    let names = [schema.staging_table(&a, one, 0), schema.staging_table(&b, one, 0), schema.staging_table(&b, one, 1)];
+    assert!(names[0] != names[1] && names[1] != names[2]);
     assert!(names.iter().all(|name| name.table.len() <= 255), "{names:?}");
 }
 

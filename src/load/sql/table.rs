@@ -1,11 +1,11 @@
 //! One stream's table: loads its staged batches by SQL, and counts what has come of it.
 //!
-//! An append is an insert-only MERGE, a replacement one INSERT OVERWRITE. Each can be sent twice. What a MERGE reports is
-//! compared with what was staged; wherever that differs, as it does when an earlier answer was lost, the rows that were
-//! staged are counted in the table itself, and that number decides. Rows of others, who may write at the same time, are
-//! never counted.
+//! An append is an insert-only MERGE, a replacement one INSERT OVERWRITE. Each can be sent twice, one after the other. What a
+//! MERGE reports is compared with what was staged; wherever that differs, as it does when an earlier answer was lost, the
+//! rows that were staged are counted in the table itself, and that number decides. Rows of others, who may write at the
+//! same time, are never counted.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -15,11 +15,14 @@ use super::found::{Found, Place, look};
 use super::load::Load;
 use super::statements::{self, NewTable, SchemaName, TableName};
 use super::{Shared, Sql, answers};
-use crate::databricks::Rows;
+use crate::databricks::{Changed, Rows};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::load::{Standing, TableLoader};
 use crate::stage::Batch;
 use crate::storage::layout::Target;
+
+/// How often a statement that changes rows is sent, if its answer is lost each time.
+const MOST_SENDINGS: u32 = 8;
 
 /// A stream's table.
 pub(super) struct SqlTable {
@@ -36,7 +39,16 @@ pub(super) struct SqlTable {
     /// The rows that are there came from an earlier attempt of the same sync.
     same_generation: bool,
     staging_made: bool,
+    /// How often the staging table got another name.
+    renamed: u32,
     claimed: bool,
+}
+
+/// A statement that changes rows has run to its end.
+struct Done {
+    answer: Rows,
+    /// It was sent before, and nobody knows what came of that.
+    again: bool,
 }
 
 impl SqlTable {
@@ -47,7 +59,7 @@ impl SqlTable {
             .split_once('/')
             .ok_or_else(|| Error::system(format!("The table {} has no schema.", target.table)))?;
         let schema_name = SchemaName::new(&engine.shared.catalog, schema);
-        let (name, staging) = (schema_name.table(table), schema_name.staging_table(table, engine.shared.sync));
+        let (name, staging) = (schema_name.table(table), schema_name.staging_table(table, engine.shared.sync, 0));
         let Found { place, generation } = look(engine, &target, &name).await?;
         let same_generation = target.generation_id.is_some() && generation == target.generation_id;
         Ok(Self {
@@ -62,6 +74,7 @@ impl SqlTable {
             generation: generation.filter(|_| place == Place::Catalog),
             same_generation,
             staging_made: false,
+            renamed: 0,
             claimed: false,
         })
     }
@@ -95,7 +108,7 @@ impl SqlTable {
         self.ensure_table().await?;
         self.ensure_staging_table().await?;
         self.claim(Change::Replaces).await?;
-        let replaced = self.change(&statements::overwrite(&self.name, &self.staging, &load)).await;
+        let replaced = self.change(|table, staging| statements::overwrite(table, staging, &load)).await;
         replaced.context(|| format!("replacing the table by {} rows", load.rows))?;
         let found = self.count(&load).await?;
         self.ensure_all(&load, found)?;
@@ -109,47 +122,79 @@ impl SqlTable {
         if was != Place::Nowhere {
             self.ensure_staging_table().await?;
             self.claim(Change::Replaces).await?;
-            let emptied = self.change(&statements::empty(&self.name, &self.staging)).await;
+            let emptied = self.change(statements::empty).await;
             emptied.context(|| "emptying the table".to_owned())?;
         }
         self.write_down_generation().await
     }
 
-    async fn merge(&self, load: &Load) -> Result<()> {
-        let statement = statements::merge(&self.name, &self.staging, load);
-        let answer = self.change(&statement).await?;
-        if !answer.copy_at_large && answers::inserted(&answer) == Some(load.rows) {
+    async fn merge(&mut self, load: &Load) -> Result<()> {
+        let statement = |table: &TableName, staging: &TableName| statements::merge(table, staging, load);
+        let Done { answer, again } = self.change(statement).await?;
+        if !again && answers::inserted(&answer) == Some(load.rows) {
             return Ok(());
         }
         let mut found = self.count(load).await?;
         if found < load.rows {
             // A server may have read the staging table before its newest batch was there.
             self.execute(&statements::refresh(&self.staging)).await?;
-            self.change(&statement).await?;
+            self.change(statement).await?;
             found = self.count(load).await?;
         }
         self.ensure_all(load, found)
     }
 
-    /// Runs a statement that changes rows.
+    /// Runs the statement that `text` gives for this table and its staging table, and that changes rows.
     ///
-    /// A copy whose answer was lost may have done its work before, or do it beside this one: a server that looks for conflicts
-    /// row by row may let it. One that has begun fails at the fence; one that begins later finds the rows, and after the
-    /// sync no staging table.
-    async fn change(&self, statement: &str) -> Result<Rows> {
-        self.shared.storage.ensure_committable()?;
-        let answer = self.execute(statement).await;
-        // Also what the user has to mend: a token that is refused says nothing of the statement that was asked for.
-        let is_settled = answer.as_ref().is_ok_and(|rows| !rows.copy_at_large);
-        if !is_settled {
-            let mut unclear = self.shared.unclear.lock().unwrap_or_else(PoisonError::into_inner);
-            unclear.insert(self.staging_table(), self.name.clone());
+    /// Where its answer is lost, it is sent again only after its first copy is [settled](Self::settle), so that one of
+    /// the two commits: a server that looks for conflicts row by row may let both.
+    async fn change(&mut self, text: impl Fn(&TableName, &TableName) -> String) -> Result<Done> {
+        let mut sendings = 1;
+        loop {
+            self.ensure_staging_table().await?;
+            self.shared.storage.ensure_committable()?;
+            let changed = self.shared.change(&text(&self.name, &self.staging)).await;
+            if !matches!(changed, Ok(Changed::Done(_))) {
+                // Also where the user has to mend something: a token that is refused says nothing of the statement.
+                self.shared.unclear().insert(self.staging_table(), self.name.clone());
+            }
+            let why = match changed? {
+                Changed::Done(answer) => {
+                    let again = sendings > 1;
+                    if again {
+                        // For a copy that had found its staging table and had not begun its transaction at the first fence.
+                        self.shared.fence(&self.name).await?;
+                    }
+                    return Ok(Done { answer, again });
+                }
+                Changed::Unknown(why) => why,
+            };
+            if sendings == MOST_SENDINGS {
+                return Err(why);
+            }
+            tracing::info!(
+                "Whether a statement has changed {} is not known. It is sent again as soon as the first one cannot do so any                  more: {why}",
+                self.name
+            );
+            self.settle().await?;
+            sendings += 1;
         }
-        let answer = answer?;
-        if answer.copy_at_large {
-            self.shared.fence(&self.name).await?;
+    }
+
+    /// Sees to it that a statement of unknown fate has committed now, or never does: without the staging table that it reads
+    /// it cannot begin, and if it has begun, it fails at the fence. The next statement reads the same files by another name.
+    async fn settle(&mut self) -> Result<()> {
+        let lost = self.staging_table();
+        self.shared.drop_all(std::slice::from_ref(&lost)).await?;
+        self.shared.staging().remove(&lost);
+        if self.shared.fence(&self.name).await? {
+            self.shared.unclear().remove(&lost);
         }
-        Ok(answer)
+        self.renamed += 1;
+        self.staging_made = false;
+        let (_, table) = self.target.table.split_once('/').unwrap_or_default();
+        self.staging = self.name.schema().staging_table(table, self.shared.sync, self.renamed);
+        Ok(())
     }
 
     /// Says, before the first statement that changes rows, that such are sent.
@@ -202,14 +247,16 @@ impl SqlTable {
         if self.staging_made {
             return Ok(());
         }
-        let noted = || self.shared.staging.lock().unwrap_or_else(PoisonError::into_inner);
         // First noted, then made: what may be there has to be dropped.
-        noted().insert(self.staging_table());
+        self.shared.staging().insert(self.staging_table());
+        if self.renamed > 0 {
+            claims::rename(&self.shared.storage, self.shared.sync, &self.staging).await?;
+        }
         let location = self.shared.storage.shown(&self.target.staging);
         let made = self.execute(&statements::create_over(&self.staging, &location)).await;
         if made.as_ref().is_err_and(|error| error.kind() == Kind::Config) {
             // It was refused; who may not make it may not drop it either, and its files need not stay for it.
-            noted().remove(&self.staging_table());
+            self.shared.staging().remove(&self.staging_table());
         }
         made.context(|| format!("creating the staging table over {location}"))?;
         self.staging_made = true;

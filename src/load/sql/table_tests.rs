@@ -64,13 +64,9 @@ async fn an_answer_lost_after_the_commit_doubles_nothing_and_is_counted() {
     bed.fault("MERGE", Fault::Silent);
     table.append(&[batch(2, 10..20)]).await.unwrap();
     assert_eq!(bed.warehouse.said(), ["MERGE INTO", "SELECT count(*)"]);
-    // The number is right, and still another run may have inserted the same rows beside it.
-    bed.fault("MERGE", Fault::Again);
     bed.stage("users", 30..40);
+    bed.fault("MERGE", Fault::Unknown);
     table.append(&[batch(4, 30..40)]).await.unwrap();
-    assert_eq!(bed.warehouse.said(), ["MERGE INTO", "ALTER TABLE", "SELECT count(*)"]);
-    let fence = bed.warehouse.with(|state| state.tables[USERS].properties["destination-databricks.fence"].clone());
-    assert_eq!(fence, SYNC.to_string());
     // What the loader is told to have failed and is asked for again is there once.
     bed.fault("MERGE", Fault::DoneAndLost);
     assert_eq!(table.append(&[batch(3, 20..30)]).await.unwrap_err().kind(), Kind::Transient);

@@ -5,20 +5,22 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 
-use crate::databricks::{Rows, SqlTransport};
+use crate::databricks::{Changed, Rows, SqlTransport};
 use crate::error::{Error, Result};
 
 /// What goes wrong, once, with the next statement that begins as said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// It is done, and the answer is lost: the transport sends it again, and gives the second answer.
+    /// It is done, and is said to have failed in a way that passes: the transport sends it again, and gives the second answer.
     Twice,
     /// It is done, and the answer is never known.
     DoneAndLost,
     /// It is not done.
     Refused,
-    /// It is done, and the transport says that another copy is at large.
-    Again,
+    /// It changes rows and is done, and the transport does not know.
+    Unknown,
+    /// It changes rows, and the transport does not know what came of it: it begins beside the next one that does.
+    Late,
     /// It is answered without numbers.
     Silent,
     /// It is done, and somebody else has added rows with these ids by the time the next one comes.
@@ -65,6 +67,8 @@ pub struct State {
     pub faults: Vec<(&'static str, Fault)>,
     /// Words of statements that are always refused, and what is said then.
     pub refusals: Vec<(&'static str, &'static str)>,
+    /// A statement that has not begun.
+    pub late: Option<String>,
     pub closed: bool,
 }
 
@@ -88,9 +92,8 @@ impl Warehouse {
     }
 }
 
-#[async_trait]
-impl SqlTransport for Warehouse {
-    async fn execute(&self, statement: &str) -> Result<Rows> {
+impl Warehouse {
+    fn answer(&self, statement: &str) -> Result<Changed> {
         self.with(|state| {
             assert!(!state.closed, "closed: {statement}");
             let at = state.faults.iter().position(|(words, _)| statement.starts_with(words));
@@ -99,10 +102,17 @@ impl SqlTransport for Warehouse {
             if let Some((_, said)) = state.refusals.iter().find(|(words, _)| statement.contains(words)) {
                 return Err(Error::config(*said));
             }
-            match fault {
-                None => state.run(statement),
+            if fault == Some(Fault::Late) {
+                state.late = Some(statement.to_owned());
+                return Ok(Changed::Unknown(Error::transient("The answer was lost.")));
+            }
+            let answer = match fault {
+                None | Some(Fault::Late) => state.run(statement),
                 Some(Fault::Twice) => state.run(statement).and_then(|_| state.run(statement)),
-                Some(Fault::Again) => state.run(statement).map(|rows| Rows { copy_at_large: true, ..rows }),
+                Some(Fault::Unknown) => {
+                    state.run(statement)?;
+                    return Ok(Changed::Unknown(Error::transient("The answer was lost.")));
+                }
                 Some(Fault::Silent) => state.run(statement).map(|_| Rows::default()),
                 Some(Fault::DoneAndLost) => state.run(statement).and(Err(Error::transient("The answer was lost."))),
                 Some(Fault::Joined(ids)) => state.run(statement).map(|_| {
@@ -112,8 +122,29 @@ impl SqlTransport for Warehouse {
                     Rows::default()
                 }),
                 Some(Fault::Refused) => Err(Error::transient("The server is away.")),
-            }
+            };
+            answer.map(Changed::Done)
         })
+    }
+}
+
+#[async_trait]
+impl SqlTransport for Warehouse {
+    async fn execute(&self, statement: &str) -> Result<Rows> {
+        match self.answer(statement)? {
+            Changed::Done(rows) => Ok(rows),
+            Changed::Unknown(error) => panic!("{statement} may be repeated: {error}"),
+        }
+    }
+
+    async fn change(&self, statement: &str) -> Result<Changed> {
+        self.with(|state| {
+            if let Some(late) = state.late.take() {
+                let staging = between(&late, "FROM ", "\n").to_owned();
+                assert!(!state.tables.contains_key(&staging), "it runs beside {statement}: {late}");
+            }
+        });
+        self.answer(statement)
     }
 
     async fn close(&self) {
