@@ -62,7 +62,8 @@ fn readers_see_the_old_rows_until_one_commit_puts_the_new_ones_there() {
     let lines = |range: std::ops::Range<u64>| range.map(|n| record("users", &padded(n, 2000))).collect::<String>();
     living.send(lines(1000..2000) + &state("users", 2000));
     // The first batch is staged whole, and more than half of the input is still to come.
-    let staged = || table::staging(&sandbox.lake()).iter().any(|sync| table::commit(&sync.join("default/users"), 0).exists());
+    let staged =
+        || table::staging(&sandbox.lake()).iter().any(|sync| table::commit(&sync.join("default/users"), 0).exists());
     until("a staged batch", staged);
     let during = table::read(&folder);
     assert_eq!((during.versions, during.data()), (before.versions, before.data()));

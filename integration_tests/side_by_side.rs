@@ -19,7 +19,8 @@ fn a_living_syncs_staging_is_not_swept() {
     let sandbox = small_flushes();
     let mut living = sandbox.start(&overwrite(&["users"]));
     living.send(batch("users", 0));
-    let staged = || table::staging(&sandbox.lake()).iter().any(|sync| table::commit(&sync.join("default/users"), 0).exists());
+    let staged =
+        || table::staging(&sandbox.lake()).iter().any(|sync| table::commit(&sync.join("default/users"), 0).exists());
     until("a staged batch", staged);
     let files = table::files(&table::staging(&sandbox.lake())[0]);
 

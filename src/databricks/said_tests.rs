@@ -39,11 +39,7 @@ fn texts_pages_and_nothing_are_understood() {
     assert_eq!(said(500, &[], "<html><pre>Reason: boom</pre></html>").message, "Reason: boom");
     assert_eq!(said(502, &[], "<html></html>").message, "");
     assert_eq!(said(503, &[], "").message, "");
-    let bytes = Answer {
-        status: StatusCode::OK,
-        headers: HeaderMap::new(),
-        body: Bytes::from_static(b"\xff\xfe"),
-    };
+    let bytes = Answer { status: StatusCode::OK, headers: HeaderMap::new(), body: Bytes::from_static(b"\xff\xfe") };
     assert!(!Said::of_answer(&bytes).message.is_empty());
 }
 

@@ -10,18 +10,18 @@ use super::{Changed, Rows, connect};
 use crate::config::Patience;
 use crate::error::{Error, Kind};
 
-const SUBMIT: &str = "/api/2.0/sql/statements";
+pub(super) const SUBMIT: &str = "/api/2.0/sql/statements";
 const POLL: &str = "/api/2.0/sql/statements/01ef-a";
 
-async fn run(server: &Server) -> Result<Rows, Error> {
+pub(super) async fn run(server: &Server) -> Result<Rows, Error> {
     connect(&server.settings(), &patience()).expect("a warehouse").execute("SELECT 1").await
 }
 
-fn one(value: &str) -> Rows {
+pub(super) fn one(value: &str) -> Rows {
     Rows { columns: vec!["n".to_owned()], rows: vec![vec![Some(value.to_owned())]] }
 }
 
-async fn change(server: &Server) -> Result<Changed, Error> {
+pub(super) async fn change(server: &Server) -> Result<Changed, Error> {
     connect(&server.settings(), &patience()).expect("a warehouse").change("MERGE").await
 }
 
@@ -127,7 +127,8 @@ async fn a_submit_whose_answer_is_lost_or_held_is_sent_again() {
 async fn a_change_is_sent_again_only_where_it_was_not_taken_or_has_failed() {
     let conflict = failure("BAD_REQUEST", "[DELTA_CONCURRENT_APPEND] Transaction conflict detected.");
     for not_taken in [unavailable(503, "0"), unavailable(429, "0"), conflict] {
-        let server = Server::with(vec![not_taken.clone(), not_taken.clone(), state("RUNNING"), Step::Lost, success("1")]);
+        let server =
+            Server::with(vec![not_taken.clone(), not_taken.clone(), state("RUNNING"), Step::Lost, success("1")]);
         let changed = change(&server).await.expect("a result");
         assert!(matches!(&changed, Changed::Done(rows) if *rows == one("1")), "{not_taken:?}: {changed:?}");
         assert_eq!(server.count("POST", SUBMIT), 3);

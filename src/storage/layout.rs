@@ -126,7 +126,8 @@ mod tests {
 
     #[test]
     fn no_folder_lies_in_another_one() -> Result<()> {
-        let streams = [("shop", None), ("orders", Some("shop")), ("users", Some("my")), ("my", None), ("_x", Some("_x"))];
+        let streams =
+            [("shop", None), ("orders", Some("shop")), ("users", Some("my")), ("my", None), ("_x", Some("_x"))];
         let targets = targets(&catalog(&streams), "my", Uuid::nil())?;
         let folders: Vec<&String> = targets.iter().flat_map(|target| [&target.table, &target.staging]).collect();
         for (one, other) in folders.iter().flat_map(|one| folders.iter().map(move |other| (one, other))) {

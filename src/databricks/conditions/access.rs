@@ -170,7 +170,13 @@ pub(super) const SERVICE: &[Condition] = &[
         "try again later; if it lasts, look at the query history of the workspace and ask Databricks",
     ),
     passing(
-        &[Code("CANCELLED"), Code("CANCELED"), Class("OPERATION_CANCELED"), Class("OPERATION_CANCELLED"), State("HY008")],
+        &[
+            Code("CANCELLED"),
+            Code("CANCELED"),
+            Class("OPERATION_CANCELED"),
+            Class("OPERATION_CANCELLED"),
+            State("HY008"),
+        ],
         &[],
         CANCELLED,
         "look in the query history of the workspace who did so, or whether the warehouse or cluster was restarted; where \

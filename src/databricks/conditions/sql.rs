@@ -34,18 +34,8 @@ pub(super) const STATEMENTS: &[Condition] = &[
         "create one for the bucket, or for the folder above: CREATE EXTERNAL LOCATION `airbyte` URL 's3://bucket/path' \
          WITH (STORAGE CREDENTIAL `credential`)",
     ),
-    config(
-        &[Class("LOCATION_OVERLAP"), Class("INVALID_PARAMETER_VALUE.LOCATION_OVERLAP")],
-        &[],
-        OVERLAP,
-        OTHER_PATH,
-    ),
-    config(
-        &[Words],
-        &["overlaps with managed storage", "overlaps with other"],
-        OVERLAP,
-        OTHER_PATH,
-    ),
+    config(&[Class("LOCATION_OVERLAP"), Class("INVALID_PARAMETER_VALUE.LOCATION_OVERLAP")], &[], OVERLAP, OTHER_PATH),
+    config(&[Words], &["overlaps with managed storage", "overlaps with other"], OVERLAP, OTHER_PATH),
     config(
         &[
             Class("PERMISSION_DENIED"),

@@ -15,6 +15,7 @@ use super::message::{self, Call, NoAnswer};
 use crate::config::Patience;
 use crate::databricks::conditions;
 use crate::databricks::http::{Answer, HttpClient, Request, Sent, may_have_been_taken};
+use crate::databricks::pace::Turn;
 use crate::databricks::said::Said;
 use crate::databricks::waits::Waits;
 use crate::error::{Error, Kind, Result};
@@ -54,6 +55,8 @@ pub(super) enum Fault {
     Exception(String),
     /// What the server said passes: the statement can be sent again after a while.
     Passing(Error),
+    /// Somebody else has ended the statement.
+    Cancelled(Error),
     /// Everything else.
     Failed(Error),
 }
@@ -208,6 +211,12 @@ impl Client {
         })
     }
 
+    /// A statement that somebody else has ended.
+    pub(super) fn cancelled(&self) -> Fault {
+        let said = Said::of_statement(Some("CANCELLED"), None, "");
+        Fault::Cancelled(conditions::explain(&said, self.http.place()))
+    }
+
     /// What a statement failed with.
     pub(super) fn failed(&self, status: &tcli::TGetOperationStatusResp) -> Fault {
         self.judged(status.sql_state.as_deref(), [&status.display_message, &status.error_message])
@@ -226,6 +235,7 @@ impl Client {
         let said = Said::of_statement(None, sql_state, text);
         let error = conditions::explain(&said, self.http.place());
         match conditions::passes(&said) {
+            _ if conditions::is_cancelled(&said) => Fault::Cancelled(error),
             true => Fault::Passing(error),
             false => Fault::Failed(error),
         }
@@ -254,8 +264,14 @@ impl Client {
         let number = self.number.fetch_add(1, Ordering::Relaxed);
         let body =
             message::encode(call, number).map_err(|error| self.misfit("a call has no bytes").with_source(error))?;
-        let request =
-            Request { method: Method::POST, path: self.path.clone(), content_type: CONTENT_TYPE, body: body.into() };
+        // The calls that come of a statement are few, and ask nothing of its clusters.
+        let turn = match C::NAME {
+            tcli::TExecuteStatementReq::NAME | tcli::TOpenSessionReq::NAME => Turn::Next,
+            tcli::TGetOperationStatusReq::NAME => Turn::Spare,
+            _ => Turn::AtOnce,
+        };
+        let path = self.path.clone();
+        let request = Request { method: Method::POST, path, content_type: CONTENT_TYPE, body: body.into(), turn };
         let answer = match self.http.try_send(&request).await {
             Ok(Sent::Answered(answer)) => answer,
             Ok(Sent::Unknown(error)) => return Ok(Err(Again::Cut(error))),
