@@ -138,8 +138,8 @@ async fn a_change_is_sent_again_only_where_it_was_not_taken_or_has_failed() {
         (vec![Step::Lost], "has not answered"),
         (vec![Step::Held], "has not answered"),
         (vec![unavailable(503, "0"), Step::Lost], "the answer did not arrive"),
-        (vec![Step::Answer(502, vec![], String::new())], "not available"),
-        (vec![Step::Answer(504, vec![], String::new())], "not available"),
+        (vec![Step::Answer(502, vec![], String::new())], "no answer in time"),
+        (vec![Step::Answer(504, vec![], String::new())], "no answer in time"),
         (vec![state("RUNNING"), gone], "lost a statement"),
         (vec![state("CLOSED")], "lost a statement"),
     ] {
