@@ -58,4 +58,5 @@ mod kills;
 mod loading;
 mod place;
 mod refusals;
+mod service;
 mod stand_in;
