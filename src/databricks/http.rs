@@ -167,7 +167,7 @@ impl HttpClient {
             retry: patience.databricks_retry,
             timeout,
             workspace: settings.workspace.as_ref().and_then(|number| HeaderValue::try_from(number).ok()),
-            pace: Pace::new(),
+            pace: Pace::default(),
             has_answered: AtomicBool::new(false),
         })
     }
