@@ -32,7 +32,7 @@ const DATABRICKS_PATIENCE: Duration = Duration::from_secs(60);
 pub async fn run(config: &Path, around: &Surroundings) -> Result<()> {
     let mut config = Config::from_file(config)?;
     config.ensure_supported()?;
-    config.warn_of_unknown_fields();
+    config.warn();
     // What a sync leaves to be looked at is of no use here, and would grow with every check.
     config.purge_staging_data = true;
     // Somebody waits for the answer: what a sync would try for minutes is told soon.

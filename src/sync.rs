@@ -96,7 +96,8 @@ impl Sync {
         let loader: Box<dyn Loader> = match server {
             None => Box::new(Direct::new(&storage, &tables, around.givens.clone(), lease.sync(), Arc::clone(&schema))),
             Some((transport, parallelism)) => {
-                Box::new(Sql::new(transport, &storage, &tables, &config.catalog, lease.sync(), parallelism))
+                let place = (config.catalog.as_str(), config.staging_schema.as_deref());
+                Box::new(Sql::new(transport, &storage, &tables, place, lease.sync(), parallelism))
             }
         };
         let purge = config.purge_staging_data;

@@ -43,7 +43,7 @@ async fn transfer(
 ) -> Result<Outcome> {
     let config = Config::from_file(config)?;
     config.ensure_supported()?;
-    config.warn_of_unknown_fields();
+    config.warn();
     let catalog = Catalog::from_file(catalog)?;
     watch_for_stop(&around.stop, &around.writer)?;
 

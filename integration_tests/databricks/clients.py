@@ -149,7 +149,7 @@ class Statements(Case):
 
     def test_parameters_and_limits(self):
         parameter = StatementParameterListItem(name="n", value="5", type="INT")
-        answer = self.execute("SELECT id FROM range(:n)", wait_timeout="50s", parameters=[parameter], row_limit=2)
+        answer = self.execute("SELECT id FROM range(9) WHERE id < :n", wait_timeout="50s", parameters=[parameter], row_limit=2)
         self.assertEqual(answer.status.state, StatementState.SUCCEEDED, answer.status.error)
         self.assertEqual((len(answer.result.data_array), answer.manifest.truncated), (2, True))
 

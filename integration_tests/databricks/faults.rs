@@ -274,29 +274,3 @@ fn a_statement_that_takes_too_long_is_cancelled_and_the_sync_fails() {
     let merge = merges.rfind(|one| one["statement"].as_str().unwrap().starts_with("MERGE")).unwrap();
     assert_eq!(merge["state"], "CANCELED");
 }
-
-/// What the engine relies on where the answer to a MERGE was lost: a copy that began before, and that reads or writes no row
-/// of anybody else, does not commit after it.
-#[test]
-fn a_merge_that_began_before_a_property_was_set_does_not_commit() {
-    let sandbox = Sandbox::new();
-    let place = sandbox.place();
-    sandbox.load(&append(&["added"]), records("added", 0..20) + &state("added", 20));
-    let name = place.name("added");
-    let slow = format!(
-        "MERGE INTO {name} AS target USING (SELECT 'copy' AS id, java_method('java.lang.Thread', 'sleep', 8000L) AS slept) \
-         AS copy ON target._airbyte_ab_id = copy.id WHEN NOT MATCHED THEN INSERT (_airbyte_ab_id, _airbyte_data) VALUES \
-         (copy.id, copy.slept)"
-    );
-    let said = std::thread::scope(|scope| {
-        let copy = scope.spawn(|| place.refused(&slow));
-        // However long it takes to begin, one of them comes after that.
-        while !copy.is_finished() {
-            place.sql(&format!("ALTER TABLE {name} SET TBLPROPERTIES ('destination-databricks.fence' = '1')"));
-            std::thread::sleep(Duration::from_secs(1));
-        }
-        copy.join().unwrap()
-    });
-    assert!(said.contains("DELTA_METADATA_CHANGED"), "{said}");
-    assert_eq!(data(place, "added"), numbers(0..20));
-}

@@ -20,6 +20,7 @@ over_both!(
     a_table_of_the_older_connector_is_loaded_on,
     streams_without_records_get_their_empty_tables,
     a_schema_whose_name_begins_with_a_digit_is_found_again,
+    a_stream_that_is_called_like_another_ones_namespace_is_staged_beside_it,
 );
 
 /// The cases of the folder above over Thrift; over the Statement Execution API they run by themselves.
@@ -228,6 +229,19 @@ fn a_schema_whose_name_begins_with_a_digit_is_found_again() {
     for stream in ["users", "2024_users"] {
         assert_eq!(table::data(&sandbox.table(&format!("{namespace}/{stream}"))).len(), 2);
     }
+}
+
+/// Unity Catalog refuses a table whose folder lies in another one's, and so does the stand-in.
+fn a_stream_that_is_called_like_another_ones_namespace_is_staged_beside_it() {
+    let sandbox = Sandbox::new();
+    let shop = format!("shop_{}", sandbox.place().schema());
+    let mut streams = append(&[&shop, "orders"]);
+    streams["streams"][1]["stream"]["namespace"] = json!(shop);
+    for round in 0..2 {
+        sandbox.load(&streams, record(&shop, &numbered(round)) + &record_in(&shop, "orders", &numbered(round)));
+    }
+    assert_eq!(data(sandbox.place(), &shop).len(), 2);
+    assert_eq!(table::data(&sandbox.table(&format!("{shop}/orders"))).len(), 2);
 }
 
 fn streams_without_records_get_their_empty_tables() {

@@ -53,6 +53,7 @@ mod table;
 
 mod check;
 mod clients;
+mod copies;
 mod faults;
 mod kills;
 mod loading;
@@ -60,3 +61,4 @@ mod place;
 mod refusals;
 mod service;
 mod stand_in;
+mod warehouse_tables;

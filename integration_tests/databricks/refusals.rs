@@ -14,6 +14,7 @@ over_both!(
     a_view_is_refused,
     a_folder_with_other_files_is_refused,
     a_table_whose_files_are_gone_is_refused,
+    a_folder_in_another_tables_folder_is_refused_by_the_server,
 );
 
 const RAW: &str = "_airbyte_ab_id STRING, _airbyte_emitted_at TIMESTAMP, _airbyte_data STRING";
@@ -110,4 +111,16 @@ fn a_sync_that_is_refused_has_loaded_no_other_stream_either() {
     assert!(run.states().is_empty());
     assert_eq!(place.tables(), ["users"]);
     assert_eq!(table::files(&place.lake()), Vec::<std::path::PathBuf>::new());
+}
+
+fn a_folder_in_another_tables_folder_is_refused_by_the_server() {
+    let sandbox = Sandbox::new();
+    let place = sandbox.place();
+    place.sql(&format!("CREATE SCHEMA `spark_catalog`.`{}`", place.schema()));
+    let inner = place.location("default/users/inner");
+    place.sql(&format!("CREATE TABLE {} ({RAW}) USING delta LOCATION '{inner}'", place.name("other")));
+    std::fs::remove_dir_all(place.table("default/users")).unwrap();
+    let run = sandbox.write(&append(&["users"]), records("users", 0..3) + &state("users", 3));
+    assert_says(&run.failed_with("config_error"), &["overlaps", "s3_bucket_path"]);
+    assert!(run.states().is_empty());
 }

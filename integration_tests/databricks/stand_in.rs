@@ -58,6 +58,12 @@ impl StandIn {
         serde_json::from_value(answer["rows"].clone()).unwrap()
     }
 
+    /// What is said of `statement`, which runs at once: its rows, or why it fails.
+    pub fn said(&self, statement: &str) -> Value {
+        let (_, answer) = self.request("POST", "/stand-in/sql", &json!({"statement": statement}).to_string());
+        serde_json::from_str(&answer).unwrap()
+    }
+
     /// What is said of `statement`, which has to fail.
     pub fn refused(&self, statement: &str) -> String {
         let body = json!({"statement": statement}).to_string();

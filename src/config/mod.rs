@@ -48,6 +48,8 @@ pub struct Config {
     pub catalog: String,
     /// The schema of streams without a namespace (`schema`, or the older `database_schema`).
     pub schema: String,
+    /// The schema of staging tables; `None`: that of the final table.
+    pub staging_schema: Option<String>,
     /// Whether tables get new columns when streams get new fields.
     pub enable_schema_evolution: bool,
     /// Whether staged files and tables are removed after a sync.
@@ -139,8 +141,17 @@ impl Config {
         report.into_inner().into_result("configuration", config)
     }
 
-    /// Names every field that has no meaning here in a warning.
-    pub fn warn_of_unknown_fields(&self) {
+    /// Names every field that has no meaning here in a warning, and what Databricks most likely refuses.
+    pub fn warn(&self) {
+        if let (Engine::Databricks(settings), StorageSettings::S3(_)) = (&self.engine, &self.storage)
+            && settings.hostname.to_lowercase().trim_end_matches('.').ends_with(".azuredatabricks.net")
+        {
+            tracing::warn!(
+                "{} is a workspace on Azure. With Unity Catalog those only read from buckets in S3, so tables there cannot be \
+                 made or loaded: use a workspace on AWS. `check` tells for sure.",
+                settings.hostname
+            );
+        }
         for field in &self.unknown_fields {
             tracing::warn!("The configuration has the field {field}, which has no meaning here. Is it misspelt?");
         }
@@ -156,6 +167,7 @@ impl Config {
             engine,
             catalog: root.text("database").unwrap_or_else(|| "hive_metastore".to_owned()),
             schema: root.text("schema").or(older_schema).unwrap_or_else(|| "default".to_owned()),
+            staging_schema: root.text("staging_schema"),
             enable_schema_evolution: root.boolean("enable_schema_evolution", false),
             purge_staging_data: root.boolean("purge_staging_data", true),
             tuning: Tuning::read(root),

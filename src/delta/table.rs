@@ -114,6 +114,21 @@ impl Snapshot {
     /// Whether this program may write to the table: no partitions, and no feature that it does not know; for `replace`,
     /// no promise that rows are never removed.
     pub fn ensure_writable(&self, replace: bool) -> Result<()> {
+        self.ensure_replaceable(replace)?;
+        self.ensure_whole(self.is_partitioned().map_err(|error| unwritable(&self.shown, error))?)
+    }
+
+    /// The same for a server that writes to the table, and may know more features: `false` if only it can say whether the
+    /// table has partitions.
+    pub fn ensure_writable_by_others(&self, replace: bool) -> Result<bool> {
+        self.ensure_replaceable(replace)?;
+        match self.is_partitioned() {
+            Err(error) if is_unsupported(&error) => Ok(false),
+            known => self.ensure_whole(known.map_err(|error| unwritable(&self.shown, error))?).map(|()| true),
+        }
+    }
+
+    fn ensure_replaceable(&self, replace: bool) -> Result<()> {
         if replace && self.inner.table_properties().append_only == Some(true) {
             return Err(Error::config(format!(
                 "Table {} has the property delta.appendOnly, so its rows cannot be replaced. Choose the sync mode append, \
@@ -121,11 +136,17 @@ impl Snapshot {
                 self.shown
             )));
         }
+        Ok(())
+    }
+
+    fn is_partitioned(&self) -> Result<bool, KernelError> {
         let build = Arc::clone(&self.inner).update_table(UpdateTableOperation::Write, ENGINE_INFO, true);
-        let transaction = build
-            .build(self.log.engine.as_ref(), Box::new(FileSystemCommitter::new()))
-            .map_err(|error| unwritable(&self.shown, error))?;
-        if transaction.logical_partition_columns().is_empty() {
+        let transaction = build.build(self.log.engine.as_ref(), Box::new(FileSystemCommitter::new()))?;
+        Ok(!transaction.logical_partition_columns().is_empty())
+    }
+
+    fn ensure_whole(&self, is_partitioned: bool) -> Result<()> {
+        if !is_partitioned {
             Ok(())
         } else {
             Err(Error::config(format!(
@@ -253,6 +274,13 @@ fn unreadable(shown: &str, error: KernelError) -> Error {
 
 fn unwritable(shown: &str, error: KernelError) -> Error {
     sorted(shown, "write", error)
+}
+
+fn is_unsupported(error: &KernelError) -> bool {
+    match error {
+        KernelError::Backtraced { source, .. } => is_unsupported(source),
+        error => matches!(error, KernelError::Unsupported(_)),
+    }
 }
 
 /// The kernel's errors by what can be done about them.

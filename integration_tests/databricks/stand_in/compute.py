@@ -25,6 +25,8 @@ class Rule:
       refuse  nothing is done, and the connection ends
       cancel  somebody else cancels the statement when it has run for so many seconds, or as soon as all is "done"
       close   the statement is closed as soon as it has ended: no result any more
+      double  the connection ends without an answer, and the statement begins "before" the next fence, "between" that and the
+              one that is sent in its place, or "after" that; both may commit, see `copies.py`
       kill    SIGKILL for the client, "before" the request is looked at or "after" it is done; no answer either way
     """
 
@@ -63,6 +65,8 @@ class Compute:
     hidden: list[str] = field(default_factory=list)
     # Whether a row filter keeps all rows from its user.
     filtered: bool = False
+    # Properties that tables get which it makes: those of warehouses, `enableDeletionVectors` and `enableRowTracking`.
+    new_tables: list[str] = field(default_factory=list)
     requests: int = 0
     starts: int = 0
     client: int | None = None

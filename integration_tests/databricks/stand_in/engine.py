@@ -13,6 +13,9 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from copies import Copies
+from locations import Locations
+from names import NAME
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql.types import DataType
@@ -94,6 +97,8 @@ class Engine:
         self.jvm = self.spark.sparkContext._jvm
         self.running = threading.Semaphore(PARALLEL)
         self.local = threading.local()
+        self.locations = Locations(self.exists)
+        self.copies = Copies(lambda statement: self.run(statement, "a copy"))
 
     def session(self):
         """The session of this thread: settings of their own, the same catalog."""
@@ -101,17 +106,35 @@ class Engine:
             self.local.session = self.spark.newSession()
         return self.local.session
 
-    def run(self, statement, group, parameters=(), schema=None):
-        """Runs `statement` to its end; `group` is what `cancel` knows it by."""
+    def exists(self, schema, table):
+        """Whether there is such a table, also one whose files are gone."""
+        catalog = self.session()._jsparkSession.sessionState().catalog().externalCatalog()
+        return catalog.tableExists(schema, table)
+
+    def asked(self, statement, group, parameters=(), schema=None, defaults=()):
+        """Runs `statement` as the workspace does: with its rules about folders, and with copies of it that were lost."""
+        conflict = self.locations.in_the_way(statement)
+        if conflict:
+            raise Failure("BAD_REQUEST", conflict)
+        result = self.run(statement, group, parameters, schema, defaults)
+        self.copies.ran(statement)
+        return result
+
+    def run(self, statement, group, parameters=(), schema=None, defaults=()):
+        """Runs `statement` to its end; `group` is what `cancel` knows it by, `defaults` are properties of new tables."""
         session, context = self.session(), self.spark.sparkContext
         context.setJobGroup(group, "a statement", interruptOnCancel=True)
         try:
-            if schema is not None:
+            if schema is not None or defaults:
                 session = self.spark.newSession()
+            if schema is not None:
                 session.sql(f"USE {schema}")
+            for name in defaults:
+                session.conf.set(f"spark.databricks.delta.properties.defaults.{name}", "true")
             mapped = in_spark_catalog(statement)
             values = {name: PARAMETERS[kind](value) for name, value, kind in parameters}
             frame = session.sql(mapped, values) if values else session.sql(mapped)
+            self.locations.note(statement)
             columns = [(column.name, column.dataType) for column in frame.schema.fields]
             if not columns:
                 return self.written(session, mapped)
@@ -129,9 +152,8 @@ class Engine:
 
     def written(self, session, statement):
         """What Databricks answers to INSERT and CREATE TABLE AS SELECT, and Spark does not."""
-        name = r"((?:`(?:[^`]|``)*`|\w+)(?:\.(?:`(?:[^`]|``)*`|\w+))*)"
-        insert = re.match(rf"\s*INSERT\s+(?:INTO|OVERWRITE)\s+(?:TABLE\s+)?{name}", statement, re.IGNORECASE)
-        create = re.match(rf"\s*CREATE\s+(?:OR\s+REPLACE\s+)?TABLE\s+{name}.*\bAS\s*\(?\s*SELECT\b", statement, re.IGNORECASE | re.DOTALL)
+        insert = re.match(rf"\s*INSERT\s+(?:INTO|OVERWRITE)\s+(?:TABLE\s+)?{NAME}", statement, re.IGNORECASE)
+        create = re.match(rf"\s*CREATE\s+(?:OR\s+REPLACE\s+)?TABLE\s+{NAME}.*\bAS\s*\(?\s*SELECT\b", statement, re.IGNORECASE | re.DOTALL)
         table = insert or create
         if table is None:
             return Result()

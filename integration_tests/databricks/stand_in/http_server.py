@@ -75,7 +75,10 @@ class Handler(BaseHTTPRequestHandler):
         rule = None
         if compute is not None:
             compute.requests += 1
-            rule = compute.rule(kind, text, ("reply", "lose", "refuse", "kill"))
+            rule = compute.rule(kind, text, ("reply", "lose", "refuse", "kill", "double"))
+        if rule is not None and rule.action == "double":
+            self.server.api.lose(compute, text, rule.value)
+            return self.cut()
         if self.goes_wrong_before(compute, rule):
             return
         self.sign_in(compute, self.headers.get("Authorization") or "")

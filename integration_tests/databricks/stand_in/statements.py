@@ -82,6 +82,11 @@ class StatementApi:
             self.stop(statement)
         return self.describe(statement)
 
+    def lose(self, compute, text, begins):
+        """A statement of which nobody hears; it runs beside the next one."""
+        compute.statements.append({"id": "", "statement": text, "state": "LOST", "seconds": 0})
+        self.engine.copies.lose(text, begins)
+
     def find(self, id):
         statement = self.statements.get(id)
         if statement is None:
@@ -133,7 +138,7 @@ class StatementApi:
             parameters = [(item["name"], item.get("value"), item.get("type", "STRING")) for item in request.get("parameters", [])]
             sight.refuse(compute.hidden, statement.text)
             text = sight.filtered(statement.text) if compute.filtered else statement.text
-            result = self.engine.run(text, statement.id, parameters, request.get("schema"))
+            result = self.engine.asked(text, statement.id, parameters, request.get("schema"), compute.new_tables)
             result = sight.shown(compute.hidden, statement.text, result)
             size = sum(len(value or "") + 3 for row in result.rows for value in row)
             limit = int(request.get("row_limit", 0))

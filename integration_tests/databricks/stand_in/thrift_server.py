@@ -55,7 +55,11 @@ class Thrift:
         record = rule = cancelled = None
         if compute is not None:
             compute.requests += 1
-            rule = compute.rule(kind, statement, ("reply", "lose", "refuse", "kill"))
+            rule = compute.rule(kind, statement, ("reply", "lose", "refuse", "kill", "double"))
+            if rule is not None and rule.action == "double":
+                compute.statements.append({"id": str(sequence), "statement": statement, "state": "LOST", "seconds": 0})
+                self.engine.copies.lose(statement, rule.value)
+                return handler.cut()
             if handler.goes_wrong_before(compute, rule):
                 return
         handler.server.gateway.admit(compute, None, handler.headers, limited=False)
@@ -82,7 +86,7 @@ class Thrift:
             cancelled = compute.rule("run", statement, ("cancel",))
             if cancelled is not None:
                 if cancelled.value == "done":
-                    self.engine.run(statement, "done")
+                    self.engine.asked(statement, "done")
                 # It does not end before it is cancelled.
                 body = instead(body, "SELECT java_method('java.lang.Thread', 'sleep', 60000L)")
             elif compute.filtered:
@@ -95,10 +99,20 @@ class Thrift:
                 record["state"] = "FAILED"
                 said = failed(sequence, failure.error_code, failure.message, failure.sql_state)
                 return handler.say(200, said, {"content-type": "application/x-thrift"})
+            conflict = self.engine.locations.in_the_way(statement)
+            if conflict:
+                record["state"] = "FAILED"
+                answer = failed(sequence, "BAD_REQUEST", conflict)
+                return handler.say(200, answer, {"content-type": "application/x-thrift"})
         status, headers, content = self.forward(without(body, compute.lost))
         if cancelled is not None:
             time.sleep(0 if cancelled.value == "done" else cancelled.value)
             self.cancel(content)
+        elif statement is not None:
+            self.engine.locations.note(statement)
+            if self.engine.copies.copies:
+                self.wait_for_end(content)
+                self.engine.copies.ran(statement)
         if name == "OpenSession" and status == 200:
             compute.sessions |= opened(content)
         if rule is not None:

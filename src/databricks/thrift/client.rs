@@ -49,6 +49,8 @@ const STARTING: [&str; 4] = ["TEMPORARILY_UNAVAILABLE", "PENDING", "RESTARTING",
 pub(super) enum Fault {
     /// The session or the statement is not known to the server any more: what it said. The call has done nothing.
     Lost(String),
+    /// The server does not know a statement any more that it has begun: what it said.
+    Forgotten(String),
     /// The answer to a call that must not be made twice is lost: it may have done its work.
     Unknown(Error),
     /// The server does not take the call at all: what it said. So do servers of another version.

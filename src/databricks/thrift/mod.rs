@@ -27,7 +27,6 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use self::client::{Client, Fault};
-use self::operation::Broken;
 use self::running::{Entry, Running};
 use self::session::Sessions;
 use super::http::HttpClient;
@@ -108,17 +107,16 @@ impl ThriftTransport {
         let mut waits = self.client.waits();
         let mut cancelled = 0;
         for sendings in 1.. {
-            let (fault, was_taken) = match self.attempt(statement, may_repeat, entry).await {
+            let fault = match self.attempt(statement, may_repeat, entry).await {
                 Ok(rows) => return Ok(Changed::Done(rows)),
-                Err(Broken::Before(fault)) => (fault, false),
-                Err(Broken::After(fault)) => (fault, true),
+                Err(fault) => fault,
             };
             let error = match fault {
                 Fault::Unknown(error) => return Ok(Changed::Unknown(error)),
                 Fault::Failed(error) => return Err(error),
                 Fault::Exception(said) => return Err(self.client.misfit("it does not take a call").with_source(said)),
                 Fault::Passing(error) => error,
-                Fault::Cancelled(error) if was_taken && !may_repeat => return Ok(Changed::Cancelled(error)),
+                Fault::Cancelled(error) if !may_repeat => return Ok(Changed::Cancelled(error)),
                 Fault::Cancelled(error) => {
                     cancelled += 1;
                     if cancelled == CANCELLED_SENDINGS {
@@ -126,13 +124,10 @@ impl ThriftTransport {
                     }
                     error
                 }
-                Fault::Lost(said) => {
+                Fault::Forgotten(said) if !may_repeat => return Ok(Changed::Unknown(self.lost(said))),
+                Fault::Lost(said) | Fault::Forgotten(said) => {
                     tracing::info!("A session or a statement is lost on {}: {said}", self.client.place());
-                    let error = self.lost(said);
-                    if was_taken && !may_repeat {
-                        return Ok(Changed::Unknown(error));
-                    }
-                    error
+                    self.lost(said)
                 }
             };
             if sendings >= MOST_SENDINGS || !waits.another(None).await {
@@ -142,12 +137,11 @@ impl ThriftTransport {
         Err(Error::system("A statement was sent more often than can be counted."))
     }
 
-    async fn attempt(&self, statement: &str, may_repeat: bool, entry: &Entry<'_>) -> Result<Rows, Broken> {
-        let session = self.sessions.get(&self.client).await.map_err(Broken::Before)?;
+    async fn attempt(&self, statement: &str, may_repeat: bool, entry: &Entry<'_>) -> Result<Rows, Fault> {
+        let session = self.sessions.get(&self.client).await?;
         let run = operation::run(&self.client, &session, statement, may_repeat, entry);
-        let too_slow = || Err(Broken::After(self.too_slow().into()));
-        let ended = timeout(self.statement_timeout, run).await.unwrap_or_else(|_| too_slow());
-        if matches!(ended, Err(Broken::Before(Fault::Lost(_)) | Broken::After(Fault::Lost(_)))) {
+        let ended = timeout(self.statement_timeout, run).await.unwrap_or_else(|_| Err(self.too_slow().into()));
+        if matches!(ended, Err(Fault::Lost(_) | Fault::Forgotten(_))) {
             self.sessions.lose(&session).await;
         }
         ended

@@ -24,14 +24,6 @@ const MOST_ROWS: usize = 1_000_000;
 /// How often a result is read from its first row again, because a page was lost on its way.
 const MOST_REWINDS: u32 = 3;
 
-/// How the run of a statement ends that has no result.
-pub(super) enum Broken {
-    /// Before it has begun: the server has not taken it.
-    Before(Fault),
-    /// The server has, or may have, taken it.
-    After(Fault),
-}
-
 /// Runs `statement` to its end; sends it again, where its answer is lost, only if `may_repeat`. What runs is noted in
 /// `entry`, so that somebody else can cancel it.
 pub(super) async fn run(
@@ -40,15 +32,14 @@ pub(super) async fn run(
     statement: &str,
     may_repeat: bool,
     entry: &Entry<'_>,
-) -> Result<Rows, Broken> {
+) -> Result<Rows, Fault> {
     let request = request(&session.handle, statement);
     let answer = match may_repeat {
-        true => client.call(&request).await,
-        false => client.call_once(&request).await,
+        true => client.call(&request).await?,
+        false => client.call_once(&request).await?,
     };
-    let answer = answer.map_err(Broken::Before)?;
     let Some(handle) = answer.operation_handle else {
-        return Err(Broken::After(client.misfit("it started a statement and gave no handle for it").into()));
+        return Err(client.misfit("it started a statement and gave no handle for it").into());
     };
     entry.note(handle.clone());
     let direct = answer.direct_results.unwrap_or_default();
@@ -61,7 +52,10 @@ pub(super) async fn run(
         _ => client.part(&tcli::TCloseOperationReq { operation_handle: handle }).await,
     }
     entry.clear();
-    ended.map_err(Broken::After)
+    ended.map_err(|fault| match fault {
+        Fault::Lost(said) => Fault::Forgotten(said),
+        fault => fault,
+    })
 }
 
 fn request(session: &tcli::TSessionHandle, statement: &str) -> tcli::TExecuteStatementReq {

@@ -6,7 +6,6 @@ fn rows(columns: &[&str], rows: &[&[&str]]) -> Rows {
     Rows {
         columns: columns.iter().map(|name| (*name).to_owned()).collect(),
         rows: rows.iter().map(|row| row.iter().map(|value| Some((*value).to_owned())).collect()).collect(),
-        ..Rows::default()
     }
 }
 

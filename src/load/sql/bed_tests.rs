@@ -26,6 +26,7 @@ pub struct Bed {
     pub folder: TempDir,
     pub storage: Storage,
     pub warehouse: Warehouse,
+    pub staging_schema: Option<&'static str>,
 }
 
 impl Bed {
@@ -35,7 +36,7 @@ impl Bed {
         let text = format!(r#"{{"data_source": {{"data_source_type": "LOCAL_STORAGE", "local_path": "{path}"}}}}"#);
         let config = Config::from_json(&text).unwrap();
         let storage = Storage::open(&config.storage, &config.tuning).await.unwrap();
-        Self { folder, storage, warehouse: Warehouse::default() }
+        Self { folder, storage, warehouse: Warehouse::default(), staging_schema: None }
     }
 
     pub fn stage(&self, stream: &str, ids: impl IntoIterator<Item = u64>) {
@@ -57,7 +58,8 @@ impl Bed {
 
     pub async fn engine(&self, targets: &[Target]) -> Sql {
         let tables = TableLog::new(&self.storage, &Handle::current());
-        let engine = Sql::new(Arc::new(self.warehouse.clone()), &self.storage, &tables, "main", SYNC, 8);
+        let engine =
+            Sql::new(Arc::new(self.warehouse.clone()), &self.storage, &tables, ("main", self.staging_schema), SYNC, 8);
         engine.survey(targets).await.unwrap();
         engine
     }

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::answers::{Description, properties};
 use super::statements::{TableName, describe, show_properties};
-use super::{Shared, Sql};
+use super::{Shared, Sql, notes};
 use crate::error::{Error, Result, ResultExt};
 use crate::load::generation;
 use crate::load::raw_table::ensure_raw;
@@ -22,6 +22,16 @@ pub struct Found {
     pub place: Place,
     /// The generation of its rows, where it is written down and the stream has one.
     pub generation: Option<i64>,
+    /// What this program can read of it does not say whether it can be loaded: the server has to, once it knows the table.
+    pub is_unknown: bool,
+    /// Its texts have a collation.
+    pub is_collated: bool,
+}
+
+impl Found {
+    fn at(place: Place) -> Self {
+        Self { place, generation: None, is_unknown: false, is_collated: false }
+    }
 }
 
 /// Where a stream's table is.
@@ -44,7 +54,7 @@ pub async fn look(engine: &Sql, target: &Target, name: &TableName) -> Result<Fou
     }
     let storage = &engine.shared.storage;
     if !seen.survey.may_have(&target.table) || !storage.has_any(&target.table).await? {
-        return Ok(Found { place: Place::Nowhere, generation: None });
+        return Ok(Found::at(Place::Nowhere));
     }
     if storage.has_any(&format!("{}/{DELTA_LOG}", target.table)).await? {
         return in_the_bucket(&engine.shared, target).await;
@@ -55,12 +65,19 @@ pub async fn look(engine: &Sql, target: &Target, name: &TableName) -> Result<Fou
     )))
 }
 
-async fn in_the_catalog(shared: &Shared, target: &Target, name: &TableName) -> Result<Found> {
+/// Asks the server what the table `name` of `target` is, and refuses what cannot be loaded; whether its texts have a collation.
+pub async fn ensure_described(shared: &Shared, target: &Target, name: &TableName) -> Result<bool> {
     let answer = shared.execute(&describe(name)).await.context(|| "describing the table".to_owned())?;
-    ensure_loadable(&Description::read(&answer), target, name, &shared.storage.shown(&target.table))?;
+    let described = Description::read(&answer);
+    ensure_loadable(&described, target, name, &shared.storage.shown(&target.table))?;
+    Ok(described.columns.iter().any(|(_, kind)| without_collation(kind) != kind))
+}
+
+async fn in_the_catalog(shared: &Shared, target: &Target, name: &TableName) -> Result<Found> {
+    let found = Found { is_collated: ensure_described(shared, target, name).await?, ..Found::at(Place::Catalog) };
     let truncates = target.disposition != Disposition::Append;
     if !truncates && target.generation_id.is_none() {
-        return Ok(Found { place: Place::Catalog, generation: None });
+        return Ok(found);
     }
     let answer = shared.execute(&show_properties(name)).await.context(|| "reading its properties".to_owned())?;
     let properties = properties(&answer);
@@ -71,18 +88,38 @@ async fn in_the_catalog(shared: &Shared, target: &Target, name: &TableName) -> R
         )));
     }
     let generation = properties.get(generation::PROPERTY).and_then(|value| value.parse().ok());
-    Ok(Found { place: Place::Catalog, generation: generation.filter(|_| target.generation_id.is_some()) })
+    let generation = generation.filter(|_| target.generation_id.is_some());
+    Ok(Found { generation: or_noted(shared, target, generation).await?, ..found })
+}
+
+/// The generation of the table, which may be `told` by itself, or be noted in the bucket.
+async fn or_noted(shared: &Shared, target: &Target, told: Option<i64>) -> Result<Option<i64>> {
+    let Some(id) = target.generation_id.filter(|id| told != Some(*id) && target.disposition != Disposition::Append)
+    else {
+        return Ok(told);
+    };
+    let is_noted = notes::is_of_generation(&shared.storage, &target.table, id).await?;
+    Ok(if is_noted { Some(id) } else { told })
 }
 
 async fn in_the_bucket(shared: &Shared, target: &Target) -> Result<Found> {
     let shown = shared.storage.shown(&target.table);
     let found = shared.tables.run(|logs| {
         let snapshot = logs.read(&target.table)?;
-        snapshot.ensure_writable(target.disposition != Disposition::Append)?;
+        // Databricks will write to it, which knows more features of tables than this program.
+        let is_known = snapshot.ensure_writable_by_others(target.disposition != Disposition::Append)?;
         ensure_raw(&shown, &target.stream, snapshot.columns())?;
-        target.generation_id.map_or(Ok(None), |id| generation::of(&snapshot, id))
+        let generation = target.generation_id.map_or(Ok(None), |id| generation::of(&snapshot, id))?;
+        Ok::<_, Error>((is_known, generation))
     });
-    Ok(Found { place: Place::Bucket, generation: found.await? })
+    let (is_known, generation) = found.await?;
+    let generation = or_noted(shared, target, generation).await?;
+    Ok(Found { generation, is_unknown: !is_known, ..Found::at(Place::Bucket) })
+}
+
+/// A type of Databricks without the rules by which it is compared, such as those of `string collate utf8_lcase`.
+fn without_collation(kind: &str) -> &str {
+    kind.split_once(" collate ").map_or(kind, |(kind, _)| kind)
 }
 
 /// Refuses what the engine cannot load.
@@ -118,7 +155,8 @@ fn ensure_loadable(found: &Description, target: &Target, name: &TableName, expec
             "Table {name} is partitioned. Tables are loaded without partitions: move it away or rename the stream."
         )));
     }
-    ensure_raw(&name.to_string(), &target.stream, found.columns.clone())
+    let columns = found.columns.iter().map(|(name, kind)| (name.clone(), without_collation(kind).to_owned()));
+    ensure_raw(&name.to_string(), &target.stream, columns.collect())
 }
 
 /// Whether two URLs of folders are the same, however scheme and characters are written.

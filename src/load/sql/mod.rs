@@ -10,6 +10,7 @@ mod answers;
 mod claims;
 mod found;
 mod load;
+mod notes;
 mod statements;
 mod table;
 pub mod trial;
@@ -30,6 +31,7 @@ use super::{Ending, Loader, Opened};
 use crate::databricks::{Changed, Rows, SqlTransport};
 use crate::delta::table::TableLog;
 use crate::error::{Kind, Result, ResultExt};
+use crate::schema::naming::identifier;
 use crate::stage::Trace;
 use crate::stage::sweep::StagingTables;
 use crate::storage::Storage;
@@ -48,6 +50,8 @@ struct Seen {
     survey: Survey,
     /// The tables and views of each schema that is there, as far as streams are called like them.
     schemas: HashMap<String, HashSet<String>>,
+    /// The schema of staging tables is there.
+    has_staging_schema: bool,
 }
 
 struct Shared {
@@ -55,6 +59,8 @@ struct Shared {
     storage: Storage,
     tables: TableLog,
     catalog: String,
+    /// The schema of staging tables, where they are not beside the final ones.
+    staging_schema: Option<String>,
     sync: Uuid,
     parallelism: usize,
     /// Schemas that this sync has to make, each made once.
@@ -68,12 +74,13 @@ struct Shared {
 }
 
 impl Sql {
-    /// An engine for the sync `sync`, with tables in `catalog`; loads `parallelism` tables at the same time.
+    /// An engine for the sync `sync`, with tables in `catalog`; loads `parallelism` tables at the same time. Staging tables are
+    /// in `staging_schema`, else beside the final ones.
     pub fn new(
         transport: Arc<dyn SqlTransport>,
         storage: &Storage,
         tables: &TableLog,
-        catalog: &str,
+        (catalog, staging_schema): (&str, Option<&str>),
         sync: Uuid,
         parallelism: usize,
     ) -> Self {
@@ -82,6 +89,7 @@ impl Sql {
             storage: storage.clone(),
             tables: tables.clone(),
             catalog: catalog.to_owned(),
+            staging_schema: staging_schema.map(identifier),
             sync,
             parallelism: parallelism.max(1),
             made: Mutex::default(),
@@ -99,12 +107,13 @@ impl Sql {
 
 impl Shared {
     /// One statement that says which schemas are there, and one for each of them that says which tables.
-    async fn look_at_schemas(&self, targets: &[Target]) -> Result<HashMap<String, HashSet<String>>> {
+    async fn look_at_schemas(&self, targets: &[Target]) -> Result<Seen> {
         let mut wanted: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (schema, table) in targets.iter().filter_map(|target| target.table.split_once('/')) {
             wanted.entry(schema).or_default().push(table);
         }
-        let names: Vec<&str> = wanted.keys().copied().collect();
+        let staging = self.staging_schema.as_deref();
+        let names: Vec<&str> = wanted.keys().copied().chain(staging).collect::<BTreeSet<_>>().into_iter().collect();
         let shown = self.execute(&statements::show_schemas(&self.catalog, &names)).await;
         let there = answers::names(&shown.context(|| "looking for the schemas".to_owned())?, "namespace", 0);
         let look = |(schema, tables): (&str, Vec<&str>)| {
@@ -117,7 +126,9 @@ impl Shared {
             }
         };
         let looks: Vec<_> = wanted.into_iter().filter(|(schema, _)| there.contains(*schema)).map(look).collect();
-        stream::iter(looks).buffer_unordered(self.parallelism).try_collect().await
+        let schemas = stream::iter(looks).buffer_unordered(self.parallelism).try_collect().await?;
+        let has_staging_schema = staging.is_some_and(|schema| there.contains(schema));
+        Ok(Seen { schemas, has_staging_schema, ..Seen::default() })
     }
 
     async fn execute(&self, statement: &str) -> Result<Rows> {
@@ -185,8 +196,8 @@ impl Loader for Sql {
     fn survey<'a>(&'a self, targets: &'a [Target]) -> BoxFuture<'a, Result<()>> {
         async move {
             claims::wait_for_others(&self.shared, self, targets).await?;
-            let schemas = self.shared.look_at_schemas(targets).await?;
-            let seen = Seen { survey: Survey::of(&self.shared.storage, targets).await?, schemas };
+            let looked = self.shared.look_at_schemas(targets).await?;
+            let seen = Seen { survey: Survey::of(&self.shared.storage, targets).await?, ..looked };
             self.seen.get_or_init(|| Arc::new(seen));
             Ok(())
         }
@@ -250,6 +261,8 @@ impl StagingTables for Sql {
 
 #[cfg(test)]
 mod bed_tests;
+#[cfg(test)]
+mod foreign_tests;
 #[cfg(test)]
 mod neighbours_tests;
 #[cfg(test)]

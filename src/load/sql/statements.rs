@@ -30,6 +30,8 @@ pub struct SchemaName {
 pub struct TableName {
     schema: SchemaName,
     table: String,
+    /// Its texts are compared by other rules than byte by byte.
+    collated: bool,
 }
 
 /// What a new table is.
@@ -54,17 +56,7 @@ impl SchemaName {
 
     /// The table `table` in it.
     pub fn table(&self, table: &str) -> TableName {
-        TableName { schema: self.clone(), table: table.to_owned() }
-    }
-
-    /// The staging table of the sync `sync` for the table `table` in it; `renamed`, how often it got another name.
-    ///
-    /// The end of a sync's id is random; its beginning is the time, which two syncs may share. No id has an `x` in it.
-    pub fn staging_table(&self, table: &str, sync: Uuid, renamed: u32) -> TableName {
-        let id = sync.simple().to_string();
-        let short = id.get(20..).unwrap_or(&id);
-        let again = if renamed == 0 { String::new() } else { format!("x{renamed}") };
-        self.table(&identifier(&format!("_airbyte_tmp_{short}{again}_{table}")))
+        TableName { schema: self.clone(), table: table.to_owned(), collated: false }
     }
 }
 
@@ -72,6 +64,38 @@ impl TableName {
     /// The schema it is in.
     pub fn schema(&self) -> &SchemaName {
         &self.schema
+    }
+
+    /// The staging table of the sync `sync` for this one: beside it, or in `schema`; `renamed`, how often it got another name.
+    ///
+    /// The end of a sync's id is random; its beginning is the time, which two syncs may share. No id has an `x` in it.
+    pub fn staging_table(&self, schema: Option<&str>, sync: Uuid, renamed: u32) -> TableName {
+        let id = sync.simple().to_string();
+        let short = id.get(20..).unwrap_or(&id);
+        let again = if renamed == 0 { String::new() } else { format!("x{renamed}") };
+        let (own, table) = (&self.schema.schema, &self.table);
+        match schema {
+            None => self.schema.table(&identifier(&format!("_airbyte_tmp_{short}{again}_{table}"))),
+            // Tables of many schemas: the length says where the schema's name ends.
+            Some(schema) => SchemaName::new(&self.schema.catalog, schema)
+                .table(&identifier(&format!("_airbyte_tmp_{short}{again}_{}_{own}_{table}", own.len()))),
+        }
+    }
+
+    /// The same table, whose columns have a collation: a server compares them with others only where it is told how.
+    pub fn with_collation(self) -> Self {
+        Self { collated: true, ..self }
+    }
+
+    /// Whether its columns are known to have a collation.
+    pub fn is_collated(&self) -> bool {
+        self.collated
+    }
+
+    /// The column of ids of it under the name `alias`, to compare. Old servers do not know the word COLLATE.
+    fn ids(&self, alias: &str) -> String {
+        let how = if self.collated { " COLLATE UTF8_BINARY" } else { "" };
+        format!("{alias}.{}{how}", quoted(avro::AB_ID))
     }
 
     /// Schema and table as a path.
@@ -144,11 +168,12 @@ pub fn merge(table: &TableName, staging: &TableName, load: &Load) -> String {
     let columns = columns("");
     let values = self::columns("staged.");
     format!(
-        "MERGE INTO {table} AS target\nUSING (\n{}\n) AS staged\nON target.{id} = staged.{id}\n  AND {}\nWHEN NOT \
+        "MERGE INTO {table} AS target\nUSING (\n{}\n) AS staged\nON {} = {}\n  AND {}\nWHEN NOT \
          MATCHED THEN\n  INSERT ({columns})\n  VALUES ({values})",
         staged(staging, load, &columns, "  "),
-        ranges(load, "target."),
-        id = quoted(avro::AB_ID),
+        table.ids("target"),
+        staging.ids("staged"),
+        ranges(load, table),
     )
 }
 
@@ -167,11 +192,11 @@ pub fn empty(table: &TableName, staging: &TableName) -> String {
 /// time has ids in the same range.
 pub fn count(table: &TableName, staging: &TableName, load: &Load) -> String {
     format!(
-        "SELECT count(*) AS `rows`\nFROM {table} AS target\nLEFT SEMI JOIN (\n{}\n) AS staged\nON target.{id} = \
-         staged.{id}\nWHERE {}",
+        "SELECT count(*) AS `rows`\nFROM {table} AS target\nLEFT SEMI JOIN (\n{}\n) AS staged\nON {} = {}\nWHERE {}",
         staged(staging, load, &quoted(avro::AB_ID), "  "),
-        ranges(load, "target."),
-        id = quoted(avro::AB_ID),
+        table.ids("target"),
+        staging.ids("staged"),
+        ranges(load, table),
     )
 }
 
@@ -270,12 +295,12 @@ fn staged(staging: &TableName, load: &Load, columns: &str, indent: &str) -> Stri
     )
 }
 
-fn ranges(load: &Load, of: &str) -> String {
-    let ids = between(&format!("{of}{}", quoted(avro::AB_ID)), &literal(&load.ids.0), &literal(&load.ids.1));
+fn ranges(load: &Load, table: &TableName) -> String {
+    let ids = between(&table.ids("target"), &literal(&load.ids.0), &literal(&load.ids.1));
     let (low, high) = load.emitted_at;
     match (time(low), time(high)) {
         (Some(low), Some(high)) => {
-            format!("{ids}\n  AND {}", between(&format!("{of}{}", quoted(avro::EMITTED_AT)), &low, &high))
+            format!("{ids}\n  AND {}", between(&format!("target.{}", quoted(avro::EMITTED_AT)), &low, &high))
         }
         _ => ids,
     }

@@ -23,7 +23,7 @@ fn new_table<'a>(name: &'a TableName, generation: Option<i64>) -> NewTable<'a> {
 fn every_statement_reads_as_its_golden_file() {
     let schema = SchemaName::new("hive_metastore", "shop");
     let table = schema.table("orders");
-    let staging = schema.staging_table("orders", Uuid::from_u128(0x0123_4567_89ab_7000_8000_dead_beef_cafe), 0);
+    let staging = table.staging_table(None, Uuid::from_u128(0x0123_4567_89ab_7000_8000_dead_beef_cafe), 0);
     let folder = "s3://lake/raw/01234567-89ab-7000-8000-deadbeefcafe/shop/orders";
     let statements = [
         ("show_schemas", show_schemas("hive_metastore", &["hr", "shop"]), include_str!("golden/show_schemas.sql")),
@@ -71,11 +71,32 @@ fn staging_tables_of_two_syncs_and_of_long_names_are_different() {
     let schema = SchemaName::new("c", "s");
     // The first 48 bits are the same: two syncs that began in the same millisecond.
     let (one, other) = (Uuid::from_u128(0x01a1_fac5_0000_7000_8000_0000_0000_0001), Uuid::from_u128(2));
-    assert_ne!(schema.staging_table("t", one, 0), schema.staging_table("t", other, 0));
+    let staging = |table: &str, sync, renamed| schema.table(table).staging_table(None, sync, renamed);
+    assert_ne!(staging("t", one, 0), staging("t", other, 0));
     let (a, b) = ("x".repeat(254) + "a", "x".repeat(254) + "b");
-    let names = [schema.staging_table(&a, one, 0), schema.staging_table(&b, one, 0), schema.staging_table(&b, one, 1)];
+    let names = [staging(&a, one, 0), staging(&b, one, 0), staging(&b, one, 1)];
     assert!(names[0] != names[1] && names[1] != names[2]);
     assert!(names.iter().all(|name| name.table.len() <= 255), "{names:?}");
+    // In a schema of their own, where the schemas of all tables meet.
+    let apart =
+        |schema: &str, table: &str| SchemaName::new("c", schema).table(table).staging_table(Some("tmp"), one, 0);
+    assert_eq!(apart("shop", "orders").to_string(), "`c`.`tmp`.`_airbyte_tmp_000000000001_4_shop_orders`");
+    assert_ne!(apart("a", "b_c"), apart("a_b", "c"));
+    assert_ne!(apart(&a, "t"), apart(&a, "u"));
+}
+
+#[test]
+fn columns_with_a_collation_are_compared_byte_by_byte_and_only_they_say_so() {
+    let table = SchemaName::new("c", "s").table("t");
+    let staging = SchemaName::new("c", "s").table("u");
+    for text in [merge(&table, &staging, &load()), count(&table, &staging, &load())] {
+        assert!(!text.contains("COLLATE"), "{text}");
+    }
+    let table = table.with_collation();
+    for text in [merge(&table, &staging, &load()), count(&table, &staging, &load())] {
+        assert_eq!(text.matches("target.`_airbyte_ab_id` COLLATE UTF8_BINARY ").count(), 2, "{text}");
+        assert_eq!(text.matches("target.`_airbyte_ab_id`").count(), 2, "{text}");
+    }
 }
 
 #[test]

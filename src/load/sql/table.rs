@@ -11,10 +11,10 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::claims::{self, Change};
-use super::found::{Found, Place, look};
+use super::found::{self, Found, Place, look};
 use super::load::Load;
 use super::statements::{self, NewTable, SchemaName, TableName};
-use super::{Shared, Sql, answers};
+use super::{Shared, Sql, answers, notes};
 use crate::databricks::{Changed, Rows};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::load::{Standing, TableLoader};
@@ -32,14 +32,17 @@ pub(super) struct SqlTable {
     target: Arc<Target>,
     name: TableName,
     staging: TableName,
-    /// Whether the schema was there when the sync began.
+    /// Whether its schema, and that of its staging table, were there when the sync began.
     has_schema: bool,
+    has_staging_schema: bool,
     existed: bool,
     place: Place,
     /// The generation that the table says it has.
     generation: Option<i64>,
     /// The rows that are there came from an earlier attempt of the same sync.
     same_generation: bool,
+    /// Only the server can say whether it can be loaded, when it has its name.
+    is_unknown: bool,
     staging_made: bool,
     /// How often the staging table got another name.
     renamed: u32,
@@ -61,12 +64,20 @@ impl SqlTable {
             .split_once('/')
             .ok_or_else(|| Error::system(format!("The table {} has no schema.", target.table)))?;
         let schema_name = SchemaName::new(&engine.shared.catalog, schema);
-        let (name, staging) = (schema_name.table(table), schema_name.staging_table(table, engine.shared.sync, 0));
-        let Found { place, generation } = look(engine, &target, &name).await?;
+        let name = schema_name.table(table);
+        let found = look(engine, &target, &name).await?;
+        let Found { place, generation, .. } = found;
+        let name = if found.is_collated { name.with_collation() } else { name };
+        let staging = name.staging_table(engine.shared.staging_schema.as_deref(), engine.shared.sync, 0);
         let same_generation = target.generation_id.is_some() && generation == target.generation_id;
         Ok(Self {
             shared: Arc::clone(&engine.shared),
             has_schema: engine.seen().schemas.contains_key(schema),
+            has_staging_schema: match engine.shared.staging_schema {
+                Some(_) => engine.seen().has_staging_schema,
+                // The final table's is made before it.
+                None => true,
+            },
             existed: place != Place::Nowhere,
             target,
             name,
@@ -75,6 +86,7 @@ impl SqlTable {
             // What a log says is not yet a property.
             generation: generation.filter(|_| place == Place::Catalog),
             same_generation,
+            is_unknown: found.is_unknown,
             staging_made: false,
             renamed: 0,
             claimed: false,
@@ -155,7 +167,10 @@ impl SqlTable {
         loop {
             self.ensure_staging_table().await?;
             self.shared.storage.ensure_committable()?;
-            let changed = self.shared.change(&text(&self.name, &self.staging)).await;
+            let mut changed = self.shared.change(&text(&self.name, &self.staging)).await;
+            if changed.as_ref().is_err_and(|error| self.learns_collation(error)) {
+                changed = self.shared.change(&text(&self.name, &self.staging)).await;
+            }
             if !matches!(changed, Ok(Changed::Done(_))) {
                 // Also where the user has to mend something: a token that is refused says nothing of the statement.
                 self.shared.unclear().insert(self.staging_table(), self.name.clone());
@@ -184,6 +199,15 @@ impl SqlTable {
         }
     }
 
+    /// Whether a server has refused to compare the table's texts: a new table takes the collation of its schema.
+    fn learns_collation(&mut self, error: &Error) -> bool {
+        let is_new = !self.name.is_collated() && error.message().contains("COLLATION");
+        if is_new {
+            self.name = self.name.clone().with_collation();
+        }
+        is_new
+    }
+
     /// Sees to it that a statement of unknown fate has committed now, or never does: without the staging table that it reads
     /// it cannot begin, and if it has begun, it fails at the fence. The next statement reads the same files by another name.
     async fn settle(&mut self) -> Result<()> {
@@ -195,8 +219,7 @@ impl SqlTable {
         }
         self.renamed += 1;
         self.staging_made = false;
-        let (_, table) = self.target.table.split_once('/').unwrap_or_default();
-        self.staging = self.name.schema().staging_table(table, self.shared.sync, self.renamed);
+        self.staging = self.name.staging_table(self.shared.staging_schema.as_deref(), self.shared.sync, self.renamed);
         Ok(())
     }
 
@@ -220,8 +243,11 @@ impl SqlTable {
         )))
     }
 
-    async fn count(&self, load: &Load) -> Result<u64> {
-        let answer = self.execute(&statements::count(&self.name, &self.staging, load)).await;
+    async fn count(&mut self, load: &Load) -> Result<u64> {
+        let mut answer = self.execute(&statements::count(&self.name, &self.staging, load)).await;
+        if answer.as_ref().is_err_and(|error| self.learns_collation(error)) {
+            answer = self.execute(&statements::count(&self.name, &self.staging, load)).await;
+        }
         answers::number(&answer.context(|| "counting the rows of the table".to_owned())?)
     }
 
@@ -239,6 +265,9 @@ impl SqlTable {
         };
         self.ensure_schema().await?;
         self.execute(&statement).await.context(|| format!("creating table {}", self.name))?;
+        if self.is_unknown && found::ensure_described(&self.shared, &self.target, &self.name).await? {
+            self.name = self.name.clone().with_collation();
+        }
         if self.place == Place::Nowhere {
             self.generation = self.generation_of_new();
         }
@@ -254,6 +283,9 @@ impl SqlTable {
         self.shared.staging().insert(self.staging_table());
         if self.renamed > 0 {
             claims::rename(&self.shared.storage, self.shared.sync, &self.staging).await?;
+        }
+        if !self.has_staging_schema {
+            self.shared.ensure_schema(self.staging.schema()).await?;
         }
         let location = self.shared.storage.shown(&self.target.staging);
         let made = self.execute(&statements::create_over(&self.staging, &location)).await;
@@ -271,8 +303,21 @@ impl SqlTable {
         let Some(generation) = self.target.generation_id.filter(|id| self.generation != Some(*id)) else {
             return Ok(());
         };
-        let written = self.execute(&statements::set_generation(&self.name, generation)).await;
-        written.context(|| "writing down the table's generation".to_owned())?;
+        let (storage, table) = (&self.shared.storage, &self.target.table);
+        match self.execute(&statements::set_generation(&self.name, generation)).await {
+            Ok(_) => notes::forget_generation(storage, table).await?,
+            // Who may load a table need not own it. Without a generation, a second attempt would replace what was acknowledged.
+            Err(error) if error.kind() == Kind::Config => {
+                tracing::warn!(
+                    "Table {} does not say that its rows are of generation {generation}, because its properties may not be \
+                     set; {} says so for this program instead: {error}",
+                    self.name,
+                    notes::shown(storage, table)
+                );
+                notes::note_generation(storage, table, generation).await?;
+            }
+            Err(error) => return Err(error).context(|| "writing down the table's generation".to_owned()),
+        }
         self.generation = Some(generation);
         Ok(())
     }

@@ -156,7 +156,6 @@ fn answer(columns: &[&str], rows: Vec<Vec<String>>) -> Rows {
     Rows {
         columns: columns.iter().map(|name| (*name).to_owned()).collect(),
         rows: rows.into_iter().map(|row| row.into_iter().map(Some).collect()).collect(),
-        ..Rows::default()
     }
 }
 

@@ -1,0 +1,108 @@
+//! Statements whose answer was lost and that run all the same, beside the one that is sent in their place: whenever such a
+//! copy begins, one of the two commits. And what that rests on, shown on Delta itself.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::loading::data;
+use super::stand_in::stand_in;
+use crate::messages::{append, numbered, overwrite, records, state, status};
+use crate::program::Sandbox;
+use crate::table;
+
+over_both!(
+    a_copy_that_begins_before_the_fence_does_no_harm,
+    a_copy_that_begins_between_the_fence_and_the_next_one_does_no_harm,
+    a_copy_that_begins_after_the_next_one_does_no_harm,
+);
+
+fn a_copy_that_begins_before_the_fence_does_no_harm() {
+    does_no_harm("before");
+}
+
+fn a_copy_that_begins_between_the_fence_and_the_next_one_does_no_harm() {
+    does_no_harm("between");
+}
+
+fn a_copy_that_begins_after_the_next_one_does_no_harm() {
+    does_no_harm("after");
+}
+
+fn does_no_harm(begins: &str) {
+    let sandbox = Sandbox::new();
+    let place = sandbox.place();
+    let streams = json!({"streams": [append(&["added"])["streams"][0], overwrite(&["replaced"])["streams"][0]]});
+    for round in 0..2 {
+        // Two in a row, so that a fence is followed by another one.
+        let lost =
+            |kind: &str| json!({"action": "double", "on": "submit", "statement": kind, "times": 2, "value": begins});
+        place.goes_wrong(json!([lost("^MERGE"), lost("^INSERT OVERWRITE")]));
+        let rows = round * 20..round * 20 + 20;
+        let input =
+            records("added", rows.clone()) + &records("replaced", rows) + &state("added", 1) + &state("replaced", 1);
+        let run = sandbox.load(&streams, input + &status("added", "COMPLETE") + &status("replaced", "COMPLETE"));
+        assert_eq!(run.states().len(), 2);
+    }
+    let numbers = |range: std::ops::Range<u64>| range.map(numbered).collect::<BTreeSet<_>>();
+    for (name, expected) in [("added", numbers(0..40)), ("replaced", numbers(20..40))] {
+        let found = data(place, name);
+        assert_eq!((found.len(), found.into_iter().collect()), (expected.len(), expected), "{name}");
+    }
+    let statements = place.statements();
+    let fences: Vec<&String> = statements.iter().filter(|text| text.contains("fence")).collect();
+    assert!(fences.len() >= 8 && fences.iter().collect::<BTreeSet<_>>().len() == fences.len(), "{fences:#?}");
+    let mut tables = place.tables();
+    tables.sort();
+    assert_eq!(tables, ["added", "replaced"]);
+    assert!(table::staging(&sandbox.lake()).is_empty());
+}
+
+/// Sets the property to `values`, one after the other, while a MERGE runs that reads and writes no row of anybody else and
+/// has begun before; what the server says of that MERGE.
+fn fenced(values: impl Fn(u32) -> String) -> (Value, String) {
+    let sandbox = Sandbox::new();
+    let place = sandbox.place();
+    sandbox.load(&append(&["added"]), records("added", 0..20) + &state("added", 20));
+    let name = place.name("added");
+    let slow = format!(
+        "MERGE INTO {name} AS target USING (SELECT 'copy' AS id, java_method('java.lang.Thread', 'sleep', 8000L) AS slept) \
+         AS copy ON target._airbyte_ab_id = copy.id WHEN NOT MATCHED THEN INSERT (_airbyte_ab_id, _airbyte_data) VALUES \
+         (copy.id, copy.slept)"
+    );
+    let fence = |value: &str| {
+        place.sql(&format!("ALTER TABLE {name} SET TBLPROPERTIES ('destination-databricks.fence' = '{value}')"));
+    };
+    fence(&values(0));
+    let said = std::thread::scope(|scope| {
+        let copy = scope.spawn(|| stand_in().said(&slow));
+        // However long it takes to begin, one of them comes after that.
+        for number in 1.. {
+            if copy.is_finished() {
+                break;
+            }
+            fence(&values(number));
+            std::thread::sleep(Duration::from_secs(1));
+        }
+        copy.join().unwrap()
+    });
+    let count = place.sql(&format!("SELECT count(*) FROM {name}"));
+    (said, count[0][0].clone().unwrap())
+}
+
+#[test]
+fn a_merge_that_began_before_a_property_got_a_new_value_does_not_commit() {
+    let (said, rows) = fenced(|number| number.to_string());
+    assert!(said.to_string().contains("DELTA_METADATA_CHANGED"), "{said}");
+    assert_eq!(rows, "20");
+}
+
+/// Why no two fences are alike.
+#[test]
+fn a_property_that_keeps_its_value_is_no_fence_from_delta_4_1_on() {
+    let (said, rows) = fenced(|_| "1".to_owned());
+    let version = stand_in().sql("SELECT version()")[0][0].clone().unwrap();
+    let is_older = version.starts_with("4.0.");
+    assert_eq!(rows, if is_older { "20" } else { "21" }, "{version}: {said}");
+}

@@ -1,0 +1,162 @@
+//! Tables that Databricks, or somebody in it, has made otherwise than this program would: they are loaded all the same.
+
+use serde_json::json;
+use uuid::Uuid;
+
+use super::bed_tests::{Bed, STAGING, SYNC, USERS, batch, ids, users};
+use super::warehouse_tests::{Fault, Table};
+use crate::delta::actions::schema_string;
+use crate::load::{Ending, Loader};
+use crate::protocol::catalog::{Disposition, Resend};
+use crate::schema::{arrow, avro};
+use crate::stage::sweep::StagingTables;
+
+const REST: Disposition = Disposition::Truncate(Resend::Rest);
+const NOT_OWNER: (&str, &str) = ("destination-databricks.generation' =", "The token's user does not own the table.");
+
+fn collated(bed: &Bed) -> Table {
+    let mut table = bed.older(&["old"]);
+    table
+        .columns
+        .iter_mut()
+        .filter(|(_, kind)| kind == "string")
+        .for_each(|(_, kind)| kind.push_str(" collate UTF8_LCASE"));
+    table
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn columns_with_a_collation_are_strings_that_are_compared_byte_by_byte() {
+    let bed = Bed::new().await;
+    bed.has(collated(&bed));
+    bed.stage("users", 0..10);
+    let (_, mut table) = bed.open(Disposition::Append, None).await;
+    bed.fault("MERGE", Fault::Silent);
+    table.append(&[batch(1, 0..10)]).await.unwrap();
+    let compared = bed.warehouse.with(|state| state.statements[1..].to_vec());
+    assert_eq!(compared.len(), 2);
+    assert!(
+        compared.iter().all(|text| text.contains("target.`_airbyte_ab_id` COLLATE UTF8_BINARY = ")),
+        "{compared:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_table_that_takes_the_collation_of_its_schema_is_loaded() {
+    let refused =
+        ("target.`_airbyte_ab_id` = staged", "[INDETERMINATE_COLLATION_IN_EXPRESSION] Use the COLLATE clause.");
+    for disposition in [Disposition::Append, Disposition::Truncate(Resend::All)] {
+        let bed = Bed::new().await;
+        bed.warehouse.with(|state| state.refusals.push(refused));
+        bed.stage("users", 0..20);
+        let (engine, mut table) = bed.open(disposition, None).await;
+        for round in 0..2 {
+            let batches = [batch(round, 0..10 + 10 * round as u64)];
+            let loaded = match disposition {
+                Disposition::Append => table.append(&batches[..]).await,
+                _ => table.replace(&batches).await,
+            };
+            loaded.unwrap();
+        }
+        assert_eq!(bed.warehouse.ids(USERS), ids(0..20));
+        let said = bed.warehouse.said();
+        engine.end(Ending::Kept).await.unwrap();
+        assert!(bed.warehouse.said().is_empty(), "nothing is unclear after {said:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_table_with_a_feature_that_only_databricks_can_write_gets_its_name_again() {
+    for (properties, partitions, refused) in [
+        (json!({"delta.constraints.short": "length(_airbyte_data) < 9"}), json!([]), None),
+        (json!({"delta.appendOnly": "true"}), json!([]), Some("delta.appendOnly")),
+    ] {
+        let bed = Bed::new().await;
+        let log = bed.folder.path().join("shop/users/_delta_log");
+        std::fs::create_dir_all(&log).unwrap();
+        let schema = schema_string(&arrow::from_avro(&avro::raw_row().unwrap()).unwrap()).unwrap();
+        let create = json!({"metaData": {
+            "id": Uuid::now_v7(), "format": {"provider": "parquet", "options": {}}, "schemaString": schema,
+            "partitionColumns": partitions, "configuration": properties,
+        }});
+        let features = json!(["checkConstraints", "appendOnly", "invariants", "generatedColumns", "identityColumns"]);
+        let protocol = json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 7, "writerFeatures": features}});
+        std::fs::write(log.join("00000000000000000000.json"), format!("{protocol}\n{create}\n")).unwrap();
+        bed.stage("users", 0..10);
+        let opened = bed.try_open(users(Disposition::Truncate(Resend::All), None)).await;
+        if let Some(words) = refused {
+            let message = opened.err().map(|error| error.message().to_owned()).unwrap_or_default();
+            assert!(message.contains(words), "{message}");
+            continue;
+        }
+        let (_, mut table) = opened.unwrap();
+        bed.warehouse.said();
+        table.replace(&[batch(1, 0..10)]).await.unwrap();
+        // Described as soon as it has its name.
+        let said = bed.warehouse.said();
+        assert_eq!(
+            said,
+            ["CREATE SCHEMA", "CREATE TABLE", "DESCRIBE TABLE", "CREATE TABLE", "INSERT OVERWRITE", "SELECT count(*)"]
+        );
+        assert_eq!(bed.warehouse.ids(USERS), ids(0..10));
+    }
+}
+
+/// The second attempt of a refresh sends what the first did not: to replace the table by that would lose the rest.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_generation_that_may_not_be_written_down_is_known_to_the_next_attempt_all_the_same() {
+    let bed = Bed::new().await;
+    bed.has(bed.older(&["old"]));
+    bed.stage("users", 0..40);
+    bed.warehouse.with(|state| state.refusals.push(NOT_OWNER));
+    let (_, mut table) = bed.open(REST, Some(2)).await;
+    table.replace(&[batch(1, 0..10)]).await.unwrap();
+    assert!(bed.warehouse.with(|state| state.tables[USERS].properties.is_empty()));
+    let (_, mut table) = bed.open(REST, Some(2)).await;
+    assert!(!table.standing().truncates);
+    table.append(&[batch(1, 10..20)]).await.unwrap();
+    assert_eq!(bed.warehouse.ids(USERS), ids(0..20));
+    // Nothing comes, because all is loaded.
+    let (_, mut table) = bed.open(Disposition::Truncate(Resend::All), Some(2)).await;
+    table.replace(&[]).await.unwrap();
+    assert_eq!(bed.warehouse.ids(USERS), ids(0..20));
+    // The next generation begins anew, and is known too.
+    let (_, mut table) = bed.open(REST, Some(3)).await;
+    assert!(table.standing().truncates);
+    table.replace(&[batch(1, 20..30)]).await.unwrap();
+    assert!(!bed.open(REST, Some(3)).await.1.standing().truncates);
+    // As soon as the table itself says it, the note is gone: a new connection begins with 1 again.
+    bed.warehouse.with(|state| state.refusals.clear());
+    let (_, mut table) = bed.open(REST, Some(4)).await;
+    table.replace(&[batch(1, 30..40)]).await.unwrap();
+    bed.warehouse.with(|state| state.tables.get_mut(USERS).unwrap().properties.clear());
+    assert!(bed.open(REST, Some(3)).await.1.standing().truncates);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn staging_tables_are_in_the_schema_that_is_set_for_them() {
+    let bed = Bed { staging_schema: Some("Tmp"), ..Bed::new().await };
+    let (engine, mut table) = bed.open(Disposition::Append, None).await;
+    bed.stage("users", 0..10);
+    table.append(&[batch(1, 0..10)]).await.unwrap();
+    let said = bed.warehouse.with(|state| state.statements.clone());
+    assert!(said.contains(&"CREATE SCHEMA IF NOT EXISTS `main`.`tmp`".to_owned()), "{said:?}");
+    let staging = "`main`.`tmp`.`_airbyte_tmp_00000000cafe_4_shop_users`";
+    assert_eq!(bed.warehouse.with(|state| state.tables.keys().cloned().collect::<Vec<_>>()), [USERS, staging]);
+    engine.end(Ending::Purged).await.unwrap();
+    assert_eq!(bed.warehouse.with(|state| state.tables.len()), 1);
+    // It is looked for together with the others, and not made where it is.
+    bed.warehouse.with(|state| {
+        state.closed = false;
+        state.tables.insert("`main`.`tmp`.`other`".into(), Table::default());
+        state.tables.remove(USERS);
+    });
+    let bed = Bed { folder: tempfile::tempdir().unwrap(), ..bed };
+    let (engine, mut table) = bed.try_open(users(Disposition::Append, None)).await.unwrap();
+    table.append(&[batch(1, 0..10)]).await.unwrap();
+    let said = bed.warehouse.with(|state| state.statements.clone());
+    assert!(said.contains(&"SHOW SCHEMAS IN `main` LIKE 'shop|tmp'".to_owned()), "{said:?}");
+    assert_eq!(said.iter().filter(|text| text.contains("CREATE SCHEMA IF NOT EXISTS `main`.`tmp`")).count(), 1);
+    // What a killed sync left there is dropped by its full name.
+    assert!(engine.clear(SYNC, &[staging.to_owned(), STAGING.to_owned()]).await.unwrap());
+    assert!(!bed.warehouse.with(|state| state.tables.contains_key(staging)));
+}
