@@ -31,6 +31,10 @@ bed:
 bed-databricks:
     TEST_S3="$(integration_tests/s3/server)" TEST_DATABRICKS="$(integration_tests/databricks/server)" cargo test --locked --test databricks
 
+# The same with Spark 4.0 and with Spark 4.1
+bed-databricks-both:
+    for spark in 4.0 4.1; do TEST_S3="$(integration_tests/s3/server)" TEST_DATABRICKS="$(integration_tests/databricks/server $spark)" cargo test --locked --test databricks || exit 1; done
+
 # How fast it is with a bucket on this machine, and how many requests that takes (needs a release build)
 bench-s3 *options:
     TEST_S3="$(integration_tests/s3/server)" benches/s3 {{ options }}

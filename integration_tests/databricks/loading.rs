@@ -21,6 +21,9 @@ over_both!(
     streams_without_records_get_their_empty_tables,
     a_schema_whose_name_begins_with_a_digit_is_found_again,
     a_stream_that_is_called_like_another_ones_namespace_is_staged_beside_it,
+    a_table_that_was_dropped_after_somebody_had_changed_it_is_loaded_on,
+    columns_with_a_collation_are_loaded,
+    staging_tables_are_in_the_schema_that_is_set_for_them,
 );
 
 /// The cases of the folder above over Thrift; over the Statement Execution API they run by themselves.
@@ -242,6 +245,74 @@ fn a_stream_that_is_called_like_another_ones_namespace_is_staged_beside_it() {
     }
     assert_eq!(data(sandbox.place(), &shop).len(), 2);
     assert_eq!(table::data(&sandbox.table(&format!("{shop}/orders"))).len(), 2);
+}
+
+/// With a feature that Databricks, and Spark, can write, and this program not.
+fn a_table_that_was_dropped_after_somebody_had_changed_it_is_loaded_on() {
+    let sandbox = Sandbox::new();
+    let place = sandbox.place();
+    let load = |from: u64| {
+        let both = records("added", from..from + 20) + &records("replaced", from..from + 20);
+        sandbox.load(&streams(), both + &state("added", 1) + &state("replaced", 1) + &complete());
+    };
+    load(0);
+    for name in ["added", "replaced"] {
+        let name = place.name(name);
+        place.sql(&format!("ALTER TABLE {name} ADD CONSTRAINT short CHECK (length(_airbyte_data) < 100)"));
+        place.sql(&format!("DROP TABLE {name}"));
+    }
+    load(20);
+    for (name, expected) in [("added", 0..40), ("replaced", 20..40)] {
+        assert_eq!(data(place, name), sorted(expected.map(numbered).collect()));
+        let properties = place.sql(&format!("SHOW TBLPROPERTIES {}", place.name(name)));
+        assert!(properties.iter().any(|row| row[0].as_deref() == Some("delta.constraints.short")), "{properties:?}");
+    }
+}
+
+/// Which they have where a schema has one: somebody has made the tables, or this program's own take it.
+fn columns_with_a_collation_are_loaded() {
+    let sandbox = Sandbox::new();
+    let place = sandbox.place();
+    place.sql(&format!("CREATE SCHEMA `spark_catalog`.`{}`", place.schema()));
+    for name in ["added", "replaced"] {
+        place.sql(&format!(
+            "CREATE TABLE {} (_airbyte_ab_id STRING COLLATE UTF8_LCASE, _airbyte_emitted_at TIMESTAMP, _airbyte_data STRING \
+             COLLATE UTF8_LCASE) USING delta LOCATION '{}'",
+            place.name(name),
+            place.location(&format!("default/{name}"))
+        ));
+    }
+    for round in 0..2 {
+        let rows = round * 20..round * 20 + 20;
+        let both = records("added", rows.clone()) + &records("replaced", rows);
+        // Counted too: the answer to each load is lost.
+        place.goes_wrong(json!([{"action": "lose", "on": "submit", "statement": "^(MERGE|INSERT)", "times": 2}]));
+        sandbox.load(&streams(), both + &state("added", 1) + &state("replaced", 1) + &complete());
+    }
+    let rows = |name: &str| {
+        let rows = place.sql(&format!("SELECT _airbyte_data FROM {}", place.name(name)));
+        sorted(rows.into_iter().map(|row| row[0].clone().unwrap()).collect())
+    };
+    assert_eq!(rows("added"), sorted((0..40).map(numbered).collect()));
+    assert_eq!(rows("replaced"), sorted((20..40).map(numbered).collect()));
+}
+
+fn staging_tables_are_in_the_schema_that_is_set_for_them() {
+    let apart = format!("tmp_{}", uuid::Uuid::new_v4().simple());
+    let sandbox = Sandbox::with(json!({"staging_schema": apart, "purge_staging_data": false}));
+    let place = sandbox.place();
+    for round in 0..2 {
+        sandbox.load(&append(&["users"]), records("users", round * 3..round * 3 + 3) + &state("users", 3));
+    }
+    assert_eq!(data(place, "users").len(), 6);
+    assert_eq!(place.tables(), ["users"]);
+    let staged = place.sql(&format!("SHOW TABLES IN `spark_catalog`.`{apart}`"));
+    assert!(staged.len() == 2 && staged.iter().all(|row| row[1].as_deref().unwrap().ends_with("_users")), "{staged:?}");
+    assert_eq!(
+        place.statements().iter().filter(|text| text.contains("CREATE SCHEMA") && text.contains(&apart)).count(),
+        1
+    );
+    place.sql(&format!("DROP SCHEMA `spark_catalog`.`{apart}` CASCADE"));
 }
 
 fn streams_without_records_get_their_empty_tables() {

@@ -71,6 +71,8 @@ class Engine:
             # Databricks writes INT96; the bed's readers want to see microseconds without knowing that.
             "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
             "spark.databricks.delta.snapshotPartitions": "1",
+            # Databricks has columns with collations.
+            "spark.databricks.delta.schema.typeCheck.enabled": "false",
             "spark.delta.logStore.s3.impl": "io.delta.storage.S3SingleDriverLogStore",
             "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
             "spark.hadoop.fs.s3a.endpoint": s3["endpoint"],

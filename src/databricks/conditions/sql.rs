@@ -7,10 +7,10 @@ use crate::error::Kind;
 
 /// A place in the storage that is taken.
 const OVERLAP: &str = "The path of a table overlaps with a table or managed storage that Unity Catalog knows already";
-const OTHER_PATH: &str = "where Databricks names this very table, the token's user may not see it: grant SELECT and MODIFY on it; \
-                          where it names the table in another catalog or schema, drop that name: DROP TABLE, the files of an \
-                          unmanaged table stay; otherwise set `data_source.s3_bucket_path` to a folder that holds no other \
-                          tables and no catalog's or schema's managed location";
+const OTHER_PATH: &str = "if the other table is this one under another name, as after a change of `database`, drop that name (DROP \
+                          TABLE leaves the files of an external table); if it has this very name, the token's user may not see it: \
+                          have SELECT and MODIFY on it granted; else set `data_source.s3_bucket_path` to a folder that holds no \
+                          other tables and no catalog's or schema's managed location";
 
 /// A right that is missing. The GRANT follows.
 const fn right(says: &'static [&'static str], meaning: &'static str) -> Condition {

@@ -115,6 +115,7 @@ async fn a_generation_that_may_not_be_written_down_is_known_to_the_next_attempt_
     assert!(!table.standing().truncates);
     table.append(&[batch(1, 10..20)]).await.unwrap();
     assert_eq!(bed.warehouse.ids(USERS), ids(0..20));
+    assert!(!bed.warehouse.said().contains(&"ALTER TABLE".to_owned()), "it is refused once, and told once");
     // Nothing comes, because all is loaded.
     let (_, mut table) = bed.open(Disposition::Truncate(Resend::All), Some(2)).await;
     table.replace(&[]).await.unwrap();

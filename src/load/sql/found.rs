@@ -94,8 +94,7 @@ async fn in_the_catalog(shared: &Shared, target: &Target, name: &TableName) -> R
 
 /// The generation of the table, which may be `told` by itself, or be noted in the bucket.
 async fn or_noted(shared: &Shared, target: &Target, told: Option<i64>) -> Result<Option<i64>> {
-    let Some(id) = target.generation_id.filter(|id| told != Some(*id) && target.disposition != Disposition::Append)
-    else {
+    let Some(id) = target.generation_id.filter(|id| told != Some(*id)) else {
         return Ok(told);
     };
     let is_noted = notes::is_of_generation(&shared.storage, &target.table, id).await?;

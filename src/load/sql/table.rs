@@ -191,7 +191,8 @@ impl SqlTable {
                 return Err(why);
             }
             tracing::info!(
-                "Whether a statement has changed {} is not known. It is sent again as soon as the first one cannot do so any                  more: {why}",
+                "Whether a statement has changed {} is not known. It is sent again as soon as the first one cannot do so any \
+                 more: {why}",
                 self.name
             );
             self.settle().await?;
