@@ -176,6 +176,8 @@ fn the_lake_may_have_any_path() {
 fn a_percent_sign_in_the_lakes_path_is_refused_before_anything_is_written() {
     let said = sync_in("per%20cent").err().unwrap_or_default();
     assert!(said.contains("has a % in it"), "{said}");
+    let said = sync_in("back\\slash").err().unwrap_or_default();
+    assert!(said.contains("has a \\\\ in it"), "{said}");
 }
 
 #[test]

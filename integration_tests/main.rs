@@ -10,13 +10,18 @@
 
 mod append_and_overwrite;
 mod architecture;
+mod beside_deltalake;
 mod catalog;
 mod check;
 mod commands;
 mod conformance;
 mod crashes;
+mod damaged_logs;
 mod disk;
+mod features;
+mod filters;
 mod generations;
+mod hostile;
 mod left_overs;
 mod malformed_input;
 mod messages;

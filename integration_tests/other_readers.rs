@@ -48,13 +48,14 @@ for row in db.execute(f"SELECT {columns} FROM {source}").fetchall() if source el
     print(json.dumps(list(row)))
 "#;
 
-fn python(script: &str, arguments: &[PathBuf]) -> std::io::Result<Output> {
+/// Runs `script` with `arguments`.
+pub fn python(script: &str, arguments: &[PathBuf]) -> std::io::Result<Output> {
     let python = std::env::var("TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     Command::new(python).arg("-c").arg(script).args(arguments).output()
 }
 
 /// Whether `package` can be imported; if not, says why `test` does nothing, or fails where it must be there.
-fn has(test: &str, package: &str) -> bool {
+pub fn has(test: &str, package: &str) -> bool {
     let why = match python(&format!("import {package}, pyarrow"), &[]) {
         Ok(output) if output.status.success() => return true,
         Ok(output) => String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or_default().to_owned(),

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use self::ground::{Ground, new_name};
 use self::problems::Problems;
-use crate::config::Config;
+use crate::config::{Config, Engine};
 use crate::error::{Error, Result, StreamDescriptor};
 use crate::protocol::catalog::{Catalog, Disposition, Stream};
 use crate::storage::layout::targets;
@@ -39,7 +39,16 @@ pub async fn run(config: &Path, around: &Surroundings) -> Result<()> {
     let patience = &mut config.tuning.patience;
     patience.retry = patience.retry.min(PATIENCE);
     patience.databricks_retry = patience.databricks_retry.min(DATABRICKS_PATIENCE);
-    find_problems(&config, around).await
+    let deadline = config.tuning.patience.check(matches!(config.engine, Engine::Databricks(_)));
+    let ended = tokio::time::timeout(deadline, Box::pin(find_problems(&config, around))).await;
+    // What it made is taken away by the next one, as what a killed check left is.
+    ended.unwrap_or_else(|_| {
+        Err(Error::transient(format!(
+            "The check was not done after {} s: each answer came, but there was no end to them, or each was slow. Look at the \
+             storage and, where it loads the tables, at Databricks.",
+            deadline.as_secs()
+        )))
+    })
 }
 
 /// Does everything that a first sync with `config` does; the error lists all that is in the way.

@@ -4,7 +4,10 @@
 //! that handles it turns it into one Airbyte TRACE message. `Kind` alone decides what the orchestrator and the
 //! user are told to do: see [`Kind::policy`].
 
+use std::borrow::Cow;
 use std::fmt;
+
+use crate::secret::hide_in_answer;
 
 /// What a caller can do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,10 +64,29 @@ pub struct StreamDescriptor {
 impl fmt::Display for StreamDescriptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.namespace {
-            Some(namespace) => write!(f, "{namespace}.{}", self.name),
-            None => f.write_str(&self.name),
+            Some(namespace) => {
+                write!(f, "{}.{}", shortened(namespace, LONGEST_NAME), shortened(&self.name, LONGEST_NAME))
+            }
+            None => f.write_str(&shortened(&self.name, LONGEST_NAME)),
         }
     }
+}
+
+/// The most characters of a name in a message.
+pub const LONGEST_NAME: usize = 300;
+
+/// `text` as far as a message shows it: its first `most` characters.
+pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        None => Cow::Borrowed(text),
+        Some((end, _)) => Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default())),
+    }
+}
+
+/// `text`, if it looks like a code: what a server says in the place of one may be anything.
+pub fn code(text: &str) -> Option<&str> {
+    let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    Some(text).filter(|text| (1..=64).contains(&text.len()) && text.bytes().all(is_sign))
 }
 
 /// The most characters of one cause.
@@ -74,17 +96,16 @@ const DOCUMENTS: [&str; 4] = ["<?xml", "<Error>", "<!DOCTYPE", "<html"];
 
 /// What a library says of an error, without the document that a server sent; of that only the code of the error stays.
 fn brief(said: &str) -> String {
+    let said = &*hide_in_answer(said);
     let begin = DOCUMENTS.iter().filter_map(|sign| said.find(sign)).min().unwrap_or(said.len());
     let (words, document) = said.split_at_checked(begin).unwrap_or((said, ""));
-    let code = document.split_once("<Code>").and_then(|(_, rest)| rest.split_once('<')).map(|(code, _)| code);
+    let document_code =
+        document.split_once("<Code>").and_then(|(_, rest)| rest.split_once('<')).and_then(|(word, _)| code(word));
     let words = words.trim_end_matches([' ', ':', '"']);
-    let mut short: String = words.chars().take(LONGEST_CAUSE).collect();
-    if short.len() < words.len() {
-        short.push('…');
-    }
-    if let Some(code) = code {
+    let mut short = shortened(words, LONGEST_CAUSE).into_owned();
+    if let Some(code) = document_code {
         short.push_str(": ");
-        short.extend(code.chars().take(LONGEST_CAUSE));
+        short.push_str(code);
     }
     short
 }

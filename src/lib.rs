@@ -15,6 +15,7 @@ pub mod error;
 mod load;
 pub mod pipeline;
 pub mod protocol;
+mod redirect;
 pub mod schema;
 pub mod secret;
 pub mod spec;

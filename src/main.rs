@@ -13,6 +13,7 @@ use destination_databricks::clock::{Givens, SystemClock};
 use destination_databricks::error::{Error, Result};
 use destination_databricks::pipeline::stop::Stop;
 use destination_databricks::protocol::writer::ProtocolWriter;
+use destination_databricks::secret;
 use destination_databricks::sync::Surroundings;
 use destination_databricks::{allocator, check, spec, telemetry, write};
 
@@ -21,6 +22,8 @@ const BLOCKING_THREADS: usize = 64;
 
 fn main() -> ExitCode {
     allocator::set_up();
+    // What a defect says may hold anything that it met.
+    std::panic::set_hook(Box::new(|defect| drop(writeln!(std::io::stderr(), "{}", secret::hide(&defect.to_string())))));
     let command = match cli::parse() {
         Ok(command) => command,
         Err(error) => return explain(&error),
@@ -85,7 +88,7 @@ fn explain(error: &clap::Error) -> ExitCode {
 /// Tells people on stderr what the orchestrator is told on stdout.
 fn complain(error: &Error) {
     // A closed stderr leaves nobody to tell.
-    let _ = writeln!(std::io::stderr(), "error: {error}");
+    let _ = writeln!(std::io::stderr(), "error: {}", secret::hide(&error.to_string()));
 }
 
 #[cfg(test)]

@@ -1,16 +1,21 @@
-//! A text that must never be shown: no `Display`, and a `Debug` that says only that it is there.
+//! A text that must never be shown: no `Display`, and a `Debug` that says only that it is there. Whatever becomes a
+//! [`Secret`] is known from then on to [`hide`], through which every text leaves.
 
-use serde::Deserialize;
+mod forms;
+mod hiding;
+
+pub use self::hiding::{hide, hide_in_answer, know};
 
 /// A password, token or key. The only way to the text is [`Secret::expose`], which is easy to search for.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Wraps `text`.
+    /// Wraps `text`, which is replaced by `***` wherever it would be shown from now on.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        let text = text.into();
+        know(&text);
+        Self(text)
     }
 
     /// The text itself, for the one call that hands it to the service it is for.

@@ -58,6 +58,7 @@ mod faults;
 mod kills;
 mod loading;
 mod place;
+mod readers;
 mod refusals;
 mod service;
 mod stand_in;

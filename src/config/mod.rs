@@ -6,6 +6,7 @@
 //! or looks at the machine's limits. `spec.json` describes the same fields; a test holds the two together.
 
 mod engine;
+mod environment;
 mod fields;
 mod file_name_pattern;
 mod hidden;
@@ -93,6 +94,7 @@ pub enum Compression {
 impl Config {
     /// Reads the configuration file at `path`.
     pub fn from_file(path: &Path) -> Result<Self> {
+        environment::know_secrets();
         let bytes = std::fs::read(path).map_err(|error| {
             let name = path.display();
             let message = match error.kind() {

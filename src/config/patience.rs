@@ -1,6 +1,6 @@
 //! How long this program waits for a store, for Databricks and for other syncs. No user sets it; a test that cannot wait for ten minutes does.
 //!
-//! Its hidden settings are `LEASE_AGE_MS`, `LEASE_RENEWAL_MS`, `RETRY_MS`, `DATABRICKS_RETRY_MS`, `DATABRICKS_START_MS`.
+//! Its hidden settings are `LEASE_AGE_MS`, `LEASE_RENEWAL_MS`, `RETRY_MS`, `DATABRICKS_RETRY_MS`, `DATABRICKS_START_MS`, `CHECK_MS`.
 
 use std::time::Duration;
 
@@ -26,6 +26,13 @@ impl Patience {
     /// ninth of the time before, and never so little that a busy machine could not do it. What is left then is the next sync's.
     pub fn clean_up(&self) -> Duration {
         (self.retry / 9).max(Duration::from_secs(1))
+    }
+
+    /// How long a whole `check` may take. A warehouse or cluster that starts, and a first answer, have their own time in it.
+    pub fn check(&self, has_databricks: bool) -> Duration {
+        let store = self.retry * 6 + Duration::from_secs(30);
+        let all = if has_databricks { store + self.databricks_start + self.databricks_retry * 10 } else { store };
+        hidden::number("CHECK_MS").map_or(all, Duration::from_millis)
     }
 
     pub(super) fn read() -> Self {

@@ -44,6 +44,8 @@ const FIRST_ANSWER: Duration = Duration::from_secs(300);
 const TOLD: u32 = 4;
 /// Answers hold a few rows or a chunk of at most 25 MiB.
 const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
+/// Of an answer that is an error, this much is read: it is words for people.
+const LONGEST_ERROR: usize = 1024 * 1024;
 
 /// One request.
 #[derive(Debug, Clone)]
@@ -88,6 +90,8 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The whole body.
     pub body: Bytes,
+    /// What was asked: the address without the query.
+    pub address: String,
 }
 
 /// What came of a request that was made.
@@ -256,8 +260,11 @@ impl HttpClient {
             let known = self.is_known();
             let (waits, failed, asked) = match self.signed_in(request).await {
                 Ok(answer) => {
+                    if answer.status.is_success() {
+                        return Ok(Sent::Answered(answer));
+                    }
                     let said = Said::of_answer(&answer);
-                    if answer.status.is_success() || !conditions::passes(&said) {
+                    if !conditions::passes(&said) {
                         return Ok(Sent::Answered(answer));
                     }
                     let error = conditions::explain(&said, &self.place);
@@ -323,6 +330,7 @@ impl HttpClient {
             self.pace.wait(request.turn).await;
         }
         let url = format!("{}/{}", self.address, request.path.trim_start_matches('/'));
+        let address = url.split('?').next().unwrap_or_default().to_owned();
         let mut asked = self
             .client
             .request(request.method.clone(), url)
@@ -335,16 +343,25 @@ impl HttpClient {
         }
         let mut response = asked.send().await.map_err(unreached::of)?;
         self.has_answered.store(true, Ordering::Relaxed);
+        let is_error = !response.status().is_success();
+        let too_long = || {
+            Error::system(format!("{} sent an answer of more than 64 MiB, which nobody asked for.", self.place.host))
+        };
+        if !is_error && response.content_length().is_some_and(|length| length > LONGEST_ANSWER as u64) {
+            return Err(too_long().into());
+        }
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(unreached::of)? {
+            if is_error && body.len() + chunk.len() > LONGEST_ERROR {
+                body.extend_from_slice(chunk.get(..LONGEST_ERROR - body.len()).unwrap_or_default());
+                break;
+            }
             if body.len() + chunk.len() > LONGEST_ANSWER {
-                let message =
-                    format!("{} sent an answer of more than 64 MiB, which nobody asked for.", self.place.host);
-                return Err(Error::system(message).into());
+                return Err(too_long().into());
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status: response.status(), headers: response.headers().clone(), body: body.into() })
+        Ok(Answer { status: response.status(), headers: response.headers().clone(), body: body.into(), address })
     }
 }
 

@@ -3,6 +3,7 @@
 //! Two transports stand behind one small interface: the Statement Execution API of warehouses, and Thrift over HTTP of
 //! clusters and of any Spark Thrift server. Nothing here knows what the statements are for.
 
+mod bounds;
 pub mod conditions;
 mod connect;
 pub mod http;
@@ -18,6 +19,7 @@ mod warehouse;
 
 use async_trait::async_trait;
 
+use self::bounds::Bounds;
 pub use self::connect::{connect, warehouse};
 pub use self::warehouse::{Warehouse, WarehouseState};
 use crate::error::{Error, Result};

@@ -9,11 +9,15 @@ use chrono::DateTime;
 use serde_json::Value;
 
 use super::http::Answer;
+use crate::error::code as code_of;
+use crate::redirect;
 
 /// The headers in which Databricks says what the body may not, best first.
 const REASONS: [&str; 2] = ["x-thriftserver-error-message", "x-databricks-reason-phrase"];
 /// The most characters of the words that are kept.
 const LONGEST: usize = 2000;
+/// A longer answer is no error of Databricks, and is not read: as a tree it takes many times its length.
+const LONGEST_READ: usize = 1 << 20;
 
 /// What was said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,8 +30,10 @@ pub struct Said {
     pub class: Option<String>,
     /// Five characters.
     pub sqlstate: Option<String>,
-    /// The words. They may hold values of cells: only `conditions` decides what is shown.
+    /// The words. They may hold values of cells and secrets: only `conditions` decides what is shown.
     pub message: String,
+    /// Where the answer sends the request on to.
+    pub led_to: Option<String>,
     /// How long the server wants to be left alone.
     pub retry_after: Option<Duration>,
 }
@@ -41,17 +47,21 @@ impl Said {
         let leading = || class.clone().filter(|class| message.starts_with(class));
         Self {
             status: None,
-            code: code.map(str::to_owned).filter(|code| !code.is_empty()).or_else(leading),
+            code: code.and_then(code_of).map(str::to_owned).or_else(leading),
             class,
-            sqlstate: sqlstate.map(str::to_owned).or_else(|| sqlstate_in(&message)),
+            sqlstate: sqlstate.and_then(code_of).map(str::to_owned).or_else(|| sqlstate_in(&message)),
             message,
+            led_to: None,
             retry_after: None,
         }
     }
 
     /// What an answer says that is not of the kind that was asked for.
     pub fn of_answer(answer: &Answer) -> Self {
-        let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
+        let body: Option<Value> = match answer.body.len() {
+            0..=LONGEST_READ => serde_json::from_slice(&answer.body).ok(),
+            _ => None,
+        };
         let text = |name: &str| body.as_ref().and_then(|body| body.get(name)).and_then(Value::as_str);
         let code = body.as_ref().and_then(|body| body.get("error_code")).and_then(|code| match code {
             Value::String(code) => Some(code.clone()),
@@ -64,6 +74,9 @@ impl Said {
         let message = message.filter(|words| !words.trim().is_empty()).or_else(reason).or_else(plain);
         Self {
             status: Some(answer.status.as_u16()),
+            led_to: header("location")
+                .filter(|_| redirect::is_one(answer.status.as_u16()))
+                .map(|location| redirect::address(location, &answer.address)),
             retry_after: header("retry-after").and_then(|after| wait(after, header("date"))),
             ..Self::of_statement(code.as_deref(), text("sql_state"), &message.unwrap_or_default())
         }
@@ -73,7 +86,7 @@ impl Said {
 /// `[CLASS.SUBCLASS]`, `ErrorClass=CLASS`, or a `CODE:` at the beginning.
 fn class(message: &str) -> Option<String> {
     let is_class = |word: &&str| {
-        word.len() > 3
+        (4..=128).contains(&word.len())
             && *word != "SQLSTATE"
             && word.contains(|sign: char| sign.is_ascii_uppercase())
             && word
@@ -93,7 +106,7 @@ fn sqlstate_in(message: &str) -> Option<String> {
 
 /// The words of a body that is no JSON: of a page its title or what it shows as it is.
 fn page(body: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(body);
+    let text = String::from_utf8_lossy(body.get(..LONGEST_READ).unwrap_or(body));
     let between = |begin: &str, end: &str| Some(text.split_once(begin)?.1.split_once(end)?.0.trim().to_owned());
     if text.trim_start().starts_with('<') {
         return between("<pre>", "</pre>").or_else(|| between("<title>", "</title>"));

@@ -1,10 +1,12 @@
 //! The JSON of the Statement Execution API: what a statement's answer says, and nothing beyond what is needed of it.
 
-use serde::Deserialize;
-use serde_json::Value;
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
+use super::Bounds;
 use super::said::Said;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, code};
 
 /// Where a statement is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,10 +66,10 @@ struct Column {
 /// A part of the result.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Chunk {
-    #[serde(default)]
-    data_array: Vec<Vec<Value>>,
+    /// As it came: a row takes many times its text, and only as many are made as there may be.
+    data_array: Option<Box<RawValue>>,
     next_chunk_index: Option<u64>,
-    external_links: Option<Value>,
+    external_links: Option<IgnoredAny>,
 }
 
 impl StatementAnswer {
@@ -91,7 +93,7 @@ impl StatementAnswer {
             "CANCELED" => State::Canceled,
             "CLOSED" => State::Closed,
             other => {
-                let shown: String = other.chars().take(40).collect();
+                let shown = code(other).unwrap_or("no word");
                 return Err(Error::system(format!(
                     "A statement is in a state that this program does not know: {shown}."
                 )));
@@ -119,23 +121,94 @@ impl StatementAnswer {
 }
 
 impl Chunk {
-    /// Moves its rows behind `rows`, and says which chunk comes next.
-    pub fn into_rows(self, columns: usize, rows: &mut Vec<Vec<Option<String>>>) -> Result<Option<u64>> {
+    /// Moves its rows behind `rows`, as far as `bounds` go, and says which chunk comes next.
+    pub fn into_rows(
+        self,
+        columns: usize,
+        rows: &mut Vec<Vec<Option<String>>>,
+        bounds: &mut Bounds,
+    ) -> Result<Option<u64>> {
         let unlike = || Error::system("Databricks sent a result in another form than the one that was asked for.");
         if self.external_links.is_some() {
             return Err(unlike());
         }
-        for values in self.data_array {
-            if values.len() != columns {
-                return Err(unlike());
+        if let Some(text) = &self.data_array {
+            let mut failed = None;
+            let read = RowsOf { columns, rows, bounds, failed: &mut failed };
+            let ended = read.deserialize(&mut serde_json::Deserializer::from_str(text.get()));
+            if let Some(error) = failed {
+                return Err(error);
             }
-            let text = |value| match value {
-                Value::Null => Ok(None),
-                Value::String(text) => Ok(Some(text)),
-                _ => Err(unlike()),
-            };
-            rows.push(values.into_iter().map(text).collect::<Result<_>>()?);
+            ended.map_err(|_| unlike())?;
         }
         Ok(self.next_chunk_index)
+    }
+}
+
+/// Reads rows one by one, so that what is too much is never held.
+struct RowsOf<'a> {
+    columns: usize,
+    rows: &'a mut Vec<Vec<Option<String>>>,
+    bounds: &'a mut Bounds,
+    /// Why reading was ended, beyond what the form of the text is.
+    failed: &'a mut Option<Error>,
+}
+
+impl<'de> DeserializeSeed<'de> for RowsOf<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<(), D::Error> {
+        input.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for RowsOf<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("rows")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut input: A) -> Result<(), A::Error> {
+        while input.next_element_seed(RowOf { columns: self.columns, rows: self.rows })?.is_some() {
+            if let Err(error) = self.rows.last().map_or(Ok(()), |row| self.bounds.count(row)) {
+                *self.failed = Some(error);
+                return Err(A::Error::custom("too much"));
+            }
+        }
+        Ok(())
+    }
+}
+
+struct RowOf<'a> {
+    columns: usize,
+    rows: &'a mut Vec<Vec<Option<String>>>,
+}
+
+impl<'de> DeserializeSeed<'de> for RowOf<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<(), D::Error> {
+        input.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for RowOf<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a row of texts")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut input: A) -> Result<(), A::Error> {
+        let mut row = Vec::with_capacity(self.columns);
+        while row.len() < self.columns {
+            row.push(input.next_element::<Option<String>>()?.ok_or_else(|| A::Error::custom("too few values"))?);
+        }
+        if input.next_element::<IgnoredAny>()?.is_some() {
+            return Err(A::Error::custom("too many values"));
+        }
+        self.rows.push(row);
+        Ok(())
     }
 }

@@ -20,7 +20,7 @@ use super::said::Said;
 use super::statement_answers::{Chunk, State, StatementAnswer};
 use super::waits::{Waits, pause};
 use super::warehouse::{Warehouse, WarehouseState};
-use super::{Changed, Rows, SqlTransport};
+use super::{Bounds, Changed, Rows, SqlTransport};
 use crate::config::Patience;
 use crate::error::{Error, Kind, Result};
 
@@ -35,6 +35,8 @@ const KEPT: Duration = Duration::from_secs(10);
 const SHORTEST_KEPT: Duration = Duration::from_secs(5);
 /// How long the cancelling of what still runs may take at the end.
 const CANCELLING: Duration = Duration::from_secs(5);
+/// The most chunks of one result: each holds up to 25 MiB, and a result of ours fits into a few.
+const MOST_CHUNKS: u32 = 1000;
 /// The time between two questions, and messages, about a warehouse that lets a statement wait.
 const TELL: Duration = Duration::from_secs(30);
 
@@ -112,7 +114,10 @@ impl Statements {
         let mut course = Course { begun, running: None, asked: now };
         let ended = loop {
             match answer.state()? {
-                State::Succeeded => break self.fetch(&id, answer).await,
+                State::Succeeded => {
+                    let fetched = tokio::time::timeout(self.timeout, self.fetch(&id, answer)).await;
+                    break fetched.unwrap_or_else(|_| Err(self.too_slow()));
+                }
                 State::Failed => break self.failed(&answer.said()),
                 State::Canceled => break self.ended_by_others(&answer.said()),
                 State::Closed => break Ok(Run::Lost(self.lost())),
@@ -187,15 +192,19 @@ impl Statements {
             }
         }
         match course.running {
-            Some(since) if since.elapsed() > self.timeout => Err(Error::transient(format!(
-                "A statement took longer than {} s on the SQL warehouse {} and was cancelled: use a larger warehouse, or \
-                 raise `statement_timeout_seconds`.",
-                self.timeout.as_secs(),
-                self.warehouse.id()
-            ))),
+            Some(since) if since.elapsed() > self.timeout => Err(self.too_slow()),
             None if course.begun.elapsed() > self.patience.databricks_start => Err(self.warehouse.too_long()),
             _ => Ok(()),
         }
+    }
+
+    fn too_slow(&self) -> Error {
+        Error::transient(format!(
+            "A statement took longer than {} s on the SQL warehouse {} and was cancelled: use a larger warehouse, or \
+             raise `statement_timeout_seconds`.",
+            self.timeout.as_secs(),
+            self.warehouse.id()
+        ))
     }
 
     fn failed(&self, said: &Said) -> Result<Run> {
@@ -223,11 +232,13 @@ impl Statements {
     async fn fetch(&self, id: &str, mut answer: StatementAnswer) -> Result<Run> {
         let (columns, expected) = answer.shape()?;
         let mut rows = Vec::new();
+        let mut bounds = Bounds::new(expected);
         let mut chunk = answer.result.take().unwrap_or_default();
-        let mut index = 0;
-        while let Some(next) = chunk.into_rows(columns.len(), &mut rows)? {
-            if next <= index {
-                return Err(Error::system("Databricks numbers the chunks of a result in circles."));
+        let (mut index, mut chunks) = (0, 0);
+        while let Some(next) = chunk.into_rows(columns.len(), &mut rows, &mut bounds)? {
+            chunks += 1;
+            if next <= index || chunks >= MOST_CHUNKS {
+                return Err(Error::system("Databricks numbers the chunks of a result in circles, or without an end."));
             }
             index = next;
             chunk = match self.chunk(id, index).await? {

@@ -6,16 +6,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, SecondsFormat};
 use delta_kernel::engine::arrow_conversion::TryFromArrow;
 use delta_kernel::schema::{StructField, StructType};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
+use super::bounds;
 use crate::encode::parquet::RowStats;
 use crate::error::{Error, Result};
-use crate::schema::avro;
 
 /// What this program calls itself in a log.
 pub const ENGINE_INFO: &str = concat!("destination-databricks/", env!("CARGO_PKG_VERSION"));
@@ -78,7 +77,7 @@ impl Commit<'_> {
         for file in self.add {
             lines.push(json!({"add": {
                 "path": file.name, "partitionValues": {}, "size": file.size, "modificationTime": file.modified_ms,
-                "dataChange": true, "stats": stats_text(&file.stats),
+                "dataChange": true, "stats": bounds::text(&file.stats),
             }}));
         }
         let mut bytes = Vec::new();
@@ -97,32 +96,6 @@ pub fn schema_string(schema: &arrow_schema::Schema) -> Result<String> {
     let fields = strict.fields().map(|field| StructField::nullable(field.name(), field.data_type().clone()));
     let lenient = StructType::try_new(fields).map_err(|error| failed().with_source(error))?;
     serde_json::to_string(&lenient).map_err(|error| failed().with_source(error))
-}
-
-/// The smallest and largest times of `stats` as Delta writes them: cut down and up to whole milliseconds, so that no
-/// row lies outside.
-pub fn time_bounds(stats: &RowStats) -> (i64, i64) {
-    let (low, high) = stats.emitted_at;
-    (low.div_euclid(1000), high.saturating_add(999).div_euclid(1000))
-}
-
-fn stats_text(stats: &RowStats) -> String {
-    let time = |ms| DateTime::from_timestamp_millis(ms).map(|time| time.to_rfc3339_opts(SecondsFormat::Millis, true));
-    let (low, high) = time_bounds(stats);
-    let mut lowest = json!({avro::AB_ID: stats.ids.0});
-    let mut highest = json!({avro::AB_ID: stats.ids.1});
-    // A time that a calendar cannot write (year 262144 and later) is left without bounds.
-    if let (Some(low), Some(high), Some(lows), Some(highs)) =
-        (time(low), time(high), lowest.as_object_mut(), highest.as_object_mut())
-    {
-        lows.insert(avro::EMITTED_AT.into(), low.into());
-        highs.insert(avro::EMITTED_AT.into(), high.into());
-    }
-    json!({
-        "numRecords": stats.rows, "minValues": lowest, "maxValues": highest,
-        "nullCount": {avro::AB_ID: 0, avro::EMITTED_AT: 0, avro::DATA: 0},
-    })
-    .to_string()
 }
 
 /// What a sweeper wants of a staging log's commit: which files it added, and the batch they belong to.
@@ -184,6 +157,7 @@ impl CommitSummary {
 mod tests {
     use super::*;
     use crate::schema::arrow::from_avro;
+    use crate::schema::avro;
 
     #[test]
     fn a_first_commit_says_what_the_table_is_and_what_it_holds() -> Result<()> {

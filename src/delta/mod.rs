@@ -5,4 +5,12 @@
 //! protocol. Neither knows what the rows are.
 
 pub mod actions;
+mod adds;
+mod bounds;
+mod commit;
+mod damage;
+mod engine;
+mod files;
+mod refusals;
+mod replace;
 pub mod table;

@@ -1,35 +1,32 @@
 //! Tables that are there already: reading what they are and committing to them, through delta-kernel.
 //!
-//! [`TableLog::read`] replays a log once into a [`Snapshot`]; a snapshot answers what the table's columns are, which
-//! batches it has, and commits. A commit either happens whole, or is refused because somebody else committed in
+//! [`TableLog::run`] lends [`Logs`], which replay a log once into a [`Snapshot`]; a snapshot answers what the table's columns
+//! are, which batches it has, and commits. A commit either happens whole, or is refused because somebody else committed in
 //! between; then the caller reads again and asks again whether its batch is there. The kernel works synchronously and
 //! waits for files that other threads of the runtime read: all of it goes through [`TableLog::run`], which never lets
 //! so many calls in that no thread is left to serve them.
 
 use std::sync::Arc;
 
-use arrow_array::builder::{MapBuilder, MapFieldNames, StringBuilder};
-use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, StructArray};
-use arrow_array::{TimestampMicrosecondArray, make_array};
-use arrow_schema::{Field, Fields, Schema};
-use delta_kernel::committer::FileSystemCommitter;
-use delta_kernel::engine::arrow_data::ArrowEngineData;
 use delta_kernel::snapshot::{Snapshot as KernelSnapshot, SnapshotRef};
-use delta_kernel::transaction::{CommitResult, UpdateTableOperation};
-use delta_kernel::{Engine, KernelError};
+use delta_kernel::{FileMeta, KernelError, KernelResult};
 use delta_kernel_default_engine::DefaultEngineBuilder;
 use delta_kernel_default_engine::executor::tokio::TokioMultiThreadExecutor;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::block_in_place;
+use url::Url;
 
-use super::actions::{DataFile, ENGINE_INFO, time_bounds};
+use super::actions::DataFile;
+use super::commit::{self, Load};
+use super::damage::{self, may_be_damage, ways_around};
+use super::engine::LogEngine;
+use super::files::LogFiles;
+use super::refusals::{sorted, unreadable};
 use crate::error::{Error, Result};
-use crate::schema::avro;
 use crate::storage::Storage;
 
-/// Commits between two checkpoints, where a table does not set its own number.
-pub const CHECKPOINT_INTERVAL: u64 = 10;
+pub use super::commit::{CHECKPOINT_INTERVAL, Committed};
 
 /// Calls into the kernel at the same time; each keeps one thread of the runtime waiting.
 const CALLS: usize = 8;
@@ -44,26 +41,16 @@ pub struct TableLog {
 /// What work on logs is done with, on a thread that may block.
 #[derive(Clone)]
 pub struct Logs {
-    engine: Arc<dyn Engine>,
+    engine: LogEngine,
     storage: Storage,
 }
 
 /// A table at one version.
 pub struct Snapshot {
-    log: Logs,
+    /// Shows the kernel what of the log can be read.
+    engine: LogEngine,
     inner: SnapshotRef,
     shown: String,
-}
-
-/// How a commit ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Committed {
-    /// It is in the log, as this version.
-    As(u64),
-    /// It was in the log before.
-    Before,
-    /// Somebody else's commit came first, or it is not known: read again and look.
-    Conflict,
 }
 
 impl TableLog {
@@ -71,8 +58,9 @@ impl TableLog {
     pub fn new(storage: &Storage, runtime: &Handle) -> Self {
         let executor = Arc::new(TokioMultiThreadExecutor::new(runtime.clone()));
         let engine = DefaultEngineBuilder::new(Arc::clone(storage.store())).with_task_executor(executor).build();
-        let logs = Logs { engine: Arc::new(engine), storage: storage.clone() };
-        Self { logs, calls: Arc::new(Semaphore::new(CALLS)) }
+        let flushed = storage.clone();
+        let engine = LogEngine::new(Arc::new(engine), Arc::new(move || flushed.flush_blocking()));
+        Self { logs: Logs { engine, storage: storage.clone() }, calls: Arc::new(Semaphore::new(CALLS)) }
     }
 
     /// Does `work`, when its turn has come.
@@ -86,11 +74,40 @@ impl TableLog {
 impl Logs {
     /// The newest version of the table in `folder`, which must have a log.
     pub fn read(&self, folder: &str) -> Result<Snapshot> {
+        let none = || Error::transient(format!("The log of table {} is gone.", self.storage.shown(folder)));
+        self.find(folder)?.ok_or_else(none)
+    }
+
+    /// The newest version of the table in `folder`; `None` where its log has neither a commit nor a checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// A config error for a table that this program cannot read and for a damaged log: it says what is damaged.
+    pub fn find(&self, folder: &str) -> Result<Option<Snapshot>> {
         let url = self.storage.url(folder)?;
         let shown = self.storage.shown(folder);
-        let inner =
-            KernelSnapshot::builder_for(url).build(self.engine.as_ref()).map_err(|error| unreadable(&shown, error))?;
-        Ok(Snapshot { log: self.clone(), inner, shown })
+        let error = match build(&url, None, &self.engine) {
+            Ok(inner) => return Ok(Some(Snapshot { engine: self.engine.clone(), inner, shown })),
+            Err(error) => error,
+        };
+        let Ok(files) = LogFiles::of(&url, &self.engine) else { return Err(sorted(&shown, "read", error)) };
+        if !may_be_damage(&error) {
+            return Err(unreadable(&shown, &files, &self.engine, error));
+        }
+        if !files.has_table() && files.traces.is_empty() {
+            return Ok(None);
+        }
+        for hidden in ways_around(&files) {
+            let engine = self.engine.hiding(hidden);
+            if let Ok(inner) = build(&url, None, &engine) {
+                tracing::warn!("{}", damage::told(&shown, hidden, &error));
+                return Ok(Some(Snapshot { engine, inner, shown }));
+            }
+        }
+        Err(match damage::diagnosis(&shown, &files, &self.engine) {
+            Some(found) => found.with_source(error),
+            None => sorted(&shown, "read", error),
+        })
     }
 }
 
@@ -103,7 +120,7 @@ impl Snapshot {
 
     /// The version of application transaction `app_id`, if the table has one.
     pub fn transaction(&self, app_id: &str) -> Result<Option<i64>> {
-        self.inner.get_app_id_version(app_id, self.log.engine.as_ref()).map_err(|error| unreadable(&self.shown, error))
+        self.around("read", |inner, engine| inner.get_app_id_version(app_id, engine))
     }
 
     /// A property of the table that Delta Lake itself gives no meaning.
@@ -114,188 +131,83 @@ impl Snapshot {
     /// Whether this program may write to the table: no partitions, and no feature that it does not know; for `replace`,
     /// no promise that rows are never removed.
     pub fn ensure_writable(&self, replace: bool) -> Result<()> {
-        self.ensure_replaceable(replace)?;
-        self.ensure_whole(self.is_partitioned().map_err(|error| unwritable(&self.shown, error))?)
+        commit::ensure_writable(&self.inner, &self.engine, &self.shown, replace)
     }
 
-    /// The same for a server that writes to the table, and may know more features: `false` if only it can say whether the
-    /// table has partitions.
-    pub fn ensure_writable_by_others(&self, replace: bool) -> Result<bool> {
-        self.ensure_replaceable(replace)?;
-        match self.is_partitioned() {
-            Err(error) if is_unsupported(&error) => Ok(false),
-            known => self.ensure_whole(known.map_err(|error| unwritable(&self.shown, error))?).map(|()| true),
-        }
-    }
-
-    fn ensure_replaceable(&self, replace: bool) -> Result<()> {
-        if replace && self.inner.table_properties().append_only == Some(true) {
-            return Err(Error::config(format!(
-                "Table {} has the property delta.appendOnly, so its rows cannot be replaced. Choose the sync mode append, \
-                 or remove the property.",
-                self.shown
-            )));
-        }
-        Ok(())
-    }
-
-    fn is_partitioned(&self) -> Result<bool, KernelError> {
-        let build = Arc::clone(&self.inner).update_table(UpdateTableOperation::Write, ENGINE_INFO, true);
-        let transaction = build.build(self.log.engine.as_ref(), Box::new(FileSystemCommitter::new()))?;
-        Ok(!transaction.logical_partition_columns().is_empty())
-    }
-
-    fn ensure_whole(&self, is_partitioned: bool) -> Result<()> {
-        if !is_partitioned {
-            Ok(())
-        } else {
-            Err(Error::config(format!(
-                "Table {} is partitioned. Tables are loaded without partitions: move it away or rename the stream.",
-                self.shown
-            )))
-        }
+    /// The same for a server that writes to the table, and may know more features.
+    pub fn ensure_writable_by_others(&self, replace: bool) -> Result<()> {
+        commit::ensure_replaceable(&self.inner, &self.shown, replace)?;
+        commit::ensure_whole(&self.shown, self.inner.table_configuration().logical_partition_columns())
     }
 
     /// The names of the table's files.
     pub fn files(&self) -> Result<Vec<String>> {
-        let engine = self.log.engine.as_ref();
-        let failed = |error| unreadable(&self.shown, error);
-        let scan = Arc::clone(&self.inner).scan_builder().build().map_err(failed)?;
-        let mut files = Vec::new();
-        for metadata in scan.scan_metadata(engine).map_err(failed)? {
-            let metadata = metadata.map_err(failed)?;
-            files = metadata.visit_scan_files(files, |files, file| files.push(file.path)).map_err(failed)?;
-        }
-        Ok(files)
+        self.around("read", |inner, engine| {
+            let scan = Arc::clone(inner).scan_builder().build()?;
+            let mut files = Vec::new();
+            for metadata in scan.scan_metadata(engine)? {
+                files = metadata?.visit_scan_files(files, |files, file| files.push(file.path))?;
+            }
+            Ok(files)
+        })
     }
 
     /// Commits `files`, with the application transactions of `transactions`; with `replace`, every file that is in the
     /// table now leaves it in the same commit. Files must lie in the table's folder already.
     pub fn commit(&self, files: &[DataFile], transactions: &[(String, i64)], replace: bool) -> Result<Committed> {
-        let engine = self.log.engine.as_ref();
-        let failed = |error| unwritable(&self.shown, error);
-        let mut build = Arc::clone(&self.inner)
-            .update_table(UpdateTableOperation::Write, ENGINE_INFO, true)
-            .with_operation_parameters([("mode", Some(if replace { "Overwrite" } else { "Append" }))]);
-        for (app_id, version) in transactions {
-            build = build.with_transaction_id(app_id, *version);
+        let load = Load { files, transactions, replace };
+        self.around("write", |inner, engine| commit::commit(inner, engine, &self.shown, &load))
+    }
+
+    /// Does `work`; where a checkpoint may be what it fails of, again without the checkpoint, at the same version.
+    fn around<T>(&self, verb: &str, work: impl Fn(&SnapshotRef, &LogEngine) -> KernelResult<T>) -> Result<T> {
+        let error = match work(&self.inner, &self.engine) {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        if let Some(done) = self.again(&error, work) {
+            return Ok(done);
         }
-        let mut transaction = build.build(engine, Box::new(FileSystemCommitter::new())).map_err(failed)?;
-        if replace {
-            let scan = Arc::clone(&self.inner).scan_builder().build().map_err(failed)?;
-            for metadata in scan.scan_metadata(engine).map_err(failed)? {
-                transaction.remove_files(metadata.map_err(failed)?.scan_files);
-            }
+        let files = may_be_damage(&error).then(|| LogFiles::of(self.inner.table_root(), &self.engine).ok()).flatten();
+        Err(match files.and_then(|files| damage::diagnosis(&self.shown, &files, &self.engine)) {
+            Some(found) => found.with_source(error),
+            None => sorted(&self.shown, verb, error),
+        })
+    }
+
+    fn again<T>(&self, error: &KernelError, work: impl Fn(&SnapshotRef, &LogEngine) -> KernelResult<T>) -> Option<T> {
+        if !may_be_damage(error) {
+            return None;
         }
-        if !files.is_empty() {
-            transaction.add_files(Box::new(ArrowEngineData::new(add_batch(files)?)));
-        }
-        match transaction.commit(engine) {
-            Ok(CommitResult::Committed(committed)) => {
-                self.log.checkpoint_if_due(&self.inner, committed.commit_version(), &self.shown);
-                Ok(Committed::As(committed.commit_version()))
-            }
-            Ok(CommitResult::Conflicted(_) | CommitResult::Retryable(_)) => Ok(Committed::Conflict),
-            Err(error) => Err(failed(error)),
-        }
+        let url: &Url = self.inner.table_root();
+        let files = LogFiles::of(url, &self.engine).ok().filter(|files| !files.checkpoints.is_empty())?;
+        ways_around(&files).into_iter().find_map(|hidden| {
+            let engine = self.engine.hiding(hidden);
+            let inner = build(url, Some(self.inner.version()), &engine).ok()?;
+            let done = work(&inner, &engine).ok()?;
+            tracing::warn!("{}", damage::told(&self.shown, hidden, error));
+            Some(done)
+        })
     }
 }
 
-impl Logs {
-    /// Keeps reading the log cheap. The commit is made; a checkpoint that fails is tried again some commits later.
-    fn checkpoint_if_due(&self, before: &SnapshotRef, version: u64, shown: &str) {
-        let set = before.table_properties().checkpoint_interval.map(|interval| interval.get());
-        if !version.is_multiple_of(set.unwrap_or(CHECKPOINT_INTERVAL)) {
-            return;
-        }
-        let newest = KernelSnapshot::builder_from(Arc::clone(before)).build(self.engine.as_ref());
-        let written = newest.and_then(|snapshot| snapshot.checkpoint(self.engine.as_ref(), None));
-        if let Err(error) = written {
-            tracing::warn!("The log of table {shown} got no checkpoint at version {version}: {error}");
-        }
+/// The table at `url`, at its newest version or at `version`.
+fn build(url: &Url, version: Option<u64>, engine: &LogEngine) -> KernelResult<SnapshotRef> {
+    let builder = KernelSnapshot::builder_for(url);
+    let inner = version.into_iter().fold(builder, |builder, version| builder.at_version(version)).build(engine)?;
+    // The kernel takes commits that begin anywhere for a whole log, if there is no checkpoint.
+    let segment = inner.log_segment();
+    let first = segment.listed.ascending_commit_files.first().map_or(0, |commit| commit.version);
+    if segment.checkpoint_version.is_none() && first > 0 {
+        return Err(KernelError::MissingVersion(0));
     }
-}
-
-/// `add` actions in the shape that the kernel takes.
-fn add_batch(files: &[DataFile]) -> Result<RecordBatch> {
-    let failed = |error| Error::system("The commit's file list could not be built.").with_source(error);
-    let texts =
-        |value: fn(&DataFile) -> &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(files.iter().map(value))) };
-    let longs =
-        |value: fn(&DataFile) -> i64| -> ArrayRef { Arc::new(Int64Array::from_iter_values(files.iter().map(value))) };
-    let times = |value: fn(&DataFile) -> i64| -> ArrayRef {
-        Arc::new(TimestampMicrosecondArray::from_iter_values(files.iter().map(value)).with_timezone("UTC"))
-    };
-    let names = MapFieldNames { entry: "key_value".into(), key: "key".into(), value: "value".into() };
-    let mut partitions = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new());
-    for _ in files {
-        partitions.append(true).map_err(failed)?;
+    // It takes an empty commit for one without actions, though it may be on its way, or cut short; and a checksum for the
+    // commit that it repeats, without a look at that.
+    let newest = segment.listed.latest_commit_file.as_ref().filter(|commit| commit.version == inner.version());
+    let unread = segment.listed.latest_crc_file.as_ref().is_some_and(|crc| crc.version == inner.version());
+    let broken = |commit: &FileMeta| commit.size == 0 || (unread && damage::broken(&commit.location, engine).is_some());
+    if newest.is_some_and(|commit| broken(&commit.location)) {
+        return Err(KernelError::generic("The newest commit cannot be read."));
     }
-    let partitions = partitions.finish();
-    let lowest = record([
-        (avro::AB_ID, texts(|f| &f.stats.ids.0)),
-        (avro::EMITTED_AT, times(|f| time_bounds(&f.stats).0 * 1000)),
-    ]);
-    let highest = record([
-        (avro::AB_ID, texts(|f| &f.stats.ids.1)),
-        (avro::EMITTED_AT, times(|f| time_bounds(&f.stats).1 * 1000)),
-    ]);
-    let nulls = record([(avro::AB_ID, longs(|_| 0)), (avro::EMITTED_AT, longs(|_| 0)), (avro::DATA, longs(|_| 0))]);
-    let stats = record([
-        ("numRecords", longs(|f| f.stats.rows.try_into().unwrap_or(i64::MAX))),
-        ("nullCount", nulls),
-        ("minValues", lowest),
-        ("maxValues", highest),
-        ("tightBounds", Arc::new(BooleanArray::from(vec![true; files.len()]))),
-    ]);
-    let columns: [(&str, ArrayRef, bool); 5] = [
-        ("path", texts(|f| &f.name), false),
-        ("partitionValues", make_array(partitions.into_data()), false),
-        ("size", longs(|f| f.size.try_into().unwrap_or(i64::MAX)), false),
-        ("modificationTime", longs(|f| f.modified_ms), false),
-        ("stats", stats, true),
-    ];
-    let field =
-        |(name, array, nullable): &(&str, ArrayRef, bool)| Field::new(*name, array.data_type().clone(), *nullable);
-    let schema = Schema::new(columns.iter().map(field).collect::<Vec<_>>());
-    let arrays = columns.into_iter().map(|(_, array, _)| array).collect();
-    RecordBatch::try_new(Arc::new(schema), arrays).map_err(failed)
-}
-
-fn record<const N: usize>(columns: [(&str, ArrayRef); N]) -> ArrayRef {
-    let field = |(name, array): &(&str, ArrayRef)| Field::new(*name, array.data_type().clone(), true);
-    let fields: Fields = columns.iter().map(field).collect();
-    Arc::new(StructArray::new(fields, columns.into_iter().map(|(_, array)| array).collect(), None))
-}
-
-fn unreadable(shown: &str, error: KernelError) -> Error {
-    sorted(shown, "read", error)
-}
-
-fn unwritable(shown: &str, error: KernelError) -> Error {
-    sorted(shown, "write", error)
-}
-
-fn is_unsupported(error: &KernelError) -> bool {
-    match error {
-        KernelError::Backtraced { source, .. } => is_unsupported(source),
-        error => matches!(error, KernelError::Unsupported(_)),
-    }
-}
-
-/// The kernel's errors by what can be done about them.
-fn sorted(shown: &str, verb: &str, error: KernelError) -> Error {
-    let error = match error {
-        KernelError::Backtraced { source, .. } => *source,
-        error => error,
-    };
-    let failed = format!("A {verb} of the log of table {shown} has failed.");
-    let sorted = match &error {
-        KernelError::Unsupported(_) => Error::config(format!(
-            "Table {shown} uses a Delta feature that this version cannot {verb}. Rename the stream or move the table away."
-        )),
-        KernelError::IOError(_) | KernelError::ObjectStore(_) => Error::transient(failed),
-        _ => Error::system(failed),
-    };
-    sorted.with_source(error)
+    Ok(inner)
 }

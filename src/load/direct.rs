@@ -78,18 +78,21 @@ impl Direct {
     }
 
     async fn open_table(&self, target: Arc<Target>) -> Result<DirectTable> {
-        let exists = self.exists(&target.table).await?;
+        let mut exists = self.exists(&target.table).await?;
         let (mut generation, mut opened) = (None, None);
         if exists {
             let found = self.tables.run(|logs| {
-                let snapshot = logs.read(&target.table)?;
+                let Some(snapshot) = logs.find(&target.table)? else { return Ok(None) };
                 self.ensure_loadable(&target, &snapshot)?;
                 let generation = target.generation_id.map(|id| generation::of(&snapshot, id)).transpose()?;
-                Ok::<_, Error>((generation.flatten(), snapshot))
+                Ok::<_, Error>(Some((generation.flatten(), snapshot)))
             });
-            let (found, snapshot) = found.await?;
+            // A log without a commit is what somebody left who never made the table.
+            let found = found.await?;
+            exists = found.is_some();
+            let (found, snapshot) = found.unzip();
             let right = Arc::clone(&self.kept).try_acquire_owned().ok();
-            (generation, opened) = (found, right.map(|right| (snapshot, right)));
+            (generation, opened) = (found.flatten(), snapshot.zip(right));
         }
         let same_generation = target.generation_id.is_some() && generation == target.generation_id;
         Ok(DirectTable { engine: self.clone(), target, exists, opened, newest: None, same_generation })

@@ -1,6 +1,8 @@
 //! Everything that leaves on stdout: one protocol message a line, each line whole.
 //!
-//! The only place that writes stdout. A reader that has gone away is noticed here, remembered, and reported to whoever
+//! The only place that writes stdout, and the place where secrets are taken out of what is said: not out of STATEs, which are
+//! the source's own and go as they came.
+//! A reader that has gone away is noticed here, remembered, and reported to whoever
 //! asks; logging into a closed pipe is no error, a STATE that cannot be delivered is.
 
 use std::io::Write;
@@ -9,7 +11,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shortened};
+use crate::secret::hide;
+
+/// The most characters of one text: a list of problems may name every stream of a catalog.
+const LONGEST_TEXT: usize = 32_768;
+/// A stream with a longer name, in bytes, is not described to the platform: no catalog has one.
+const LONGEST_DESCRIPTOR: usize = 1024;
 
 /// Writes protocol messages, from any thread.
 pub struct ProtocolWriter {
@@ -74,18 +82,22 @@ impl ProtocolWriter {
             Level::Info => "INFO",
             Level::Debug => "DEBUG",
         };
-        self.deliver_value(&json!({"type": "LOG", "log": {"level": level, "message": message}}));
+        self.deliver_value(&json!({"type": "LOG", "log": {"level": level, "message": spoken(message)}}));
     }
 
     /// Writes the TRACE message that says why a command failed. `now_ms`: milliseconds since the epoch.
     pub fn error(&self, error: &Error, now_ms: i64) {
         let policy = error.kind().policy();
         let mut body = json!({
-            "message": format!("{} {}", error.message(), policy.hint),
-            "internal_message": error.internal_message(),
+            "message": format!("{} {}", spoken(error.message()), policy.hint),
+            "internal_message": spoken(&error.internal_message()),
             "failure_type": policy.failure_type,
         });
-        if let (Some(stream), Some(fields)) = (error.stream(), body.as_object_mut()) {
+        let told = error.stream().filter(|stream| {
+            let namespace = stream.namespace.as_deref().unwrap_or_default();
+            stream.name.len().max(namespace.len()) <= LONGEST_DESCRIPTOR
+        });
+        if let (Some(stream), Some(fields)) = (told, body.as_object_mut()) {
             let mut descriptor = json!({"name": stream.name});
             if let (Some(namespace), Some(fields)) = (&stream.namespace, descriptor.as_object_mut()) {
                 fields.insert("namespace".into(), json!(namespace));
@@ -99,7 +111,7 @@ impl ProtocolWriter {
     pub fn connection_status(&self, outcome: Result<(), String>) -> Result<()> {
         let status = match outcome {
             Ok(()) => json!({"status": "SUCCEEDED"}),
-            Err(message) => json!({"status": "FAILED", "message": message}),
+            Err(message) => json!({"status": "FAILED", "message": spoken(&message)}),
         };
         self.deliver([json!({"type": "CONNECTION_STATUS", "connectionStatus": status}).to_string().as_str()])
     }
@@ -108,6 +120,11 @@ impl ProtocolWriter {
         // Nobody is left to tell; `closed` is set, and what must be delivered asks for it.
         let _ = self.deliver([message.to_string().as_str()]);
     }
+}
+
+/// A text as it may leave.
+fn spoken(text: &str) -> String {
+    shortened(&hide(text), LONGEST_TEXT).into_owned()
 }
 
 #[cfg(test)]

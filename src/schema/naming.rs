@@ -33,6 +33,11 @@ pub fn identifier(name: &str) -> String {
     cut(out, name)
 }
 
+/// Whether `name` is one that [`identifier`] can give.
+pub fn is_identifier(name: &str) -> bool {
+    !name.is_empty() && identifier(name) == name
+}
+
 /// A folder's name for `identifier` in the staging area.
 ///
 /// Spark passes over folders that begin with `_`, so such a one gets a prefix that no identifier can have.

@@ -5,6 +5,7 @@
 //! log, in one commit. What a killed sync leaves is cleared away by `sweep`.
 
 pub mod sweep;
+mod times;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -89,6 +90,8 @@ pub struct StagedStream {
     batches: i64,
     /// The staging log's next version.
     version: u64,
+    /// Whether it was told that its times look wrong.
+    told: bool,
 }
 
 struct OpenFile {
@@ -101,7 +104,7 @@ struct OpenFile {
 impl StagedStream {
     /// A stream that has staged nothing.
     pub fn new(target: Arc<Target>, trace: Trace) -> Self {
-        Self { target, trace, open: None, files: Vec::new(), batches: 0, version: 0 }
+        Self { target, trace, open: None, files: Vec::new(), batches: 0, version: 0, told: false }
     }
 
     /// Appends a row group to the open file, beginning one if there is none.
@@ -193,6 +196,14 @@ impl StagedStream {
             return Err(error);
         }
         let stats = stats.ok_or_else(|| Error::system("A staged file has no rows."))?;
+        if let Some(unit) = times::other_unit(stats.emitted_at).filter(|_| !self.told) {
+            self.told = true;
+            tracing::warn!(
+                "`emitted_at` in records of stream {} looks like {unit}. It is taken for milliseconds, as the protocol says: \
+                 _airbyte_emitted_at in the table is wrong if it is not. The source has to be corrected.",
+                self.target.stream
+            );
+        }
         self.files.push(DataFile { name, size, modified_ms: stage.givens.clock.now_ms(), stats });
         Ok(Some(upload))
     }

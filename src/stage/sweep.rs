@@ -14,7 +14,7 @@ use super::{FINAL_TABLE, STAGING_TABLE, application_id};
 use crate::delta::actions::CommitSummary;
 use crate::delta::table::TableLog;
 use crate::error::{Error, Result, ResultExt};
-use crate::storage::layout::DELTA_LOG;
+use crate::storage::layout::{DELTA_LOG, is_name, is_table};
 use crate::storage::{Lease, Storage};
 
 /// Tables that were made in a catalog over staging folders.
@@ -50,7 +50,7 @@ pub async fn sweep(storage: &Storage, tables: &TableLog, catalog: &dyn StagingTa
         let sync = lease.sync();
         let cleared = match clear_tables(storage, tables, &lease).await {
             Ok(left) => match catalog.clear(sync, &left.staging_tables).await {
-                Ok(true) => clear_temporaries(storage, &left.folders, alive == 1),
+                Ok(true) => clear_temporaries(storage, &left.folders, alive == 1).await,
                 Ok(false) => {
                     tracing::warn!(
                         "Sync {sync} was killed while Databricks loaded it. What it left is cleared away by the next sync \
@@ -80,20 +80,19 @@ pub async fn sweep(storage: &Storage, tables: &TableLog, catalog: &dyn StagingTa
 /// Removes files that the dead sync was writing in `folders` when it died; `false` if they have to stay for now.
 ///
 /// Such a file looks the same whoever writes it. While other syncs live it may be theirs, and the next sync looks again.
-fn clear_temporaries(storage: &Storage, folders: &[String], alone: bool) -> Result<bool> {
+async fn clear_temporaries(storage: &Storage, folders: &[String], alone: bool) -> Result<bool> {
     for folder in folders {
         let left = Lease::temporaries(storage, folder);
         if !left.is_empty() && !alone {
             return Ok(false);
         }
-        Lease::remove_temporaries(&left)?;
+        storage.delete(&left).await?;
     }
     Ok(true)
 }
 
 /// Removes from the tables' folders what this sync moved there and never committed; what else it left.
 pub async fn clear_tables(storage: &Storage, tables: &TableLog, lease: &Lease) -> Result<Left> {
-    let app_id = application_id(lease.sync());
     let mut staged: BTreeMap<String, Vec<CommitSummary>> = BTreeMap::new();
     for path in storage.list(&lease.sync().to_string()).await? {
         let Some((folder, _)) = path.split_once(&format!("/{DELTA_LOG}/")).filter(|_| path.ends_with(".json")) else {
@@ -105,9 +104,11 @@ pub async fn clear_tables(storage: &Storage, tables: &TableLog, lease: &Lease) -
     let mut left = Left::default();
     for (folder, commits) in staged {
         let property = |key| commits.iter().find_map(|commit| commit.configuration.as_ref()?.get(key));
-        left.staging_tables.extend(property(STAGING_TABLE).cloned());
-        if let Some(table) = property(FINAL_TABLE) {
-            clear_table(storage, tables, table, &app_id, &commits).await.context(|| folder)?;
+        // A log can be written by whoever may write to the storage: what no sync writes is not believed.
+        left.staging_tables
+            .extend(property(STAGING_TABLE).filter(|name| is_staging_table(name, lease.sync())).cloned());
+        if let Some(table) = property(FINAL_TABLE).filter(|table| is_table(table)) {
+            clear_table(storage, tables, table, lease.sync(), &commits).await.context(|| folder)?;
             // Every name of a file has its sync's id in it: the uploads of other people in the table's folder have not.
             if commits.iter().any(|commit| storage.copies_in_parts(commit.largest)) {
                 storage.remove_unfinished(table, &lease.sync().simple().to_string()).await?;
@@ -118,28 +119,54 @@ pub async fn clear_tables(storage: &Storage, tables: &TableLog, lease: &Lease) -
     Ok(left)
 }
 
+/// Whether the sync `sync` may have made a table of this full name over its staging: three parts in backticks, the last of
+/// which says whose it is.
+fn is_staging_table(name: &str, sync: Uuid) -> bool {
+    let id = sync.simple().to_string();
+    let begin = format!("_airbyte_tmp_{}_", id.get(20..).unwrap_or(&id));
+    let Some(inside) = name.strip_prefix('`').and_then(|name| name.strip_suffix('`')) else { return false };
+    let mut parts = inside.rsplitn(3, "`.`");
+    let (table, schema, catalog) = (parts.next(), parts.next(), parts.next());
+    table.is_some_and(|table| table.starts_with(&begin) && is_name(table))
+        && schema.is_some_and(is_name)
+        && catalog.is_some_and(|catalog| !catalog.replace("``", "").contains('`'))
+}
+
+/// Whether `name` is one that the sync `sync` gives to its files: each has the sync's id in it.
+fn is_file_of(name: &str, sync: Uuid) -> bool {
+    name.contains(&sync.simple().to_string()) && !name.contains(['/', '\\']) && !name.starts_with('.')
+}
+
 async fn clear_table(
     storage: &Storage,
     tables: &TableLog,
     table: &str,
-    app_id: &str,
+    sync: Uuid,
     commits: &[CommitSummary],
 ) -> Result<()> {
+    let app_id = application_id(sync);
     // The number of the last loaded batch is not enough: a table may be set to forget such numbers after a while.
     let (loaded, files) = if storage.has_any(&format!("{table}/{DELTA_LOG}")).await? {
         let read = tables.run(|logs| {
-            let snapshot = logs.read(table)?;
-            Ok::<_, Error>((snapshot.transaction(app_id)?.unwrap_or(0), snapshot.files()?))
+            let Some(snapshot) = logs.find(table)? else { return Ok(None) };
+            Ok::<_, Error>(Some((snapshot.transaction(&app_id)?.unwrap_or(0), snapshot.files()?)))
         });
-        read.await?
+        match read.await? {
+            Some(read) => read,
+            // What is about to be deleted may be in no table at all; of that, be sure.
+            None if storage.list(&format!("{table}/{DELTA_LOG}")).await?.iter().any(|path| path.ends_with(".json")) => {
+                return Err(Error::system(format!("The log of table {} is not seen.", storage.shown(table))));
+            }
+            None => (0, Vec::new()),
+        }
     } else {
         (0, Vec::new())
     };
     let files: HashSet<String> = files.into_iter().collect();
     let batch =
-        |commit: &CommitSummary| commit.transactions.iter().find(|(id, _)| id == app_id).map(|(_, batch)| *batch);
+        |commit: &CommitSummary| commit.transactions.iter().find(|(id, _)| *id == app_id).map(|(_, batch)| *batch);
     for commit in commits.iter().filter(|commit| batch(commit).is_some_and(|batch| batch > loaded)) {
-        let lost = commit.added.iter().filter(|file| !files.contains(*file));
+        let lost = commit.added.iter().filter(|file| is_file_of(file, sync) && !files.contains(*file));
         storage.delete(&lost.map(|file| format!("{table}/{file}")).collect::<Vec<_>>()).await?;
     }
     Ok(())

@@ -41,7 +41,9 @@ async fn files_go_only_when_the_table_is_dropped(staged: &str) {
 
     let dead = Lease::begin(&storage, Uuid::now_v7).await.unwrap();
     let staging = format!("{}/{staged}", dead.sync());
-    let configuration = BTreeMap::from([(STAGING_TABLE.to_owned(), "`c`.`s`.`tmp`".to_owned())]);
+    let id = dead.sync().simple().to_string();
+    let staging_table = format!("`c`.`s`.`_airbyte_tmp_{}_users`", &id[20..]);
+    let configuration = BTreeMap::from([(STAGING_TABLE.to_owned(), staging_table.clone())]);
     let create = NewTable { id: Uuid::nil(), schema: "{}", description: String::new(), configuration };
     let commit = Commit { create: Some(create), transactions: vec![(application_id(dead.sync()), 1)], add: &[] };
     let log = storage.put_new(&format!("{staging}/{DELTA_LOG}/00000000000000000000.json"), commit.to_bytes(0)).await;
@@ -54,8 +56,44 @@ async fn files_go_only_when_the_table_is_dropped(staged: &str) {
     for (answer, swept) in answers.into_iter().zip([0, 0, 1]) {
         let catalog = Catalog { answer, asked: Mutex::default() };
         assert_eq!(sweep(&storage, &tables, &catalog).await.unwrap().cleared, swept);
-        assert_eq!(*catalog.asked.lock().unwrap(), ["`c`.`s`.`tmp`"]);
+        assert_eq!(*catalog.asked.lock().unwrap(), [staging_table.as_str()]);
         assert_eq!(storage.has_any(&staging).await.unwrap(), swept == 0);
     }
     alive.remove().await.unwrap();
+}
+
+#[test]
+fn only_what_the_dead_sync_itself_can_have_made_is_believed_of_its_log() {
+    let sync = Uuid::now_v7();
+    let id = sync.simple().to_string();
+    let own = &id[20..];
+    for name in [
+        format!("`hive_metastore`.`default`.`_airbyte_tmp_{own}_users`"),
+        format!("`a``.b`.`s`.`_airbyte_tmp_{own}_x`"),
+    ] {
+        assert!(is_staging_table(&name, sync), "{name}");
+    }
+    for name in [
+        format!("`c`.`s`.`_airbyte_tmp_{}_users`", &Uuid::nil().simple().to_string()[20..]),
+        "`c`.`s`.`customers`".to_owned(),
+        format!("c.s._airbyte_tmp_{own}_users"),
+        format!("`x`; DROP TABLE y; --`.`s`.`_airbyte_tmp_{own}_users`"),
+        format!("`c`.`s`.`_airbyte_tmp_{own}_users` PURGE"),
+        format!("`c`.`S`.`_airbyte_tmp_{own}_users`"),
+        format!("`c`.`_airbyte_tmp_{own}_users`"),
+        format!("`c`.`s`.`_airbyte_tmp_{own}_a``b`"),
+        String::new(),
+    ] {
+        assert!(!is_staging_table(&name, sync), "{name}");
+    }
+    assert!(is_file_of(&format!("2026_01_01_1_0_{id}.parquet"), sync));
+    for name in [
+        format!("../{id}.parquet"),
+        format!("/abs/{id}"),
+        "part-0.parquet".to_owned(),
+        format!(".{id}"),
+        format!("_delta_log/{id}"),
+    ] {
+        assert!(!is_file_of(&name, sync), "{name}");
+    }
 }

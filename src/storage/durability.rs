@@ -37,6 +37,19 @@ impl Durability {
         Ok(())
     }
 
+    /// The same on a thread that may block.
+    pub(super) fn flush_blocking(&self) -> std::io::Result<()> {
+        let mine = self.asked.fetch_add(1, Ordering::AcqRel) + 1;
+        let mut served = self.served.blocking_lock();
+        if *served >= mine {
+            return Ok(());
+        }
+        let all = self.asked.load(Ordering::Acquire);
+        self.flush_now()?;
+        *served = all;
+        Ok(())
+    }
+
     #[cfg(target_os = "linux")]
     fn flush_now(&self) -> std::io::Result<()> {
         Ok(rustix::fs::syncfs(&self.folder)?)

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::error::{Error, Result, StreamDescriptor};
 use crate::protocol::catalog::{Catalog, Disposition, Stream};
-use crate::schema::naming::{identifier, staging_folder};
+use crate::schema::naming::{identifier, is_identifier, staging_folder};
 
 /// Folder of a Delta table's log, inside the table's folder.
 pub const DELTA_LOG: &str = "_delta_log";
@@ -89,6 +89,16 @@ fn target(stream: &Stream, default_schema: &str, sync: Uuid) -> Target {
     }
 }
 
+/// Whether `path` is one that a table can have: two identifiers, `<schema>/<table>`.
+pub fn is_table(path: &str) -> bool {
+    path.split_once('/').is_some_and(|(schema, table)| is_name(schema) && is_name(table))
+}
+
+/// Whether a schema or a table can be called so.
+pub fn is_name(name: &str) -> bool {
+    is_identifier(name) && !is_kept(name)
+}
+
 /// The path of version `version` of the log of the Delta table in `folder`.
 pub fn commit_path(folder: &str, version: u64) -> String {
     format!("{folder}/{DELTA_LOG}/{version:020}.json")
@@ -105,6 +115,18 @@ mod tests {
             generation_id: None,
         };
         Catalog { streams: streams.iter().map(stream).collect() }
+    }
+
+    #[test]
+    fn only_what_a_stream_can_end_in_is_a_table() {
+        for path in ["default/users", "a1_/_x", "my_schema/users"] {
+            assert!(is_table(path), "{path}");
+        }
+        for path in
+            ["", "/", "users", "../victim", "/abs/victim", "a/../b", "a/b/c", "a/_delta_log", "A/b", "a/.b", "a/b\0"]
+        {
+            assert!(!is_table(path), "{path}");
+        }
     }
 
     #[test]

@@ -8,12 +8,15 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use object_store::local::LocalFileSystem;
+use rustix::fs::{AtFlags, FileType};
 
 use super::durability::Durability;
+use super::trusted::{self, ForeignLink, Root, parts};
 use super::{Home, Put, Storage};
 use crate::error::{Error, Kind, Result};
 
@@ -25,9 +28,13 @@ const TEMPORARY_NAMES: u32 = 1000;
 /// A folder and the disk it lies on.
 pub(super) struct Folder {
     root: PathBuf,
+    /// The way to everything below it.
+    pub(super) trusted: Root,
     durability: Durability,
 }
 
+/// Rights of a new file, as far as the process gives any.
+const FILE_MODE: u32 = 0o666;
 /// How often a folder is made that somebody else takes away at once, before something is taken to be wrong.
 const FOLDERS_MADE: u32 = 10;
 
@@ -43,55 +50,86 @@ pub(super) fn open(path: &Path) -> Result<Storage> {
     };
     std::fs::create_dir_all(path).map_err(unusable)?;
     let folder = path.canonicalize().map_err(unusable)?;
-    if folder.as_os_str().as_encoded_bytes().contains(&b'%') {
-        // The Delta kernel names files by URLs and takes a % in a folder's name for the start of an escape.
+    let misread = folder.as_os_str().as_encoded_bytes().iter().find(|byte| matches!(byte, b'%' | b'\\'));
+    if let Some(misread) = misread {
+        // The Delta kernel names files by URLs: it takes a % for the start of an escape, and a backslash for a slash.
         return Err(Error::config(format!(
-            "data_source.local_path {} has a % in it, which Delta readers misread. Choose a folder without one.",
-            folder.display()
+            "data_source.local_path {} has a {} in it, which Delta readers misread. Choose a folder without one.",
+            folder.display(),
+            char::from(*misread)
         )));
     }
     let root = object_store::path::Path::from_absolute_path(&folder)
         .map_err(|error| unusable(std::io::Error::other(error)))?;
     let shown = folder.display().to_string().into();
-    let durability = Durability::of(&folder).map_err(unusable)?;
-    let home = Home::Folder(Arc::new(Folder { root: folder, durability }));
+    let home = Home::Folder(Arc::new(Folder::open(&folder).map_err(unusable)?));
     Ok(Storage { store: Arc::new(LocalFileSystem::new()), root, shown, home })
 }
 
 impl Folder {
+    /// The folder `root`, which is there.
+    pub(super) fn open(root: &Path) -> std::io::Result<Self> {
+        Ok(Self { trusted: Root::open(root)?, durability: Durability::of(root)?, root: root.to_owned() })
+    }
+
     pub(super) fn path(&self, relative: &str) -> PathBuf {
         self.root.join(relative)
     }
 
     pub(super) fn put_new(&self, relative: &str, bytes: &[u8]) -> Result<Put> {
-        put_new(&self.path(relative), bytes).map_err(|error| self.failed("write", relative, error))
+        put_new(&self.trusted, relative, bytes).map_err(|error| self.failed("write", relative, error))
     }
 
     pub(super) fn upload(self: &Arc<Self>, relative: String) -> Result<FileUpload> {
-        let file = create(&self.path(&relative)).map_err(|error| self.failed("write", &relative, error))?;
+        let file = in_folder(&self.trusted, &relative, |folder, name| trusted::create(folder, name, FILE_MODE));
+        let file = file.map_err(|error| self.failed("write", &relative, error))?;
         Ok(FileUpload { file, relative, folder: Arc::clone(self) })
     }
 
     pub(super) fn link(&self, from: &str, to: &str) -> Result<()> {
-        link(&self.path(from), &self.path(to)).map_err(|error| self.failed("link", to, error))
+        link(&self.trusted, from, to).map_err(|error| self.failed("link", to, error))
     }
 
     pub(super) async fn flush(&self) -> Result<()> {
         self.durability.flush().await.map_err(|error| self.failed("flush", "", error))
     }
 
+    pub(super) fn flush_blocking(&self) -> Result<()> {
+        self.durability.flush_blocking().map_err(|error| self.failed("flush", "", error))
+    }
+
     pub(super) fn has_any(&self, relative: &str) -> Result<bool> {
-        has_any(&self.path(relative)).map_err(|error| self.failed("list", relative, error))
+        has_any(&self.trusted, relative).map_err(|error| self.failed("list", relative, error))
     }
 
     pub(super) fn folders(&self, relative: &str) -> Vec<String> {
-        let entries = std::fs::read_dir(self.path(relative)).into_iter().flatten().flatten();
-        let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-        folders.filter_map(|folder| folder.file_name().into_string().ok()).collect()
+        trusted::folders(&self.trusted, relative)
+    }
+
+    pub(super) fn get(&self, relative: &str) -> Result<Vec<u8>> {
+        self.trusted.read(relative).map_err(|error| self.failed("read", relative, error))
+    }
+
+    pub(super) fn list(&self, relative: &str) -> Result<Vec<String>> {
+        self.trusted.files(relative).map_err(|error| self.failed("list", relative, error))
+    }
+
+    pub(super) fn delete(&self, relative: &str) -> Result<()> {
+        self.trusted.remove(relative).map_err(|error| self.failed("delete", relative, error))
+    }
+
+    /// The files in the folder `relative` that somebody is writing, or was when he was killed.
+    pub(super) fn temporaries(&self, relative: &str) -> Vec<String> {
+        let Ok(folder) = self.trusted.folder(relative) else { return Vec::new() };
+        let entries = trusted::entries(folder.as_fd()).unwrap_or_default().into_iter();
+        let temporaries = entries.filter(|(name, kind)| *kind == FileType::RegularFile && is_temporary(name));
+        // Those of others are theirs to clear away.
+        let own = temporaries.filter(|(name, _)| trusted::is_own_file(folder.as_fd(), name).unwrap_or(false));
+        own.map(|(name, _)| format!("{relative}/{name}")).collect()
     }
 
     pub(super) fn remove_empty_folder(&self, relative: &str) {
-        remove_empty_folders(&self.path(relative));
+        trusted::remove_empty_folders(&self.trusted, relative);
     }
 
     /// Turns a disk's error into ours: what a user can mend is told apart from what may pass.
@@ -106,6 +144,11 @@ impl Folder {
             Unsupported,
         };
         let (kind, why) = match io_kind(&error) {
+            _ if has_foreign_link(&error) => (
+                Kind::Config,
+                "a symbolic link of another user is on the way to it, which is not followed: remove the link, or make it as the \
+                 user that syncs run as",
+            ),
             Some(PermissionDenied) => (Kind::Config, "this program may not: check the folder's owner and rights"),
             Some(StorageFull | QuotaExceeded) => (Kind::Config, "the disk is full: free some space"),
             Some(ReadOnlyFilesystem) => (Kind::Config, "the disk is mounted read-only"),
@@ -118,6 +161,12 @@ impl Folder {
         let message = format!("Could not {verb} {}/{relative}: {why}.", self.root.display());
         Error::new(kind, message).with_source(error)
     }
+}
+
+/// Whether a link of another user is in the way.
+fn has_foreign_link(error: &(dyn std::error::Error + 'static)) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    io.and_then(std::io::Error::get_ref).is_some_and(|inner| inner.is::<ForeignLink>())
 }
 
 /// The kind of the first I/O error among an error and its causes.
@@ -145,71 +194,61 @@ impl FileUpload {
     }
 
     pub(super) fn abort(self) {
-        if let Err(error) = std::fs::remove_file(self.folder.path(&self.relative)) {
-            tracing::warn!("{}", self.folder.failed("delete", &self.relative, error).internal_message());
+        if let Err(error) = self.folder.delete(&self.relative) {
+            tracing::warn!("{}", error.internal_message());
         }
     }
 }
 
 /// Writes a whole file unless one of that name is there. A kill leaves the file, or a temporary, or nothing.
-fn put_new(path: &Path, bytes: &[u8]) -> std::io::Result<Put> {
-    let (temporary, mut file) = temporary_for(path)?;
-    let linked = file.write_all(bytes).and_then(|()| std::fs::hard_link(&temporary, path));
-    let removed = std::fs::remove_file(&temporary);
-    match linked {
-        Ok(()) => removed.map(|()| Put::Created),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Put::Exists),
-        Err(error) => Err(error),
-    }
+fn put_new(root: &Root, relative: &str, bytes: &[u8]) -> std::io::Result<Put> {
+    in_folder(root, relative, |folder, name| {
+        let (temporary, mut file) = temporary_for(folder, name)?;
+        let linked = file
+            .write_all(bytes)
+            .and_then(|()| Ok(rustix::fs::linkat(folder, &temporary, folder, name, AtFlags::empty())?));
+        let removed = rustix::fs::unlinkat(folder, &temporary, AtFlags::empty());
+        match linked {
+            Ok(()) => removed.map(|()| Put::Created).map_err(std::io::Error::from),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Put::Exists),
+            Err(error) => Err(error),
+        }
+    })
 }
 
 /// Makes the file `to` another name of `from`, unless it is there.
-fn link(from: &Path, to: &Path) -> std::io::Result<()> {
-    match with_folder(to, || std::fs::hard_link(from, to)) {
+fn link(root: &Root, from: &str, to: &str) -> std::io::Result<()> {
+    let (parent, source) = parts(from);
+    let staged: OwnedFd = root.folder(parent)?;
+    let linked =
+        in_folder(root, to, |folder, name| Ok(rustix::fs::linkat(&staged, source, folder, name, AtFlags::empty())?));
+    match linked {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         outcome => outcome,
     }
 }
 
-/// Makes a file of a name that was never used.
-fn create(path: &Path) -> std::io::Result<File> {
-    with_folder(path, || File::create_new(path))
-}
-
-/// Whether `folder` is there and has a file or folder in it that is no temporary.
-fn has_any(folder: &Path) -> std::io::Result<bool> {
-    match std::fs::read_dir(folder) {
-        Ok(mut entries) => Ok(entries.any(|entry| entry.is_ok_and(|entry| !is_temporary(&entry.path())))),
+/// Whether the folder `relative` is there and has a file or folder in it that is no temporary.
+fn has_any(root: &Root, relative: &str) -> std::io::Result<bool> {
+    match root.folder(relative).and_then(|folder| trusted::entries(folder.as_fd())) {
+        Ok(entries) => Ok(entries.iter().any(|(name, _)| !is_temporary(name))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-/// Whether `path` is a file that was being written when its process was killed: `name#number`, as the object store's
+/// Whether `name` is that of a file that was being written when its process was killed: `name#number`, as the object store's
 /// own files are called, which never lists one.
-pub(super) fn is_temporary(path: &Path) -> bool {
-    let number = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.rsplit_once('#'));
-    number.is_some_and(|(_, number)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+fn is_temporary(name: &str) -> bool {
+    let number = name.rsplit_once('#').map(|(_, number)| number);
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Removes `folder` and all folders in it, as far as they are empty.
-fn remove_empty_folders(folder: &Path) {
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            remove_empty_folders(&entry.path());
-        }
-    }
-    // A folder that is not empty stays, which is all that is wanted.
-    let _ = std::fs::remove_dir(folder);
-}
-
-fn temporary_for(path: &Path) -> std::io::Result<(PathBuf, File)> {
+fn temporary_for(folder: BorrowedFd<'_>, name: &str) -> std::io::Result<(String, File)> {
     let mut number = 1;
     loop {
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!("#{number}"));
-        let temporary = PathBuf::from(name);
-        match create(&temporary) {
+        let temporary = format!("{name}#{number}");
+        match trusted::create(folder, &temporary, FILE_MODE) {
             Ok(file) => return Ok((temporary, file)),
             Err(error) if error.kind() == ErrorKind::AlreadyExists && number < TEMPORARY_NAMES => number += 1,
             Err(error) => return Err(error),
@@ -217,69 +256,76 @@ fn temporary_for(path: &Path) -> std::io::Result<(PathBuf, File)> {
     }
 }
 
-/// Does `work`, which makes the file `path`; makes its folder first if that is what is missing. Another sync that
-/// removes empty folders may take it away again before there is something in it.
-fn with_folder<T>(path: &Path, work: impl Fn() -> std::io::Result<T>) -> std::io::Result<T> {
+/// Does `work`, which makes the file `relative`, with its folder and its name there; makes the folder first if it is missing.
+/// Another sync that removes empty folders may take it away again before there is something in it.
+fn in_folder<T>(
+    root: &Root,
+    relative: &str,
+    work: impl Fn(BorrowedFd<'_>, &str) -> std::io::Result<T>,
+) -> std::io::Result<T> {
+    let (parent, name) = parts(relative);
+    let done = || work(root.make_folder(parent)?.as_fd(), name);
     for _ in 0..FOLDERS_MADE {
-        match work() {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
-            }
+        match done() {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
             outcome => return outcome,
         }
     }
-    work()
+    done()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn lake() -> std::io::Result<(tempfile::TempDir, Root)> {
+        let folder = tempfile::tempdir()?;
+        let root = Root::open(folder.path())?;
+        Ok((folder, root))
+    }
+
     #[test]
     fn a_file_is_written_once_and_leaves_no_temporary() -> std::io::Result<()> {
-        let folder = tempfile::tempdir()?;
-        let path = folder.path().join("a/b/file.json");
-        assert_eq!(put_new(&path, b"first")?, Put::Created);
-        assert_eq!(put_new(&path, b"second")?, Put::Exists);
-        assert_eq!(std::fs::read(&path)?, b"first");
+        let (folder, root) = lake()?;
+        assert_eq!(put_new(&root, "a/b/file.json", b"first")?, Put::Created);
+        assert_eq!(put_new(&root, "a/b/file.json", b"second")?, Put::Exists);
+        assert_eq!(std::fs::read(folder.path().join("a/b/file.json"))?, b"first");
         assert_eq!(std::fs::read_dir(folder.path().join("a/b"))?.count(), 1);
         Ok(())
     }
 
     #[test]
     fn a_left_temporary_is_in_nobodys_way_and_counts_for_nothing() -> std::io::Result<()> {
-        let folder = tempfile::tempdir()?;
+        let (folder, root) = lake()?;
         std::fs::write(folder.path().join("file.json#1"), "half")?;
-        assert!(!has_any(folder.path())?);
-        assert_eq!(put_new(&folder.path().join("file.json"), b"whole")?, Put::Created);
-        assert!(has_any(folder.path())?);
-        assert!(!is_temporary(Path::new("a#b")) && !is_temporary(Path::new("a#")) && is_temporary(Path::new("a#12")));
+        assert!(!has_any(&root, "")?);
+        assert_eq!(put_new(&root, "file.json", b"whole")?, Put::Created);
+        assert!(has_any(&root, "")?);
+        assert!(!is_temporary("a#b") && !is_temporary("a#") && is_temporary("a#12"));
         Ok(())
     }
 
     #[test]
     fn a_folder_that_another_sync_takes_away_is_made_again() -> std::io::Result<()> {
-        let root = tempfile::tempdir()?;
-        let (path, taken) = (root.path().join("schema/table/file"), std::cell::Cell::new(0));
-        let write = || {
-            if path.parent().is_some_and(Path::exists) && taken.replace(taken.get() + 1) < 2 {
-                std::fs::remove_dir(root.path().join("schema/table"))?;
+        let (folder, root) = lake()?;
+        let (path, taken) = (folder.path().join("schema/table"), std::cell::Cell::new(0));
+        in_folder(&root, "schema/table/file", |table, name| {
+            if taken.replace(taken.get() + 1) < 2 {
+                std::fs::remove_dir(&path)?;
             }
-            File::create_new(&path)
-        };
-        with_folder(&path, write)?;
-        assert!(path.exists() && taken.get() == 3);
+            trusted::create(table, name, FILE_MODE)
+        })?;
+        assert!(path.join("file").exists() && taken.get() == 3);
         Ok(())
     }
 
     #[test]
     fn a_link_can_be_made_again() -> std::io::Result<()> {
-        let folder = tempfile::tempdir()?;
-        let (from, to) = (folder.path().join("from"), folder.path().join("x/to"));
-        std::fs::write(&from, "rows")?;
-        link(&from, &to)?;
-        link(&from, &to)?;
-        assert_eq!(std::fs::read(&to)?, b"rows");
+        let (folder, root) = lake()?;
+        std::fs::write(folder.path().join("from"), "rows")?;
+        link(&root, "from", "x/to")?;
+        link(&root, "from", "x/to")?;
+        assert_eq!(std::fs::read(folder.path().join("x/to"))?, b"rows");
         Ok(())
     }
 }

@@ -14,13 +14,14 @@ pub mod layout;
 mod lease;
 mod local;
 mod s3;
+mod trusted;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
+use object_store::ObjectStore;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
 use url::Url;
 
 use self::bucket::Bucket;
@@ -140,6 +141,14 @@ impl Storage {
         }
     }
 
+    /// The same on a thread that may block, as the kernel's are.
+    pub fn flush_blocking(&self) -> Result<()> {
+        match &self.home {
+            Home::Folder(folder) => folder.flush_blocking(),
+            Home::Bucket(_) => Ok(()),
+        }
+    }
+
     /// Whether what somebody commits for this sync now is safe: nobody may have taken the sync for dead meanwhile.
     pub fn ensure_committable(&self) -> Result<()> {
         match &self.home {
@@ -152,23 +161,20 @@ impl Storage {
     /// The whole of a small object.
     pub async fn get(&self, relative: &str) -> Result<Bytes> {
         match &self.home {
-            Home::Folder(folder) => {
-                let failed = |error| folder.failed("read", relative, error);
-                self.store.get(&self.path(relative)).await.map_err(failed)?.bytes().await.map_err(failed)
-            }
+            Home::Folder(folder) => folder.get(relative).map(Bytes::from),
             Home::Bucket(bucket) => bucket.get(&self.path(relative)).await,
         }
     }
 
     /// Paths, relative to the root, of all objects below the folder `relative`; none where there is no such folder.
     pub async fn list(&self, relative: &str) -> Result<Vec<String>> {
+        let bucket = match &self.home {
+            Home::Folder(folder) => return folder.list(relative),
+            Home::Bucket(bucket) => bucket,
+        };
         let found = self.store.list(Some(&self.path(relative))).map_ok(|object| self.relative(&object.location));
-        found.try_filter_map(|path| std::future::ready(Ok(path))).try_collect().await.map_err(|error| {
-            match &self.home {
-                Home::Folder(folder) => folder.failed("list", relative, error),
-                Home::Bucket(bucket) => bucket.failed(s3::errors::Action::List, &self.path(relative), error),
-            }
-        })
+        let found = found.try_filter_map(|path| std::future::ready(Ok(path))).try_collect().await;
+        found.map_err(|error| bucket.failed(s3::errors::Action::List, &self.path(relative), error))
     }
 
     /// Whether anything lies in the folder `relative`.
@@ -179,18 +185,10 @@ impl Storage {
         }
     }
 
-    /// Removes objects; one that is not there is removed already.
+    /// Removes objects; one that is not there is removed already. On a disk: files of this program's own user.
     pub async fn delete(&self, relative: &[String]) -> Result<()> {
         match &self.home {
-            Home::Folder(folder) => {
-                for path in relative {
-                    match self.store.delete(&self.path(path)).await {
-                        Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-                        Err(error) => return Err(folder.failed("delete", path, error)),
-                    }
-                }
-                Ok(())
-            }
+            Home::Folder(folder) => relative.iter().try_for_each(|path| folder.delete(path)),
             Home::Bucket(bucket) => bucket.delete(relative.iter().map(|path| self.path(path)).collect()).await,
         }
     }

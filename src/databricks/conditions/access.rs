@@ -91,7 +91,7 @@ pub(super) const ENTRANCE: &[Condition] = &[
         "copy `databricks_http_path` from the connection details of the warehouse, and check that it is in this workspace",
     ),
     config(
-        &[Status(301), Status(302), Status(303), Status(307), Status(308)],
+        &[Status(300), Status(301), Status(302), Status(303), Status(305), Status(307), Status(308)],
         &[],
         "{host} sends requests on to another page, most likely to sign in",
         "set `databricks_server_hostname` to the host name of the workspace itself, or where several workspaces share \

@@ -76,6 +76,9 @@ pub fn explain(said: &Said, place: &Place) -> Error {
     if let Some(grant) = row.filter(|row| row.kind == Kind::Config).and_then(|_| grant::of(&said.message)) {
         sentence.push_str(&format!(" Run: {grant};"));
     }
+    if let Some(address) = &said.led_to {
+        sentence.push_str(&format!(" It sends them to {address}, where this program does not follow."));
+    }
     if let Some(words) = words::shown(said, row.is_some_and(|row| row.quoted)) {
         sentence.push_str(&format!(" Databricks said: {words}"));
     }

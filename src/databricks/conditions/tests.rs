@@ -235,7 +235,7 @@ fn a_sub_class_is_looked_for_before_its_class_and_no_name_decides() {
     let both =
         "[INVALID_PARAMETER_VALUE.LOCATION_OVERLAP] It is taken, and no external location was found for 's3://lake/x'.";
     assert!(statement("BAD_REQUEST", both).message().contains("overlaps with"), "{both}");
-    for name in ["main.warehouse.orders", "main.shop.cluster", "lake.endpoint.invalid_token", "main.entitlement.x"] {
+    for name in ["main.warehouse.orders", "main.shop.cluster", "lake.endpoint.x", "main.entitlement.x"] {
         let overlap = format!(
             "[RequestId=4c2efc34-3ea5-4d1b-9afa-155f5ecae9be ErrorClass=INVALID_PARAMETER_VALUE.LOCATION_OVERLAP] Input path \
              url 's3://lake/x' overlaps with other external tables or volumes within 'CreateTable' call. Conflicting \

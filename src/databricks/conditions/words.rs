@@ -1,6 +1,7 @@
 //! The server's words: which of them are its own, and which may be shown.
 
 use crate::databricks::said::Said;
+use crate::secret::hide_in_answer;
 
 /// The most characters of the server's words that are shown.
 const SHOWN: usize = 400;
@@ -26,13 +27,15 @@ pub(super) fn shown(said: &Said, quoted: bool) -> Option<String> {
     if of_data || said.message.is_empty() {
         return said.class.as_ref().map(|class| format!("[{class}]"));
     }
+    // Before anything is cut: half a secret is one, too.
+    let message = &*hide_in_answer(&said.message);
     // A page of many lines, the statement, the other writer's commit and the server's own stack follow behind the first
     // paragraph.
     let end = ["\n\n", "\n\tat ", "\n - ", "== SQL", "; line ", "Conflicting commit: {"]
         .iter()
-        .filter_map(|sign| said.message.find(sign))
+        .filter_map(|sign| message.find(sign))
         .min();
-    let first = said.message.get(..end.unwrap_or(said.message.len())).unwrap_or_default();
+    let first = message.get(..end.unwrap_or(message.len())).unwrap_or_default();
     let first = first.split_whitespace().collect::<Vec<_>>().join(" ");
     let first = if quoted { first } else { without_names(&first) };
     let mut shown: String = first.chars().take(SHOWN).collect();

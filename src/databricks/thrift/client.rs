@@ -18,7 +18,8 @@ use crate::databricks::http::{Answer, HttpClient, Request, Sent, may_have_been_t
 use crate::databricks::pace::Turn;
 use crate::databricks::said::Said;
 use crate::databricks::waits::Waits;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, shortened};
+use crate::secret::hide_in_answer;
 
 const CONTENT_TYPE: &str = "application/x-thrift";
 /// How often it is told that a cluster is waited for.
@@ -285,8 +286,8 @@ impl Client {
         }
         match message::decode::<C>(&answer.body, number) {
             Ok(answer) => Ok(Ok(answer)),
-            Err(NoAnswer::Exception(said)) => Err(Fault::Exception(said)),
-            Err(NoAnswer::Unreadable(what)) => Ok(Err(Again::Unreadable(what))),
+            Err(NoAnswer::Exception(said)) => Err(Fault::Exception(reason(&said))),
+            Err(NoAnswer::Unreadable(what)) => Ok(Err(Again::Unreadable(reason(&what)))),
         }
     }
 
@@ -311,7 +312,8 @@ fn is_forgotten(text: &str) -> bool {
     FORGOTTEN.iter().any(|sign| text.contains(sign))
 }
 
-/// What a server said, in short.
-fn reason(text: &str) -> String {
-    text.lines().next().unwrap_or_default().chars().take(LONGEST_REASON).collect()
+/// The first line of what was said, as far as a message shows it.
+fn reason(said: &str) -> String {
+    let line: String = said.lines().next().unwrap_or_default().chars().take(10 * LONGEST_REASON).collect();
+    shortened(&hide_in_answer(&line), LONGEST_REASON).into_owned()
 }

@@ -11,16 +11,14 @@ use super::client::{Client, Fault};
 use super::rows;
 use super::running::Entry;
 use super::session::Session;
-use crate::databricks::Rows;
 use crate::databricks::waits::pause;
+use crate::databricks::{Bounds, Rows};
 use crate::error::Error;
 
 /// The pause after a page that is empty and not the last.
 const EMPTY_PAGE: Duration = Duration::from_millis(50);
 /// The most rows of one page.
 const PAGE_ROWS: i64 = 10_000;
-/// The most rows of a result: what is asked for here are counts and descriptions.
-const MOST_ROWS: usize = 1_000_000;
 /// How often a result is read from its first row again, because a page was lost on its way.
 const MOST_REWINDS: u32 = 3;
 
@@ -136,7 +134,7 @@ async fn fetch(
 ) -> Result<Rows, Fault> {
     let mut rows = Rows { columns, ..Rows::default() };
     let mut orientation = tcli::TFetchOrientation::FETCH_NEXT;
-    let mut rewinds = 0;
+    let (mut rewinds, mut bounds) = (0, Bounds::new(None));
     loop {
         let page = match known.take() {
             Some(page) => client.accept(page)?,
@@ -156,6 +154,7 @@ async fn fetch(
                 return Err(client.misfit("pages of a result do not follow each other").into());
             }
             rows.rows.clear();
+            bounds = Bounds::new(None);
             orientation = tcli::TFetchOrientation::FETCH_FIRST;
             continue;
         }
@@ -166,16 +165,13 @@ async fn fetch(
             return Err(client.misfit("it writes rows in another format than the one that was asked for").into());
         }
         let added = match set.columns {
-            Some(columns) => rows::append(&mut rows, columns).map_err(|what| client.misfit(&what))?,
+            Some(columns) => rows::append(&mut rows, columns, &mut bounds).map_err(|what| client.misfit(&what))?,
             None => 0,
         };
         // Spark's own server always says that there are no more; there are none when a page is empty.
         let is_last = if session.tells_of_more { page.has_more_rows != Some(true) } else { added == 0 };
         if is_last {
             return Ok(rows);
-        }
-        if rows.rows.len() > MOST_ROWS {
-            return Err(client.misfit("a result has more rows than anything that was asked for").into());
         }
         if added == 0 {
             tokio::time::sleep(EMPTY_PAGE).await;

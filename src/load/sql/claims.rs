@@ -11,15 +11,15 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use super::Shared;
-use super::statements::TableName;
+use super::statements::{SchemaName, TableName};
 use crate::error::{Error, Result};
 use crate::protocol::catalog::Disposition;
 use crate::stage::sweep::{StagingTables, sweep};
-use crate::storage::layout::Target;
+use crate::storage::layout::{Target, is_name};
 use crate::storage::{Lease, Storage};
 
 const FOLDER: &str = "_claims";
-/// Full names of staging tables that no staging log has, one an object.
+/// Schemas and names of staging tables that no staging log has, one an object.
 const RENAMED: &str = "_staging_tables";
 /// How often it is told that another sync is waited for.
 const TELL: Duration = Duration::from_secs(60);
@@ -64,20 +64,21 @@ pub async fn of(storage: &Storage, sync: Uuid) -> Result<Vec<Claim>> {
     Ok(storage.list(&folder).await?.into_iter().filter_map(read).collect())
 }
 
-/// Says that the sync `sync` makes the staging table of the full name `name`, which no staging log tells.
+/// Says that the sync `sync` makes the staging table `name`, which no staging log tells.
 pub async fn rename(storage: &Storage, sync: Uuid, name: &TableName) -> Result<()> {
-    let path = format!("{sync}/{RENAMED}/{}", name.path());
-    storage.put_new(&path, name.to_string().into_bytes()).await.map(|_| ())
+    storage.put_new(&format!("{sync}/{RENAMED}/{}", name.path()), b"renamed\n".to_vec()).await.map(|_| ())
 }
 
-/// The full names of staging tables that the sync `sync` has [renamed](rename).
-pub async fn renamed(storage: &Storage, sync: Uuid) -> Result<Vec<String>> {
-    let mut names = Vec::new();
-    for path in storage.list(&format!("{sync}/{RENAMED}")).await? {
-        let name = String::from_utf8(storage.get(&path).await?.to_vec());
-        names.push(name.map_err(|error| Error::system(format!("{path} is no text.")).with_source(error))?);
-    }
-    Ok(names)
+/// The staging tables that the sync `sync` has [renamed](rename), in `catalog`; only those that can be its own, whoever wrote
+/// that.
+pub async fn renamed(storage: &Storage, sync: Uuid, catalog: &str) -> Result<Vec<TableName>> {
+    let folder = format!("{sync}/{RENAMED}/");
+    let read = |path: String| {
+        let (schema, table) = path.strip_prefix(&folder)?.split_once('/')?;
+        let name = SchemaName::new(catalog, schema).table(table);
+        (is_name(schema) && is_name(table) && name.is_staging_table_of(sync)).then_some(name)
+    };
+    Ok(storage.list(&format!("{sync}/{RENAMED}")).await?.into_iter().filter_map(read).collect())
 }
 
 /// Takes back all claims of the sync `sync`: every statement of it is known to have ended.

@@ -22,15 +22,13 @@ pub struct Found {
     pub place: Place,
     /// The generation of its rows, where it is written down and the stream has one.
     pub generation: Option<i64>,
-    /// What this program can read of it does not say whether it can be loaded: the server has to, once it knows the table.
-    pub is_unknown: bool,
     /// Its texts have a collation.
     pub is_collated: bool,
 }
 
 impl Found {
     fn at(place: Place) -> Self {
-        Self { place, generation: None, is_unknown: false, is_collated: false }
+        Self { place, generation: None, is_collated: false }
     }
 }
 
@@ -56,8 +54,10 @@ pub async fn look(engine: &Sql, target: &Target, name: &TableName) -> Result<Fou
     if !seen.survey.may_have(&target.table) || !storage.has_any(&target.table).await? {
         return Ok(Found::at(Place::Nowhere));
     }
-    if storage.has_any(&format!("{}/{DELTA_LOG}", target.table)).await? {
-        return in_the_bucket(&engine.shared, target).await;
+    if storage.has_any(&format!("{}/{DELTA_LOG}", target.table)).await?
+        && let Some(found) = in_the_bucket(&engine.shared, target).await?
+    {
+        return Ok(found);
     }
     Err(Error::config(format!(
         "The folder {} of table {name} has files in it that are no Delta table. Move them away or rename the stream.",
@@ -65,16 +65,12 @@ pub async fn look(engine: &Sql, target: &Target, name: &TableName) -> Result<Fou
     )))
 }
 
-/// Asks the server what the table `name` of `target` is, and refuses what cannot be loaded; whether its texts have a collation.
-pub async fn ensure_described(shared: &Shared, target: &Target, name: &TableName) -> Result<bool> {
+async fn in_the_catalog(shared: &Shared, target: &Target, name: &TableName) -> Result<Found> {
     let answer = shared.execute(&describe(name)).await.context(|| "describing the table".to_owned())?;
     let described = Description::read(&answer);
     ensure_loadable(&described, target, name, &shared.storage.shown(&target.table))?;
-    Ok(described.columns.iter().any(|(_, kind)| without_collation(kind) != kind))
-}
-
-async fn in_the_catalog(shared: &Shared, target: &Target, name: &TableName) -> Result<Found> {
-    let found = Found { is_collated: ensure_described(shared, target, name).await?, ..Found::at(Place::Catalog) };
+    let is_collated = described.columns.iter().any(|(_, kind)| without_collation(kind) != kind);
+    let found = Found { is_collated, ..Found::at(Place::Catalog) };
     let truncates = target.disposition != Disposition::Append;
     if !truncates && target.generation_id.is_none() {
         return Ok(found);
@@ -101,19 +97,20 @@ async fn or_noted(shared: &Shared, target: &Target, told: Option<i64>) -> Result
     Ok(if is_noted { Some(id) } else { told })
 }
 
-async fn in_the_bucket(shared: &Shared, target: &Target) -> Result<Found> {
+/// `None` where the log has neither a commit nor a checkpoint.
+async fn in_the_bucket(shared: &Shared, target: &Target) -> Result<Option<Found>> {
     let shown = shared.storage.shown(&target.table);
     let found = shared.tables.run(|logs| {
-        let snapshot = logs.read(&target.table)?;
+        let Some(snapshot) = logs.find(&target.table)? else { return Ok(None) };
         // Databricks will write to it, which knows more features of tables than this program.
-        let is_known = snapshot.ensure_writable_by_others(target.disposition != Disposition::Append)?;
+        snapshot.ensure_writable_by_others(target.disposition != Disposition::Append)?;
         ensure_raw(&shown, &target.stream, snapshot.columns())?;
         let generation = target.generation_id.map_or(Ok(None), |id| generation::of(&snapshot, id))?;
-        Ok::<_, Error>((is_known, generation))
+        Ok::<_, Error>(Some(generation))
     });
-    let (is_known, generation) = found.await?;
+    let Some(generation) = found.await? else { return Ok(None) };
     let generation = or_noted(shared, target, generation).await?;
-    Ok(Found { generation, is_unknown: !is_known, ..Found::at(Place::Bucket) })
+    Ok(Some(Found { generation, ..Found::at(Place::Bucket) }))
 }
 
 /// A type of Databricks without the rules by which it is compared, such as those of `string collate utf8_lcase`.

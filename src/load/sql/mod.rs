@@ -248,7 +248,8 @@ impl StagingTables for Sql {
     fn clear<'a>(&'a self, sync: Uuid, names: &'a [String]) -> BoxFuture<'a, Result<bool>> {
         async move {
             let shared = &self.shared;
-            let renamed = claims::renamed(&shared.storage, sync).await?;
+            let renamed = claims::renamed(&shared.storage, sync, &shared.catalog).await?;
+            let renamed: Vec<String> = renamed.iter().map(ToString::to_string).collect();
             shared.drop_all(&[names, &renamed].concat()).await?;
             let claimed = claims::of(&shared.storage, sync).await?;
             let names = claimed.iter().filter_map(|claim| claim.table.split_once('/'));

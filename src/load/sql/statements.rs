@@ -82,6 +82,12 @@ impl TableName {
         }
     }
 
+    /// Whether it may be a staging table of the sync `sync`.
+    pub fn is_staging_table_of(&self, sync: Uuid) -> bool {
+        let id = sync.simple().to_string();
+        self.table.starts_with(&format!("_airbyte_tmp_{}", id.get(20..).unwrap_or(&id)))
+    }
+
     /// The same table, whose columns have a collation: a server compares them with others only where it is told how.
     pub fn with_collation(self) -> Self {
         Self { collated: true, ..self }

@@ -11,7 +11,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::claims::{self, Change};
-use super::found::{self, Found, Place, look};
+use super::found::{Found, Place, look};
 use super::load::Load;
 use super::statements::{self, NewTable, SchemaName, TableName};
 use super::{Shared, Sql, answers, notes};
@@ -41,8 +41,6 @@ pub(super) struct SqlTable {
     generation: Option<i64>,
     /// The rows that are there came from an earlier attempt of the same sync.
     same_generation: bool,
-    /// Only the server can say whether it can be loaded, when it has its name.
-    is_unknown: bool,
     staging_made: bool,
     /// How often the staging table got another name.
     renamed: u32,
@@ -86,7 +84,6 @@ impl SqlTable {
             // What a log says is not yet a property.
             generation: generation.filter(|_| place == Place::Catalog),
             same_generation,
-            is_unknown: found.is_unknown,
             staging_made: false,
             renamed: 0,
             claimed: false,
@@ -266,9 +263,6 @@ impl SqlTable {
         };
         self.ensure_schema().await?;
         self.execute(&statement).await.context(|| format!("creating table {}", self.name))?;
-        if self.is_unknown && found::ensure_described(&self.shared, &self.target, &self.name).await? {
-            self.name = self.name.clone().with_collation();
-        }
         if self.place == Place::Nowhere {
             self.generation = self.generation_of_new();
         }

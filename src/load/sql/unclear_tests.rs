@@ -78,6 +78,10 @@ async fn a_staging_table_that_was_renamed_is_dropped_when_its_sync_was_killed() 
     let renamed = STAGING.replace("cafe_", "cafex1_");
     assert!(bed.warehouse.with(|state| state.tables.contains_key(&renamed)));
     let next = bed.engine(&[]).await;
+    // Whoever may write to the bucket may put names there: those of other tables are not believed.
+    for forged in ["shop/users", "shop/_airbyte_tmp_00000000beef_users", "shop/_airbyte_tmp_00000000cafe`.`x"] {
+        bed.storage.put_new(&format!("{SYNC}/_staging_tables/{forged}"), b"x".to_vec()).await.unwrap();
+    }
     assert!(next.clear(SYNC, &[STAGING.to_owned()]).await.unwrap());
     assert_eq!(bed.warehouse.with(|state| state.tables.keys().cloned().collect::<Vec<_>>()), [USERS]);
 }

@@ -7,17 +7,15 @@
 mod folder;
 mod object;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use uuid::Uuid;
 
-use self::folder::{FolderLease, remove_file_if_there};
+use self::folder::FolderLease;
 use self::object::ObjectLease;
-use super::local::is_temporary;
 use super::{Home, Storage};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Written when a folder is left on purpose: its sync has ended, and its user asked to keep what it staged.
 const KEPT: &str = "sync.kept";
@@ -34,7 +32,7 @@ impl Lease {
     /// Makes a staging folder with an id from `new_id` and takes its lease.
     pub async fn begin(storage: &Storage, mut new_id: impl FnMut() -> Uuid) -> Result<Self> {
         Ok(Self(match &storage.home {
-            Home::Folder(folder) => Inner::Folder(FolderLease::begin(&folder.path(""), new_id)?),
+            Home::Folder(folder) => Inner::Folder(FolderLease::begin(folder, new_id)?),
             Home::Bucket(bucket) => Inner::Object(ObjectLease::begin(storage, bucket, new_id()).await?),
         }))
     }
@@ -42,7 +40,7 @@ impl Lease {
     /// The folders of all syncs that died, each with its lease taken, and how many syncs live.
     pub async fn take_dead(storage: &Storage) -> Result<(Vec<Self>, usize)> {
         match &storage.home {
-            Home::Folder(folder) => FolderLease::take_dead(&folder.path(""))
+            Home::Folder(folder) => FolderLease::take_dead(folder)
                 .map(|(dead, alive)| (dead.into_iter().map(|lease| Self(Inner::Folder(lease))).collect(), alive)),
             Home::Bucket(bucket) => ObjectLease::take_dead(storage, bucket)
                 .await
@@ -100,19 +98,11 @@ impl Lease {
     }
 
     /// The files that somebody is writing in the folder `relative`, or was when he was killed. A bucket has none.
-    pub fn temporaries(storage: &Storage, relative: &str) -> Vec<PathBuf> {
-        let Home::Folder(folder) = &storage.home else { return Vec::new() };
-        let entries = std::fs::read_dir(folder.path(relative)).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path()).filter(|path| is_temporary(path)).collect()
-    }
-
-    /// Removes such files.
-    pub fn remove_temporaries(files: &[PathBuf]) -> Result<()> {
-        files.iter().try_for_each(|file| {
-            remove_file_if_there(file).map_err(|error| {
-                Error::transient(format!("{} could not be removed.", file.display())).with_source(error)
-            })
-        })
+    pub fn temporaries(storage: &Storage, relative: &str) -> Vec<String> {
+        match &storage.home {
+            Home::Folder(folder) => folder.temporaries(relative),
+            Home::Bucket(_) => Vec::new(),
+        }
     }
 }
 

@@ -1,28 +1,81 @@
-//! The way to the store: what can never come about is an answer, and not asked for again until the deadline.
+//! The way to the store: a client that follows nobody, and answers that are held against what was asked.
 //!
 //! The object store repeats whatever failed while connecting. A server that speaks no TLS, whose certificate is not good, or
 //! that speaks first, is the same the next time: its error is given on as one of a kind that is not repeated. Whether
-//! anything has come from the store before is known here alone: a name that leads nowhere then is a passing thing.
+//! anything has come from the store before is known here alone: a name that leads nowhere then is a passing thing. A
+//! redirection is an error with the address it leads to: what signs a request is for one host. How long an answer may be
+//! is in `answers`, how often a listing may go on in `pages`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use object_store::ClientOptions;
 use object_store::client::{
-    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, ReqwestConnector,
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
 };
+use reqwest::{Client, redirect};
 
+use super::answers::Asked;
 use super::errors::{Answer, NAME_LOST, SPOKE_FIRST, Silence};
+use super::led_away::led_away;
+use super::pages::Listings;
+
+const USER_AGENT: &str = concat!("destination-databricks/", env!("CARGO_PKG_VERSION"));
 
 /// Connects like the object store itself, but for such errors.
-#[derive(Debug)]
-pub(super) struct Connector;
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Connector {
+    /// How long a whole request may take, its answer included.
+    pub(super) request: Duration,
+    /// How long a connection may take.
+    pub(super) connect: Duration,
+    /// How long a connection without requests is kept.
+    pub(super) idle: Duration,
+    /// Whether requests may go unencrypted.
+    pub(super) plain: bool,
+    /// Whether the store runs where this program does: no proxy of the environment leads there.
+    pub(super) is_here: bool,
+}
+
+impl Connector {
+    /// A client of its own.
+    pub(super) fn client(&self) -> reqwest::Result<Client> {
+        let builder = Client::builder()
+            .user_agent(USER_AGENT)
+            .timeout(self.request)
+            .connect_timeout(self.connect)
+            .pool_idle_timeout(self.idle)
+            .redirect(redirect::Policy::none())
+            .http1_only()
+            .https_only(!self.plain);
+        if self.is_here { builder.no_proxy().build() } else { builder.build() }
+    }
+
+    /// The header `name` of the answer to a HEAD of `url`, and the status.
+    pub(super) async fn header_of(&self, url: &str, name: &str) -> Result<(u16, Option<String>), HttpError> {
+        let asked = async { self.client()?.head(url).send().await };
+        let answer = asked.await.map_err(|error| {
+            let kind = match error.is_timeout() {
+                true => HttpErrorKind::Timeout,
+                false if error.is_connect() => HttpErrorKind::Connect,
+                false => HttpErrorKind::Unknown,
+            };
+            HttpError::new(kind, error.without_url())
+        })?;
+        let value = answer.headers().get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
+        Ok((answer.status().as_u16(), value))
+    }
+}
 
 impl HttpConnector for Connector {
-    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
+        let client = self.client();
+        let client = client.map_err(|error| object_store::Error::Generic { store: "S3", source: Box::new(error) })?;
         Ok(HttpClient::new(Way {
-            client: ReqwestConnector::default().connect(options)?,
+            client: HttpClient::new(client),
             answered: AtomicBool::default(),
+            listings: Listings::default(),
         }))
     }
 }
@@ -32,14 +85,23 @@ struct Way {
     client: HttpClient,
     /// Whether there was ever an answer.
     answered: AtomicBool,
+    listings: Listings,
 }
 
 #[async_trait]
 impl HttpService for Way {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let asked = Asked::of(&request);
         let answer = self.client.execute(request).await;
         let before = self.answered.fetch_or(answer.is_ok(), Ordering::Relaxed);
-        answer.map_err(|error| told(error, before))
+        let answer = answer.map_err(|error| told(error, before))?;
+        let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
+        if let Some(error) =
+            led_away(answer.status().as_u16(), header("location"), header("x-amz-bucket-region"), asked.address())
+        {
+            return Err(HttpError::new(HttpErrorKind::Unknown, error));
+        }
+        asked.bounded(answer, &self.listings).await
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
@@ -18,9 +19,11 @@ use object_store::CredentialProvider;
 use object_store::aws::AwsCredential;
 use tokio::sync::Mutex;
 
+use super::sdk_client::sdk_client;
 use super::{one_try, refusals};
 use crate::config::{Patience, S3Settings};
 use crate::error::{Error, Result};
+use crate::secret::know;
 
 /// Renewed when they are valid for less than this, or for less than a third of the time that they were given for.
 const EARLY: Duration = Duration::from_secs(300);
@@ -66,13 +69,16 @@ impl Credentials {
                 "configuration",
             )),
             None => {
-                SharedCredentialsProvider::new(DefaultCredentialsChain::builder().region(region.clone()).build().await)
+                let around = ProviderConfig::default().with_http_client(sdk_client(false));
+                let chain = DefaultCredentialsChain::builder().configure(around).region(region.clone());
+                SharedCredentialsProvider::new(chain.build().await)
             }
         };
+        let base = SharedCredentialsProvider::new(Known(base));
         let Some(role) = &settings.role else { return Self::from_provider(base, None, patience.retry) };
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(one_try(patience)).build();
         let around = aws_config::defaults(BehaviorVersion::latest()).region(region.clone()).timeout_config(timeouts);
-        let around = around.credentials_provider(base.clone()).load().await;
+        let around = around.http_client(sdk_client(false)).credentials_provider(base.clone()).load().await;
         let mut assume = AssumeRoleProvider::builder(&role.arn).session_name(SESSION).region(region).configure(&around);
         if let Some(external_id) = &role.external_id {
             assume = assume.external_id(external_id);
@@ -118,6 +124,7 @@ impl Credentials {
                  correct the environment variables or the profile that they stand in.",
             ));
         }
+        texts.iter().flatten().for_each(|text| know(text));
         let credential = AwsCredential {
             key_id: found.access_key_id().to_owned(),
             secret_key: found.secret_access_key().to_owned(),
@@ -127,6 +134,24 @@ impl Credentials {
         let mut renewed = Current { credential: Arc::new(credential), expires: found.expiry(), early: Duration::ZERO };
         renewed.early = renewed.left().map_or(Duration::ZERO, |left| EARLY.min(left / 3));
         Ok(renewed)
+    }
+}
+
+/// Makes the secrets of what it gives known: with a role, they go to the service that gives another identity.
+#[derive(Debug)]
+struct Known(SharedCredentialsProvider);
+
+impl ProvideCredentials for Known {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async {
+            let found = self.0.provide_credentials().await?;
+            let texts = [Some(found.access_key_id()), Some(found.secret_access_key()), found.session_token()];
+            texts.iter().flatten().for_each(|text| know(text));
+            Ok(found)
+        })
     }
 }
 

@@ -5,7 +5,7 @@
 
 use object_store::client::{HttpError, HttpErrorKind};
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, code};
 
 /// What only the sentence about a missing permission says.
 pub const DENIED: &str = "access is denied";
@@ -15,9 +15,13 @@ pub(super) const SPOKE_FIRST: &str = "something came before anything was asked";
 /// The text of an error of a host that had answered before and whose name leads nowhere now.
 pub(super) const NAME_LOST: &str = "the name led to an answer before";
 
+/// The text of an error of a listing that comes to no end.
+pub(super) const ENDLESS: &str = "a listing goes in circles, or comes to no end";
+
 /// What the text of an error says, in lower case, when the answer was not S3's: a page, or nothing that its client can read.
-const FOREIGN: [&str; 7] = [
+const FOREIGN: [&str; 8] = [
     SPOKE_FIRST,
+    ENDLESS,
     "<html",
     "<!doctype",
     "got invalid list response",
@@ -163,10 +167,11 @@ impl Answer {
         }
         let element = |name: &str| {
             let (_, rest) = text.split_once(&format!("<{name}>"))?;
-            rest.split_once('<').map(|(value, _)| value.to_owned())
+            rest.split_once('<').and_then(|(value, _)| code(value)).map(ToOwned::to_owned)
         };
         // An object that could not be deleted is named with its code in words.
-        let in_words = || text.split_once("(code: ").and_then(|(_, rest)| Some(rest.split_once(')')?.0.to_owned()));
+        let in_words =
+            || text.split_once("(code: ").and_then(|(_, rest)| code(rest.split_once(')')?.0).map(ToOwned::to_owned));
         if let Some(code) = element("Code").or_else(in_words) {
             self.code.get_or_insert(code);
         }
@@ -246,7 +251,7 @@ impl Answer {
                 | "TemporaryRedirect",
                 _,
             )
-            | ("", Some(301 | 307)) => {
+            | ("", Some(300..=303 | 305..=399)) => {
                 let right = self.region.as_ref().filter(|region| **region != place.region);
                 let cure = right.map_or_else(
                     || "correct `data_source.s3_bucket_region`, or remove it to have it found".to_owned(),

@@ -1,21 +1,25 @@
 //! S3 and stores that speak like it: from settings to a bucket.
 //!
-//! `credentials` says who this program is there, `refusals` why it is nobody, `connector` gives up at once what cannot be mended by waiting, `remote`
+//! `credentials` says who this program is there, `refusals` why it is nobody, `connector` gives up at once what cannot be mended by waiting and bounds every answer, `remote`
 //! does what an object store has no verb for, `errors` says what an answer means. Every request is signed together with
 //! the SHA-256 of its body, so that bytes which arrive changed are refused; that is the checksum of puts and parts.
 
+mod answers;
 mod connector;
 mod credentials;
 pub(super) mod errors;
+mod led_away;
+mod pages;
 mod refusals;
 mod remote;
+mod sdk_client;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::aws::{AmazonS3Builder, S3ConditionalPut, resolve_bucket_region};
+use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
 use object_store::path::Path;
-use object_store::{BackoffConfig, ClientOptions, RetryConfig};
+use object_store::{BackoffConfig, RetryConfig};
 
 use self::connector::Connector;
 use self::credentials::Credentials;
@@ -23,31 +27,27 @@ use self::errors::{Action, Answer, Place};
 use self::remote::S3Remote;
 use super::{Storage, bucket};
 use crate::config::{Patience, S3Settings, Tuning};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, code};
 
 /// A request that has no answer after so long is given up and made again; a part has at least 100 kB/s then.
 const REQUEST: Duration = Duration::from_secs(60);
 const CONNECT: Duration = Duration::from_secs(10);
 /// Connections that are kept for the next request. Servers close them after some seconds; ours must go first.
 const IDLE: Duration = Duration::from_secs(8);
-/// Every address of this machine, as proxies exclude them.
-const THIS_MACHINE: &str = "localhost,127.0.0.0/8,::1";
 /// The region of stores that have none.
 const NO_REGION: &str = "us-east-1";
 
 /// Opens the bucket of `settings`; asks for its region where that is not given.
 pub(super) async fn open(settings: &S3Settings, tuning: &Tuning) -> Result<Storage> {
     let patience = &tuning.patience;
-    let mut options = ClientOptions::new()
-        .with_timeout(REQUEST.min(one_try(patience)))
-        .with_connect_timeout(CONNECT.min(one_try(patience)))
-        .with_pool_idle_timeout(IDLE)
-        .with_allow_http(settings.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://")));
-    if settings.is_on_this_machine() {
-        // A proxy that is asked for nothing takes the place of the environment's, which does not lead to this machine.
-        options = options.with_proxy_url("http://localhost").with_proxy_excludes(THIS_MACHINE);
-    }
-    let region = region(settings, &options).await?;
+    let connector = Connector {
+        request: REQUEST.min(one_try(patience)),
+        connect: CONNECT.min(one_try(patience)),
+        idle: IDLE,
+        plain: settings.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://")),
+        is_here: settings.is_on_this_machine(),
+    };
+    let region = region(settings, &connector).await?;
     let credentials = Arc::new(Credentials::new(settings, &region, patience).await);
     let mut builder = AmazonS3Builder::new()
         .with_bucket_name(&settings.bucket)
@@ -55,8 +55,8 @@ pub(super) async fn open(settings: &S3Settings, tuning: &Tuning) -> Result<Stora
         .with_credentials(Arc::clone(&credentials) as _)
         .with_conditional_put(S3ConditionalPut::ETagMatch)
         .with_virtual_hosted_style_request(!settings.path_style)
-        .with_client_options(options)
-        .with_http_connector(Connector)
+        .with_allow_http(connector.plain)
+        .with_http_connector(connector)
         .with_retry(retry(patience));
     if let Some(endpoint) = address(settings) {
         builder = builder.with_endpoint(endpoint);
@@ -74,23 +74,36 @@ pub(super) async fn open(settings: &S3Settings, tuning: &Tuning) -> Result<Stora
     Ok(bucket::open(Arc::new(store), Some(Box::new(remote)), place, root, tuning))
 }
 
-async fn region(settings: &S3Settings, options: &ClientOptions) -> Result<String> {
+async fn region(settings: &S3Settings, connector: &Connector) -> Result<String> {
     match (&settings.region, &settings.endpoint) {
         (Some(region), _) => Ok(region.clone()),
         (None, Some(_)) => Ok(NO_REGION.to_owned()),
-        (None, None) => resolve_bucket_region(&settings.bucket, options).await.map_err(|error| {
-            if error.to_string().contains("not found") {
-                return Error::config(format!(
-                    "There is no bucket {}: create it or correct `data_source.s3_bucket_name`.",
-                    settings.bucket
-                ))
-                .with_source(error);
-            }
-            let place = Place { bucket: settings.bucket.clone(), region: NO_REGION.to_owned(), endpoint: None };
-            let (kind, sentence) = Answer::of(&error).explain(Action::Locate, &place, "");
-            Error::new(kind, format!("{sentence} Set `data_source.s3_bucket_region` if it cannot be asked for."))
-                .with_source(error)
+        (None, None) => asked_region(&settings.bucket, connector).await,
+    }
+}
+
+/// The region that AWS says the bucket is in; it says so to everybody, whatever else it answers.
+async fn asked_region(bucket: &str, connector: &Connector) -> Result<String> {
+    let cure = "Set `data_source.s3_bucket_region` if it cannot be asked for.";
+    // A certificate for *.s3.amazonaws.com does not cover a name with dots.
+    let url = match bucket.contains('.') {
+        true => format!("https://s3.amazonaws.com/{bucket}"),
+        false => format!("https://{bucket}.s3.amazonaws.com"),
+    };
+    match connector.header_of(&url, "x-amz-bucket-region").await {
+        Ok((404, _)) => Err(Error::config(format!(
+            "There is no bucket {bucket}: create it or correct `data_source.s3_bucket_name`."
+        ))),
+        Ok((status, region)) => region.as_deref().and_then(code).map(ToOwned::to_owned).ok_or_else(|| {
+            Error::transient(format!(
+                "The region of bucket {bucket} was asked for and not named (status {status}). {cure}"
+            ))
         }),
+        Err(error) => {
+            let place = Place { bucket: bucket.to_owned(), region: NO_REGION.to_owned(), endpoint: None };
+            let (kind, sentence) = Answer::of(&error).explain(Action::Locate, &place, "");
+            Err(Error::new(kind, format!("{sentence} {cure}")).with_source(error))
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::ErrorMetadata;
 
 use super::errors::{Answer, Silence};
-use crate::error::{Error, Kind};
+use crate::error::{self, Error, Kind};
 
 const NO_KEYS: &str = "No AWS credentials were found in the environment, a profile, a web identity, the container or the \
                        instance. Set `data_source.s3_access_key_id` and `data_source.s3_secret_access_key`, or give this \
@@ -55,6 +55,7 @@ impl Cause {
         let refusal = chain().skip_while(|error| error.to_string() != "service error").nth(1);
         let word = |text: String| text.split(|sign: char| !sign.is_alphanumeric()).next().map(ToOwned::to_owned);
         let code = code.or_else(|| word(refusal?.to_string()).filter(|word| word != "unhandled"));
+        let code = code.filter(|code| error::code(code).is_some());
         let is_silent = |error: &(dyn std::error::Error + 'static)| {
             matches!(error.downcast_ref(), Some(CredentialsError::ProviderTimedOut(_)))
                 || SILENT.contains(&error.to_string().as_str())

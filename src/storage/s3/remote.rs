@@ -1,5 +1,6 @@
 //! What an object store has no verb for, through AWS's own client: unfinished uploads, and copies of more than 5 GB.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,26 +9,26 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    BehaviorVersion, IdentityCache, Region, RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient,
+    BehaviorVersion, IdentityCache, Region, RequestChecksumCalculation, ResponseChecksumValidation,
 };
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
-use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::tls::Provider;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::{Builder, ConnectorBuilder};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use tokio::time::timeout;
 
-use super::errors::{Action, Answer, Place, Silence};
+use super::errors::{Action, Answer, ENDLESS, Place, Silence};
+use super::led_away::led_away;
+use super::sdk_client::sdk_client;
 use super::{CONNECT, REQUEST, one_try};
 use crate::config::{S3Settings, Tuning};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, code};
 use crate::storage::bucket::Remote;
 
 const MOST_PARTS: u64 = 10_000;
+/// Pages of unfinished uploads, of which each has a thousand.
+const MOST_PAGES: usize = 1000;
 /// Parts of one object that are copied at the same time.
 const COPIES: usize = 8;
 
@@ -69,9 +70,7 @@ impl S3Remote {
         if let Some(endpoint) = &settings.endpoint {
             config = config.endpoint_url(endpoint);
         }
-        if settings.is_on_this_machine() {
-            config = config.http_client(without_proxy());
-        }
+        config = config.http_client(sdk_client(settings.is_on_this_machine()));
         let (copied_part, clean_up) = (tuning.copied_at_once / 2, patience.clean_up());
         Self { client: Client::from_conf(config.build()), place, copied_part, clean_up }
     }
@@ -121,6 +120,7 @@ impl S3Remote {
     /// Gives up the unfinished uploads of all names that begin with `prefix` and are `ours`.
     async fn give_up_all(&self, prefix: &str, ours: impl Fn(&str) -> bool) -> Result<()> {
         let (mut key, mut upload): (Option<String>, Option<String>) = (None, None);
+        let mut markers = HashSet::new();
         loop {
             let page = self.client.list_multipart_uploads().bucket(&self.place.bucket).prefix(prefix);
             let page = page.set_key_marker(key).set_upload_id_marker(upload).send().await;
@@ -137,6 +137,11 @@ impl S3Remote {
             }
             key = page.next_key_marker().map(ToOwned::to_owned);
             upload = page.next_upload_id_marker().map(ToOwned::to_owned);
+            if !markers.insert((key.clone(), upload.clone())) || markers.len() > MOST_PAGES {
+                let answer = Answer { foreign: true, ..Answer::default() };
+                let (kind, sentence) = answer.explain(Action::ListUploads, &self.place, prefix);
+                return Err(Error::new(kind, sentence).with_source(ENDLESS));
+            }
         }
     }
 
@@ -154,10 +159,17 @@ impl S3Remote {
     where
         E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
     {
+        let led = error.raw_response().and_then(|response| {
+            let (headers, asked) = (response.headers(), self.place.endpoint.as_deref().unwrap_or_default());
+            led_away(response.status().as_u16(), headers.get("location"), headers.get("x-amz-bucket-region"), asked)
+        });
+        if let Some(led) = led {
+            return led;
+        }
         let read = Answer::of(&error);
         let answer = Answer {
             status: error.raw_response().map(|response| response.status().as_u16()),
-            code: error.code().map(ToOwned::to_owned),
+            code: error.code().and_then(code).map(ToOwned::to_owned),
             // Nothing is asked here before the object store was answered.
             silence: read.silence.map(Silence::later).or(match &error {
                 SdkError::TimeoutError(_) => Some(Silence::TimedOut),
@@ -184,17 +196,6 @@ impl Remote for S3Remote {
         }
         .boxed()
     }
-}
-
-/// A client that asks no proxy of the environment: none leads to this machine.
-fn without_proxy() -> SharedHttpClient {
-    Builder::new().build_with_connector_fn(|settings, components| {
-        let mut connector = ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
-        connector.set_connector_settings(settings.cloned());
-        connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
-        connector.set_proxy_config(Some(ProxyConfig::disabled()));
-        connector.build()
-    })
 }
 
 /// First and last bytes of the parts of `part` bytes in which an object of `size` bytes is copied.

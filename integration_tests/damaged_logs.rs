@@ -1,0 +1,243 @@
+//! Logs that somebody else, a clean-up or a loss of power has damaged: what only saves work is gone around, what is lost is
+//! told by its name, and nothing is taken for a table that is none.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::messages::{append, overwrite, records};
+use crate::other_readers::{has, python};
+use crate::program::Sandbox;
+use crate::table;
+
+fn log(folder: &Path) -> PathBuf {
+    folder.join("_delta_log")
+}
+
+fn checkpoint(folder: &Path, version: usize) -> PathBuf {
+    log(folder).join(format!("{version:020}.checkpoint.parquet"))
+}
+
+fn hint(folder: &Path) -> PathBuf {
+    log(folder).join("_last_checkpoint")
+}
+
+/// The table `users` with the rows of `versions` loads, one each, and its folder.
+fn loaded(versions: u64) -> (Sandbox, PathBuf) {
+    let sandbox = Sandbox::new();
+    (0..versions).for_each(|n| drop(sandbox.load(&append(&["users"]), records("users", n..n + 1))));
+    let folder = sandbox.table("default/users");
+    (sandbox, folder)
+}
+
+fn data(range: std::ops::Range<u64>) -> Vec<String> {
+    let mut data: Vec<String> = range.map(crate::messages::numbered).collect();
+    data.sort();
+    data
+}
+
+fn cut(path: &Path, keep: usize) {
+    let bytes = std::fs::read(path).unwrap();
+    std::fs::write(path, &bytes[..keep.min(bytes.len())]).unwrap();
+}
+
+/// Loads go on after `damage` to a table of 12 rows with a checkpoint of version 10, a replacement too, and other readers
+/// find the table whole afterwards.
+fn assert_gone_around(name: &str, damage: impl Fn(&Path)) {
+    let (sandbox, folder) = loaded(12);
+    assert!(checkpoint(&folder, 10).exists() && hint(&folder).exists());
+    damage(&folder);
+    sandbox.load(&append(&["users"]), records("users", 12..13));
+    assert_eq!(table::data(&folder), data(0..13), "{name}");
+    if has("damaged logs", "deltalake") {
+        let script = "import os, sys\nfrom deltalake import DeltaTable\nt = DeltaTable(sys.argv[1])\n\
+                      print(t.version(), t.to_pyarrow_table().num_rows)\nsys.stdout.flush()\nos._exit(0)";
+        let read = python(script, std::slice::from_ref(&folder)).unwrap();
+        let said = String::from_utf8_lossy(&read.stdout).into_owned();
+        assert_eq!(said.trim(), "12 13", "{name}: {}", String::from_utf8_lossy(&read.stderr));
+    }
+    damage(&folder);
+    sandbox.load(&overwrite(&["users"]), records("users", 20..22));
+    assert_eq!(table::data(&folder), data(20..22), "{name}");
+    table::assert_tidy(&sandbox.lake());
+}
+
+#[test]
+fn a_hint_of_a_checkpoint_that_is_gone_is_gone_around() {
+    assert_gone_around("checkpoints gone", |folder| {
+        for version in 0..20 {
+            let _ = std::fs::remove_file(checkpoint(folder, version));
+        }
+    });
+    assert_gone_around("a hint beyond the log", |folder| {
+        std::fs::write(hint(folder), r#"{"version":400,"size":3}"#).unwrap();
+    });
+    assert_gone_around("a hint of parts", |folder| {
+        std::fs::write(hint(folder), r#"{"version":10,"size":3,"parts":2}"#).unwrap();
+        let part = log(folder).join(format!("{:020}.checkpoint.0000000001.0000000002.parquet", 10));
+        if checkpoint(folder, 10).exists() {
+            std::fs::rename(checkpoint(folder, 10), part).unwrap();
+        }
+    });
+    assert_gone_around("a hint that is no JSON", |folder| std::fs::write(hint(folder), "{\"version\":1").unwrap());
+    assert_gone_around("an empty hint", |folder| std::fs::write(hint(folder), "").unwrap());
+}
+
+#[test]
+fn a_damaged_checkpoint_is_gone_around() {
+    let all = |folder: &Path| (0..20).map(|version| checkpoint(folder, version)).filter(|path| path.exists()).collect();
+    let all = |folder: &Path| -> Vec<PathBuf> { all(folder) };
+    for keep in [0, 3, 100, 2000] {
+        assert_gone_around(&format!("{keep} bytes"), |folder| all(folder).iter().for_each(|path| cut(path, keep)));
+    }
+    assert_gone_around("no hint either", |folder| {
+        all(folder).iter().for_each(|path| cut(path, 500));
+        let _ = std::fs::remove_file(hint(folder));
+    });
+    assert_gone_around("zeros in the middle", |folder| {
+        for path in all(folder) {
+            let mut bytes = std::fs::read(&path).unwrap();
+            let (from, to) = (4, bytes.len() / 2);
+            bytes[from..to].fill(0);
+            std::fs::write(path, bytes).unwrap();
+        }
+    });
+    assert_gone_around("no Parquet file", |folder| {
+        all(folder).iter().for_each(|path| std::fs::write(path, "{}\n").unwrap());
+    });
+}
+
+#[test]
+fn a_checkpoint_without_a_hint_is_what_a_stop_between_the_two_leaves() {
+    let (sandbox, folder) = loaded(11);
+    std::fs::remove_file(hint(&folder)).unwrap();
+    let run = sandbox.load(&append(&["users"]), records("users", 11..12));
+    assert_eq!(run.logs("WARN"), [""; 0]);
+    assert_eq!(table::data(&folder), data(0..12));
+}
+
+#[test]
+fn an_older_checkpoint_stands_in_for_a_damaged_one_where_the_first_commits_are_cleaned_up() {
+    let (sandbox, folder) = loaded(22);
+    (0..9).for_each(|version| std::fs::remove_file(table::commit(&folder, version)).unwrap());
+    cut(&checkpoint(&folder, 20), 1000);
+    sandbox.load(&append(&["users"]), records("users", 22..23));
+    let newest: Value = serde_json::from_slice(&std::fs::read(hint(&folder)).unwrap()).unwrap();
+    assert_eq!(newest["version"], 22);
+    // Without the older one there is nothing to begin with, and commits 10 to 22 alone are no table.
+    for version in [10, 20, 22] {
+        cut(&checkpoint(&folder, version), 1000);
+    }
+    let before = table::files(&folder);
+    for streams in [append(&["users"]), overwrite(&["users"])] {
+        let message = sandbox.write(&streams, records("users", 23..24)).failed_with("config_error");
+        assert!(message.contains("00000000000000000000.json"), "{message}");
+    }
+    assert_eq!(table::files(&folder), before);
+}
+
+#[test]
+fn a_log_that_begins_in_the_middle_is_no_table_even_if_a_later_commit_says_what_the_table_is() {
+    let (sandbox, folder) = loaded(4);
+    // As after a change of the table's properties, which writes protocol and metadata again.
+    let first = std::fs::read_to_string(table::commit(&folder, 0)).unwrap();
+    let said = first.lines().filter(|line| line.contains("\"protocol\"") || line.contains("\"metaData\""));
+    std::fs::write(table::commit(&folder, 4), said.map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    std::fs::remove_file(table::commit(&folder, 0)).unwrap();
+    let message = sandbox.write(&append(&["users"]), records("users", 4..5)).failed_with("config_error");
+    assert!(message.contains("no commit 0"), "{message}");
+}
+
+#[test]
+fn a_log_without_a_commit_is_no_table_and_is_made_one() {
+    for left in
+        ["_commit_11112222.json.tmp", ".s3-optimization-0", "_staged_commits/a.json", "00000000000000000000.json#1"]
+    {
+        let sandbox = Sandbox::new();
+        let folder = sandbox.table("default/users");
+        let left = log(&folder).join(left);
+        std::fs::create_dir_all(left.parent().unwrap()).unwrap();
+        std::fs::write(&left, "").unwrap();
+        for (n, streams) in [append(&["users"]), append(&["users"]), overwrite(&["users"])].iter().enumerate() {
+            sandbox.load(streams, records("users", n as u64..n as u64 + 1));
+        }
+        assert_eq!(table::data(&folder), data(2..3), "{}", left.display());
+    }
+}
+
+#[test]
+fn a_log_that_lost_its_commits_is_told_and_not_begun_anew() {
+    let (sandbox, folder) = loaded(11);
+    (0..11).for_each(|version| std::fs::remove_file(table::commit(&folder, version)).unwrap());
+    std::fs::remove_file(checkpoint(&folder, 10)).unwrap();
+    let message = sandbox.write(&append(&["users"]), records("users", 0..1)).failed_with("config_error");
+    assert!(message.contains("_last_checkpoint") && message.contains("lost"), "{message}");
+}
+
+#[test]
+fn a_damaged_commit_is_named_with_what_to_do() {
+    type Damage = fn(&Path);
+    let cases: [(&str, usize, Damage); 6] = [
+        ("00000000000000000003.json", 3, |path| std::fs::write(path, "\0\0\0\0").unwrap()),
+        ("00000000000000000003.json", 3, |path| cut(path, 200)),
+        ("00000000000000000003.json", 3, |path| std::fs::write(path, "").unwrap()),
+        ("00000000000000000002.json", 2, |path| std::fs::remove_file(path).unwrap()),
+        ("00000000000000000001.json", 1, |path| std::fs::write(path, "<html>\n").unwrap()),
+        ("00000000000000000000.json", 0, |path| std::fs::write(path, "").unwrap()),
+    ];
+    for (name, version, damage) in cases {
+        let (sandbox, folder) = loaded(4);
+        damage(&table::commit(&folder, version));
+        let before = table::files(&sandbox.lake());
+        for streams in [append(&["users"]), overwrite(&["users"])] {
+            let message = sandbox.write(&streams, records("users", 9..10)).failed_with("config_error");
+            assert!(message.contains(name) && message.contains("_delta_log"), "{name}: {message}");
+            assert_eq!(message.contains("you may delete it"), version == 3, "{name}: {message}");
+        }
+        assert_eq!(table::files(&sandbox.lake()), before, "{name}");
+    }
+}
+
+/// Writes a checksum of version `version`, as Spark does; it repeats what the table is.
+fn checksum(folder: &Path, version: usize) {
+    let text = std::fs::read_to_string(table::commit(folder, 0)).unwrap();
+    let find = |kind: &str| {
+        text.lines().find_map(|line| serde_json::from_str::<Value>(line).unwrap().get(kind).cloned()).unwrap()
+    };
+    let files = table::read(folder).files.len();
+    let text = serde_json::json!({
+        "tableSizeBytes": 1, "numFiles": files, "numMetadata": 1, "numProtocol": 1, "metadata": find("metaData"),
+        "protocol": find("protocol"), "setTransactions": [], "domainMetadata": [],
+    });
+    std::fs::write(log(folder).join(format!("{version:020}.crc")), text.to_string()).unwrap();
+}
+
+#[test]
+fn a_checksum_does_not_hide_that_the_newest_commit_is_damaged() {
+    let damages: [fn(&Path); 3] = [
+        |path| std::fs::write(path, "\0\0\0\0").unwrap(),
+        |path| cut(path, 200),
+        |path| std::fs::write(path, "").unwrap(),
+    ];
+    for damage in damages {
+        let (sandbox, folder) = loaded(4);
+        checksum(&folder, 3);
+        sandbox.load(&append(&["users"]), "");
+        damage(&table::commit(&folder, 3));
+        for streams in [append(&["users"]), overwrite(&["users"])] {
+            let message = sandbox.write(&streams, records("users", 9..10)).failed_with("config_error");
+            assert!(message.contains("00000000000000000003.json"), "{message}");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_checksum_is_passed_over() {
+    for bytes in ["", "{", "\0\0", "{\"metadata\":{}}"] {
+        let (sandbox, folder) = loaded(3);
+        std::fs::write(log(&folder).join(format!("{:020}.crc", 2)), bytes).unwrap();
+        sandbox.load(&append(&["users"]), records("users", 3..4));
+        sandbox.load(&overwrite(&["users"]), records("users", 4..5));
+        assert_eq!(table::data(&folder), data(4..5));
+    }
+}

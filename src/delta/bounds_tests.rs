@@ -1,0 +1,71 @@
+//! Bounds hold for every row that can come, and every reader can parse them.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::protocol::scan::{Scanned, scan};
+
+fn of(low: i64, high: i64) -> RowStats {
+    RowStats { rows: 2, ids: ("a".into(), "b".into()), emitted_at: (low, high) }
+}
+
+#[test]
+fn with_times_that_some_reader_cannot_parse_there_are_no_bounds() {
+    let (first, last) = (-62_135_596_800_000_000, 253_402_300_799_999_000);
+    assert_eq!(times(&of(first, last)), Some((-62_135_596_800_000, 253_402_300_799_999)));
+    assert!(text(&of(first, last)).contains(r#""_airbyte_emitted_at":"0001-01-01T00:00:00.000Z""#));
+    assert!(text(&of(first, last)).contains(r#""_airbyte_emitted_at":"9999-12-31T23:59:59.999Z""#));
+    for (low, high) in [(first - 1, 0), (0, last + 1), (i64::MIN, i64::MAX), (first - 1, last + 1)] {
+        assert_eq!(times(&of(low, high)), None);
+        let written: serde_json::Value = serde_json::from_str(&text(&of(low, high))).unwrap_or_default();
+        assert_eq!(
+            (&written["numRecords"], written.get("minValues"), written.get("maxValues")),
+            (&json!(2), None, None)
+        );
+    }
+}
+
+/// Whether a row of this `data` lies within the bounds, as readers compare texts: byte by byte.
+fn within(data: &[u8]) -> bool {
+    DATA.0.as_bytes() <= data && data <= DATA.1.as_bytes()
+}
+
+fn assert_within(data: &str) -> Result<bool, TestCaseError> {
+    let line = format!(r#"{{"type":"RECORD","record":{{"stream":"s","data":{data},"emitted_at":1}}}}"#);
+    match scan(&line) {
+        Ok(Scanned::Record(record)) => {
+            prop_assert!(within(record.data), "{:?}", String::from_utf8_lossy(record.data));
+            Ok(true)
+        }
+        Ok(Scanned::Other { .. }) | Err(_) => Ok(false),
+    }
+}
+
+#[test]
+fn every_first_character_of_an_object_that_is_let_through_lies_within_the_bounds() -> Result<(), TestCaseError> {
+    let mut let_through = Vec::new();
+    for first in (0..=u32::from(char::MAX)).filter_map(char::from_u32) {
+        for rest in ["", "}", "\"a\":1}", "a\":1}"] {
+            if assert_within(&format!("{{{first}{rest}"))? && !let_through.contains(&first) {
+                let_through.push(first);
+            }
+        }
+    }
+    assert_eq!(let_through, ['\t', '\n', '\r', ' ', '"', '}']);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_is_let_through_lies_within_the_bounds(
+        data in prop_oneof![
+            "[ \t\r\n]{0,2}\\{\\PC{0,12}",
+            "[ \t\r\n]{0,2}\\{[ \t\r\n]{0,3}(\"\\PC{0,4}\"[ \t]?:[ \t]?(1|null|\"~\"|\\{\\}))?[ \t\r\n]{0,3}\\}[ \t]{0,2}",
+            "[\\[\\]{}~\"\u{7f}\u{80}\u{10ffff} :,0-9a]{0,12}",
+        ],
+    ) {
+        assert_within(&data)?;
+    }
+}

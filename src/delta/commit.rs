@@ -1,0 +1,158 @@
+//! One commit to a table that is there: whether it is allowed, what goes into it, and the checkpoint after it.
+
+use std::sync::Arc;
+
+use delta_kernel::committer::{Committer, FileSystemCommitter};
+use delta_kernel::engine::arrow_data::ArrowEngineData;
+use delta_kernel::snapshot::{Snapshot as KernelSnapshot, SnapshotRef};
+use delta_kernel::table_features::{ColumnMappingMode, TableFeature};
+use delta_kernel::transaction::{CommitResult, Transaction, UpdateTableOperation};
+use delta_kernel::{FilteredEngineData, KernelError, KernelResult};
+
+use super::actions::{DataFile, ENGINE_INFO};
+use super::adds;
+use super::engine::LogEngine;
+use super::refusals::unwritable;
+use super::replace::Removals;
+use crate::error::{Error, Result};
+
+/// Commits between two checkpoints, where a table does not set its own number.
+pub const CHECKPOINT_INTERVAL: u64 = 10;
+
+/// How a commit ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Committed {
+    /// It is in the log, as this version.
+    As(u64),
+    /// It was in the log before.
+    Before,
+    /// Somebody else's commit came first, or it is not known: read again and look.
+    Conflict,
+}
+
+/// What a commit says.
+pub struct Load<'a> {
+    /// Files that join the table.
+    pub files: &'a [DataFile],
+    /// Application transactions: id and version.
+    pub transactions: &'a [(String, i64)],
+    /// Whether all files that are there leave it.
+    pub replace: bool,
+}
+
+/// Whether this program may write to the table; `replace`: also remove its files.
+pub fn ensure_writable(inner: &SnapshotRef, engine: &LogEngine, shown: &str, replace: bool) -> Result<()> {
+    ensure_replaceable(inner, shown, replace)?;
+    let (properties, advice) = (inner.table_properties(), "Move the table away or rename the stream");
+    if replace && properties.enable_iceberg_compat_v3 == Some(true) {
+        return Err(Error::config(format!(
+            "Table {shown} has the property delta.enableIcebergCompatV3, with which this version cannot replace rows. Choose \
+             the sync mode append, or set the property to false."
+        )));
+    }
+    if properties.column_mapping_mode.is_some_and(|mode| mode != ColumnMappingMode::None) {
+        return Err(Error::config(format!(
+            "Table {shown} has the property delta.columnMapping.mode: its files have other names for the columns than the \
+             table has, which this version cannot write. {advice}."
+        )));
+    }
+    let build = Arc::clone(inner).update_table(UpdateTableOperation::Write, ENGINE_INFO, true);
+    let transaction = build
+        .build(engine, Box::new(FileSystemCommitter::new()))
+        .map_err(|error| unwritable(shown, inner.table_configuration().protocol(), error))?;
+    ensure_whole(shown, transaction.logical_partition_columns())
+}
+
+/// Refuses a table that promises to keep its rows, if these are to be replaced.
+pub fn ensure_replaceable(inner: &SnapshotRef, shown: &str, replace: bool) -> Result<()> {
+    if replace && inner.table_properties().append_only == Some(true) {
+        return Err(Error::config(format!(
+            "Table {shown} has the property delta.appendOnly, so its rows cannot be replaced. Choose the sync mode append, \
+             or remove the property: ALTER TABLE … UNSET TBLPROPERTIES ('delta.appendOnly')."
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses a table with `partitions`.
+pub fn ensure_whole(shown: &str, partitions: &[String]) -> Result<()> {
+    if partitions.is_empty() {
+        return Ok(());
+    }
+    Err(Error::config(format!(
+        "Table {shown} is partitioned. Tables are loaded without partitions: move it away or rename the stream."
+    )))
+}
+
+/// Makes the commit `load` on top of `inner`.
+pub fn commit(inner: &SnapshotRef, engine: &LogEngine, shown: &str, load: &Load<'_>) -> KernelResult<Committed> {
+    let removals = if load.replace { present(inner, engine)? } else { Vec::new() };
+    // A feed of changes is derived from whole files that come and go; see `replace`.
+    let feed = inner.table_properties().enable_change_data_feed == Some(true);
+    let apart = feed && !removals.is_empty() && !load.files.is_empty();
+    let kept = Removals::default();
+    let committer: Box<dyn Committer> = if apart { kept.joiner() } else { Box::new(FileSystemCommitter::new()) };
+    let mut transaction = begin(inner, engine, load, committer)?;
+    if apart {
+        let mut removing = begin(inner, engine, load, kept.keeper())?;
+        removals.into_iter().for_each(|files| removing.remove_files(files));
+        // Its committer keeps what would be removed, and refuses.
+        if !matches!(removing.commit(engine)?, CommitResult::Conflicted(_)) {
+            return Err(KernelError::generic("the removals of a commit were not kept"));
+        }
+    } else {
+        removals.into_iter().for_each(|files| transaction.remove_files(files));
+    }
+    if !load.files.is_empty() {
+        let clustered = inner.table_configuration().is_feature_supported(&TableFeature::ClusteredTable);
+        let batch = adds::batch(load.files, clustered).map_err(KernelError::generic_err)?;
+        transaction.add_files(Box::new(ArrowEngineData::new(batch)));
+    }
+    match transaction.commit(engine)? {
+        CommitResult::Committed(committed) => {
+            let version = committed.commit_version();
+            checkpoint_if_due(inner, engine, version, shown);
+            Ok(Committed::As(version))
+        }
+        CommitResult::Conflicted(_) | CommitResult::Retryable(_) => Ok(Committed::Conflict),
+    }
+}
+
+fn begin(
+    inner: &SnapshotRef,
+    engine: &LogEngine,
+    load: &Load<'_>,
+    committer: Box<dyn Committer>,
+) -> KernelResult<Transaction> {
+    let mode = if load.replace { "Overwrite" } else { "Append" };
+    let mut build = Arc::clone(inner)
+        .update_table(UpdateTableOperation::Write, ENGINE_INFO, true)
+        .with_operation_parameters([("mode", Some(mode))]);
+    for (app_id, version) in load.transactions {
+        build = build.with_transaction_id(app_id, *version);
+    }
+    let mut transaction = build.build(engine, committer)?;
+    // No row is copied or updated: all that are there leave, and all that come are new, so that none has an id to keep.
+    transaction.ack_row_tracking_preservation();
+    Ok(transaction)
+}
+
+/// The files of the table, as the kernel takes them for removal.
+fn present(inner: &SnapshotRef, engine: &LogEngine) -> KernelResult<Vec<FilteredEngineData>> {
+    let scan = Arc::clone(inner).scan_builder().build()?;
+    scan.scan_metadata(engine)?.map(|metadata| Ok(metadata?.scan_files)).collect()
+}
+
+/// Keeps reading the log cheap, and writes a new checkpoint where one could not be read. The commit is made; a checkpoint that
+/// fails is tried again some commits later.
+fn checkpoint_if_due(before: &SnapshotRef, engine: &LogEngine, version: u64, shown: &str) {
+    let set = before.table_properties().checkpoint_interval.map(|interval| interval.get());
+    if !engine.hides() && !version.is_multiple_of(set.unwrap_or(CHECKPOINT_INTERVAL)) {
+        return;
+    }
+    let newest = KernelSnapshot::builder_from(Arc::clone(before)).build(engine);
+    let written = newest.and_then(|snapshot| snapshot.checkpoint(engine, None));
+    if let Err(error) = written {
+        tracing::warn!("The log of table {shown} got no checkpoint at version {version}: {error}");
+    }
+}

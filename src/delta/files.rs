@@ -1,0 +1,100 @@
+//! What lies in the folder of a log, told by names alone.
+//!
+//! Source of the names: the Delta transaction log protocol, <https://github.com/delta-io/delta/blob/master/PROTOCOL.md>.
+
+use delta_kernel::{Engine, KernelResult};
+use url::Url;
+
+/// The file that says which checkpoint is the newest.
+pub const HINT: &str = "_last_checkpoint";
+
+/// The digits of a version in a name.
+const DIGITS: usize = 20;
+
+/// A commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitFile {
+    /// The version that it makes.
+    pub version: u64,
+    /// Bytes.
+    pub size: u64,
+    /// Where it is.
+    pub url: Url,
+}
+
+/// The files of a log.
+#[derive(Debug, Default)]
+pub struct LogFiles {
+    /// Commits, by version.
+    pub commits: Vec<CommitFile>,
+    /// Versions that have a checkpoint, whole or not, in ascending order.
+    pub checkpoints: Vec<u64>,
+    /// Another trace of a table: a hint, a checksum, a compacted log.
+    pub traces: Vec<String>,
+}
+
+impl LogFiles {
+    /// The files of the table at `table`.
+    pub fn of(table: &Url, engine: &dyn Engine) -> KernelResult<Self> {
+        let log = table.join("_delta_log/")?;
+        let mut files = Self::default();
+        for file in engine.storage_handler().list_from(&log)? {
+            let file = file?;
+            let Some(name) = file.location.as_str().strip_prefix(log.as_str()) else { continue };
+            let name = name.to_owned();
+            if let Some(version) = commit_version(&name) {
+                files.commits.push(CommitFile { version, size: file.size, url: file.location });
+            } else if let Some(version) = checkpoint_version(&name) {
+                files.checkpoints.push(version);
+            } else if name == HINT || version(&name).is_some() {
+                files.traces.push(name);
+            }
+        }
+        files.commits.sort_by_key(|commit| commit.version);
+        files.checkpoints.sort_unstable();
+        files.checkpoints.dedup();
+        Ok(files)
+    }
+
+    /// Whether there is a commit or a checkpoint: without either there is no table.
+    pub fn has_table(&self) -> bool {
+        !self.commits.is_empty() || !self.checkpoints.is_empty()
+    }
+}
+
+/// The version of a checkpoint's file, also of a part of one.
+pub fn checkpoint_version(name: &str) -> Option<u64> {
+    let (version, rest) = version(name)?;
+    rest.starts_with(".checkpoint.").then_some(version)
+}
+
+fn commit_version(name: &str) -> Option<u64> {
+    version(name).and_then(|(version, rest)| (rest == ".json").then_some(version))
+}
+
+/// The version that a name begins with, and the rest of it; a file in a folder below has none.
+fn version(name: &str) -> Option<(u64, &str)> {
+    let (digits, rest) = name.split_at_checked(DIGITS)?;
+    let is_version = digits.bytes().all(|byte| byte.is_ascii_digit()) && rest.starts_with('.') && !rest.contains('/');
+    Some((digits.parse().ok().filter(|_| is_version)?, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_told_by_their_names() {
+        let named = |end: &str| format!("{:020}{end}", 12);
+        assert_eq!(commit_version(&named(".json")), Some(12));
+        for other in [".json.tmp", ".crc", ".checkpoint.parquet", ".00000000000000000014.compacted.json", "/a.json"] {
+            assert_eq!(commit_version(&named(other)), None, "{other}");
+        }
+        for one in [".checkpoint.parquet", ".checkpoint.0000000001.0000000002.parquet", ".checkpoint.a-b.json"] {
+            assert_eq!(checkpoint_version(&named(one)), Some(12), "{one}");
+        }
+        for other in ["_commit_1.json.tmp", ".s3-optimization-0", "_sidecars/00000000000000000001.json", "é", ""] {
+            assert_eq!((commit_version(other), checkpoint_version(other), version(other)), (None, None, None));
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What a user is told of a table that this program cannot read or write: which feature it is, and what to do.
+//!
+//! Source of the features and of what the older versions imply: the Delta transaction log protocol,
+//! <https://github.com/delta-io/delta/blob/master/PROTOCOL.md>, sections "Table Features" and "Valid Feature Names".
+
+use std::collections::BTreeSet;
+
+use delta_kernel::actions::Protocol;
+use delta_kernel::table_features::TableFeature;
+use delta_kernel::{Engine, KernelError};
+use serde_json::Value;
+
+use super::files::{CommitFile, LogFiles};
+use crate::error::Error;
+
+/// Features that only a writer has to know and this one does not; beside them, all that the kernel has never heard of.
+const NOT_WRITTEN: [&str; 5] =
+    ["checkConstraints", "generatedColumns", "identityColumns", "icebergCompatV1", "icebergNativeV4-preview"];
+/// Commits in which a protocol is looked for, from the newest on.
+const COMMITS_READ: usize = 20;
+/// The writer version from which on features are listed one by one.
+const LISTED: i32 = 7;
+
+/// The kernel's errors by what can be done about them. `verb`: what was tried, "read" or "write".
+pub fn sorted(shown: &str, verb: &str, error: KernelError) -> Error {
+    let error = match error {
+        KernelError::Backtraced { source, .. } => *source,
+        error => error,
+    };
+    let failed = format!("A {verb} of the log of table {shown} has failed.");
+    let sorted = match &error {
+        KernelError::Unsupported(said) => unsupported(shown, verb, said),
+        KernelError::MaxCatalogVersion(_) => Error::config(format!(
+            "Table {shown} has the table feature catalogManaged: only through its catalog may it be committed to. Let \
+             Databricks load it (`databricks_server_hostname`), move the table away or rename the stream."
+        )),
+        KernelError::StatsValidation(_) => Error::config(format!(
+            "Table {shown} is clustered, which needs the smallest and largest value of each file, and a record's \
+             emitted_at lies outside the years 0001 to 9999, which has none that readers understand. Correct the source, \
+             or remove the clustering: ALTER TABLE … CLUSTER BY NONE."
+        )),
+        KernelError::InvalidProtocol(said) => {
+            Error::config(format!("The protocol of table {shown} contradicts itself: {said}. {CURE}"))
+        }
+        KernelError::Schema(said) => Error::config(format!(
+            "The columns of table {shown} cannot be understood: {said}. Move the table away or rename the stream."
+        )),
+        KernelError::MissingProtocol | KernelError::MissingMetadata | KernelError::MissingMetadataAndProtocol => {
+            Error::config(format!(
+                "The log of table {shown} does not say what the table is: an action `protocol` or `metaData` is missing. Put \
+                 the commit that had it back from a backup, move the table's folder away or rename the stream."
+            ))
+        }
+        KernelError::IOError(_) | KernelError::ObjectStore(_) => Error::transient(failed),
+        KernelError::Arrow(_) | KernelError::MalformedJson(_) | KernelError::MissingColumn(_) if verb == "read" => {
+            Error::config(format!(
+                "Something in the log of table {shown} is not as the Delta protocol asks (the internal message says what). Put \
+                 the log back from a backup, move the table's folder away or rename the stream."
+            ))
+        }
+        _ => Error::system(failed),
+    };
+    sorted.with_source(error)
+}
+
+/// A table that cannot even be read; the kernel names one feature that is in the way, the log has all of them.
+pub fn unreadable(shown: &str, files: &LogFiles, engine: &dyn Engine, error: KernelError) -> Error {
+    if !matches!(error, KernelError::Unsupported(_)) {
+        return sorted(shown, "read", error);
+    }
+    let read = |commit: &CommitFile| {
+        let bytes = engine.storage_handler().read_files(vec![(commit.url.clone(), None)]).ok()?.next()?.ok()?;
+        let lines = bytes.split(|byte| *byte == b'\n');
+        lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok()?.get("protocol").cloned()).next_back()
+    };
+    // It is in the newest commits or, for most tables, in the first one, if no checkpoint stands in for that.
+    let newest = files.commits.iter().rev().take(COMMITS_READ).chain(files.commits.first());
+    let Some(protocol) = newest.into_iter().find_map(read) else { return sorted(shown, "read", error) };
+    let names = ["readerFeatures", "writerFeatures"].iter().filter_map(|list| protocol.get(list)?.as_array());
+    let refused = names
+        .flatten()
+        .filter_map(Value::as_str)
+        .filter(|name| NOT_WRITTEN.contains(name) || matches!(name.parse(), Ok(TableFeature::Unknown(_)) | Err(_)));
+    let refused: BTreeSet<&str> = refused.collect();
+    if refused.is_empty() {
+        return sorted(shown, "read", error);
+    }
+    let refused: Vec<&str> = refused.into_iter().collect();
+    Error::config(format!("{} {CURE}", has_features(shown, "read", &refused))).with_source(error)
+}
+
+/// A table with `protocol` that may not be written to; `error` is the kernel's word on it.
+pub fn unwritable(shown: &str, protocol: &Protocol, error: KernelError) -> Error {
+    let (KernelError::Unsupported(said), version) = (&error, protocol.min_writer_version()) else {
+        return sorted(shown, "write", error);
+    };
+    let implied = implied(version);
+    let refused = if version < LISTED && !implied.is_empty() {
+        format!(
+            "Table {shown} has the writer version {version}, with which whoever writes to it has to know {}, used or not; \
+             this version does not. A cause can be {}.",
+            list(implied.iter().map(|(feature, _)| *feature)),
+            list(implied.iter().map(|(_, cause)| *cause))
+        )
+    } else {
+        let listed = protocol.writer_features().unwrap_or_default().iter();
+        let named = listed.map(|feature| (feature.to_string(), matches!(feature, TableFeature::Unknown(_))));
+        let refused = named.filter(|(name, unknown)| *unknown || NOT_WRITTEN.contains(&name.as_str()));
+        let refused: Vec<String> = refused.map(|(name, _)| name).collect();
+        match refused.as_slice() {
+            [] => return unsupported(shown, "write", said).with_source(error),
+            names => has_features(shown, "write", names),
+        }
+    };
+    Error::config(format!("{refused} {CURE}")).with_source(error)
+}
+
+const CURE: &str = "Drop the feature where the table's owner can (ALTER TABLE … DROP FEATURE), move the table away or rename \
+                    the stream.";
+
+fn unsupported(shown: &str, verb: &str, said: &str) -> Error {
+    let feature = said.split_once('\'').and_then(|(_, rest)| rest.split_once('\'')).map(|(name, _)| name);
+    let what = match feature {
+        Some(feature) => has_features(shown, verb, &[feature]),
+        None if said.contains("invariants") => {
+            format!("Table {shown} has invariants on its columns (delta.invariants).")
+        }
+        None => {
+            format!("Table {shown} asks for more of the Delta protocol than this version can {verb}: {said}.")
+        }
+    };
+    Error::config(format!("{what} {CURE}"))
+}
+
+fn has_features(shown: &str, verb: &str, names: &[impl AsRef<str>]) -> String {
+    let (plural, which) = if names.len() == 1 { ("", "it") } else { ("s", "them") };
+    let names = list(names.iter().map(AsRef::as_ref));
+    format!("Table {shown} has the table feature{plural} {names}, and this version cannot {verb} tables with {which}.")
+}
+
+/// What a legacy writer version implies that this version cannot do, and what commonly raises a table to it.
+fn implied(version: i32) -> Vec<(&'static str, &'static str)> {
+    [
+        (3, "checkConstraints", "a CHECK constraint (delta.constraints.*)"),
+        (4, "generatedColumns", "the change data feed (delta.enableChangeDataFeed) or a generated column"),
+        (6, "identityColumns", "an identity column"),
+    ]
+    .into_iter()
+    .filter(|(from, ..)| version >= *from)
+    .map(|(_, feature, cause)| (feature, cause))
+    .collect()
+}
+
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.collect();
+    match names.as_slice() {
+        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        names => names.concat(),
+    }
+}

@@ -1,0 +1,83 @@
+//! Replacing the rows of a table with a change data feed in one commit, which the kernel puts together but does not allow.
+//!
+//! The kernel refuses a commit that adds and removes files of such a table, because it cannot tell whether rows were updated,
+//! which would ask for files of changes. Here none are: whole files leave and whole files come, and of a version without
+//! files of changes a reader takes every row of a removed file as deleted and every row of an added one as inserted
+//! (protocol, sections "Add File and Remove File" and "Add CDC File"). So the kernel prepares the removals as a commit of
+//! their own, which is never made, and they go into the commit of the additions.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use delta_kernel::committer::{CommitMetadata, CommitResponse, Committer, FileSystemCommitter, PublishMetadata};
+use delta_kernel::expressions::ColumnName;
+use delta_kernel::{Engine, FilteredEngineData, KernelResult, KernelResultIterator};
+
+/// `remove` actions, as the kernel writes them.
+#[derive(Clone, Default)]
+pub struct Removals(Arc<Mutex<Vec<FilteredEngineData>>>);
+
+impl Removals {
+    /// Keeps the removals of a commit and refuses the commit.
+    pub fn keeper(&self) -> Box<dyn Committer> {
+        Box::new(Keeper(self.clone()))
+    }
+
+    /// Makes a commit that has these removals beside its own actions.
+    pub fn joiner(&self) -> Box<dyn Committer> {
+        Box::new(Joiner { removals: self.clone(), inner: FileSystemCommitter::new() })
+    }
+}
+
+struct Keeper(Removals);
+
+impl Committer for Keeper {
+    fn commit(
+        &self,
+        _engine: &dyn Engine,
+        actions: KernelResultIterator<'_, FilteredEngineData>,
+        commit_metadata: CommitMetadata,
+    ) -> KernelResult<CommitResponse> {
+        let remove = ColumnName::new(["remove"]);
+        let mut kept = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for action in actions {
+            let action = action?;
+            if action.data().has_field(&remove) {
+                kept.push(action);
+            }
+        }
+        Ok(CommitResponse::Conflict { version: commit_metadata.version() })
+    }
+
+    fn is_catalog_committer(&self) -> bool {
+        false
+    }
+
+    fn publish(&self, engine: &dyn Engine, publish_metadata: PublishMetadata) -> KernelResult<()> {
+        FileSystemCommitter::new().publish(engine, publish_metadata)
+    }
+}
+
+struct Joiner {
+    removals: Removals,
+    inner: FileSystemCommitter,
+}
+
+impl Committer for Joiner {
+    fn commit(
+        &self,
+        engine: &dyn Engine,
+        actions: KernelResultIterator<'_, FilteredEngineData>,
+        commit_metadata: CommitMetadata,
+    ) -> KernelResult<CommitResponse> {
+        let removals = std::mem::take(&mut *self.removals.0.lock().unwrap_or_else(PoisonError::into_inner));
+        self.inner.commit(engine, Box::new(actions.chain(removals.into_iter().map(Ok))), commit_metadata)
+    }
+
+    fn is_catalog_committer(&self) -> bool {
+        false
+    }
+
+    fn publish(&self, engine: &dyn Engine, publish_metadata: PublishMetadata) -> KernelResult<()> {
+        self.inner.publish(engine, publish_metadata)
+    }
+}

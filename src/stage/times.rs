@@ -1,0 +1,36 @@
+//! Tells from a file's smallest and largest time whether a source counts in another unit than milliseconds.
+
+use std::ops::RangeInclusive;
+
+/// Units by what they look like when they are taken for milliseconds: times of the years 2000 to 2100, in microseconds since
+/// the epoch. Milliseconds of such years are neither: as seconds they lie in January and February 1970, as microseconds
+/// beyond the year 31000. Nanoseconds fit no time at all and are refused.
+const UNITS: [(&str, RangeInclusive<i64>); 2] = [
+    ("seconds", 946_684_800_000..=4_102_444_800_000),
+    ("microseconds", 946_684_800_000_000_000..=4_102_444_800_000_000_000),
+];
+
+/// The unit that one of `bounds`, in microseconds since the epoch, seems to have been counted in.
+pub fn other_unit(bounds: (i64, i64)) -> Option<&'static str> {
+    let looks = |unit: &RangeInclusive<i64>| unit.contains(&bounds.0) || unit.contains(&bounds.1);
+    UNITS.iter().find(|(_, unit)| looks(unit)).map(|(name, _)| *name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_and_microseconds_are_told_from_milliseconds() {
+        // 25 November 2025, in the unit that is said.
+        let (seconds, milliseconds, microseconds) = (1_764_000_000, 1_764_000_000_000, 1_764_000_000_000_000);
+        let of = |low: i64, high: i64| other_unit((low * 1000, high * 1000));
+        assert_eq!(of(seconds, milliseconds), Some("seconds"));
+        assert_eq!(of(milliseconds, microseconds), Some("microseconds"));
+        assert_eq!(of(milliseconds, milliseconds), None);
+        // The epoch, the year 1, 1969, 1971, the year 9999.
+        for odd in [0, 1, -62_135_596_800_000, -1, 31_536_000_000, 253_402_300_799_999] {
+            assert_eq!(of(odd, odd), None, "{odd}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! How long an answer of the store may be, by what was asked: told by its header before anything is reserved for it, and
+//! counted while it comes. An object store makes room for whatever length a header names.
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use object_store::client::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody};
+
+use super::errors::ENDLESS;
+use super::pages::Listings;
+use crate::error::Error;
+
+const MIB: u64 = 1 << 20;
+/// A whole object that holds rows, or a table's checkpoint.
+const PARQUET: u64 = 1024 * MIB;
+/// One commit of a table's log: some hundred bytes a file.
+const COMMIT: u64 = 256 * MIB;
+/// Every other object that is read whole: a lease, a claim.
+const OBJECT: u64 = 16 * MIB;
+/// A page of names: a thousand of them, each at most 1 kB, escaped.
+const PAGE: u64 = 16 * MIB;
+/// An answer that is not about bytes: the end of an upload, a thousand names that were deleted.
+const WORDS: u64 = 16 * MIB;
+/// Of an answer that is an error, this much is read.
+const ERROR: usize = 1 << 20;
+
+/// What was asked, as far as the answer is held against it.
+pub(super) struct Asked {
+    address: String,
+    query: Option<String>,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// An answer without a body, whatever length it names.
+    Head,
+    /// A page of names.
+    Page,
+    /// Everything else, which has at most so many bytes.
+    Bytes(u64),
+}
+
+impl Asked {
+    pub(super) fn of(request: &HttpRequest) -> Self {
+        let uri = request.uri();
+        let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let kind = match request.method().as_str() {
+            "HEAD" => Kind::Head,
+            "GET" if uri.query().is_some_and(|query| query.contains("list-type=")) => Kind::Page,
+            "GET" => Kind::Bytes(header("range").and_then(length_of_range).unwrap_or_else(|| whole(uri.path()))),
+            _ => Kind::Bytes(WORDS),
+        };
+        let (query, whole) = (uri.query().map(ToOwned::to_owned), uri.to_string());
+        let address = whole.split('?').next().unwrap_or_default().to_owned();
+        Self { address, query, kind }
+    }
+
+    /// Where the request went, without its query.
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// `answer`, which is an error where it is longer than any that fits, and becomes one while it comes.
+    pub(super) async fn bounded(self, answer: HttpResponse, listings: &Listings) -> Result<HttpResponse, HttpError> {
+        let most = match self.kind {
+            Kind::Head => return Ok(answer),
+            Kind::Page => PAGE,
+            Kind::Bytes(most) => most,
+        };
+        if !answer.status().is_success() {
+            let (head, body) = answer.into_parts();
+            return Ok(HttpResponse::from_parts(head, beginning(body).await?.into()));
+        }
+        let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
+        let named = header("content-length").and_then(|length| length.parse().ok());
+        let in_range = header("content-range").and_then(|range| length_of_range(range.split('/').next()?));
+        if named.into_iter().chain(in_range).any(|length: u64| length > most) {
+            return Err(self.too_long(most));
+        }
+        let (head, body) = answer.into_parts();
+        let limited = Limited::new(body, usize::try_from(most).unwrap_or(usize::MAX));
+        let address = self.address.clone();
+        let body = limited.map_err(move |error| match error.downcast::<HttpError>() {
+            Ok(error) => *error,
+            Err(error) if error.is::<LengthLimitError>() => too_long(&address, most),
+            Err(error) => HttpError::new_boxed(HttpErrorKind::Unknown, error),
+        });
+        let body = HttpResponseBody::new(body);
+        if self.kind != Kind::Page {
+            return Ok(HttpResponse::from_parts(head, body));
+        }
+        let page = body.bytes().await?;
+        if listings.goes_on(&self.address, self.query.as_deref().unwrap_or_default(), &page) {
+            Ok(HttpResponse::from_parts(head, page.into()))
+        } else {
+            Err(HttpError::new(HttpErrorKind::Unknown, std::io::Error::other(ENDLESS)))
+        }
+    }
+
+    fn too_long(&self, most: u64) -> HttpError {
+        too_long(&self.address, most)
+    }
+}
+
+fn too_long(address: &str, most: u64) -> HttpError {
+    let error = Error::config(format!(
+        "{address} is answered with more than the {} MiB that such an object or answer can have: check that \
+         `data_source.s3_endpoint` is the address of an S3 store, and who else writes to the bucket.",
+        most.div_ceil(MIB)
+    ));
+    HttpError::new(HttpErrorKind::Unknown, error)
+}
+
+/// The most bytes of the object at `path` that are read whole.
+fn whole(path: &str) -> u64 {
+    let name = path.to_ascii_lowercase();
+    match () {
+        () if name.ends_with(".parquet") => PARQUET,
+        () if name.contains("/_delta_log/") => COMMIT,
+        () => OBJECT,
+    }
+}
+
+/// How many bytes `bytes=<first>-<last>`, or the same with a space, names.
+fn length_of_range(range: &str) -> Option<u64> {
+    let (first, last) = range.trim().strip_prefix("bytes")?.trim_start_matches(['=', ' ']).split_once('-')?;
+    let (first, last) = (first.parse::<u64>().ok()?, last.parse::<u64>().ok()?);
+    last.checked_sub(first)?.checked_add(1)
+}
+
+/// The first bytes of an error, which are for people.
+async fn beginning(body: HttpResponseBody) -> Result<Bytes, HttpError> {
+    let (mut pieces, mut bytes) = (body.bytes_stream(), Vec::new());
+    while let Some(piece) = pieces.try_next().await? {
+        let room = ERROR - bytes.len();
+        bytes.extend_from_slice(piece.get(..room).unwrap_or(&piece));
+        if bytes.len() == ERROR {
+            break;
+        }
+    }
+    Ok(bytes.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_whole_is_bounded_by_what_it_is() {
+        assert_eq!(whole("/lake/default/users/2026_1.parquet"), PARQUET);
+        assert_eq!(whole("/lake/default/users/_delta_log/00000000000000000001.json"), COMMIT);
+        assert_eq!(whole("/lake/0189-0/sync.lease"), OBJECT);
+        assert_eq!(length_of_range("bytes=8-15"), Some(8));
+        assert_eq!(length_of_range("bytes 0-0"), Some(1));
+        assert!(
+            ["bytes=5-", "bytes=-8", "bytes=9-3", "x", "bytes=0-18446744073709551615"]
+                .iter()
+                .all(|range| length_of_range(range).is_none())
+        );
+    }
+}

@@ -1,0 +1,177 @@
+//! Listings come to an end: a token of continuation that comes twice, too many pages, too many that are empty, or too long a
+//! time show a store that is none.
+//!
+//! The object store follows a listing for as long as it is told that there is more. What is known of one stands under the
+//! token that its next page is asked for with; a cycle of tokens of any length is found with one remembered token (Brent).
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use memchr::memmem;
+
+/// A hundred million names.
+const MOST_PAGES: u64 = 100_000;
+/// Pages without a name, one behind the other: versions that were deleted can make a few.
+const MOST_EMPTY: u32 = 1000;
+/// How long one listing may take.
+const LONGEST: Duration = Duration::from_secs(3600);
+/// Listings that are remembered. What is forgotten begins anew.
+const REMEMBERED: usize = 4096;
+
+/// The listings that are under way.
+#[derive(Debug, Default)]
+pub(super) struct Listings(Mutex<HashMap<u64, Course>>);
+
+/// How far a listing is.
+#[derive(Debug, Clone, Copy)]
+struct Course {
+    begun: Instant,
+    pages: u64,
+    empty: u32,
+    /// A token that came before, and how many pages ago it is looked for.
+    remembered: u64,
+    since: u64,
+    until: u64,
+}
+
+impl Listings {
+    /// Notes that the listing at `address` with `query` was answered with `page`; whether it may go on.
+    pub(super) fn goes_on(&self, address: &str, query: &str, page: &[u8]) -> bool {
+        let Some(next) = between(page, b"<NextContinuationToken>") else { return true };
+        let is_token = |pair: &&str| pair.starts_with("continuation-token=");
+        let asked = query.split('&').find(is_token).and_then(|pair| pair.split_once('='));
+        let rest: Vec<&str> = query.split('&').filter(|pair| !is_token(pair)).collect();
+        let listing = hash((address, &rest));
+        let next = hash(unescaped(next).as_bytes());
+        // Tokens stand encoded in a query.
+        let asked = asked.map(|(_, token)| hash(decoded(token).as_slice()));
+        let mut listings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = asked.and_then(|asked| {
+            // Whatever is not found by its token goes on from where this listing was last.
+            listings.get(&hash((listing, asked))).or_else(|| listings.get(&listing)).copied()
+        });
+        let is_same = asked == Some(next);
+        let mut course = known.unwrap_or_else(|| Course {
+            begun: Instant::now(),
+            pages: 0,
+            empty: 0,
+            remembered: asked.unwrap_or(next),
+            since: 0,
+            until: 1,
+        });
+        let is_first = known.is_none() && asked.is_none();
+        course.pages += 1;
+        course.empty = if has_names(page) { 0 } else { course.empty + 1 };
+        let is_cycle = is_same || !is_first && next == course.remembered;
+        course.since += 1;
+        if course.since == course.until {
+            (course.remembered, course.since, course.until) = (next, 0, course.until * 2);
+        }
+        if listings.len() >= REMEMBERED {
+            listings.clear();
+        }
+        listings.insert(hash((listing, next)), course);
+        listings.insert(listing, course);
+        !is_cycle && course.pages < MOST_PAGES && course.empty < MOST_EMPTY && course.begun.elapsed() < LONGEST
+    }
+}
+
+fn has_names(page: &[u8]) -> bool {
+    memmem::find(page, b"<Contents>").is_some() || memmem::find(page, b"<CommonPrefixes>").is_some()
+}
+
+/// What stands behind the tag `begin`, up to the next one.
+fn between<'a>(page: &'a [u8], begin: &[u8]) -> Option<&'a [u8]> {
+    let rest = page.get(memmem::find(page, begin)? + begin.len()..)?;
+    let value = rest.get(..memchr::memchr(b'<', rest)?)?;
+    Some(value).filter(|value| !value.is_empty())
+}
+
+/// A token as it stands in XML, with the escapes undone that such texts have.
+fn unescaped(token: &[u8]) -> String {
+    let escapes = [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&apos;", "'"),
+        ("&#34;", "\""),
+        ("&#39;", "'"),
+        ("&amp;", "&"),
+    ];
+    let token = String::from_utf8_lossy(token).into_owned();
+    escapes.iter().fold(token, |token, (escape, sign)| token.replace(escape, sign))
+}
+
+/// `text` of a query with its `%XX` undone.
+fn decoded(text: &str) -> Vec<u8> {
+    url::form_urlencoded::parse(text.as_bytes())
+        .next()
+        .map(|(token, _)| token.into_owned().into_bytes())
+        .unwrap_or_default()
+}
+
+fn hash(what: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    what.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many pages are taken of a listing whose pages name the tokens that `token` gives by their number.
+    fn pages(token: impl Fn(u64) -> Option<String>, names: &str) -> u64 {
+        let listings = Listings::default();
+        let mut query = "list-type=2&prefix=a".to_owned();
+        for number in 0.. {
+            let token = token(number);
+            let next = token.as_ref().map(|token| format!("<NextContinuationToken>{token}</NextContinuationToken>"));
+            let page = format!("<ListBucketResult>{names}{}</ListBucketResult>", next.unwrap_or_default());
+            // A page that is asked for twice, because its answer was lost, is the same one.
+            let _ = number % 3 == 1 && listings.goes_on("http://a/b", &query, page.as_bytes());
+            if !listings.goes_on("http://a/b", &query, page.as_bytes()) {
+                return number;
+            }
+            let Some(token) = token else { return number };
+            let encoded: String = url::form_urlencoded::byte_serialize(token.as_bytes()).collect();
+            query = format!("list-type=2&continuation-token={encoded}&prefix=a");
+        }
+        0
+    }
+
+    const NAMES: &str = "<Contents><Key>a</Key></Contents>";
+
+    #[test]
+    fn tokens_that_come_again_end_a_listing_however_long_their_cycle_is() {
+        for same in ["same", "a+b/c==", "a&amp;b", "a&#38;b", "ä%20"] {
+            assert!(pages(|_| Some(same.into()), NAMES) <= 4, "{same}");
+        }
+        for length in [1, 2, 3, 7, 50] {
+            let ended = pages(|number| Some(format!("t{}", number % length)), NAMES);
+            assert!(ended <= 4 * length + 4, "{length}: {ended}");
+            let later =
+                pages(|number| Some(format!("t{}", if number < 20 { 1000 + number } else { number % length })), NAMES);
+            assert!(later <= 100 + 4 * length, "{length}: {later}");
+        }
+    }
+
+    #[test]
+    fn an_honest_listing_goes_on_to_its_end_and_can_be_made_again() {
+        assert_eq!(pages(|number| (number < 5000).then(|| format!("t{number}")), NAMES), 5000);
+        let listings = Listings::default();
+        for _ in 0..3 {
+            let page = b"<Contents/><NextContinuationToken>t1</NextContinuationToken>";
+            assert!(listings.goes_on("http://a/b", "list-type=2", page));
+            let page = b"<Contents/><NextContinuationToken>t2</NextContinuationToken>";
+            assert!(listings.goes_on("http://a/b", "list-type=2&continuation-token=t1", page));
+        }
+    }
+
+    #[test]
+    fn pages_without_names_and_without_an_end_are_no_listing() {
+        assert_eq!(pages(|number| Some(format!("t{number}")), ""), u64::from(MOST_EMPTY) - 1);
+    }
+}

@@ -1,0 +1,305 @@
+//! Files and folders below one folder, reached without following the links of others.
+//!
+//! Several users may write to a lake. Whoever may make names in it could put a link where this program is about to write or
+//! to remove. So each folder on the way is opened from the one before it, and a symbolic link is followed only where this
+//! program's own user or root made it: an administrator may put a table's folder elsewhere. A file is never followed to, and
+//! opening one never waits, as a pipe would make it.
+
+use std::fs::File;
+use std::io::{Error, ErrorKind, Read, Result};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+
+/// How a folder is opened.
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+/// The deepest that folders are gone into: ours have five levels.
+const DEEPEST: usize = 32;
+/// The most bytes of a file that is read whole.
+const LONGEST: u64 = 1 << 30;
+
+/// A symbolic link of another user, on the way to where something is.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} is a symbolic link of another user")]
+pub(super) struct ForeignLink(String);
+
+/// The folder below which everything lies.
+pub(super) struct Root(OwnedFd);
+
+impl Root {
+    /// Opens it. The way to it is the user's own choice.
+    pub(super) fn open(folder: &Path) -> Result<Self> {
+        Ok(Self(rustix::fs::open(folder, FOLDER, Mode::empty())?))
+    }
+
+    /// The folder `relative`.
+    pub(super) fn folder(&self, relative: &str) -> Result<OwnedFd> {
+        self.way(relative, false)
+    }
+
+    /// The folder `relative`, which is made, with all above it, where it is not there.
+    pub(super) fn make_folder(&self, relative: &str) -> Result<OwnedFd> {
+        self.way(relative, true)
+    }
+
+    fn way(&self, relative: &str, make: bool) -> Result<OwnedFd> {
+        if let Some(folder) = at_once(self.0.as_fd(), relative) {
+            return Ok(folder);
+        }
+        let mut at = rustix::fs::openat(&self.0, ".", FOLDER, Mode::empty())?;
+        for part in relative.split('/').filter(|part| !part.is_empty()) {
+            if part == "." || part == ".." {
+                return Err(Error::new(ErrorKind::InvalidInput, "a path leads upwards"));
+            }
+            at = match step(at.as_fd(), part) {
+                Err(error) if make && error.kind() == ErrorKind::NotFound => {
+                    match rustix::fs::mkdirat(&at, part, Mode::from_raw_mode(0o777)) {
+                        Ok(()) | Err(Errno::EXIST) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                    step(at.as_fd(), part)?
+                }
+                opened => opened?,
+            };
+        }
+        Ok(at)
+    }
+
+    /// Paths, relative to the root, of all files below the folder `relative`; none where there is no such folder.
+    pub(super) fn files(&self, relative: &str) -> Result<Vec<String>> {
+        let mut files = Vec::new();
+        match self.folder(relative) {
+            Ok(folder) => collect(folder.as_fd(), relative.trim_matches('/'), DEEPEST, &mut files)?,
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        Ok(files)
+    }
+
+    /// The whole of the file `relative`.
+    pub(super) fn read(&self, relative: &str) -> Result<Vec<u8>> {
+        let (parent, name) = parts(relative);
+        let file = open_file(self.folder(parent)?.as_fd(), name)?;
+        let length = file.metadata()?.len();
+        if length > LONGEST {
+            return Err(Error::new(ErrorKind::InvalidData, "a file has more than 1 GiB"));
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+        file.take(LONGEST).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Removes the file `relative` of this program's own user; anything else of that name is somebody else's and stays.
+    pub(super) fn remove(&self, relative: &str) -> Result<()> {
+        let (parent, name) = parts(relative);
+        let removed = self.folder(parent).and_then(|folder| match is_own_file(folder.as_fd(), name)? {
+            true => Ok(rustix::fs::unlinkat(&folder, name, AtFlags::empty())?),
+            false => Ok(()),
+        });
+        match removed {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
+    }
+}
+
+/// The folder that `relative` lies in, and its name there.
+pub(super) fn parts(relative: &str) -> (&str, &str) {
+    relative.rsplit_once('/').unwrap_or(("", relative))
+}
+
+/// Whether what `stat` tells of belongs to the user that this program runs as.
+fn is_own(stat: &Stat) -> bool {
+    stat.st_uid == rustix::process::geteuid().as_raw()
+}
+
+/// All in one call, where no link is on the way and the system can do so.
+#[cfg(target_os = "linux")]
+fn at_once(root: BorrowedFd<'_>, relative: &str) -> Option<OwnedFd> {
+    use rustix::fs::ResolveFlags;
+    let relative = if relative.is_empty() { "." } else { relative };
+    rustix::fs::openat2(root, relative, FOLDER, Mode::empty(), ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH).ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn at_once(_: BorrowedFd<'_>, _: &str) -> Option<OwnedFd> {
+    None
+}
+
+/// The folder `name` in `folder`; a link only where our own user or root made it.
+fn step(folder: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
+    match open_folder(folder, name) {
+        Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::LOOP | Errno::NOTDIR | Errno::MLINK)) => {
+            let link = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
+            if FileType::from_raw_mode(link.st_mode) != FileType::Symlink {
+                return Err(error);
+            }
+            if !is_own(&link) && link.st_uid != 0 {
+                return Err(Error::new(ErrorKind::PermissionDenied, ForeignLink(name.to_owned())));
+            }
+            Ok(rustix::fs::openat(folder, name, FOLDER, Mode::empty())?)
+        }
+        opened => opened,
+    }
+}
+
+/// The folder `name` in `folder`, if it is a real one.
+pub(super) fn open_folder(folder: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
+    Ok(rustix::fs::openat(folder, name, FOLDER | OFlags::NOFOLLOW | OFlags::NONBLOCK, Mode::empty())?)
+}
+
+/// The same, if it belongs to this program's own user; `None` where it is anything else.
+pub(super) fn open_own_folder(root: &Root, name: &str) -> Option<OwnedFd> {
+    let folder = open_folder(root.0.as_fd(), name).ok()?;
+    Some(folder).filter(|folder| rustix::fs::fstat(folder).is_ok_and(|stat| is_own(&stat)))
+}
+
+/// Makes the folder `name` in the root; whether it was not there.
+pub(super) fn make_new_folder(root: &Root, name: &str) -> Result<bool> {
+    match rustix::fs::mkdirat(&root.0, name, Mode::from_raw_mode(0o777)) {
+        Ok(()) => Ok(true),
+        Err(Errno::EXIST) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Removes the folder `name` in the root, if it is empty and one.
+pub(super) fn remove_empty(root: &Root, name: &str) -> Result<()> {
+    Ok(rustix::fs::unlinkat(&root.0, name, AtFlags::REMOVEDIR)?)
+}
+
+/// Opens the file `name` for reading, if it is one.
+fn open_file(folder: BorrowedFd<'_>, name: &str) -> Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::openat(folder, name, flags, Mode::empty())?);
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(Error::new(ErrorKind::InvalidInput, "what is there is no regular file")),
+    }
+}
+
+/// Opens the file `name` for reading, if it is a regular one of this program's own user; `None` where it is anything else.
+pub(super) fn open_own_file(folder: BorrowedFd<'_>, name: &str) -> Option<File> {
+    let file = open_file(folder, name).ok()?;
+    Some(file).filter(|file| rustix::fs::fstat(file).is_ok_and(|stat| is_own(&stat)))
+}
+
+/// Makes the file `name`, which must not be there, with the rights `mode` as far as the process gives any.
+pub(super) fn create(folder: BorrowedFd<'_>, name: &str, mode: u32) -> Result<File> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(File::from(rustix::fs::openat(folder, name, flags, Mode::from_raw_mode(mode))?))
+}
+
+/// Whether there is anything called `name`.
+pub(super) fn is_there(folder: BorrowedFd<'_>, name: &str) -> bool {
+    rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+}
+
+/// Whether `name` is a regular file of this program's own user.
+pub(super) fn is_own_file(folder: BorrowedFd<'_>, name: &str) -> Result<bool> {
+    let stat = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok(FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && is_own(&stat))
+}
+
+/// What lies in `folder`: names and kinds. Names that are no UTF-8 are none of ours.
+pub(super) fn entries(folder: BorrowedFd<'_>) -> Result<Vec<(String, FileType)>> {
+    let mut entries = Vec::new();
+    for entry in Dir::read_from(folder)? {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().to_str() else { continue };
+        if name == "." || name == ".." {
+            continue;
+        }
+        let kind = match entry.file_type() {
+            FileType::Unknown => rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)
+                .map_or(FileType::Unknown, |stat| FileType::from_raw_mode(stat.st_mode)),
+            kind => kind,
+        };
+        entries.push((name.to_owned(), kind));
+    }
+    Ok(entries)
+}
+
+/// The names of the folders in the folder `relative`, and of the links to such that are followed.
+pub(super) fn folders(root: &Root, relative: &str) -> Vec<String> {
+    let Ok(folder) = root.folder(relative) else { return Vec::new() };
+    let is_folder = |(name, kind): &(String, FileType)| match kind {
+        FileType::Directory => true,
+        FileType::Symlink => step(folder.as_fd(), name).is_ok(),
+        _ => false,
+    };
+    let entries = entries(folder.as_fd()).unwrap_or_default();
+    entries.into_iter().filter(is_folder).map(|(name, _)| name).collect()
+}
+
+fn collect(folder: BorrowedFd<'_>, relative: &str, deeper: usize, files: &mut Vec<String>) -> Result<()> {
+    for (name, kind) in entries(folder)? {
+        let path = if relative.is_empty() { name.clone() } else { format!("{relative}/{name}") };
+        match kind {
+            FileType::RegularFile => files.push(path),
+            FileType::Directory if deeper > 0 => {
+                collect(open_folder(folder, &name)?.as_fd(), &path, deeper - 1, files)?
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Removes all that is in `folder` but what is called `but`. A link goes, and not what it leads to.
+pub(super) fn clear(folder: BorrowedFd<'_>, but: &str) -> Result<()> {
+    clear_deep(folder, Some(but), DEEPEST)
+}
+
+fn clear_deep(folder: BorrowedFd<'_>, but: Option<&str>, deeper: usize) -> Result<()> {
+    let gone = |removed: rustix::io::Result<()>| match removed {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(error) => Err(Error::from(error)),
+    };
+    for entry in Dir::read_from(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if matches!(name.to_bytes(), b"." | b"..") || but.is_some_and(|but| name.to_bytes() == but.as_bytes()) {
+            continue;
+        }
+        let kind = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW);
+        let is_folder = kind.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory);
+        if !is_folder {
+            gone(rustix::fs::unlinkat(folder, name, AtFlags::empty()))?;
+            continue;
+        }
+        if deeper == 0 {
+            return Err(Error::new(ErrorKind::InvalidInput, "folders lie too deep in each other"));
+        }
+        // Swapped for a link meanwhile, it is not opened.
+        let inner = rustix::fs::openat(folder, name, FOLDER | OFlags::NOFOLLOW, Mode::empty())?;
+        clear_deep(inner.as_fd(), None, deeper - 1)?;
+        gone(rustix::fs::unlinkat(folder, name, AtFlags::REMOVEDIR))?;
+    }
+    Ok(())
+}
+
+/// Removes the folder `relative` and all folders in it, as far as they are empty.
+pub(super) fn remove_empty_folders(root: &Root, relative: &str) {
+    let (parent, name) = parts(relative);
+    if let Ok(parent) = root.folder(parent) {
+        empty(parent.as_fd(), name, DEEPEST);
+    }
+}
+
+fn empty(parent: BorrowedFd<'_>, name: &str, deeper: usize) {
+    let Ok(folder) = open_folder(parent, name) else { return };
+    for (inner, kind) in entries(folder.as_fd()).unwrap_or_default() {
+        if kind == FileType::Directory && deeper > 0 {
+            empty(folder.as_fd(), &inner, deeper - 1);
+        }
+    }
+    // A folder that is not empty stays, which is all that is wanted.
+    let _ = rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR);
+}
+
+#[cfg(test)]
+#[path = "trusted_tests.rs"]
+mod tests;
