@@ -226,8 +226,13 @@ class Statements(Case):
             return refused.code, refused.headers
 
     def test_who_asks_too_often_is_turned_away_and_the_sdk_comes_back(self):
-        answers = [self.request() for _ in range(16)]
-        self.assertEqual([status for status, _ in answers], [200] * 15 + [429])
+        self.set(requests_a_second=2)
+        answers = [self.request()]
+        # However slow the machine is.
+        while answers[-1][0] == 200 and len(answers) < 100:
+            answers.append(self.request())
+        self.assertEqual({status for status, _ in answers[:-1]}, {200})
+        self.assertEqual(answers[-1][0], 429)
         self.assertEqual(answers[-1][1]["retry-after"], "1")
         self.assertEqual(self.sdk.warehouses.get(self.id).state, State.RUNNING)
         self.assertEqual(control("GET", f"computes/{self.id}", {})["turned_away"] >= 1, True)
