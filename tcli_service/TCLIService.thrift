@@ -92,11 +92,18 @@ struct TTableSchema {
   1: required list<TColumnDesc> columns
 }
 
+// Rows that are not in columns, whatever they hold.
+struct TSparkRows {
+}
+
 // Represents a rowset
 struct TRowSet {
   // The starting row offset of this rowset.
   1: required i64 startRowOffset
   3: optional list<TColumn> columns
+  // Databricks' own: rows in other formats. Of what is in them only whether there are any is of interest.
+  1281: optional list<TSparkRows> arrowBatches
+  1282: optional list<TSparkRows> resultLinks
 }
 
 // How Databricks writes rows. Other servers say nothing of it and write columns.

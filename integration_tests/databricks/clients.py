@@ -51,6 +51,13 @@ class Case(unittest.TestCase):
         return WorkspaceClient(config=config)
 
 
+class Unmoved(urllib.request.HTTPRedirectHandler):
+    """Follows no redirection."""
+
+    def redirect_request(self, *_):
+        return None
+
+
 class Statements(Case):
     def setUp(self):
         super().setUp()
@@ -142,7 +149,8 @@ class Statements(Case):
 
     def test_parameters_and_limits(self):
         parameter = StatementParameterListItem(name="n", value="5", type="INT")
-        answer = self.execute("SELECT id FROM range(:n)", wait_timeout="50s", parameters=[parameter], row_limit=2)
+        answer = self.execute("SELECT id FROM range(9) WHERE id < :n", wait_timeout="50s", parameters=[parameter], row_limit=2)
+        self.assertEqual(answer.status.state, StatementState.SUCCEEDED, answer.status.error)
         self.assertEqual((len(answer.result.data_array), answer.manifest.truncated), (2, True))
 
     def test_errors_have_the_classes_of_the_sdk(self):
@@ -206,6 +214,61 @@ class Statements(Case):
         self.assertEqual({answer.status.state for answer in answers}, {StatementState.SUCCEEDED})
         self.assertLess(time.monotonic() - begun, 8)
 
+    def request(self, path="", token=None, **headers):
+        """One request past the SDK, which repeats what is turned away."""
+        headers = {"Authorization": f"Bearer {token or self.token}"} | {name.replace("_", "-"): value for name, value in headers.items()}
+        request = urllib.request.Request(f"{ADDRESS}/api/2.0/sql/warehouses/{self.id}{path}", headers=headers)
+        opener = urllib.request.build_opener(Unmoved)
+        try:
+            with opener.open(request) as answer:
+                return answer.status, answer.headers
+        except urllib.error.HTTPError as refused:
+            return refused.code, refused.headers
+
+    def test_who_asks_too_often_is_turned_away_and_the_sdk_comes_back(self):
+        self.set(requests_a_second=2)
+        answers = [self.request()]
+        # However slow the machine is.
+        while answers[-1][0] == 200 and len(answers) < 100:
+            answers.append(self.request())
+        self.assertEqual({status for status, _ in answers[:-1]}, {200})
+        self.assertEqual(answers[-1][0], 429)
+        self.assertEqual(answers[-1][1]["retry-after"], "1")
+        self.assertEqual(self.sdk.warehouses.get(self.id).state, State.RUNNING)
+        self.assertEqual(control("GET", f"computes/{self.id}", {})["turned_away"] >= 1, True)
+
+    def test_a_shared_host_wants_to_know_the_workspace(self):
+        self.set(org="123")
+        for headers in ({}, {"x_databricks_org_id": "124"}):
+            status, headers = self.request(**headers)
+            self.assertEqual((status, headers["location"]), (303, "/login.html"))
+        self.assertEqual(self.request(x_databricks_org_id="123")[0], 200)
+
+    def test_what_may_not_be_seen_is_not_shown_and_cannot_be_made(self):
+        schema = f"s{self.id}"
+        self.execute(f"CREATE SCHEMA `main`.`{schema}`", wait_timeout="50s")
+        self.addCleanup(control, "POST", "sql", {"statement": f"DROP SCHEMA `main`.`{schema}` CASCADE"})
+        self.execute(f"CREATE TABLE `main`.`{schema}`.`t` (a INT) USING parquet", wait_timeout="50s")
+        show = f"SHOW SCHEMAS IN `main` LIKE '{schema}'"
+        answer = self.execute(show, wait_timeout="50s")
+        self.assertEqual((answer.manifest.schema.columns[0].name, answer.result.data_array), ("databaseName", [[schema]]))
+        self.set(hidden=[f"{schema}.t"])
+        self.assertIsNone(self.execute(f"SHOW TABLES IN `main`.`{schema}`", wait_timeout="50s").result.data_array)
+        answer = self.execute(f"SELECT * FROM `main`.`{schema}`.`t`", wait_timeout="50s")
+        self.assertIn("[TABLE_OR_VIEW_NOT_FOUND]", answer.status.error.message)
+        self.set(hidden=[schema])
+        self.assertIsNone(self.execute(show, wait_timeout="50s").result.data_array)
+        answer = self.execute(f"CREATE SCHEMA IF NOT EXISTS `main`.`{schema}`", wait_timeout="50s")
+        self.assertIn("does not have CREATE SCHEMA on Catalog 'main'", answer.status.error.message)
+        answer = self.execute(f"SHOW TABLES IN `main`.`{schema}`", wait_timeout="50s")
+        self.assertIn("does not have USE SCHEMA", answer.status.error.message)
+
+    def test_a_statement_is_cancelled_by_somebody_else(self):
+        for value in (0.2, "done"):
+            self.set(rules=[{"action": "cancel", "value": value, "times": 1}])
+            self.assertEqual(self.execute("SELECT 7", wait_timeout="50s").status.state, StatementState.CANCELED)
+            self.assertEqual(self.execute("SELECT 7", wait_timeout="50s").status.state, StatementState.SUCCEEDED)
+
     def test_a_lost_answer_is_lost_and_the_work_is_done(self):
         self.set(rules=[{"action": "lose", "on": "submit"}])
         body = json.dumps({"warehouse_id": self.id, "statement": "SELECT 7", "wait_timeout": "50s"}).encode()
@@ -240,6 +303,36 @@ class Thrift(Case):
         self.set(rules=[{"action": "fail", "value": {"error_code": "BAD_REQUEST", "message": "[DELTA_X] so", "sql_state": "2D521"}}])
         with self.assertRaisesRegex(ImpalaError, "DELTA_X"):
             self.cursor().execute("SELECT 1")
+
+    def test_a_statement_is_cancelled_by_somebody_else(self):
+        for value in (0.2, "done"):
+            self.set(rules=[{"action": "cancel", "value": value, "times": 1}])
+            cursor = self.cursor()
+            cursor.execute("SELECT 1")
+            self.assertEqual(cursor.status(), "CANCELED_STATE")
+            cursor.execute("SELECT 1")
+            self.assertEqual((cursor.status(), cursor.fetchall()), ("FINISHED_STATE", [(1,)]))
+
+    def test_schemas_are_shown_as_databricks_shows_them(self):
+        cursor = self.cursor()
+        cursor.execute("SHOW SCHEMAS IN `spark_catalog` LIKE 'default'")
+        self.assertEqual((cursor.description[0][0], cursor.fetchall()), ("databaseName", [("default",)]))
+        self.set(hidden=["default"])
+        cursor.execute("SHOW SCHEMAS IN `spark_catalog` LIKE 'default'")
+        self.assertEqual(cursor.fetchall(), [])
+        with self.assertRaisesRegex(ImpalaError, "does not have USE SCHEMA on Schema 'spark_catalog.default'"):
+            cursor.execute("SHOW TABLES IN `spark_catalog`.`default`")
+
+    def test_a_lost_session_is_told_of_in_three_ways(self):
+        for told, kind, words in [
+            ("handle", ImpalaError, "Invalid SessionHandle"),
+            ("uninitialized", ImpalaError, "has not been initialized or had already closed"),
+            ("http", HttpError, "HTTP code 400"),
+        ]:
+            cursor = self.cursor()
+            control("POST", f"computes/{self.id}/restart", {"told": told})
+            with self.assertRaisesRegex(kind, words):
+                cursor.execute("SELECT 1")
 
     def test_a_wrong_token_is_refused(self):
         with self.assertRaises(HttpError) as refused:

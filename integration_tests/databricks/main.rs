@@ -61,5 +61,6 @@ mod names;
 mod place;
 mod readers;
 mod refusals;
+mod service;
 mod stand_in;
 mod warehouse_tables;

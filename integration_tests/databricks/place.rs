@@ -156,6 +156,11 @@ impl Place {
         stand_in().control("POST", &format!("computes/{}/restart", self.id), &json!({}));
     }
 
+    /// The same; it tells of them in the form `told`: see `stand_in/thrift_server.py`.
+    pub fn loses_its_sessions(&self, told: &str) {
+        stand_in().control("POST", &format!("computes/{}/restart", self.id), &json!({"told": told}));
+    }
+
     /// The statements that the program has sent, in the order in which they came.
     pub fn statements(&self) -> Vec<String> {
         let asked = self.asked();
@@ -163,7 +168,7 @@ impl Place {
         statements.iter().map(|one| one["statement"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// All that the warehouse or cluster was asked: `state`, `requests`, `starts`, `statements`.
+    /// All that the warehouse or cluster was asked: `state`, `starts`, `requests`, `turned_away`, `statements`.
     pub fn asked(&self) -> Value {
         stand_in().control("GET", &format!("computes/{}", self.id), &json!({}))
     }

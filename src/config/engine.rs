@@ -33,6 +33,8 @@ pub struct DatabricksSettings {
     pub https: bool,
     /// The HTTP path of the warehouse or cluster, as the user gave it.
     pub http_path: String,
+    /// The workspace's number, where a setting holds it: a host may be shared by several.
+    pub workspace: Option<String>,
     /// The port of the server.
     pub port: u16,
     /// The personal access token.
@@ -78,11 +80,13 @@ pub(super) fn read(root: &Fields<'_>) -> Engine {
         return Engine::Direct;
     }
     let advice = "a Databricks hostname needs it; it is in the connection details of the warehouse or cluster";
-    let (https, hostname) = hostname(root);
+    let (https, hostname, host_query) = hostname(root);
+    let http_path = root.required_text(HTTP_PATH, advice).unwrap_or_default();
     Engine::Databricks(DatabricksSettings {
         hostname,
         https,
-        http_path: root.required_text(HTTP_PATH, advice).unwrap_or_default(),
+        workspace: workspace(&http_path, &host_query),
+        http_path,
         port,
         token: token(root),
         statement_timeout,
@@ -90,8 +94,21 @@ pub(super) fn read(root: &Fields<'_>) -> Engine {
     })
 }
 
-/// Whether it is to be reached with HTTPS, and the name alone.
-fn hostname(root: &Fields<'_>) -> (bool, String) {
+/// The workspace's number: from `?o=` behind the HTTP path, else behind the host name, else from a cluster's path. In this order
+/// databricks-sql-python looks for it.
+fn workspace(http_path: &str, host_query: &str) -> Option<String> {
+    let is_number = |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let asked = |query: &str| {
+        let query = query.split('#').next().unwrap_or_default().to_owned();
+        query.split('&').filter_map(|pair| pair.strip_prefix("o=")).find(is_number).map(str::to_owned)
+    };
+    let (path, query) = http_path.split_once('?').unwrap_or((http_path, ""));
+    let of_cluster = || path.trim_matches('/').strip_prefix("sql/protocolv1/o/")?.split('/').next().filter(is_number);
+    asked(query).or_else(|| asked(host_query)).or_else(|| of_cluster().map(str::to_owned))
+}
+
+/// Whether it is to be reached with HTTPS, the name alone, and what came behind a question mark.
+fn hostname(root: &Fields<'_>) -> (bool, String, String) {
     let text = root.text(HOSTNAME).unwrap_or_default();
     // People copy the address from the browser: with a scheme, a slash, the workspace's number.
     let (https, rest) = match text.split_once("://") {
@@ -99,7 +116,11 @@ fn hostname(root: &Fields<'_>) -> (bool, String) {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (false, rest),
         _ => (true, text.as_str()),
     };
-    let name = rest.split_once("?o=").map_or(rest, |(name, _)| name).trim_end_matches('/');
+    let (name, query) = match rest.split_once('?') {
+        Some((name, query)) if query.starts_with("o=") || query.contains("&o=") => (name, query),
+        _ => (rest, ""),
+    };
+    let name = name.trim_end_matches('/');
     let alone = |url: &Url| is_host(url) && url.host_str().is_some_and(|host| host.eq_ignore_ascii_case(name));
     match Url::parse(&format!("http://{name}/")).ok().filter(alone) {
         Some(url) if !https && !is_loopback(&url) => root.problem(
@@ -114,7 +135,7 @@ fn hostname(root: &Fields<'_>) -> (bool, String) {
              belongs into `databricks_port`.",
         ),
     }
-    (https, name.to_owned())
+    (https, name.to_owned(), query.to_owned())
 }
 
 fn token(root: &Fields<'_>) -> Secret {

@@ -269,6 +269,8 @@ fn in_memory(bytes: u64) -> usize {
 }
 
 #[cfg(test)]
+mod engine_tests;
+#[cfg(test)]
 mod s3_tests;
 #[cfg(test)]
 mod spec_tests;

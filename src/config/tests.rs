@@ -8,18 +8,18 @@ use std::path::PathBuf;
 
 const TOKEN: &str = "dapi0123456789abcdefghij0123456789AB";
 
-fn read(value: Value) -> Config {
+pub(super) fn read(value: Value) -> Config {
     Config::from_json(&value.to_string()).expect("a valid configuration")
 }
 
-fn problems(value: Value) -> String {
+pub(super) fn problems(value: Value) -> String {
     let error = Config::from_json(&value.to_string()).expect_err("a wrong configuration");
     assert_eq!(error.kind(), Kind::Config);
     error.message().to_owned()
 }
 
 /// A configuration as Airbyte's connector 1.1.x took it.
-fn older(data_source: Value) -> Value {
+pub(super) fn older(data_source: Value) -> Value {
     json!({
         "accept_terms": true,
         "databricks_server_hostname": "abc-12345678-wxyz.cloud.databricks.com",
@@ -38,7 +38,7 @@ fn local(path: &str) -> Value {
     json!({"data_source": {"data_source_type": "LOCAL_STORAGE", "local_path": path}})
 }
 
-fn with(mut config: Value, name: &str, value: Value) -> Value {
+pub(super) fn with(mut config: Value, name: &str, value: Value) -> Value {
     config[name] = value;
     config
 }
@@ -68,6 +68,7 @@ fn an_older_configuration_with_managed_tables_is_read() {
         hostname: "abc-12345678-wxyz.cloud.databricks.com".to_owned(),
         http_path: "sql/protocolvx/o/1234567489/0000-1111111-abcd90".to_owned(),
         https: true,
+        workspace: None,
         port: 443,
         token: Secret::new(TOKEN),
         statement_timeout: Duration::from_secs(7200),
@@ -131,75 +132,6 @@ fn the_older_schema_name_counts_where_the_new_one_is_not_given() {
     assert_eq!(read(config.clone()).schema, "public");
     assert_eq!(read(with(config.clone(), "schema", json!(" sales "))).schema, "sales");
     assert_eq!(read(with(config, "schema", json!(""))).schema, "public");
-}
-
-#[test]
-fn a_port_may_be_text_or_a_number() {
-    let managed = older(json!({"data_source_type": "MANAGED_TABLES_STORAGE"}));
-    for (given, expected) in [(json!("8443"), 8443), (json!(8443), 8443), (json!(""), 443), (json!(null), 443)] {
-        assert_eq!(connection("databricks_port", given).port, expected);
-    }
-    for wrong in [json!("https"), json!(0), json!("65536"), json!(-1), json!(true)] {
-        let text = problems(with(managed.clone(), "databricks_port", wrong));
-        assert!(text.contains("`databricks_port` must be a port"), "{text}");
-    }
-}
-
-/// The connection of an older configuration in which one field has another value.
-fn connection(name: &str, value: Value) -> DatabricksSettings {
-    let managed = older(json!({"data_source_type": "MANAGED_TABLES_STORAGE"}));
-    match read(with(managed, name, value)).engine {
-        Engine::Databricks(settings) => settings,
-        Engine::Direct => panic!("Databricks is configured"),
-    }
-}
-
-#[test]
-fn a_hostname_copied_from_the_browser_is_cleaned() {
-    let same = [
-        "abc.cloud.databricks.com",
-        " https://abc.cloud.databricks.com/ ",
-        "HTTPS://abc.cloud.databricks.com",
-        "https://abc.cloud.databricks.com/?o=1234567890",
-        "abc.cloud.databricks.com?o=1234567890#job/1",
-    ];
-    for given in same {
-        let settings = connection("databricks_server_hostname", json!(given));
-        assert_eq!(settings.address(), "https://abc.cloud.databricks.com:443", "{given}");
-    }
-    let managed = older(json!({"data_source_type": "MANAGED_TABLES_STORAGE"}));
-    for wrong in ["abc.com:443", "abc.com/path", "a b", "a@b.com", "ftp://abc.com", "https://", "abc.com?x=1", "a\\b"] {
-        let text = problems(with(managed.clone(), "databricks_server_hostname", json!(wrong)));
-        assert!(text.contains("`databricks_server_hostname` must be only a host name"), "{wrong}: {text}");
-    }
-}
-
-#[test]
-fn databricks_is_reached_without_encryption_on_this_machine_alone() {
-    for given in ["http://127.0.0.1", "http://localhost/", "http://[::1]"] {
-        let settings = connection("databricks_server_hostname", json!(given));
-        assert_eq!((settings.https, settings.address()), (false, format!("{}:443", given.trim_end_matches('/'))));
-    }
-    let managed = older(json!({"data_source_type": "MANAGED_TABLES_STORAGE"}));
-    for wrong in ["http://abc.cloud.databricks.com", "http://10.0.0.1", "http://localhost.example.com"] {
-        let text = problems(with(managed.clone(), "databricks_server_hostname", json!(wrong)));
-        assert!(text.contains("begins with http://, which would send the token readable"), "{wrong}: {text}");
-    }
-}
-
-#[test]
-fn a_token_that_no_header_takes_is_refused_and_not_shown() {
-    let managed = older(json!({"data_source_type": "MANAGED_TABLES_STORAGE"}));
-    for wrong in ["dapi 0123", "dapi\n0123", "dapi\u{e4}0123"] {
-        let text = problems(with(managed.clone(), "databricks_personal_access_token", json!(wrong)));
-        assert!(text.contains("must be only a token") && !text.contains("0123"), "{text}");
-    }
-}
-
-#[test]
-fn how_long_and_how_many_statements_run_can_be_set() {
-    assert_eq!(connection("statement_timeout_seconds", json!(60)).statement_timeout, Duration::from_secs(60));
-    assert_eq!(connection("load_parallelism", json!(64)).load_parallelism, 64);
 }
 
 #[test]

@@ -20,6 +20,7 @@ use reqwest::{Certificate, Client, Method, StatusCode, redirect};
 use serde::de::DeserializeOwned;
 
 use super::conditions::{self, Place};
+use super::pace::{Pace, Turn};
 use super::said::Said;
 use super::token::TokenProvider;
 use super::unreached::{self, Unreached};
@@ -30,6 +31,9 @@ use crate::tls::Trust;
 
 /// How products name themselves to Databricks.
 const USER_AGENT: &str = concat!("destination-databricks/", env!("CARGO_PKG_VERSION"));
+/// Says which workspace is meant where several share a host; without it such a host leads to a login page. Official clients send
+/// it with every request (databricks-sql-python, `session.py`), and others take no notice of it.
+const WORKSPACE: &str = "x-databricks-org-id";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// A request that has no answer after so long has lost it.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
@@ -55,17 +59,26 @@ pub struct Request {
     pub content_type: &'static str,
     /// The body.
     pub body: Bytes,
+    /// How urgent it is.
+    pub turn: Turn,
 }
 
 impl Request {
     /// A `GET` of JSON.
     pub fn get(path: impl Into<String>) -> Self {
-        Self { method: Method::GET, path: path.into(), content_type: "application/json", body: Bytes::new() }
+        let content_type = "application/json";
+        Self { method: Method::GET, path: path.into(), content_type, body: Bytes::new(), turn: Turn::Next }
     }
 
     /// A `POST` of JSON.
     pub fn post(path: impl Into<String>, body: impl Into<Bytes>) -> Self {
-        Self { method: Method::POST, path: path.into(), content_type: "application/json", body: body.into() }
+        Self { method: Method::POST, body: body.into(), ..Self::get(path) }
+    }
+
+    /// The same, of this urgency.
+    #[must_use]
+    pub fn at(self, turn: Turn) -> Self {
+        Self { turn, ..self }
     }
 }
 
@@ -117,6 +130,11 @@ pub struct HttpClient {
     place: Place,
     tokens: Arc<dyn TokenProvider>,
     retry: Duration,
+    /// How long one request may take.
+    timeout: Duration,
+    /// The workspace's number, as its header.
+    workspace: Option<HeaderValue>,
+    pace: Pace,
     /// Whether the host has ever answered: then its name is right, and what fails now passes.
     has_answered: AtomicBool,
 }
@@ -128,10 +146,11 @@ impl HttpClient {
         tokens: Arc<dyn TokenProvider>,
         patience: &Patience,
     ) -> Result<HttpClient> {
+        let timeout = REQUEST_TIMEOUT.min(patience.databricks_retry / 4);
         let mut builder = Client::builder()
             .user_agent(USER_AGENT)
             .connect_timeout(CONNECT_TIMEOUT.min(patience.databricks_retry / 4))
-            .timeout(REQUEST_TIMEOUT.min(patience.databricks_retry / 4))
+            .timeout(timeout)
             // A redirection leads to a login page: there is no workspace, or it is behind a private link.
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never());
@@ -153,6 +172,9 @@ impl HttpClient {
             place: Place::of(settings),
             tokens,
             retry: patience.databricks_retry,
+            timeout,
+            workspace: settings.workspace.as_ref().and_then(|number| HeaderValue::try_from(number).ok()),
+            pace: Pace::default(),
             has_answered: AtomicBool::new(false),
         })
     }
@@ -160,6 +182,11 @@ impl HttpClient {
     /// The workspace and the compute that errors name.
     pub fn place(&self) -> &Place {
         &self.place
+    }
+
+    /// How long one request may take before its answer counts as lost.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// Makes one request. A token that is refused is looked up once more; if that helps nothing, the answer that
@@ -302,17 +329,22 @@ impl HttpClient {
         let mut login = HeaderValue::try_from(login)
             .map_err(|_| Error::config("The Databricks token has signs that no token has: copy it again."))?;
         login.set_sensitive(true);
+        if self.place.is_databricks() {
+            self.pace.wait(request.turn).await;
+        }
         let url = format!("{}/{}", self.address, request.path.trim_start_matches('/'));
         let address = url.split('?').next().unwrap_or_default().to_owned();
-        let sent = self
+        let mut asked = self
             .client
             .request(request.method.clone(), url)
             .header(AUTHORIZATION, login)
             .header(ACCEPT, request.content_type)
             .header(CONTENT_TYPE, request.content_type)
-            .body(request.body.clone())
-            .send();
-        let mut response = sent.await.map_err(unreached::of)?;
+            .body(request.body.clone());
+        if let Some(workspace) = &self.workspace {
+            asked = asked.header(WORKSPACE, workspace);
+        }
+        let mut response = asked.send().await.map_err(unreached::of)?;
         self.has_answered.store(true, Ordering::Relaxed);
         let is_error = !response.status().is_success();
         let too_long = || {

@@ -127,6 +127,19 @@ async fn the_token_is_looked_up_for_each_request_and_again_when_it_is_refused() 
 }
 
 #[tokio::test]
+async fn the_workspaces_number_goes_with_every_request() {
+    let server = Server::new(|seen, _| match seen.header("x-databricks-org-id") {
+        Some("123") => answer(200, json!({})),
+        _ => Step::Answer(303, vec![("location", "/login".to_owned())], String::new()),
+    });
+    let settings = DatabricksSettings { workspace: Some("123".to_owned()), ..server.settings() };
+    for request in [Request::get("/"), Request::post("/", "{}")] {
+        assert_eq!(client(&settings).repeat(&request).await.expect("an answer").status.as_u16(), 200);
+        assert_eq!(client(&server.settings()).repeat(&request).await.expect("an answer").status.as_u16(), 303);
+    }
+}
+
+#[tokio::test]
 async fn a_right_that_is_missing_is_no_refused_token() {
     let body = json!({"error_code": "PERMISSION_DENIED", "message": "User does not have USE CATALOG on Catalog 'x'."});
     let server = Server::with(vec![answer(403, body)]);

@@ -7,6 +7,7 @@ mod bounds;
 pub mod conditions;
 mod connect;
 pub mod http;
+pub mod pace;
 pub mod said;
 mod statement_answers;
 mod statements;
@@ -64,12 +65,16 @@ pub enum Changed {
     /// Its answer was lost, for this reason: it may have run, run at this moment, or begin later. Who sends it again has to
     /// see to it first that only one of the two commits.
     Unknown(Error),
+    /// Somebody else has ended it, for this reason: as `Unknown`, but not worth many tries.
+    Cancelled(Error),
 }
 
 #[cfg(test)]
 mod environment_tests;
 #[cfg(test)]
 mod http_tests;
+#[cfg(test)]
+mod manners_tests;
 #[cfg(test)]
 mod said_tests;
 #[cfg(test)]

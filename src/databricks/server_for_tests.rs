@@ -108,6 +108,7 @@ impl Server {
         DatabricksSettings {
             hostname: "127.0.0.1".to_owned(),
             https: false,
+            workspace: None,
             http_path: "/sql/1.0/warehouses/abc".to_owned(),
             port: self.port,
             token: Secret::new(TOKEN),

@@ -1,6 +1,7 @@
 //! The Statement Execution API of SQL warehouses: submit, ask until it has ended, fetch.
 //!
-//! A statement is submitted without waiting, so that its id is known at once and it can be cancelled. What the server
+//! A statement that changes rows is submitted without waiting, so that its id is known at once and it can be cancelled. For any
+//! other one the server waits a while with its answer, which most often is all that has to be asked. What the server
 //! lost (an answer, a statement, a result) is done again from the start, but for a statement that changes rows: whoever has
 //! sent that is told. One that met another writer or a failure that passes is repeated a few times.
 
@@ -14,17 +15,24 @@ use futures::future::join_all;
 
 use super::conditions;
 use super::http::{Answer, Request, Sent};
+use super::pace::Turn;
 use super::said::Said;
 use super::statement_answers::{Chunk, State, StatementAnswer};
 use super::waits::{Waits, pause};
 use super::warehouse::{Warehouse, WarehouseState};
 use super::{Bounds, Changed, Rows, SqlTransport};
 use crate::config::Patience;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 const PATH: &str = "/api/2.0/sql/statements";
 /// How often a statement is run that fails in a way that passes.
 const RUNS: u32 = 8;
+/// How often a statement is run that somebody else cancels: one who restarts a warehouse does not do so for ever.
+const CANCELLED_RUNS: u32 = 3;
+/// How long the server may keep the answer to a statement that does not change rows: as long as it does by itself.
+const KEPT: Duration = Duration::from_secs(10);
+/// The shortest time that a server can be asked to keep an answer.
+const SHORTEST_KEPT: Duration = Duration::from_secs(5);
 /// How long the cancelling of what still runs may take at the end.
 const CANCELLING: Duration = Duration::from_secs(5);
 /// The most chunks of one result: each holds up to 25 MiB, and a result of ours fits into a few.
@@ -51,6 +59,8 @@ enum Run {
     Failed(Error),
     /// Nobody knows what came of it: it may have run, and may still run.
     Lost(Error),
+    /// Somebody else has ended it.
+    Cancelled(Error),
 }
 
 /// Whether a statement may run twice.
@@ -82,14 +92,16 @@ impl Statements {
     }
 
     async fn run(&self, statement: &str, twice: Twice) -> Result<Run> {
+        let kept = self.kept(twice);
         let body = serde_json::json!({
             "warehouse_id": self.warehouse.id(),
             "statement": statement,
             "disposition": "INLINE",
             "format": "JSON_ARRAY",
-            "wait_timeout": "0s",
+            "wait_timeout": format!("{}s", kept.as_secs()),
             "on_wait_timeout": "CONTINUE",
         });
+        let submitted = Instant::now();
         let mut answer = match self.submit(&Request::post(PATH, body.to_string()), twice).await? {
             Sent::Answered(answer) => self.read(&answer)?,
             Sent::Unknown(error) => return Ok(Run::Lost(error)),
@@ -97,7 +109,9 @@ impl Statements {
         let id = answer.id()?;
         self.running().insert(id.clone());
         let now = Instant::now();
-        let mut course = Course { begun: now, running: None, asked: now };
+        // Tries that came to nothing are no part of its time.
+        let begun = now.checked_sub(submitted.elapsed().min(kept)).unwrap_or(now);
+        let mut course = Course { begun, running: None, asked: now };
         let ended = loop {
             match answer.state()? {
                 State::Succeeded => {
@@ -105,7 +119,7 @@ impl Statements {
                     break fetched.unwrap_or_else(|_| Err(self.too_slow()));
                 }
                 State::Failed => break self.failed(&answer.said()),
-                State::Canceled => break Err(self.canceled()),
+                State::Canceled => break self.ended_by_others(&answer.said()),
                 State::Closed => break Ok(Run::Lost(self.lost())),
                 state @ (State::Pending | State::Running) => {
                     if let Err(error) = self.may_go_on(state, &mut course).await {
@@ -115,13 +129,19 @@ impl Statements {
                 }
             }
             pause(course.begun).await;
-            match self.ask(&Request::get(format!("{PATH}/{id}"))).await? {
+            match self.ask(&Request::get(format!("{PATH}/{id}")).at(Turn::Spare)).await? {
                 Some(next) => answer = next,
                 None => break Ok(Run::Lost(self.lost())),
             }
         };
         self.running().remove(&id);
         ended
+    }
+
+    /// How long the server keeps the answer to a submit: whole seconds, none or at least five, and well within a request's time.
+    fn kept(&self, twice: Twice) -> Duration {
+        let most = Duration::from_secs((self.warehouse.http().timeout() / 2).as_secs()).min(KEPT);
+        if twice == Twice::Never || most < SHORTEST_KEPT { Duration::ZERO } else { most }
     }
 
     async fn submit(&self, request: &Request, twice: Twice) -> Result<Sent> {
@@ -188,8 +208,25 @@ impl Statements {
     }
 
     fn failed(&self, said: &Said) -> Result<Run> {
+        if conditions::is_cancelled(said) {
+            return self.ended_by_others(said);
+        }
         let error = conditions::explain(said, self.warehouse.http().place());
         if conditions::passes(said) { Ok(Run::Failed(error)) } else { Err(error) }
+    }
+
+    /// A statement that was cancelled, if not by this program. A reason that somebody has to mend is believed.
+    fn ended_by_others(&self, said: &Said) -> Result<Run> {
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(self.canceled());
+        }
+        let place = self.warehouse.http().place();
+        let error = conditions::explain(said, place);
+        if error.kind() == Kind::Config {
+            return Err(error);
+        }
+        let said = Said::of_statement(Some("CANCELLED"), None, &said.message);
+        Ok(Run::Cancelled(conditions::explain(&Said { class: None, sqlstate: None, ..said }, place)))
     }
 
     async fn fetch(&self, id: &str, mut answer: StatementAnswer) -> Result<Run> {
@@ -230,7 +267,7 @@ impl Statements {
     }
 
     async fn cancel(&self, id: &str) {
-        let request = Request::post(format!("{PATH}/{id}/cancel"), "{}");
+        let request = Request::post(format!("{PATH}/{id}/cancel"), "{}").at(Turn::AtOnce);
         let sent = tokio::time::timeout(CANCELLING, self.warehouse.http().send(&request)).await;
         let has_ended = |status: u16| matches!(status, 200..=299 | 400 | 404 | 409);
         match sent {
@@ -261,7 +298,7 @@ impl Statements {
         let limit = self.patience.databricks_retry;
         let first = Duration::from_millis(500).min(limit / 100);
         let mut waits = Waits::new(first, Duration::from_secs(30).min(limit / 10), None);
-        let mut runs = 1;
+        let (mut runs, mut cancelled) = (1, 0);
         loop {
             if self.closed.load(Ordering::SeqCst) {
                 return Err(self.canceled());
@@ -269,7 +306,15 @@ impl Statements {
             let error = match self.run(statement, twice).await? {
                 Run::Done(rows) => return Ok(Changed::Done(rows)),
                 Run::Lost(error) if twice == Twice::Never => return Ok(Changed::Unknown(error)),
+                Run::Cancelled(error) if twice == Twice::Never => return Ok(Changed::Cancelled(error)),
                 Run::Failed(error) | Run::Lost(error) => error,
+                Run::Cancelled(error) => {
+                    cancelled += 1;
+                    if cancelled == CANCELLED_RUNS {
+                        return Err(error);
+                    }
+                    error
+                }
             };
             if runs == RUNS {
                 return Err(error);
@@ -286,7 +331,7 @@ impl SqlTransport for Statements {
     async fn execute(&self, statement: &str) -> Result<Rows> {
         match self.run_to_its_end(statement, Twice::Harmless).await? {
             Changed::Done(rows) => Ok(rows),
-            Changed::Unknown(error) => Err(error),
+            Changed::Unknown(error) | Changed::Cancelled(error) => Err(error),
         }
     }
 

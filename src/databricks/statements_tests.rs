@@ -10,18 +10,18 @@ use super::{Changed, Rows, connect};
 use crate::config::Patience;
 use crate::error::{Error, Kind};
 
-const SUBMIT: &str = "/api/2.0/sql/statements";
+pub(super) const SUBMIT: &str = "/api/2.0/sql/statements";
 const POLL: &str = "/api/2.0/sql/statements/01ef-a";
 
-async fn run(server: &Server) -> Result<Rows, Error> {
+pub(super) async fn run(server: &Server) -> Result<Rows, Error> {
     connect(&server.settings(), &patience()).expect("a warehouse").execute("SELECT 1").await
 }
 
-fn one(value: &str) -> Rows {
+pub(super) fn one(value: &str) -> Rows {
     Rows { columns: vec!["n".to_owned()], rows: vec![vec![Some(value.to_owned())]] }
 }
 
-async fn change(server: &Server) -> Result<Changed, Error> {
+pub(super) async fn change(server: &Server) -> Result<Changed, Error> {
     connect(&server.settings(), &patience()).expect("a warehouse").change("MERGE").await
 }
 
@@ -201,14 +201,19 @@ async fn a_statement_that_cannot_succeed_fails_at_once() {
 
 #[tokio::test]
 async fn a_starting_warehouse_is_waited_for() {
-    let begun = Instant::now();
-    let server = Server::new(move |seen, before| match seen {
-        _ if seen.is("GET", "/api/2.0/sql/warehouses/abc") => answer(200, json!({"state": "STARTING"})),
-        _ if before > 0 && begun.elapsed() > Duration::from_millis(250) => success("1"),
+    let mut is_asked = false;
+    let server = Server::new(move |seen, _| match seen {
+        _ if seen.is("GET", "/api/2.0/sql/warehouses/abc") => {
+            is_asked = true;
+            answer(200, json!({"state": "STARTING"}))
+        }
+        _ if is_asked => success("1"),
         _ => state("PENDING"),
     });
-    assert_eq!(run(&server).await.expect("a result"), one("1"));
-    assert!(server.count("GET", "warehouses/abc") > 0);
+    let patience = Patience { databricks_start: Duration::from_secs(5), ..patience() };
+    let rows = connect(&server.settings(), &patience).expect("a warehouse").execute("SELECT 1").await;
+    assert_eq!(rows.expect("a result"), one("1"));
+    assert_eq!(server.count("GET", "warehouses/abc"), 1);
 }
 
 #[tokio::test]

@@ -4,8 +4,8 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};
 
-/// Pauses between two questions about what runs.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
+/// Pauses between two questions about what runs: the shortest is that of Databricks' own JDBC driver (`asyncexecpollinterval`).
+const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Waits that grow, up to a deadline.
@@ -90,10 +90,10 @@ mod tests {
         let (mut now, mut asked) = (Duration::ZERO, 0);
         while now < Duration::from_secs(600) {
             let pause = pause_after(now);
-            assert!(pause <= (now / 20).max(Duration::from_millis(20)) && pause <= Duration::from_secs(5), "{now:?}");
+            assert!(pause <= (now / 20).max(Duration::from_millis(200)) && pause <= Duration::from_secs(5), "{now:?}");
             (now, asked) = (now + pause, asked + 1);
         }
-        assert!(asked < 250, "{asked}");
+        assert!(asked < 210, "{asked}");
     }
 
     #[tokio::test]

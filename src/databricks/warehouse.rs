@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::conditions;
 use super::http::{Answer, HttpClient, Request};
+use super::pace::Turn;
 use super::said::Said;
 use super::waits::Waits;
 use crate::config::Patience;
@@ -101,7 +102,7 @@ impl Warehouse {
                 (WarehouseState::Stopped, _) => {
                     starts += 1;
                     tracing::info!("The SQL warehouse {} is stopped and will be started.", self.id);
-                    let request = Request::post(format!("{}/start", self.path()), "{}");
+                    let request = Request::post(format!("{}/start", self.path()), "{}").at(Turn::AtOnce);
                     self.successful(self.http.repeat(&request).await?)?;
                 }
                 (WarehouseState::Starting | WarehouseState::Stopping, _) => {}
@@ -148,7 +149,7 @@ impl Warehouse {
 
     /// The state, and why it failed if it did.
     async fn describe(&self) -> Result<(WarehouseState, Option<String>)> {
-        let answer = self.successful(self.http.repeat(&Request::get(self.path())).await?)?;
+        let answer = self.successful(self.http.repeat(&Request::get(self.path()).at(Turn::AtOnce)).await?)?;
         let described: Described = answer.json(self.http.place())?;
         let state = match described.state.as_str() {
             "RUNNING" => WarehouseState::Running,

@@ -1276,6 +1276,54 @@ impl TSerializable for TTableSchema {
 }
 
 //
+// TSparkRows
+//
+
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct TSparkRows {
+}
+
+impl TSparkRows {
+  pub fn new() -> TSparkRows {
+    TSparkRows {}
+  }
+}
+
+impl TSerializable for TSparkRows {
+  fn read_from_in_protocol(i_prot: &mut dyn TInputProtocol) -> thrift::Result<TSparkRows> {
+    i_prot.read_struct_begin()?;
+    loop {
+      let field_ident = i_prot.read_field_begin()?;
+      if field_ident.field_type == TType::Stop {
+        break;
+      }
+      let field_id = field_id(&field_ident)?;
+      match field_id {
+        _ => {
+          i_prot.skip(field_ident.field_type)?;
+        },
+      };
+      i_prot.read_field_end()?;
+    }
+    i_prot.read_struct_end()?;
+    let ret = TSparkRows {};
+    Ok(ret)
+  }
+  fn write_to_out_protocol(&self, o_prot: &mut dyn TOutputProtocol) -> thrift::Result<()> {
+    let struct_ident = TStructIdentifier::new("TSparkRows");
+    o_prot.write_struct_begin(&struct_ident)?;
+    o_prot.write_field_stop()?;
+    o_prot.write_struct_end()
+  }
+}
+
+impl Default for TSparkRows {
+  fn default() -> Self {
+    TSparkRows{}
+  }
+}
+
+//
 // TRowSet
 //
 
@@ -1283,13 +1331,17 @@ impl TSerializable for TTableSchema {
 pub struct TRowSet {
   pub start_row_offset: i64,
   pub columns: Option<Vec<TColumn>>,
+  pub arrow_batches: Option<Vec<TSparkRows>>,
+  pub result_links: Option<Vec<TSparkRows>>,
 }
 
 impl TRowSet {
-  pub fn new<F3>(start_row_offset: i64, columns: F3) -> TRowSet where F3: Into<Option<Vec<TColumn>>> {
+  pub fn new<F3, F1281, F1282>(start_row_offset: i64, columns: F3, arrow_batches: F1281, result_links: F1282) -> TRowSet where F3: Into<Option<Vec<TColumn>>>, F1281: Into<Option<Vec<TSparkRows>>>, F1282: Into<Option<Vec<TSparkRows>>> {
     TRowSet {
       start_row_offset,
       columns: columns.into(),
+      arrow_batches: arrow_batches.into(),
+      result_links: result_links.into(),
     }
   }
 }
@@ -1299,6 +1351,8 @@ impl TSerializable for TRowSet {
     i_prot.read_struct_begin()?;
     let mut f_1: Option<i64> = None;
     let mut f_3: Option<Vec<TColumn>> = None;
+    let mut f_1281: Option<Vec<TSparkRows>> = None;
+    let mut f_1282: Option<Vec<TSparkRows>> = None;
     loop {
       let field_ident = i_prot.read_field_begin()?;
       if field_ident.field_type == TType::Stop {
@@ -1320,6 +1374,26 @@ impl TSerializable for TRowSet {
           i_prot.read_list_end()?;
           f_3 = Some(val);
         },
+        1281 => {
+          let list_ident = i_prot.read_list_begin()?;
+          let mut val: Vec<TSparkRows> = Vec::with_capacity(list_ident.size as usize);
+          for _ in 0..list_ident.size {
+            let list_elem_10 = TSparkRows::read_from_in_protocol(i_prot)?;
+            val.push(list_elem_10);
+          }
+          i_prot.read_list_end()?;
+          f_1281 = Some(val);
+        },
+        1282 => {
+          let list_ident = i_prot.read_list_begin()?;
+          let mut val: Vec<TSparkRows> = Vec::with_capacity(list_ident.size as usize);
+          for _ in 0..list_ident.size {
+            let list_elem_11 = TSparkRows::read_from_in_protocol(i_prot)?;
+            val.push(list_elem_11);
+          }
+          i_prot.read_list_end()?;
+          f_1282 = Some(val);
+        },
         _ => {
           i_prot.skip(field_ident.field_type)?;
         },
@@ -1331,6 +1405,8 @@ impl TSerializable for TRowSet {
     let ret = TRowSet {
       start_row_offset: f_1.expect("auto-generated code should have checked for presence of required fields"),
       columns: f_3,
+      arrow_batches: f_1281,
+      result_links: f_1282,
     };
     Ok(ret)
   }
@@ -1342,6 +1418,24 @@ impl TSerializable for TRowSet {
     o_prot.write_field_end()?;
     if let Some(ref fld_var) = self.columns {
       o_prot.write_field_begin(&TFieldIdentifier::new("columns", TType::List, 3))?;
+      o_prot.write_list_begin(&TListIdentifier::new(TType::Struct, fld_var.len() as i32))?;
+      for e in fld_var {
+        e.write_to_out_protocol(o_prot)?;
+      }
+      o_prot.write_list_end()?;
+      o_prot.write_field_end()?
+    }
+    if let Some(ref fld_var) = self.arrow_batches {
+      o_prot.write_field_begin(&TFieldIdentifier::new("arrowBatches", TType::List, 1281))?;
+      o_prot.write_list_begin(&TListIdentifier::new(TType::Struct, fld_var.len() as i32))?;
+      for e in fld_var {
+        e.write_to_out_protocol(o_prot)?;
+      }
+      o_prot.write_list_end()?;
+      o_prot.write_field_end()?
+    }
+    if let Some(ref fld_var) = self.result_links {
+      o_prot.write_field_begin(&TFieldIdentifier::new("resultLinks", TType::List, 1282))?;
       o_prot.write_list_begin(&TListIdentifier::new(TType::Struct, fld_var.len() as i32))?;
       for e in fld_var {
         e.write_to_out_protocol(o_prot)?;
@@ -1724,9 +1818,9 @@ impl TSerializable for TOpenSessionReq {
           let map_ident = i_prot.read_map_begin()?;
           let mut val: BTreeMap<String, String> = BTreeMap::new();
           for _ in 0..map_ident.size {
-            let map_key_10 = i_prot.read_string()?;
-            let map_val_11 = i_prot.read_string()?;
-            val.insert(map_key_10, map_val_11);
+            let map_key_12 = i_prot.read_string()?;
+            let map_val_13 = i_prot.read_string()?;
+            val.insert(map_key_12, map_val_13);
           }
           i_prot.read_map_end()?;
           f_4 = Some(val);

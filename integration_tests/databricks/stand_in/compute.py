@@ -23,6 +23,7 @@ class Rule:
       hold    the statement runs for so many seconds longer
       lose    all is done, and then the connection ends without an answer
       refuse  nothing is done, and the connection ends
+      cancel  somebody else cancels the statement when it has run for so many seconds, or as soon as all is "done"
       close   the statement is closed as soon as it has ended: no result any more
       double  the connection ends without an answer, and the statement begins "before" the next fence, "between" that and the
               one that is sent in its place, or "after" that; both may commit, see `copies.py`
@@ -55,6 +56,15 @@ class Compute:
     rules: list[Rule] = field(default_factory=list)
     # What it was asked to run, in order: dictionaries with the keys statement, state and seconds.
     statements: list[dict] = field(default_factory=list)
+    # Requests that its token may send within a second, and how many were turned away.
+    requests_a_second: int | None = 15
+    turned_away: int = 0
+    # The number of its workspace, where several share the host.
+    org: str | None = None
+    # Schemas and tables that its user may not see: `sight.py`.
+    hidden: list[str] = field(default_factory=list)
+    # Whether a row filter keeps all rows from its user.
+    filtered: bool = False
     # Properties that tables get which it makes: those of warehouses, `enableDeletionVectors` and `enableRowTracking`.
     new_tables: list[str] = field(default_factory=list)
     requests: int = 0
@@ -63,6 +73,8 @@ class Compute:
     # Thrift sessions that are open, and those that it has lost.
     sessions: set[bytes] = field(default_factory=set)
     lost: set[bytes] = field(default_factory=set)
+    # How it tells of a lost one: "handle", "http" or "uninitialized", see `thrift_server.py`.
+    told: str = "handle"
     started_at: float | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 

@@ -6,7 +6,7 @@ from compute import Rule
 def answer(server, method, path, request):
     """PUT computes/<id>: a new warehouse or cluster, or other settings of one (token, state, starts_in, chunk_rows, client,
     new_tables, rules). GET computes/<id>: what it was asked. POST sql: runs a statement at once, whatever rules there are.
-    POST computes/<id>/restart: a cluster loses its sessions.
+    POST computes/<id>/restart: a cluster loses its sessions, and says so as `told` has it.
     DELETE computes/<id>: it goes, with `schemas` and what is known of `bucket`.
     """
     match [method, *path.split("/")]:
@@ -17,10 +17,12 @@ def answer(server, method, path, request):
             return {}
         case ["GET", "computes", id]:
             compute = server.workspace.find(id)
-            return {"state": compute.now(), "requests": compute.requests, "starts": compute.starts, "statements": compute.statements}
+            asked = {"requests": compute.requests, "turned_away": compute.turned_away, "statements": compute.statements}
+            return {"state": compute.now(), "starts": compute.starts} | asked
         case ["POST", "computes", id, "restart"]:
             compute = server.workspace.find(id)
             compute.lost |= compute.sessions
+            compute.told = request.get("told", "handle")
             return {"sessions": len(compute.lost)}
         case ["DELETE", "computes", id]:
             server.workspace.remove(id)

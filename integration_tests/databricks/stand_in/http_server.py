@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import control
 from engine import Failure
+from gateway import Gateway
 from statements import WAREHOUSE, Refusal
 
 STATEMENTS = "/api/2.0/sql/statements"
@@ -24,6 +25,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, engine, workspace, api, thrift):
         super().__init__(("127.0.0.1", 0), Handler)
         self.engine, self.workspace, self.api, self.thrift = engine, workspace, api, thrift
+        self.gateway = Gateway()
 
     def handle_error(self, request, client_address):
         # A client that has gone is none of our business.
@@ -68,6 +70,7 @@ class Handler(BaseHTTPRequestHandler):
     def workspace_answer(self, path, body):
         # A rule of the warehouse comes first: what a gateway says, it says without a look at tokens.
         kind, compute, statement, request = self.look_up(path, body)
+        self.server.gateway.admit(compute, self.headers.get("Authorization"), self.headers)
         text = statement.text if statement is not None else (request or {}).get("statement")
         rule = None
         if compute is not None:

@@ -10,6 +10,7 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
+import sight
 from engine import Failure
 
 # Largest result that comes INLINE.
@@ -24,7 +25,8 @@ class Refusal(Exception):
 
     def __init__(self, status, error_code, message, headers=()):
         super().__init__(message)
-        self.status, self.body, self.headers = status, {"error_code": error_code, "message": message}, dict(headers)
+        self.status, self.headers = status, dict(headers)
+        self.body = {"error_code": error_code, "message": message} if error_code else "<html><title>Databricks - Sign In</title></html>"
 
 
 class Statement:
@@ -124,11 +126,20 @@ class StatementApi:
             if rule is not None:
                 statement.move("FAILED", error(**rule.value))
                 return
+            rule = compute.rule("run", statement.text, ("cancel",))
+            if rule is not None and rule.value != "done":
+                statement.ended.wait(rule.value)
+                statement.move("CANCELED")
+                return
+            by_others = rule is not None
             rule = compute.rule("run", statement.text, ("hold",))
             if rule is not None and statement.ended.wait(rule.value):
                 return
             parameters = [(item["name"], item.get("value"), item.get("type", "STRING")) for item in request.get("parameters", [])]
-            result = self.engine.asked(statement.text, statement.id, parameters, request.get("schema"), compute.new_tables)
+            sight.refuse(compute.hidden, statement.text)
+            text = sight.filtered(statement.text) if compute.filtered else statement.text
+            result = self.engine.asked(text, statement.id, parameters, request.get("schema"), compute.new_tables)
+            result = sight.shown(compute.hidden, statement.text, result)
             size = sum(len(value or "") + 3 for row in result.rows for value in row)
             limit = int(request.get("row_limit", 0))
             if limit and len(result.rows) > limit:
@@ -140,6 +151,8 @@ class StatementApi:
                     "download the full result."
                 )
                 statement.move("FAILED", error("BAD_REQUEST", message))
+            elif by_others:
+                statement.move("CANCELED")
             elif compute.rule("run", statement.text, ("close",)):
                 statement.move("CLOSED")
             else:

@@ -1,7 +1,9 @@
 """Clusters: Spark's own Thrift server, reached as Databricks' is, by the workspace's address and with its tokens.
 
-Requests go through as they are, but for two things that Spark's server does otherwise: it wants a user and a password where
-Databricks wants a token, and it has one path for all. A cluster that is starting answers 503, as Databricks' gateway does.
+Requests go through as they are, but for what Spark's server does otherwise: it wants a user and a password where
+Databricks wants a token, it has one path for all, and it shows everything to everybody. A cluster that is starting answers 503, as
+Databricks' gateway does. A session that it has lost it tells of in Spark's words ("handle"), as Databricks' gateway does ("http":
+400 and a header), or as Spark does while the session ends ("uninitialized").
 """
 
 import base64
@@ -15,6 +17,8 @@ from thrift.protocol.TBinaryProtocol import TBinaryProtocol
 from thrift.Thrift import TMessageType
 from thrift.transport.TTransport import TMemoryBuffer
 
+import sight
+from engine import Failure
 from statements import Refusal
 
 UNDER_WAY = (
@@ -48,8 +52,7 @@ class Thrift:
         compute = self.workspace.find(path.rpartition("/")[2])
         name, sequence, statement = called(body)
         kind = KINDS.get(name, "session")
-        record = None
-        rule = None
+        record = rule = cancelled = None
         if compute is not None:
             compute.requests += 1
             rule = compute.rule(kind, statement, ("reply", "lose", "refuse", "kill", "double"))
@@ -59,6 +62,7 @@ class Thrift:
                 return handler.cut()
             if handler.goes_wrong_before(compute, rule):
                 return
+        handler.server.gateway.admit(compute, None, handler.headers, limited=False)
         handler.sign_in(compute, bearer(handler.headers["Authorization"] or ""))
         if compute is None:
             id = path.rpartition("/")[2]
@@ -67,6 +71,8 @@ class Thrift:
         if compute.now() != "RUNNING":
             message = "TEMPORARILY_UNAVAILABLE: Cluster is starting."
             raise Refusal(503, "TEMPORARILY_UNAVAILABLE", message, {"retry-after": 1, "x-thriftserver-error-message": message})
+        if any(guid in body for guid in compute.lost) and self.tells_of_loss(handler, compute.told, name, sequence):
+            return
         if statement is not None:
             record = {"id": str(sequence), "statement": statement, "state": "RUNNING", "seconds": 0}
             compute.statements.append(record)
@@ -77,13 +83,32 @@ class Thrift:
             held = compute.rule("run", statement, ("hold",))
             if held is not None:
                 time.sleep(held.value)
+            cancelled = compute.rule("run", statement, ("cancel",))
+            if cancelled is not None:
+                if cancelled.value == "done":
+                    self.engine.asked(statement, "done")
+                # It does not end before it is cancelled.
+                body = instead(body, "SELECT java_method('java.lang.Thread', 'sleep', 60000L)")
+            elif compute.filtered:
+                body = instead(body, sight.filtered(statement))
+            elif sight.is_show(statement):
+                body = self.seen(compute, statement, body)
+            try:
+                sight.refuse(compute.hidden, statement)
+            except Failure as failure:
+                record["state"] = "FAILED"
+                said = failed(sequence, failure.error_code, failure.message, failure.sql_state)
+                return handler.say(200, said, {"content-type": "application/x-thrift"})
             conflict = self.engine.locations.in_the_way(statement)
             if conflict:
                 record["state"] = "FAILED"
                 answer = failed(sequence, "BAD_REQUEST", conflict)
                 return handler.say(200, answer, {"content-type": "application/x-thrift"})
         status, headers, content = self.forward(without(body, compute.lost))
-        if statement is not None:
+        if cancelled is not None:
+            time.sleep(0 if cancelled.value == "done" else cancelled.value)
+            self.cancel(content)
+        elif statement is not None:
             self.engine.locations.note(statement)
             if self.engine.copies.copies:
                 self.wait_for_end(content)
@@ -97,6 +122,33 @@ class Thrift:
                 compute.kill_client()
             return handler.cut()
         handler.say(status, content, headers)
+
+    def tells_of_loss(self, handler, told, name, sequence):
+        """Answers a call for a lost session, unless Spark's own words are wanted."""
+        if told == "http":
+            said = "BAD_REQUEST: Invalid SessionHandle: Session [01f05276-6147-1fa3-97ce-77356bbde400] is closed."
+            handler.say(400, "", {"content-type": "application/x-thrift", "x-thriftserver-error-message": said})
+        elif told == "uninitialized" and name == "ExecuteStatement":
+            said = "requirement failed: Session handle: SessionHandle [01f05276] has not been initialized or had already closed."
+            handler.say(200, failed(sequence, "", said), {"content-type": "application/x-thrift"})
+        else:
+            return False
+        return True
+
+    def seen(self, compute, statement, body):
+        """The call in place of a SHOW that answers what the user may see; the same where Spark has to say what is wrong."""
+        try:
+            result = self.engine.run(statement, "a look")
+        except Failure:
+            return body
+        return instead(body, as_select(sight.shown(compute.hidden, statement, result)))
+
+    def cancel(self, answer):
+        """Cancels the statement that an ExecuteStatement has begun, as somebody else would."""
+        begun = result(answer, TCLIService.ExecuteStatement_result())
+        if begun and begun.operationHandle:
+            request = ttypes.TCancelOperationReq(operationHandle=begun.operationHandle)
+            self.forward(encoded("CancelOperation", TMessageType.CALL, 0, TCLIService.CancelOperation_args(req=request)))
 
     def wait_for_end(self, answer):
         """Waits until the statement that an ExecuteStatement has begun is done."""
@@ -150,6 +202,26 @@ def called(body):
         return name, sequence, arguments.req.statement
     except Exception:
         raise Refusal(400, "MALFORMED_REQUEST", "The body is no Thrift call.") from None
+
+
+def instead(body, statement):
+    """The same ExecuteStatement with another statement."""
+    protocol = TBinaryProtocol(TMemoryBuffer(body))
+    name, kind, sequence = protocol.readMessageBegin()
+    arguments = TCLIService.ExecuteStatement_args()
+    arguments.read(protocol)
+    arguments.req.statement = statement
+    return encoded(name, kind, sequence, arguments)
+
+
+def as_select(shown):
+    """A query with this result."""
+    names = [name for name, _ in shown.columns]
+    if not shown.rows:
+        return "SELECT " + ", ".join(f"CAST(NULL AS {kind.simpleString()}) AS `{name}`" for name, kind in shown.columns) + " WHERE false"
+    literal = [(lambda value: value) if kind.simpleString() == "boolean" else (lambda value: f"'{value}'") for _, kind in shown.columns]
+    rows = ", ".join("(" + ", ".join(made(value) for made, value in zip(literal, row)) + ")" for row in shown.rows)
+    return f"SELECT * FROM VALUES {rows} AS shown({', '.join(f'`{name}`' for name in names)})"
 
 
 def opened(answer):

@@ -20,6 +20,12 @@ const NEW_TOKEN: &str = "it is wrong, has expired or belongs to another workspac
                          settings of this workspace and set `databricks_personal_access_token` to it; or \
                          `databricks_http_path` is not the one of the connection details";
 
+/// Somebody else ended a statement.
+pub(super) const CANCELLED: &str = "A statement was cancelled";
+const TOO_LONG: &str = "A statement took longer than the workspace allows";
+const RAISE: &str = "raise STATEMENT_TIMEOUT (SQL configuration parameters of the workspace's SQL warehouses; of a cluster \
+                     spark.databricks.execution.timeout), or use a larger warehouse";
+
 /// Who we are, and what we may enter.
 pub(super) const ENTRANCE: &[Condition] = &[
     config(
@@ -71,29 +77,15 @@ pub(super) const ENTRANCE: &[Condition] = &[
         "The token's user may not use the SQL warehouse {path}",
         "give it the permission CAN USE: SQL Warehouses, the warehouse, Permissions",
     ),
+    // Only an answer to the request itself says so: a statement that fails may name anything.
     config(
-        &[
-            Class("INVALID_PARAMETER_VALUE"),
-            Code("INVALID_PARAMETER_VALUE"),
-            Code("RESOURCE_DOES_NOT_EXIST"),
-            Code("BAD_REQUEST"),
-            Status(400),
-            Status(404),
-        ],
+        &[Code("RESOURCE_DOES_NOT_EXIST"), Status(400), Status(404)],
         &["cluster"],
         "There is no cluster {path} in {host}",
         "copy `databricks_http_path` from the connection details of the cluster (Advanced options, JDBC/ODBC)",
     ),
     config(
-        &[
-            Class("INVALID_PARAMETER_VALUE"),
-            Code("RESOURCE_DOES_NOT_EXIST"),
-            Code("ENDPOINT_NOT_FOUND"),
-            Code("INVALID_PARAMETER_VALUE"),
-            Code("BAD_REQUEST"),
-            Code("NOT_FOUND"),
-            Status(400),
-        ],
+        &[Code("RESOURCE_DOES_NOT_EXIST"), Code("ENDPOINT_NOT_FOUND"), Code("NOT_FOUND"), Status(400)],
         &["endpoint", "warehouse"],
         "There is no SQL warehouse {path} in {host}",
         "copy `databricks_http_path` from the connection details of the warehouse, and check that it is in this workspace",
@@ -102,8 +94,9 @@ pub(super) const ENTRANCE: &[Condition] = &[
         &[Status(300), Status(301), Status(302), Status(303), Status(305), Status(307), Status(308)],
         &[],
         "{host} sends requests on to another page, most likely to sign in",
-        "set `databricks_server_hostname` to the host name of the workspace itself; a workspace behind a private link \
-         has to be reached through that",
+        "set `databricks_server_hostname` to the host name of the workspace itself, or where several workspaces share \
+         one, add the workspace's number to it as its address in the browser shows it: ?o=1234567890123456; a workspace \
+         behind a private link has to be reached through that",
     ),
     config(
         &[Status(407)],
@@ -115,6 +108,21 @@ pub(super) const ENTRANCE: &[Condition] = &[
 
 /// What may be over in a while, and what is only known by a status.
 pub(super) const SERVICE: &[Condition] = &[
+    config(&[Class("QUERY_EXECUTION_TIMEOUT_EXCEEDED"), State("57KD0")], &[], TOO_LONG, RAISE),
+    config(
+        &[
+            Class("OPERATION_CANCELED"),
+            Code("BAD_REQUEST"),
+            Code("CANCELLED"),
+            Code("DEADLINE_EXCEEDED"),
+            Code("INTERNAL_ERROR"),
+            Code("UNKNOWN"),
+            Words,
+        ],
+        &["statement_timeout", "statement timeout", "exceeding the timeout", "execution timed out"],
+        TOO_LONG,
+        RAISE,
+    ),
     passing(&[Code("SERVICE_UNDER_MAINTENANCE"), Status(554)], &[], "{host} is under maintenance", "try again later"),
     passing(
         &[Code("RESOURCE_EXHAUSTED"), Code("REQUEST_LIMIT_EXCEEDED"), Status(429)],
@@ -147,6 +155,10 @@ pub(super) const SERVICE: &[Condition] = &[
             "no route to host",
             "unable to execute http request",
             "executor lost",
+            "executorlostfailure",
+            "sparkcontext was shut down",
+            "stopped sparkcontext",
+            "spark driver has stopped",
         ],
         "{path} lost a connection that it needs",
         "try again later; if it lasts, look at the page of the warehouse or cluster",
@@ -158,10 +170,18 @@ pub(super) const SERVICE: &[Condition] = &[
         "try again later; if it lasts, look at the query history of the workspace and ask Databricks",
     ),
     passing(
-        &[Code("CANCELLED"), Class("OPERATION_CANCELED"), State("HY008")],
+        &[
+            Code("CANCELLED"),
+            Code("CANCELED"),
+            Class("OPERATION_CANCELED"),
+            Class("OPERATION_CANCELLED"),
+            State("HY008"),
+        ],
         &[],
-        "A statement was cancelled",
-        "look in the query history of the workspace who did so, and run the sync again",
+        CANCELLED,
+        "look in the query history of the workspace who did so, or whether the warehouse or cluster was restarted; where \
+         it had run for long, raise STATEMENT_TIMEOUT (SQL configuration parameters of the workspace's SQL warehouses) or \
+         use a larger warehouse",
     ),
     config(
         REFUSED,

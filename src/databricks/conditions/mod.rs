@@ -1,22 +1,19 @@
 //! The one table from what a server says to what it means: a kind, a sentence, a cure.
 //!
-//! A condition is known by its error class, then by its SQLSTATE, then by its error code, then by the HTTP status, then by
-//! words alone; the first row that fits at a level counts. Where Databricks names a right that is missing, the GRANT that gives
+//! A condition is known by its error class, a sub-class before its class, then by its SQLSTATE, then by its error code, then
+//! by the HTTP status, then by words alone; the first row that fits at a level counts. Names never count as words. Where Databricks names a right that is missing, the GRANT that gives
 //! it is printed. `docs/databricks-conditions.md` shows the same rows; a test holds it to them.
 
 mod access;
 mod grant;
 mod rows;
 mod sql;
+mod words;
 
 use self::rows::{Condition, Sign};
 use super::said::Said;
 use crate::config::DatabricksSettings;
 use crate::error::{Error, Kind};
-use crate::secret::hide_in_answer;
-
-/// The most characters of the server's words that are shown.
-const SHOWN: usize = 400;
 
 /// The workspace and the compute that sentences name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +50,11 @@ pub fn passes(said: &Said) -> bool {
     find(said).is_some_and(|row| row.kind == Kind::Transient)
 }
 
+/// Whether somebody else than this program ended the statement.
+pub fn is_cancelled(said: &Said) -> bool {
+    find(said).is_some_and(|row| row.meaning == access::CANCELLED)
+}
+
 /// The error for the user: what is wrong, where, what to do, and what the server said as far as it may be shown.
 pub fn explain(said: &Said, place: &Place) -> Error {
     let row = find(said);
@@ -77,7 +79,7 @@ pub fn explain(said: &Said, place: &Place) -> Error {
     if let Some(address) = &said.led_to {
         sentence.push_str(&format!(" It sends them to {address}, where this program does not follow."));
     }
-    if let Some(words) = words(said, row.is_some_and(|row| row.quoted)) {
+    if let Some(words) = words::shown(said, row.is_some_and(|row| row.quoted)) {
         sentence.push_str(&format!(" Databricks said: {words}"));
     }
     Error::new(kind, sentence)
@@ -118,69 +120,31 @@ fn rows() -> impl Iterator<Item = &'static Condition> {
 }
 
 fn find(said: &Said) -> Option<&'static Condition> {
-    let spoken = without_names(&said.message).to_lowercase();
-    let class_is = |class: &str| {
-        let rest = said.class.as_deref().and_then(|said| said.strip_prefix(class));
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    };
-    let levels: [&dyn Fn(&Sign) -> bool; 5] = [
-        &|sign| matches!(sign, Sign::Class(class) if class_is(class)),
+    let spoken = words::spoken(&said.message);
+    let says = |row: &Condition| row.says.is_empty() || row.says.iter().any(|word| spoken.contains(word));
+    if let Some(row) = said.class.as_deref().and_then(|class| of_class(class, says)) {
+        return Some(row);
+    }
+    let levels: [&dyn Fn(&Sign) -> bool; 4] = [
         &|sign| matches!(sign, Sign::State(state) if said.sqlstate.as_deref() == Some(*state)),
         &|sign| matches!(sign, Sign::Code(code) if said.code.as_deref() == Some(*code)),
         &|sign| matches!(sign, Sign::Status(status) if said.status == Some(*status)),
         &|sign| matches!(sign, Sign::Words),
     ];
-    let says = |row: &Condition| row.says.is_empty() || row.says.iter().any(|word| spoken.contains(word));
     levels.iter().find_map(|fits| rows().find(|row| says(row) && row.signs.iter().any(fits)))
 }
 
-/// What the server said, as far as it may be shown: its first paragraph, and none of it where it tells of data.
-fn words(said: &Said, quoted: bool) -> Option<String> {
-    let of_data = said.sqlstate.as_deref().is_some_and(|state| state.starts_with("22") || state.starts_with("23"));
-    if of_data || said.message.is_empty() {
-        return said.class.as_ref().map(|class| format!("[{class}]"));
+/// The row that knows most of the parts of `class`; of several, the first.
+fn of_class(class: &str, says: impl Fn(&Condition) -> bool) -> Option<&'static Condition> {
+    let mut known = class;
+    loop {
+        let is_known = |sign: &Sign| matches!(sign, Sign::Class(name) | Sign::Code(name) if *name == known);
+        let found = rows().find(|row| says(row) && row.signs.iter().any(is_known));
+        if found.is_some() {
+            return found;
+        }
+        known = known.rsplit_once('.')?.0;
     }
-    // Before anything is cut: half a secret is one, too.
-    let message = &*hide_in_answer(&said.message);
-    // A page of many lines, the statement, the other writer's commit and the server's own stack follow behind the first
-    // paragraph.
-    let end = ["\n\n", "\n\tat ", "\n - ", "== SQL", "; line ", "Conflicting commit: {"]
-        .iter()
-        .filter_map(|sign| message.find(sign))
-        .min();
-    let first = message.get(..end.unwrap_or(message.len())).unwrap_or_default();
-    let first = first.split_whitespace().collect::<Vec<_>>().join(" ");
-    let first = if quoted { first } else { without_names(&first) };
-    let mut shown: String = first.chars().take(SHOWN).collect();
-    if shown.len() < first.len() {
-        shown.push('…');
-    }
-    Some(shown).filter(|shown| !shown.is_empty())
-}
-
-/// `text` without what stands in quotes: names, paths and values must not be taken for the server's own words.
-fn without_names(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(['\'', '`', '"']) {
-        let (before, from) = rest.split_at_checked(at).unwrap_or((rest, ""));
-        let quote = from.chars().next().unwrap_or('\'');
-        let inside = from.get(1..).unwrap_or_default();
-        // The apostrophe of "user's" opens nothing.
-        let opens = !before.ends_with(|sign: char| sign.is_alphanumeric());
-        plain.push_str(before);
-        plain.push(quote);
-        rest = match inside.find(quote).filter(|_| opens) {
-            Some(end) => {
-                plain.push('…');
-                plain.push(quote);
-                inside.get(end + 1..).unwrap_or_default()
-            }
-            None => inside,
-        };
-    }
-    plain.push_str(rest);
-    plain
 }
 
 #[cfg(test)]

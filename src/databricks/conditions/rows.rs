@@ -5,11 +5,11 @@ use crate::error::Kind;
 /// By what a condition is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sign {
-    /// The error class, or a class that goes on behind it with a dot.
+    /// The error class, or a class that goes on behind it with a dot. Where several rows know it, that of the longest.
     Class(&'static str),
     /// The SQLSTATE.
     State(&'static str),
-    /// `error_code`.
+    /// `error_code`. Unity Catalog says it as a class where it fails inside a statement, so it counts as one too.
     Code(&'static str),
     /// The status of the answer.
     Status(u16),

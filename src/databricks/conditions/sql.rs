@@ -5,6 +5,13 @@ use super::rows::Sign::{Class, Code, State, Words};
 use super::rows::{Condition, config, passing};
 use crate::error::Kind;
 
+/// A place in the storage that is taken.
+const OVERLAP: &str = "The path of a table overlaps with a table or managed storage that Unity Catalog knows already";
+const OTHER_PATH: &str = "if the other table is this one under another name, as after a change of `database`, drop that name (DROP \
+                          TABLE leaves the files of an external table); if it has this very name, the token's user may not see it: \
+                          have SELECT and MODIFY on it granted; else set `data_source.s3_bucket_path` to a folder that holds no \
+                          other tables and no catalog's or schema's managed location";
+
 /// A right that is missing. The GRANT follows.
 const fn right(says: &'static [&'static str], meaning: &'static str) -> Condition {
     config(REFUSED, says, meaning, "have an owner or administrator grant it")
@@ -27,22 +34,8 @@ pub(super) const STATEMENTS: &[Condition] = &[
         "create one for the bucket, or for the folder above: CREATE EXTERNAL LOCATION `airbyte` URL 's3://bucket/path' \
          WITH (STORAGE CREDENTIAL `credential`)",
     ),
-    config(
-        &[Class("LOCATION_OVERLAP"), Class("INVALID_PARAMETER_VALUE.LOCATION_OVERLAP")],
-        &[],
-        "The path of a table overlaps with a table or managed storage that Unity Catalog knows already",
-        "if the other table is this one under another name, as after a change of `database`, drop that name (DROP TABLE leaves \
-         the files of an external table); else set `data_source.s3_bucket_path` to a folder that holds no other tables and no \
-         catalog's or schema's managed location",
-    ),
-    config(
-        &[Words],
-        &["overlaps with managed storage", "overlaps with other"],
-        "The path of a table overlaps with a table or managed storage that Unity Catalog knows already",
-        "if the other table is this one under another name, as after a change of `database`, drop that name (DROP TABLE leaves \
-         the files of an external table); else set `data_source.s3_bucket_path` to a folder that holds no other tables and no \
-         catalog's or schema's managed location",
-    ),
+    config(&[Class("LOCATION_OVERLAP"), Class("INVALID_PARAMETER_VALUE.LOCATION_OVERLAP")], &[], OVERLAP, OTHER_PATH),
+    config(&[Words], &["overlaps with managed storage", "overlaps with other"], OVERLAP, OTHER_PATH),
     config(
         &[
             Class("PERMISSION_DENIED"),
@@ -62,7 +55,13 @@ pub(super) const STATEMENTS: &[Condition] = &[
     // Rights.
     right(&["use catalog"], "The token's user lacks USE CATALOG, without which nothing in the catalog can be reached"),
     right(&["use schema"], "The token's user lacks USE SCHEMA, without which nothing in the schema can be reached"),
-    right(&["create schema"], "The token's user lacks CREATE SCHEMA, which a namespace without a schema needs"),
+    config(
+        REFUSED,
+        &["create schema", "create on catalog"],
+        "The token's user lacks CREATE SCHEMA, which a namespace without a schema needs",
+        "have an owner or administrator grant it; if the schema is there already, it is hidden from the token's user, who \
+         lacks USE SCHEMA (in hive_metastore USAGE) on it: have that granted instead, with CREATE TABLE",
+    ),
     right(
         &["create external table"],
         "The token's user lacks CREATE EXTERNAL TABLE, which unmanaged tables need on the external location",
@@ -121,8 +120,9 @@ pub(super) const STATEMENTS: &[Condition] = &[
             Code("TABLE_DOES_NOT_EXIST"),
         ],
         &[],
-        "A table that was there is gone",
-        "check that nobody drops tables while a sync runs, and run it again",
+        "A table that was there is gone, or the token's user may not see it",
+        "have SELECT and MODIFY on it granted to the token's user, and USE SCHEMA on its schema; if it is gone, check that \
+         nobody drops tables while a sync runs, and run it again",
     ),
     // Tables.
     config(
@@ -178,6 +178,25 @@ pub(super) const STATEMENTS: &[Condition] = &[
         "The table has Delta features that {path} is too old for",
         "use a newer runtime, or a SQL warehouse",
     ),
+    config(
+        &[Class("ROW_COLUMN_ACCESS")],
+        &[],
+        "A row filter or a column mask stands before the table",
+        "exempt the token's user from it: this program has to see the rows that it has written",
+    ),
+    config(
+        &[
+            Class("FAILED_READ_FILE"),
+            Code("BAD_REQUEST"),
+            Code("IO_ERROR"),
+            Code("INTERNAL_ERROR"),
+            Code("UNKNOWN"),
+            Words,
+        ],
+        &["unsupported encoding"],
+        "{path} cannot read the staged Parquet files: its runtime is too old for their encodings",
+        "use a cluster with Databricks Runtime 11.3 LTS or later (Apache Spark 3.3), or a SQL warehouse",
+    ),
     // Other writers.
     passing(
         &[
@@ -186,6 +205,7 @@ pub(super) const STATEMENTS: &[Condition] = &[
             Class("DELTA_CONCURRENT_DELETE_READ"),
             Class("DELTA_CONCURRENT_TRANSACTION"),
             Class("DELTA_CONCURRENT_WRITE"),
+            Class("DELTA_MAX_COMMIT_RETRIES_EXCEEDED"),
             Class("DELTA_METADATA_CHANGED"),
             Class("DELTA_PROTOCOL_CHANGED"),
             State("2D521"),
@@ -207,6 +227,12 @@ pub(super) const STATEMENTS: &[Condition] = &[
         ],
         "Somebody else wrote to the table at the same time, again and again",
         "do not let other jobs update or delete in it while a sync runs",
+    ),
+    passing(
+        &[Class("DELTA_MERGE_MATERIALIZE_SOURCE_FAILED_REPEATEDLY")],
+        &[],
+        "{path} lost what a MERGE had read, again and again",
+        "run the sync again; if it lasts, use workers that are not taken away (no spot instances), or more memory",
     ),
     passing(
         &[Class("TABLE_OR_VIEW_ALREADY_EXISTS"), Class("SCHEMA_ALREADY_EXISTS"), State("42P06"), State("42P07")],

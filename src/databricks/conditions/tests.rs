@@ -231,6 +231,120 @@ fn what_is_not_known_is_told_with_what_was_said_of_it() {
 }
 
 #[test]
+fn a_sub_class_is_looked_for_before_its_class_and_no_name_decides() {
+    let both =
+        "[INVALID_PARAMETER_VALUE.LOCATION_OVERLAP] It is taken, and no external location was found for 's3://lake/x'.";
+    assert!(statement("BAD_REQUEST", both).message().contains("overlaps with"), "{both}");
+    for name in ["main.warehouse.orders", "main.shop.cluster", "lake.endpoint.x", "main.entitlement.x"] {
+        let overlap = format!(
+            "[RequestId=4c2efc34-3ea5-4d1b-9afa-155f5ecae9be ErrorClass=INVALID_PARAMETER_VALUE.LOCATION_OVERLAP] Input path \
+             url 's3://lake/x' overlaps with other external tables or volumes within 'CreateTable' call. Conflicting \
+             tables/volumes: {name}."
+        );
+        for error in [statement("BAD_REQUEST", &overlap), statement("INVALID_PARAMETER_VALUE", &overlap)] {
+            assert!(error.message().contains("overlaps with a table or managed storage"), "{}", error.message());
+            assert!(error.message().contains("DROP TABLE") && error.message().contains(name), "{}", error.message());
+        }
+        let denied = format!("PERMISSION_DENIED: User does not have SELECT on Table {name}.");
+        assert!(statement("BAD_REQUEST", &denied).message().contains("lacks a right that a sync needs"), "{name}");
+        let new = format!("[SOMETHING_NEW] It is about {name} in s3://lake/cluster/Warehouse/the.endpoint/x.");
+        assert_eq!(statement("BAD_REQUEST", &new).kind(), Kind::System, "{name}");
+        let other = format!("[INVALID_PARAMETER_VALUE.SOMETHING_NEW] It is about the cluster and warehouse of {name}.");
+        assert!(!statement("BAD_REQUEST", &other).message().contains("There is no"), "{name}");
+    }
+}
+
+#[test]
+fn a_code_that_unity_catalog_says_as_a_class_means_the_same() {
+    let within = |class: &str| format!("[RequestId=1f ErrorClass={class}] It went wrong. SQLSTATE: XXKUC");
+    for class in [
+        "RESOURCE_EXHAUSTED",
+        "REQUEST_LIMIT_EXCEEDED",
+        "TEMPORARILY_UNAVAILABLE",
+        "DEADLINE_EXCEEDED",
+        "INTERNAL_ERROR",
+        "IO_ERROR",
+        "ABORTED",
+        "SERVICE_UNDER_MAINTENANCE",
+        "WORKSPACE_TEMPORARILY_UNAVAILABLE",
+        "TEMPORARILY_UNAVAILABLE.SOMETHING",
+    ] {
+        let said = Said::of_statement(Some("BAD_REQUEST"), None, &within(class));
+        assert!(passes(&said), "{class}");
+        assert_eq!(explain(&said, &place()).kind(), Kind::Transient, "{class}");
+    }
+    let gone = statement("BAD_REQUEST", &within("TABLE_DOES_NOT_EXIST"));
+    assert!(gone.message().contains("may not see it"), "{}", gone.message());
+    let more = statement("BAD_REQUEST", &within("ABORTEDLY"));
+    assert_eq!(more.kind(), Kind::System, "{}", more.message());
+    for class in ["DELTA_MAX_COMMIT_RETRIES_EXCEEDED", "DELTA_MERGE_MATERIALIZE_SOURCE_FAILED_REPEATEDLY"] {
+        let message = format!("[{class}] Again and again. SQLSTATE: 40000");
+        assert!(passes(&Said::of_statement(Some("BAD_REQUEST"), None, &message)), "{class}");
+    }
+    for message in [
+        "org.apache.spark.SparkException: Job 3 cancelled because SparkContext was shut down",
+        "Job aborted due to stage failure: ExecutorLostFailure (executor 3 exited)",
+    ] {
+        assert!(passes(&Said::of_statement(None, None, message)), "{message}");
+    }
+}
+
+#[test]
+fn what_may_not_be_seen_is_told_from_what_is_not_there() {
+    let hidden_schema = [
+        "PERMISSION_DENIED: User does not have CREATE SCHEMA on Catalog 'main'.",
+        "[INSUFFICIENT_PERMISSIONS] Insufficient privileges:\nUser does not have permission CREATE on CATALOG. SQLSTATE: 42501",
+    ];
+    for message in hidden_schema {
+        let error = statement("BAD_REQUEST", message);
+        assert!(error.message().contains("lacks CREATE SCHEMA"), "{}", error.message());
+        assert!(error.message().contains("lacks USE SCHEMA"), "{}", error.message());
+    }
+    let message = "[TABLE_OR_VIEW_NOT_FOUND] The table or view `main`.`a`.`b` cannot be found. SQLSTATE: 42P01";
+    let hidden_table = statement("BAD_REQUEST", message);
+    assert!(hidden_table.message().contains("SELECT and MODIFY"), "{}", hidden_table.message());
+    let filtered = statement("BAD_REQUEST", "[ROW_COLUMN_ACCESS.SOMETHING] Error using row filters or column masks");
+    assert_eq!(filtered.kind(), Kind::Config, "{}", filtered.message());
+    assert!(filtered.message().contains("row filter"), "{}", filtered.message());
+}
+
+#[test]
+fn a_runtime_that_is_too_old_for_the_staged_files_is_named() {
+    let message = "Job aborted due to stage failure: Lost task 0.3 in stage 1.0: java.lang.UnsupportedOperationException: \
+                   Unsupported encoding: DELTA_BYTE_ARRAY";
+    for code in [None, Some("INTERNAL_ERROR"), Some("BAD_REQUEST"), Some("UNKNOWN")] {
+        let error = explain(&Said::of_statement(code, None, message), &place());
+        assert_eq!(error.kind(), Kind::Config, "{}", error.message());
+        assert!(error.message().contains("11.3"), "{}", error.message());
+    }
+}
+
+#[test]
+fn a_statement_that_was_cancelled_says_where_its_time_is_set() {
+    for said in [
+        Said::of_statement(Some("CANCELLED"), None, ""),
+        Said::of_statement(Some("BAD_REQUEST"), Some("HY008"), "The query was cancelled."),
+        Said::of_statement(None, None, "[OPERATION_CANCELED] Operation has been canceled. SQLSTATE: HY008"),
+    ] {
+        assert!(is_cancelled(&said) && passes(&said), "{said:?}");
+        assert!(explain(&said, &place()).message().contains("STATEMENT_TIMEOUT"), "{said:?}");
+    }
+    for message in [
+        "Query was canceled: it exceeded the STATEMENT_TIMEOUT of 3600 seconds.",
+        "[QUERY_EXECUTION_TIMEOUT_EXCEEDED] Query execution was cancelled due to exceeding the timeout (3600s). SQLSTATE: 57KD0",
+        "[QUERY_EXECUTION_TIMEOUT_EXCEEDED] It took too long.",
+    ] {
+        for code in [None, Some("CANCELLED"), Some("BAD_REQUEST"), Some("INTERNAL_ERROR")] {
+            let said = Said::of_statement(code, None, message);
+            assert!(!is_cancelled(&said), "{code:?}");
+            assert_eq!(explain(&said, &place()).kind(), Kind::Config, "{code:?}");
+            assert!(explain(&said, &place()).message().contains("raise STATEMENT_TIMEOUT"), "{code:?}");
+        }
+    }
+    assert!(!is_cancelled(&Said::of_statement(Some("ABORTED"), None, "")));
+}
+
+#[test]
 fn names_in_quotes_are_not_the_servers_own_words() {
     for (text, plain) in [
         ("on Schema 'a.b'.", "on Schema '…'."),
@@ -238,7 +352,7 @@ fn names_in_quotes_are_not_the_servers_own_words() {
         ("an open 'quote", "an open 'quote"),
         ("", ""),
     ] {
-        assert_eq!(without_names(text), plain);
+        assert_eq!(words::without_names(text), plain);
     }
 }
 

@@ -15,6 +15,7 @@ use super::message::{self, Call, NoAnswer};
 use crate::config::Patience;
 use crate::databricks::conditions;
 use crate::databricks::http::{Answer, HttpClient, Request, Sent, may_have_been_taken};
+use crate::databricks::pace::Turn;
 use crate::databricks::said::Said;
 use crate::databricks::waits::Waits;
 use crate::error::{Error, Kind, Result, shortened};
@@ -27,8 +28,16 @@ const PROGRESS: Duration = Duration::from_secs(30);
 const MOST_UNREADABLE: u32 = 3;
 /// How long a call may take that only tidies up.
 const PARTING: Duration = Duration::from_secs(5);
-/// How servers name sessions and statements that they do not have any more.
-const FORGOTTEN: [&str; 3] = ["Invalid SessionHandle", "Invalid OperationHandle", "INVALID_HANDLE"];
+/// How servers name sessions and statements that they do not have any more, in lower case. A session that has been idle for long
+/// is such a one. The last is Spark's own, which says so where a session ends while a statement begins.
+const FORGOTTEN: [&str; 6] = [
+    "invalid sessionhandle",
+    "invalid session handle",
+    "invalid operationhandle",
+    "invalid operation handle",
+    "invalid_handle",
+    "has not been initialized or had already closed",
+];
 
 /// Where Spark's own message begins, at the bracket.
 const SPARK_SAYS: &str = "Exception: [";
@@ -49,6 +58,8 @@ pub(super) enum Fault {
     Exception(String),
     /// What the server said passes: the statement can be sent again after a while.
     Passing(Error),
+    /// Somebody else has ended the statement.
+    Cancelled(Error),
     /// Everything else.
     Failed(Error),
 }
@@ -203,6 +214,12 @@ impl Client {
         })
     }
 
+    /// A statement that somebody else has ended.
+    pub(super) fn cancelled(&self) -> Fault {
+        let said = Said::of_statement(Some("CANCELLED"), None, "");
+        Fault::Cancelled(conditions::explain(&said, self.http.place()))
+    }
+
     /// What a statement failed with.
     pub(super) fn failed(&self, status: &tcli::TGetOperationStatusResp) -> Fault {
         self.judged(status.sql_state.as_deref(), [&status.display_message, &status.error_message])
@@ -215,12 +232,13 @@ impl Client {
         let text = text.and_then(|text| text.split("\n\tat ").next()).unwrap_or_default();
         // Java's names of exceptions come before what Spark itself says.
         let text = text.find(SPARK_SAYS).and_then(|at| text.get(at + SPARK_SAYS.len() - 1..)).unwrap_or(text);
-        if FORGOTTEN.iter().any(|sign| text.contains(sign)) {
+        if is_forgotten(text) {
             return Fault::Lost(reason(text));
         }
         let said = Said::of_statement(None, sql_state, text);
         let error = conditions::explain(&said, self.http.place());
         match conditions::passes(&said) {
+            _ if conditions::is_cancelled(&said) => Fault::Cancelled(error),
             true => Fault::Passing(error),
             false => Fault::Failed(error),
         }
@@ -249,8 +267,14 @@ impl Client {
         let number = self.number.fetch_add(1, Ordering::Relaxed);
         let body =
             message::encode(call, number).map_err(|error| self.misfit("a call has no bytes").with_source(error))?;
-        let request =
-            Request { method: Method::POST, path: self.path.clone(), content_type: CONTENT_TYPE, body: body.into() };
+        // The calls that come of a statement are few, and ask nothing of its clusters.
+        let turn = match C::NAME {
+            tcli::TExecuteStatementReq::NAME | tcli::TOpenSessionReq::NAME => Turn::Next,
+            tcli::TGetOperationStatusReq::NAME => Turn::Spare,
+            _ => Turn::AtOnce,
+        };
+        let path = self.path.clone();
+        let request = Request { method: Method::POST, path, content_type: CONTENT_TYPE, body: body.into(), turn };
         let answer = match self.http.try_send(&request).await {
             Ok(Sent::Answered(answer)) => answer,
             Ok(Sent::Unknown(error)) => return Ok(Err(Again::Cut(error))),
@@ -274,12 +298,18 @@ impl Client {
             answer.status == StatusCode::SERVICE_UNAVAILABLE || STARTING.iter().any(|sign| said.message.contains(sign));
         let is_gone = answer.status == StatusCode::NOT_FOUND && C::NAME != tcli::TOpenSessionReq::NAME;
         match conditions::passes(&said) {
+            _ if is_forgotten(&said.message) => Err(Fault::Lost(reason(&said.message))),
             _ if is_starting => Ok(Again::Later(said)),
             true => Ok(Again::Unavailable(said)),
             false if is_gone => Err(Fault::Lost("the server answers 404".to_owned())),
             false => Err(conditions::explain(&said, self.http.place()).into()),
         }
     }
+}
+
+fn is_forgotten(text: &str) -> bool {
+    let text = text.to_lowercase();
+    FORGOTTEN.iter().any(|sign| text.contains(sign))
 }
 
 /// The first line of what was said, as far as a message shows it.

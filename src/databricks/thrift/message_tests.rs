@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use proptest::prelude::*;
 use tcli_service as tcli;
 
-use super::super::peer_tests::{encode as reply, failed, fine, request};
+use super::super::wire_tests::{encode as reply, failed, fine, request};
 use super::*;
 
 const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/databricks/thrift.jsonl");
@@ -112,7 +112,8 @@ fn page() -> Vec<u8> {
             ..Default::default()
         },
     ];
-    let results = Some(tcli::TRowSet { start_row_offset: 0, columns: Some(columns) });
+    let results =
+        Some(tcli::TRowSet { start_row_offset: 0, columns: Some(columns), arrow_batches: None, result_links: None });
     reply("FetchResults", 5, &tcli::TFetchResultsResp { status: fine(), has_more_rows: Some(true), results })
 }
 

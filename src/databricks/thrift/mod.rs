@@ -14,6 +14,8 @@ mod session;
 mod peer_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wire_tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +36,8 @@ use crate::error::{Error, Result};
 
 /// How often one statement is sent. Servers lose sessions when they restart, and meet other writers, but not for ever.
 const MOST_SENDINGS: u32 = 10;
+/// How often one is sent that somebody else cancels.
+const CANCELLED_SENDINGS: u32 = 3;
 /// How long the server is given to cancel what runs, and to end the session.
 const PARTING: Duration = Duration::from_secs(5);
 
@@ -51,7 +55,7 @@ impl SqlTransport for ThriftTransport {
     async fn execute(&self, statement: &str) -> Result<Rows> {
         match self.run_to_its_end(statement, true).await? {
             Changed::Done(rows) => Ok(rows),
-            Changed::Unknown(error) => Err(error),
+            Changed::Unknown(error) | Changed::Cancelled(error) => Err(error),
         }
     }
 
@@ -101,6 +105,7 @@ impl ThriftTransport {
     /// Sends the statement until it was heard to its end; one of unknown fate only if `may_repeat`.
     async fn attempts(&self, statement: &str, may_repeat: bool, entry: &Entry<'_>) -> Result<Changed> {
         let mut waits = self.client.waits();
+        let mut cancelled = 0;
         for sendings in 1.. {
             let fault = match self.attempt(statement, may_repeat, entry).await {
                 Ok(rows) => return Ok(Changed::Done(rows)),
@@ -111,6 +116,14 @@ impl ThriftTransport {
                 Fault::Failed(error) => return Err(error),
                 Fault::Exception(said) => return Err(self.client.misfit("it does not take a call").with_source(said)),
                 Fault::Passing(error) => error,
+                Fault::Cancelled(error) if !may_repeat => return Ok(Changed::Cancelled(error)),
+                Fault::Cancelled(error) => {
+                    cancelled += 1;
+                    if cancelled == CANCELLED_SENDINGS {
+                        return Err(error);
+                    }
+                    error
+                }
                 Fault::Forgotten(said) if !may_repeat => return Ok(Changed::Unknown(self.lost(said))),
                 Fault::Lost(said) | Fault::Forgotten(said) => {
                     tracing::info!("A session or a statement is lost on {}: {said}", self.client.place());

@@ -83,9 +83,6 @@ async fn finish(
         Some(metadata) => client.accept(metadata)?,
         None => client.call(&tcli::TGetResultSetMetadataReq { operation_handle: handle.clone() }).await?,
     };
-    if metadata.result_format.is_some_and(|format| format != tcli::TSparkRowSetType::COLUMN_BASED_SET) {
-        return Err(client.misfit("it writes rows in another format than the one that was asked for").into());
-    }
     let columns = metadata.schema.map(|schema| schema.columns).unwrap_or_default();
     let columns = columns.into_iter().map(|column| column.column_name).collect();
     fetch(client, session, handle, columns, direct.result_set).await
@@ -114,7 +111,7 @@ async fn wait(
                 return Err(Fault::Lost("the server closed the statement".to_owned()));
             }
             Some(tcli::TOperationState::CANCELED_STATE) => {
-                return Err(Error::transient(format!("A statement was cancelled on {}.", client.place())).into());
+                return Err(client.cancelled());
             }
             Some(tcli::TOperationState::TIMEDOUT_STATE) => {
                 let text = "A statement took longer than the time that {} gives to statements. Raise that limit there.";
@@ -160,6 +157,12 @@ async fn fetch(
             bounds = Bounds::new(None);
             orientation = tcli::TFetchOrientation::FETCH_FIRST;
             continue;
+        }
+        // A result without rows may say that it is in another format.
+        if set.arrow_batches.is_some_and(|batches| !batches.is_empty())
+            || set.result_links.is_some_and(|links| !links.is_empty())
+        {
+            return Err(client.misfit("it writes rows in another format than the one that was asked for").into());
         }
         let added = match set.columns {
             Some(columns) => rows::append(&mut rows, columns, &mut bounds).map_err(|what| client.misfit(&what))?,

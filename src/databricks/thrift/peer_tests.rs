@@ -1,7 +1,7 @@
 //! A server for the tests: HiveServer2 over HTTP with as much of Databricks as matters, and faults where a test wants them.
 //!
-//! Statements that it knows: `rows N` (N rows of a number and a text), `nothing`, `fail`, `forever`; `wait N` runs for N
-//! questions for its state.
+//! Statements that it knows: `rows N` (N rows of a number and a text), `arrow N` (N rows in Arrow's format), `nothing`, `fail`,
+//! `forever`; `wait N` runs for N questions for its state, `cancelled N` is cancelled by somebody N times.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -11,10 +11,8 @@ use std::thread;
 use std::time::Duration;
 
 use tcli_service as tcli;
-use thrift::protocol::{
-    TBinaryInputProtocol, TBinaryOutputProtocol, TFieldIdentifier, TInputProtocol, TMessageIdentifier, TMessageType,
-    TOutputProtocol, TSerializable, TStructIdentifier, TType,
-};
+
+use super::wire_tests::{call_name, exception, failed, fine, refusal, reply, request};
 
 /// What happens to one call in place of its answer.
 #[derive(Clone)]
@@ -23,6 +21,8 @@ pub(super) enum Fault {
     None,
     /// HTTP status, headers, body; nothing is done.
     Status(u16, &'static [(&'static str, &'static str)], &'static str),
+    /// Nothing is done; the answer says ERROR_STATUS with this SQLSTATE and these words.
+    Error(&'static str, &'static str),
     /// The connection is cut before anything is done.
     CutBefore,
     /// It is done; the connection is cut before the answer.
@@ -53,6 +53,8 @@ pub(super) struct State {
     pub(super) page: usize,
     pub(super) sessions: HashSet<Vec<u8>>,
     operations: HashMap<Vec<u8>, Operation>,
+    /// How many statements somebody else has cancelled.
+    cancels: usize,
     next: u8,
 }
 
@@ -128,6 +130,7 @@ fn serve(stream: TcpStream, state: &Mutex<State>) {
         let (status, headers, answer) = match fault {
             Fault::Status(status, headers, body) => (status, headers, body.as_bytes().to_vec()),
             Fault::Bytes(bytes) => (200, &[][..], bytes),
+            Fault::Error(state, message) => (200, &[][..], refusal(&body, state, message)),
             Fault::CutBefore => return,
             other => {
                 if matches!(other, Fault::Restart) {
@@ -231,13 +234,19 @@ impl State {
                 return tcli::TSparkDirectResults { operation_status: Some(status), ..Default::default() };
             }
             let page = self.page(&guid, false);
+            let is_arrow = self.operations.get(&guid).is_some_and(|operation| operation.statement.starts_with("arrow"));
+            let format = if is_arrow {
+                tcli::TSparkRowSetType::ARROW_BASED_SET
+            } else {
+                tcli::TSparkRowSetType::COLUMN_BASED_SET
+            };
             let is_all = page.has_more_rows == Some(false);
             tcli::TSparkDirectResults {
                 operation_status: Some(status),
                 result_set_metadata: Some(tcli::TGetResultSetMetadataResp {
                     status: fine(),
                     schema: Some(schema()),
-                    result_format: Some(tcli::TSparkRowSetType::COLUMN_BASED_SET),
+                    result_format: Some(format),
                 }),
                 result_set: Some(page),
                 close_operation: is_all.then(|| {
@@ -266,6 +275,7 @@ impl State {
             has_result_set: Some(true),
             display_message: None,
         };
+        let cancelled = self.cancels;
         let Some(operation) = self.operations.get_mut(guid) else { return answer };
         operation.asked += 1;
         let (what, number) = operation.statement.split_once(' ').unwrap_or((&operation.statement, "0"));
@@ -283,6 +293,10 @@ impl State {
                 tcli::TOperationState::ERROR_STATE
             }
             "forever" => tcli::TOperationState::RUNNING_STATE,
+            "cancelled" if cancelled < number => {
+                self.cancels += 1;
+                tcli::TOperationState::CANCELED_STATE
+            }
             "wait" if operation.asked <= number => tcli::TOperationState::PENDING_STATE,
             _ => tcli::TOperationState::FINISHED_STATE,
         });
@@ -294,6 +308,12 @@ impl State {
         let Some(operation) = self.operations.get_mut(guid) else {
             return tcli::TFetchResultsResp { status, has_more_rows: None, results: None };
         };
+        if let Some(number) = operation.statement.strip_prefix("arrow ") {
+            let batches = (0..number.parse().expect("a number")).map(|_| tcli::TSparkRows {}).collect();
+            let results =
+                tcli::TRowSet { start_row_offset: 0, columns: None, arrow_batches: Some(batches), result_links: None };
+            return tcli::TFetchResultsResp { status, has_more_rows: Some(false), results: Some(results) };
+        }
         let all = operation.statement.strip_prefix("rows ").map_or(0, |number| number.parse().expect("a number"));
         let from = if rewind { 0 } else { operation.read };
         let to = all.min(from + page);
@@ -313,6 +333,8 @@ impl State {
             results: Some(tcli::TRowSet {
                 start_row_offset: i64::try_from(from).expect("small"),
                 columns: Some(columns),
+                arrow_batches: None,
+                result_links: None,
             }),
         }
     }
@@ -321,65 +343,4 @@ impl State {
 fn schema() -> tcli::TTableSchema {
     let column = |name: &str| tcli::TColumnDesc { column_name: name.to_owned() };
     tcli::TTableSchema { columns: vec![column("number"), column("text")] }
-}
-
-pub(super) fn fine() -> tcli::TStatus {
-    tcli::TStatus {
-        status_code: tcli::TStatusCode::SUCCESS_STATUS,
-        sql_state: None,
-        error_code: None,
-        error_message: None,
-        display_message: None,
-    }
-}
-
-pub(super) fn failed(sql_state: &str, message: &str) -> tcli::TStatus {
-    tcli::TStatus {
-        status_code: tcli::TStatusCode::ERROR_STATUS,
-        sql_state: Some(sql_state.to_owned()),
-        error_code: Some(0),
-        error_message: Some(message.to_owned()),
-        display_message: None,
-    }
-}
-
-fn call_name(body: &[u8]) -> String {
-    TBinaryInputProtocol::new(body, true).read_message_begin().expect("a call").name
-}
-
-/// The envelope and the structure of a call.
-pub(super) fn request<C: TSerializable>(body: &[u8]) -> (TMessageIdentifier, C) {
-    let mut input = TBinaryInputProtocol::new(body, true);
-    let message = input.read_message_begin().expect("a call");
-    input.read_struct_begin().expect("arguments");
-    assert_eq!(input.read_field_begin().expect("an argument").id, Some(1));
-    (message, C::read_from_in_protocol(&mut input).expect("the structure"))
-}
-
-fn reply<C: TSerializable, A: TSerializable>(body: &[u8], answer: impl FnOnce(C) -> A) -> Vec<u8> {
-    let (message, asked) = request(body);
-    encode(&message.name, message.sequence_number, &answer(asked))
-}
-
-/// A reply as servers write it.
-pub(super) fn encode<A: TSerializable>(name: &str, number: i32, answer: &A) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut out = TBinaryOutputProtocol::new(&mut bytes, true);
-    out.write_message_begin(&TMessageIdentifier::new(name, TMessageType::Reply, number)).expect("memory");
-    out.write_struct_begin(&TStructIdentifier::new("result")).expect("memory");
-    out.write_field_begin(&TFieldIdentifier::new("success", TType::Struct, 0)).expect("memory");
-    answer.write_to_out_protocol(&mut out).expect("memory");
-    out.write_field_stop().expect("memory");
-    bytes
-}
-
-fn exception(body: &[u8], message: &str) -> Vec<u8> {
-    let call = TBinaryInputProtocol::new(body, true).read_message_begin().expect("a call");
-    let mut bytes = Vec::new();
-    let mut out = TBinaryOutputProtocol::new(&mut bytes, true);
-    let head = TMessageIdentifier::new(call.name, TMessageType::Exception, call.sequence_number);
-    out.write_message_begin(&head).expect("memory");
-    let error = thrift::ApplicationError::new(thrift::ApplicationErrorKind::ProtocolError, message);
-    thrift::Error::write_application_error_to_out_protocol(&error, &mut out).expect("memory");
-    bytes
 }

@@ -25,6 +25,7 @@ fn transport_at(peer: &Peer, http_path: &str) -> ThriftTransport {
     let settings = DatabricksSettings {
         hostname: hostname.to_owned(),
         https: false,
+        workspace: None,
         http_path: http_path.to_owned(),
         port: port.parse().expect("a port"),
         token: Secret::new("dapi-1"),
@@ -180,6 +181,64 @@ fn a_statement_that_a_restart_forgot_is_sent_again() {
     let peer = Peer::start(true).with("ExecuteStatement", &[gone]);
     run(transport(&peer, true).execute("rows 1")).expect("rows");
     assert_eq!(peer.count("OpenSession"), 2);
+}
+
+#[test]
+fn a_lost_session_is_known_in_all_its_forms() {
+    let of_http = Met::Status(
+        400,
+        &[(
+            "X-Thriftserver-Error-Message",
+            "BAD_REQUEST: Invalid SessionHandle: Session [01f05276-6147-1fa3] is closed.",
+        )],
+        "",
+    );
+    let of_body = Met::Status(
+        400,
+        &[],
+        r#"{"error_code": "BAD_REQUEST", "message": "Invalid SessionHandle: Session [1] is closed."}"#,
+    );
+    let says = |message: &'static str| Met::Error("HY000", message);
+    for lost in [
+        of_http,
+        of_body,
+        says("requirement failed: Session handle: SessionHandle [1f] has not been initialized or had already closed."),
+        says("Invalid SessionHandle: SessionHandle [1f]"),
+        says("Invalid Session Handle: Session [1f] is Closed"),
+    ] {
+        let peer = Peer::start(true).with("ExecuteStatement", std::slice::from_ref(&lost));
+        run(transport(&peer, true).execute("rows 1")).expect("rows");
+        assert_eq!((peer.count("OpenSession"), peer.state().statements.len()), (2, 1));
+        // The statement had not begun, so that it may be sent again also where it changes rows.
+        let peer = Peer::start(true).with("ExecuteStatement", std::slice::from_ref(&lost));
+        let changed = run(transport(&peer, true).change("rows 1")).expect("rows");
+        assert!(matches!(changed, Changed::Done(_)), "{changed:?}");
+    }
+}
+
+#[test]
+fn a_statement_that_somebody_else_cancels_is_sent_again_once_or_twice() {
+    let peer = Peer::start(true);
+    run(transport(&peer, true).execute("cancelled 2")).expect("rows");
+    assert_eq!(peer.state().statements.len(), 3);
+    let peer = Peer::start(true);
+    let error = run(transport(&peer, true).execute("cancelled 9")).expect_err("always cancelled");
+    assert_eq!((error.kind(), peer.state().statements.len()), (Kind::Transient, 3));
+    assert!(error.message().contains("STATEMENT_TIMEOUT"), "{error}");
+    let peer = Peer::start(true);
+    let changed = run(transport(&peer, true).change("cancelled 2")).expect("no error");
+    assert!(matches!(changed, Changed::Cancelled(_)), "{changed:?}");
+    assert_eq!(peer.state().statements.len(), 1);
+}
+
+#[test]
+fn a_result_without_rows_may_say_that_it_is_in_another_format() {
+    for (statement, is_read) in [("arrow 0", true), ("arrow 3", false)] {
+        let peer = Peer::start(true);
+        let rows = run(transport(&peer, true).execute(statement));
+        assert_eq!(rows.is_ok(), is_read, "{statement}: {rows:?}");
+        assert!(rows.is_ok_and(|rows| rows.rows.is_empty()) || !is_read);
+    }
 }
 
 #[test]

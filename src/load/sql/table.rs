@@ -24,6 +24,8 @@ use crate::storage::layout::Target;
 
 /// How often a statement that changes rows is sent, if its answer is lost each time.
 const MOST_SENDINGS: u32 = 8;
+/// How often one is sent that somebody else cancels: who restarts a warehouse does so once, who does not want it goes on.
+const MOST_CANCELLED: u32 = 3;
 
 /// A stream's table.
 pub(super) struct SqlTable {
@@ -166,7 +168,7 @@ impl SqlTable {
                 // Also where the user has to mend something: a token that is refused says nothing of the statement.
                 self.shared.unclear().insert(self.staging_table(), self.name.clone());
             }
-            let why = match changed? {
+            let (why, most) = match changed? {
                 Changed::Done(answer) => {
                     let again = sendings > 1;
                     if again {
@@ -175,9 +177,10 @@ impl SqlTable {
                     }
                     return Ok(Done { answer, again });
                 }
-                Changed::Unknown(why) => why,
+                Changed::Unknown(why) => (why, MOST_SENDINGS),
+                Changed::Cancelled(why) => (why, MOST_CANCELLED),
             };
-            if sendings == MOST_SENDINGS {
+            if sendings >= most {
                 return Err(why);
             }
             tracing::info!(

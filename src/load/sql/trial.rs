@@ -103,6 +103,11 @@ impl Trial {
         let read = read.context(|| format!("reading table {table}"))?;
         match read.rows.as_slice() {
             [row] if matches!(row.as_slice(), [Some(data)] if data == sent) => Ok(()),
+            // The MERGE has counted it: it is there.
+            [] => Err(Error::config(format!(
+                "A row was written to {table}, and the token's user does not see it: a row filter or a policy of Unity Catalog \
+                 hides it. Exempt the token's user from the filters of this schema: what was loaded has to be counted."
+            ))),
             [_] => Err(Error::system(format!("A row was written to {table} and came back as another one."))),
             rows => Err(Error::system(format!("One row was written to {table}, and {} came back.", rows.len()))),
         }

@@ -135,7 +135,7 @@ impl SqlTransport for Warehouse {
     async fn execute(&self, statement: &str) -> Result<Rows> {
         match self.answer(statement)? {
             Changed::Done(rows) => Ok(rows),
-            Changed::Unknown(error) => panic!("{statement} may be repeated: {error}"),
+            Changed::Unknown(error) | Changed::Cancelled(error) => panic!("{statement} may be repeated: {error}"),
         }
     }
 

@@ -1,0 +1,136 @@
+//! How many requests a second one sync sends to a workspace.
+//!
+//! The limits of a workspace are shared by all who use it, and who is over them is sent away (429), or for minutes not let in at
+//! all. Databricks' own SDKs therefore send at most 15 requests a second (databricks-sdk-go, `httpclient`); this program, which is
+//! rarely alone, stays below. Statements come before questions about statements that run: a late question only lets the end of a
+//! statement be seen later.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// 10 requests a second.
+const INTERVAL: Duration = Duration::from_millis(100);
+/// Requests that may go at once after a silence. Within any second it is so many more than 10; a check, which has a pace for its
+/// own statements and one for its sync, stays below 15 too.
+const BURST: u32 = 2;
+
+/// How urgent a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// It does not wait: it is one of a few, and of no use later.
+    AtOnce,
+    /// It waits for its turn, in the order in which they came.
+    Next,
+    /// It waits until nothing else wants to go.
+    Spare,
+}
+
+/// The pace of one sync.
+#[derive(Debug)]
+pub struct Pace {
+    /// When the next request would be due if all kept the interval.
+    due: Mutex<Instant>,
+}
+
+impl Default for Pace {
+    /// A pace that nobody has used yet.
+    fn default() -> Self {
+        Self { due: Mutex::new(Instant::now()) }
+    }
+}
+
+impl Pace {
+    /// Waits until a request may go.
+    pub async fn wait(&self, turn: Turn) {
+        match turn {
+            Turn::AtOnce => {}
+            Turn::Next => {
+                let wait = self.reserve(Instant::now());
+                sleep(wait).await;
+            }
+            Turn::Spare => {
+                while let Some(wait) = self.spare(Instant::now()) {
+                    sleep(wait).await;
+                }
+            }
+        }
+    }
+
+    /// Takes a turn, now or later: how long later.
+    fn reserve(&self, now: Instant) -> Duration {
+        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = due.saturating_duration_since(now).saturating_sub(INTERVAL * (BURST - 1));
+        *due = (*due).max(now) + INTERVAL;
+        wait
+    }
+
+    /// Takes a turn if there is one now beside another that stays free; else how long to wait before asking again.
+    fn spare(&self, now: Instant) -> Option<Duration> {
+        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = due.saturating_duration_since(now).saturating_sub(INTERVAL * (BURST - 2));
+        if wait.is_zero() {
+            *due = (*due).max(now) + INTERVAL;
+            return None;
+        }
+        Some(wait)
+    }
+}
+
+async fn sleep(wait: Duration) {
+    if !wait.is_zero() {
+        tokio::time::sleep(wait).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// When `turns`, who all come at `begun`, may go, in milliseconds.
+    fn times(pace: &Pace, begun: Instant, turns: usize) -> Vec<u128> {
+        (0..turns).map(|_| pace.reserve(begun).as_millis()).collect()
+    }
+
+    #[test]
+    fn a_few_go_at_once_and_the_others_one_by_one() {
+        let (pace, begun) = (Pace::default(), Instant::now() + INTERVAL);
+        assert_eq!(times(&pace, begun, 5), [0, 0, 100, 200, 300]);
+        // After a silence it is the same again, however long it was.
+        assert_eq!(times(&pace, begun + 100 * INTERVAL, 3), [0, 0, 100]);
+    }
+
+    #[test]
+    fn never_are_there_more_than_twelve_within_a_second() {
+        let (pace, begun) = (Pace::default(), Instant::now());
+        let mut sent: Vec<u128> = Vec::new();
+        for tick in 0_u32..400 {
+            let now = begun + tick * Duration::from_millis(7);
+            sent.push((now + pace.reserve(now) - begun).as_millis());
+        }
+        for first in &sent {
+            let within = sent.iter().filter(|at| *at >= first && *at - first < 1000).count();
+            assert!(within <= 12, "{within} from {first} ms on");
+        }
+    }
+
+    #[test]
+    fn a_question_leaves_a_turn_for_a_statement() {
+        let (pace, begun) = (Pace::default(), Instant::now() + INTERVAL);
+        let asked = std::iter::from_fn(|| pace.spare(begun).is_none().then_some(())).count();
+        assert_eq!(asked, 1);
+        assert_eq!(pace.reserve(begun), Duration::ZERO);
+        // Statements that come meanwhile go first.
+        let wait = pace.spare(begun).expect("no turn");
+        pace.reserve(begun);
+        assert_eq!(pace.spare(begun + wait), Some(INTERVAL));
+    }
+
+    #[tokio::test]
+    async fn who_has_to_wait_does() {
+        let (pace, begun) = (Pace::default(), Instant::now());
+        for turn in [Turn::Next, Turn::Spare, Turn::Next, Turn::AtOnce, Turn::Next, Turn::Next, Turn::Spare] {
+            pace.wait(turn).await;
+        }
+        assert!(begun.elapsed() >= 2 * INTERVAL, "{:?}", begun.elapsed());
+    }
+}
