@@ -59,7 +59,7 @@ extern "C" fn say_last_words(_: c_int) {
     // SAFETY: `time`, `write` and `_exit` are among the functions that POSIX lets a signal handler call. The pointers are
     // those of arrays that live until the calls return, each with its own length.
     unsafe {
-        let digits = digits(i64::from(libc::time(std::ptr::null_mut())).saturating_mul(1000));
+        let digits = digits(libc::time(std::ptr::null_mut()).saturating_mul(1000));
         for part in [LAST_WORDS[0], &digits, LAST_WORDS[1]] {
             libc::write(libc::STDOUT_FILENO, part.as_ptr().cast(), part.len());
         }

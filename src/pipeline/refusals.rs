@@ -5,6 +5,9 @@ use std::fmt;
 use crate::error::{Error, StreamDescriptor};
 use crate::protocol::reader::ReadError;
 
+/// Streams that one message names.
+const STREAMS_NAMED: usize = 100;
+
 /// A place in the input; shown as the beginning of a sentence.
 #[derive(Debug, Clone, Copy)]
 pub struct At {
@@ -18,6 +21,15 @@ impl fmt::Display for At {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Line {} of the input (byte {})", self.line, self.byte)
     }
+}
+
+/// Streams by their names, so many that a message stays readable.
+pub fn names<T: std::fmt::Display>(streams: &[T]) -> String {
+    let mut names: Vec<String> = streams.iter().take(STREAMS_NAMED).map(ToString::to_string).collect();
+    if streams.len() > STREAMS_NAMED {
+        names.push(format!("and {} more", streams.len() - STREAMS_NAMED));
+    }
+    names.join(", ")
 }
 
 /// A line that is no message: a mistake of the source.

@@ -15,7 +15,7 @@ use super::budget::LargeBlock;
 use super::endings::{Answer, Endings, Verdict};
 use super::flow::Flow;
 use super::progress::Progress;
-use super::refusals::{self, At};
+use super::refusals::{self, At, names};
 use super::stop::{Reason, Stop};
 use super::strangers::{self, Strangers};
 use crate::error::{Result, StreamDescriptor};
@@ -28,9 +28,6 @@ use crate::protocol::reader::{LARGE, ReadError};
 const BYTE_ORDER_MARK: char = '\u{feff}';
 /// How often the router looks up when nothing comes.
 const TICK: Duration = Duration::from_millis(50);
-
-/// Streams that one message names.
-const STREAMS_NAMED: usize = 100;
 
 /// Why reading ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -379,15 +376,6 @@ impl Router {
     fn at(&self, byte: usize) -> At {
         At { line: self.line, byte: self.offset + byte as u64 }
     }
-}
-
-/// Streams by their names, so many that a message stays readable.
-pub fn names<T: std::fmt::Display>(streams: &[T]) -> String {
-    let mut names: Vec<String> = streams.iter().take(STREAMS_NAMED).map(ToString::to_string).collect();
-    if streams.len() > STREAMS_NAMED {
-        names.push(format!("and {} more", streams.len() - STREAMS_NAMED));
-    }
-    names.join(", ")
 }
 
 fn key_of(descriptor: &StreamDescriptor) -> Box<str> {
