@@ -81,12 +81,14 @@ fn where_only_the_namespace_of_complete_differs_the_end_says_so() {
 }
 
 #[test]
-fn incomplete_after_complete_changes_nothing_and_is_told_once() {
+fn incomplete_after_complete_fails_the_sync_and_is_told_once() {
     let sandbox = Sandbox::new();
     let input = [record("users", "{}"), status("users", "COMPLETE"), status("users", "INCOMPLETE").repeat(2)];
-    let warnings = sandbox.load(&overwrite(&["users"]), input.concat()).logs("WARN");
+    let run = sandbox.write(&overwrite(&["users"]), input.concat());
+    let warnings = run.logs("WARN");
     assert_eq!(warnings.len(), 1, "{warnings:#?}");
     assert!(warnings[0].contains("users") && warnings[0].contains("INCOMPLETE"), "{warnings:#?}");
+    assert!(run.failed_with("transient_error").contains("taken back"), "{run:#?}");
     assert_eq!(table::read(&sandbox.table("default/users")).rows.len(), 1);
 }
 

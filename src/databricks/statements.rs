@@ -36,7 +36,7 @@ const SHORTEST_KEPT: Duration = Duration::from_secs(5);
 /// How long the cancelling of what still runs may take at the end.
 const CANCELLING: Duration = Duration::from_secs(5);
 /// The most chunks of one result: each holds up to 25 MiB, and a result of ours fits into a few.
-const MOST_CHUNKS: u32 = 1000;
+const MOST_CHUNKS: u32 = 100;
 /// The time between two questions, and messages, about a warehouse that lets a statement wait.
 const TELL: Duration = Duration::from_secs(30);
 

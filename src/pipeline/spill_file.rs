@@ -105,6 +105,8 @@ impl SpillFile {
             state.kept.insert(offset, (rows, Arc::clone(&held)));
             offset += length;
         }
+        // Whoever reads the last of them gives the memory back.
+        drop(held);
         drop(state);
         self.grown.notify_all();
     }

@@ -86,7 +86,18 @@ impl Folder {
     /// Writes a whole file of these bytes unless one of that name is there. A kill leaves the file, or a temporary, or
     /// nothing.
     pub(super) fn write_new(&self, relative: &str, bytes: &[&[u8]]) -> std::io::Result<Put> {
-        in_folder(&self.trusted, relative, |folder, name| {
+        self.write_in(&self.trusted, relative, bytes)
+    }
+
+    /// Does the same at `path`, whose folder is there and need not lie below this one.
+    pub(super) fn write_new_elsewhere(&self, path: &Path, bytes: &[&[u8]]) -> std::io::Result<Put> {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let (Some(parent), Some(name)) = (path.parent(), name) else { return Err(ErrorKind::InvalidInput.into()) };
+        self.write_in(&Root::open(parent)?, name, bytes)
+    }
+
+    fn write_in(&self, root: &Root, relative: &str, bytes: &[&[u8]]) -> std::io::Result<Put> {
+        in_folder(root, relative, |folder, name| {
             let (temporary, mut file) = temporary_for(folder, name)?;
             let written = bytes.iter().try_for_each(|bytes| file.write_all(bytes));
             self.name(written, folder, &temporary, &file, name)

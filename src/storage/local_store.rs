@@ -31,8 +31,12 @@ impl LocalStore {
     fn create(&self, location: &Path, payload: &PutPayload) -> Result<PutResult> {
         let path = self.inner.path_to_filesystem(location)?;
         let bytes: Vec<&[u8]> = payload.iter().map(AsRef::as_ref).collect();
-        let relative = self.folder.relative(&path).unwrap_or_default();
-        match self.folder.write_new(&relative, &bytes) {
+        let written = match self.folder.relative(&path) {
+            Some(relative) => self.folder.write_new(&relative, &bytes),
+            // The kernel resolves a link of ours that leads to a table elsewhere, and names the place itself.
+            None => self.folder.write_new_elsewhere(&path, &bytes),
+        };
+        match written {
             Ok(Put::Created) => Ok(PutResult { e_tag: None, version: None, extensions: Default::default() }),
             Ok(Put::Exists) => {
                 Err(Error::AlreadyExists { path: location.to_string(), source: "the name is taken".into() })
