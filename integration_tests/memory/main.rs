@@ -32,10 +32,11 @@ static ALLOCATOR: Counting = Counting;
 const MB: usize = 1_000_000;
 
 /// What a sync may hold at most, in megabytes, and what it is given.
-const CASES: [(&str, usize, Plan); 5] = [
+const CASES: [(&str, usize, Plan); 6] = [
     ("one stream", 25, Plan { streams: 1, records: 340_000, size: 590, state_every: 10_000 }),
     ("1,000 interleaved streams", 76, Plan { streams: 1000, records: 100, size: 1000, state_every: 50 }),
     ("10,000 interleaved streams", 112, Plan { streams: 10_000, records: 10, size: 600, state_every: 10 }),
+    ("50,000 streams of one record and a STATE", 200, Plan { streams: 50_000, records: 1, size: 100, state_every: 1 }),
     ("a STATE after every record", 60, Plan { streams: 1, records: 85_000, size: 590, state_every: 1 }),
     ("records of 20 MB", 160, Plan { streams: 1, records: 8, size: 20 * MB, state_every: 4 }),
 ];

@@ -8,7 +8,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures::future::join_all;
+use futures::{StreamExt, stream};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
@@ -220,7 +220,10 @@ impl Lanes {
 
     /// What failed first, if something did; gives up the files that are still open.
     pub async fn end(&self) -> Option<Error> {
-        join_all(self.shared.lanes.iter().map(|lane| async { lane.staged.lock().await.abandon().await })).await;
+        // Tens of thousands at once would take more memory than all that is known of them.
+        let abandoned = stream::iter(&self.shared.lanes)
+            .for_each_concurrent(STAGING, |lane| async { lane.staged.lock().await.abandon().await });
+        abandoned.await;
         self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
