@@ -13,15 +13,10 @@ const COPIED_AT_ONCE: (&str, &str) = ("DESTINATION_DATABRICKS_COPIED_AT_ONCE_BYT
 
 /// What a copy in parts asks for, and nothing else.
 const KINDS: [Kind; 3] = [
-    ("begin of a copy", |request| request.action == Action::Begin && is_of_table(request)),
+    ("begin of a copy", |request| request.action == Action::Begin && request.is_of_table()),
     ("part of a copy", |request| request.action == Action::CopyPart),
-    ("end of a copy", |request| request.action == Action::Complete && is_of_table(request)),
+    ("end of a copy", |request| request.action == Action::Complete && request.is_of_table()),
 ];
-
-/// A staging folder has its sync's id where a table has its schema.
-fn is_of_table(request: &Request) -> bool {
-    request.target.contains("/default/large/")
-}
 
 #[test]
 fn a_large_file_is_copied_in_parts_and_leaves_nothing_unfinished() {

@@ -68,8 +68,17 @@ impl Request {
 
     /// Whether it writes a commit of a final table's log.
     pub fn is_commit(&self) -> bool {
-        // A staging folder lies below a sync's id, which has dashes.
-        self.action == Action::Put && self.target.contains("/_delta_log/") && self.target.contains("/default/")
+        self.action == Action::Put && self.target.contains("/_delta_log/") && self.is_of_table()
+    }
+
+    /// Whether it is about something in the folder of a final table in the schema `default`: a staging folder has its sync's id,
+    /// a UUID, above the schema. So may a bucket be called, which comes first.
+    pub fn is_of_table(&self) -> bool {
+        let is_id = |name: &str| name.len() == 36 && name.matches('-').count() == 4;
+        self.target.split_once("/default/").is_some_and(|(above, _)| match above.rsplit_once('/') {
+            Some(("", _)) | None => true,
+            Some((_, name)) => !is_id(name),
+        })
     }
 }
 
