@@ -11,6 +11,8 @@ pub const ENVIRONMENT: [(&str, &str); 0] = [];
 
 /// Not a measurement: a program that is silent for so long hangs, and the test must end.
 pub const HANGS: Duration = Duration::from_secs(60);
+/// Whether the line of a complete stream says how many rows its table had.
+pub const TELLS_ROWS_BEFORE: bool = true;
 
 /// A folder for tables.
 pub struct Place {

@@ -20,6 +20,8 @@ pub const ENVIRONMENT: [(&str, &str); 4] = [
 ];
 /// A program that is silent for so long hangs: on two cores a statement of Spark takes seconds, and two tests run.
 pub const HANGS: Duration = Duration::from_secs(240);
+/// Whether the line of a complete stream says how many rows its table had.
+pub const TELLS_ROWS_BEFORE: bool = false;
 
 /// How the program reaches the SQL engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,6 +14,8 @@ pub const ENVIRONMENT: [(&str, &str); 2] =
     [("DESTINATION_DATABRICKS_RETRY_MS", "20000"), ("AWS_EC2_METADATA_DISABLED", "true")];
 /// Not a measurement: a program that is silent for so long hangs, and the test must end.
 pub const HANGS: Duration = Duration::from_secs(60);
+/// Whether the line of a complete stream says how many rows its table had.
+pub const TELLS_ROWS_BEFORE: bool = true;
 /// The folder inside the bucket that holds everything.
 const PATH: &str = "lakes/one";
 
