@@ -38,10 +38,11 @@ pub trait SqlTransport: Send + Sync {
 
     /// Runs `statement`, which changes the rows of a table, like [`SqlTransport::execute`], but never sends it again while
     /// the server may have it: two copies that run beside each other could both commit. It is sent again where the server
-    /// has refused it before it began, and where it has ended in a failure that passes.
+    /// has refused it before it began, and where it has ended in a failure that passes and has surely changed nothing. Where
+    /// it has committed and only what follows a commit has failed, it is done, and has no answer.
     ///
     /// # Errors
-    /// As for `execute`. What the statement has done by then is not known.
+    /// As for `execute`. What the statement has done by then, or will do, is not known.
     async fn change(&self, statement: &str) -> Result<Changed>;
 
     /// Cancels what still runs, and ends what the server keeps for us. Nothing is executed after it.
@@ -62,15 +63,29 @@ pub struct Rows {
 pub enum Changed {
     /// It has run to its end, once.
     Done(Rows),
-    /// Its answer was lost, for this reason: it may have run, run at this moment, or begin later. Who sends it again has to
+    /// It has changed nothing, and never will, for this reason.
+    Refused(Error),
+    /// Its answer was lost, or tells only of the server, for this reason: it may have run, run at this moment, or begin later. Who sends it again has to
     /// see to it first that only one of the two commits.
     Unknown(Error),
     /// Somebody else has ended it, for this reason: as `Unknown`, but not worth many tries.
     Cancelled(Error),
 }
 
+impl Changed {
+    /// Why a statement was refused, whatever is known of its fate.
+    pub fn why_refused(ended: &Result<Self>) -> Option<&Error> {
+        match ended {
+            Err(error) | Ok(Changed::Refused(error)) => Some(error),
+            Ok(_) => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod environment_tests;
+#[cfg(test)]
+mod fate_tests;
 #[cfg(test)]
 mod http_tests;
 #[cfg(test)]

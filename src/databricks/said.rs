@@ -67,9 +67,9 @@ impl Said {
             Value::String(code) => Some(code.clone()),
             _ => None,
         });
-        let header = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok());
+        let header = |name: &str| header(answer, name);
         let plain = || if body.is_some() { None } else { page(&answer.body) };
-        let reason = || REASONS.iter().find_map(|name| header(name)).map(str::to_owned);
+        let reason = || Self::reason_header(answer).and_then(header).map(str::to_owned);
         let message = text("message").or_else(|| text("error")).map(str::to_owned);
         let message = message.filter(|words| !words.trim().is_empty()).or_else(reason).or_else(plain);
         Self {
@@ -81,6 +81,15 @@ impl Said {
             ..Self::of_statement(code.as_deref(), text("sql_state"), &message.unwrap_or_default())
         }
     }
+
+    /// The name of the header in which an answer says why.
+    pub fn reason_header(answer: &Answer) -> Option<&'static str> {
+        REASONS.into_iter().find(|name| header(answer, name).is_some())
+    }
+}
+
+fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+    answer.headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 /// `[CLASS.SUBCLASS]`, `ErrorClass=CLASS`, or a `CODE:` at the beginning.

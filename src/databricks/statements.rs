@@ -3,7 +3,8 @@
 //! A statement that changes rows is submitted without waiting, so that its id is known at once and it can be cancelled. For any
 //! other one the server waits a while with its answer, which most often is all that has to be asked. What the server
 //! lost (an answer, a statement, a result) is done again from the start, but for a statement that changes rows: whoever has
-//! sent that is told. One that met another writer or a failure that passes is repeated a few times.
+//! sent that is told. One that met another writer or a failure that passes is repeated a few times; of those that change rows
+//! only one that was surely rolled back.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use futures::future::join_all;
 
-use super::conditions;
+use super::conditions::{self, Fate};
 use super::http::{Answer, Request, Sent};
 use super::pace::Turn;
 use super::said::Said;
@@ -55,8 +56,10 @@ pub struct Statements {
 /// How one run of a statement ended.
 enum Run {
     Done(Rows),
-    /// It has ended, and is worth another run.
+    /// It has ended, has changed nothing if it changes rows, and is worth another run.
     Failed(Error),
+    /// It has ended and has changed nothing; another run would do no better.
+    Refused(Error),
     /// Nobody knows what came of it: it may have run, and may still run.
     Lost(Error),
     /// Somebody else has ended it.
@@ -118,7 +121,7 @@ impl Statements {
                     let fetched = tokio::time::timeout(self.timeout, self.fetch(&id, answer)).await;
                     break fetched.unwrap_or_else(|_| Err(self.too_slow()));
                 }
-                State::Failed => break self.failed(&answer.said()),
+                State::Failed => break self.failed(&answer.said(), twice),
                 State::Canceled => break self.ended_by_others(&answer.said()),
                 State::Closed => break Ok(Run::Lost(self.lost())),
                 state @ (State::Pending | State::Running) => {
@@ -207,12 +210,21 @@ impl Statements {
         ))
     }
 
-    fn failed(&self, said: &Said) -> Result<Run> {
+    fn failed(&self, said: &Said, twice: Twice) -> Result<Run> {
         if conditions::is_cancelled(said) {
             return self.ended_by_others(said);
         }
         let error = conditions::explain(said, self.warehouse.http().place());
-        if conditions::passes(said) { Ok(Run::Failed(error)) } else { Err(error) }
+        match (conditions::fate(said), conditions::passes(said)) {
+            (Fate::Committed, _) => {
+                tracing::warn!("{error}");
+                Ok(Run::Done(Rows::default()))
+            }
+            (Fate::RolledBack, false) => Ok(Run::Refused(error)),
+            (Fate::Open, true) if twice == Twice::Never => Ok(Run::Lost(error)),
+            (_, true) => Ok(Run::Failed(error)),
+            (Fate::Open, false) => Err(error),
+        }
     }
 
     /// A statement that was cancelled, if not by this program. A reason that somebody has to mend is believed.
@@ -307,6 +319,8 @@ impl Statements {
                 Run::Done(rows) => return Ok(Changed::Done(rows)),
                 Run::Lost(error) if twice == Twice::Never => return Ok(Changed::Unknown(error)),
                 Run::Cancelled(error) if twice == Twice::Never => return Ok(Changed::Cancelled(error)),
+                Run::Refused(error) => return Ok(Changed::Refused(error)),
+                Run::Failed(error) if runs == RUNS => return Ok(Changed::Refused(error)),
                 Run::Failed(error) | Run::Lost(error) => error,
                 Run::Cancelled(error) => {
                     cancelled += 1;
@@ -331,7 +345,7 @@ impl SqlTransport for Statements {
     async fn execute(&self, statement: &str) -> Result<Rows> {
         match self.run_to_its_end(statement, Twice::Harmless).await? {
             Changed::Done(rows) => Ok(rows),
-            Changed::Unknown(error) | Changed::Cancelled(error) => Err(error),
+            Changed::Refused(error) | Changed::Unknown(error) | Changed::Cancelled(error) => Err(error),
         }
     }
 

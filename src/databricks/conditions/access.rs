@@ -1,7 +1,7 @@
 //! Rows: who we are, whether we may come in, what the connection leads to, and what passes when one waits.
 
 use super::rows::Sign::{Class, Code, State, Status, Words};
-use super::rows::{Condition, Sign, config, passing};
+use super::rows::{Condition, Fate, Sign, config, passing};
 
 /// Refused, in all the ways that a service says so.
 pub(super) const REFUSED: &[Sign] = &[
@@ -26,7 +26,7 @@ const TOO_LONG: &str = "A statement took longer than the workspace allows";
 const RAISE: &str = "raise STATEMENT_TIMEOUT (SQL configuration parameters of the workspace's SQL warehouses; of a cluster \
                      spark.databricks.execution.timeout), or use a larger warehouse";
 
-/// Who we are, and what we may enter.
+/// Who we are, and what we may enter: what is answered to a request itself, and never how a statement ends.
 pub(super) const ENTRANCE: &[Condition] = &[
     config(
         &[Class("PERMISSION_DENIED"), Code("PERMISSION_DENIED"), Code("UNAUTHORIZED"), Status(403), Status(401)],
@@ -77,7 +77,6 @@ pub(super) const ENTRANCE: &[Condition] = &[
         "The token's user may not use the SQL warehouse {path}",
         "give it the permission CAN USE: SQL Warehouses, the warehouse, Permissions",
     ),
-    // Only an answer to the request itself says so: a statement that fails may name anything.
     config(
         &[Code("RESOURCE_DOES_NOT_EXIST"), Status(400), Status(404)],
         &["cluster"],
@@ -108,7 +107,8 @@ pub(super) const ENTRANCE: &[Condition] = &[
 
 /// What may be over in a while, and what is only known by a status.
 pub(super) const SERVICE: &[Condition] = &[
-    config(&[Class("QUERY_EXECUTION_TIMEOUT_EXCEEDED"), State("57KD0")], &[], TOO_LONG, RAISE),
+    // What a clock ends may be at its commit.
+    config(&[Class("QUERY_EXECUTION_TIMEOUT_EXCEEDED"), State("57KD0")], &[], TOO_LONG, RAISE).with(Fate::Open),
     config(
         &[
             Class("OPERATION_CANCELED"),
@@ -119,17 +119,30 @@ pub(super) const SERVICE: &[Condition] = &[
             Code("UNKNOWN"),
             Words,
         ],
-        &["statement_timeout", "statement timeout", "exceeding the timeout", "execution timed out"],
+        &[
+            "statement_timeout",
+            "statement timeout",
+            "exceeding the timeout",
+            // Not of any timeout: a job may fail because something inside was too slow.
+            "execution exceeded the timeout",
+            "query exceeded the timeout",
+            "statement exceeded the timeout",
+            "execution timed out",
+            "query timed out after",
+            "statement timed out after",
+        ],
         TOO_LONG,
         RAISE,
-    ),
+    )
+    .with(Fate::Open),
     passing(&[Code("SERVICE_UNDER_MAINTENANCE"), Status(554)], &[], "{host} is under maintenance", "try again later"),
     passing(
         &[Code("RESOURCE_EXHAUSTED"), Code("REQUEST_LIMIT_EXCEEDED"), Status(429)],
         &[],
         "{host} is asked for more than it gives at a time",
         "run fewer syncs at the same time, or lower `load_parallelism`",
-    ),
+    )
+    .with(Fate::RolledBack),
     passing(
         &[Code("TEMPORARILY_UNAVAILABLE"), Code("WORKSPACE_TEMPORARILY_UNAVAILABLE"), State("08KD1"), Status(503)],
         &[],

@@ -10,6 +10,7 @@ mod rows;
 mod sql;
 mod words;
 
+pub use self::rows::Fate;
 use self::rows::{Condition, Sign};
 use super::said::Said;
 use crate::config::DatabricksSettings;
@@ -48,6 +49,11 @@ pub fn is_refused_token(said: &Said) -> bool {
 /// Whether the same request, or the same repeatable statement, is worth another try after a while.
 pub fn passes(said: &Said) -> bool {
     find(said).is_some_and(|row| row.kind == Kind::Transient)
+}
+
+/// What a statement has done that ended in `said`: what its end says, not what is answered to a question about it.
+pub fn fate(said: &Said) -> Fate {
+    find(said).map_or(Fate::Open, |row| row.fate)
 }
 
 /// Whether somebody else than this program ended the statement.
@@ -121,8 +127,13 @@ fn rows() -> impl Iterator<Item = &'static Condition> {
 
 fn find(said: &Said) -> Option<&'static Condition> {
     let spoken = words::spoken(&said.message);
+    // Only what is answered to a request says whether we may come in: a statement that fails may name any token or endpoint.
+    let rows = || {
+        let entrance = if said.status.is_some() { access::ENTRANCE } else { &[] };
+        entrance.iter().chain(sql::STATEMENTS).chain(access::SERVICE)
+    };
     let says = |row: &Condition| row.says.is_empty() || row.says.iter().any(|word| spoken.contains(word));
-    if let Some(row) = said.class.as_deref().and_then(|class| of_class(class, says)) {
+    if let Some(row) = said.class.as_deref().and_then(|class| of_class(class, || rows().filter(|row| says(row)))) {
         return Some(row);
     }
     let levels: [&dyn Fn(&Sign) -> bool; 4] = [
@@ -135,11 +146,11 @@ fn find(said: &Said) -> Option<&'static Condition> {
 }
 
 /// The row that knows most of the parts of `class`; of several, the first.
-fn of_class(class: &str, says: impl Fn(&Condition) -> bool) -> Option<&'static Condition> {
+fn of_class<I: Iterator<Item = &'static Condition>>(class: &str, rows: impl Fn() -> I) -> Option<&'static Condition> {
     let mut known = class;
     loop {
         let is_known = |sign: &Sign| matches!(sign, Sign::Class(name) | Sign::Code(name) if *name == known);
-        let found = rows().find(|row| says(row) && row.signs.iter().any(is_known));
+        let found = rows().find(|row| row.signs.iter().any(is_known));
         if found.is_some() {
             return found;
         }
@@ -147,5 +158,7 @@ fn of_class(class: &str, says: impl Fn(&Condition) -> bool) -> Option<&'static C
     }
 }
 
+#[cfg(test)]
+mod statement_tests;
 #[cfg(test)]
 mod tests;

@@ -32,24 +32,44 @@ pub struct Condition {
     pub cure: &'static str,
     /// Whether the server's words are shown as they are: they hold names and paths, never values.
     pub quoted: bool,
+    /// What a statement that has ended so has done to the rows of its table.
+    pub fate: Fate,
 }
 
-/// Something that the user has to change.
+/// What is known of the changes of a statement that has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// There are none, and there never will be.
+    RolledBack,
+    /// They are in the table; something else failed afterwards.
+    Committed,
+    /// Nobody knows: what was running it may still commit.
+    Open,
+}
+
+impl Condition {
+    /// The same, of which this is known.
+    pub(super) const fn with(self, fate: Fate) -> Self {
+        Self { fate, ..self }
+    }
+}
+
+/// Something that the user has to change. A statement finds it before it commits.
 pub(super) const fn config(
     signs: &'static [Sign],
     says: &'static [&'static str],
     meaning: &'static str,
     cure: &'static str,
 ) -> Condition {
-    Condition { signs, says, kind: Kind::Config, meaning, cure, quoted: true }
+    Condition { signs, says, kind: Kind::Config, meaning, cure, quoted: true, fate: Fate::RolledBack }
 }
 
-/// Something that passes. What the server says of it may hold anything.
+/// Something that passes, and that may hit the server or what it tells rather than the statement. What the server says of it may hold anything.
 pub(super) const fn passing(
     signs: &'static [Sign],
     says: &'static [&'static str],
     meaning: &'static str,
     cure: &'static str,
 ) -> Condition {
-    Condition { signs, says, kind: Kind::Transient, meaning, cure, quoted: false }
+    Condition { signs, says, kind: Kind::Transient, meaning, cure, quoted: false, fate: Fate::Open }
 }

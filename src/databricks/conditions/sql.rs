@@ -2,7 +2,7 @@
 
 use super::access::REFUSED;
 use super::rows::Sign::{Class, Code, State, Words};
-use super::rows::{Condition, config, passing};
+use super::rows::{Condition, Fate, config, passing};
 use crate::error::Kind;
 
 /// A place in the storage that is taken.
@@ -11,6 +11,11 @@ const OTHER_PATH: &str = "if the other table is this one under another name, as 
                           TABLE leaves the files of an external table); if it has this very name, the token's user may not see it: \
                           have SELECT and MODIFY on it granted; else set `data_source.s3_bucket_path` to a folder that holds no \
                           other tables and no catalog's or schema's managed location";
+
+/// What Delta does after a commit.
+const HOOK: &str = "A commit to the table succeeded, and what should follow it failed";
+const MEND_HOOK: &str = "no row is lost by it; look what the table has to keep up to date besides its rows: symlink manifests, Iceberg \
+                         metadata";
 
 /// A right that is missing. The GRANT follows.
 const fn right(says: &'static [&'static str], meaning: &'static str) -> Condition {
@@ -51,7 +56,9 @@ pub(super) const STATEMENTS: &[Condition] = &[
         "Databricks itself may not read or write the bucket",
         "correct the storage credential of the external location, or without Unity Catalog the instance profile of the \
          warehouse or cluster: it needs to list, read, write and delete in the bucket",
-    ),
+    )
+    // What may be written and not be read back may be committed.
+    .with(Fate::Open),
     // Rights.
     right(&["use catalog"], "The token's user lacks USE CATALOG, without which nothing in the catalog can be reached"),
     right(&["use schema"], "The token's user lacks USE SCHEMA, without which nothing in the schema can be reached"),
@@ -213,7 +220,8 @@ pub(super) const STATEMENTS: &[Condition] = &[
         &[],
         "Somebody else wrote to the table at the same time, again and again",
         "do not let other jobs update or delete in it while a sync runs",
-    ),
+    )
+    .with(Fate::RolledBack),
     passing(
         &[Words],
         &[
@@ -227,13 +235,23 @@ pub(super) const STATEMENTS: &[Condition] = &[
         ],
         "Somebody else wrote to the table at the same time, again and again",
         "do not let other jobs update or delete in it while a sync runs",
-    ),
+    )
+    .with(Fate::RolledBack),
     passing(
         &[Class("DELTA_MERGE_MATERIALIZE_SOURCE_FAILED_REPEATEDLY")],
         &[],
         "{path} lost what a MERGE had read, again and again",
         "run the sync again; if it lasts, use workers that are not taken away (no spot instances), or more memory",
-    ),
+    )
+    .with(Fate::RolledBack),
+    passing(&[Class("DELTA_POST_COMMIT_HOOK_FAILED"), State("2DKD0")], &[], HOOK, MEND_HOOK).with(Fate::Committed),
+    passing(
+        &[Code("BAD_REQUEST"), Code("INTERNAL_ERROR"), Code("UNKNOWN"), Words],
+        &["succeeded but error while executing post-commit hook"],
+        HOOK,
+        MEND_HOOK,
+    )
+    .with(Fate::Committed),
     passing(
         &[Class("TABLE_OR_VIEW_ALREADY_EXISTS"), Class("SCHEMA_ALREADY_EXISTS"), State("42P06"), State("42P07")],
         &[],

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::message::{self, Call, NoAnswer};
 use crate::config::Patience;
-use crate::databricks::conditions;
+use crate::databricks::conditions::{self, Fate};
 use crate::databricks::http::{Answer, HttpClient, Request, Sent, may_have_been_taken};
 use crate::databricks::pace::Turn;
 use crate::databricks::said::Said;
@@ -56,12 +56,38 @@ pub(super) enum Fault {
     Unknown(Error),
     /// The server does not take the call at all: what it said. So do servers of another version.
     Exception(String),
-    /// What the server said passes: the statement can be sent again after a while.
+    /// What the server said passes: the statement can be sent again after a while, if it may run twice.
     Passing(Error),
+    /// As `Passing`, and the statement has changed nothing: it was not sent, or was rolled back.
+    RolledBack(Error),
+    /// The statement has changed nothing, and would do no better another time.
+    Refused(Error),
+    /// The statement has changed what it should, and what follows a commit has failed.
+    Committed(Error),
     /// Somebody else has ended the statement.
     Cancelled(Error),
     /// Everything else.
     Failed(Error),
+}
+
+impl Fault {
+    /// What this means for a statement if it was answered to a question about it: nothing beyond that there was no answer.
+    fn of_a_question(self) -> Self {
+        match self {
+            Fault::RolledBack(error) | Fault::Committed(error) => Fault::Passing(error),
+            Fault::Refused(error) => Fault::Failed(error),
+            fault => fault,
+        }
+    }
+
+    /// What this means for a statement that was not sent.
+    pub(super) fn before_it_was_sent(self) -> Self {
+        match self {
+            Fault::Passing(error) => Fault::RolledBack(error),
+            Fault::Failed(error) => Fault::Refused(error),
+            fault => fault,
+        }
+    }
 }
 
 impl From<Error> for Fault {
@@ -97,8 +123,9 @@ impl Again {
     fn may_have_been_taken(&self) -> bool {
         match self {
             Again::Cut(_) | Again::Unreadable(_) => true,
-            Again::Later(_) | Again::Away(_) => false,
-            Again::Unavailable(said) => said.status.is_some_and(may_have_been_taken),
+            Again::Away(_) => false,
+            // By its status, whatever its words: a gateway that cannot hear a cluster any more may say that it starts.
+            Again::Later(said) | Again::Unavailable(said) => said.status.is_some_and(may_have_been_taken),
         }
     }
 }
@@ -136,7 +163,8 @@ impl Client {
         let (mut unreadable, mut told) = (0, None::<Instant>);
         loop {
             let again = match self.once(call).await? {
-                Ok(answer) => return self.accept(answer),
+                Ok(answer) if may_repeat => return self.accept(answer),
+                Ok(answer) => return self.judge(answer),
                 Err(again) => again,
             };
             if !may_repeat && again.may_have_been_taken() {
@@ -200,8 +228,13 @@ impl Client {
         }
     }
 
-    /// `answer`, if its status is good.
+    /// `answer`, if its status is good. If it is not, that says nothing of what a statement has done.
     pub(super) fn accept<A: message::Answer>(&self, answer: A) -> Result<A, Fault> {
+        self.judge(answer).map_err(Fault::of_a_question)
+    }
+
+    /// The answer to a statement itself, if its status is good.
+    fn judge<A: message::Answer>(&self, answer: A) -> Result<A, Fault> {
         let status = answer.status();
         let is_unknown = status.status_code == tcli::TStatusCode::INVALID_HANDLE_STATUS;
         if !is_unknown && status.status_code != tcli::TStatusCode::ERROR_STATUS {
@@ -209,7 +242,7 @@ impl Client {
         }
         let texts = [&status.display_message, &status.error_message];
         Err(match self.judged(status.sql_state.as_deref(), texts) {
-            Fault::Failed(_) if is_unknown => Fault::Lost("the handle is invalid".to_owned()),
+            Fault::Failed(_) | Fault::Refused(_) if is_unknown => Fault::Lost("the handle is invalid".to_owned()),
             fault => fault,
         })
     }
@@ -237,10 +270,13 @@ impl Client {
         }
         let said = Said::of_statement(None, sql_state, text);
         let error = conditions::explain(&said, self.http.place());
-        match conditions::passes(&said) {
+        match (conditions::fate(&said), conditions::passes(&said)) {
             _ if conditions::is_cancelled(&said) => Fault::Cancelled(error),
-            true => Fault::Passing(error),
-            false => Fault::Failed(error),
+            (Fate::Committed, _) => Fault::Committed(error),
+            (Fate::RolledBack, true) => Fault::RolledBack(error),
+            (Fate::RolledBack, false) => Fault::Refused(error),
+            (Fate::Open, true) => Fault::Passing(error),
+            (Fate::Open, false) => Fault::Failed(error),
         }
     }
 
@@ -296,12 +332,16 @@ impl Client {
         // A cluster that starts may say no more than 503.
         let is_starting =
             answer.status == StatusCode::SERVICE_UNAVAILABLE || STARTING.iter().any(|sign| said.message.contains(sign));
+        let heard = || match Said::reason_header(answer) {
+            Some(header) => reason(&format!("HTTP {}, {header}: {}", answer.status.as_u16(), said.message)),
+            None => reason(&format!("HTTP {}: {}", answer.status.as_u16(), said.message)),
+        };
         let is_gone = answer.status == StatusCode::NOT_FOUND && C::NAME != tcli::TOpenSessionReq::NAME;
         match conditions::passes(&said) {
-            _ if is_forgotten(&said.message) => Err(Fault::Lost(reason(&said.message))),
+            _ if is_forgotten(&said.message) => Err(Fault::Lost(heard())),
             _ if is_starting => Ok(Again::Later(said)),
             true => Ok(Again::Unavailable(said)),
-            false if is_gone => Err(Fault::Lost("the server answers 404".to_owned())),
+            false if is_gone => Err(Fault::Lost(heard())),
             false => Err(conditions::explain(&said, self.http.place()).into()),
         }
     }

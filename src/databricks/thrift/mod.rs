@@ -11,6 +11,8 @@ mod running;
 mod session;
 
 #[cfg(test)]
+mod fate_tests;
+#[cfg(test)]
 mod peer_tests;
 #[cfg(test)]
 mod tests;
@@ -55,7 +57,7 @@ impl SqlTransport for ThriftTransport {
     async fn execute(&self, statement: &str) -> Result<Rows> {
         match self.run_to_its_end(statement, true).await? {
             Changed::Done(rows) => Ok(rows),
-            Changed::Unknown(error) | Changed::Cancelled(error) => Err(error),
+            Changed::Refused(error) | Changed::Unknown(error) | Changed::Cancelled(error) => Err(error),
         }
     }
 
@@ -115,7 +117,13 @@ impl ThriftTransport {
                 Fault::Unknown(error) => return Ok(Changed::Unknown(error)),
                 Fault::Failed(error) => return Err(error),
                 Fault::Exception(said) => return Err(self.client.misfit("it does not take a call").with_source(said)),
-                Fault::Passing(error) => error,
+                Fault::Committed(error) => {
+                    tracing::warn!("{error}");
+                    return Ok(Changed::Done(Rows::default()));
+                }
+                Fault::Refused(error) => return Ok(Changed::Refused(error)),
+                Fault::Passing(error) if !may_repeat => return Ok(Changed::Unknown(error)),
+                Fault::Passing(error) | Fault::RolledBack(error) => error,
                 Fault::Cancelled(error) if !may_repeat => return Ok(Changed::Cancelled(error)),
                 Fault::Cancelled(error) => {
                     cancelled += 1;
@@ -125,23 +133,21 @@ impl ThriftTransport {
                     error
                 }
                 Fault::Forgotten(said) if !may_repeat => return Ok(Changed::Unknown(self.lost(said))),
-                Fault::Lost(said) | Fault::Forgotten(said) => {
-                    tracing::info!("A session or a statement is lost on {}: {said}", self.client.place());
-                    self.lost(said)
-                }
+                Fault::Lost(said) | Fault::Forgotten(said) => self.lost(said),
             };
             if sendings >= MOST_SENDINGS || !waits.another(None).await {
-                return Err(error);
+                return Ok(Changed::Refused(error));
             }
         }
         Err(Error::system("A statement was sent more often than can be counted."))
     }
 
     async fn attempt(&self, statement: &str, may_repeat: bool, entry: &Entry<'_>) -> Result<Rows, Fault> {
-        let session = self.sessions.get(&self.client).await?;
+        let session = self.sessions.get(&self.client).await.map_err(Fault::before_it_was_sent)?;
         let run = operation::run(&self.client, &session, statement, may_repeat, entry);
         let ended = timeout(self.statement_timeout, run).await.unwrap_or_else(|_| Err(self.too_slow().into()));
-        if matches!(ended, Err(Fault::Lost(_) | Fault::Forgotten(_))) {
+        if let Err(Fault::Lost(said) | Fault::Forgotten(said)) = &ended {
+            tracing::info!("A session or a statement is lost on {}: {said}", self.client.place());
             self.sessions.lose(&session).await;
         }
         ended

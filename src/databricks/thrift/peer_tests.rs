@@ -1,7 +1,8 @@
 //! A server for the tests: HiveServer2 over HTTP with as much of Databricks as matters, and faults where a test wants them.
 //!
 //! Statements that it knows: `rows N` (N rows of a number and a text), `arrow N` (N rows in Arrow's format), `nothing`, `fail`,
-//! `forever`; `wait N` runs for N questions for its state, `cancelled N` is cancelled by somebody N times.
+//! `forever`; `wait N` runs for N questions for its state, `cancelled N` is cancelled by somebody N times; `dies WORDS` fails with
+//! these words if it is the first.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -275,7 +276,7 @@ impl State {
             has_result_set: Some(true),
             display_message: None,
         };
-        let cancelled = self.cancels;
+        let (cancelled, is_first) = (self.cancels, self.statements.len() == 1);
         let Some(operation) = self.operations.get_mut(guid) else { return answer };
         operation.asked += 1;
         let (what, number) = operation.statement.split_once(' ').unwrap_or((&operation.statement, "0"));
@@ -293,6 +294,10 @@ impl State {
                 tcli::TOperationState::ERROR_STATE
             }
             "forever" => tcli::TOperationState::RUNNING_STATE,
+            "dies" if is_first => {
+                answer.error_message = operation.statement.strip_prefix("dies ").map(str::to_owned);
+                tcli::TOperationState::ERROR_STATE
+            }
             "cancelled" if cancelled < number => {
                 self.cancels += 1;
                 tcli::TOperationState::CANCELED_STATE

@@ -44,11 +44,11 @@ fn transport_at(peer: &Peer, http_path: &str) -> ThriftTransport {
     ThriftTransport::new(http, &settings.http_path, settings.statement_timeout, patience)
 }
 
-fn transport(peer: &Peer, is_databricks: bool) -> ThriftTransport {
+pub(super) fn transport(peer: &Peer, is_databricks: bool) -> ThriftTransport {
     transport_at(peer, if is_databricks { CLUSTER } else { "cliservice" })
 }
 
-fn run<T>(work: impl Future<Output = T>) -> T {
+pub(super) fn run<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

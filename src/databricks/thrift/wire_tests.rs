@@ -6,13 +6,10 @@ use thrift::protocol::{
     TOutputProtocol, TSerializable, TStructIdentifier, TType,
 };
 
-/// The answer to an ExecuteStatement that was not taken.
+/// The answer to a call that was not taken: every one begins with its status.
 pub(super) fn refusal(body: &[u8], state: &str, message: &str) -> Vec<u8> {
-    reply(body, |_: tcli::TExecuteStatementReq| tcli::TExecuteStatementResp {
-        status: failed(state, message),
-        operation_handle: None,
-        direct_results: None,
-    })
+    let call = TBinaryInputProtocol::new(body, true).read_message_begin().expect("a call");
+    encode(&call.name, call.sequence_number, &tcli::TCloseOperationResp { status: failed(state, message) })
 }
 
 pub(super) fn fine() -> tcli::TStatus {

@@ -161,10 +161,13 @@ impl SqlTable {
             self.ensure_staging_table().await?;
             self.shared.storage.ensure_committable()?;
             let mut changed = self.shared.change(&text(&self.name, &self.staging)).await;
-            if changed.as_ref().is_err_and(|error| self.learns_collation(error)) {
+            if Changed::why_refused(&changed).is_some_and(|error| self.learns_collation(error)) {
                 changed = self.shared.change(&text(&self.name, &self.staging)).await;
             }
-            if !matches!(changed, Ok(Changed::Done(_))) {
+            // After copies of unknown fate it is not all that the server may still have.
+            let is_over =
+                matches!(changed, Ok(Changed::Done(_))) || sendings == 1 && matches!(changed, Ok(Changed::Refused(_)));
+            if !is_over {
                 // Also where the user has to mend something: a token that is refused says nothing of the statement.
                 self.shared.unclear().insert(self.staging_table(), self.name.clone());
             }
@@ -177,6 +180,7 @@ impl SqlTable {
                     }
                     return Ok(Done { answer, again });
                 }
+                Changed::Refused(error) => return Err(error),
                 Changed::Unknown(why) => (why, MOST_SENDINGS),
                 Changed::Cancelled(why) => (why, MOST_CANCELLED),
             };

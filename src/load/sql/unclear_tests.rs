@@ -136,6 +136,28 @@ async fn a_new_table_whose_rows_were_not_acknowledged_is_replaced_by_the_next_at
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_has_surely_changed_nothing_costs_no_fence() {
+    let bed = Bed::new().await;
+    let (engine, mut table) = bed.open(Disposition::Append, None).await;
+    bed.stage("users", 0..10);
+    bed.fault("MERGE", Fault::Denied);
+    assert_eq!(table.append(&[batch(1, 0..10)]).await.unwrap_err().kind(), Kind::Config);
+    bed.warehouse.said();
+    engine.end(Ending::Kept).await.unwrap();
+    assert!(bed.warehouse.said().is_empty());
+    // Of the copy before it nobody knows that.
+    let bed = Bed::new().await;
+    bed.stage("users", 0..10);
+    let (engine, mut table) = bed.open(Disposition::Append, None).await;
+    bed.fault("MERGE", Fault::Unknown);
+    bed.fault("MERGE", Fault::Denied);
+    assert_eq!(table.append(&[batch(1, 0..10)]).await.unwrap_err().kind(), Kind::Config);
+    bed.warehouse.said();
+    engine.end(Ending::Kept).await.unwrap();
+    assert_eq!(bed.warehouse.said(), ["DROP TABLE", "ALTER TABLE"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_is_refused_in_the_middle_of_a_load_leaves_it_unclear() {
     let bed = Bed::new().await;
     let (engine, mut table) = bed.open(Disposition::Overwrite, None).await;

@@ -21,6 +21,8 @@ pub enum Fault {
     Unknown,
     /// It changes rows, and the transport does not know what came of it: it begins beside the next one that does.
     Late,
+    /// It changes rows and is not done, and the transport knows that it never will be.
+    Denied,
     /// It is answered without numbers.
     Silent,
     /// It is done, and somebody else has added rows with these ids by the time the next one comes.
@@ -123,6 +125,7 @@ impl Warehouse {
                     });
                     Rows::default()
                 }),
+                Some(Fault::Denied) => return Ok(Changed::Refused(Error::config("MODIFY is missing."))),
                 Some(Fault::Refused) => Err(Error::transient("The server is away.")),
             };
             answer.map(Changed::Done)
@@ -135,6 +138,7 @@ impl SqlTransport for Warehouse {
     async fn execute(&self, statement: &str) -> Result<Rows> {
         match self.answer(statement)? {
             Changed::Done(rows) => Ok(rows),
+            Changed::Refused(error) => Err(error),
             Changed::Unknown(error) | Changed::Cancelled(error) => panic!("{statement} may be repeated: {error}"),
         }
     }
