@@ -78,23 +78,23 @@ fn a_complete_stands_beside_an_error_of_the_source() {
 
 #[test]
 fn a_sync_that_is_known_to_fail_replaces_no_table_with_a_part_of_its_rows() {
-    let mut going_on = configured("going on", "append");
-    (going_on["generation_id"], going_on["minimum_generation_id"]) = (json!(5), json!(5));
-    let streams = catalog([going_on, configured("replaced", "overwrite"), configured("made", "overwrite")]);
-    let sandbox = filled(&["going on", "replaced"]);
+    let mut resumed = configured("resumed", "append");
+    (resumed["generation_id"], resumed["minimum_generation_id"]) = (json!(5), json!(5));
+    let streams = catalog([resumed, configured("replaced", "overwrite"), configured("made", "overwrite")]);
+    let sandbox = filled(&["resumed", "replaced"]);
     sandbox.load(
         &streams,
-        ["going on", "replaced"].map(|stream| records(stream, 0..3) + &status(stream, "COMPLETE")).concat()
+        ["resumed", "replaced"].map(|stream| records(stream, 0..3) + &status(stream, "COMPLETE")).concat()
             + &status("made", "COMPLETE"),
     );
     std::fs::remove_dir_all(sandbox.table("default/made")).ok();
     let input = ["replaced", "made"].map(|stream| records(stream, 9..10) + &state(stream, 10)).concat();
-    for input in [input.clone(), input + &records("going on", 3..4)] {
+    for input in [input.clone(), input + &records("resumed", 3..4)] {
         let run = sandbox.write(&streams, &input);
         let message = run.failed_with("transient_error");
-        assert!(message.contains("going on, replaced, made"), "{message}");
+        assert!(message.contains("resumed, replaced, made"), "{message}");
         assert_eq!(run.states(), Vec::<Value>::new());
-        assert_eq!((rows(&sandbox, "going on"), rows(&sandbox, "replaced"), rows(&sandbox, "made")), (3, 3, 0));
+        assert_eq!((rows(&sandbox, "resumed"), rows(&sandbox, "replaced"), rows(&sandbox, "made")), (3, 3, 0));
     }
 }
 
