@@ -24,7 +24,7 @@ const MAY_IMPORT: [(&str, &[&str]); 26] = [
     ("encode", &["config", "schema"]),
     ("error", &["secret"]),
     ("load", &["clock", "counted", "databricks", "delta", "protocol", "schema", "stage", "storage"]),
-    ("pipeline", &["clock", "encode", "load", "protocol", "stage"]),
+    ("pipeline", &["clock", "counted", "encode", "load", "protocol", "stage"]),
     ("plain", &[]),
     ("process", &[]),
     ("protocol", &["secret"]),

@@ -47,6 +47,24 @@ fn a_catalog_file_that_is_none_is_a_config_error() {
 }
 
 #[test]
+fn json_that_is_no_catalog_is_refused_in_words_of_the_protocol() {
+    for (text, said) in [
+        ("[]", "ConfiguredAirbyteCatalog"),
+        ("[null]", "ConfiguredAirbyteCatalog"),
+        ("7", "ConfiguredAirbyteCatalog"),
+        ("{\"streams\":[7]}", "configured stream"),
+        ("{\"streams\":{}}", "line 1"),
+        ("{\"streams\":[{\"stream\":7}]}", "stream"),
+    ] {
+        let sandbox = Sandbox::new();
+        let (config, file) = (sandbox.config(), sandbox.file("catalog.json", text));
+        let words = ["write".as_ref(), "--config".as_ref(), config.as_os_str(), "--catalog".as_ref(), file.as_os_str()];
+        let message = run(words, b"").failed_with("config_error");
+        assert!(message.contains(said) && !message.contains("struct") && !message.contains("Raw"), "{text}: {message}");
+    }
+}
+
+#[test]
 fn a_stream_that_is_there_twice_is_a_config_error() {
     let message = refused(&append(&["users", "pets", "users"]));
     assert!(message.contains("users") && !message.contains("pets"), "{message}");

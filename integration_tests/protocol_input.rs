@@ -94,7 +94,6 @@ fn messages_that_do_not_concern_a_destination_are_passed_over() {
     let others = [
         json!({"type": "LOG", "log": {"level": "INFO", "message": "hello"}}),
         json!({"type": "TRACE", "trace": {"type": "ESTIMATE", "emitted_at": 1.5, "estimate": {"name": "users"}}}),
-        json!({"type": "TRACE", "trace": {"type": "ERROR", "emitted_at": 1, "error": {"message": "oh"}}}),
         json!({"type": "TRACE", "trace": {"type": "ANALYTICS", "emitted_at": 1, "analytics": {"type": "a"}}}),
         json!({"type": "TRACE", "trace": {"type": "OF_THE_FUTURE"}}),
         json!({"type": "CONTROL", "control": {"type": "CONNECTOR_CONFIG", "emitted_at": 1.0}}),

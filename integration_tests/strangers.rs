@@ -144,3 +144,32 @@ fn an_error_of_a_catalog_about_one_stream_carries_it() {
         about(&run, expected, "config_error");
     }
 }
+
+#[test]
+fn an_error_about_a_line_of_one_stream_carries_it() {
+    let good = record_in("shop", "users", "{}");
+    let without = |part: &str| good.replace(part, "");
+    let of_state =
+        r#"{"type":"STATE","state":{"type":7,"stream":{"stream_descriptor":{"name":"users","namespace":"shop"}}}}"#;
+    let of_status = r#"{"type":"TRACE","trace":{"type":"STREAM_STATUS","stream_status":{"stream_descriptor":{"name":"users","namespace":"shop"}}}}"#;
+    for line in [
+        status_in("shop", "users", "COMPLETE") + &good,
+        good.replace("1700000000123", "9223372036854775807"),
+        good.replace("1700000000123", "\"now\""),
+        good.replace("1700000000123", "null"),
+        without(",\"emitted_at\":1700000000123"),
+        without("\"data\":{},"),
+        good.replace("\"data\":{}", "\"data\":7"),
+        good.replace("\"data\":{}", "\"data\":null"),
+        good.replace("\"data\":{}", "\"data\":{},\"data\":{}"),
+        format!("{of_state}\n"),
+        format!("{of_status}\n"),
+    ] {
+        let streams = catalog([in_namespace("users", "shop"), configured("pets", "append")]);
+        let run = Sandbox::new().write(&streams, &line);
+        assert_eq!(run.failure()["stream_descriptor"], json!({"name": "users", "namespace": "shop"}), "{line}");
+    }
+    // What cannot be read names nobody.
+    let run = Sandbox::new().write(&append(&["users"]), "{\"type\":\"RECORD\",\"record\":{\"stream\":\"users\",]}\n");
+    assert_eq!(run.failure()["stream_descriptor"], Value::Null);
+}

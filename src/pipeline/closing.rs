@@ -1,6 +1,69 @@
 //! What is said of a stream when it is complete: whether its rows were added or took the place of others, and how many.
 
-use crate::load::{RowsBefore, Standing};
+use indicatif::HumanCount;
+
+use crate::counted::counted;
+use crate::load::{COUNTED_TABLES, RowsBefore, Standing};
+
+/// What was said of streams, and what is still to be said of those for which there was no line any more.
+#[derive(Default)]
+pub struct Closings {
+    lines: usize,
+    streams: u64,
+    /// Rows, and new tables that have them.
+    made: (u64, u64),
+    added: u64,
+    replacing: u64,
+    /// Rows that were replaced, and tables of which nobody knows how many.
+    replaced: (u64, u64),
+    replaced_tables: u64,
+}
+
+impl Closings {
+    /// What became of `loaded` rows, as [`line`] has it, for as many streams as anybody reads; the others are summed up.
+    pub fn line(&mut self, loaded: u64, standing: Standing) -> Option<String> {
+        if self.lines < COUNTED_TABLES {
+            self.lines += 1;
+            return Some(line(loaded, standing));
+        }
+        self.streams += 1;
+        if !standing.existed {
+            self.made = (self.made.0 + loaded, self.made.1 + 1);
+        } else if standing.truncates {
+            self.replacing += loaded;
+            self.replaced_tables += 1;
+            match standing.rows {
+                RowsBefore::Counted(rows) => self.replaced.0 += rows,
+                RowsBefore::Unknown | RowsBefore::NotAsked => self.replaced.1 += 1,
+            }
+        } else {
+            self.added += loaded;
+        }
+        None
+    }
+
+    /// One sentence about all streams that had no line, if there are any.
+    pub fn others(&self) -> Option<String> {
+        let mut parts = Vec::new();
+        if self.made.1 > 0 {
+            parts.push(format!("{} in {}", counted(self.made.0, "row"), counted(self.made.1, "new table")));
+        }
+        let with_rows_before = self.streams - self.made.1 - self.replaced_tables;
+        if with_rows_before > 0 {
+            parts.push(format!("{} added", counted(self.added, "row")));
+        }
+        if self.replaced_tables > 0 {
+            let (known, unknown) = self.replaced;
+            let unknown = match unknown {
+                0 => String::new(),
+                _ => format!(" and an unknown number in {}", counted(unknown, "table")),
+            };
+            parts.push(format!("{} replaced {}{unknown}", counted(self.replacing, "row"), HumanCount(known)));
+        }
+        let (streams, are) = (counted(self.streams, "more stream"), if self.streams == 1 { "is" } else { "are" });
+        (self.streams > 0).then(|| format!("And {streams} {are} complete: {}.", parts.join(", ")))
+    }
+}
 
 /// What became of `loaded` rows, as a part of a sentence. The rows of `standing` are those that were there before.
 pub fn line(loaded: u64, standing: Standing) -> String {
@@ -31,6 +94,26 @@ mod tests {
 
     fn standing(truncates: bool, rows: RowsBefore) -> Standing {
         Standing { existed: true, truncates, needs_complete: false, own_generation: None, rows }
+    }
+
+    #[test]
+    fn streams_without_a_line_are_summed_up() {
+        let mut closings = Closings::default();
+        let adds = standing(false, RowsBefore::NotAsked);
+        assert!((0..COUNTED_TABLES).all(|_| closings.line(7, adds).is_some()));
+        assert_eq!(closings.others(), None);
+        assert_eq!(closings.line(1_234, adds), None);
+        assert_eq!(closings.others().as_deref(), Some("And 1 more stream is complete: 1,234 rows added."));
+        for (loaded, standing) in [
+            (300, standing(true, RowsBefore::Counted(250))),
+            (1, standing(true, RowsBefore::Unknown)),
+            (2, Standing { existed: false, ..adds }),
+        ] {
+            assert_eq!(closings.line(loaded, standing), None);
+        }
+        let all = "And 4 more streams are complete: 2 rows in 1 new table, 1,234 rows added, \
+                   301 rows replaced 250 and an unknown number in 1 table.";
+        assert_eq!(closings.others().as_deref(), Some(all));
     }
 
     #[test]

@@ -14,8 +14,13 @@ pub struct Endings {
     tells_statuses: bool,
     /// A stream needs a COMPLETE, so whoever runs this sync says COMPLETE of every stream that has ended well.
     owes_statuses: bool,
-    /// A STATE has come that speaks for all streams and names none.
-    nameless_state: bool,
+    /// The source says that it has failed.
+    source_failed: bool,
+    /// A STATE of all streams has come that has nothing in it: that is how the platform clears the tables of a source whose
+    /// STATEs name no streams.
+    clears: bool,
+    /// A STATE of all streams has come that names none and is a place to go on from: it proves nothing.
+    is_checkpointed: bool,
 }
 
 #[derive(Clone, Default)]
@@ -36,8 +41,6 @@ pub enum Answer {
     Nothing,
     /// The stream is to be finished at once.
     Finish,
-    /// What was COMPLETE is not: worth a warning.
-    TakenBack,
 }
 
 /// What becomes of a stream when the input has ended.
@@ -65,12 +68,24 @@ impl Endings {
             Said { in_state: !keeps_rows, ..Said::default() }
         };
         let streams = standings.map(said).collect();
-        Self { streams, tells_statuses: false, owes_statuses, nameless_state: false }
+        Self {
+            streams,
+            tells_statuses: false,
+            owes_statuses,
+            source_failed: false,
+            clears: false,
+            is_checkpointed: false,
+        }
     }
 
     /// Whether `stream` was declared COMPLETE.
     pub fn is_complete(&self, stream: usize) -> bool {
         self.streams.get(stream).is_some_and(|said| said.last == Some(StreamStatus::Complete))
+    }
+
+    /// Whether `stream` was declared COMPLETE, and then INCOMPLETE.
+    pub fn is_taken_back(&self, stream: usize) -> bool {
+        self.streams.get(stream).is_some_and(|said| said.taken_back)
     }
 
     /// Statuses are told, perhaps of streams that are not in the catalog.
@@ -83,14 +98,13 @@ impl Endings {
     pub fn hear_status(&mut self, stream: usize, status: StreamStatus, empties: bool) -> Answer {
         let Some(said) = self.streams.get_mut(stream) else { return Answer::Nothing };
         if said.last == Some(StreamStatus::Complete) {
-            // What was finished stays finished. What comes of it says so by its end.
-            let was_taken_back = said.taken_back;
+            // What was finished stays finished. What comes of it is told at the end: the last word counts.
             said.taken_back = match status {
                 StreamStatus::Complete => false,
                 StreamStatus::Incomplete => true,
-                StreamStatus::Running => was_taken_back,
+                StreamStatus::Running => said.taken_back,
             };
-            return if said.taken_back && !was_taken_back { Answer::TakenBack } else { Answer::Nothing };
+            return Answer::Nothing;
         }
         said.last = Some(status);
         said.put_off = status == StreamStatus::Complete && empties;
@@ -99,7 +113,7 @@ impl Endings {
 
     /// Whether it matters which streams a STATE names that speaks for all.
     pub fn wants_names(&self) -> bool {
-        !self.tells_statuses && self.streams.iter().any(|said| !said.in_state)
+        !self.tells_statuses && !self.source_failed && self.streams.iter().any(|said| !said.in_state)
     }
 
     /// A STATE names `stream`.
@@ -109,9 +123,15 @@ impl Endings {
         }
     }
 
-    /// A STATE speaks for all streams and names none.
-    pub fn hear_nameless_state(&mut self) {
-        self.nameless_state = true;
+    /// A STATE speaks for all streams and names none. It `clears` their tables if it has nothing in it.
+    pub fn hear_nameless_state(&mut self, clears: bool) {
+        self.clears |= clears;
+        self.is_checkpointed |= !clears;
+    }
+
+    /// The source says that it has failed: from now on nothing but COMPLETE ends a stream well.
+    pub fn hear_failure(&mut self) {
+        self.source_failed = true;
     }
 
     /// What becomes of `stream` now that the input has ended, of which `records` came; `any_message` of any kind came at all,
@@ -132,20 +152,21 @@ impl Endings {
                 _ => Verdict::Finished,
             };
         }
-        if self.tells_statuses || standing.needs_complete {
+        if self.tells_statuses || self.source_failed || standing.needs_complete {
             return Verdict::Fail;
         }
         if standing.truncates {
-            // A table that is made takes nothing from anybody.
-            if !standing.existed {
-                return Verdict::Finish;
-            }
-            if !any_message {
+            if standing.existed && !any_message {
                 return Verdict::Fail;
             }
-            // Without any record that is how the platform clears the tables of a source whose STATEs name no streams.
-            let is_cleared = self.nameless_state && !any_record;
-            return if records > 0 || said.in_state || is_cleared { Verdict::Finish } else { Verdict::Leave };
+            // A table that is made takes nothing from anybody.
+            let is_cleared = self.clears && !self.is_checkpointed && !any_record;
+            return match !standing.existed || records > 0 || said.in_state || is_cleared {
+                // Another stream fails the sync for certain: what has come of this one may be a part of it, too.
+                true if self.owes_statuses => Verdict::Fail,
+                true => Verdict::Finish,
+                false => Verdict::Leave,
+            };
         }
         if self.owes_statuses { Verdict::UpToItsState } else { Verdict::Finish }
     }

@@ -52,9 +52,11 @@ fn what_a_state_names_was_heard_and_a_state_without_names_speaks_for_all_only_wh
     endings.hear_state(0);
     assert_eq!(verdict(&endings, &standings, 0, 0), Verdict::Finish);
     assert_eq!(verdict(&endings, &standings, 1, 0), Verdict::Leave);
-    endings.hear_nameless_state();
+    endings.hear_nameless_state(true);
     assert_eq!(endings.verdict(1, REPLACES, 0, true, true), Verdict::Leave, "the source may have died");
     assert_eq!(endings.verdict(1, REPLACES, 0, true, false), Verdict::Finish, "the platform clears the table");
+    endings.hear_nameless_state(false);
+    assert_eq!(endings.verdict(1, REPLACES, 0, true, false), Verdict::Leave, "a checkpoint clears nothing");
     endings.hear_state(1);
     assert!(!endings.wants_names());
     assert!(!Endings::new([ADDS, REFRESHES, MAKES].into_iter()).wants_names(), "it would change nothing");
@@ -79,10 +81,22 @@ fn one_status_of_any_stream_makes_a_complete_necessary_for_every_one() {
 
 #[test]
 fn beside_a_stream_that_needs_a_complete_what_adds_is_loaded_up_to_its_state() {
-    let standings = [ADDS, REPLACES, GOES_ON];
+    let standings = [ADDS, REPLACES, GOES_ON, MAKES];
     let endings = Endings::new(standings.into_iter());
-    let found: Vec<Verdict> = (0..3).map(|stream| verdict(&endings, &standings, stream, 3)).collect();
-    assert_eq!(found, [Verdict::UpToItsState, Verdict::Finish, Verdict::Fail]);
+    let found: Vec<Verdict> = (0..4).map(|stream| verdict(&endings, &standings, stream, 3)).collect();
+    assert_eq!(found, [Verdict::UpToItsState, Verdict::Fail, Verdict::Fail, Verdict::Fail], "the sync fails anyway");
+    assert_eq!(verdict(&endings, &standings, 1, 0), Verdict::Leave);
+}
+
+#[test]
+fn behind_a_failure_that_the_source_tells_of_only_complete_ends_a_stream() {
+    let standings = [ADDS, REPLACES, MAKES, REPLACES];
+    let mut endings = Endings::new(standings.into_iter());
+    endings.hear_failure();
+    assert!(!endings.wants_names());
+    assert_eq!(endings.hear_status(3, StreamStatus::Complete, false), Answer::Finish);
+    let found: Vec<Verdict> = (0..4).map(|stream| verdict(&endings, &standings, stream, 3)).collect();
+    assert_eq!(found, [Verdict::Fail, Verdict::Fail, Verdict::Fail, Verdict::Finished]);
 }
 
 #[test]
@@ -97,9 +111,9 @@ fn a_complete_that_is_taken_back_empties_no_table_and_fails_the_sync() {
     // Nothing to put in the rows' place: there is time until the end.
     assert_eq!(after(true, &[Complete]), (vec![Answer::Nothing], Verdict::Finish));
     let (answers, found) = after(true, &[Complete, Incomplete, Incomplete]);
-    assert_eq!((answers, found), (vec![Answer::Nothing, Answer::TakenBack, Answer::Nothing], Verdict::Fail));
+    assert_eq!((answers, found), (vec![Answer::Nothing; 3], Verdict::Fail));
     assert_eq!(after(true, &[Complete, Incomplete, Complete]).1, Verdict::Finish);
     assert_eq!(after(false, &[Complete, Running]), (vec![Answer::Finish, Answer::Nothing], Verdict::Finished));
-    assert_eq!(after(false, &[Complete, Incomplete]), (vec![Answer::Finish, Answer::TakenBack], Verdict::Fail));
+    assert_eq!(after(false, &[Complete, Incomplete]), (vec![Answer::Finish, Answer::Nothing], Verdict::Fail));
     assert_eq!(after(false, &[Incomplete, Complete]), (vec![Answer::Nothing, Answer::Finish], Verdict::Finished));
 }

@@ -60,6 +60,8 @@ pub struct Flow {
     /// Counts the STATEs that speak for all streams: a stream that has seen fewer has a mark to catch up with.
     epoch: u64,
     since_epoch: u64,
+    /// The ledger knows of every stream that replaces its table: a STATE has come that speaks for all of them.
+    holds_for_replacements: bool,
     last_close: Instant,
     /// Bytes of waiting STATEs when batches were closed for their sake last.
     states_at_close: usize,
@@ -90,6 +92,7 @@ impl Flow {
             buffered: 0,
             epoch: 0,
             since_epoch: 0,
+            holds_for_replacements: false,
             last_close: Instant::now(),
             states_at_close: 0,
         }
@@ -143,11 +146,34 @@ impl Flow {
             }
             None => {
                 self.epoch += 1;
+                self.hold_for_replacements(place);
                 let count = std::mem::take(&mut self.since_epoch);
                 self.ledger.state(place, None, state, count)?;
                 let due = self.streams.iter().any(|flow| flow.unclosed_bytes >= self.limits.flush_size);
                 if due { self.close_all_at_cuts() } else { Ok(()) }
             }
+        }
+    }
+
+    /// A STATE at `place` speaks for all tables, also for those that have their old rows until their streams end.
+    fn hold_for_replacements(&mut self, place: Place) {
+        if std::mem::replace(&mut self.holds_for_replacements, true) {
+            return;
+        }
+        for (stream, flow) in self.streams.iter_mut().enumerate() {
+            if !flow.opened && !flow.finished && self.lanes.truncates(stream) {
+                flow.opened = true;
+                self.ledger.opened(stream, place);
+            }
+        }
+    }
+
+    /// Nothing has come of `stream`, and its table stays as it is: no STATE waits for it any more.
+    pub fn leave(&mut self, stream: usize) {
+        if let Some(flow) = self.streams.get_mut(stream)
+            && std::mem::take(&mut flow.opened)
+        {
+            self.ledger.left(stream);
         }
     }
 

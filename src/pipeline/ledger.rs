@@ -85,6 +85,11 @@ impl Ledger {
         });
     }
 
+    /// `stream` has ended, and nothing has come of it: no STATE has to wait for its table.
+    pub fn left(&self, stream: usize) {
+        self.lock().change(stream, |account| account.open = None);
+    }
+
     /// The `batches` oldest closed batches of `stream` are durable.
     pub fn durable(&self, stream: usize, batches: usize) -> Result<()> {
         let mut inner = self.lock();

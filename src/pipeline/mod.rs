@@ -116,7 +116,7 @@ pub async fn run(input: impl Read + Send + 'static, setup: Setup) -> Outcome {
     let reading = std::thread::Builder::new().name("input".to_owned()).spawn(read);
     let flow =
         Flow::new(descriptors.len(), limits, lanes.clone(), Arc::clone(&ledger), budget, Arc::clone(&progress), clock);
-    let router = Router::new(&descriptors, flow, progress, stop.clone());
+    let router = Router::new(&descriptors, flow, Arc::clone(&progress), stop.clone());
     let routed = match reading {
         Ok(_) => {
             let routed = tokio::task::spawn_blocking(move || router.run(&blocks_out, &used_in, &descriptors)).await;
@@ -126,6 +126,7 @@ pub async fn run(input: impl Read + Send + 'static, setup: Setup) -> Outcome {
     };
 
     let finished = finish(&lanes, routed, &stop).await;
+    progress.all_finished();
     // What is durable is told even when something else failed; a reader that is gone has been noticed already.
     let settled = ledger.settle();
     let starts_over = lanes.has_not_replaced();

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use super::closing;
+use super::closing::Closings;
 use crate::error::StreamDescriptor;
 use crate::load::{COUNTED_TABLES, Standing};
 use crate::stage::Batch;
@@ -21,6 +21,7 @@ pub struct Progress {
     staged_rows: AtomicU64,
     states_in: AtomicU64,
     streams: Mutex<Vec<StreamProgress>>,
+    closings: Mutex<Closings>,
 }
 
 /// Counters of one stream.
@@ -71,6 +72,7 @@ impl Progress {
             staged_rows: AtomicU64::new(0),
             states_in: AtomicU64::new(0),
             streams: Mutex::new(streams.map(stream).collect()),
+            closings: Mutex::default(),
         }
     }
 
@@ -108,12 +110,21 @@ impl Progress {
         });
     }
 
-    /// A stream has ended and its table, which stood so, is as it should be. Said at once, unless there are so many streams
+    /// A stream has ended and its table, which stood so, is as it should be. Said at once, unless so many have ended before it
     /// that nobody would read it.
     pub fn finished(&self, stream: usize, standing: Standing) {
         let streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(progress) = streams.get(stream).filter(|_| streams.len() <= STREAMS_SHOWN) {
-            tracing::info!("Stream {} is complete: {}.", progress.name, closing::line(progress.loaded_rows, standing));
+        let Some(progress) = streams.get(stream) else { return };
+        let mut closings = self.closings.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(line) = closings.line(progress.loaded_rows, standing) {
+            tracing::info!("Stream {} is complete: {line}.", progress.name);
+        }
+    }
+
+    /// Nothing more will end: says what became of the streams that had no line of their own.
+    pub fn all_finished(&self) {
+        if let Some(others) = self.closings.lock().unwrap_or_else(PoisonError::into_inner).others() {
+            tracing::info!("{others}");
         }
     }
 

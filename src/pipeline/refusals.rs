@@ -39,6 +39,21 @@ pub fn malformed(at: At, what: &str) -> Error {
     ))
 }
 
+/// The source has said at `at` that it has failed, and has not said COMPLETE of the streams `incomplete`. What else it has
+/// said may hold values.
+pub fn source_failed(at: At, incomplete: &[StreamDescriptor]) -> Error {
+    let error = Error::transient(format!(
+        "{at} is a TRACE of type ERROR: the source says that it has failed, and these streams are not complete: {}. Look in \
+         the log of the source for the reason. What a state speaks for is loaded; tables that were still to be replaced are as \
+         they were.",
+        names(incomplete)
+    ));
+    match incomplete {
+        [one] => error.with_stream(one.clone()),
+        _ => error,
+    }
+}
+
 /// The last line, whose end is missing: nobody's mistake.
 pub fn cut_off(at: At) -> Error {
     Error::transient(format!(

@@ -6,22 +6,25 @@
 //! such marks (or at the end of a stream), so that nothing is loaded that a retry would send again; see `flow` for the one
 //! exception.
 
+mod ends;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use super::budget::LargeBlock;
-use super::endings::{Answer, Endings, Verdict};
+use super::endings::{Answer, Endings};
 use super::flow::Flow;
 use super::progress::Progress;
-use super::refusals::{self, At, names};
+use super::refusals::{self, At};
 use super::stop::{Reason, Stop};
 use super::strangers::{self, Strangers};
-use crate::error::{Result, StreamDescriptor};
+use crate::error::{Error, Result, StreamDescriptor};
 use crate::load::Standing;
 use crate::protocol::message::{self, Message, Record, Scope, State, StreamStatus};
 use crate::protocol::meta;
+use crate::protocol::named::{self, Named};
 use crate::protocol::reader::{LARGE, ReadError};
 
 /// Begins the files of some Windows programs, and then stands wherever such files are put behind each other.
@@ -60,6 +63,8 @@ pub struct Router {
     standings: Vec<Standing>,
     endings: Endings,
     strangers: Strangers,
+    /// Where the source has said that it has failed.
+    source_failed: Option<At>,
     /// Of the streams whose records say that values were changed on the way: how many values.
     changes: HashMap<usize, u64>,
     unknown_types: Vec<String>,
@@ -86,6 +91,7 @@ impl Router {
             endings: Endings::new(standings.iter().copied()),
             standings,
             strangers: Strangers::default(),
+            source_failed: None,
             changes: HashMap::new(),
             unknown_types: Vec::new(),
             stop,
@@ -118,7 +124,7 @@ impl Router {
         match &outcome {
             Ok(Ended::Input(_)) => {
                 let incomplete = self.end_streams(streams)?;
-                let explained = self.strangers.explain(&incomplete).filter(|_| self.stop.reason().is_none());
+                let explained = self.explain(&incomplete).filter(|_| self.stop.reason().is_none());
                 return explained.map_or(Ok(Ended::Input(incomplete)), Err);
             }
             // What is complete by now can still be loaded and acknowledged: less for the next sync to do again.
@@ -213,6 +219,11 @@ impl Router {
             Ok(Message::Record(record)) => self.record(&record),
             Ok(Message::State(state)) => self.state(state),
             Ok(Message::Status(descriptor, status)) => self.status(descriptor, status),
+            Ok(Message::SourceFailed) => {
+                self.endings.hear_failure();
+                self.source_failed.get_or_insert(At { line: self.line, byte: self.offset });
+                Ok(())
+            }
             Ok(Message::PassedOver) => Ok(()),
             Ok(Message::Unknown(kind)) => {
                 self.warn_once(&kind);
@@ -224,7 +235,11 @@ impl Router {
                     self.one_line(rest, has_end)
                 }
                 None if !has_end && message::is_cut_off(line) => Err(refusals::cut_off(self.at(0))),
-                None => Err(refusals::malformed(self.at(malformed.at), &malformed.reason)),
+                None => {
+                    let error = refusals::malformed(self.at(malformed.at), &malformed.reason);
+                    let stream = named::by_refused(line).and_then(|descriptor| self.index_of(&descriptor));
+                    Err(self.about(stream, error))
+                }
             },
         }
     }
@@ -244,13 +259,13 @@ impl Router {
         }
         let stream = self.last.0;
         if self.endings.is_complete(stream) {
-            return Err(refusals::malformed(self.at(0), "a record of a stream that the source has declared COMPLETE"));
+            let error = refusals::malformed(self.at(0), "a record of a stream that the source has declared COMPLETE");
+            return Err(self.about(Some(stream), error));
         }
         let Some(emitted_at) = record.emitted_at.checked_mul(1000) else {
-            return Err(refusals::malformed(
-                self.at(0),
-                "a record whose `record.emitted_at` is no time in milliseconds",
-            ));
+            let error =
+                refusals::malformed(self.at(0), "a record whose `record.emitted_at` is no time in milliseconds");
+            return Err(self.about(Some(stream), error));
         };
         if record.has_file {
             return Err(refusals::with_file(self.at(0), self.streams.get(stream)));
@@ -300,11 +315,11 @@ impl Router {
 
     fn hear_state_of_all(&mut self, state: &State) {
         if self.endings.wants_names() {
-            let named = state.named_streams();
-            if named.is_empty() {
-                self.endings.hear_nameless_state();
+            let Named { streams, clears } = named::by_state_of_all(state.line());
+            if streams.is_empty() {
+                self.endings.hear_nameless_state(clears);
             }
-            for stream in named.iter().filter_map(|descriptor| self.index_of(descriptor)).collect::<Vec<_>>() {
+            for stream in streams.iter().filter_map(|descriptor| self.index_of(descriptor)).collect::<Vec<_>>() {
                 self.endings.hear_state(stream);
             }
         }
@@ -322,41 +337,14 @@ impl Router {
         match self.endings.hear_status(stream, status, empties) {
             Answer::Nothing => Ok(()),
             Answer::Finish => self.flow.finish(stream),
-            Answer::TakenBack => {
-                let done =
-                    if empties { "Its table is left as it is" } else { "What came before COMPLETE is in its table" };
-                tracing::warn!(
-                    "Stream {descriptor} was declared COMPLETE and then INCOMPLETE. {done}, and the sync fails at its end."
-                );
-                Ok(())
-            }
         }
     }
 
-    /// Ends what has not ended yet.
-    fn end_streams(&mut self, streams: &[StreamDescriptor]) -> Result<Vec<StreamDescriptor>> {
-        let (mut incomplete, mut left) = (Vec::new(), Vec::new());
-        for (stream, (descriptor, standing)) in streams.iter().zip(std::mem::take(&mut self.standings)).enumerate() {
-            let records = self.flow.records(stream);
-            match self.endings.verdict(stream, standing, records, self.place > 0, self.records > 0) {
-                Verdict::Finished => {}
-                Verdict::Finish => self.flow.finish(stream)?,
-                Verdict::UpToItsState => self.flow.close_at_cut(stream)?,
-                Verdict::Leave => left.push(descriptor),
-                Verdict::Fail => {
-                    self.flow.close_at_cut(stream)?;
-                    incomplete.push(descriptor.clone());
-                }
-            }
+    fn about(&self, stream: Option<usize>, error: Error) -> Error {
+        match stream.and_then(|stream| self.streams.get(stream)) {
+            Some(stream) => error.with_stream(stream.clone()),
+            None => error,
         }
-        if !left.is_empty() {
-            tracing::warn!(
-                "Neither a record nor a state nor COMPLETE has come of these streams, so their tables are left as they are: \
-                 {}. If the source has failed, run the sync again; if they are empty now, the source has to say so.",
-                names(&left)
-            );
-        }
-        Ok(incomplete)
     }
 
     fn index_of(&self, descriptor: &StreamDescriptor) -> Option<usize> {

@@ -86,11 +86,13 @@ impl Disposition {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "a ConfiguredAirbyteCatalog, an object")]
 struct RawCatalog {
     streams: Option<Vec<RawConfigured>>,
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "a configured stream, an object")]
 struct RawConfigured {
     stream: Option<RawStream>,
     destination_sync_mode: Option<String>,
@@ -103,6 +105,7 @@ struct RawConfigured {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "a stream, an object")]
 struct RawStream {
     name: Option<String>,
     namespace: Option<String>,
@@ -159,6 +162,12 @@ impl Catalog {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         if text.trim().is_empty() {
             return Err(Error::config("The catalog is empty: it must be a ConfiguredAirbyteCatalog, one JSON object."));
+        }
+        // serde would take a list for the fields of an object in their order.
+        if text.trim_start().starts_with('[') {
+            return Err(Error::config(
+                "The catalog is not a valid ConfiguredAirbyteCatalog: it is a list, and has to be an object with a list `streams`.",
+            ));
         }
         let raw: RawCatalog = serde_json::from_str(text).map_err(|error| {
             Error::config(format!("The catalog is not a valid ConfiguredAirbyteCatalog: {error}.")).with_source(error)

@@ -24,6 +24,8 @@ pub enum Message<'a> {
     State(State),
     /// What the source says of a stream.
     Status(StreamDescriptor, StreamStatus),
+    /// The source says that it has failed.
+    SourceFailed,
     /// A message that does not concern a destination.
     PassedOver,
     /// A message of a type that the protocol did not have when this was written.
@@ -121,33 +123,6 @@ impl State {
         Ok(out)
     }
 
-    /// The streams that a STATE of type GLOBAL names; a LEGACY one names none.
-    pub fn named_streams(&self) -> Vec<StreamDescriptor> {
-        #[derive(Deserialize)]
-        struct Envelope<'a> {
-            #[serde(borrow)]
-            state: Body<'a>,
-        }
-        #[derive(Deserialize)]
-        struct Body<'a> {
-            #[serde(borrow)]
-            global: Global<'a>,
-        }
-        #[derive(Deserialize)]
-        struct Global<'a> {
-            #[serde(borrow)]
-            stream_states: Vec<StreamState<'a>>,
-        }
-        #[derive(Deserialize)]
-        struct StreamState<'a> {
-            #[serde(borrow)]
-            stream_descriptor: RawDescriptor<'a>,
-        }
-        // Nobody has asked so far that a GLOBAL state be in order; one that is not names nobody.
-        let read = serde_json::from_str(&self.line).map(|Envelope { state }| state.global.stream_states);
-        read.unwrap_or_default().into_iter().map(|state| state.stream_descriptor.into()).collect()
-    }
-
     /// The message's text, as it came.
     pub fn line(&self) -> &str {
         &self.line
@@ -167,12 +142,13 @@ fn push_key(out: &mut String, separator: &mut char, key: &str) -> Result<(), ser
     Ok(())
 }
 
+/// A stream's descriptor as it stands in a message.
 #[derive(Deserialize)]
-struct RawDescriptor<'a> {
+pub(super) struct RawDescriptor<'a> {
     #[serde(borrow)]
-    name: Cow<'a, str>,
+    pub(super) name: Cow<'a, str>,
     #[serde(borrow)]
-    namespace: Option<Cow<'a, str>>,
+    pub(super) namespace: Option<Cow<'a, str>>,
 }
 
 impl From<RawDescriptor<'_>> for StreamDescriptor {
@@ -241,13 +217,14 @@ fn read_trace(line: &str) -> Result<Message<'static>, Malformed> {
         stream_descriptor: RawDescriptor<'a>,
         status: String,
     }
-    let Ok(Envelope { trace: Body { kind: Some(kind), stream_status: Some(status) } }) = serde_json::from_str(line)
-    else {
+    let Ok(Envelope { trace: Body { kind: Some(kind), stream_status } }) = serde_json::from_str(line) else {
         return Ok(Message::PassedOver);
     };
-    if kind != "STREAM_STATUS" {
-        return Ok(Message::PassedOver);
-    }
+    let status = match (kind.as_str(), stream_status) {
+        ("STREAM_STATUS", Some(status)) => status,
+        ("ERROR", _) => return Ok(Message::SourceFailed),
+        _ => return Ok(Message::PassedOver),
+    };
     let kind = "TRACE of type STREAM_STATUS";
     let status: Status<'_> = serde_json::from_str(status.get())
         .map_err(|error| undecodable(line, kind, &wrong_field::STREAM_STATUS, &error))?;

@@ -106,5 +106,7 @@ fn stream_statuses_are_read_and_all_else_is_passed_over() {
     ] {
         assert!(matches!(read(line), Ok(Message::PassedOver)), "{line}");
     }
+    let error = r#"{"type":"TRACE","trace":{"type":"ERROR","error":{"message":"x"}}}"#;
+    assert!(matches!(read(error), Ok(Message::SourceFailed)));
     assert!(matches!(read(r#"{"type":"FILE_TRANSFER"}"#), Ok(Message::Unknown(kind)) if kind == "FILE_TRANSFER"));
 }

@@ -3,6 +3,7 @@
 pub mod catalog;
 pub mod message;
 pub mod meta;
+pub mod named;
 pub mod reader;
 pub mod scan;
 pub mod writer;

@@ -1,0 +1,61 @@
+//! The end of the input: what becomes of each stream, and what is said of those that have not ended well.
+
+use super::Router;
+use crate::error::{Error, Result, StreamDescriptor};
+use crate::pipeline::endings::Verdict;
+use crate::pipeline::refusals::{self, names};
+
+impl Router {
+    /// Ends what has not ended yet.
+    pub(super) fn end_streams(&mut self, streams: &[StreamDescriptor]) -> Result<Vec<StreamDescriptor>> {
+        let (mut incomplete, mut left, mut taken_back) = (Vec::new(), Vec::new(), Vec::new());
+        for (stream, (descriptor, standing)) in streams.iter().zip(std::mem::take(&mut self.standings)).enumerate() {
+            let records = self.flow.records(stream);
+            match self.endings.verdict(stream, standing, records, self.place > 0, self.records > 0) {
+                Verdict::Finished => {}
+                Verdict::Finish => self.flow.finish(stream)?,
+                Verdict::UpToItsState => self.flow.close_at_cut(stream)?,
+                Verdict::Leave => {
+                    self.flow.leave(stream);
+                    left.push(descriptor);
+                }
+                Verdict::Fail => {
+                    if self.endings.is_taken_back(stream) {
+                        taken_back.push(descriptor);
+                    }
+                    self.flow.close_at_cut(stream)?;
+                    incomplete.push(descriptor.clone());
+                }
+            }
+        }
+        if !left.is_empty() {
+            tracing::warn!(
+                "Neither a record nor a state nor COMPLETE has come of these streams, so their tables are left as they are: \
+                 {}. If the source has failed, run the sync again; if they are empty now, the source has to say so.",
+                names(&left)
+            );
+        }
+        if !taken_back.is_empty() {
+            tracing::warn!(
+                "These streams were declared COMPLETE and then INCOMPLETE: {}. Rows that came before COMPLETE are in their \
+                 tables; where none came, the table is left as it is.",
+                names(&taken_back)
+            );
+        }
+        Ok(incomplete)
+    }
+
+    /// What is to be said, beside their names, of streams that are `incomplete`.
+    pub(super) fn explain(&self, incomplete: &[StreamDescriptor]) -> Option<Error> {
+        let explained = self.strangers.explain(incomplete);
+        let Some(at) = self.source_failed.filter(|_| explained.is_none()) else { return explained };
+        if incomplete.is_empty() {
+            tracing::warn!(
+                "{at} is a TRACE of type ERROR: the source says that it has failed. It has said COMPLETE of every stream, \
+                 so all of them are loaded."
+            );
+            return None;
+        }
+        Some(refusals::source_failed(at, incomplete))
+    }
+}
