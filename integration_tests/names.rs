@@ -115,6 +115,101 @@ fn the_table_of_another_stream_is_not_replaced() {
 }
 
 #[test]
+fn names_that_differ_only_in_what_is_hard_to_see_are_two() {
+    for (first, second) in [
+        ("a b", "a  b"),
+        ("a b", "a\tb"),
+        ("a\u{1}b", "a\u{2}b"),
+        ("order items", "order\u{a0}items"),
+        ("users ", "users\t"),
+        ("what?", "whatж"),
+        ("a\u{fffd}", "aж"),
+    ] {
+        let sandbox = Sandbox::new();
+        sandbox.load(&append(&[first]), record(first, r#"{"n":1}"#));
+        let run = sandbox.write(&overwrite(&[second]), record(second, r#"{"n":2}"#));
+        let message = run.failed_with("config_error");
+        assert!(message.contains("would replace its rows"), "{first:?}, {second:?}: {message}");
+        let tables = table::tables(&sandbox.lake());
+        assert_eq!(tables.iter().flat_map(|folder| table::data(folder)).collect::<Vec<_>>(), [r#"{"n":1}"#]);
+        let warnings = sandbox.load(&append(&[second]), record(second, r#"{"n":2}"#)).logs("WARN");
+        assert_eq!(warnings.len(), 1, "{first:?}, {second:?}: {warnings:#?}");
+        assert!(warnings[0].contains("was created from stream"), "{warnings:#?}");
+        for own in [append(&[first]), overwrite(&[first])] {
+            assert_eq!(sandbox.load(&own, record(first, "{}")).logs("WARN"), Vec::<String>::new());
+        }
+    }
+}
+
+#[test]
+fn a_table_of_an_older_version_is_no_stream_s_that_it_does_not_name() {
+    // What the table says, who is loaded, and who goes on with it.
+    for (said, streams, owner) in [
+        ("??????", &["заказы", "клиент"][..], None),
+        ("??????", &["клиент"], None),
+        ("ж ж", &["ж ж", "ж\u{a0}ж"], Some("ж ж")),
+    ] {
+        let sandbox = Sandbox::new();
+        sandbox.load(&append(&["заказы"]), record("заказы", r#"{"of":"older"}"#));
+        let older = if said.starts_with('?') { "default/______" } else { "default/___" };
+        rename_as_before(&sandbox, "default/______", older);
+        let commit = table::commit(&sandbox.table(older), 0);
+        let text = std::fs::read_to_string(&commit).unwrap();
+        assert!(text.contains("Created from stream заказы"));
+        std::fs::write(&commit, text.replace("stream заказы", &format!("stream {said}"))).unwrap();
+
+        let rows = streams.iter().map(|name| record(name, &json!({"of": name}).to_string()));
+        let run = sandbox.load(&overwrite(streams), rows.collect::<String>());
+        let expected = json!({"of": owner.unwrap_or("older")}).to_string();
+        assert_eq!(table::data(&sandbox.table(older)), [expected], "{said}");
+        let tables = table::tables(&sandbox.lake());
+        assert_eq!(tables.len(), streams.len() + usize::from(owner.is_none()), "{tables:?}");
+        for name in streams {
+            let row = json!({"of": name}).to_string();
+            assert_eq!(tables.iter().filter(|folder| table::data(folder) == [row.as_str()]).count(), 1, "{name}");
+        }
+        let warnings = run.logs("WARN");
+        assert!(warnings.iter().all(|text| text.contains("is not used for stream")), "{warnings:#?}");
+        assert_eq!(warnings.len(), tables.len() - 1, "{warnings:#?}");
+    }
+}
+
+#[test]
+fn a_damaged_table_of_an_older_version_is_not_passed_over() {
+    let sandbox = Sandbox::new();
+    for n in 0..2 {
+        sandbox.load(&append(&["заказы"]), record("заказы", &json!({"n": n}).to_string()));
+    }
+    rename_as_before(&sandbox, "default/______", "default/______");
+    let newest = table::commit(&sandbox.table("default/______"), 1);
+    let whole = std::fs::read(&newest).unwrap();
+    for damage in ["", "no json"] {
+        std::fs::write(&newest, damage).unwrap();
+        let run = sandbox.write(&append(&["заказы"]), record("заказы", "{}"));
+        assert_eq!(run.code, Some(1), "{damage:?}: {run:#?}");
+        assert_eq!(run.failure()["stream_descriptor"]["name"], json!("заказы"));
+        assert_eq!(table::tables(&sandbox.lake()).len(), 1, "{damage:?}");
+    }
+    std::fs::write(&newest, whole).unwrap();
+    sandbox.load(&append(&["заказы"]), record("заказы", "{}"));
+    assert_eq!(table::data(&sandbox.table("default/______")).len(), 3);
+}
+
+#[test]
+fn a_namespace_that_becomes_the_configured_schema_leaves_the_stream_what_it_is() {
+    let sandbox = Sandbox::with(json!({"schema": "shop"}));
+    let with = |mode: &str| catalog([in_namespace("orders", "shop", mode)]);
+    sandbox.load(&with("append"), record_in("shop", "orders", r#"{"n":1}"#));
+    for _ in 0..2 {
+        let run = sandbox.load(&overwrite(&["orders"]), record("orders", r#"{"n":2}"#));
+        assert_eq!(run.logs("WARN"), Vec::<String>::new());
+        let run = sandbox.load(&with("overwrite"), record_in("shop", "orders", r#"{"n":3}"#));
+        assert_eq!(run.logs("WARN"), Vec::<String>::new());
+    }
+    assert_eq!(table::data(&sandbox.table("shop/orders")), [r#"{"n":3}"#]);
+}
+
+#[test]
 fn a_table_that_does_not_name_its_stream_is_anybody_s() {
     let sandbox = Sandbox::new();
     sandbox.load(&append(&["Center"]), record("Center", "{}"));

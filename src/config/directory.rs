@@ -40,11 +40,13 @@ fn of_url(rest: &str) -> Result<&str, String> {
 
 /// Refuses what is no path of this machine; `given` is what the user wrote.
 fn ensure_local(plain: &str, given: &str) -> Result<(), String> {
-    // A URL of a Windows path has a slash before its drive: file:///C:/lake.
+    // A URL of a Windows path has a slash before its drive: file:///C:/lake. No slash need follow: C:lake lies in that
+    // drive's current directory. Of this machine, /c:x may be a folder.
     let mut begin = plain.trim_start_matches('/').chars();
+    let is_absolute_here = plain.starts_with('/') && plain == given;
     let is_drive = begin.next().is_some_and(|letter| letter.is_ascii_alphabetic())
         && begin.next() == Some(':')
-        && matches!(begin.next(), None | Some('/' | '\\'));
+        && (!is_absolute_here || matches!(begin.next(), None | Some('/' | '\\')));
     if is_drive || plain.starts_with('\\') {
         return Err(format!(
             "must be a directory as Linux writes it, with slashes and without a drive letter, not {}: in a container, mount \
@@ -127,6 +129,9 @@ mod tests {
             ("C:\\lake", "mount"),
             ("c:/lake", "mount"),
             ("D:", "mount"),
+            ("c:x", "mount"),
+            ("C:lake/raw", "mount"),
+            ("file:///C:lake", "mount"),
             ("file:///C:/lake", "mount"),
             ("\\\\server\\share", "mount"),
             ("$HOME/lake", "write the whole path"),
@@ -152,7 +157,7 @@ mod tests {
 
     #[test]
     fn unusual_names_that_are_paths_stay_what_they_are() {
-        for text in ["/data/a:b", "/data/C:/x", "/data/~x", "/Données/lake house", "/data/s3://x"] {
+        for text in ["/data/a:b", "/c:x", "./c:x", "/data/C:/x", "/data/~x", "/Données/lake house", "/data/s3://x"] {
             assert!(read(text).is_ok(), "{text}: {:?}", read(text));
         }
         assert!(read("lake:1").is_ok_and(|path| path.ends_with("lake:1")));

@@ -59,6 +59,11 @@ mod tests {
         ] {
             assert_eq!(LogLevel::of(text), LogLevel { most, unknown: None }, "{text}");
         }
+        let readme = include_str!("../../README.md");
+        let said = readme.split("`LOG_LEVEL` in").nth(1).and_then(|rest| rest.split("another word").next());
+        for (name, _) in NAMES {
+            assert!(said.is_some_and(|said| said.contains(name)), "README names {name}");
+        }
         let other = LogLevel::of("LOUD");
         assert_eq!(other.most, LevelFilter::INFO);
         assert!(other.unknown.is_some_and(|said| said.contains("LOUD") && said.contains("DEBUG")));

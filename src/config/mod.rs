@@ -188,7 +188,19 @@ impl Config {
         let mut quoted_names = Vec::new();
         let mut name = |field| {
             let name = root.text(field)?;
-            Some(without_backticks(&name).inspect(|_| quoted_names.push(field)).unwrap_or(name))
+            let bare = without_backticks(&name);
+            if bare.starts_with('`') || bare.ends_with('`') {
+                let rest = format!(
+                    "is {}: a backtick stands at only one end of the name, twice, or around nothing. Write the name without \
+                     backticks: it is quoted where SQL needs it.",
+                    fields::shown(&name)
+                );
+                root.problem(field, &rest);
+            }
+            if bare != name {
+                quoted_names.push(field);
+            }
+            Some(bare)
         };
         let (catalog, schema, older_schema) = (name("database"), name("schema"), name("database_schema"));
         let staging_schema = name("staging_schema");
@@ -258,10 +270,10 @@ impl Tuning {
     }
 }
 
-/// `name` as it is meant, where somebody has written it as SQL does.
-fn without_backticks(name: &str) -> Option<String> {
-    let inner = name.strip_prefix('`')?.strip_suffix('`')?.replace("``", "`");
-    Some(inner.trim().to_owned()).filter(|inner| !inner.is_empty())
+/// `name` as it is meant, where somebody has written it as SQL does. What keeps a backtick at an end was not written so.
+fn without_backticks(name: &str) -> String {
+    let inner = name.strip_prefix('`').and_then(|name| name.strip_suffix('`')).map(str::trim);
+    inner.filter(|inner| !inner.is_empty()).map_or_else(|| name.to_owned(), |inner| inner.replace("``", "`"))
 }
 
 fn in_memory(bytes: u64) -> usize {

@@ -18,17 +18,26 @@ fn a_bucket_of_the_oldest_versions_is_one_of_today() -> Result<()> {
 
 #[test]
 fn a_name_in_backticks_is_taken_without_them() -> Result<()> {
-    for (given, taken, is_told) in [
-        ("`my-catalog`", "my-catalog", true),
-        (" `a``b` ", "a`b", true),
-        ("` `", "` `", false),
-        ("``", "``", false),
-        ("`", "`", false),
-        ("`a", "`a", false),
-    ] {
-        let source = json!({"data_source_type": "LOCAL_STORAGE", "local_path": "/tmp/x"});
-        let config = parse(&json!({"data_source": source, "database": given}))?;
-        assert_eq!((config.catalog.as_str(), config.quoted_names == ["database"]), (taken, is_told), "{given}");
+    for (given, taken) in [("`my-catalog`", "my-catalog"), (" `a``b` ", "a`b"), ("` a `", "a"), ("a`b", "a`b")] {
+        let config = parse(&named("database", given))?;
+        let told: &[&str] = if given.contains("` ") || given.ends_with('`') { &["database"] } else { &[] };
+        assert_eq!((config.catalog.as_str(), &config.quoted_names[..]), (taken, told), "{given}");
     }
     Ok(())
+}
+
+#[test]
+fn a_name_with_a_backtick_too_few_or_too_many_is_refused_with_the_name_as_it_was_written() {
+    for field in ["database", "schema", "database_schema", "staging_schema"] {
+        for given in ["`shop", "shop`", "``shop``", "```shop```", "`", "``", "` `", "`` ``"] {
+            let message = parse(&named(field, given)).map_err(|error| error.message().to_owned()).unwrap_err();
+            for part in [&format!("`{field}` is"), given, "without backticks"] {
+                assert!(message.contains(part), "{part}: {message}");
+            }
+        }
+    }
+}
+
+fn named(field: &str, name: &str) -> Value {
+    json!({"data_source": {"data_source_type": "LOCAL_STORAGE", "local_path": "/tmp/x"}, field: name})
 }

@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use super::generation;
-use super::origin;
+use super::origin::{self, Said};
 use super::raw_table::ensure_raw;
 use super::survey::Survey;
 use super::{COUNTED_TABLES, Ending, Loader, Opened, RowsBefore, Standing, TableLoader};
@@ -113,7 +113,7 @@ impl Direct {
         let (shown, replaces) = (self.storage.shown(&target.table), target.disposition != Disposition::Append);
         snapshot.ensure_writable(replaces)?;
         ensure_raw(&shown, &target.stream, snapshot.columns())?;
-        origin::ensure_own(&shown, snapshot.description(), target, replaces)
+        origin::ensure_own(&shown, Said::InLog(snapshot.description()), target, replaces)
     }
 
     /// `target` with the name that its table has: one that an older version made goes on under its older name.
@@ -122,7 +122,8 @@ impl Direct {
         if self.exists(&target.table).await? || !self.exists(older).await? {
             return Ok(target);
         }
-        let is_own = self.tables.run(|logs| origin::is_own_log(logs, older, &target.stream)).await?;
+        let shown = self.storage.shown(older);
+        let is_own = self.tables.run(|logs| origin::is_own_log(logs, older, &shown, &target)).await?;
         Ok(if is_own { Arc::new(Target { table: older.to_owned(), ..Target::clone(&target) }) } else { target })
     }
 }

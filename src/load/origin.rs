@@ -1,31 +1,185 @@
 //! Which stream a table was made from, as its description says it: a sentence that the older connector wrote too.
 //!
 //! Several streams can end in one table: those of two connections, whose names differ in what the identifier rule takes
-//! away. One catalog with both is refused; of two catalogs only the table knows.
+//! away. One catalog with both is refused; of two catalogs only the table knows. A log keeps every character, so there
+//! the names are compared exactly. What comes out of a catalog may be garbled: that is enough to add rows, with a WARN,
+//! and no proof for who would replace them.
 
 use std::fmt;
 
 use crate::delta::table::Logs;
-use crate::error::{Error, Kind, Result, StreamDescriptor};
+use crate::error::{Error, Kind, Result, StreamDescriptor, shortened};
 use crate::storage::layout::Target;
 
 const BEGINNING: &str = "Created from stream ";
+/// The most characters of a name in a description: metastores take 4000 in all.
+const LONGEST_SAID: usize = 1000;
 
-/// What the table of `stream` says of itself.
-pub fn description(stream: &impl fmt::Display) -> String {
-    format!("{BEGINNING}{stream}")
+/// What a table says of itself, and who has kept that.
+#[derive(Debug, Clone, Copy)]
+pub enum Said<'a> {
+    /// The table's log, which is UTF-8.
+    InLog(Option<&'a str>),
+    /// A metastore, which may give back a question mark for a character, and other white space.
+    InCatalog(Option<&'a str>),
 }
 
-/// Whether `description` says that the table was made from `stream`; `None` where it does not name a stream.
+/// How a table's description stands to a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The table was made from it.
+    Own,
+    /// It may be the stream's own, garbled.
+    Unclear,
+    /// The table was made from another one.
+    Other,
+    /// No stream is named.
+    Unsaid,
+}
+
+/// What the table of `stream` says of itself.
+pub fn description(stream: &StreamDescriptor) -> String {
+    format!("{BEGINNING}{}", full(stream))
+}
+
+/// Whether the table that says so was made from the stream of `target`.
 ///
-/// The older connector wrote the name without the namespace. A metastore may give back a question mark for what is not
-/// ASCII, and other white space: what could be the stream's name counts as its name.
-pub fn is_of(description: Option<&str>, stream: &StreamDescriptor) -> Option<bool> {
-    let said = stream_said(description)?;
-    let is_garbled = said.contains(['?', '\u{fffd}']);
-    let same =
-        |own: &str| plain(said, false) == plain(own, false) || is_garbled && plain(said, true) == plain(own, true);
-    Some(same(&stream.to_string()) || same(&stream.name))
+/// The older connector wrote the name without the namespace; and a namespace may have become the configured schema since.
+pub fn of(said: Said<'_>, target: &Target) -> Origin {
+    let Some(other) = said.stream() else { return Origin::Unsaid };
+    if is_name_of(other, target, |one, other| one == other) {
+        Origin::Own
+    } else if matches!(said, Said::InCatalog(_)) && is_name_of(other, target, are_alike) {
+        Origin::Unclear
+    } else {
+        Origin::Other
+    }
+}
+
+/// Whether what a catalog says could stand for more than one stream, that of `target` among them.
+pub fn is_ambiguous(said: Said<'_>, target: &Target) -> bool {
+    let could_be_another = |stream: &str| stream.contains(|c: char| c.is_whitespace() || is_garbled(c));
+    match of(said, target) {
+        Origin::Own => said.stream().is_some_and(could_be_another),
+        Origin::Unclear => true,
+        Origin::Other | Origin::Unsaid => false,
+    }
+}
+
+/// Whether the table in `folder`, which has a log and the name that an older version gave to the stream of `target`, was
+/// made from it.
+///
+/// # Errors
+/// Whatever keeps that from being known: a table that is passed over would be split in two.
+pub fn is_own_log(logs: &Logs, folder: &str, shown: &str, target: &Target) -> Result<bool> {
+    let stream = &target.stream;
+    let found = logs.find(folder).map_err(|error| {
+        let said = format!(
+            "An older version may have made table {shown} from stream {stream}, and its log does not tell: {error} If it \
+             is of another stream, move it away."
+        );
+        match error.kind() {
+            Kind::Config => Error::config(said).with_source(error),
+            Kind::Transient => error,
+            Kind::System => Error::system(said).with_source(error),
+        }
+    })?;
+    let said = found.as_ref().and_then(|found| found.description());
+    let is_own = of(Said::InLog(said), target) == Origin::Own;
+    if !is_own && of(Said::InCatalog(said), target) == Origin::Unclear {
+        tracing::warn!(
+            "Table {shown} says of itself {:?}, and is not used for stream {stream}: that is not its name. If it is its table \
+             all the same, change the table's description to '{}' before the sync.",
+            said.unwrap_or_default(),
+            description(stream)
+        );
+    }
+    Ok(is_own)
+}
+
+/// Looks whether the table `shown`, which is there and says `said`, belongs to another stream than that of `target`.
+/// Rows of both in one table are worth a WARN.
+///
+/// # Errors
+/// A config error where the rows of what may be another stream would be replaced.
+pub fn ensure_own(shown: &dyn fmt::Display, said: Said<'_>, target: &Target, replaces: bool) -> Result<()> {
+    let stream = &target.stream;
+    let other = said.stream().unwrap_or_default();
+    // Names that look the same are shown by what makes them two.
+    let quoted = format!("{:?}", shortened(other, LONGEST_SAID));
+    let other = if is_name_of(other, target, are_alike) { &quoted } else { other };
+    match of(said, target) {
+        Origin::Own | Origin::Unsaid => Ok(()),
+        Origin::Unclear if replaces => Err(unclear(shown, said, target)),
+        Origin::Unclear => {
+            tracing::warn!(
+                "Table {shown} was created from stream {other}, as the catalog says, and stream {stream} is added to it: it \
+                 may be the same name. If it is, set the table's comment right (COMMENT ON TABLE) to '{}'.",
+                description(stream)
+            );
+            Ok(())
+        }
+        Origin::Other if replaces => Err(Error::config(format!(
+            "Table {shown} was created from stream {other}, and stream {stream} would replace its rows: both names become \
+             the same table. Rename one of the streams or give it a namespace of its own, or move the table away. If both \
+             are the same stream, change the table's description to '{}'.",
+            description(stream)
+        ))),
+        Origin::Other => {
+            tracing::warn!(
+                "Table {shown} was created from stream {other}, and stream {stream} is added to it: both names become the \
+                 same table. To keep them apart, rename one of the streams or give it a namespace of its own."
+            );
+            Ok(())
+        }
+    }
+}
+
+/// The config error for the table `shown`, of which a catalog only says that it may be that of `target`.
+pub fn unclear(shown: &dyn fmt::Display, said: Said<'_>, target: &Target) -> Error {
+    Error::config(format!(
+        "Table {shown} was created from stream {:?}, as the catalog says. That may be stream {}, or another one whose rows \
+         would be lost or mixed with its own. If it is the same stream, set the table's comment right (COMMENT ON TABLE) to \
+         '{}'; if not, move the table away or rename the stream.",
+        shortened(said.stream().unwrap_or_default(), LONGEST_SAID),
+        target.stream,
+        description(&target.stream)
+    ))
+}
+
+impl<'a> Said<'a> {
+    /// The name of the stream, as far as one is named.
+    fn stream(self) -> Option<&'a str> {
+        let (Self::InLog(said) | Self::InCatalog(said)) = self;
+        said?.strip_prefix(BEGINNING).filter(|stream| !stream.is_empty())
+    }
+}
+
+/// Whether `said` is one of the names of the stream of `target`, as `same` compares them.
+fn is_name_of(said: &str, target: &Target, same: impl Fn(&str, &str) -> bool) -> bool {
+    let stream = &target.stream;
+    let in_schema = StreamDescriptor { name: stream.name.clone(), namespace: Some(target.schema.clone()) };
+    // Names of more than 300 characters were cut there.
+    let names = [full(stream), full(&in_schema), stream.to_string(), in_schema.to_string(), stream.name.clone()];
+    names.iter().any(|name| same(said, name))
+}
+
+fn full(stream: &StreamDescriptor) -> String {
+    let name = shortened(&stream.name, LONGEST_SAID);
+    match &stream.namespace {
+        Some(namespace) => format!("{}.{name}", shortened(namespace, LONGEST_SAID)),
+        None => name.into_owned(),
+    }
+}
+
+/// Whether `said` may be `own` as a metastore gives it back.
+fn are_alike(said: &str, own: &str) -> bool {
+    let may_be_garbled = said.contains(is_garbled);
+    plain(said, false) == plain(own, false) || may_be_garbled && plain(said, true) == plain(own, true)
+}
+
+fn is_garbled(c: char) -> bool {
+    matches!(c, '?' | '\u{fffd}')
 }
 
 /// `name` without white space and control characters; where it `may_be_garbled`, one question mark for each run of
@@ -42,74 +196,63 @@ fn plain(name: &str, may_be_garbled: bool) -> String {
     plain
 }
 
-/// Whether the table in `folder`, which has a log, was made from `stream`.
-pub fn is_own_log(logs: &Logs, folder: &str, stream: &StreamDescriptor) -> Result<bool> {
-    match logs.find(folder) {
-        Ok(snapshot) => Ok(snapshot.is_some_and(|found| is_of(found.description(), stream) == Some(true))),
-        Err(error) if error.kind() == Kind::Transient => Err(error),
-        Err(error) => {
-            tracing::warn!("Whether a table of an older version was made from stream {stream} is not known: {error}");
-            Ok(false)
-        }
-    }
-}
-
-/// Looks whether the table `shown`, which is there and says `description`, belongs to another stream than that of `target`.
-/// Rows of both in one table are worth a WARN.
-///
-/// # Errors
-/// A config error where the rows of the other stream would be replaced.
-pub fn ensure_own(shown: &dyn fmt::Display, description: Option<&str>, target: &Target, replaces: bool) -> Result<()> {
-    let stream = &target.stream;
-    let (Some(other), Some(false)) = (stream_said(description), is_of(description, stream)) else { return Ok(()) };
-    if !replaces {
-        tracing::warn!(
-            "Table {shown} was created from stream {other}, and stream {stream} is added to it: both names become the same \
-             table. To keep them apart, rename one of the streams or give it a namespace of its own."
-        );
-        return Ok(());
-    }
-    Err(Error::config(format!(
-        "Table {shown} was created from stream {other}, and stream {stream} would replace its rows: both names become the \
-         same table. Rename one of the streams or give it a namespace of its own, or move the table away. If both are the \
-         same stream, change the table's description to '{}'.",
-        self::description(stream)
-    )))
-}
-
-fn stream_said(description: Option<&str>) -> Option<&str> {
-    description?.trim().strip_prefix(BEGINNING).map(str::trim).filter(|stream| !stream.is_empty())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::catalog::Disposition;
 
-    fn stream(name: &str, namespace: Option<&str>) -> StreamDescriptor {
-        StreamDescriptor { name: name.into(), namespace: namespace.map(Into::into) }
+    fn target(name: &str, namespace: Option<&str>) -> Target {
+        Target {
+            stream: StreamDescriptor { name: name.into(), namespace: namespace.map(Into::into) },
+            schema: namespace.unwrap_or("shop").into(),
+            disposition: Disposition::Overwrite,
+            generation_id: None,
+            table: "shop/t".into(),
+            older: None,
+            staging: "x/t".into(),
+        }
     }
 
     #[test]
     fn a_table_knows_its_stream_by_its_own_description_and_by_that_of_the_older_connector() {
-        for (said, stream, expected) in [
-            ("Created from stream users", stream("users", None), Some(true)),
-            ("Created from stream sales.users", stream("users", Some("sales")), Some(true)),
-            ("Created from stream users", stream("users", Some("sales")), Some(true)),
-            ("Created from stream users ", stream("users ", None), Some(true)),
-            ("Created from stream a b", stream("a\n b", None), Some(true)),
-            ("Created from stream ??????", stream("заказы", None), Some(true)),
-            ("Created from stream new_??????", stream("заказы", None), Some(false)),
-            ("Created from stream клиент", stream("заказы", None), Some(false)),
-            ("Created from stream sales.users", stream("users", None), Some(false)),
-            ("Created from stream Sales.users", stream("users", Some("sales")), Some(false)),
-            ("Created from stream Center", stream("center", None), Some(false)),
-            ("Created from stream ", stream("center", None), None),
-            ("Everybody who ever bought something", stream("center", None), None),
+        use Origin::{Other, Own, Unclear};
+        for (said, target, in_log, in_catalog) in [
+            ("users", target("users", None), Own, Own),
+            ("sales.users", target("users", Some("sales")), Own, Own),
+            ("users", target("users", Some("sales")), Own, Own),
+            ("shop.users", target("users", None), Own, Own),
+            ("users ", target("users ", None), Own, Own),
+            ("users", target("users ", None), Other, Unclear),
+            ("a b", target("a\n b", None), Other, Unclear),
+            ("a b", target("a\u{a0}b", None), Other, Unclear),
+            ("a\u{1}b", target("a\u{2}b", None), Other, Unclear),
+            ("??????", target("заказы", None), Other, Unclear),
+            ("what?", target("whatж", None), Other, Unclear),
+            ("a\u{fffd}", target("aж", None), Other, Unclear),
+            ("new_??????", target("заказы", None), Other, Other),
+            ("клиент", target("заказы", None), Other, Other),
+            ("sales.users", target("users", None), Other, Other),
+            ("Sales.users", target("users", Some("sales")), Other, Other),
+            ("Center", target("center", None), Other, Other),
         ] {
-            assert_eq!(is_of(Some(said), &stream), expected, "{said}, {stream}");
+            let said = format!("Created from stream {said}");
+            let found = [Said::InLog(Some(&said)), Said::InCatalog(Some(&said))].map(|said| of(said, &target));
+            assert_eq!(found, [in_log, in_catalog], "{said}, {}", target.stream);
         }
-        assert_eq!(is_of(None, &stream("users", None)), None);
-        let own = stream("заказы", Some("магазин"));
-        assert_eq!(is_of(Some(&description(&own)), &own), Some(true));
+        for said in [None, Some("Created from stream "), Some("Everybody who ever bought something")] {
+            assert_eq!(of(Said::InLog(said), &target("users", None)), Origin::Unsaid);
+        }
+    }
+
+    #[test]
+    fn a_long_name_is_written_down_whole_and_known_by_what_was_written_before() {
+        let names = [400, 401].map(|count| target(&format!("a{}b", " ".repeat(count)), Some("магазин")));
+        for (own, other) in [(&names[0], &names[1]), (&names[1], &names[0])] {
+            let said = description(&own.stream);
+            assert_eq!(of(Said::InLog(Some(&said)), own), Origin::Own);
+            assert_eq!(of(Said::InLog(Some(&said)), other), Origin::Other);
+            let before = format!("{BEGINNING}{}", own.stream);
+            assert_eq!(of(Said::InLog(Some(&before)), own), Origin::Own);
+        }
     }
 }

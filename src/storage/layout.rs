@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-use crate::error::{Error, Result, StreamDescriptor};
+use crate::error::{Error, LONGEST_NAME, Result, StreamDescriptor, shortened};
 use crate::protocol::catalog::{Catalog, Disposition, Stream};
 use crate::schema::naming::{identifier, is_identifier, older_identifier, staging_folder};
 
@@ -20,6 +20,8 @@ pub const DELTA_LOG: &str = "_delta_log";
 pub struct Target {
     /// The stream.
     pub stream: StreamDescriptor,
+    /// Its namespace, or the schema that is configured for streams without one, as they are written there.
+    pub schema: String,
     /// What becomes of the rows that are in the table already.
     pub disposition: Disposition,
     /// The platform's number for this generation of the stream's data, where it sends one.
@@ -86,7 +88,9 @@ fn forget_shared(targets: &mut [Target]) {
     }
     let taken: HashSet<String> = targets.iter().map(|target| target.table.clone()).collect();
     let mut claims: HashMap<(String, String), usize> = HashMap::new();
-    let claim = |target: &Target| Some((target.older.clone()?, target.stream.name.clone()));
+    // Older versions wrote down the beginning of a long name.
+    let claim =
+        |target: &Target| Some((target.older.clone()?, shortened(&target.stream.name, LONGEST_NAME).into_owned()));
     for claim in targets.iter().filter_map(claim) {
         *claims.entry(claim).or_default() += 1;
     }
@@ -103,13 +107,15 @@ fn is_kept(name: &str) -> bool {
 
 fn target(stream: &Stream, default_schema: &str, sync: Uuid) -> Target {
     let name = identifier(&stream.descriptor.name);
-    let schema = identifier(stream.descriptor.namespace.as_deref().unwrap_or(default_schema));
+    let written = stream.descriptor.namespace.as_deref().unwrap_or(default_schema);
+    let schema = identifier(written);
     let staging = format!("{sync}/{}/{}", staging_folder(&schema), staging_folder(&name));
     let table = format!("{schema}/{name}");
-    let schema_before = older_identifier(stream.descriptor.namespace.as_deref().unwrap_or(default_schema));
+    let schema_before = older_identifier(written);
     let older = format!("{schema_before}/{}", older_identifier(&stream.descriptor.name));
     Target {
         stream: stream.descriptor.clone(),
+        schema: written.to_owned(),
         disposition: stream.disposition,
         generation_id: stream.generation_id,
         older: Some(older).filter(|older| *older != table),

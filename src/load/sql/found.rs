@@ -13,7 +13,7 @@ use super::statements::{SchemaName, TableName, describe, show_properties};
 use super::{Seen, Shared, Sql, notes};
 use crate::error::{Error, Result, ResultExt};
 use crate::load::generation;
-use crate::load::origin;
+use crate::load::origin::{self, Origin, Said};
 use crate::load::raw_table::ensure_raw;
 use crate::protocol::catalog::Disposition;
 use crate::storage::layout::{DELTA_LOG, Target};
@@ -57,10 +57,17 @@ pub async fn named(engine: &Sql, target: Arc<Target>) -> Result<Arc<Target>> {
     let is_own = if is_in_catalog(&seen, older) {
         let Some((schema, table)) = older.split_once('/') else { return Ok(target) };
         let name = SchemaName::new(&shared.catalog, schema).table(table);
-        let answer = shared.execute(&describe(&name)).await.context(|| "describing the table".to_owned())?;
-        origin::is_of(Description::read(&answer).comment.as_deref(), &target.stream) == Some(true)
+        let described = described(shared, &target, older, &name).await?;
+        let said = Said::InCatalog(described.comment.as_deref());
+        let found = origin::of(said, &target);
+        // Two streams that both may have made it would both load it.
+        if found == Origin::Unclear && seen.contested.contains(older) {
+            return Err(origin::unclear(&name, said, &target));
+        }
+        matches!(found, Origin::Own | Origin::Unclear)
     } else if in_bucket(older).await? {
-        shared.tables.run(|logs| origin::is_own_log(logs, older, &target.stream)).await?
+        let shown = shared.storage.shown(older);
+        shared.tables.run(|logs| origin::is_own_log(logs, older, &shown, &target)).await?
     } else {
         false
     };
@@ -93,9 +100,26 @@ fn is_in_catalog(seen: &Seen, table: &str) -> bool {
     found.is_some_and(|(tables, table)| tables.contains(table))
 }
 
-async fn in_the_catalog(shared: &Shared, target: &Target, name: &TableName) -> Result<Found> {
+/// What the server says of the table `name` in the folder `table`, where the stream of `target` may go.
+///
+/// A metastore need not keep every character of a comment. Where that could make two streams one, the log in the bucket is
+/// asked, in which they all are, if it is there and can be read.
+async fn described(shared: &Shared, target: &Target, table: &str, name: &TableName) -> Result<Description> {
     let answer = shared.execute(&describe(name)).await.context(|| "describing the table".to_owned())?;
-    let described = Description::read(&answer);
+    let mut described = Description::read(&answer);
+    let is_there = is_same_place(described.location.as_deref().unwrap_or_default(), &shared.storage.shown(table));
+    if is_there
+        && origin::is_ambiguous(Said::InCatalog(described.comment.as_deref()), target)
+        && shared.storage.has_any(&format!("{table}/{DELTA_LOG}")).await?
+    {
+        let found = shared.tables.run(|logs| logs.find(table).ok().flatten()?.description().map(str::to_owned)).await;
+        described.comment = found.or(described.comment);
+    }
+    Ok(described)
+}
+
+async fn in_the_catalog(shared: &Shared, target: &Target, name: &TableName) -> Result<Found> {
+    let described = described(shared, target, &target.table, name).await?;
     ensure_loadable(&described, target, name, &shared.storage.shown(&target.table))?;
     let is_collated = described.columns.iter().any(|(_, kind)| without_collation(kind) != kind);
     let found = Found { is_collated, ..Found::at(Place::Catalog) };
@@ -134,7 +158,7 @@ async fn in_the_bucket(shared: &Shared, target: &Target) -> Result<Option<Found>
         // Databricks will write to it, which knows more features of tables than this program.
         snapshot.ensure_writable_by_others(replaces)?;
         ensure_raw(&shown, &target.stream, snapshot.columns())?;
-        origin::ensure_own(&shown, snapshot.description(), target, replaces)?;
+        origin::ensure_own(&shown, Said::InLog(snapshot.description()), target, replaces)?;
         let generation = target.generation_id.map_or(Ok(None), |id| generation::of(&snapshot, id))?;
         Ok::<_, Error>(Some(generation))
     });
@@ -183,7 +207,8 @@ fn ensure_loadable(found: &Description, target: &Target, name: &TableName, expec
     }
     let columns = found.columns.iter().map(|(name, kind)| (name.clone(), without_collation(kind).to_owned()));
     ensure_raw(&name.to_string(), &target.stream, columns.collect())?;
-    origin::ensure_own(name, found.comment.as_deref(), target, target.disposition != Disposition::Append)
+    let replaces = target.disposition != Disposition::Append;
+    origin::ensure_own(name, Said::InCatalog(found.comment.as_deref()), target, replaces)
 }
 
 /// Whether two URLs of folders are the same, however scheme and characters are written.

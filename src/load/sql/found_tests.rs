@@ -29,6 +29,7 @@ fn said_of(found: &Description) -> Option<String> {
 fn said_of_one(found: &Description, disposition: Disposition) -> Option<String> {
     let target = Target {
         stream: StreamDescriptor { name: "Orders".into(), namespace: None },
+        schema: "raw".into(),
         disposition,
         generation_id: None,
         table: "shop/orders".into(),

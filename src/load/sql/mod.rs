@@ -51,6 +51,8 @@ struct Seen {
     survey: Survey,
     /// The tables and views of each schema that is there, as far as streams are called like them.
     schemas: HashMap<String, HashSet<String>>,
+    /// Older names that several streams would have had.
+    contested: HashSet<String>,
     /// The schema of staging tables is there.
     has_staging_schema: bool,
 }
@@ -202,7 +204,10 @@ impl Loader for Sql {
             let all = if older.is_empty() { Cow::Borrowed(targets) } else { Cow::Owned([targets, &older].concat()) };
             claims::wait_for_others(&self.shared, self, &all).await?;
             let looked = self.shared.look_at_schemas(&all).await?;
-            let seen = Seen { survey: Survey::of(&self.shared.storage, &all).await?, ..looked };
+            let mut once = HashSet::new();
+            let contested = older.into_iter().map(|target| target.table).filter(|table| !once.insert(table.clone()));
+            let (contested, survey) = (contested.collect(), Survey::of(&self.shared.storage, &all).await?);
+            let seen = Seen { survey, contested, ..looked };
             self.seen.get_or_init(|| Arc::new(seen));
             Ok(())
         }

@@ -1,9 +1,17 @@
 //! Tables under names of which little is left: whose they are, and that older ones go on being used.
 
+use std::sync::Arc;
+
+use serde_json::json;
+use uuid::Uuid;
+
 use super::bed_tests::{Bed, SYNC, batch, ids};
 use super::warehouse_tests::Table;
-use crate::error::{Kind, StreamDescriptor};
+use crate::delta::actions::schema_string;
+use crate::error::{Error, Kind, StreamDescriptor};
+use crate::load::Loader;
 use crate::protocol::catalog::{Catalog, Disposition, Stream};
+use crate::schema::{arrow, avro};
 use crate::storage::layout::{Target, targets};
 
 const REPLACE: Disposition = Disposition::Overwrite;
@@ -43,6 +51,63 @@ async fn a_table_of_the_older_name_goes_on_being_loaded_if_it_was_made_from_this
     table.replace(&[batch(1, 20..22)]).await.unwrap();
     assert_eq!(bed.warehouse.ids(&name).len(), 2);
     assert_eq!(bed.warehouse.ids("`main`.`shop`.`______`"), expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_comment_that_may_be_garbled_is_enough_to_add_rows_and_no_proof_to_replace_them() {
+    for (name, comment) in [("заказы", "??????"), ("ж  ж ж", "ж ж ж")] {
+        let bed = Bed::new().await;
+        let stream = target(name, Disposition::Append);
+        assert_ne!(stream.older, None);
+        let folder = stream.older.clone().unwrap();
+        let table = Table {
+            comment: format!("Created from stream {comment}"),
+            ..Table::older(&format!("file://{}/{folder}", bed.folder.path().display()), &["old"])
+        };
+        let older = format!("`main`.`{}`", folder.replace('/', "`.`"));
+        bed.warehouse.with(|state| state.tables.insert(older.clone(), table));
+        let is_refused = |opened: Result<(), Error>| {
+            let error = opened.unwrap_err();
+            assert_eq!(error.kind(), Kind::Config);
+            for part in [&format!("'Created from stream {name}'"), "COMMENT ON TABLE", &older] {
+                assert!(error.message().contains(part), "{part}: {error}");
+            }
+        };
+        is_refused(bed.try_open(target(name, REPLACE)).await.map(|_| ()));
+        assert!(bed.try_open(stream.clone()).await.unwrap().1.standing().existed);
+
+        // Two streams that both may have made it would both load it.
+        let other = Target { stream: StreamDescriptor { name: "another".into(), namespace: None }, ..stream.clone() };
+        let engine = bed.engine(&[stream.clone(), other]).await;
+        is_refused(engine.open(Arc::new(stream)).await.map(|_| ()));
+
+        // As soon as the comment is right, nothing is unclear.
+        bed.warehouse.with(|state| {
+            state.tables.get_mut(&older).unwrap().comment = format!("Created from stream {name}");
+        });
+        assert!(bed.try_open(target(name, REPLACE)).await.unwrap().1.standing().existed);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_kept_every_character_decides_what_a_comment_leaves_open() {
+    for (in_log, is_own) in [("заказы", true), ("клиент", false)] {
+        let bed = Bed::new().await;
+        bed.warehouse.with(|state| {
+            state.tables.insert("`main`.`shop`.`______`".into(), older(&bed, "Created from stream ??????"));
+        });
+        let log = bed.folder.path().join("shop/______/_delta_log");
+        std::fs::create_dir_all(&log).unwrap();
+        let schema = schema_string(&arrow::from_avro(&avro::raw_row().unwrap()).unwrap()).unwrap();
+        let made = json!({"metaData": {
+            "id": Uuid::now_v7(), "format": {"provider": "parquet", "options": {}}, "schemaString": schema,
+            "description": format!("Created from stream {in_log}"), "partitionColumns": [], "configuration": {},
+        }});
+        let protocol = json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}});
+        std::fs::write(log.join("00000000000000000000.json"), format!("{protocol}\n{made}\n")).unwrap();
+        let (_, table) = bed.try_open(target("заказы", REPLACE)).await.unwrap();
+        assert_eq!(table.standing().existed, is_own, "{in_log}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

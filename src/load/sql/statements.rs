@@ -9,6 +9,7 @@ use chrono::{DateTime, Datelike};
 use uuid::Uuid;
 
 use super::load::Load;
+use crate::error::StreamDescriptor;
 use crate::load::{generation, origin};
 use crate::schema::avro;
 use crate::schema::naming::identifier;
@@ -41,7 +42,7 @@ pub struct NewTable<'a> {
     /// The folder of its files, as a URL.
     pub location: &'a str,
     /// The stream, for people and for whoever loads a table of the same name.
-    pub stream: String,
+    pub stream: StreamDescriptor,
     /// Airbyte's name of the destination sync mode.
     pub mode: &'static str,
     /// The generation of its rows.

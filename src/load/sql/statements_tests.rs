@@ -16,7 +16,8 @@ fn load() -> Load {
 
 fn new_table<'a>(name: &'a TableName, generation: Option<i64>) -> NewTable<'a> {
     let location = "s3://lake/raw/shop/orders";
-    NewTable { name, location, stream: "shop.Orders".into(), mode: "append", generation }
+    let stream = StreamDescriptor { name: "Orders".into(), namespace: Some("shop".into()) };
+    NewTable { name, location, stream, mode: "append", generation }
 }
 
 #[test]

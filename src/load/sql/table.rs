@@ -325,7 +325,7 @@ impl SqlTable {
         NewTable {
             name: &self.name,
             location,
-            stream: self.target.stream.to_string(),
+            stream: self.target.stream.clone(),
             mode: self.target.disposition.mode(),
             generation: self.generation_of_new(),
         }

@@ -10,7 +10,7 @@ use super::answers::names;
 use super::load::Load;
 use super::statements::{self, NewTable, SchemaName};
 use crate::databricks::SqlTransport;
-use crate::error::{Error, Kind, Result, ResultExt};
+use crate::error::{Error, Kind, Result, ResultExt, StreamDescriptor};
 
 /// A schema in which a check may make tables.
 pub struct Trial {
@@ -61,7 +61,7 @@ impl Trial {
             let new = NewTable {
                 name: &table,
                 location: &new.location,
-                stream: new.table.clone(),
+                stream: StreamDescriptor { name: new.table.clone(), namespace: None },
                 mode: "append",
                 generation: None,
             };
