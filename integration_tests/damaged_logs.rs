@@ -150,9 +150,15 @@ fn a_log_that_begins_in_the_middle_is_no_table_even_if_a_later_commit_says_what_
 
 #[test]
 fn a_log_without_a_commit_is_no_table_and_is_made_one() {
-    for left in
-        ["_commit_11112222.json.tmp", ".s3-optimization-0", "_staged_commits/a.json", "00000000000000000000.json#1"]
-    {
+    for left in [
+        "_commit_11112222.json.tmp",
+        ".s3-optimization-0",
+        "_staged_commits/a.json",
+        "00000000000000000000.json#1",
+        "00000000000000000000.checkpoint.parquet.tmp",
+        "00000000000000000000.json.abc.tmp",
+        "00000000000000000000.json.bak",
+    ] {
         let sandbox = Sandbox::new();
         let folder = sandbox.table("default/users");
         let left = log(&folder).join(left);
@@ -195,6 +201,116 @@ fn a_damaged_commit_is_named_with_what_to_do() {
             assert_eq!(message.contains("you may delete it"), version == 3, "{name}: {message}");
         }
         assert_eq!(table::files(&sandbox.lake()), before, "{name}");
+    }
+}
+
+#[test]
+fn a_commit_that_says_nothing_is_named_wherever_it_stands_after_the_checkpoint() {
+    for (loads, version) in [(5, 2), (5, 0), (5, 4), (14, 12)] {
+        for said in ["", "\n \n", "{}\n", "{}\n{\"add\":null}\n"] {
+            let (sandbox, folder) = loaded(loads);
+            std::fs::write(table::commit(&folder, version), said).unwrap();
+            let before = table::files(&sandbox.lake());
+            for streams in [append(&["users"]), overwrite(&["users"])] {
+                let message = sandbox.write(&streams, records("users", 20..21)).failed_with("config_error");
+                assert!(message.contains(&format!("Commit {version:020}.json")), "{said:?}: {message}");
+                let newest = version as u64 + 1 == loads;
+                assert_eq!(message.contains("you may delete it"), newest, "{said:?}: {message}");
+            }
+            assert_eq!(table::files(&sandbox.lake()), before);
+        }
+    }
+}
+
+#[test]
+fn a_commit_that_a_checkpoint_stands_for_is_not_named_in_place_of_the_one_that_is_needed() {
+    let (sandbox, folder) = loaded(14);
+    for version in [3, 12] {
+        std::fs::write(table::commit(&folder, version), "").unwrap();
+    }
+    let message = sandbox.write(&append(&["users"]), records("users", 20..21)).failed_with("config_error");
+    assert!(message.contains("Commit 00000000000000000012.json"), "{message}");
+}
+
+#[test]
+fn commits_that_only_say_who_wrote_them_are_read_as_ever() {
+    let (sandbox, folder) = loaded(2);
+    let info = r#"{"commitInfo":{"timestamp":1764000000000,"operation":"WRITE","engineInfo":"delta-rs:py-1.6.6"}}"#;
+    for (version, info) in [(2, info), (3, "{\"commitInfo\":{}}\n\n")] {
+        std::fs::write(table::commit(&folder, version), info).unwrap();
+    }
+    let run = sandbox.load(&append(&["users"]), records("users", 2..3));
+    assert_eq!(run.logs("WARN"), [""; 0]);
+    assert_eq!(table::data(&folder), data(0..3));
+}
+
+/// Damages what a checkpoint says of files, which an append does not read, and leaves its end whole.
+fn damage_files_of(checkpoint: &Path) {
+    let mut bytes = std::fs::read(checkpoint).unwrap();
+    bytes[4..304].fill(0);
+    std::fs::write(checkpoint, bytes).unwrap();
+}
+
+#[test]
+fn a_damaged_checkpoint_that_is_noticed_late_is_written_anew_by_the_next_load() {
+    let (sandbox, folder) = loaded(12);
+    damage_files_of(&checkpoint(&folder, 10));
+    let run = sandbox.load(&append(&["users"]), records("users", 12..13));
+    assert_eq!(run.logs("WARN").len(), 1, "{run:#?}");
+    assert!(checkpoint(&folder, 12).exists());
+    let run = sandbox.load(&append(&["users"]), records("users", 13..14));
+    assert_eq!(run.logs("WARN"), [""; 0]);
+    assert_eq!(table::data(&folder), data(0..14));
+    if has("damaged logs", "deltalake") {
+        let script = "import os, sys\nfrom deltalake import DeltaTable\nprint(DeltaTable(sys.argv[1]).to_pyarrow_table().num_rows)\n\
+                      sys.stdout.flush()\nos._exit(0)";
+        let read = python(script, std::slice::from_ref(&folder)).unwrap();
+        let said = String::from_utf8_lossy(&read.stdout).into_owned();
+        assert_eq!(said.trim(), "14", "{}", String::from_utf8_lossy(&read.stderr));
+    }
+}
+
+#[test]
+fn a_damaged_checkpoint_that_only_the_next_one_is_made_of_is_gone_around() {
+    let (sandbox, folder) = loaded(20);
+    damage_files_of(&checkpoint(&folder, 10));
+    // So many streams that none has its rows counted, and an append reads nothing of the files that are there.
+    let names: Vec<String> = (0..200).map(|n| format!("s{n}")).chain(["users".to_owned()]).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    sandbox.load(&append(&names), records("users", 20..21));
+    assert!(checkpoint(&folder, 20).exists());
+    assert_eq!(table::data(&folder), data(0..21));
+}
+
+#[test]
+fn a_hint_that_leads_nowhere_does_not_hide_what_is_wrong_with_the_commits() {
+    let (sandbox, folder) = loaded(3);
+    let first = std::fs::read_to_string(table::commit(&folder, 0)).unwrap();
+    let kept = first.lines().filter(|line| !line.contains("\"metaData\"")).map(|line| format!("{line}\n"));
+    std::fs::write(table::commit(&folder, 0), kept.collect::<String>()).unwrap();
+    for hint_there in [false, true] {
+        if hint_there {
+            std::fs::write(hint(&folder), r#"{"version":10,"size":3}"#).unwrap();
+        }
+        let message = sandbox.write(&append(&["users"]), records("users", 3..4)).failed_with("config_error");
+        assert!(message.contains("`metaData`"), "{message}");
+    }
+}
+
+#[test]
+fn a_warning_of_a_damaged_checkpoint_is_one_line_whatever_is_asked_of_backtraces() {
+    for late in [false, true] {
+        let (mut sandbox, folder) = loaded(12);
+        if late {
+            damage_files_of(&checkpoint(&folder, 10));
+        } else {
+            std::fs::write(checkpoint(&folder, 10), "").unwrap();
+        }
+        sandbox.set_environment("RUST_BACKTRACE", "1");
+        let run = sandbox.load(&append(&["users"]), records("users", 12..13));
+        let warnings = run.logs("WARN");
+        assert_eq!(warnings.len(), 1, "{warnings:#?}");
+        assert!(!warnings[0].contains('\n') && !warnings[0].contains("delta_kernel::"), "{warnings:#?}");
     }
 }
 

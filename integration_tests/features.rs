@@ -135,14 +135,36 @@ fn a_clustered_table_is_loaded_whatever_it_is_clustered_by() {
 
 #[test]
 fn a_clustered_table_refuses_times_that_have_no_bounds_and_says_so() {
-    let sandbox = Sandbox::new();
-    let columns = json!({"clusteringColumns": [["_airbyte_emitted_at"]]}).to_string();
-    let domain = json!({"domainMetadata": {"domain": "delta.clustering", "configuration": columns, "removed": false}});
-    let protocol = writer_features(&["clustering", "domainMetadata"]);
-    table_with(&sandbox.table("default/users"), &protocol, &json!({}), &[domain]);
+    // Bounds of the other columns alone would hide the rows from filters on the time.
+    for column in ["_airbyte_emitted_at", "_airbyte_ab_id", "_airbyte_data"] {
+        let (sandbox, folder) = clustered_by(&[column]);
+        let micros = records("users", 0..1).replace("1700000000123", "1764000000000000");
+        let input = records("users", 1..2) + &micros;
+        let message = sandbox.write(&append(&["users"]), input).failed_with("config_error");
+        assert!(message.contains("emitted_at") && message.contains("cluster"), "{column}: {message}");
+        assert_eq!(table::read(&folder).versions, 1);
+    }
+}
+
+#[test]
+fn a_table_that_is_clustered_by_nothing_takes_any_time_and_hides_no_row() {
+    let (sandbox, folder) = clustered_by(&[]);
     let micros = records("users", 0..1).replace("1700000000123", "1764000000000000");
-    let message = sandbox.write(&append(&["users"]), micros).failed_with("config_error");
-    assert!(message.contains("emitted_at") && message.contains("cluster"), "{message}");
+    sandbox.load(&append(&["users"]), records("users", 1..2) + &micros);
+    let commit = actions(&folder, 1);
+    let stats: Value = serde_json::from_str(of(&commit, "add")[0]["stats"].as_str().unwrap()).unwrap();
+    assert_eq!((stats.get("minValues"), stats.get("maxValues")), (None, None), "{stats}");
+}
+
+/// A table without rows that has the feature clustering, with these columns.
+fn clustered_by(columns: &[&str]) -> (Sandbox, PathBuf) {
+    let sandbox = Sandbox::new();
+    let folder = sandbox.table("default/users");
+    let columns: Vec<_> = columns.iter().map(|column| [column]).collect();
+    let columns = json!({"clusteringColumns": columns}).to_string();
+    let domain = json!({"domainMetadata": {"domain": "delta.clustering", "configuration": columns, "removed": false}});
+    table_with(&folder, &writer_features(&["clustering", "domainMetadata"]), &json!({}), &[domain]);
+    (sandbox, folder)
 }
 
 #[test]

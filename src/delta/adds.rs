@@ -15,8 +15,8 @@ use crate::schema::avro;
 
 /// `add` actions in the shape that the kernel takes.
 ///
-/// `clustered`: the table may ask for bounds of a column, and so every column that has some keeps them.
-pub fn batch(files: &[DataFile], clustered: bool) -> Result<RecordBatch> {
+/// A table that is clustered, by whatever column, takes no file without bounds: the kernel refuses it.
+pub fn batch(files: &[DataFile]) -> Result<RecordBatch> {
     let failed = |error| Error::system("The commit's file list could not be built.").with_source(error);
     let texts =
         |value: fn(&DataFile) -> &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(files.iter().map(value))) };
@@ -31,7 +31,7 @@ pub fn batch(files: &[DataFile], clustered: bool) -> Result<RecordBatch> {
         partitions.append(true).map_err(failed)?;
     }
     let partitions = partitions.finish();
-    let bounded = files.iter().map(|file| clustered || bounds::times(&file.stats).is_some());
+    let bounded = files.iter().map(|file| bounds::times(&file.stats).is_some());
     let bounded = NullBuffer::from_iter(bounded);
     let lowest = record_where(
         &bounded,

@@ -7,13 +7,15 @@ use delta_kernel::committer::{Committer, FileSystemCommitter};
 use delta_kernel::engine::arrow_data::ArrowEngineData;
 use delta_kernel::scan::state::ScanFile;
 use delta_kernel::snapshot::{Snapshot as KernelSnapshot, SnapshotRef};
-use delta_kernel::table_features::{ColumnMappingMode, TableFeature};
+use delta_kernel::table_features::ColumnMappingMode;
 use delta_kernel::transaction::{CommitResult, Transaction, UpdateTableOperation};
 use delta_kernel::{FilteredEngineData, KernelError, KernelResult};
 
 use super::actions::{DataFile, ENGINE_INFO};
 use super::adds;
+use super::damage::{may_be_damage, ways_around};
 use super::engine::LogEngine;
+use super::files::LogFiles;
 use super::refusals::unwritable;
 use super::replace::Removals;
 use crate::error::{Error, Result};
@@ -113,8 +115,7 @@ pub fn commit(inner: &SnapshotRef, engine: &LogEngine, shown: &str, load: &Load<
         removals.into_iter().for_each(|files| transaction.remove_files(files));
     }
     if !load.files.is_empty() {
-        let clustered = inner.table_configuration().is_feature_supported(&TableFeature::ClusteredTable);
-        let batch = adds::batch(load.files, clustered).map_err(KernelError::generic_err)?;
+        let batch = adds::batch(load.files).map_err(KernelError::generic_err)?;
         transaction.add_files(Box::new(ArrowEngineData::new(batch)));
     }
     match transaction.commit(engine)? {
@@ -179,7 +180,30 @@ fn checkpoint_if_due(before: &SnapshotRef, engine: &LogEngine, version: u64, sho
     }
     let newest = KernelSnapshot::builder_from(Arc::clone(before)).build(engine);
     let written = newest.and_then(|snapshot| snapshot.checkpoint(engine, None));
-    if let Err(error) = written {
+    let Err(error) = written else { return };
+    // An append reads nothing of an older checkpoint's files; whoever makes the next one does, and may find it damaged.
+    if !may_be_damage(&error) || !checkpoint_around(before, engine, version) {
+        let error = error.without_backtrace();
         tracing::warn!("The log of table {shown} got no checkpoint at version {version}: {error}");
     }
+}
+
+/// Writes the checkpoint of `version` from what is left without the hint and older checkpoints; whether it is written.
+fn checkpoint_around(before: &SnapshotRef, engine: &LogEngine, version: u64) -> bool {
+    let url = before.table_root();
+    let Ok(files) = LogFiles::of(url, engine) else { return false };
+    ways_around(&files).into_iter().any(|hidden| {
+        let engine = engine.hiding(hidden);
+        let newest = KernelSnapshot::builder_for(url).at_version(version).build(&engine);
+        // The kernel takes commits that begin anywhere for a whole log, if there is no checkpoint.
+        let whole = newest.ok().filter(|newest| is_whole(newest));
+        whole.is_some_and(|newest| newest.checkpoint(&engine, None).is_ok())
+    })
+}
+
+/// Whether the log of a table begins with a checkpoint or with the first commit.
+pub fn is_whole(inner: &SnapshotRef) -> bool {
+    let segment = inner.log_segment();
+    let first = segment.listed.ascending_commit_files.first().map_or(0, |commit| commit.version);
+    segment.checkpoint_version.is_some() || first == 0
 }

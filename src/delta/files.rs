@@ -10,6 +10,10 @@ pub const HINT: &str = "_last_checkpoint";
 
 /// The digits of a version in a name.
 const DIGITS: usize = 20;
+/// The digits of a number of parts, and of one of them.
+const PART_DIGITS: usize = 10;
+/// The characters of a checkpoint's own id.
+const ID_CHARACTERS: usize = 36;
 
 /// A commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +50,7 @@ impl LogFiles {
                 files.commits.push(CommitFile { version, size: file.size, url: file.location });
             } else if let Some(version) = checkpoint_version(&name) {
                 files.checkpoints.push(version);
-            } else if name == HINT || version(&name).is_some() {
+            } else if name == HINT || is_trace(&name) {
                 files.traces.push(name);
             }
         }
@@ -65,7 +69,19 @@ impl LogFiles {
 /// The version of a checkpoint's file, also of a part of one.
 pub fn checkpoint_version(name: &str) -> Option<u64> {
     let (version, rest) = version(name)?;
-    rest.starts_with(".checkpoint.").then_some(version)
+    let number = |digits: &str| digits.len() == PART_DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let is_checkpoint = match rest.split('.').skip(1).collect::<Vec<_>>().as_slice() {
+        ["checkpoint", "parquet"] => true,
+        ["checkpoint", id, "parquet" | "json"] => id.len() == ID_CHARACTERS,
+        ["checkpoint", part, of, "parquet"] => number(part) && number(of),
+        _ => false,
+    };
+    is_checkpoint.then_some(version)
+}
+
+/// Whether `name` is that of a checksum or a compacted log, which a table had; left-overs of writers have other endings.
+fn is_trace(name: &str) -> bool {
+    version(name).is_some_and(|(_, rest)| rest == ".crc" || rest.ends_with(".compacted.json"))
 }
 
 fn commit_version(name: &str) -> Option<u64> {
@@ -90,9 +106,15 @@ mod tests {
         for other in [".json.tmp", ".crc", ".checkpoint.parquet", ".00000000000000000014.compacted.json", "/a.json"] {
             assert_eq!(commit_version(&named(other)), None, "{other}");
         }
-        for one in [".checkpoint.parquet", ".checkpoint.0000000001.0000000002.parquet", ".checkpoint.a-b.json"] {
+        let id = ".checkpoint.80a083e8-7026-4e79-81be-64bd76c43a11.json";
+        for one in [".checkpoint.parquet", ".checkpoint.0000000001.0000000002.parquet", id] {
             assert_eq!(checkpoint_version(&named(one)), Some(12), "{one}");
         }
+        for other in [".checkpoint.parquet.tmp", ".checkpoint.tmp.parquet", ".checkpoint.1.2.parquet", ".json.bak"] {
+            let name = named(other);
+            assert_eq!((checkpoint_version(&name), is_trace(&name)), (None, false), "{other}");
+        }
+        assert!(is_trace(&named(".crc")) && is_trace(&named(".00000000000000000014.compacted.json")));
         for other in ["_commit_1.json.tmp", ".s3-optimization-0", "_sidecars/00000000000000000001.json", "é", ""] {
             assert_eq!((commit_version(other), checkpoint_version(other), version(other)), (None, None, None));
         }

@@ -7,10 +7,10 @@
 //! so many calls in that no thread is left to serve them.
 
 use std::cell::Cell;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use delta_kernel::snapshot::{Snapshot as KernelSnapshot, SnapshotRef};
-use delta_kernel::{FileMeta, KernelError, KernelResult};
+use delta_kernel::{KernelError, KernelResult};
 use delta_kernel_default_engine::DefaultEngineBuilder;
 use delta_kernel_default_engine::executor::tokio::TokioMultiThreadExecutor;
 use tokio::runtime::Handle;
@@ -20,9 +20,9 @@ use url::Url;
 
 use super::actions::DataFile;
 use super::commit::{self, Load};
-use super::damage::{self, may_be_damage, ways_around};
+use super::damage::{self, SMALL, may_be_damage, ways_around};
 use super::engine::LogEngine;
-use super::files::LogFiles;
+use super::files::{CommitFile, LogFiles};
 use super::refusals::{sorted, unreadable};
 use crate::error::{Error, Result};
 use crate::storage::Storage;
@@ -49,6 +49,8 @@ pub struct Snapshot {
     engine: LogEngine,
     inner: SnapshotRef,
     shown: String,
+    /// The same without the checkpoint that turned out to be damaged in use: read on, and a commit writes a new one.
+    around: OnceLock<(LogEngine, SnapshotRef)>,
 }
 
 impl TableLog {
@@ -85,8 +87,8 @@ impl Logs {
     pub fn find(&self, folder: &str) -> Result<Option<Snapshot>> {
         let url = self.storage.url(folder)?;
         let shown = self.storage.shown(folder);
-        let error = match build(&url, None, &self.engine) {
-            Ok(inner) => return Ok(Some(Snapshot { engine: self.engine.clone(), inner, shown })),
+        let mut error = match build(&url, None, &self.engine) {
+            Ok(inner) => return Snapshot::of(self.engine.clone(), inner, shown).map(Some),
             Err(error) => error,
         };
         let Ok(files) = LogFiles::of(&url, &self.engine) else { return Err(sorted(&shown, "read", error)) };
@@ -98,19 +100,34 @@ impl Logs {
         }
         for hidden in ways_around(&files) {
             let engine = self.engine.hiding(hidden);
-            if let Ok(inner) = build(&url, None, &engine) {
-                tracing::warn!("{}", damage::told(&shown, hidden, &error));
-                return Ok(Some(Snapshot { engine, inner, shown }));
+            match build(&url, None, &engine) {
+                Ok(inner) => {
+                    let told = damage::told(&shown, hidden, &error);
+                    let snapshot = Snapshot::of(engine, inner, shown)?;
+                    tracing::warn!("{told}");
+                    return Ok(Some(snapshot));
+                }
+                // What only saves work is the first to fail; what is wrong with the rest shows without it.
+                Err(of_the_rest) => error = of_the_rest,
             }
         }
         Err(match damage::diagnosis(&shown, &files, &self.engine) {
-            Some(found) => found.with_source(error),
+            Some(found) => found.with_source(error.without_backtrace().to_string()),
             None => sorted(&shown, "read", error),
         })
     }
 }
 
 impl Snapshot {
+    /// Refuses a log of which a commit says nothing.
+    fn of(engine: LogEngine, inner: SnapshotRef, shown: String) -> Result<Self> {
+        match silent(&inner, &engine) {
+            Ok(None) => Ok(Self { engine, inner, shown, around: OnceLock::new() }),
+            Ok(Some((commit, what))) => Err(damage::of_commit(&shown, &commit, inner.version(), &what)),
+            Err(error) => Err(sorted(&shown, "read", error)),
+        }
+    }
+
     /// The table's columns: names and types as Delta writes them.
     pub fn columns(&self) -> Vec<(String, String)> {
         let schema = self.inner.schema();
@@ -179,7 +196,8 @@ impl Snapshot {
 
     /// Does `work`; where a checkpoint may be what it fails of, again without the checkpoint, at the same version.
     fn around<T>(&self, verb: &str, work: impl Fn(&SnapshotRef, &LogEngine) -> KernelResult<T>) -> Result<T> {
-        let error = match work(&self.inner, &self.engine) {
+        let (engine, inner) = self.around.get().map_or((&self.engine, &self.inner), |(engine, inner)| (engine, inner));
+        let error = match work(inner, engine) {
             Ok(done) => return Ok(done),
             Err(error) => error,
         };
@@ -188,7 +206,7 @@ impl Snapshot {
         }
         let files = may_be_damage(&error).then(|| LogFiles::of(self.inner.table_root(), &self.engine).ok()).flatten();
         Err(match files.and_then(|files| damage::diagnosis(&self.shown, &files, &self.engine)) {
-            Some(found) => found.with_source(error),
+            Some(found) => found.with_source(error.without_backtrace().to_string()),
             None => sorted(&self.shown, verb, error),
         })
     }
@@ -202,8 +220,11 @@ impl Snapshot {
         ways_around(&files).into_iter().find_map(|hidden| {
             let engine = self.engine.hiding(hidden);
             let inner = build(url, Some(self.inner.version()), &engine).ok()?;
-            let done = work(&inner, &engine).ok()?;
+            let silent = silent(&inner, &engine).ok()?;
+            let done = silent.is_none().then(|| work(&inner, &engine).ok()).flatten()?;
             tracing::warn!("{}", damage::told(&self.shown, hidden, error));
+            // Only the first is kept; a second one in the same snapshot is gone around again.
+            self.around.get_or_init(|| (engine, inner));
             Some(done)
         })
     }
@@ -214,18 +235,27 @@ fn build(url: &Url, version: Option<u64>, engine: &LogEngine) -> KernelResult<Sn
     let builder = KernelSnapshot::builder_for(url);
     let inner = version.into_iter().fold(builder, |builder, version| builder.at_version(version)).build(engine)?;
     // The kernel takes commits that begin anywhere for a whole log, if there is no checkpoint.
-    let segment = inner.log_segment();
-    let first = segment.listed.ascending_commit_files.first().map_or(0, |commit| commit.version);
-    if segment.checkpoint_version.is_none() && first > 0 {
+    if !commit::is_whole(&inner) {
         return Err(KernelError::MissingVersion(0));
     }
-    // It takes an empty commit for one without actions, though it may be on its way, or cut short; and a checksum for the
-    // commit that it repeats, without a look at that.
-    let newest = segment.listed.latest_commit_file.as_ref().filter(|commit| commit.version == inner.version());
-    let unread = segment.listed.latest_crc_file.as_ref().is_some_and(|crc| crc.version == inner.version());
-    let broken = |commit: &FileMeta| commit.size == 0 || (unread && damage::broken(&commit.location, engine).is_some());
-    if newest.is_some_and(|commit| broken(&commit.location)) {
-        return Err(KernelError::generic("The newest commit cannot be read."));
-    }
     Ok(inner)
+}
+
+/// A commit that the kernel takes for one without actions, though it may be on its way, or cut short, and what is wrong with it.
+///
+/// Only commits after the checkpoint are looked at, and of these only such are read as are too small for an action. A checksum
+/// keeps the kernel from reading the newest one, so that is read here, whatever its size.
+fn silent(inner: &SnapshotRef, engine: &LogEngine) -> KernelResult<Option<(CommitFile, String)>> {
+    let listed = &inner.log_segment().listed;
+    let newest = listed.latest_commit_file.as_ref().filter(|commit| commit.version == inner.version());
+    let unread = listed.latest_crc_file.as_ref().is_some_and(|crc| crc.version == inner.version());
+    let commits = listed.ascending_commit_files.iter().chain(newest);
+    let looked_at =
+        commits.filter(|commit| commit.location.size <= SMALL || (unread && commit.version == inner.version()));
+    let looked_at = looked_at.map(|commit| CommitFile {
+        version: commit.version,
+        size: commit.location.size,
+        url: commit.location.location.clone(),
+    });
+    damage::first_broken(looked_at.collect(), engine)
 }
