@@ -12,6 +12,10 @@ use crate::error::{Error, Result};
 const DETAILS: &str = "# Detailed Table Information";
 /// Lines after which a description lists the columns that a table is partitioned by.
 const PARTITIONS: [&str; 2] = ["# Partition Information", "# Partitioning"];
+/// The line, or the field among the details, that tells of a row filter.
+const ROW_FILTER: &str = "row filter";
+/// The line after which a description lists the columns that have a mask.
+const MASKS: &str = "# Column Masks";
 
 /// What DESCRIBE TABLE EXTENDED says of a table.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -28,21 +32,29 @@ pub struct Description {
     pub location: Option<String>,
     /// What it says of itself.
     pub comment: Option<String>,
+    /// Whether a row filter stands before it.
+    pub filtered: bool,
+    /// The columns that have a mask.
+    pub masked: Vec<String>,
 }
 
 impl Description {
     /// Reads the answer of DESCRIBE TABLE EXTENDED.
     pub fn read(answer: &Rows) -> Self {
         let mut description = Self::default();
-        let (mut in_columns, mut in_partitions, mut in_details) = (true, false, false);
+        let (mut in_columns, mut in_partitions, mut in_details, mut in_masks) = (true, false, false, false);
         for row in &answer.rows {
             let (name, value) = (text(row, 0).trim(), text(row, 1).trim());
+            description.filtered |= !in_columns && name.trim_start_matches(['#', ' ']).eq_ignore_ascii_case(ROW_FILTER);
             if name.is_empty() || name.starts_with('#') {
                 in_columns = false;
+                in_masks = name == MASKS || (in_masks && name.starts_with("# col_name"));
                 in_partitions = PARTITIONS.contains(&name) || (in_partitions && name.starts_with("# col_name"));
                 in_details |= name == DETAILS;
             } else if in_columns {
                 description.columns.push((name.to_lowercase(), value.to_lowercase()));
+            } else if in_masks {
+                description.masked.push(name.to_lowercase());
             } else if in_details {
                 let field = match name.to_lowercase().as_str() {
                     "type" => &mut description.kind,

@@ -60,6 +60,25 @@ fn partitions_are_seen_and_clusters_are_none() {
 }
 
 #[test]
+fn row_filters_and_masks_are_seen_however_they_are_told() {
+    let read = |lines: &[&[&str]]| {
+        let columns: &[&[&str]] = &[&["a", "int"], &["row filter", "string"], &["", ""]];
+        Description::read(&rows(&[], &[columns, lines].concat()))
+    };
+    for filtered in [
+        &[&["# Row Filter", ""][..], &["Function", "main.shop.own"]][..],
+        &[&["# Detailed Table Information", ""], &["Row Filter", "main.shop.own ON (a)"]],
+    ] {
+        assert!(read(filtered).filtered, "{filtered:?}");
+    }
+    let masked =
+        read(&[&["# Column Masks", ""], &["# col_name", "mask"], &["A", "main.shop.hide"], &["", ""], &["x", ""]]);
+    assert_eq!((masked.masked, masked.filtered), (vec!["a".to_owned()], false));
+    let plain = read(&[&["# Detailed Table Information", ""], &["Type", "EXTERNAL"]]);
+    assert!(!plain.filtered && plain.masked.is_empty());
+}
+
+#[test]
 fn names_are_found_whatever_the_columns_are_called() {
     let spark = rows(&["namespace", "tableName", "isTemporary"], &[&["s", "Orders", "false"], &["", "v", "true"]]);
     assert_eq!(names(&spark, "tableName", 1), HashSet::from(["orders".to_owned()]));

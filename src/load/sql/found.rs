@@ -16,6 +16,7 @@ use crate::load::generation;
 use crate::load::origin::{self, Origin, Said};
 use crate::load::raw_table::ensure_raw;
 use crate::protocol::catalog::Disposition;
+use crate::schema::avro;
 use crate::storage::layout::{DELTA_LOG, Target};
 
 /// What a stream finds.
@@ -200,6 +201,7 @@ fn ensure_loadable(found: &Description, target: &Target, name: &TableName, expec
             target.stream
         )));
     }
+    ensure_all_is_seen(found, target, name)?;
     if found.partitioned {
         return Err(Error::config(format!(
             "Table {name} is partitioned. Tables are loaded without partitions: move it away or rename the stream."
@@ -209,6 +211,27 @@ fn ensure_loadable(found: &Description, target: &Target, name: &TableName, expec
     ensure_raw(&name.to_string(), &target.stream, columns.collect())?;
     let replaces = target.disposition != Disposition::Append;
     origin::ensure_own(name, Said::InCatalog(found.comment.as_deref()), target, replaces)
+}
+
+/// Refuses a table whose rows a server may hide: a MERGE adds once more what it does not see, and no count shows it. Whom a
+/// filter exempts is not told. A mask of the records alone changes nothing that is compared.
+fn ensure_all_is_seen(found: &Description, target: &Target, name: &TableName) -> Result<()> {
+    let masked = found.masked.iter().find(|column| *column != avro::DATA);
+    let (what, how) = match masked {
+        _ if found.filtered => {
+            ("a row filter stands before it".to_owned(), format!("ALTER TABLE {name} DROP ROW FILTER"))
+        }
+        Some(column) => (
+            format!("its column {column} has a mask"),
+            format!("ALTER TABLE {name} ALTER COLUMN `{}` DROP MASK", column.replace('`', "``")),
+        ),
+        None => return Ok(()),
+    };
+    Err(Error::config(format!(
+        "Table {name} of stream {} cannot be loaded, because {what}: what was loaded has to be found again, or it would be \
+         loaded twice. Remove it ({how}) and put it on a view that people read, or rename the stream.",
+        target.stream
+    )))
 }
 
 /// Whether two URLs of folders are the same, however scheme and characters are written.

@@ -19,6 +19,8 @@ fn older_connector() -> Description {
         provider: Some("delta".into()),
         location: Some(PLACE.into()),
         comment: Some("Created from stream Orders".into()),
+        filtered: false,
+        masked: Vec::new(),
     }
 }
 
@@ -51,6 +53,11 @@ fn a_table_of_the_older_connector_is_taken_whatever_the_order_of_its_columns() {
     }
     assert!(is_same_place("s3://b/my%20lake/t", "s3://b/my lake/t"));
     assert!(is_same_place("file:///tmp/t", "/tmp/t"));
+}
+
+#[test]
+fn a_mask_of_the_records_alone_hides_nothing_that_is_compared() {
+    assert_eq!(said_of(&Description { masked: vec!["_airbyte_data".into()], ..older_connector() }), None);
 }
 
 #[test]
@@ -98,6 +105,12 @@ fn what_cannot_be_loaded_is_refused_with_what_was_found_and_what_to_do() {
             "s3_bucket_path",
         ),
         (Description { location: None, ..older_connector() }, "does not tell", PLACE),
+        (Description { filtered: true, ..older_connector() }, "a row filter stands before it", "DROP ROW FILTER"),
+        (
+            Description { masked: vec!["_airbyte_ab_id".into()], ..older_connector() },
+            "column _airbyte_ab_id has a mask",
+            "ALTER COLUMN `_airbyte_ab_id` DROP MASK",
+        ),
         (Description { partitioned: true, ..older_connector() }, "is partitioned", "rename the stream"),
     ];
     for (found, said, advice) in cases {

@@ -241,7 +241,11 @@ impl Loader for Sql {
             let goes = |name: &String| ending == Ending::Purged || unclear.contains_key(name);
             let dropped = shared.drop_all(&made.into_iter().filter(goes).collect::<Vec<_>>()).await;
             let cleared = match dropped {
-                Ok(()) => shared.fence_all(unclear.into_values()).await,
+                Ok(()) => {
+                    // Several staging tables may be of one table.
+                    let tables: BTreeMap<_, _> = unclear.into_values().map(|table| (table.path(), table)).collect();
+                    shared.fence_all(tables.into_values()).await
+                }
                 Err(error) if unclear.is_empty() => {
                     claims::withdraw(&shared.storage, shared.sync).await.and(Err(error))
                 }
@@ -276,6 +280,8 @@ mod bed_tests;
 mod foreign_tests;
 #[cfg(test)]
 mod generations_tests;
+#[cfg(test)]
+mod hidden_tests;
 #[cfg(test)]
 mod names_tests;
 #[cfg(test)]

@@ -116,8 +116,9 @@ impl SqlTable {
         self.ensure_staging_table().await?;
         self.claim(Change::Replaces).await?;
         let replaced = self.change(|table, staging| statements::overwrite(table, staging, &load)).await;
-        replaced.context(|| format!("replacing the table by {}", counted(load.rows, "row")))?;
+        let replaced = replaced.context(|| format!("replacing the table by {}", counted(load.rows, "row")))?;
         let found = self.count(&load).await?;
+        self.ensure_seen(&replaced, 0, found)?;
         self.ensure_all(&load, found)?;
         self.write_down_generation().await
     }
@@ -137,16 +138,19 @@ impl SqlTable {
 
     async fn merge(&mut self, load: &Load) -> Result<()> {
         let statement = |table: &TableName, staging: &TableName| statements::merge(table, staging, load);
-        let Done { answer, again } = self.change(statement).await?;
-        if !again && answers::inserted(&answer) == Some(load.rows) {
+        let done = self.change(statement).await?;
+        if !done.again && answers::inserted(&done.answer) == Some(load.rows) {
             return Ok(());
         }
         let mut found = self.count(load).await?;
         if found < load.rows {
+            self.ensure_seen(&done, 0, found)?;
             // A server may have read the staging table before its newest batch was there.
             self.execute(&statements::refresh(&self.staging)).await?;
-            self.change(statement).await?;
+            let done = self.change(statement).await?;
+            let before = found;
             found = self.count(load).await?;
+            self.ensure_seen(&done, before, found)?;
         }
         self.ensure_all(load, found)
     }
@@ -176,7 +180,7 @@ impl SqlTable {
                     let again = sendings > 1;
                     if again {
                         // For a copy that had found its staging table and had not begun its transaction at the first fence.
-                        self.shared.fence(&self.name).await?;
+                        self.settle_all().await?;
                     }
                     return Ok(Done { answer, again });
                 }
@@ -212,12 +216,19 @@ impl SqlTable {
         let lost = self.staging_table();
         self.shared.drop_all(std::slice::from_ref(&lost)).await?;
         self.shared.staging().remove(&lost);
-        if self.shared.fence(&self.name).await? {
-            self.shared.unclear().remove(&lost);
-        }
+        self.shared.fence(&self.name).await?;
         self.renamed += 1;
         self.staging_made = false;
         self.staging = self.name.staging_table(self.shared.staging_schema.as_deref(), self.shared.sync, self.renamed);
+        Ok(())
+    }
+
+    /// After a copy that has run to its end: the last fence against those before it. Without it they stay unclear, and the
+    /// end of the sync sets it.
+    async fn settle_all(&self) -> Result<()> {
+        if self.shared.fence(&self.name).await? {
+            self.shared.unclear().retain(|_, table| table.path() != self.name.path());
+        }
         Ok(())
     }
 
@@ -228,6 +239,23 @@ impl SqlTable {
             self.claimed = true;
         }
         Ok(())
+    }
+
+    /// Refuses to go on where rows that a statement has just inserted are not `found` beside those of `before`: each further
+    /// statement would insert them once more.
+    fn ensure_seen(&self, done: &Done, before: u64, found: u64) -> Result<()> {
+        let inserted = answers::inserted(&done.answer).unwrap_or_default();
+        if inserted.saturating_add(before) <= found {
+            return Ok(());
+        }
+        Err(Error::config(format!(
+            "{} were written to {}, and the token's user sees {found} of the {} that should be there: a row filter or a policy \
+             of Unity Catalog hides them, or somebody else has removed them in the meantime. Exempt the token's user from the \
+             filters of this table: what was loaded has to be counted. The rows are not acknowledged.",
+            counted(inserted, "row"),
+            self.name,
+            inserted.saturating_add(before)
+        )))
     }
 
     fn ensure_all(&self, load: &Load, found: u64) -> Result<()> {

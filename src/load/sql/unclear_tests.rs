@@ -58,6 +58,26 @@ async fn a_statement_of_unknown_fate_is_sent_again_when_no_copy_of_it_can_commit
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_fence_that_fails_after_the_second_copy_is_set_at_the_end_or_the_claim_stays() {
+    for still_fails in [false, true] {
+        let bed = Bed::new().await;
+        let (engine, mut table) = bed.open(Disposition::Overwrite, None).await;
+        bed.stage("users", 0..10);
+        bed.fault("INSERT", Fault::Unknown);
+        // The first fence stands, and each later one fails.
+        bed.fault("ALTER", Fault::Twice);
+        for _ in 0..=usize::from(still_fails) {
+            bed.fault("ALTER", Fault::Refused);
+        }
+        table.replace(&[batch(1, 0..10)]).await.unwrap_err();
+        bed.warehouse.said();
+        let ended = engine.end(Ending::Purged).await;
+        assert_eq!(bed.warehouse.said(), ["DROP TABLE", "ALTER TABLE"]);
+        assert_eq!(ended.is_err(), still_fails);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_statement_whose_answer_is_lost_each_time_is_not_sent_for_ever() {
     let bed = Bed::new().await;
     let (_, mut table) = bed.open(Disposition::Append, None).await;

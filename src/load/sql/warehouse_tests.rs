@@ -38,6 +38,8 @@ pub struct Table {
     pub comment: String,
     pub properties: BTreeMap<String, String>,
     pub ids: BTreeSet<String>,
+    /// Lines of its description before the details: row filters and masks.
+    pub policies: Vec<(String, String)>,
 }
 
 impl Table {
@@ -56,6 +58,7 @@ impl Table {
             comment: String::new(),
             properties: BTreeMap::new(),
             ids: ids.iter().map(|id| (*id).to_owned()).collect(),
+            policies: Vec::new(),
         }
     }
 }
@@ -68,6 +71,8 @@ pub struct State {
     pub staged: BTreeMap<String, BTreeSet<String>>,
     /// Staged rows that are not seen before a refresh.
     pub unseen: BTreeSet<String>,
+    /// A policy hides the rows of final tables from whoever reads them; a MERGE inserts what it does not see.
+    pub hidden: bool,
     pub faults: Vec<(&'static str, Fault)>,
     /// Words of statements that are always refused, and what is said then.
     pub refusals: Vec<(&'static str, &'static str)>,
@@ -205,6 +210,7 @@ impl State {
                 let table = &self.tables[last];
                 let mut rows: Vec<_> =
                     table.columns.iter().map(|(name, kind)| vec![name.clone(), kind.clone()]).collect();
+                rows.extend(table.policies.iter().map(|(name, value)| vec![name.clone(), value.clone()]));
                 rows.push(vec!["# Detailed Table Information".into(), String::new()]);
                 let details = [("Type", &table.kind), ("Provider", &table.provider), ("Location", &table.location)];
                 let comment = Some(("Comment", &table.comment)).filter(|(_, comment)| !comment.is_empty());
@@ -231,21 +237,23 @@ impl State {
             ["MERGE", "INTO", name, ..] => {
                 let staged = self.staged_ids(statement);
                 let ids = &mut self.tables.get_mut(*name).unwrap().ids;
-                let before = ids.len();
+                let inserted = staged.iter().filter(|id| self.hidden || !ids.contains(*id)).count().to_string();
                 ids.extend(staged);
-                let inserted = (ids.len() - before).to_string();
                 Ok(answer(&["num_affected_rows", "num_inserted_rows"], vec![vec![inserted.clone(), inserted]]))
             }
             ["INSERT", "OVERWRITE", "TABLE", name, ..] => {
-                self.tables.get_mut(*name).unwrap().ids = self.staged_ids(statement);
-                Ok(Rows::default())
+                let staged = self.staged_ids(statement);
+                let inserted = staged.len().to_string();
+                self.tables.get_mut(*name).unwrap().ids = staged;
+                Ok(answer(&["num_affected_rows", "num_inserted_rows"], vec![vec![inserted.clone(), inserted]]))
             }
             ["SELECT", "count(*)", _, _, _, name, ..] => {
                 let (low, high) = range(statement.rsplit_once("\nWHERE ").unwrap().1);
                 let staged =
                     statement.contains("SEMI JOIN").then(|| self.staged_ids(between(statement, "SEMI JOIN (", ")")));
-                let counts =
-                    |id: &&String| **id >= low && **id <= high && staged.as_ref().is_none_or(|s| s.contains(*id));
+                let counts = |id: &&String| {
+                    !self.hidden && **id >= low && **id <= high && staged.as_ref().is_none_or(|s| s.contains(*id))
+                };
                 let count = self.tables[*name].ids.iter().filter(counts).count();
                 Ok(answer(&["rows"], vec![vec![count.to_string()]]))
             }

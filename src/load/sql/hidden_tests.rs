@@ -1,0 +1,54 @@
+//! Rows that the token's user does not see: nothing is inserted again because it is not seen.
+
+use super::bed_tests::{Bed, batch, users};
+use super::warehouse_tests::{Fault, Table};
+use crate::error::Kind;
+use crate::load::{Ending, Loader};
+use crate::protocol::catalog::Disposition;
+
+fn merges(bed: &Bed) -> usize {
+    bed.warehouse.said().iter().filter(|said| *said == "MERGE INTO").count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_with_a_row_filter_is_refused_before_the_first_record() {
+    for disposition in [Disposition::Append, Disposition::Overwrite] {
+        let bed = Bed::new().await;
+        let policies = vec![(String::new(), String::new()), ("# Row Filter".into(), String::new())];
+        bed.has(Table { policies, ..bed.older(&[]) });
+        let error = bed.try_open(users(disposition, None)).await.err().expect("refused");
+        assert!(error.kind() == Kind::Config && error.message().contains("row filter"), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_a_policy_hides_are_not_merged_again_and_again() {
+    let bed = Bed::new().await;
+    bed.warehouse.with(|state| state.hidden = true);
+    bed.stage("users", 0..10);
+    let (_, mut table) = bed.open(Disposition::Append, None).await;
+    bed.fault("MERGE", Fault::Unknown);
+    let error = table.append(&[batch(1, 0..10)]).await.unwrap_err();
+    assert!(error.kind() == Kind::Config && error.message().contains("sees 0 of the 10"), "{error}");
+    assert_eq!(merges(&bed), 2, "the one whose answer was lost, and one more");
+
+    // The one after a refresh reports what it inserts too.
+    let bed = Bed::new().await;
+    bed.warehouse.with(|state| state.hidden = true);
+    bed.stage("users", 0..10);
+    let (_, mut table) = bed.open(Disposition::Append, None).await;
+    bed.fault("MERGE", Fault::Silent);
+    let error = table.append(&[batch(1, 0..10)]).await.unwrap_err();
+    assert!(error.kind() == Kind::Config && merges(&bed) == 2, "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replacement_that_a_policy_hides_is_said_to_be_hidden() {
+    let bed = Bed::new().await;
+    bed.warehouse.with(|state| state.hidden = true);
+    bed.stage("users", 0..10);
+    let (engine, mut table) = bed.open(Disposition::Overwrite, None).await;
+    let error = table.replace(&[batch(1, 0..10)]).await.unwrap_err();
+    assert!(error.kind() == Kind::Config && error.message().contains("row filter or a policy"), "{error}");
+    engine.end(Ending::Purged).await.unwrap();
+}
