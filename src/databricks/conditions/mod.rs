@@ -61,6 +61,11 @@ pub fn is_cancelled(said: &Said) -> bool {
     find(said).is_some_and(|row| row.meaning == access::CANCELLED)
 }
 
+/// Whether `error`, as [`explain`] gave it, says that what was to be made is there already.
+pub fn is_there_already(error: &Error) -> bool {
+    error.message().starts_with(sql::THERE_ALREADY)
+}
+
 /// The error for the user: what is wrong, where, what to do, and what the server said as far as it may be shown.
 pub fn explain(said: &Said, place: &Place) -> Error {
     let row = find(said);

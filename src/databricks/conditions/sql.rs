@@ -17,6 +17,12 @@ const HOOK: &str = "A commit to the table succeeded, and what should follow it f
 const MEND_HOOK: &str = "no row is lost by it; look what the table has to keep up to date besides its rows: symlink manifests, Iceberg \
                          metadata";
 
+/// What is to be made is there, although a SHOW did not show it.
+pub(super) const THERE_ALREADY: &str =
+    "A schema or table that is to be made is there already, and the token's user may not see it";
+const HIDDEN: &str = "have SELECT and MODIFY on the table, or USE SCHEMA on the schema, granted to the token's user; if somebody \
+                      else has just made it, run the sync again";
+
 /// A right that is missing. The GRANT follows.
 const fn right(says: &'static [&'static str], meaning: &'static str) -> Condition {
     config(REFUSED, says, meaning, "have an owner or administrator grant it")
@@ -60,6 +66,7 @@ pub(super) const STATEMENTS: &[Condition] = &[
     // What may be written and not be read back may be committed.
     .with(Fate::Open),
     // Rights.
+    config(REFUSED, &["already exists and user does not have permission"], THERE_ALREADY, HIDDEN),
     right(&["use catalog"], "The token's user lacks USE CATALOG, without which nothing in the catalog can be reached"),
     right(&["use schema"], "The token's user lacks USE SCHEMA, without which nothing in the schema can be reached"),
     config(
@@ -252,11 +259,11 @@ pub(super) const STATEMENTS: &[Condition] = &[
         MEND_HOOK,
     )
     .with(Fate::Committed),
-    passing(
+    config(
         &[Class("TABLE_OR_VIEW_ALREADY_EXISTS"), Class("SCHEMA_ALREADY_EXISTS"), State("42P06"), State("42P07")],
         &[],
-        "Somebody else created the same schema or table at the same time",
-        "run the sync again",
+        THERE_ALREADY,
+        HIDDEN,
     ),
     // This program.
     Condition {

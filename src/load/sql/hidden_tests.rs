@@ -22,6 +22,30 @@ async fn a_table_with_a_row_filter_is_refused_before_the_first_record() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_there_and_hidden_is_told_after_three_tries_and_who_is_second_by_a_moment_goes_on() {
+    for words in ["CREATE SCHEMA", "CREATE TABLE"] {
+        for tries in [1, 3] {
+            let bed = Bed::new().await;
+            bed.stage("users", 0..10);
+            let (_, mut table) = bed.open(Disposition::Append, None).await;
+            for _ in 0..tries {
+                bed.fault(words, Fault::ThereAlready);
+            }
+            let loaded = table.append(&[batch(1, 0..10)]).await;
+            let Err(error) = loaded else { continue };
+            assert!(tries == 3 && error.kind() == Kind::Config, "{words}: {error}");
+            assert!(error.message().contains("USE SCHEMA") && error.message().contains("SELECT and MODIFY"), "{error}");
+            let said = bed.warehouse.said();
+            assert!(said.ends_with(&[words.to_owned(), words.to_owned(), words.to_owned()]), "{said:?}");
+        }
+        let bed = Bed::new().await;
+        let (_, mut table) = bed.open(Disposition::Append, None).await;
+        (0..3).for_each(|_| bed.fault(words, Fault::ThereAlready));
+        table.append(&[batch(1, 0..10)]).await.unwrap_err();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rows_that_a_policy_hides_are_not_merged_again_and_again() {
     let bed = Bed::new().await;
     bed.warehouse.with(|state| state.hidden = true);

@@ -8,6 +8,7 @@
 
 mod answers;
 mod claims;
+mod create;
 mod found;
 mod load;
 mod notes;
@@ -72,6 +73,8 @@ struct Shared {
     unclear: Mutex<BTreeMap<String, TableName>>,
     /// Staging tables that this sync may have made.
     staging: Mutex<BTreeSet<String>>,
+    /// Tables of which it was told that they got no fence.
+    unfenced: Mutex<HashSet<String>>,
     /// How many fences this sync has set.
     fences: AtomicU64,
 }
@@ -98,6 +101,7 @@ impl Sql {
             made: Mutex::default(),
             unclear: Mutex::default(),
             staging: Mutex::default(),
+            unfenced: Mutex::default(),
             fences: AtomicU64::default(),
         };
         Self { shared: Arc::new(shared), seen: OnceLock::new() }
@@ -139,6 +143,12 @@ impl Shared {
         self.transport.execute(statement).await
     }
 
+    /// Runs `statement`, which makes something that somebody else may make at the same moment.
+    async fn create(&self, statement: &str) -> Result<Rows> {
+        tracing::debug!("{statement}");
+        create::create(self.transport.as_ref(), statement).await.answer
+    }
+
     async fn change(&self, statement: &str) -> Result<Changed> {
         tracing::debug!("{statement}");
         self.transport.change(statement).await
@@ -158,7 +168,7 @@ impl Shared {
             let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(made.entry(schema.to_string()).or_default())
         };
-        let make = || async { self.execute(&statements::create_schema(schema)).await.map(|_| ()) };
+        let make = || async { self.create(&statements::create_schema(schema)).await.map(|_| ()) };
         cell.get_or_try_init(make).await.map(|_| ())
     }
 
@@ -172,7 +182,10 @@ impl Shared {
         match self.execute(&statements::fence(table, self.sync, number)).await {
             // Who may load a table need not own it; and one that is gone needs none.
             Err(error) if error.kind() == Kind::Config => {
-                tracing::warn!("Table {table} got no fence against statements that may still run: {error}");
+                let mut unfenced = self.unfenced.lock().unwrap_or_else(PoisonError::into_inner);
+                if unfenced.insert(table.path()) {
+                    tracing::warn!("Table {table} got no fence against statements that may still run: {error}");
+                }
                 Ok(false)
             }
             fenced => fenced.context(|| format!("setting a property of {table}")).map(|_| true),

@@ -290,7 +290,7 @@ impl SqlTable {
             Place::Nowhere => statements::create_table(&self.new_table(&location)),
         };
         self.ensure_schema().await?;
-        self.execute(&statement).await.context(|| format!("creating table {}", self.name))?;
+        self.shared.create(&statement).await.context(|| format!("creating table {}", self.name))?;
         if self.place == Place::Nowhere {
             self.generation = self.generation_of_new();
         }

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::answers::names;
+use super::create::{Created, create};
 use super::load::Load;
 use super::statements::{self, NewTable, SchemaName};
 use crate::databricks::SqlTransport;
@@ -43,9 +44,10 @@ impl Trial {
         let shown = self.transport.execute(&statements::show_schemas(&self.catalog, &[&self.schema])).await;
         let shown = shown.context(|| format!("looking for schema {}", self.name))?;
         if !names(&shown, "namespace", 0).contains(&self.schema) {
-            let made = self.transport.execute(&statements::create_schema(&self.name)).await;
+            let Created { answer: made, by_others } =
+                create(self.transport.as_ref(), &statements::create_schema(&self.name)).await;
             // Also where the answer is lost: what may have been made is dropped if it is empty.
-            self.made = made.as_ref().err().is_none_or(|error| error.kind() != Kind::Config);
+            self.made = !by_others && made.as_ref().err().is_none_or(|error| error.kind() != Kind::Config);
             made.context(|| format!("creating schema {}", self.name))?;
         }
         Ok(())

@@ -54,6 +54,14 @@ async fn a_schema_that_may_have_been_made_is_dropped_and_one_that_was_refused_is
 }
 
 #[tokio::test]
+async fn a_schema_that_somebody_else_makes_in_between_stays() {
+    let warehouse = Warehouse::default();
+    warehouse.with(|state| state.faults.push(("CREATE SCHEMA", Fault::ThereAlready)));
+    begin(&warehouse).await.end().await;
+    assert_eq!(warehouse.said(), ["SHOW SCHEMAS", "CREATE SCHEMA", "CREATE SCHEMA"]);
+}
+
+#[tokio::test]
 async fn what_does_not_depend_on_what_failed_is_tried_too() {
     let with = |refusals: &[(&'static str, &'static str)]| {
         let warehouse = Warehouse::default();

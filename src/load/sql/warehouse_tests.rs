@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 
+use crate::databricks::conditions::{self, Place};
+use crate::databricks::said::Said;
 use crate::databricks::{Changed, Rows, SqlTransport};
 use crate::error::{Error, Result};
 
@@ -25,6 +27,8 @@ pub enum Fault {
     Denied,
     /// It is answered without numbers.
     Silent,
+    /// It is not done, because what it makes is there already.
+    ThereAlready,
     /// It is done, and somebody else has added rows with these ids by the time the next one comes.
     Joined(&'static [&'static str]),
 }
@@ -131,6 +135,7 @@ impl Warehouse {
                     Rows::default()
                 }),
                 Some(Fault::Denied) => return Ok(Changed::Refused(Error::config("MODIFY is missing."))),
+                Some(Fault::ThereAlready) => Err(there_already()),
                 Some(Fault::Refused) => Err(Error::transient("The server is away.")),
             };
             answer.map(Changed::Done)
@@ -161,6 +166,12 @@ impl SqlTransport for Warehouse {
     async fn close(&self) {
         self.with(|state| state.closed = true);
     }
+}
+
+/// As a server says it of a schema.
+pub fn there_already() -> Error {
+    let said = Said::of_statement(Some("BAD_REQUEST"), None, "[SCHEMA_ALREADY_EXISTS] Cannot create schema `shop`.");
+    conditions::explain(&said, &Place { host: "example.com".into(), http_path: "/sql/1.0/warehouses/1".into() })
 }
 
 fn answer(columns: &[&str], rows: Vec<Vec<String>>) -> Rows {
