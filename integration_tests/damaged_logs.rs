@@ -236,7 +236,7 @@ fn a_commit_that_a_checkpoint_stands_for_is_not_named_in_place_of_the_one_that_i
 fn commits_that_only_say_who_wrote_them_are_read_as_ever() {
     let (sandbox, folder) = loaded(2);
     let info = r#"{"commitInfo":{"timestamp":1764000000000,"operation":"WRITE","engineInfo":"delta-rs:py-1.6.6"}}"#;
-    for (version, info) in [(2, info), (3, "{\"commitInfo\":{}}\n\n")] {
+    for (version, info) in [(2, info), (3, "{\"commitInfo\":{}}\n")] {
         std::fs::write(table::commit(&folder, version), info).unwrap();
     }
     let run = sandbox.load(&append(&["users"]), records("users", 2..3));

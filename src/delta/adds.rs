@@ -33,20 +33,25 @@ pub fn batch(files: &[DataFile]) -> Result<RecordBatch> {
     let partitions = partitions.finish();
     let bounded = files.iter().map(|file| bounds::times(&file.stats).is_some());
     let bounded = NullBuffer::from_iter(bounded);
+    // The kernel looks for bounds of clustering columns below a structure that is null, too.
+    let bounds_of = |value: fn(&DataFile) -> &str| -> ArrayRef {
+        let there = files.iter().zip(bounded.iter());
+        Arc::new(there.map(|(file, bounded)| bounded.then(|| value(file))).collect::<StringArray>())
+    };
     let lowest = record_where(
         &bounded,
         [
-            (avro::AB_ID, texts(|f| &f.stats.ids.0)),
+            (avro::AB_ID, bounds_of(|f| &f.stats.ids.0)),
             (avro::EMITTED_AT, times(|f| bounds::times(&f.stats).map(|(low, _)| low * 1000))),
-            (avro::DATA, texts(|_| bounds::DATA.0)),
+            (avro::DATA, bounds_of(|_| bounds::DATA.0)),
         ],
     );
     let highest = record_where(
         &bounded,
         [
-            (avro::AB_ID, texts(|f| &f.stats.ids.1)),
+            (avro::AB_ID, bounds_of(|f| &f.stats.ids.1)),
             (avro::EMITTED_AT, times(|f| bounds::times(&f.stats).map(|(_, high)| high * 1000))),
-            (avro::DATA, texts(|_| bounds::DATA.1)),
+            (avro::DATA, bounds_of(|_| bounds::DATA.1)),
         ],
     );
     let nulls = record([(avro::AB_ID, longs(|_| 0)), (avro::EMITTED_AT, longs(|_| 0)), (avro::DATA, longs(|_| 0))]);
