@@ -15,6 +15,7 @@ mod lease;
 mod local;
 mod local_store;
 mod names;
+mod root_lock;
 mod s3;
 mod trusted;
 

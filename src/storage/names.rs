@@ -15,10 +15,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{AtFlags, linkat};
 
-use super::Put;
+use super::{Put, root_lock};
 
-/// Held from the look for a name to the renaming, where nothing else keeps two syncs apart.
-const LOCK: &str = ".destination-databricks.lock";
 /// `ENOTSUPP`, which is not meant for programs and comes from some network file systems all the same.
 const NOT_SUPPORTED_IN_THE_KERNEL: i32 = 524;
 
@@ -77,7 +75,7 @@ impl Names {
         // File systems without links are often such that their flush as a whole does nothing.
         file.sync_all()?;
         let renamed = match rename_new(folder, temporary, name) {
-            Err(error) if is_unknown_call(&error) => self.rename_under_lock(folder, temporary, name),
+            Err(error) if is_unknown_call(&error) => self.rename_under_lock(folder, temporary, file, name),
             outcome => outcome,
         };
         put(renamed).and_then(|put| {
@@ -93,7 +91,7 @@ impl Names {
         Ok(put)
     }
 
-    fn rename_under_lock(&self, folder: BorrowedFd<'_>, temporary: &str, name: &str) -> Result<()> {
+    fn rename_under_lock(&self, folder: BorrowedFd<'_>, temporary: &str, file: &File, name: &str) -> Result<()> {
         self.unguarded_told.call_once(|| {
             tracing::warn!(
                 "The file system of {} has neither hard links nor a renaming that replaces nothing. Syncs of this program \
@@ -101,8 +99,8 @@ impl Names {
                 self.root.display()
             );
         });
-        let lock = File::create(self.root.join(LOCK))?;
-        lock.lock()?;
+        // Whoever owns the file that was just made owns the lock, too. It is held from the look for the name to the renaming.
+        let _lock = root_lock::hold(&self.root, file.metadata()?.uid())?;
         if rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
             return Err(ErrorKind::AlreadyExists.into());
         }
@@ -212,8 +210,8 @@ mod tests {
         let open = File::open(folder.path())?;
         let give =
             |names: &Names, open: &File, file: &File, name: &str| names.give(open.as_fd(), TEMPORARY, file, name);
-        let under_lock = |names: &Names, open: &File, _: &File, name: &str| {
-            put(names.rename_under_lock(open.as_fd(), TEMPORARY, name))
+        let under_lock = |names: &Names, open: &File, file: &File, name: &str| {
+            put(names.rename_under_lock(open.as_fd(), TEMPORARY, file, name))
         };
         let ways: [(bool, &Give); 3] = [(false, &give), (true, &give), (true, &under_lock)];
         for (number, (no_links, give)) in ways.into_iter().enumerate() {
