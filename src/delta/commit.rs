@@ -196,7 +196,7 @@ fn checkpoint_around(before: &SnapshotRef, engine: &LogEngine, version: u64) -> 
         let engine = engine.hiding(hidden);
         let newest = KernelSnapshot::builder_for(url).at_version(version).build(&engine);
         // The kernel takes commits that begin anywhere for a whole log, if there is no checkpoint.
-        let whole = newest.ok().filter(|newest| is_whole(newest));
+        let whole = newest.ok().filter(is_whole);
         whole.is_some_and(|newest| newest.checkpoint(&engine, None).is_ok())
     })
 }

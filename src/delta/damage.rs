@@ -23,16 +23,16 @@ pub const SMALL: u64 = 512;
 
 /// Whether hints and checkpoints may be to blame for `error`.
 pub fn may_be_damage(error: &KernelError) -> bool {
-    match error.without_backtrace() {
+    !matches!(
+        error.without_backtrace(),
         KernelError::IOError(_)
-        | KernelError::ObjectStore(_)
-        | KernelError::Unsupported(_)
-        | KernelError::MaxCatalogVersion(_)
-        | KernelError::StatsValidation(_)
-        | KernelError::InvalidTransactionState(_)
-        | KernelError::Cancelled => false,
-        _ => true,
-    }
+            | KernelError::ObjectStore(_)
+            | KernelError::Unsupported(_)
+            | KernelError::MaxCatalogVersion(_)
+            | KernelError::StatsValidation(_)
+            | KernelError::InvalidTransactionState(_)
+            | KernelError::Cancelled
+    )
 }
 
 /// What can be hidden so that the rest may be read, the least first.
