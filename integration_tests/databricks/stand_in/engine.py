@@ -29,6 +29,8 @@ QUICK = {
     "spark.sql.adaptive.enabled": "false",
     "spark.databricks.delta.writeChecksumFile.enabled": "false",
 }
+# Spark 4.1 puts parameters into a statement's text before it is parsed, and Delta's parser passes that by.
+PARAMETERS_AS_IN_4_0 = {"spark.sql.legacy.parameterSubstitution.constantsOnly": "true"}
 # Types that parameters may have here.
 PARAMETERS = {"STRING": str, "INT": int, "BIGINT": int}
 # Statements that run at the same time; further ones wait, as on a warehouse with one cluster.
@@ -89,6 +91,7 @@ class Engine:
             "spark.hadoop.hive.server2.thrift.bind.host": "127.0.0.1",
             "spark.hadoop.hive.server2.thrift.http.path": thrift_path,
         }
+        settings |= PARAMETERS_AS_IN_4_0
         if quick:
             settings |= QUICK
         builder = SparkSession.builder.master("local[2]").appName("bed")
