@@ -21,6 +21,7 @@ mod containers;
 mod crashes;
 mod damaged_logs;
 mod disk;
+mod documentation;
 mod environment;
 mod failed_sources;
 mod features;

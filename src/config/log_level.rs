@@ -59,10 +59,10 @@ mod tests {
         ] {
             assert_eq!(LogLevel::of(text), LogLevel { most, unknown: None }, "{text}");
         }
-        let readme = include_str!("../../README.md");
-        let said = readme.split("`LOG_LEVEL` in").nth(1).and_then(|rest| rest.split("another word").next());
+        let commands = include_str!("../../docs/commands.md");
+        let said = commands.split("`LOG_LEVEL` sets").nth(1).and_then(|rest| rest.split("Any other word").next());
         for (name, _) in NAMES {
-            assert!(said.is_some_and(|said| said.contains(name)), "README names {name}");
+            assert!(said.is_some_and(|said| said.contains(name)), "docs/commands.md names {name}");
         }
         let other = LogLevel::of("LOUD");
         assert_eq!(other.most, LevelFilter::INFO);
