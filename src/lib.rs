@@ -25,6 +25,7 @@ pub mod spec;
 mod stage;
 mod storage;
 pub mod sync;
+pub mod tasks;
 pub mod telemetry;
 mod tls;
 pub mod write;

@@ -10,12 +10,12 @@ use destination_databricks::cli::{self, Command};
 use destination_databricks::clock::{self, Givens, SystemClock};
 use destination_databricks::config::LogLevel;
 use destination_databricks::error::{Error, Result};
-use destination_databricks::pipeline::stop::Stop;
-use destination_databricks::pipeline::threads::Threads;
 use destination_databricks::plain::plain;
 use destination_databricks::protocol::writer::ProtocolWriter;
 use destination_databricks::secret;
 use destination_databricks::sync::Surroundings;
+use destination_databricks::tasks::stop::Stop;
+use destination_databricks::tasks::threads::Threads;
 use destination_databricks::{allocator, check, process, spec, telemetry, write};
 
 fn main() -> ExitCode {

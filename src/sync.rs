@@ -6,7 +6,6 @@
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
 
 use arrow_schema::SchemaRef;
 use futures::{StreamExt, stream};
@@ -26,9 +25,7 @@ use crate::load::direct::Direct;
 use crate::load::sql::Sql;
 use crate::load::{Ending, Loader, Opened};
 use crate::pipeline::progress::Progress;
-use crate::pipeline::stop::Stop;
-use crate::pipeline::threads::Threads;
-use crate::pipeline::{self, Heartbeat, Limits, OpenStream, Outcome, Setup};
+use crate::pipeline::{self, Limits, OpenStream, Outcome, Setup};
 use crate::protocol::catalog::Catalog;
 use crate::protocol::writer::ProtocolWriter;
 use crate::schema::{arrow, avro};
@@ -37,6 +34,9 @@ use crate::stage::{Stage, StagedStream};
 use crate::storage::file_names::FileNames;
 use crate::storage::layout::{Target, targets};
 use crate::storage::{Lease, Storage};
+use crate::tasks::stop::Stop;
+use crate::tasks::threads::Threads;
+use crate::tasks::{self, Background};
 
 /// Compressed bytes after which a file is ended and the next one begun.
 const FILE_SIZE: u64 = 128 << 20;
@@ -65,7 +65,7 @@ struct Ground {
     loader: Box<dyn Loader>,
     lease: Lease,
     /// Keeps the lease young.
-    renewal: Option<Heartbeat>,
+    renewal: Option<Background>,
     /// The rows' columns, as Delta writes them.
     schema: Arc<str>,
     purge: bool,
@@ -96,7 +96,7 @@ impl Sync {
             }
         };
         let lease = Lease::begin(&storage, around.givens.new_id).await?;
-        let renewal = lease.renewal().map(pipeline::meanwhile);
+        let renewal = lease.renewal().map(tasks::run);
         let loader: Box<dyn Loader> = match server {
             None => Box::new(Direct::new(&storage, &tables, around.givens.clone(), lease.sync(), Arc::clone(&schema))),
             Some((transport, parallelism)) => {
@@ -244,6 +244,3 @@ async fn open_streams(loader: &dyn Loader, targets: Vec<Target>) -> Result<Vec<O
         None => Ok(streams),
     }
 }
-
-/// How long between two looks at the counters for the line on the terminal.
-pub const TERMINAL_INTERVAL: Duration = Duration::from_millis(200);

@@ -10,11 +10,12 @@ use indicatif::HumanBytes;
 use crate::config::{Config, ensure_standard_input, is_job_of_platform};
 use crate::counted::counted;
 use crate::error::{Error, Result};
+use crate::pipeline::Outcome;
 use crate::pipeline::progress::{Progress, STREAMS_SHOWN, StreamProgress};
-use crate::pipeline::stop::Reason;
-use crate::pipeline::{Outcome, heartbeat, watch_for_stop};
 use crate::protocol::catalog::{Caller, Catalog, Disposition};
-use crate::sync::{CleanUp, Surroundings, Sync, TERMINAL_INTERVAL};
+use crate::sync::{CleanUp, Surroundings, Sync};
+use crate::tasks::stop::Reason;
+use crate::tasks::{repeat, signals};
 use crate::telemetry::{Terminal, describe, peak_memory, rate};
 
 /// How a `write` ended: what went wrong, and who stopped it.
@@ -25,6 +26,8 @@ pub struct Ended {
     pub stopped: Option<Reason>,
 }
 
+/// Time between two updates of the line on the terminal.
+const TERMINAL_INTERVAL: Duration = Duration::from_millis(200);
 /// Streams that a heartbeat names.
 const MOVED_SHOWN: usize = 10;
 /// How long cleaning up may take for a sync that was stopped: whoever stopped it does not wait for long.
@@ -50,7 +53,8 @@ async fn transfer(
     config.warn();
     let caller = if is_job_of_platform() { Caller::Platform } else { Caller::Other };
     let catalog = Catalog::from_file(catalog, caller)?;
-    watch_for_stop(&around.stop, &around.writer)?;
+    let writer = Arc::clone(&around.writer);
+    signals::watch(&around.stop, move || writer.is_closed())?;
 
     let adds = catalog.streams.iter().all(|stream| stream.disposition == Disposition::Append);
     let prepared = Sync::prepare(&config, &catalog, around).await;
@@ -61,12 +65,12 @@ async fn transfer(
     let beats = {
         let progress = Arc::clone(&progress);
         let mut before = progress.streams();
-        heartbeat(config.tuning.heartbeat, move || tell_progress(&progress, &mut before))
+        repeat(config.tuning.heartbeat, move || tell_progress(&progress, &mut before))
     };
     let terminal = Arc::new(Terminal::start());
     let display = terminal.is_shown().then(|| {
         let (terminal, progress) = (Arc::clone(&terminal), Arc::clone(&progress));
-        heartbeat(TERMINAL_INTERVAL, move || terminal.show(&progress))
+        repeat(TERMINAL_INTERVAL, move || terminal.show(&progress))
     });
     let (outcome, clean_up) = sync.transfer(input).await;
     drop((beats, display));

@@ -15,10 +15,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use destination_databricks::clock::{Givens, SystemClock};
-use destination_databricks::pipeline::stop::Stop;
-use destination_databricks::pipeline::threads::Threads;
 use destination_databricks::protocol::writer::ProtocolWriter;
 use destination_databricks::sync::Surroundings;
+use destination_databricks::tasks::stop::Stop;
+use destination_databricks::tasks::threads::Threads;
 use destination_databricks::write;
 use serde_json::json;
 use uuid::Uuid;

@@ -14,10 +14,10 @@ use crate::databricks::SqlTransport;
 use crate::databricks::server_for_tests::{Seen, Server, Step, answer, failure, patience};
 use crate::error::Result;
 use crate::load::sql::warehouse_tests::Warehouse;
-use crate::pipeline::stop::Stop;
-use crate::pipeline::threads::Threads;
 use crate::protocol::writer::ProtocolWriter;
 use crate::sync::Surroundings;
+use crate::tasks::stop::Stop;
+use crate::tasks::threads::Threads;
 
 const NO_CATALOG: &str = "User does not have USE CATALOG on Catalog 'main'.";
 const NO_SCHEMA: &str = "User does not have CREATE SCHEMA on Catalog 'main'.";

@@ -19,17 +19,14 @@ mod router;
 mod spill;
 mod spill_file;
 mod state_store;
-pub mod stop;
 mod strand;
 mod strangers;
 mod stream_flow;
-pub mod threads;
 
 use std::cell::Cell;
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::mpsc;
-use std::time::Duration;
 
 use self::budget::Budget;
 use self::flow::Flow;
@@ -40,19 +37,16 @@ use self::ledger::Ledger;
 use self::progress::Progress;
 use self::refusals::names;
 use self::router::{Ended, InputBlock, Router};
-use self::stop::{Reason, Stop};
 use crate::clock::Clock;
 use crate::error::{Error, Result, StreamDescriptor};
 use crate::protocol::reader::BlockReader;
 use crate::protocol::writer::ProtocolWriter;
 use crate::stage::Stage;
+use crate::tasks::stop::{GRACE, Reason, Stop};
+use crate::tasks::threads;
 
 /// Blocks of input that wait for the router.
 const BLOCKS_AHEAD: usize = 4;
-/// How long a sync that was asked to stop goes on loading what is complete.
-const STOP_GRACE: Duration = Duration::from_secs(6);
-/// How long it then has to clean up and say why.
-const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// What a run needs.
 pub struct Setup {
@@ -146,7 +140,7 @@ async fn finish(lanes: &Lanes, routed: Result<Ended>, stop: &Stop) -> Result<()>
                 () = stop.requested() => {}
             }
         }
-        if tokio::time::timeout(STOP_GRACE, lanes.idle()).await.is_err() {
+        if tokio::time::timeout(GRACE, lanes.idle()).await.is_err() {
             lanes.fail(Error::transient("The sync was stopped before what it had staged was loaded."));
         }
     };
@@ -183,67 +177,5 @@ fn not_complete(incomplete: &[StreamDescriptor]) -> Error {
     match incomplete {
         [one] => error.with_stream(one.clone()),
         _ => error,
-    }
-}
-
-/// Sets `stop` when the process is asked to end, or when nobody reads stdout any more.
-///
-/// Signals are waited for on a thread of their own: every other one may hang on a stdout that is open and not read.
-/// A process that cannot stop in time ends as if it had been killed, which the next sync knows how to clear away.
-pub fn watch_for_stop(stop: &Stop, writer: &Arc<ProtocolWriter>) -> Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let failed = |error: std::io::Error| Error::system("Signals cannot be listened for.").with_source(error);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    let listening = {
-        let _inside = runtime.enter();
-        (signal(SignalKind::terminate()).map_err(failed)?, signal(SignalKind::interrupt()).map_err(failed)?)
-    };
-    let wish = stop.clone();
-    let wait = move || {
-        runtime.block_on(async move {
-            let (mut terminate, mut interrupt) = listening;
-            let reason = tokio::select! {
-                _ = terminate.recv() => Reason::Terminated,
-                _ = interrupt.recv() => Reason::Interrupted,
-            };
-            wish.request(reason);
-            tokio::time::sleep(STOP_GRACE + LAST_WORDS).await;
-            reason.end_process();
-        });
-    };
-    let waiting = std::thread::Builder::new().name("signals".to_owned()).spawn(wait);
-    waiting.map_err(|error| threads::refused("that waits for signals", error))?;
-    let (stop, writer) = (stop.clone(), Arc::clone(writer));
-    tokio::spawn(async move {
-        while !writer.is_closed() {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        stop.request(Reason::OutputClosed);
-    });
-    Ok(())
-}
-
-/// Calls `beat` every `interval` until the answer is dropped.
-pub fn heartbeat(interval: Duration, mut beat: impl FnMut() + Send + 'static) -> Heartbeat {
-    Heartbeat(tokio::spawn(async move {
-        let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + interval, interval);
-        loop {
-            ticks.tick().await;
-            beat();
-        }
-    }))
-}
-
-/// Does `work` beside everything else, until it is done or the answer is dropped.
-pub fn meanwhile(work: impl Future<Output = ()> + Send + 'static) -> Heartbeat {
-    Heartbeat(tokio::spawn(work))
-}
-
-/// A beat that goes on until this is dropped.
-pub struct Heartbeat(tokio::task::JoinHandle<()>);
-
-impl Drop for Heartbeat {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }

@@ -18,7 +18,6 @@ use super::endings::{Answer, Endings};
 use super::flow::Flow;
 use super::progress::Progress;
 use super::refusals::{self, At};
-use super::stop::{Reason, Stop};
 use super::strangers::{self, Strangers};
 use crate::error::{Error, Result, StreamDescriptor};
 use crate::load::Standing;
@@ -26,6 +25,7 @@ use crate::protocol::message::{self, Message, Record, Scope, State, StreamStatus
 use crate::protocol::meta;
 use crate::protocol::named::{self, Named};
 use crate::protocol::reader::{LARGE, ReadError};
+use crate::tasks::stop::{Reason, Stop};
 
 /// Begins the files of some Windows programs, and then stands wherever such files are put behind each other.
 const BYTE_ORDER_MARK: char = '\u{feff}';

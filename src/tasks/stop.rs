@@ -4,6 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
+/// How long a sync that was asked to stop goes on loading what is complete.
+pub const GRACE: Duration = Duration::from_secs(6);
+
 /// Who wants to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
