@@ -49,10 +49,9 @@ fn main() -> ExitCode {
             });
             around.writer.connection_status(status)
         }
-        Command::Write { config, catalog } => on_runtime(&around, async |around| {
-            let ended = write::run(&config, &catalog, std::io::stdin(), around).await;
-            ended.result
-        }),
+        Command::Write { config, catalog } => {
+            on_runtime(&around, async |around| write::run(&config, &catalog, std::io::stdin(), around).await)
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,19 +3,20 @@
 //! Events of `tracing` become LOG messages on stdout, through the protocol writer; our own from the level on that the user
 //! asks for, those of the libraries never below WARN: they may tell more than anybody is to read. When stderr is a terminal, a live line there shows how far the sync is.
 
+pub mod report;
+
 use std::fmt::Write as _;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
-use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::counted::counted;
-use crate::pipeline::progress::{Progress, Snapshot};
+use crate::pipeline::progress::Progress;
 use crate::protocol::writer::{Level, ProtocolWriter};
 
 /// Sends events to `writer` from now on, up to the level `most`.
@@ -94,7 +95,7 @@ impl Terminal {
     /// Shows how far `progress` is.
     pub fn show(&self, progress: &Progress) {
         if let Some(bar) = &self.0 {
-            bar.set_message(describe(&progress.snapshot()));
+            bar.set_message(report::describe(&progress.totals()));
             bar.tick();
         }
     }
@@ -105,32 +106,6 @@ impl Terminal {
             bar.finish_and_clear();
         }
     }
-}
-
-/// Progress in one sentence.
-pub fn describe(now: &Snapshot) -> String {
-    let memory = peak_memory().map(|bytes| format!(", peak memory {}", HumanBytes(bytes))).unwrap_or_default();
-    format!(
-        "{} read, {} of input, {:.1} MB/s, {} staged, {} read{memory}",
-        counted(now.records, "record"),
-        HumanBytes(now.bytes),
-        rate(now.bytes, now.seconds),
-        counted(now.staged_rows, "row"),
-        counted(now.states_in, "state"),
-    )
-}
-
-/// Megabytes (10^6 bytes) a second.
-pub fn rate(bytes: u64, seconds: f64) -> f64 {
-    let bytes = bytes as f64;
-    bytes / 1e6 / seconds.max(1e-3)
-}
-
-/// The most memory that this process has held, in bytes, where the system tells.
-pub fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().trim_end_matches("kB").trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
 }
 
 #[cfg(test)]

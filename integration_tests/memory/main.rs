@@ -99,6 +99,6 @@ fn sync(plan: Plan, input: Messages) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(64).build().unwrap();
     let ended = runtime.block_on(write::run(&config, &catalog, input, &around));
     runtime.shutdown_background();
-    ended.result.unwrap();
+    ended.unwrap();
     assert_eq!(heard.0.load(Ordering::Relaxed), plan.states(), "not all STATEs came back");
 }

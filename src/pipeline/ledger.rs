@@ -25,6 +25,15 @@ pub struct Ledger {
     writer: Arc<ProtocolWriter>,
 }
 
+/// STATEs of a sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StateCounts {
+    /// Those written to stdout.
+    pub released: u64,
+    /// Those that wait for their records to be durable.
+    pub waiting: usize,
+}
+
 struct Inner {
     streams: Vec<StreamAccount>,
     /// The oldest record that is not durable, of each stream that has one.
@@ -132,9 +141,9 @@ impl Ledger {
     }
 
     /// How many STATEs have left, and how many wait.
-    pub fn counts(&self) -> (u64, usize) {
+    pub fn counts(&self) -> StateCounts {
         let inner = self.lock();
-        (inner.released, inner.waiting.len())
+        StateCounts { released: inner.released, waiting: inner.waiting.len() }
     }
 
     /// Lets the STATEs at `places` go. They are written while the ledger is held, so that none overtakes another.

@@ -52,7 +52,7 @@ fn a_state_passes_one_whose_records_still_wait_for_their_batch() -> Result<()> {
     ledger.durable(1, 1)?;
     assert_eq!(out.numbers(), [4], "stream 0 does not hold stream 1 up");
     ledger.closed(0, None);
-    assert_eq!(ledger.counts(), (1, 1));
+    assert_eq!(ledger.counts(), StateCounts { released: 1, waiting: 1 });
     ledger.durable(0, 1)?;
     assert_eq!(out.numbers(), [4, 3]);
     Ok(())

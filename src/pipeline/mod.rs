@@ -33,7 +33,7 @@ use self::flow::Flow;
 pub use self::flow::Limits;
 use self::lanes::Lanes;
 pub use self::lanes::OpenStream;
-use self::ledger::Ledger;
+use self::ledger::{Ledger, StateCounts};
 use self::progress::Progress;
 use self::refusals::names;
 use self::router::{Ended, InputBlock, Router};
@@ -77,7 +77,7 @@ pub struct Outcome {
     /// Who stopped it, if somebody did.
     pub stopped: Option<Reason>,
     /// STATEs that were given back, and STATEs that were not.
-    pub states: (u64, usize),
+    pub states: StateCounts,
     /// Nothing of the run goes on in the background.
     pub idle: bool,
 }

@@ -39,15 +39,13 @@ pub struct StreamProgress {
     pub loaded_bytes: u64,
     /// Files that are in the table.
     pub files: u64,
-    /// Records that no row was made of.
-    pub rejected: u64,
     /// Values that the source or the platform say they have changed or left out, and that no column tells of.
     pub changed: u64,
 }
 
-/// All counters at one moment.
+/// The counters of the whole sync at one moment.
 #[derive(Debug, Clone, Copy)]
-pub struct Snapshot {
+pub struct Totals {
     /// Seconds since the sync began.
     pub seconds: f64,
     /// Records read.
@@ -128,9 +126,9 @@ impl Progress {
         }
     }
 
-    /// All counters now.
-    pub fn snapshot(&self) -> Snapshot {
-        Snapshot {
+    /// The counters of the whole sync, now.
+    pub fn totals(&self) -> Totals {
+        Totals {
             seconds: self.started.elapsed().as_secs_f64(),
             records: self.records.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
