@@ -10,7 +10,7 @@ use destination_databricks::encode::ids::{IdGenerator, random};
 use destination_databricks::encode::parquet::Encoder;
 use destination_databricks::encode::rows::Rows;
 use destination_databricks::protocol::message::{self, Message};
-use destination_databricks::protocol::reader::BlockReader;
+use destination_databricks::protocol::reader::ChunkReader;
 use destination_databricks::protocol::scan::{self, Scanned};
 use destination_databricks::schema::{arrow, avro};
 use divan::Bencher;
@@ -94,9 +94,9 @@ fn blocks_are_read(bencher: Bencher<'_, '_>, size: usize) {
     // Long enough that the end of a read is no special case.
     let text = records(size).repeat(8);
     bencher.counter(bytes(&text)).bench_local(|| {
-        let mut reader = BlockReader::new(text.as_bytes(), MAX_LINE, || {});
+        let mut reader = ChunkReader::new(text.as_bytes(), MAX_LINE, || {});
         let mut buffer = Vec::new();
-        while let Ok(Some(block)) = reader.next_block(std::mem::take(&mut buffer)) {
+        while let Ok(Some(block)) = reader.next_chunk(std::mem::take(&mut buffer)) {
             buffer = black_box(block);
         }
     });

@@ -132,7 +132,7 @@ fn each_rule_is_seen_when_it_is_broken_and_only_then() {
         ),
         ("storage/lease.rs", "use super::Storage; use super::super::error::Error; fn f<'a>(x: &'a str) {}"),
         ("pipeline/room.rs", "fn f() { std::env::temp_dir(); x.unwrap_or(1); env!(\"X\"); }"),
-        ("protocol/scan/lanes.rs", "mod arch { use super::super::blocks; use super::super::super::reader; }"),
+        ("protocol/scan/simd.rs", "mod arch { use super::super::bitmaps; use super::super::super::reader; }"),
         ("main.rs", "use destination_databricks::sync::Sync; fn f() { ProtocolWriter::stdout(); r.block_on(f) }"),
         ("config/tests.rs", "fn f() { panic!(); }"),
     ];

@@ -18,7 +18,7 @@ use crate::config::{Config, Engine};
 use crate::error::{Error, Result, StreamDescriptor};
 use crate::protocol::catalog::{Catalog, Disposition, Stream};
 use crate::storage::layout::targets;
-use crate::sync::Surroundings;
+use crate::sync::Context;
 
 /// Tables of checks are called this and an id, which tells when they were made.
 const NAME: &str = "airbyte_check_";
@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const DATABRICKS_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs `check` with the configuration file `config`.
-pub async fn run(config: &Path, around: &Surroundings) -> Result<()> {
+pub async fn run(config: &Path, context: &Context) -> Result<()> {
     let mut config = Config::from_file(config)?;
     config.ensure_supported()?;
     config.warn();
@@ -40,7 +40,7 @@ pub async fn run(config: &Path, around: &Surroundings) -> Result<()> {
     patience.retry = patience.retry.min(PATIENCE);
     patience.databricks_retry = patience.databricks_retry.min(DATABRICKS_PATIENCE);
     let deadline = config.tuning.patience.check(matches!(config.engine, Engine::Databricks(_)));
-    let ended = tokio::time::timeout(deadline, Box::pin(find_problems(&config, around))).await;
+    let ended = tokio::time::timeout(deadline, Box::pin(find_problems(&config, context))).await;
     // What it made is taken away by the next one, as what a killed check left is.
     ended.unwrap_or_else(|_| {
         Err(Error::transient(format!(
@@ -52,13 +52,13 @@ pub async fn run(config: &Path, around: &Surroundings) -> Result<()> {
 }
 
 /// Does everything that a first sync with `config` does; the error lists all that is in the way.
-async fn find_problems(config: &Config, around: &Surroundings) -> Result<()> {
-    let table = targets(&catalog(&new_name(around)), &config.schema, Uuid::nil())?.into_iter().next();
+async fn find_problems(config: &Config, context: &Context) -> Result<()> {
+    let table = targets(&catalog(&new_name(context)), &config.schema, Uuid::nil())?.into_iter().next();
     let place = table.as_ref().and_then(|target| target.table.split_once('/'));
     let (schema, table) = place.ok_or_else(|| Error::system("The check has no table."))?;
 
     let mut problems = Problems::default();
-    let mut ground = Ground::reach(config, schema, around, &mut problems).await;
+    let mut ground = Ground::reach(config, schema, context, &mut problems).await;
     if problems.is_empty() {
         problems.note(ground.try_a_row(table).await);
     }

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 
 /// Where time and ids come from.
 #[derive(Clone)]
-pub struct Givens {
+pub struct ClockAndIds {
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Makes ids of syncs and tables.

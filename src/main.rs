@@ -7,13 +7,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use destination_databricks::cli::{self, Command};
-use destination_databricks::clock::{self, Givens, SystemClock};
+use destination_databricks::clock::{self, ClockAndIds, SystemClock};
 use destination_databricks::config::LogLevel;
 use destination_databricks::error::{Error, Result};
 use destination_databricks::plain::plain;
 use destination_databricks::protocol::writer::ProtocolWriter;
 use destination_databricks::secret;
-use destination_databricks::sync::Surroundings;
+use destination_databricks::sync::Context;
 use destination_databricks::tasks::stop::Stop;
 use destination_databricks::tasks::threads::Threads;
 use destination_databricks::{allocator, check, process, spec, telemetry, write};
@@ -33,39 +33,39 @@ fn main() -> ExitCode {
     if let Some(unknown) = &level.unknown {
         tracing::warn!("{unknown}");
     }
-    let around = Surroundings {
+    let context = Context {
         writer,
-        givens: Givens { clock: Arc::new(SystemClock), new_id: clock::new_id },
+        clock_and_ids: ClockAndIds { clock: Arc::new(SystemClock), new_id: clock::new_id },
         stop: Stop::default(),
         threads: Threads::plenty(),
     };
     let outcome = match command {
-        Command::Spec => spec::message().and_then(|message| around.writer.deliver([message.as_str()])),
+        Command::Spec => spec::message().and_then(|message| context.writer.deliver([message.as_str()])),
         Command::Check { config } => {
-            let status = on_runtime(&around, async |around| check::run(&config, around).await).map_err(|error| {
+            let status = on_runtime(&context, async |context| check::run(&config, context).await).map_err(|error| {
                 complain(&error);
                 tracing::error!("{}", error.internal_message());
                 error.message().to_owned()
             });
-            around.writer.connection_status(status)
+            context.writer.connection_status(status)
         }
         Command::Write { config, catalog } => {
-            on_runtime(&around, async |around| write::run(&config, &catalog, std::io::stdin(), around).await)
+            on_runtime(&context, async |context| write::run(&config, &catalog, std::io::stdin(), context).await)
         }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error);
-            around.writer.error(&error, around.givens.clock.now_ms());
-            around.stop.reason().map_or(ExitCode::FAILURE, |reason| reason.end_process())
+            context.writer.error(&error, context.clock_and_ids.clock.now_ms());
+            context.stop.reason().map_or(ExitCode::FAILURE, |reason| reason.end_process())
         }
     }
 }
 
 /// Runs a command that waits for other things, and leaves behind whatever still runs when it has ended. A defect that
 /// makes it panic becomes an error: the orchestrator has to get an answer. So does a machine that it cannot run on.
-fn on_runtime(around: &Surroundings, command: impl AsyncFnOnce(&Surroundings) -> Result<()>) -> Result<()> {
+fn on_runtime(context: &Context, command: impl AsyncFnOnce(&Context) -> Result<()>) -> Result<()> {
     clock::ensure_plausible()?;
     process::ensure_files()?;
     let threads = Threads::available()?;
@@ -78,7 +78,7 @@ fn on_runtime(around: &Surroundings, command: impl AsyncFnOnce(&Surroundings) ->
             .build()
             .map_err(|error| Error::system("The program could not be set up to wait.").with_source(error))
     })?;
-    let outcome = catching(|| runtime.block_on(command(&Surroundings { threads, ..around.clone() })));
+    let outcome = catching(|| runtime.block_on(command(&Context { threads, ..context.clone() })));
     runtime.shutdown_background();
     outcome
 }
@@ -119,13 +119,13 @@ mod tests {
 
     #[test]
     fn a_command_that_panics_ends_with_an_error() {
-        let around = Surroundings {
+        let context = Context {
             writer: Arc::new(ProtocolWriter::stdout()),
-            givens: Givens { clock: Arc::new(SystemClock), new_id: clock::new_id },
+            clock_and_ids: ClockAndIds { clock: Arc::new(SystemClock), new_id: clock::new_id },
             stop: Stop::default(),
             threads: Threads::plenty(),
         };
-        let panicking = async |_: &Surroundings| if std::hint::black_box(true) { panic!("a defect") } else { Ok(()) };
-        assert_eq!(on_runtime(&around, panicking).err().map(|error| error.kind()), Some(Kind::System));
+        let panicking = async |_: &Context| if std::hint::black_box(true) { panic!("a defect") } else { Ok(()) };
+        assert_eq!(on_runtime(&context, panicking).err().map(|error| error.kind()), Some(Kind::System));
     }
 }

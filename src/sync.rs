@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::clock::Givens;
+use crate::clock::ClockAndIds;
 use crate::config::{Config, Engine};
 use crate::counted::counted;
 use crate::databricks::connect;
@@ -47,11 +47,11 @@ const OPENING: usize = 16;
 
 /// What a sync works with, whatever it does.
 #[derive(Clone)]
-pub struct Surroundings {
+pub struct Context {
     /// Where messages go.
     pub writer: Arc<ProtocolWriter>,
     /// Where time and ids come from.
-    pub givens: Givens,
+    pub clock_and_ids: ClockAndIds,
     /// Set when somebody wishes to stop.
     pub stop: Stop,
     /// How many threads this machine has for it.
@@ -59,7 +59,7 @@ pub struct Surroundings {
 }
 
 /// What a sync stands on from its first moment to the end of its clean-up.
-struct Ground {
+struct Session {
     storage: Storage,
     tables: TableLog,
     loader: Box<dyn Loader>,
@@ -73,18 +73,18 @@ struct Ground {
 
 /// A sync that is ready to take records.
 pub struct Sync {
-    ground: Ground,
+    session: Session,
     setup: Setup,
 }
 
 /// What is left to do when the records are through.
-pub struct CleanUp(Ground);
+pub struct CleanUp(Session);
 
 impl Sync {
     /// Gets everything ready for the streams of `catalog`. Reads nothing from the input and changes no table.
-    pub async fn prepare(config: &Config, catalog: &Catalog, around: &Surroundings) -> Result<Self> {
+    pub async fn prepare(config: &Config, catalog: &Catalog, context: &Context) -> Result<Self> {
         let storage = Storage::open(&config.storage, &config.tuning).await?;
-        let tables = TableLog::new(&storage, &Handle::current(), around.threads.log_calls);
+        let tables = TableLog::new(&storage, &Handle::current(), context.threads.log_calls);
         // Before anything is made: two streams for one table must leave no trace.
         targets(catalog, &config.schema, Uuid::nil())?;
         let row = arrow::from_avro(&avro::raw_row()?)?;
@@ -95,25 +95,31 @@ impl Sync {
                 Some((connect(settings, &config.tuning.patience)?, settings.load_parallelism))
             }
         };
-        let lease = Lease::begin(&storage, around.givens.new_id).await?;
+        let lease = Lease::begin(&storage, context.clock_and_ids.new_id).await?;
         let renewal = lease.renewal().map(tasks::run);
         let loader: Box<dyn Loader> = match server {
-            None => Box::new(Direct::new(&storage, &tables, around.givens.clone(), lease.sync(), Arc::clone(&schema))),
+            None => Box::new(Direct::new(
+                &storage,
+                &tables,
+                context.clock_and_ids.clone(),
+                lease.sync(),
+                Arc::clone(&schema),
+            )),
             Some((transport, parallelism)) => {
                 let place = (config.catalog.as_str(), config.staging_schema.as_deref());
                 Box::new(Sql::new(transport, &storage, &tables, place, lease.sync(), parallelism))
             }
         };
         let purge = config.purge_staging_data;
-        let ground = Ground { storage, tables, loader, lease, renewal, schema, purge };
+        let session = Session { storage, tables, loader, lease, renewal, schema, purge };
         let opened = tokio::select! {
-            opened = ground.open(config, catalog, around, &row) => opened,
-            () = around.stop.requested() => Err(Error::transient("The sync was stopped before it began.")),
+            opened = session.open(config, catalog, context, &row) => opened,
+            () = context.stop.requested() => Err(Error::transient("The sync was stopped before it began.")),
         };
         match opened {
-            Ok(setup) => Ok(Self { ground, setup }),
+            Ok(setup) => Ok(Self { session, setup }),
             Err(error) => {
-                let Ground { loader, lease, .. } = ground;
+                let Session { loader, lease, .. } = session;
                 let left = async { loader.end(Ending::Stopped).await.and(lease.remove().await) };
                 // What is not done in time is the next sync's.
                 if let Ok(Err(left)) = timeout(config.tuning.patience.clean_up(), left).await {
@@ -131,19 +137,19 @@ impl Sync {
 
     /// The sync's id: the name of its staging folder.
     pub fn id(&self) -> Uuid {
-        self.ground.lease.sync()
+        self.session.lease.sync()
     }
 
     /// Moves everything that `input` gives into the tables.
     pub async fn transfer(self, input: impl Read + Send + 'static) -> (Outcome, CleanUp) {
-        let Self { ground, setup } = self;
+        let Self { session, setup } = self;
         let outcome = pipeline::run(input, setup).await;
-        (outcome, CleanUp(ground))
+        (outcome, CleanUp(session))
     }
 }
 
-impl Ground {
-    async fn open(&self, config: &Config, catalog: &Catalog, around: &Surroundings, row: &SchemaRef) -> Result<Setup> {
+impl Session {
+    async fn open(&self, config: &Config, catalog: &Catalog, context: &Context, row: &SchemaRef) -> Result<Setup> {
         let sync = self.lease.sync();
         let targets = targets(catalog, &config.schema, sync)?;
         let open = async {
@@ -166,7 +172,7 @@ impl Ground {
             stage: Stage {
                 storage: self.storage.clone(),
                 encoder: Encoder::new(row, config.tuning.compression)?,
-                givens: around.givens.clone(),
+                clock_and_ids: context.clock_and_ids.clone(),
                 sync,
                 schema: Arc::clone(&self.schema),
                 file_size: FILE_SIZE,
@@ -181,9 +187,9 @@ impl Ground {
             },
             loads: self.loader.parallelism(),
             max_line: config.tuning.max_line,
-            writer: Arc::clone(&around.writer),
-            clock: Arc::clone(&around.givens.clock),
-            stop: around.stop.clone(),
+            writer: Arc::clone(&context.writer),
+            clock: Arc::clone(&context.clock_and_ids.clock),
+            stop: context.stop.clone(),
             progress,
         })
     }
@@ -193,7 +199,7 @@ impl CleanUp {
     /// Removes the staging folder, or leaves it where the user asked for that. After a failure, files that reached a
     /// table's folder and no commit are removed first. A sync whose work goes on is left to the next one.
     pub async fn run(self, outcome: &Outcome) -> Result<()> {
-        let Ground { storage, tables, loader, lease, renewal, purge, .. } = self.0;
+        let Session { storage, tables, loader, lease, renewal, purge, .. } = self.0;
         if !outcome.idle {
             tracing::warn!(
                 "Something of sync {} was under way when it was stopped: what it staged is cleared away by the next sync.",

@@ -10,7 +10,7 @@ use crate::counted::counted;
 use crate::error::{Error, Result};
 use crate::pipeline::Outcome;
 use crate::protocol::catalog::{Caller, Catalog, Disposition};
-use crate::sync::{CleanUp, Surroundings, Sync};
+use crate::sync::{CleanUp, Context, Sync};
 use crate::tasks::{repeat, signals};
 use crate::telemetry::Terminal;
 use crate::telemetry::report::{report_progress, summarise};
@@ -24,23 +24,18 @@ const STOPPED: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// The first thing that went wrong. A clean-up that fails is a warning: the next sync repeats it.
-pub async fn run(
-    config: &Path,
-    catalog: &Path,
-    input: impl Read + Send + 'static,
-    around: &Surroundings,
-) -> Result<()> {
+pub async fn run(config: &Path, catalog: &Path, input: impl Read + Send + 'static, context: &Context) -> Result<()> {
     ensure_standard_input()?;
     let config = Config::from_file(config)?;
     config.ensure_supported()?;
     config.warn();
     let caller = if is_job_of_platform() { Caller::Platform } else { Caller::Other };
     let catalog = Catalog::from_file(catalog, caller)?;
-    let writer = Arc::clone(&around.writer);
-    signals::watch(&around.stop, move || writer.is_closed())?;
+    let writer = Arc::clone(&context.writer);
+    signals::watch(&context.stop, move || writer.is_closed())?;
 
     let adds = catalog.streams.iter().all(|stream| stream.disposition == Disposition::Append);
-    let prepared = Sync::prepare(&config, &catalog, around).await;
+    let prepared = Sync::prepare(&config, &catalog, context).await;
     let sync = prepared.map_err(|error| if adds { error } else { error.starting_over() })?;
     tracing::info!("Sync {} begins: {}.", sync.id(), counted(catalog.streams.len() as u64, "stream"));
 

@@ -14,9 +14,9 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use destination_databricks::clock::{Givens, SystemClock};
+use destination_databricks::clock::{ClockAndIds, SystemClock};
 use destination_databricks::protocol::writer::ProtocolWriter;
-use destination_databricks::sync::Surroundings;
+use destination_databricks::sync::Context;
 use destination_databricks::tasks::stop::Stop;
 use destination_databricks::tasks::threads::Threads;
 use destination_databricks::write;
@@ -90,14 +90,14 @@ fn sync(plan: Plan, input: Messages) {
     drop(streams);
 
     let heard = Heard::default();
-    let around = Surroundings {
+    let context = Context {
         writer: Arc::new(ProtocolWriter::new(Box::new(heard.clone()))),
-        givens: Givens { clock: Arc::new(SystemClock), new_id: Uuid::now_v7 },
+        clock_and_ids: ClockAndIds { clock: Arc::new(SystemClock), new_id: Uuid::now_v7 },
         stop: Stop::default(),
         threads: Threads::plenty(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(64).build().unwrap();
-    let ended = runtime.block_on(write::run(&config, &catalog, input, &around));
+    let ended = runtime.block_on(write::run(&config, &catalog, input, &context));
     runtime.shutdown_background();
     ended.unwrap();
     assert_eq!(heard.0.load(Ordering::Relaxed), plan.states(), "not all STATEs came back");

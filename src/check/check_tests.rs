@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::find_problems;
-use crate::clock::{Givens, SystemClock};
+use crate::clock::{ClockAndIds, SystemClock};
 use crate::config::{Config, Engine};
 use crate::databricks::SqlTransport;
 use crate::databricks::server_for_tests::{Seen, Server, Step, answer, failure, patience};
 use crate::error::Result;
 use crate::load::sql::warehouse_tests::Warehouse;
 use crate::protocol::writer::ProtocolWriter;
-use crate::sync::Surroundings;
+use crate::sync::Context;
 use crate::tasks::stop::Stop;
 use crate::tasks::threads::Threads;
 
@@ -50,13 +50,13 @@ impl Bed {
         let mut config = Config::from_json(&text).expect("a configuration");
         config.engine = Engine::Databricks(server.settings());
         config.tuning.patience = patience();
-        let around = Surroundings {
+        let context = Context {
             writer: Arc::new(ProtocolWriter::stdout()),
-            givens: Givens { clock: Arc::new(SystemClock), new_id: Uuid::now_v7 },
+            clock_and_ids: ClockAndIds { clock: Arc::new(SystemClock), new_id: Uuid::now_v7 },
             stop: Stop::default(),
             threads: Threads::plenty(),
         };
-        find_problems(&config, &around).await
+        find_problems(&config, &context).await
     }
 
     /// What a check says, which leaves nothing behind whatever that is.

@@ -18,7 +18,7 @@ use crate::delta::table::TableLog;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::load::sql::trial::{Place, Trial};
 use crate::storage::Storage;
-use crate::sync::{Surroundings, Sync};
+use crate::sync::{Context, Sync};
 
 /// A check's table that is older was left by one that was killed.
 const LEFT: Duration = Duration::from_secs(600);
@@ -26,7 +26,7 @@ const LEFT: Duration = Duration::from_secs(600);
 /// What a check stands on.
 pub struct Ground<'a> {
     config: &'a Config,
-    around: &'a Surroundings,
+    context: &'a Context,
     schema: &'a str,
     storage: Option<Storage>,
     /// Where Databricks loads the tables and answers.
@@ -41,13 +41,13 @@ impl<'a> Ground<'a> {
     pub async fn reach(
         config: &'a Config,
         schema: &'a str,
-        around: &'a Surroundings,
+        context: &'a Context,
         problems: &mut Problems,
     ) -> Ground<'a> {
         let storage = async {
             match Storage::open(&config.storage, &config.tuning).await {
                 Ok(storage) => {
-                    let probed = storage.probe(&format!("{schema}/{}", new_name(around))).await;
+                    let probed = storage.probe(&format!("{schema}/{}", new_name(context))).await;
                     (Some(storage), probed)
                 }
                 Err(error) => (None, Err(error)),
@@ -67,7 +67,7 @@ impl<'a> Ground<'a> {
         let ((storage, probed), (trial, ensured)) = futures::join!(Box::pin(storage), Box::pin(trial));
         problems.note(probed);
         let has_schema = problems.note(ensured);
-        let ground = Self { config, around, schema, storage, trial, has_schema, tables: Vec::new() };
+        let ground = Self { config, context, schema, storage, trial, has_schema, tables: Vec::new() };
         if problems.is_empty() {
             problems.note(ground.remove_left_overs().await);
         }
@@ -77,7 +77,7 @@ impl<'a> Ground<'a> {
     /// Sends one row through a sync into the table `table`, and reads it back.
     pub async fn try_a_row(&mut self, table: &str) -> Result<()> {
         self.tables.push(table.to_owned());
-        let sent = one_row(self.config, self.around, table).await?;
+        let sent = one_row(self.config, self.context, table).await?;
         match (&self.trial, &self.storage) {
             (Some(trial), _) => trial.ensure_row(table, &sent).await,
             (None, Some(storage)) => read_back(storage, &format!("{}/{table}", self.schema), &sent).await,
@@ -88,7 +88,7 @@ impl<'a> Ground<'a> {
     /// What else keeps Databricks from loading, beside what is known: a sync ends at its first problem.
     pub async fn find_more(&mut self, problems: &mut Problems) {
         let (Some(trial), Some(storage)) = (&self.trial, &self.storage) else { return };
-        let [new, staged] = [new_name(self.around), new_name(self.around)].map(|table| {
+        let [new, staged] = [new_name(self.context), new_name(self.context)].map(|table| {
             let location = storage.shown(&format!("{}/{table}", self.schema));
             Place { table, location }
         });
@@ -98,7 +98,7 @@ impl<'a> Ground<'a> {
         }
         self.tables.extend([new.table.clone(), staged.table.clone()]);
         let direct = Config { engine: Engine::Direct, ..self.config.clone() };
-        let is_staged = one_row(&direct, self.around, &staged.table).await.is_ok();
+        let is_staged = one_row(&direct, self.context, &staged.table).await.is_ok();
         for problem in trial.problems(&new, Some(&staged).filter(|_| is_staged), self.has_schema).await {
             problems.note(Err(problem));
         }
@@ -116,7 +116,7 @@ impl<'a> Ground<'a> {
 
     async fn remove_left_overs(&self) -> Result<()> {
         let Some(storage) = &self.storage else { return Ok(()) };
-        let now = Duration::from_millis(u64::try_from(self.around.givens.clock.now_ms()).unwrap_or(0));
+        let now = Duration::from_millis(u64::try_from(self.context.clock_and_ids.clock.now_ms()).unwrap_or(0));
         for folder in storage.folders(self.schema).await? {
             let id = folder.strip_prefix(NAME).and_then(|id| Uuid::parse_str(id).ok());
             let made = id.and_then(|id| id.get_timestamp()).map(|made| Duration::from_secs(made.to_unix().0));
@@ -148,8 +148,8 @@ impl<'a> Ground<'a> {
 }
 
 /// A name of its own for a table: two checks at the same time do not meet, and no stream is called so.
-pub fn new_name(around: &Surroundings) -> String {
-    format!("{NAME}{}", (around.givens.new_id)().simple())
+pub fn new_name(context: &Context) -> String {
+    format!("{NAME}{}", (context.clock_and_ids.new_id)().simple())
 }
 
 async fn enter(config: &Config, settings: &DatabricksSettings) -> Result<Arc<dyn SqlTransport>> {
@@ -167,12 +167,12 @@ async fn may_clear(storage: &Storage, folder: &str) -> bool {
 }
 
 /// A whole sync of one row into `table`; the record that was sent.
-async fn one_row(config: &Config, around: &Surroundings, table: &str) -> Result<String> {
-    let now = around.givens.clock.now_ms();
+async fn one_row(config: &Config, context: &Context, table: &str) -> Result<String> {
+    let now = context.clock_and_ids.clock.now_ms();
     let row = format!(r#"{{"check":"{table}"}}"#);
     let message =
         format!(r#"{{"type":"RECORD","record":{{"stream":"{table}","data":{row},"emitted_at":{now}}}}}"#) + "\n";
-    let sync = Sync::prepare(config, &catalog(table), around).await?;
+    let sync = Sync::prepare(config, &catalog(table), context).await?;
     let (outcome, clean_up) = sync.transfer(Cursor::new(message)).await;
     let cleaned = clean_up.run(&outcome).await;
     outcome.result.and(cleaned).context(|| "a sync with one row".to_owned()).map(|()| row)

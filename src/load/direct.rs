@@ -19,7 +19,7 @@ use super::origin::{self, Said};
 use super::raw_table::ensure_raw;
 use super::survey::Survey;
 use super::{COUNTED_TABLES, Ending, Loader, Opened, RowsBefore, Standing, TableLoader};
-use crate::clock::Givens;
+use crate::clock::ClockAndIds;
 use crate::counted::counted;
 use crate::delta::actions::{Commit, DataFile, NewTable};
 use crate::delta::table::{CHECKPOINT_INTERVAL, Committed, Snapshot, TableLog};
@@ -44,7 +44,7 @@ const LOADS: usize = 256;
 pub struct Direct {
     storage: Storage,
     tables: TableLog,
-    givens: Givens,
+    clock_and_ids: ClockAndIds,
     sync: Uuid,
     schema: Arc<str>,
     survey: OnceLock<Survey>,
@@ -68,10 +68,10 @@ struct DirectTable {
 
 impl Direct {
     /// An engine for the sync `sync`; new tables get the columns of `schema`, as Delta writes them.
-    pub fn new(storage: &Storage, tables: &TableLog, givens: Givens, sync: Uuid, schema: Arc<str>) -> Self {
+    pub fn new(storage: &Storage, tables: &TableLog, clock_and_ids: ClockAndIds, sync: Uuid, schema: Arc<str>) -> Self {
         let kept = Arc::new(Semaphore::new(KEPT));
         let (survey, counts) = (OnceLock::new(), OnceLock::new());
-        Self { storage: storage.clone(), tables: tables.clone(), givens, sync, schema, survey, counts, kept }
+        Self { storage: storage.clone(), tables: tables.clone(), clock_and_ids, sync, schema, survey, counts, kept }
     }
 
     async fn exists(&self, table: &str) -> Result<bool> {
@@ -93,7 +93,7 @@ impl Direct {
                 let generation = target.generation_id.map(|id| generation::of(&snapshot, id)).transpose()?;
                 let mut standing = Standing::of(&target, true, generation.flatten(), RowsBefore::NotAsked);
                 // What is replaced is counted when it goes. No sync fails for a number that only people read.
-                if counts && !standing.truncates {
+                if counts && !standing.replaces {
                     standing.rows = snapshot.rows().ok().flatten().into();
                 }
                 Ok::<_, Error>(Some((standing, snapshot)))
@@ -275,7 +275,7 @@ impl DirectTable {
             return Ok(false);
         }
         let commit = Commit { create: None, transactions, add: files };
-        let bytes = commit.to_bytes(self.engine.givens.clock.now_ms());
+        let bytes = commit.to_bytes(self.engine.clock_and_ids.clock.now_ms());
         let put = self.engine.storage.put_new(&commit_path(&self.target.table, next), bytes).await?;
         self.newest = Some((next, through)).filter(|_| put == Put::Created);
         Ok(put == Put::Created)
@@ -299,13 +299,13 @@ impl DirectTable {
             ("delta.autoOptimize.autoCompact", "true"),
         ];
         let create = NewTable {
-            id: (self.engine.givens.new_id)(),
+            id: (self.engine.clock_and_ids.new_id)(),
             schema: &self.engine.schema,
             description: origin::description(&self.target.stream),
             configuration: BTreeMap::from(properties.map(|(key, value)| (key.to_owned(), value.to_owned()))),
         };
         let commit = Commit { create: Some(create), transactions, add: files };
-        let bytes = commit.to_bytes(self.engine.givens.clock.now_ms());
+        let bytes = commit.to_bytes(self.engine.clock_and_ids.clock.now_ms());
         self.engine.storage.put_new(&commit_path(&self.target.table, 0), bytes).await
     }
 }

@@ -65,7 +65,7 @@ pub struct Standing {
     /// The table was there before this sync.
     pub existed: bool,
     /// This sync replaces the table's rows: it asks for that, and they are not of its own generation already.
-    pub truncates: bool,
+    pub replaces: bool,
     /// The stream has ended well only when its source has said so.
     pub needs_complete: bool,
     /// The generation, where the sync would replace rows of any other one.
@@ -78,10 +78,10 @@ impl Standing {
     /// How the table of `target` stands, which has rows of `generation` if it `existed`.
     fn of(target: &Target, existed: bool, generation: Option<i64>, rows: RowsBefore) -> Self {
         let same = existed && generation.is_some() && generation == target.generation_id;
-        let truncates = target.disposition.truncates(same);
+        let replaces = target.disposition.replaces(same);
         let needs_complete = target.disposition.needs_complete();
         let own_generation = generation.filter(|_| same && needs_complete);
-        Self { existed, truncates, needs_complete, own_generation, rows }
+        Self { existed, replaces, needs_complete, own_generation, rows }
     }
 }
 

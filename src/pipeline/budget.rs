@@ -19,14 +19,14 @@ pub struct Budget {
 struct Used {
     under_way: usize,
     /// A large block of input is being read or waits for the router.
-    large_block: bool,
+    large_chunk: bool,
 }
 
 /// Emptied buffers that are kept.
 const SPARE: usize = 2;
 
 /// The right to the one large block of input; given back when this is dropped.
-pub struct LargeBlock {
+pub struct LargeChunk {
     budget: Arc<Budget>,
 }
 
@@ -50,11 +50,11 @@ impl Budget {
 
     /// Waits until there is no other large block and at most `under_way` bytes are under way: a line of 100 MB is read
     /// when the one before it has left memory.
-    pub fn large_block(self: &Arc<Self>, under_way: usize) -> LargeBlock {
-        let busy = |used: &mut Used| used.large_block || used.under_way > under_way;
+    pub fn large_chunk(self: &Arc<Self>, under_way: usize) -> LargeChunk {
+        let busy = |used: &mut Used| used.large_chunk || used.under_way > under_way;
         let mut used = self.released.wait_while(self.used(), busy).unwrap_or_else(PoisonError::into_inner);
-        used.large_block = true;
-        LargeBlock { budget: Arc::clone(self) }
+        used.large_chunk = true;
+        LargeChunk { budget: Arc::clone(self) }
     }
 
     /// Keeps the memory of an emptied buffer.
@@ -83,9 +83,9 @@ impl Budget {
     }
 }
 
-impl Drop for LargeBlock {
+impl Drop for LargeChunk {
     fn drop(&mut self) {
-        self.budget.used().large_block = false;
+        self.budget.used().large_chunk = false;
         self.budget.released.notify_all();
     }
 }

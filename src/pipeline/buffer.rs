@@ -3,14 +3,14 @@
 //! Rows leave as sealed [`Pending`] blocks, in their order. A *cut* is the place of the last STATE among the rows that
 //! no closed batch has: a batch is closed there wherever it can be, so that what a table has is what a STATE speaks for.
 
-use super::spill::{Block, Spill};
+use super::spill::{Spill, SpilledRows};
 use crate::encode::rows::Rows;
 use crate::error::Result;
 
 /// Rows of one stream on their way to a worker: first the spilled ones, then those in memory.
 #[derive(Default)]
 pub struct Pending {
-    spilled: Vec<Block>,
+    spilled: Vec<SpilledRows>,
     /// Rows and bytes of text of all spilled blocks: asked for with every row.
     spilled_rows: usize,
     spilled_bytes: usize,
@@ -72,7 +72,7 @@ impl Pending {
         self.spilled.is_empty() && self.rows.is_empty()
     }
 
-    fn push_spilled(&mut self, block: Block) {
+    fn push_spilled(&mut self, block: SpilledRows) {
         self.spilled_rows += block.rows();
         self.spilled_bytes += block.data_bytes();
         self.spilled.push(block);

@@ -29,7 +29,7 @@ impl Closings {
         self.streams += 1;
         if !standing.existed {
             self.made = (self.made.0 + loaded, self.made.1 + 1);
-        } else if standing.truncates {
+        } else if standing.replaces {
             self.replacing += loaded;
             self.replaced_tables += 1;
             match standing.rows {
@@ -71,11 +71,11 @@ pub fn line(loaded: u64, standing: Standing) -> String {
     if !standing.existed {
         return format!("{rows} in a new table");
     }
-    let verb = if standing.truncates { "replaced" } else { "added to" };
+    let verb = if standing.replaces { "replaced" } else { "added to" };
     let mut line = match standing.rows {
         RowsBefore::Counted(before) => format!("{rows} {verb} {before}"),
         RowsBefore::Unknown => format!("{rows} {verb} an unknown number of rows"),
-        RowsBefore::NotAsked if standing.truncates => format!("{rows} replaced those that were there"),
+        RowsBefore::NotAsked if standing.replaces => format!("{rows} replaced those that were there"),
         RowsBefore::NotAsked => format!("{rows} added"),
     };
     if let Some(generation) = standing.own_generation {
@@ -92,8 +92,8 @@ fn rows(count: u64) -> String {
 mod tests {
     use super::*;
 
-    fn standing(truncates: bool, rows: RowsBefore) -> Standing {
-        Standing { existed: true, truncates, needs_complete: false, own_generation: None, rows }
+    fn standing(replaces: bool, rows: RowsBefore) -> Standing {
+        Standing { existed: true, replaces, needs_complete: false, own_generation: None, rows }
     }
 
     #[test]
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_closing_line_says_whether_rows_were_added_or_replaced_and_how_many() {
-        for (loaded, truncates, rows, expected) in [
+        for (loaded, replaces, rows, expected) in [
             (50, true, RowsBefore::Counted(150), "50 rows replaced 150"),
             (1, true, RowsBefore::Unknown, "1 row replaced an unknown number of rows"),
             (0, true, RowsBefore::NotAsked, "0 rows replaced those that were there"),
@@ -126,7 +126,7 @@ mod tests {
             (50, false, RowsBefore::Unknown, "50 rows added to an unknown number of rows"),
             (1, false, RowsBefore::NotAsked, "1 row added"),
         ] {
-            assert_eq!(line(loaded, standing(truncates, rows)), expected);
+            assert_eq!(line(loaded, standing(replaces, rows)), expected);
         }
         let again = Standing { own_generation: Some(7), ..standing(false, RowsBefore::Counted(150)) };
         assert_eq!(line(50, again), "50 rows added to 150; the table is of generation 7 already");

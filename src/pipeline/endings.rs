@@ -9,7 +9,7 @@ use crate::protocol::message::StreamStatus;
 
 /// What was heard of all streams.
 pub struct Endings {
-    streams: Vec<Said>,
+    streams: Vec<Heard>,
     /// The source, or whoever speaks for it, tells statuses.
     tells_statuses: bool,
     /// A stream needs a COMPLETE, so whoever runs this sync says COMPLETE of every stream that has ended well.
@@ -24,7 +24,7 @@ pub struct Endings {
 }
 
 #[derive(Clone, Default)]
-struct Said {
+struct Heard {
     last: Option<StreamStatus>,
     /// It was declared COMPLETE, and then INCOMPLETE.
     taken_back: bool,
@@ -36,7 +36,7 @@ struct Said {
 
 /// What a status asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum Action {
     /// Nothing.
     Nothing,
     /// The stream is to be finished at once.
@@ -62,12 +62,12 @@ impl Endings {
     /// Nothing heard yet of streams that stand to their tables as `standings` say.
     pub fn new(standings: impl Iterator<Item = Standing>) -> Self {
         let mut owes_statuses = false;
-        let said = |standing: Standing| {
+        let heard = |standing: Standing| {
             owes_statuses |= standing.needs_complete;
-            let keeps_rows = standing.truncates && standing.existed && !standing.needs_complete;
-            Said { in_state: !keeps_rows, ..Said::default() }
+            let keeps_rows = standing.replaces && standing.existed && !standing.needs_complete;
+            Heard { in_state: !keeps_rows, ..Heard::default() }
         };
-        let streams = standings.map(said).collect();
+        let streams = standings.map(heard).collect();
         Self {
             streams,
             tells_statuses: false,
@@ -80,12 +80,12 @@ impl Endings {
 
     /// Whether `stream` was declared COMPLETE.
     pub fn is_complete(&self, stream: usize) -> bool {
-        self.streams.get(stream).is_some_and(|said| said.last == Some(StreamStatus::Complete))
+        self.streams.get(stream).is_some_and(|heard| heard.last == Some(StreamStatus::Complete))
     }
 
     /// Whether `stream` was declared COMPLETE, and then INCOMPLETE.
     pub fn is_taken_back(&self, stream: usize) -> bool {
-        self.streams.get(stream).is_some_and(|said| said.taken_back)
+        self.streams.get(stream).is_some_and(|heard| heard.taken_back)
     }
 
     /// Statuses are told, perhaps of streams that are not in the catalog.
@@ -95,31 +95,31 @@ impl Endings {
 
     /// The source says `status` of `stream`. To finish it would remove rows and put none in their place if it `empties` its
     /// table: that has time until the input ends, and is not done if the source takes COMPLETE back.
-    pub fn hear_status(&mut self, stream: usize, status: StreamStatus, empties: bool) -> Answer {
-        let Some(said) = self.streams.get_mut(stream) else { return Answer::Nothing };
-        if said.last == Some(StreamStatus::Complete) {
+    pub fn hear_status(&mut self, stream: usize, status: StreamStatus, empties: bool) -> Action {
+        let Some(heard) = self.streams.get_mut(stream) else { return Action::Nothing };
+        if heard.last == Some(StreamStatus::Complete) {
             // What was finished stays finished. What comes of it is told at the end: the last word counts.
-            said.taken_back = match status {
+            heard.taken_back = match status {
                 StreamStatus::Complete => false,
                 StreamStatus::Incomplete => true,
-                StreamStatus::Running => said.taken_back,
+                StreamStatus::Running => heard.taken_back,
             };
-            return Answer::Nothing;
+            return Action::Nothing;
         }
-        said.last = Some(status);
-        said.put_off = status == StreamStatus::Complete && empties;
-        if status == StreamStatus::Complete && !empties { Answer::Finish } else { Answer::Nothing }
+        heard.last = Some(status);
+        heard.put_off = status == StreamStatus::Complete && empties;
+        if status == StreamStatus::Complete && !empties { Action::Finish } else { Action::Nothing }
     }
 
     /// Whether it matters which streams a STATE names that speaks for all.
     pub fn wants_names(&self) -> bool {
-        !self.tells_statuses && !self.source_failed && self.streams.iter().any(|said| !said.in_state)
+        !self.tells_statuses && !self.source_failed && self.streams.iter().any(|heard| !heard.in_state)
     }
 
     /// A STATE names `stream`.
     pub fn hear_state(&mut self, stream: usize) {
-        if let Some(said) = self.streams.get_mut(stream) {
-            said.in_state = true;
+        if let Some(heard) = self.streams.get_mut(stream) {
+            heard.in_state = true;
         }
     }
 
@@ -144,24 +144,24 @@ impl Endings {
         any_message: bool,
         any_record: bool,
     ) -> Verdict {
-        let Some(said) = self.streams.get(stream) else { return Verdict::Fail };
-        if said.last == Some(StreamStatus::Complete) {
-            return match said {
-                Said { taken_back: true, .. } => Verdict::Fail,
-                Said { put_off: true, .. } => Verdict::Finish,
+        let Some(heard) = self.streams.get(stream) else { return Verdict::Fail };
+        if heard.last == Some(StreamStatus::Complete) {
+            return match heard {
+                Heard { taken_back: true, .. } => Verdict::Fail,
+                Heard { put_off: true, .. } => Verdict::Finish,
                 _ => Verdict::Finished,
             };
         }
         if self.tells_statuses || self.source_failed || standing.needs_complete {
             return Verdict::Fail;
         }
-        if standing.truncates {
+        if standing.replaces {
             if standing.existed && !any_message {
                 return Verdict::Fail;
             }
             // A table that is made takes nothing from anybody.
             let is_cleared = self.clears && !self.is_checkpointed && !any_record;
-            return match !standing.existed || records > 0 || said.in_state || is_cleared {
+            return match !standing.existed || records > 0 || heard.in_state || is_cleared {
                 // Another stream fails the sync for certain: what has come of this one may be a part of it, too.
                 true if self.owes_statuses => Verdict::Fail,
                 true => Verdict::Finish,

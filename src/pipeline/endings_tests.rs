@@ -5,14 +5,14 @@ use crate::load::RowsBefore;
 
 const ADDS: Standing = Standing {
     existed: true,
-    truncates: false,
+    replaces: false,
     needs_complete: false,
     own_generation: None,
     rows: RowsBefore::NotAsked,
 };
-const REPLACES: Standing = Standing { truncates: true, ..ADDS };
+const REPLACES: Standing = Standing { replaces: true, ..ADDS };
 const REFRESHES: Standing = Standing { needs_complete: true, ..REPLACES };
-const GOES_ON: Standing = Standing { truncates: false, own_generation: Some(7), ..REFRESHES };
+const GOES_ON: Standing = Standing { replaces: false, own_generation: Some(7), ..REFRESHES };
 const MAKES: Standing = Standing { existed: false, ..REPLACES };
 
 fn verdict(endings: &Endings, standings: &[Standing], stream: usize, records: u64) -> Verdict {
@@ -70,7 +70,7 @@ fn one_status_of_any_stream_makes_a_complete_necessary_for_every_one() {
         endings.hear_any_status();
         let answer = endings.hear_status(0, status, false);
         let is_complete = status == StreamStatus::Complete;
-        assert_eq!(answer, if is_complete { Answer::Finish } else { Answer::Nothing });
+        assert_eq!(answer, if is_complete { Action::Finish } else { Action::Nothing });
         let expected = if is_complete { Verdict::Finished } else { Verdict::Fail };
         assert_eq!(verdict(&endings, &standings, 0, 3), expected);
         for stream in 1..4 {
@@ -94,7 +94,7 @@ fn behind_a_failure_that_the_source_tells_of_only_complete_ends_a_stream() {
     let mut endings = Endings::new(standings.into_iter());
     endings.hear_failure();
     assert!(!endings.wants_names());
-    assert_eq!(endings.hear_status(3, StreamStatus::Complete, false), Answer::Finish);
+    assert_eq!(endings.hear_status(3, StreamStatus::Complete, false), Action::Finish);
     let found: Vec<Verdict> = (0..4).map(|stream| verdict(&endings, &standings, stream, 3)).collect();
     assert_eq!(found, [Verdict::Fail, Verdict::Fail, Verdict::Fail, Verdict::Finished]);
 }
@@ -104,16 +104,16 @@ fn a_complete_that_is_taken_back_empties_no_table_and_fails_the_sync() {
     let after = |empties, statuses: &[StreamStatus]| {
         let mut endings = Endings::new([REPLACES].into_iter());
         endings.hear_any_status();
-        let answers: Vec<Answer> = statuses.iter().map(|status| endings.hear_status(0, *status, empties)).collect();
+        let answers: Vec<Action> = statuses.iter().map(|status| endings.hear_status(0, *status, empties)).collect();
         (answers, verdict(&endings, &[REPLACES], 0, u64::from(!empties)))
     };
     use StreamStatus::{Complete, Incomplete, Running};
     // Nothing to put in the rows' place: there is time until the end.
-    assert_eq!(after(true, &[Complete]), (vec![Answer::Nothing], Verdict::Finish));
+    assert_eq!(after(true, &[Complete]), (vec![Action::Nothing], Verdict::Finish));
     let (answers, found) = after(true, &[Complete, Incomplete, Incomplete]);
-    assert_eq!((answers, found), (vec![Answer::Nothing; 3], Verdict::Fail));
+    assert_eq!((answers, found), (vec![Action::Nothing; 3], Verdict::Fail));
     assert_eq!(after(true, &[Complete, Incomplete, Complete]).1, Verdict::Finish);
-    assert_eq!(after(false, &[Complete, Running]), (vec![Answer::Finish, Answer::Nothing], Verdict::Finished));
-    assert_eq!(after(false, &[Complete, Incomplete]), (vec![Answer::Finish, Answer::Nothing], Verdict::Fail));
-    assert_eq!(after(false, &[Incomplete, Complete]), (vec![Answer::Nothing, Answer::Finish], Verdict::Finished));
+    assert_eq!(after(false, &[Complete, Running]), (vec![Action::Finish, Action::Nothing], Verdict::Finished));
+    assert_eq!(after(false, &[Complete, Incomplete]), (vec![Action::Finish, Action::Nothing], Verdict::Fail));
+    assert_eq!(after(false, &[Incomplete, Complete]), (vec![Action::Nothing, Action::Finish], Verdict::Finished));
 }

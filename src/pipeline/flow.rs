@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use super::budget::Budget;
 use super::buffer::{Cut, Pending, StreamBuffer};
 use super::lanes::Lanes;
-use super::ledger::{Ledger, Place};
+use super::ledger::{Ledger, Position};
 use super::progress::Progress;
 use super::spill::Spill;
 use super::stream_flow::StreamFlow;
@@ -98,16 +98,16 @@ impl Flow {
         }
     }
 
-    /// A record of `stream` at `place`: its JSON text, and its time in microseconds since the epoch.
-    pub fn record(&mut self, stream: usize, place: Place, json: &[u8], emitted_at: i64) -> Result<()> {
+    /// A record of `stream` at `position`: its JSON text, and its time in microseconds since the epoch.
+    pub fn record(&mut self, stream: usize, position: Position, json: &[u8], emitted_at: i64) -> Result<()> {
         let (epoch, block_size) = (self.epoch, self.block_size());
         let Some(flow) = self.streams.get_mut(stream) else { return Ok(()) };
         flow.catch_up(epoch);
         if !flow.opened {
             flow.opened = true;
-            self.ledger.opened(stream, place);
+            self.ledger.opened(stream, position);
         }
-        flow.after_state.get_or_insert(place);
+        flow.after_state.get_or_insert(position);
         flow.records += 1;
         flow.since_state += 1;
         flow.bytes += json.len() as u64;
@@ -122,23 +122,23 @@ impl Flow {
         Ok(())
     }
 
-    /// A STATE at `place`, of `stream` or of all.
-    pub fn state(&mut self, place: Place, stream: Option<usize>, state: State) -> Result<()> {
+    /// A STATE at `position`, of `stream` or of all.
+    pub fn state(&mut self, position: Position, stream: Option<usize>, state: State) -> Result<()> {
         match stream.and_then(|stream| self.streams.get_mut(stream)) {
             Some(flow) => {
                 flow.catch_up(self.epoch);
                 flow.mark();
                 if !flow.opened
                     && !flow.finished
-                    && let Some(stream) = stream.filter(|stream| self.lanes.truncates(*stream))
+                    && let Some(stream) = stream.filter(|stream| self.lanes.replaces(*stream))
                 {
                     // Also without a record before it: it speaks for a table that has the old rows.
                     flow.opened = true;
-                    self.ledger.opened(stream, place);
+                    self.ledger.opened(stream, position);
                 }
                 let count = std::mem::take(&mut flow.since_state);
                 let due = flow.unclosed_bytes >= self.limits.flush_size;
-                self.ledger.state(place, stream, state, count)?;
+                self.ledger.state(position, stream, state, count)?;
                 match stream.filter(|_| due) {
                     Some(stream) => self.close_at_cut(stream),
                     None => Ok(()),
@@ -146,24 +146,24 @@ impl Flow {
             }
             None => {
                 self.epoch += 1;
-                self.hold_for_replacements(place);
+                self.hold_for_replacements(position);
                 let count = std::mem::take(&mut self.since_epoch);
-                self.ledger.state(place, None, state, count)?;
+                self.ledger.state(position, None, state, count)?;
                 let due = self.streams.iter().any(|flow| flow.unclosed_bytes >= self.limits.flush_size);
                 if due { self.close_all_at_cuts() } else { Ok(()) }
             }
         }
     }
 
-    /// A STATE at `place` speaks for all tables, also for those that have their old rows until their streams end.
-    fn hold_for_replacements(&mut self, place: Place) {
+    /// A STATE at `position` speaks for all tables, also for those that have their old rows until their streams end.
+    fn hold_for_replacements(&mut self, position: Position) {
         if std::mem::replace(&mut self.holds_for_replacements, true) {
             return;
         }
         for (stream, flow) in self.streams.iter_mut().enumerate() {
-            if !flow.opened && !flow.finished && self.lanes.truncates(stream) {
+            if !flow.opened && !flow.finished && self.lanes.replaces(stream) {
                 flow.opened = true;
-                self.ledger.opened(stream, place);
+                self.ledger.opened(stream, position);
             }
         }
     }
@@ -306,7 +306,7 @@ impl Flow {
         self.lanes.append(stream, pending, ids);
     }
 
-    fn close(&mut self, stream: usize, next: Option<Place>) {
+    fn close(&mut self, stream: usize, next: Option<Position>) {
         let Some(flow) = self.streams.get_mut(stream) else { return };
         if flow.sealed_rows == 0 {
             return;
@@ -316,7 +316,7 @@ impl Flow {
         flow.buffer.closed();
         self.open_files.retain(|open| *open != stream);
         // A batch that is held back until the stream ends is not on its way: other streams' STATEs must not wait for it.
-        if !self.lanes.truncates(stream) {
+        if !self.lanes.replaces(stream) {
             flow.opened = next.is_some();
             // Before the lane: the batch must be known when it is told to be durable.
             self.ledger.closed(stream, next);

@@ -1,8 +1,8 @@
 //! What happens to a stream's rows after they leave memory: encode, stage, load, in the background.
 //!
-//! Every stream has a lane of two strands. Its *stage* strand appends encoded row groups to the stream's file in their
-//! order and closes batches; its *load* strand makes closed batches part of the table, all that have piled up in one
-//! load. Encoding itself runs ahead of the strand on as many threads as there are cores. The first error stops every
+//! Every stream has a lane of two queues. Its *stage* queue appends encoded row groups to the stream's file in their
+//! order and closes batches; its *load* queue makes closed batches part of the table, all that have piled up in one
+//! load. Encoding itself runs ahead of the queue on as many threads as there are cores. The first error stops every
 //! lane; what is durable by then is told to the ledger all the same.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -17,14 +17,14 @@ use super::budget::{Budget, Held};
 use super::buffer::Pending;
 use super::ledger::Ledger;
 use super::progress::Progress;
-use super::strand::Strand;
+use super::serial_queue::SerialQueue;
 use crate::encode::ids::IdRange;
 use crate::encode::parquet::RowGroup;
 use crate::error::{Error, Result, StreamDescriptor};
 use crate::load::{Standing, TableLoader};
 use crate::stage::{Batch, Stage, StagedStream};
 
-/// Stage strands that run at the same time.
+/// Stage queues that run at the same time.
 const STAGING: usize = 256;
 /// Bytes that a task holds beside its rows: with thousands of small streams, more than they do.
 const TASK: usize = 32 << 10;
@@ -70,8 +70,8 @@ struct Lane {
     standing: Standing,
     /// Whether the table was told that rows will come.
     prepared: AtomicBool,
-    staging: Strand<StageWork>,
-    loading: Strand<LoadWork>,
+    staging: SerialQueue<StageWork>,
+    loading: SerialQueue<LoadWork>,
     staged: tokio::sync::Mutex<StagedStream>,
     table: tokio::sync::Mutex<Box<dyn TableLoader>>,
     /// Batches of a stream that replaces its table: they are loaded together, at the end.
@@ -113,8 +113,8 @@ impl Lanes {
             descriptor: stream.descriptor,
             standing: stream.table.standing(),
             prepared: AtomicBool::new(false),
-            staging: Strand::default(),
-            loading: Strand::default(),
+            staging: SerialQueue::default(),
+            loading: SerialQueue::default(),
             staged: tokio::sync::Mutex::new(stream.staged),
             table: tokio::sync::Mutex::new(stream.table),
             held_back: Mutex::default(),
@@ -183,13 +183,13 @@ impl Lanes {
     }
 
     /// Whether the batches of `stream` are held back until it ends, and then replace its table's rows.
-    pub fn truncates(&self, stream: usize) -> bool {
-        self.shared.lanes.get(stream).is_some_and(|lane| lane.standing.truncates)
+    pub fn replaces(&self, stream: usize) -> bool {
+        self.shared.lanes.get(stream).is_some_and(|lane| lane.standing.replaces)
     }
 
     /// Whether a table that was to be replaced has not been.
     pub fn has_not_replaced(&self) -> bool {
-        self.shared.lanes.iter().any(|lane| lane.standing.truncates && !lane.finished.load(Ordering::Acquire))
+        self.shared.lanes.iter().any(|lane| lane.standing.replaces && !lane.finished.load(Ordering::Acquire))
     }
 
     /// Whether something has failed: no more work is done.
@@ -267,7 +267,7 @@ impl Shared {
             StageWork::CloseBatch => {
                 if let Some(batch) = staged.close_batch(&self.stage).await? {
                     self.progress.staged(&batch);
-                    if lane.standing.truncates {
+                    if lane.standing.replaces {
                         lane.held_back.lock().unwrap_or_else(PoisonError::into_inner).push(batch);
                     } else {
                         let held = self.budget.hold(TASK);
@@ -277,7 +277,7 @@ impl Shared {
                 Ok(())
             }
             StageWork::Finish(held) => {
-                if lane.standing.truncates && lane.standing.existed {
+                if lane.standing.replaces && lane.standing.existed {
                     staged.begin(&self.stage).await?;
                 }
                 self.load(lane, stream, LoadWork::Finish(held));
@@ -329,7 +329,7 @@ impl Shared {
     async fn load_all(&self, lane: &Lane, stream: usize, mut batches: Vec<Batch>, finish: bool) -> Result<()> {
         let mut table = lane.table.lock().await;
         let (mut before, mut closed) = (lane.standing.rows, batches.len());
-        if lane.standing.truncates {
+        if lane.standing.replaces {
             batches = std::mem::take(&mut *lane.held_back.lock().unwrap_or_else(PoisonError::into_inner));
             before = table.replace(&batches).await?;
             // For the ledger all of the stream is one batch, also where it had STATEs and no record.

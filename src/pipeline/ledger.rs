@@ -1,8 +1,8 @@
 //! The ledger: knows which records are durable, and lets a STATE go when all that came before it are.
 //!
-//! Every record and every STATE has a place in the input's order. For each stream the ledger knows the place of its
-//! oldest record that is not durable yet; a STATE of that stream may go when it came before that place, a STATE of all
-//! streams when it came before every such place. STATEs of one stream leave in their order, each once. Of different
+//! Every record and every STATE has a position in the input's order. For each stream the ledger knows the position of its
+//! oldest record that is not durable yet; a STATE of that stream may go when it came before that position, a STATE of all
+//! streams when it came before every such position. STATEs of one stream leave in their order, each once. Of different
 //! streams, a STATE waits for one that came earlier and whose records are on their way, and passes one whose records
 //! still wait for their batch to be closed: so what is loaded together is given back in the order it came in, and no stream
 //! holds up another for long.
@@ -16,8 +16,8 @@ use crate::error::{Error, Result};
 use crate::protocol::message::State;
 use crate::protocol::writer::ProtocolWriter;
 
-/// A place in the order of the input.
-pub type Place = u64;
+/// A position in the order of the input.
+pub type Position = u64;
 
 /// Keeps STATEs until what came before them is durable. Shared by the router and the loads.
 pub struct Ledger {
@@ -37,13 +37,13 @@ pub struct StateCounts {
 struct Inner {
     streams: Vec<StreamAccount>,
     /// The oldest record that is not durable, of each stream that has one.
-    oldest: BTreeSet<(Place, usize)>,
+    oldest: BTreeSet<(Position, usize)>,
     /// The oldest record that no closed batch has, of each stream that has one.
-    open: BTreeSet<(Place, usize)>,
+    open: BTreeSet<(Position, usize)>,
     /// Batches that are closed and not durable.
     on_their_way: usize,
     /// STATEs that wait, in the order in which they came.
-    waiting: BTreeMap<Place, Waiting>,
+    waiting: BTreeMap<Position, Waiting>,
     store: StateStore,
     released: u64,
 }
@@ -51,9 +51,9 @@ struct Inner {
 #[derive(Default)]
 struct StreamAccount {
     /// The first record of every batch that is closed and not durable.
-    closed: VecDeque<Place>,
+    closed: VecDeque<Position>,
     /// The first record that no closed batch has.
-    open: Option<Place>,
+    open: Option<Position>,
 }
 
 struct Waiting {
@@ -82,12 +82,12 @@ impl Ledger {
     }
 
     /// The record at `first` begins what no closed batch of `stream` has.
-    pub fn opened(&self, stream: usize, first: Place) {
+    pub fn opened(&self, stream: usize, first: Position) {
         self.lock().change(stream, |account| account.open = Some(first));
     }
 
     /// What was open of `stream` is a closed batch now, up to the record at `next`, which stays open.
-    pub fn closed(&self, stream: usize, next: Option<Place>) {
+    pub fn closed(&self, stream: usize, next: Option<Position>) {
         self.lock().change(stream, |account| {
             let first = std::mem::replace(&mut account.open, next);
             account.closed.extend(first);
@@ -109,15 +109,15 @@ impl Ledger {
         self.release(&mut inner, &free)
     }
 
-    /// A STATE has come at `place`, for `stream` or for all; `record_count` records came since the one before it.
-    pub fn state(&self, place: Place, stream: Option<usize>, state: State, record_count: u64) -> Result<()> {
+    /// A STATE has come at `position`, for `stream` or for all; `record_count` records came since the one before it.
+    pub fn state(&self, position: Position, stream: Option<usize>, state: State, record_count: u64) -> Result<()> {
         let mut inner = self.lock();
         let state = inner.store.put(state)?;
-        inner.waiting.insert(place, Waiting { state, stream, record_count, since: Instant::now() });
+        inner.waiting.insert(position, Waiting { state, stream, record_count, since: Instant::now() });
         // With batches on their way it would have to be asked of every waiting STATE whether this one must wait for it:
         // that is done when the next batch is durable.
-        if inner.on_their_way == 0 && inner.is_covered(place, stream) {
-            return self.release(&mut inner, &[place]);
+        if inner.on_their_way == 0 && inner.is_covered(position, stream) {
+            return self.release(&mut inner, &[position]);
         }
         Ok(())
     }
@@ -146,12 +146,12 @@ impl Ledger {
         StateCounts { released: inner.released, waiting: inner.waiting.len() }
     }
 
-    /// Lets the STATEs at `places` go. They are written while the ledger is held, so that none overtakes another.
-    fn release(&self, inner: &mut Inner, places: &[Place]) -> Result<()> {
-        for places in places.chunks(TOGETHER) {
-            let mut lines = Vec::with_capacity(places.len());
-            for place in places {
-                let Some(waiting) = inner.waiting.remove(place) else { continue };
+    /// Lets the STATEs at `positions` go. They are written while the ledger is held, so that none overtakes another.
+    fn release(&self, inner: &mut Inner, positions: &[Position]) -> Result<()> {
+        for positions in positions.chunks(TOGETHER) {
+            let mut lines = Vec::with_capacity(positions.len());
+            for position in positions {
+                let Some(waiting) = inner.waiting.remove(position) else { continue };
                 let line = inner.store.take(waiting.state)?.acknowledge(waiting.record_count);
                 lines.push(
                     line.map_err(|error| Error::system("A STATE could not be written again.").with_source(error))?,
@@ -178,46 +178,46 @@ impl Inner {
         self.on_their_way = self.on_their_way + after.2 - before.2;
         for (set, before, after) in [(&mut self.oldest, before.0, after.0), (&mut self.open, before.1, after.1)] {
             if before != after {
-                before.map(|place| set.remove(&(place, stream)));
-                after.map(|place| set.insert((place, stream)));
+                before.map(|position| set.remove(&(position, stream)));
+                after.map(|position| set.insert((position, stream)));
             }
         }
     }
 
     /// The STATEs that may go, in their order. With `settled`, nothing is on its way any more.
-    fn free(&self, settled: bool) -> Vec<Place> {
+    fn free(&self, settled: bool) -> Vec<Position> {
         let mut free = Vec::new();
-        for (place, waiting) in &self.waiting {
-            if self.is_covered(*place, waiting.stream) {
-                free.push(*place);
-            } else if !settled && self.is_on_its_way(*place, waiting.stream) {
+        for (position, waiting) in &self.waiting {
+            if self.is_covered(*position, waiting.stream) {
+                free.push(*position);
+            } else if !settled && self.is_on_its_way(*position, waiting.stream) {
                 break;
             }
         }
         free
     }
 
-    /// Whether everything that came before `place` is durable.
-    fn is_covered(&self, place: Place, stream: Option<usize>) -> bool {
+    /// Whether everything that came before `position` is durable.
+    fn is_covered(&self, position: Position, stream: Option<usize>) -> bool {
         let oldest = match stream {
             Some(stream) => self.streams.get(stream).and_then(StreamAccount::oldest),
-            None => self.oldest.first().map(|(place, _)| *place),
+            None => self.oldest.first().map(|(position, _)| *position),
         };
-        oldest.is_none_or(|oldest| place < oldest)
+        oldest.is_none_or(|oldest| position < oldest)
     }
 
-    /// Whether everything that came before `place` is in closed batches.
-    fn is_on_its_way(&self, place: Place, stream: Option<usize>) -> bool {
+    /// Whether everything that came before `position` is in closed batches.
+    fn is_on_its_way(&self, position: Position, stream: Option<usize>) -> bool {
         let open = match stream {
             Some(stream) => self.streams.get(stream).and_then(|account| account.open),
-            None => self.open.first().map(|(place, _)| *place),
+            None => self.open.first().map(|(position, _)| *position),
         };
-        open.is_none_or(|open| place < open)
+        open.is_none_or(|open| position < open)
     }
 }
 
 impl StreamAccount {
-    fn oldest(&self) -> Option<Place> {
+    fn oldest(&self) -> Option<Position> {
         self.closed.front().copied().or(self.open)
     }
 }

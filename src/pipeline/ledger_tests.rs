@@ -112,21 +112,21 @@ proptest! {
     #[test]
     fn no_state_leaves_before_its_records(steps in prop::collection::vec((0u8..5, 0usize..3), 0..200)) {
         let (ledger, out) = ledger(3);
-        let mut open: Vec<Vec<Place>> = vec![Vec::new(); 3];
-        let mut closed: Vec<VecDeque<Vec<Place>>> = vec![VecDeque::new(); 3];
-        let mut states: Vec<(Place, Option<usize>)> = Vec::new();
-        for (place, (step, stream)) in steps.iter().enumerate().map(|(i, step)| (i as Place, *step)) {
+        let mut open: Vec<Vec<Position>> = vec![Vec::new(); 3];
+        let mut closed: Vec<VecDeque<Vec<Position>>> = vec![VecDeque::new(); 3];
+        let mut states: Vec<(Position, Option<usize>)> = Vec::new();
+        for (position, (step, stream)) in steps.iter().enumerate().map(|(i, step)| (i as Position, *step)) {
             match step {
                 0 | 1 => {
                     if open[stream].is_empty() {
-                        ledger.opened(stream, place);
+                        ledger.opened(stream, position);
                     }
-                    open[stream].push(place);
+                    open[stream].push(position);
                 }
                 2 => {
-                    let scope = (place % 3 != 0).then_some(stream);
-                    states.push((place, scope));
-                    ledger.state(place, scope, state(place), 0)?;
+                    let scope = (position % 3 != 0).then_some(stream);
+                    states.push((position, scope));
+                    ledger.state(position, scope, state(position), 0)?;
                 }
                 3 if !open[stream].is_empty() => {
                     let keep = open[stream].len() / 2;
@@ -146,10 +146,10 @@ proptest! {
             let oldest_of_all = (0..3).filter_map(undurable).min();
             let gone = out.numbers();
             let none_on_its_way = closed.iter().all(VecDeque::is_empty);
-            for (place, scope) in &states {
-                let covered = *place < scope.map_or(oldest_of_all, undurable).unwrap_or(Place::MAX);
-                prop_assert!(covered || !gone.contains(place), "state {} has left too early", place);
-                prop_assert!(!covered || !none_on_its_way || gone.contains(place), "state {} is held up", place);
+            for (position, scope) in &states {
+                let covered = *position < scope.map_or(oldest_of_all, undurable).unwrap_or(Position::MAX);
+                prop_assert!(covered || !gone.contains(position), "state {} has left too early", position);
+                prop_assert!(!covered || !none_on_its_way || gone.contains(position), "state {} is held up", position);
             }
         }
         for stream in 0..3 {
@@ -163,6 +163,6 @@ proptest! {
         prop_assert!(gone.iter().skip(before).is_sorted(), "what was on its way together leaves in its order");
         let mut all = gone;
         all.sort_unstable();
-        prop_assert_eq!(all, states.iter().map(|(place, _)| *place).collect::<Vec<_>>());
+        prop_assert_eq!(all, states.iter().map(|(position, _)| *position).collect::<Vec<_>>());
     }
 }

@@ -16,10 +16,10 @@ pub mod progress;
 mod refusals;
 mod room;
 mod router;
+mod serial_queue;
 mod spill;
 mod spill_file;
 mod state_store;
-mod strand;
 mod strangers;
 mod stream_flow;
 
@@ -36,17 +36,17 @@ pub use self::lanes::OpenStream;
 use self::ledger::{Ledger, StateCounts};
 use self::progress::Progress;
 use self::refusals::names;
-use self::router::{Ended, InputBlock, Router};
+use self::router::{Ended, InputChunk, Router};
 use crate::clock::Clock;
 use crate::error::{Error, Result, StreamDescriptor};
-use crate::protocol::reader::BlockReader;
+use crate::protocol::reader::ChunkReader;
 use crate::protocol::writer::ProtocolWriter;
 use crate::stage::Stage;
-use crate::tasks::stop::{GRACE, Reason, Stop};
+use crate::tasks::stop::{GRACE, Stop, StopReason};
 use crate::tasks::threads;
 
 /// Blocks of input that wait for the router.
-const BLOCKS_AHEAD: usize = 4;
+const CHUNKS_AHEAD: usize = 4;
 
 /// What a run needs.
 pub struct Setup {
@@ -75,7 +75,7 @@ pub struct Outcome {
     /// All of the input is in the tables, or the first thing that went wrong.
     pub result: Result<()>,
     /// Who stopped it, if somebody did.
-    pub stopped: Option<Reason>,
+    pub stopped: Option<StopReason>,
     /// STATEs that were given back, and STATEs that were not.
     pub states: StateCounts,
     /// Nothing of the run goes on in the background.
@@ -90,19 +90,19 @@ pub async fn run(input: impl Read + Send + 'static, setup: Setup) -> Outcome {
     let budget = Arc::new(Budget::default());
     let lanes = Lanes::new(streams, loads, stage, Arc::clone(&ledger), Arc::clone(&progress), Arc::clone(&budget));
 
-    let (blocks_in, blocks_out) = mpsc::sync_channel(BLOCKS_AHEAD);
+    let (chunks_in, chunks_out) = mpsc::sync_channel(CHUNKS_AHEAD);
     let (used_in, used_out) = mpsc::channel::<Vec<u8>>();
     // Not joined: nothing can wake a thread that waits for input, and it ends with the process.
     let gate = Arc::clone(&budget);
     let read = move || {
         let large = Cell::new(None);
-        let mut reader = BlockReader::new(input, max_line, || large.set(Some(gate.large_block(limits.memory / 2))));
+        let mut reader = ChunkReader::new(input, max_line, || large.set(Some(gate.large_chunk(limits.memory / 2))));
         loop {
             let memory = used_out.try_recv().unwrap_or_default();
-            let Some(next) = reader.next_block(memory).transpose() else { return };
-            let next = next.map(|bytes| InputBlock { bytes, _large: large.take() });
+            let Some(next) = reader.next_chunk(memory).transpose() else { return };
+            let next = next.map(|bytes| InputChunk { bytes, _large: large.take() });
             let failed = next.is_err();
-            if blocks_in.send(next).is_err() || failed {
+            if chunks_in.send(next).is_err() || failed {
                 return;
             }
         }
@@ -113,7 +113,7 @@ pub async fn run(input: impl Read + Send + 'static, setup: Setup) -> Outcome {
     let router = Router::new(&descriptors, flow, Arc::clone(&progress), stop.clone());
     let routed = match reading {
         Ok(_) => {
-            let routed = tokio::task::spawn_blocking(move || router.run(&blocks_out, &used_in, &descriptors)).await;
+            let routed = tokio::task::spawn_blocking(move || router.run(&chunks_out, &used_in, &descriptors)).await;
             routed.unwrap_or_else(|error| Err(Error::system("The router died.").with_source(error)))
         }
         Err(error) => Err(threads::refused("that reads the input", error)),
@@ -153,12 +153,14 @@ async fn finish(lanes: &Lanes, routed: Result<Ended>, stop: &Stop) -> Result<()>
     match routed {
         Ended::Input(incomplete) if incomplete.is_empty() => Ok(()),
         // A source that is stopped together with this program closes its end.
-        Ended::Input(_) if matches!(stop.reason(), Some(Reason::Terminated | Reason::Interrupted)) => Err(stopped()),
+        Ended::Input(_) if matches!(stop.reason(), Some(StopReason::Terminated | StopReason::Interrupted)) => {
+            Err(stopped())
+        }
         Ended::Input(incomplete) => Err(not_complete(&incomplete)),
-        Ended::Stopped(Reason::OutputClosed) => Err(Error::system(
+        Ended::Stopped(StopReason::OutputClosed) => Err(Error::system(
             "Standard output was closed before the sync ended, so nobody reads its answers any more.",
         )),
-        Ended::Stopped(Reason::Terminated | Reason::Interrupted) => Err(stopped()),
+        Ended::Stopped(StopReason::Terminated | StopReason::Interrupted) => Err(stopped()),
         Ended::Failed => Err(Error::system("A stream failed without saying why.")),
     }
 }

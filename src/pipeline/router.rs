@@ -2,7 +2,7 @@
 //!
 //! What happens to a record: its JSON text is copied once, into the buffer of its stream. It leaves as part of a block
 //! when its stream has enough (`block_size`), when memory is short, when its batch is closed, or when the stream ends.
-//! What happens to a STATE: it goes to the ledger, and its place is marked in the buffers; batches are closed only at
+//! What happens to a STATE: it goes to the ledger, and its position is marked in the buffers; batches are closed only at
 //! such marks (or at the end of a stream), so that nothing is loaded that a retry would send again; see `flow` for the one
 //! exception.
 
@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use super::budget::LargeBlock;
-use super::endings::{Answer, Endings};
+use super::budget::LargeChunk;
+use super::endings::{Action, Endings};
 use super::flow::Flow;
 use super::progress::Progress;
 use super::refusals::{self, At};
@@ -25,7 +25,7 @@ use crate::protocol::message::{self, Message, Record, Scope, State, StreamStatus
 use crate::protocol::meta;
 use crate::protocol::named::{self, Named};
 use crate::protocol::reader::{LARGE, ReadError};
-use crate::tasks::stop::{Reason, Stop};
+use crate::tasks::stop::{Stop, StopReason};
 
 /// Begins the files of some Windows programs, and then stands wherever such files are put behind each other.
 const BYTE_ORDER_MARK: char = '\u{feff}';
@@ -38,17 +38,17 @@ pub enum Ended {
     /// The input is at its end; these streams did not end well.
     Input(Vec<StreamDescriptor>),
     /// Somebody asked to stop.
-    Stopped(Reason),
+    Stopped(StopReason),
     /// A lane failed, and knows why.
     Failed,
 }
 
 /// Whole lines of input.
-pub struct InputBlock {
+pub struct InputChunk {
     /// The lines.
     pub bytes: Vec<u8>,
     /// There is only one large block at a time.
-    pub _large: Option<LargeBlock>,
+    pub _large: Option<LargeChunk>,
 }
 
 /// Reads the input to its end.
@@ -70,7 +70,7 @@ pub struct Router {
     unknown_types: Vec<String>,
     stop: Stop,
     progress: Arc<Progress>,
-    place: u64,
+    position: u64,
     line: u64,
     offset: u64,
     records: u64,
@@ -96,7 +96,7 @@ impl Router {
             unknown_types: Vec::new(),
             stop,
             progress,
-            place: 0,
+            position: 0,
             line: 0,
             offset: 0,
             records: 0,
@@ -110,16 +110,16 @@ impl Router {
     /// The input cannot be understood. What was complete before is on its way.
     pub fn run(
         mut self,
-        blocks: &Receiver<Result<InputBlock, ReadError>>,
+        chunks: &Receiver<Result<InputChunk, ReadError>>,
         used: &Sender<Vec<u8>>,
         streams: &[StreamDescriptor],
     ) -> Result<Ended> {
-        let outcome = self.read(blocks, used);
+        let outcome = self.read(chunks, used);
         self.progress.read(self.records, self.offset, self.states);
         self.changes.iter().for_each(|(stream, count)| self.progress.changed(*stream, *count));
         if !self.flow.is_heard() {
             // What is loaded now could not be acknowledged, and a retry would load it again.
-            return Ok(Ended::Stopped(Reason::OutputClosed));
+            return Ok(Ended::Stopped(StopReason::OutputClosed));
         }
         match &outcome {
             Ok(Ended::Input(_)) => {
@@ -134,14 +134,14 @@ impl Router {
         outcome
     }
 
-    fn read(&mut self, blocks: &Receiver<Result<InputBlock, ReadError>>, used: &Sender<Vec<u8>>) -> Result<Ended> {
+    fn read(&mut self, chunks: &Receiver<Result<InputChunk, ReadError>>, used: &Sender<Vec<u8>>) -> Result<Ended> {
         loop {
-            match blocks.recv_timeout(TICK) {
-                Ok(Ok(block)) => {
-                    self.block(&block.bytes)?;
-                    if block.bytes.capacity() <= LARGE {
+            match chunks.recv_timeout(TICK) {
+                Ok(Ok(chunk)) => {
+                    self.chunk(&chunk.bytes)?;
+                    if chunk.bytes.capacity() <= LARGE {
                         // The reader may have ended; then nobody needs the memory.
-                        let _ = used.send(block.bytes);
+                        let _ = used.send(chunk.bytes);
                     }
                 }
                 Ok(Err(error)) => {
@@ -166,10 +166,10 @@ impl Router {
         }
     }
 
-    fn block(&mut self, block: &[u8]) -> Result<()> {
-        let text = match simdutf8::basic::from_utf8(block) {
+    fn chunk(&mut self, chunk: &[u8]) -> Result<()> {
+        let text = match simdutf8::basic::from_utf8(chunk) {
             Ok(text) => text,
-            Err(_) => return self.block_with_bad_bytes(block),
+            Err(_) => return self.chunk_with_bad_bytes(chunk),
         };
         self.lines(text)
     }
@@ -191,8 +191,8 @@ impl Router {
     }
 
     /// The lines before the first one that is not UTF-8 are as good as any.
-    fn block_with_bad_bytes(&mut self, block: &[u8]) -> Result<()> {
-        for line in block.split_inclusive(|byte| *byte == b'\n') {
+    fn chunk_with_bad_bytes(&mut self, chunk: &[u8]) -> Result<()> {
+        for line in chunk.split_inclusive(|byte| *byte == b'\n') {
             match std::str::from_utf8(line) {
                 Ok(line) => self.lines(line)?,
                 Err(error) => {
@@ -214,7 +214,7 @@ impl Router {
         if line.bytes().all(|byte| byte.is_ascii_whitespace()) {
             return Ok(());
         }
-        self.place += 1;
+        self.position += 1;
         match message::read(line) {
             Ok(Message::Record(record)) => self.record(&record),
             Ok(Message::State(state)) => self.state(state),
@@ -231,7 +231,7 @@ impl Router {
             }
             Err(malformed) => match line.strip_prefix(BYTE_ORDER_MARK) {
                 Some(rest) => {
-                    self.place -= 1;
+                    self.position -= 1;
                     self.one_line(rest, has_end)
                 }
                 None if !has_end && message::is_cut_off(line) => Err(refusals::cut_off(self.at(0))),
@@ -274,7 +274,7 @@ impl Router {
             self.note_changes(stream, meta);
         }
         self.records += 1;
-        self.flow.record(stream, self.place, record.data, emitted_at)
+        self.flow.record(stream, self.position, record.data, emitted_at)
     }
 
     fn note_changes(&mut self, stream: usize, meta: &[u8]) {
@@ -310,7 +310,7 @@ impl Router {
                 Some(stream)
             }
         };
-        self.flow.state(self.place, stream, state)
+        self.flow.state(self.position, stream, state)
     }
 
     fn hear_state_of_all(&mut self, state: &State) {
@@ -332,11 +332,11 @@ impl Router {
             return Ok(());
         };
         let standing = self.standings.get(stream);
-        let replaces = standing.is_some_and(|standing| standing.truncates && standing.existed);
+        let replaces = standing.is_some_and(|standing| standing.replaces && standing.existed);
         let empties = replaces && self.flow.records(stream) == 0;
         match self.endings.hear_status(stream, status, empties) {
-            Answer::Nothing => Ok(()),
-            Answer::Finish => self.flow.finish(stream),
+            Action::Nothing => Ok(()),
+            Action::Finish => self.flow.finish(stream),
         }
     }
 
@@ -360,7 +360,7 @@ impl Router {
         }
     }
 
-    /// A place in the line at hand.
+    /// A position in the line at hand.
     fn at(&self, byte: usize) -> At {
         At { line: self.line, byte: self.offset + byte as u64 }
     }

@@ -12,7 +12,7 @@ use std::sync::mpsc::{Sender, channel};
 
 use super::budget::Held;
 use super::room::{folder, has_room};
-use super::spill_file::{SpillFile, Spilled, write};
+use super::spill_file::{SpillFile, SpillWrite, write};
 use crate::encode::rows::Rows;
 use crate::error::{Error, Result};
 
@@ -31,13 +31,13 @@ pub struct Spill {
     /// Why it has refused one.
     refusal: Option<String>,
     unread: Arc<AtomicUsize>,
-    writer: Option<Sender<Spilled>>,
+    writer: Option<Sender<SpillWrite>>,
     /// The user knows that there is no room for the file.
     told: bool,
 }
 
 /// A block of rows in the file. Dropping it gives its place up.
-pub struct Block {
+pub struct SpilledRows {
     file: Arc<SpillFile>,
     offset: u64,
     rows: usize,
@@ -63,13 +63,14 @@ impl Default for Spill {
 
 impl Spill {
     /// Appends `rows`, which are written when [`Spill::flush`] is called.
-    pub fn push(&mut self, rows: Rows) -> Result<Block> {
+    pub fn push(&mut self, rows: Rows) -> Result<SpilledRows> {
         let file = Arc::clone(self.open().map_err(|error| {
             Error::config(format!("No file can be made in {}: {error}. Give that folder space.", folder()))
                 .with_source(error)
         })?);
         let (rows_count, data_bytes) = (rows.len(), rows.data_bytes());
-        let block = Block { file, offset: self.length, rows: rows_count, data_bytes, unread: Arc::clone(&self.unread) };
+        let block =
+            SpilledRows { file, offset: self.length, rows: rows_count, data_bytes, unread: Arc::clone(&self.unread) };
         self.unread.fetch_add(1, Ordering::AcqRel);
         if self.waiting.is_empty() {
             self.waiting_from = self.length;
@@ -83,7 +84,7 @@ impl Spill {
     pub fn flush(&mut self, held: Held) {
         let Some(file) = self.file.as_ref().filter(|_| !self.waiting.is_empty()) else { return };
         let rows = std::mem::take(&mut self.waiting);
-        let work = Spilled { file: Arc::clone(file), offset: self.waiting_from, rows, held };
+        let work = SpillWrite { file: Arc::clone(file), offset: self.waiting_from, rows, held };
         let writer = match &self.writer {
             Some(writer) => writer,
             None => {
@@ -154,7 +155,7 @@ impl Spill {
     }
 }
 
-impl Block {
+impl SpilledRows {
     /// How many rows it has.
     pub fn rows(&self) -> usize {
         self.rows
@@ -175,7 +176,7 @@ impl Block {
     }
 }
 
-impl Drop for Block {
+impl Drop for SpilledRows {
     fn drop(&mut self) {
         self.unread.fetch_sub(1, Ordering::AcqRel);
     }
@@ -193,7 +194,7 @@ mod tests {
         block
     }
 
-    fn read(blocks: Vec<Block>) -> Result<Rows> {
+    fn read(blocks: Vec<SpilledRows>) -> Result<Rows> {
         let mut joined = Rows::default();
         blocks.into_iter().try_for_each(|block| block.read_into(&mut joined)).map(|()| joined)
     }

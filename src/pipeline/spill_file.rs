@@ -35,7 +35,7 @@ struct State {
 }
 
 /// Rows to be written to the end of a file, from `offset` on, and the memory that they hold until then.
-pub(super) struct Spilled {
+pub(super) struct SpillWrite {
     pub file: Arc<SpillFile>,
     pub offset: u64,
     pub rows: Vec<Rows>,
@@ -92,7 +92,7 @@ impl SpillFile {
     }
 
     /// Keeps in memory what cannot be written because of `why`; nothing more is written from then on.
-    pub(super) fn keep(&self, Spilled { mut offset, rows, held, .. }: Spilled, why: &std::io::Error) {
+    pub(super) fn keep(&self, SpillWrite { mut offset, rows, held, .. }: SpillWrite, why: &std::io::Error) {
         let held = Arc::new(held);
         let mut state = self.state();
         state.refusal.get_or_insert_with(|| why.to_string());
@@ -122,7 +122,7 @@ fn length(rows: &Rows) -> u64 {
 }
 
 /// Writes what comes, until nothing can come any more.
-pub(super) fn write(works: &Receiver<Spilled>) {
+pub(super) fn write(works: &Receiver<SpillWrite>) {
     let mut gathered = Vec::new();
     for work in works {
         let file = Arc::clone(&work.file);

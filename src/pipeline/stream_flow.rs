@@ -1,7 +1,7 @@
 //! What the flow keeps of one stream: its rows that wait, and where it stands between two STATEs.
 
 use super::buffer::StreamBuffer;
-use super::ledger::Place;
+use super::ledger::Position;
 
 /// What the flow keeps of one stream.
 #[derive(Default)]
@@ -17,7 +17,7 @@ pub struct StreamFlow {
     /// The stream has ended well: its table is as it should be, or will be.
     pub finished: bool,
     /// The first record after the last STATE.
-    pub after_state: Option<Place>,
+    pub after_state: Option<Position>,
     /// STATEs that speak for all streams and are marked in the buffer.
     pub epoch: u64,
     /// Records that have come.

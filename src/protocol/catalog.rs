@@ -63,7 +63,7 @@ pub enum Caller {
 
 impl Disposition {
     /// Whether a sync replaces the rows that are there, which are of its own generation already or not.
-    pub fn truncates(self, same_generation: bool) -> bool {
+    pub fn replaces(self, same_generation: bool) -> bool {
         match self {
             Disposition::Append => false,
             Disposition::Refresh => !same_generation,

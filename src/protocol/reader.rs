@@ -1,7 +1,7 @@
-//! Standard input in large blocks that end at a line's end.
+//! Standard input in large chunks that end at a line's end.
 //!
-//! A block is what one read gave, cut after its last line end; the rest begins the next block. A source that sends a
-//! line and waits is heard at once, a fast one is read in blocks of 256 KiB. Splitting into lines is the caller's.
+//! A chunk is what one read gave, cut after its last line end; the rest begins the next chunk. A source that sends a
+//! line and waits is heard at once, a fast one is read in chunks of 256 KiB. Splitting into lines is the caller's.
 
 use std::io::Read;
 
@@ -25,11 +25,11 @@ pub enum ReadError {
     },
 }
 
-/// A block that grows beyond this many bytes is a large one.
+/// A chunk that grows beyond this many bytes is a large one.
 pub const LARGE: usize = 4 * READ_SIZE;
 
-/// Reads blocks of whole lines.
-pub struct BlockReader<R, W> {
+/// Reads chunks of whole lines.
+pub struct ChunkReader<R, W> {
     input: R,
     rest: Vec<u8>,
     max_line: usize,
@@ -37,17 +37,17 @@ pub struct BlockReader<R, W> {
     before_large: W,
 }
 
-impl<R: Read, W: FnMut()> BlockReader<R, W> {
-    /// Reads from `input`; a line of more than `max_line` bytes is an error. `before_large` is called each time a block
+impl<R: Read, W: FnMut()> ChunkReader<R, W> {
+    /// Reads from `input`; a line of more than `max_line` bytes is an error. `before_large` is called each time a chunk
     /// is about to grow beyond [`LARGE`] bytes, and may take its time: nothing is read meanwhile.
     pub fn new(input: R, max_line: usize, before_large: W) -> Self {
         Self { input, rest: Vec::new(), max_line, ended: false, before_large }
     }
 
-    /// The next block of whole lines, in `buffer` (whose memory is used again), or `None` at the end of the input.
+    /// The next chunk of whole lines, in `buffer` (whose memory is used again), or `None` at the end of the input.
     ///
-    /// Every block ends with `\n`, but for the last one, which may lack it.
-    pub fn next_block(&mut self, mut buffer: Vec<u8>) -> Result<Option<Vec<u8>>, ReadError> {
+    /// Every chunk ends with `\n`, but for the last one, which may lack it.
+    pub fn next_chunk(&mut self, mut buffer: Vec<u8>) -> Result<Option<Vec<u8>>, ReadError> {
         buffer.clear();
         buffer.append(&mut self.rest);
         let (mut searched, mut asked) = (0, false);
@@ -88,7 +88,7 @@ impl<R: Read, W: FnMut()> BlockReader<R, W> {
         if buffer.is_empty() { Ok(None) } else { self.within_limit(buffer).map(Some) }
     }
 
-    /// Lines are looked at one by one only in a block that is long enough to hold one over the limit.
+    /// Lines are looked at one by one only in a chunk that is long enough to hold one over the limit.
     fn within_limit(&self, buffer: Vec<u8>) -> Result<Vec<u8>, ReadError> {
         if buffer.len() > self.max_line {
             let longest = buffer.split(|byte| *byte == b'\n').map(<[u8]>::len).max().unwrap_or(0);
@@ -121,28 +121,28 @@ mod tests {
         }
     }
 
-    fn blocks(pieces: &[&str], max_line: usize) -> Result<Vec<String>, ReadError> {
+    fn chunks(pieces: &[&str], max_line: usize) -> Result<Vec<String>, ReadError> {
         let pieces = pieces.iter().map(|piece| piece.as_bytes().to_vec()).collect();
-        let mut reader = BlockReader::new(Pieces(pieces), max_line, || ());
+        let mut reader = ChunkReader::new(Pieces(pieces), max_line, || ());
         let mut all = Vec::new();
-        while let Some(block) = reader.next_block(Vec::new())? {
-            all.push(String::from_utf8_lossy(&block).into_owned());
+        while let Some(chunk) = reader.next_chunk(Vec::new())? {
+            all.push(String::from_utf8_lossy(&chunk).into_owned());
         }
         Ok(all)
     }
 
     #[test]
     fn a_line_is_heard_as_soon_as_it_is_whole() {
-        assert_eq!(blocks(&["a\nb", "c\n", "d"], 99).ok(), Some(vec!["a\n".into(), "bc\n".into(), "d".into()]));
-        assert_eq!(blocks(&[], 99).ok(), Some(vec![]));
+        assert_eq!(chunks(&["a\nb", "c\n", "d"], 99).ok(), Some(vec!["a\n".into(), "bc\n".into(), "d".into()]));
+        assert_eq!(chunks(&[], 99).ok(), Some(vec![]));
     }
 
     #[test]
     fn a_line_over_the_limit_is_an_error_that_tells_its_size() {
-        assert!(matches!(blocks(&["aaaa", "aaaa"], 5), Err(ReadError::TooLong { size: 8 })));
-        assert!(matches!(blocks(&["aaaaaaaa\nb\n"], 5), Err(ReadError::TooLong { size: 8 })));
-        assert!(matches!(blocks(&["b\n", "aaaaaaaa"], 5), Err(ReadError::TooLong { size: 8 })));
-        assert_eq!(blocks(&["a\nb\nc\nd\ne\nf\n"], 5).ok().map(|all| all.concat()), Some("a\nb\nc\nd\ne\nf\n".into()));
+        assert!(matches!(chunks(&["aaaa", "aaaa"], 5), Err(ReadError::TooLong { size: 8 })));
+        assert!(matches!(chunks(&["aaaaaaaa\nb\n"], 5), Err(ReadError::TooLong { size: 8 })));
+        assert!(matches!(chunks(&["b\n", "aaaaaaaa"], 5), Err(ReadError::TooLong { size: 8 })));
+        assert_eq!(chunks(&["a\nb\nc\nd\ne\nf\n"], 5).ok().map(|all| all.concat()), Some("a\nb\nc\nd\ne\nf\n".into()));
     }
 
     #[test]
@@ -153,10 +153,10 @@ mod tests {
         let mut pieces: Vec<Vec<u8>> = line.chunks(READ_SIZE / 4).map(<[u8]>::to_vec).collect();
         pieces.extend([b"\nb\n".to_vec(), line, b"\n".to_vec()]);
         let input = Pieces(pieces);
-        let mut reader = BlockReader::new(input, usize::MAX, || asked.set(asked.get() + 1));
+        let mut reader = ChunkReader::new(input, usize::MAX, || asked.set(asked.get() + 1));
         let mut sizes = Vec::new();
-        while let Some(block) = reader.next_block(Vec::new())? {
-            sizes.push((block.len(), asked.get()));
+        while let Some(chunk) = reader.next_chunk(Vec::new())? {
+            sizes.push((chunk.len(), asked.get()));
         }
         assert_eq!(sizes, [(3 * LARGE + 3, 1), (3 * LARGE + 1, 2)]);
         Ok(())
@@ -166,10 +166,10 @@ mod tests {
         #[test]
         fn whatever_the_reads_no_byte_is_lost(pieces in prop::collection::vec("[ab\n]{1,9}", 0..20)) {
             let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
-            let read = blocks(&pieces, 1000).unwrap_or_default();
+            let read = chunks(&pieces, 1000).unwrap_or_default();
             prop_assert_eq!(read.concat(), pieces.concat());
-            for block in read.iter().rev().skip(1) {
-                prop_assert!(block.ends_with('\n'));
+            for chunk in read.iter().rev().skip(1) {
+                prop_assert!(chunk.ends_with('\n'));
             }
         }
     }

@@ -6,9 +6,10 @@
 //! `namespace`) may not hold one.
 
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
-mod blocks;
+mod bitmaps;
 mod cursor;
-mod lanes;
+mod grammar;
+mod simd;
 
 use std::borrow::Cow;
 use std::fmt;

@@ -12,7 +12,7 @@ fn records(data: &str) -> impl Iterator<Item = String> + '_ {
     })
 }
 
-/// In an array nothing is skipped by blocks: the plain walk must know the same grammar.
+/// In an array nothing is skipped by windows: the plain walk must know the same grammar.
 fn plainly(data: &str) -> String {
     format!(r#"{{"type":"A","a":[{{"a":{data},"z":""}}]}}"#)
 }

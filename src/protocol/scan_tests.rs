@@ -200,7 +200,7 @@ fn usual_data_is_stepped_over_by_blocks() {
     }
     let data = r#"{"id":17,"price":0.5,"at":-1.25e-3,"no":null,"yes": true,"a":[],"o":{},"deep":[{"x":["\\","\"\ud800"]}],"pad":"0123456789012345678901234567890123456789"}"#;
     for tail in ["", ",", "}}} junk\""] {
-        assert_eq!(super::lanes::object_end(format!("{data}{tail}").as_bytes(), 1), Some(data.len()), "{tail}");
+        assert_eq!(super::simd::object_end(format!("{data}{tail}").as_bytes(), 1), Some(data.len()), "{tail}");
     }
 }
 

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use uuid::Uuid;
 
-use crate::clock::Givens;
+use crate::clock::ClockAndIds;
 use crate::delta::actions::{Commit, DataFile, NewTable};
 use crate::encode::parquet::{Encoder, PartFile, RowGroup};
 use crate::error::{Error, Result};
@@ -38,7 +38,7 @@ pub struct Stage {
     /// Makes files.
     pub encoder: Encoder,
     /// Where time and ids come from.
-    pub givens: Givens,
+    pub clock_and_ids: ClockAndIds,
     /// The sync.
     pub sync: Uuid,
     /// The staging tables' columns, as Delta writes them.
@@ -113,7 +113,7 @@ impl StagedStream {
             Some(open) => open,
             None => {
                 let part = stage.parts.fetch_add(1, Ordering::Relaxed);
-                let name = stage.names.name(part, stage.givens.clock.now_us());
+                let name = stage.names.name(part, stage.clock_and_ids.clock.now_us());
                 let upload = stage.storage.upload(format!("{}/{name}", self.target.staging)).await?;
                 OpenFile { name, file: stage.encoder.begin_file()?, upload, size: 0 }
             }
@@ -173,13 +173,13 @@ impl StagedStream {
             Trace::StagingTable(table) => (STAGING_TABLE.to_owned(), table.clone()),
         };
         let create = (self.version == 0).then(|| NewTable {
-            id: (stage.givens.new_id)(),
+            id: (stage.clock_and_ids.new_id)(),
             schema: &stage.schema,
             description: format!("Staged for stream {}", self.target.stream),
             configuration: BTreeMap::from([property]),
         });
         let transactions = vec![(application_id(stage.sync), self.batches)];
-        let commit = Commit { create, transactions, add: files }.to_bytes(stage.givens.clock.now_ms());
+        let commit = Commit { create, transactions, add: files }.to_bytes(stage.clock_and_ids.clock.now_ms());
         let mut upload = stage.storage.upload(commit_path(&self.target.staging, self.version)).await?;
         self.version += 1;
         upload.write(commit).await?;
@@ -204,7 +204,7 @@ impl StagedStream {
                 self.target.stream
             );
         }
-        self.files.push(DataFile { name, size, modified_ms: stage.givens.clock.now_ms(), stats });
+        self.files.push(DataFile { name, size, modified_ms: stage.clock_and_ids.clock.now_ms(), stats });
         Ok(Some(upload))
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::stop::{GRACE, Reason, Stop};
+use super::stop::{GRACE, Stop, StopReason};
 use super::threads;
 use crate::error::{Error, Result};
 
@@ -32,8 +32,8 @@ pub fn watch(stop: &Stop, output_closed: impl Fn() -> bool + Send + 'static) -> 
         runtime.block_on(async move {
             let (mut terminate, mut interrupt) = listening;
             let reason = tokio::select! {
-                _ = terminate.recv() => Reason::Terminated,
-                _ = interrupt.recv() => Reason::Interrupted,
+                _ = terminate.recv() => StopReason::Terminated,
+                _ = interrupt.recv() => StopReason::Interrupted,
             };
             request.request(reason);
             tokio::time::sleep(GRACE + LAST_WORDS).await;
@@ -47,7 +47,7 @@ pub fn watch(stop: &Stop, output_closed: impl Fn() -> bool + Send + 'static) -> 
         while !output_closed() {
             tokio::time::sleep(CHECK).await;
         }
-        stop.request(Reason::OutputClosed);
+        stop.request(StopReason::OutputClosed);
     });
     Ok(())
 }

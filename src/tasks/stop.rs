@@ -9,7 +9,7 @@ pub const GRACE: Duration = Duration::from_secs(6);
 
 /// Who wants to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
+pub enum StopReason {
     /// SIGTERM: the orchestrator.
     Terminated,
     /// SIGINT: the user.
@@ -18,14 +18,14 @@ pub enum Reason {
     OutputClosed,
 }
 
-impl Reason {
+impl StopReason {
     /// Ends the process as whoever started it expects: of the signal that stopped it, if one did. A parent sees that signal,
     /// a shell 128 and its number. The first process of a container cannot die of its own signal: it exits with that number.
     pub fn end_process(self) -> ! {
         let (signal, code) = match self {
-            Reason::Terminated => (Some(libc::SIGTERM), 143),
-            Reason::Interrupted => (Some(libc::SIGINT), 130),
-            Reason::OutputClosed => (None, 1),
+            StopReason::Terminated => (Some(libc::SIGTERM), 143),
+            StopReason::Interrupted => (Some(libc::SIGINT), 130),
+            StopReason::OutputClosed => (None, 1),
         };
         if let Some(signal) = signal {
             die_of(signal);
@@ -53,11 +53,11 @@ pub struct Stop(Arc<AtomicU8>);
 
 impl Stop {
     /// Wishes to stop; the first reason stays.
-    pub fn request(&self, reason: Reason) {
+    pub fn request(&self, reason: StopReason) {
         let code = match reason {
-            Reason::Terminated => 1,
-            Reason::Interrupted => 2,
-            Reason::OutputClosed => 3,
+            StopReason::Terminated => 1,
+            StopReason::Interrupted => 2,
+            StopReason::OutputClosed => 3,
         };
         // It was set before: the first one stays.
         let _ = self.0.compare_exchange(0, code, Ordering::AcqRel, Ordering::Acquire);
@@ -71,11 +71,11 @@ impl Stop {
     }
 
     /// Why to stop, if somebody wishes it.
-    pub fn reason(&self) -> Option<Reason> {
+    pub fn reason(&self) -> Option<StopReason> {
         match self.0.load(Ordering::Acquire) {
-            1 => Some(Reason::Terminated),
-            2 => Some(Reason::Interrupted),
-            3 => Some(Reason::OutputClosed),
+            1 => Some(StopReason::Terminated),
+            2 => Some(StopReason::Interrupted),
+            3 => Some(StopReason::OutputClosed),
             _ => None,
         }
     }

@@ -108,7 +108,7 @@ async fn a_generation_that_may_not_be_written_down_is_known_to_the_next_attempt_
     table.replace(&[batch(1, 0..10)]).await.unwrap();
     assert!(bed.warehouse.with(|state| state.tables[USERS].properties.is_empty()));
     let (_, mut table) = bed.open(Disposition::Refresh, Some(2)).await;
-    assert!(!table.standing().truncates);
+    assert!(!table.standing().replaces);
     table.append(&[batch(1, 10..20)]).await.unwrap();
     assert_eq!(bed.warehouse.ids(USERS), ids(0..20));
     assert!(!bed.warehouse.said().contains(&"ALTER TABLE".to_owned()), "it is refused once, and told once");
@@ -118,15 +118,15 @@ async fn a_generation_that_may_not_be_written_down_is_known_to_the_next_attempt_
     assert_eq!(bed.warehouse.ids(USERS), ids(0..20));
     // The next generation begins anew, and is known too.
     let (_, mut table) = bed.open(Disposition::Refresh, Some(3)).await;
-    assert!(table.standing().truncates);
+    assert!(table.standing().replaces);
     table.replace(&[batch(1, 20..30)]).await.unwrap();
-    assert!(!bed.open(Disposition::Refresh, Some(3)).await.1.standing().truncates);
+    assert!(!bed.open(Disposition::Refresh, Some(3)).await.1.standing().replaces);
     // As soon as the table itself says it, the note is gone: a new connection begins with 1 again.
     bed.warehouse.with(|state| state.refusals.clear());
     let (_, mut table) = bed.open(Disposition::Refresh, Some(4)).await;
     table.replace(&[batch(1, 30..40)]).await.unwrap();
     bed.warehouse.with(|state| state.tables.get_mut(USERS).unwrap().properties.clear());
-    assert!(bed.open(Disposition::Refresh, Some(3)).await.1.standing().truncates);
+    assert!(bed.open(Disposition::Refresh, Some(3)).await.1.standing().replaces);
 }
 
 #[tokio::test(flavor = "multi_thread")]

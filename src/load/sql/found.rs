@@ -124,13 +124,13 @@ async fn in_the_catalog(shared: &Shared, target: &Target, name: &TableName) -> R
     ensure_loadable(&described, target, name, &shared.storage.shown(&target.table))?;
     let is_collated = described.columns.iter().any(|(_, kind)| without_collation(kind) != kind);
     let found = Found { is_collated, ..Found::at(Place::Catalog) };
-    let truncates = target.disposition != Disposition::Append;
-    if !truncates && target.generation_id.is_none() {
+    let replaces = target.disposition != Disposition::Append;
+    if !replaces && target.generation_id.is_none() {
         return Ok(found);
     }
     let answer = shared.execute(&show_properties(name)).await.context(|| "reading its properties".to_owned())?;
     let properties = properties(&answer);
-    if truncates && properties.get("delta.appendOnly").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+    if replaces && properties.get("delta.appendOnly").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
         return Err(Error::config(format!(
             "Table {name} has the property delta.appendOnly, so its rows cannot be replaced. Choose the sync mode append, \
              or remove the property: ALTER TABLE {name} UNSET TBLPROPERTIES ('delta.appendOnly')."

@@ -18,14 +18,14 @@ async fn a_refresh_replaces_once_and_goes_on_in_its_generation() {
     bed.stage("users", 0..40);
     let (_, mut table) = bed.open(Disposition::Refresh, Some(2)).await;
     let standing = table.standing();
-    assert!(standing.truncates && standing.needs_complete && standing.own_generation.is_none());
+    assert!(standing.replaces && standing.needs_complete && standing.own_generation.is_none());
     assert_eq!(table.replace(&[batch(1, 0..10)]).await.unwrap(), RowsBefore::NotAsked);
     assert_eq!(bed.warehouse.said(), ["CREATE TABLE", "INSERT OVERWRITE", "SELECT count(*)", "ALTER TABLE"]);
     // Whatever comes in the same generation is added, and a COMPLETE alone changes nothing.
     for (round, expected) in [(1, 20), (2, 30)] {
         let (_, mut table) = bed.open(Disposition::Refresh, Some(2)).await;
         let standing = table.standing();
-        assert!(!standing.truncates && standing.needs_complete && standing.own_generation == Some(2));
+        assert!(!standing.replaces && standing.needs_complete && standing.own_generation == Some(2));
         table.append(&[]).await.unwrap();
         assert_eq!(bed.warehouse.said(), [""; 0]);
         table.append(&[batch(1, round * 10..round * 10 + 10)]).await.unwrap();
@@ -33,7 +33,7 @@ async fn a_refresh_replaces_once_and_goes_on_in_its_generation() {
     }
     // The next generation begins again, also without rows.
     let (_, mut table) = bed.open(Disposition::Refresh, Some(3)).await;
-    assert!(table.standing().truncates);
+    assert!(table.standing().replaces);
     table.replace(&[]).await.unwrap();
     assert!(bed.warehouse.ids(USERS).is_empty());
     assert_eq!(generation(&bed).as_deref(), Some("3"));
@@ -46,7 +46,7 @@ async fn an_overwrite_replaces_rows_of_its_own_generation_too_also_by_none() {
     bed.stage("users", 0..40);
     for round in 0..3 {
         let (_, mut table) = bed.open(Disposition::Overwrite, Some(2)).await;
-        assert!(table.standing().truncates && !table.standing().needs_complete);
+        assert!(table.standing().replaces && !table.standing().needs_complete);
         table.replace(&[batch(1, round * 10..round * 10 + 10)]).await.unwrap();
         assert_eq!(bed.warehouse.ids(USERS), ids(round * 10..round * 10 + 10));
     }
@@ -57,7 +57,7 @@ async fn an_overwrite_replaces_rows_of_its_own_generation_too_also_by_none() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn which_rows_are_replaced_depends_on_the_generation_that_is_written_down() {
-    for (written, wanted, truncates) in [
+    for (written, wanted, replaces) in [
         (None, Some(7), true),
         (Some("6"), Some(7), true),
         (Some("7"), Some(7), false),
@@ -69,10 +69,10 @@ async fn which_rows_are_replaced_depends_on_the_generation_that_is_written_down(
         older.properties.extend(written.map(|written| (PROPERTY.to_owned(), written.to_owned())));
         bed.has(older);
         let (_, table) = bed.open(Disposition::Refresh, wanted).await;
-        assert_eq!(table.standing().truncates, truncates, "{written:?}");
+        assert_eq!(table.standing().replaces, replaces, "{written:?}");
         for (disposition, expected) in [(Disposition::Append, false), (Disposition::Overwrite, true)] {
             let (_, table) = bed.open(disposition, wanted).await;
-            assert_eq!(table.standing().truncates, expected, "{written:?} {disposition:?}");
+            assert_eq!(table.standing().replaces, expected, "{written:?} {disposition:?}");
         }
     }
 }
@@ -88,7 +88,7 @@ async fn an_attempt_that_dies_between_the_rows_and_their_generation_is_made_agai
     assert_eq!((bed.warehouse.ids(USERS), generation(&bed)), (ids(0..10), None));
     // No STATE was given back, so the source begins again.
     let (_, mut table) = bed.open(Disposition::Refresh, Some(2)).await;
-    assert!(table.standing().truncates);
+    assert!(table.standing().replaces);
     table.replace(&[batch(1, 10..20)]).await.unwrap();
     assert_eq!((bed.warehouse.ids(USERS), generation(&bed).as_deref()), (ids(10..20), Some("2")));
 }

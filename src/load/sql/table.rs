@@ -361,7 +361,7 @@ impl SqlTable {
 
     /// What a new table says before it has rows: one whose rows are replaced has those of the generation only later.
     fn generation_of_new(&self) -> Option<i64> {
-        self.target.generation_id.filter(|_| !self.standing.truncates)
+        self.target.generation_id.filter(|_| !self.standing.replaces)
     }
 
     async fn execute(&self, statement: &str) -> Result<Rows> {
@@ -377,7 +377,7 @@ impl TableLoader for SqlTable {
     fn prepare(&mut self) -> BoxFuture<'_, Result<()>> {
         async move {
             // What replaces rows reads the staging table once: it is made when all is staged, and cannot be read too early.
-            if self.standing.truncates {
+            if self.standing.replaces {
                 return Ok(());
             }
             self.ensure_table().await?;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::bed_tests::{Bed, STAGING, SYNC, USERS, batch, ids, users};
 use super::warehouse_tests::{Fault, Table};
-use crate::clock::{Givens, SystemClock};
+use crate::clock::{ClockAndIds, SystemClock};
 use crate::delta::actions::schema_string;
 use crate::delta::table::TableLog;
 use crate::error::{Kind, StreamDescriptor};
@@ -129,7 +129,7 @@ async fn a_replacement_takes_only_the_rows_of_its_batches_and_can_be_repeated() 
     let bed = Bed::new().await;
     bed.has(bed.older(&["old-1", "old-2"]));
     let (_, mut table) = bed.open(Disposition::Overwrite, None).await;
-    assert!(table.standing().truncates && table.standing().existed);
+    assert!(table.standing().replaces && table.standing().existed);
     bed.stage("users", 0..30);
     table.replace(&[batch(1, 0..10), batch(2, 10..20)]).await.unwrap();
     assert_eq!(bed.warehouse.said(), ["CREATE TABLE", "INSERT OVERWRITE", "SELECT count(*)"]);
@@ -203,13 +203,13 @@ async fn a_table_of_the_other_engine_gets_its_name_and_goes_on() {
     let bed = Bed::new().await;
     let tables = TableLog::new(&bed.storage, &Handle::current(), 1);
     let schema = schema_string(&arrow::from_avro(&avro::raw_row().unwrap()).unwrap()).unwrap();
-    let givens = Givens { clock: Arc::new(SystemClock), new_id: Uuid::now_v7 };
-    let direct = Direct::new(&bed.storage, &tables, givens, SYNC, schema.into());
+    let clock_and_ids = ClockAndIds { clock: Arc::new(SystemClock), new_id: Uuid::now_v7 };
+    let direct = Direct::new(&bed.storage, &tables, clock_and_ids, SYNC, schema.into());
     let opened = direct.open(Arc::new(users(Disposition::Append, Some(3)))).await.unwrap();
     { opened.table }.append(&[]).await.unwrap();
 
     let (_, mut table) = bed.open(Disposition::Refresh, Some(3)).await;
-    assert!(table.standing().existed && !table.standing().truncates);
+    assert!(table.standing().existed && !table.standing().replaces);
     bed.stage("users", 0..10);
     table.append(&[batch(1, 0..10)]).await.unwrap();
     let create = bed.warehouse.with(|state| state.statements[1].clone());
@@ -233,9 +233,9 @@ async fn a_table_that_was_dropped_and_whose_files_are_there_still_has_its_genera
     // The other engine was there before, or after, under a connection that had begun anew.
     let before = r#"{"txn": {"appId": "destination-databricks/generation", "version": 1}}"#;
     std::fs::write(log.join("00000000000000000000.json"), format!("{protocol}\n{create}\n{before}\n")).unwrap();
-    for (generation, truncates) in [(1, false), (2, true), (3, false), (4, true)] {
+    for (generation, replaces) in [(1, false), (2, true), (3, false), (4, true)] {
         let (_, table) = bed.open(Disposition::Refresh, Some(generation)).await;
-        assert_eq!(table.standing().truncates, truncates, "{generation}");
+        assert_eq!(table.standing().replaces, replaces, "{generation}");
     }
 }
 

@@ -152,7 +152,7 @@ async fn a_new_table_whose_rows_were_not_acknowledged_is_replaced_by_the_next_at
     assert_eq!(bed.warehouse.ids(USERS), ids(0..10));
     // It was killed there: the rows are in the table, and nobody was told.
     let (_, table) = bed.open(rest, Some(4)).await;
-    assert!(table.standing().truncates);
+    assert!(table.standing().replaces);
 }
 
 #[tokio::test(flavor = "multi_thread")]

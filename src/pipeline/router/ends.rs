@@ -11,7 +11,7 @@ impl Router {
         let (mut incomplete, mut left, mut taken_back) = (Vec::new(), Vec::new(), Vec::new());
         for (stream, (descriptor, standing)) in streams.iter().zip(std::mem::take(&mut self.standings)).enumerate() {
             let records = self.flow.records(stream);
-            match self.endings.verdict(stream, standing, records, self.place > 0, self.records > 0) {
+            match self.endings.verdict(stream, standing, records, self.position > 0, self.records > 0) {
                 Verdict::Finished => {}
                 Verdict::Finish => self.flow.finish(stream)?,
                 Verdict::UpToItsState => self.flow.close_at_cut(stream)?,

@@ -2,15 +2,15 @@
 //!
 //! Outside strings, each token must be one that may follow the token before it. "The token after a comma" is the set
 //! of commas moved one bit up, and on past white space by the carry of an addition, so a handful of word operations
-//! checks all tokens of a block at once. What one bit cannot know is looked at one by one: brackets, which need a
+//! checks all tokens of a window at once. What one bit cannot know is looked at one by one: brackets, which need a
 //! stack, numbers and words, and escapes.
 //!
 //! It only ever says yes, and then `cursor` would say yes as well. At anything wrong or unusual (a control character
 //! even where it is white space, more than 63 open containers) it gives up and `cursor` decides.
 
-use super::cursor::{escape_len, exponent_len, scalar_len};
+use super::grammar::{escape_len, exponent_len, scalar_len};
 
-/// The bytes of a block by class, the first byte lowest.
+/// The bytes of a window by class, the first byte lowest.
 pub(super) struct Classes {
     pub(super) quote: u64,
     pub(super) backslash: u64,
@@ -29,11 +29,11 @@ pub(super) struct Classes {
     pub(super) control: bool,
 }
 
-/// What one block leaves to the next; a mask is the block before's, of which only the last byte's bit is read.
-struct State {
+/// What one window leaves to the next; a mask is the window before's, of which only the last byte's bit is read.
+struct ScanState {
     /// All ones inside a string.
     in_string: u64,
-    /// 1 when the first byte of the next block is escaped.
+    /// 1 when the first byte of the next window is escaped.
     escaped: u64,
     /// The open containers, innermost lowest, 1 for an object; above them a 1 that marks the end.
     containers: u64,
@@ -41,18 +41,18 @@ struct State {
     digit: u64,
     dot: u64,
     leading_zero: u64,
-    /// 1 when the digits of a fraction reach the end of the block.
+    /// 1 when the digits of a fraction reach the end of the window.
     in_fraction: u64,
     key_wanted: u64,
     value_wanted: u64,
     opened: u64,
     key_ended: u64,
     value_ended: u64,
-    /// 1 when the end of the block is inside a key.
+    /// 1 when the end of the window is inside a key.
     in_key: u64,
 }
 
-/// The tokens of one block, by their bytes outside strings.
+/// The tokens of one window, by their bytes outside strings.
 struct Tokens {
     /// Each string from its opening quote up to, not including, the closing one.
     string: u64,
@@ -77,7 +77,7 @@ struct Tokens {
 #[inline(always)]
 pub(super) fn object_end(bytes: &[u8], start: usize, classes: impl Fn(&[u8; 64]) -> Classes) -> Option<usize> {
     const LAST: u64 = 1 << 63;
-    let mut state = State {
+    let mut state = ScanState {
         in_string: 0,
         escaped: 0,
         containers: 0b11,
@@ -97,10 +97,10 @@ pub(super) fn object_end(bytes: &[u8], start: usize, classes: impl Fn(&[u8; 64])
     let mut rest = bytes.get(start..)?;
     let mut last = [b' '; 64];
     while !rest.is_empty() {
-        let block = match rest.split_first_chunk() {
-            Some((block, more)) => {
+        let window = match rest.split_first_chunk() {
+            Some((window, more)) => {
                 rest = more;
-                block
+                window
             }
             None => {
                 last.get_mut(..rest.len())?.copy_from_slice(rest);
@@ -108,7 +108,7 @@ pub(super) fn object_end(bytes: &[u8], start: usize, classes: impl Fn(&[u8; 64])
                 &last
             }
         };
-        if let Some(end) = step(&mut state, &classes(block), bytes, at)? {
+        if let Some(end) = step(&mut state, &classes(window), bytes, at)? {
             return Some(end);
         }
         at += 64;
@@ -116,9 +116,9 @@ pub(super) fn object_end(bytes: &[u8], start: usize, classes: impl Fn(&[u8; 64])
     None
 }
 
-/// Checks one block: `None` gives up, `Some(Some(end))` is the end of the object.
+/// Checks one window: `None` gives up, `Some(Some(end))` is the end of the object.
 #[inline(always)]
-fn step(state: &mut State, class: &Classes, bytes: &[u8], at: usize) -> Option<Option<usize>> {
+fn step(state: &mut ScanState, class: &Classes, bytes: &[u8], at: usize) -> Option<Option<usize>> {
     if class.control {
         return None;
     }
@@ -170,8 +170,8 @@ fn step(state: &mut State, class: &Classes, bytes: &[u8], at: usize) -> Option<O
 
 /// Which tokens may not follow the one before.
 #[inline(always)]
-fn check_order<const SPACED: bool>(state: &mut State, t: &Tokens) -> u64 {
-    // The token that comes next, for a set of tokens' last bytes; and that set again, for the next block.
+fn check_order<const SPACED: bool>(state: &mut ScanState, t: &Tokens) -> u64 {
+    // The token that comes next, for a set of tokens' last bytes; and that set again, for the next window.
     let next = |ends: u64, before: u64, extra: u64| {
         let moved = up(ends, before) | extra;
         if SPACED {
@@ -206,7 +206,7 @@ fn check_order<const SPACED: bool>(state: &mut State, t: &Tokens) -> u64 {
 
 /// Which bytes are wrong in a number of digits and a dot; and where a word, a sign or an exponent has to be looked at.
 #[inline(always)]
-fn check_numbers(state: &mut State, t: &Tokens, class: &Classes) -> (u64, u64) {
+fn check_numbers(state: &mut ScanState, t: &Tokens, class: &Classes) -> (u64, u64) {
     let (digit, dot) = (class.digit & t.scalar, class.dot & t.scalar);
     let leading_zero = class.zero & t.scalar_start;
     let (after_digit, after_dot) = (up(digit, state.digit), up(dot, state.dot));
@@ -220,7 +220,7 @@ fn check_numbers(state: &mut State, t: &Tokens, class: &Classes) -> (u64, u64) {
     (wrong, t.scalar & !(digit | dot) & (t.scalar_start | after_digit | after_dot))
 }
 
-/// Each bit one byte further; the first is the last one of the block before.
+/// Each bit one byte further; the first is the last one of the window before.
 #[inline(always)]
 fn up(bits: u64, before: u64) -> u64 {
     bits << 1 | before >> 63
@@ -239,7 +239,7 @@ fn prefix_xor(mut bits: u64) -> u64 {
 
 /// The bytes that a backslash escapes; gives up at an escape that does not exist.
 #[inline(always)]
-fn escaped(state: &mut State, backslash: u64, bytes: &[u8], at: usize) -> Option<u64> {
+fn escaped(state: &mut ScanState, backslash: u64, bytes: &[u8], at: usize) -> Option<u64> {
     const ODD: u64 = 0xaaaa_aaaa_aaaa_aaaa;
     if backslash == 0 {
         return Some(std::mem::take(&mut state.escaped));
@@ -259,7 +259,7 @@ fn escaped(state: &mut State, backslash: u64, bytes: &[u8], at: usize) -> Option
     Some(escaped)
 }
 
-/// Follows the brackets of a block: which bytes are directly inside an object, and where the outermost one closes.
+/// Follows the brackets of a window: which bytes are directly inside an object, and where the outermost one closes.
 #[inline(always)]
 fn follow_brackets(containers: &mut u64, open: u64, close: u64, braced: u64) -> Option<(u64, Option<u32>)> {
     let innermost = |stack: u64| (stack & 1).wrapping_neg();

@@ -1,4 +1,4 @@
-//! Which byte of a block is what, with the vector instructions of the machine it runs on.
+//! Which byte of a window is what, with the vector instructions of the machine it runs on.
 //!
 //! The one `unsafe` call of the scan is here, and it stays only while it pays: with AVX2 a line of 600 B to 3 kB is
 //! read 1.4 to 1.7 times as fast as by `cursor` alone, which does all the work on other machines.
@@ -12,9 +12,9 @@ mod arch {
         _mm256_set1_epi8, _mm256_slli_epi16, _mm256_sub_epi8,
     };
 
-    use super::super::blocks::{self, Classes};
+    use super::super::bitmaps::{self, Classes};
 
-    /// See [`blocks::object_end`].
+    /// See [`bitmaps::object_end`].
     #[inline]
     #[allow(unsafe_code, reason = "whether the processor has the instructions is only known when it runs")]
     pub(in super::super) fn object_end(bytes: &[u8], start: usize) -> Option<usize> {
@@ -33,13 +33,13 @@ mod arch {
 
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
     fn with_avx2(bytes: &[u8], start: usize) -> Option<usize> {
-        blocks::object_end(bytes, start, |block| classes(block))
+        bitmaps::object_end(bytes, start, |window| classes(window))
     }
 
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn classes(block: &[u8; 64]) -> Classes {
-        let (words, _) = block.as_chunks::<8>();
+    fn classes(window: &[u8; 64]) -> Classes {
+        let (words, _) = window.as_chunks::<8>();
         let word = |index: usize| words.get(index).map_or(0, |word| i64::from_le_bytes(*word));
         let halves = [
             _mm256_set_epi64x(word(3), word(2), word(1), word(0)),
@@ -73,7 +73,7 @@ mod arch {
 
 #[cfg(not(target_arch = "x86_64"))]
 mod arch {
-    /// See `blocks::object_end`; here it never knows.
+    /// See `bitmaps::object_end`; here it never knows.
     #[inline]
     pub(in super::super) fn object_end(_bytes: &[u8], _start: usize) -> Option<usize> {
         None
