@@ -34,8 +34,14 @@ pub enum Cut {
 pub struct StreamBuffer {
     waiting: Pending,
     cut: Cut,
-    /// Bytes and rows that were spilled last: about what will come before the next time.
-    spilled_last: (usize, usize),
+    /// What was spilled last: about as much will come before the next time.
+    spilled_last: Size,
+}
+
+#[derive(Default)]
+struct Size {
+    bytes: usize,
+    rows: usize,
 }
 
 impl Pending {
@@ -95,16 +101,15 @@ impl Pending {
 }
 
 impl StreamBuffer {
-    /// Appends a row; how many more bytes of memory are held for it. At `block_size` bytes the caller will seal.
-    pub fn push(&mut self, json: &[u8], emitted_at: i64, block_size: usize) -> usize {
-        let before = self.waiting.rows.held_bytes();
-        if before == 0 && self.spilled_last.1 > 0 {
-            // Half of it: one step instead of many, and no more than is sure to be used.
-            let (bytes, rows) = std::mem::take(&mut self.spilled_last);
-            self.waiting.rows = Rows::with_room(bytes / 2, rows / 2);
+    /// Appends a row: its JSON text, and its time in microseconds since the epoch. The caller seals at `block_size` bytes,
+    /// so that memory grows toward that.
+    pub fn push(&mut self, json: &[u8], emitted_at: i64, block_size: usize) {
+        if self.spilled_last.rows > 0 && self.waiting.rows.held_bytes() == 0 {
+            // Half of what came before the last spill: one allocation instead of many, and most likely all of it is used.
+            let last = std::mem::take(&mut self.spilled_last);
+            self.waiting.rows = Rows::with_room(last.bytes / 2, last.rows / 2);
         }
         self.waiting.rows.push(json, emitted_at, block_size.saturating_sub(self.waiting.spilled_bytes));
-        self.waiting.rows.held_bytes() - before
     }
 
     /// Takes memory for the rows to come, if no row waits.
@@ -184,7 +189,7 @@ impl StreamBuffer {
             return Ok(());
         }
         let mut before = std::mem::take(&mut self.waiting.rows);
-        self.spilled_last = (before.data_bytes(), before.len());
+        self.spilled_last = Size { bytes: before.data_bytes(), rows: before.len() };
         let spilled = self.waiting.spilled_rows;
         let at = match self.cut {
             Cut::After(rows) if rows > spilled => rows - spilled,

@@ -70,9 +70,9 @@ proptest! {
 #[test]
 fn sealing_prefers_the_last_state_when_most_rows_are_before_it() -> Result<()> {
     let mut buffer = StreamBuffer::default();
-    (0..10).for_each(|row| _ = buffer.push(b"{}", row, 64));
+    (0..10).for_each(|row| buffer.push(b"{}", row, 64));
     buffer.mark();
-    (10..13).for_each(|row| _ = buffer.push(b"{}", row, 64));
+    (10..13).for_each(|row| buffer.push(b"{}", row, 64));
     assert_eq!(numbers(buffer.seal())?.len(), 10);
     assert_eq!(buffer.cut(), Cut::After(0));
     assert_eq!(numbers(buffer.seal())?.len(), 3);

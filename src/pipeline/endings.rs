@@ -4,12 +4,14 @@
 //! behind one that died in its first stream. Where a COMPLETE is to be expected, nothing else ends a stream; where none ever
 //! comes, a stream of which nothing was heard keeps its rows.
 
+use super::stream_index::{PerStream, StreamIndex};
+use crate::error::Result;
 use crate::load::Standing;
 use crate::protocol::message::StreamStatus;
 
 /// What was heard of all streams.
 pub struct Endings {
-    streams: Vec<Heard>,
+    streams: PerStream<Heard>,
     /// The source, or whoever speaks for it, tells statuses.
     tells_statuses: bool,
     /// A stream needs a COMPLETE, so whoever runs this sync says COMPLETE of every stream that has ended well.
@@ -79,13 +81,14 @@ impl Endings {
     }
 
     /// Whether `stream` was declared COMPLETE.
-    pub fn is_complete(&self, stream: usize) -> bool {
-        self.streams.get(stream).is_some_and(|heard| heard.last == Some(StreamStatus::Complete))
+    #[inline]
+    pub fn is_complete(&self, stream: StreamIndex) -> Result<bool> {
+        self.streams.get(stream).map(|heard| heard.last == Some(StreamStatus::Complete))
     }
 
     /// Whether `stream` was declared COMPLETE, and then INCOMPLETE.
-    pub fn is_taken_back(&self, stream: usize) -> bool {
-        self.streams.get(stream).is_some_and(|heard| heard.taken_back)
+    pub fn is_taken_back(&self, stream: StreamIndex) -> Result<bool> {
+        self.streams.get(stream).map(|heard| heard.taken_back)
     }
 
     /// Statuses are told, perhaps of streams that are not in the catalog.
@@ -95,8 +98,8 @@ impl Endings {
 
     /// The source says `status` of `stream`. To finish it would remove rows and put none in their place if it `empties` its
     /// table: that has time until the input ends, and is not done if the source takes COMPLETE back.
-    pub fn hear_status(&mut self, stream: usize, status: StreamStatus, empties: bool) -> Action {
-        let Some(heard) = self.streams.get_mut(stream) else { return Action::Nothing };
+    pub fn hear_status(&mut self, stream: StreamIndex, status: StreamStatus, empties: bool) -> Result<Action> {
+        let heard = self.streams.get_mut(stream)?;
         if heard.last == Some(StreamStatus::Complete) {
             // What was finished stays finished. What comes of it is told at the end: the last word counts.
             heard.taken_back = match status {
@@ -104,23 +107,21 @@ impl Endings {
                 StreamStatus::Incomplete => true,
                 StreamStatus::Running => heard.taken_back,
             };
-            return Action::Nothing;
+            return Ok(Action::Nothing);
         }
         heard.last = Some(status);
         heard.put_off = status == StreamStatus::Complete && empties;
-        if status == StreamStatus::Complete && !empties { Action::Finish } else { Action::Nothing }
+        Ok(if status == StreamStatus::Complete && !empties { Action::Finish } else { Action::Nothing })
     }
 
     /// Whether it matters which streams a STATE names that speaks for all.
     pub fn wants_names(&self) -> bool {
-        !self.tells_statuses && !self.source_failed && self.streams.iter().any(|heard| !heard.in_state)
+        !self.tells_statuses && !self.source_failed && self.streams.values().iter().any(|heard| !heard.in_state)
     }
 
     /// A STATE names `stream`.
-    pub fn hear_state(&mut self, stream: usize) {
-        if let Some(heard) = self.streams.get_mut(stream) {
-            heard.in_state = true;
-        }
+    pub fn hear_state(&mut self, stream: StreamIndex) -> Result<()> {
+        self.streams.get_mut(stream).map(|heard| heard.in_state = true)
     }
 
     /// A STATE speaks for all streams and names none. It `clears` their tables if it has nothing in it.
@@ -134,41 +135,41 @@ impl Endings {
         self.source_failed = true;
     }
 
-    /// What becomes of `stream` now that the input has ended, of which `records` came; `any_message` of any kind came at all,
-    /// and `any_record` of any stream.
+    /// What becomes of `stream`, of which `records` came, now that the input has ended. `any_message`: a message of any kind
+    /// came at all; `any_record`: a record of any stream.
     pub fn verdict(
         &self,
-        stream: usize,
+        stream: StreamIndex,
         standing: Standing,
         records: u64,
         any_message: bool,
         any_record: bool,
-    ) -> Verdict {
-        let Some(heard) = self.streams.get(stream) else { return Verdict::Fail };
+    ) -> Result<Verdict> {
+        let heard = self.streams.get(stream)?;
         if heard.last == Some(StreamStatus::Complete) {
-            return match heard {
+            return Ok(match heard {
                 Heard { taken_back: true, .. } => Verdict::Fail,
                 Heard { put_off: true, .. } => Verdict::Finish,
                 _ => Verdict::Finished,
-            };
+            });
         }
         if self.tells_statuses || self.source_failed || standing.needs_complete {
-            return Verdict::Fail;
+            return Ok(Verdict::Fail);
         }
-        if standing.replaces {
-            if standing.existed && !any_message {
-                return Verdict::Fail;
-            }
-            // A table that is made takes nothing from anybody.
-            let is_cleared = self.clears && !self.is_checkpointed && !any_record;
-            return match !standing.existed || records > 0 || heard.in_state || is_cleared {
-                // Another stream fails the sync for certain: what has come of this one may be a part of it, too.
-                true if self.owes_statuses => Verdict::Fail,
-                true => Verdict::Finish,
-                false => Verdict::Leave,
-            };
+        if !standing.replaces {
+            return Ok(if self.owes_statuses { Verdict::UpToItsState } else { Verdict::Finish });
         }
-        if self.owes_statuses { Verdict::UpToItsState } else { Verdict::Finish }
+        if standing.existed && !any_message {
+            return Ok(Verdict::Fail);
+        }
+        // A new table has no rows that could be lost.
+        let is_cleared = self.clears && !self.is_checkpointed && !any_record;
+        Ok(match !standing.existed || records > 0 || heard.in_state || is_cleared {
+            // Another stream fails the sync for certain: only a part of this one may have come, too.
+            true if self.owes_statuses => Verdict::Fail,
+            true => Verdict::Finish,
+            false => Verdict::Leave,
+        })
     }
 }
 

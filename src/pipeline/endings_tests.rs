@@ -1,6 +1,7 @@
 //! What ends a stream well, and what leaves its table alone.
 
 use super::*;
+use crate::error::Error;
 use crate::load::RowsBefore;
 
 const ADDS: Standing = Standing {
@@ -15,12 +16,16 @@ const REFRESHES: Standing = Standing { needs_complete: true, ..REPLACES };
 const GOES_ON: Standing = Standing { replaces: false, own_generation: Some(7), ..REFRESHES };
 const MAKES: Standing = Standing { existed: false, ..REPLACES };
 
-fn verdict(endings: &Endings, standings: &[Standing], stream: usize, records: u64) -> Verdict {
-    endings.verdict(stream, standings[stream], records, true, records > 0)
+fn stream(index: usize) -> StreamIndex {
+    StreamIndex::of(index)
+}
+
+fn verdict(endings: &Endings, standings: &[Standing], index: usize, records: u64) -> Result<Verdict> {
+    endings.verdict(stream(index), standings[index], records, true, records > 0)
 }
 
 #[test]
-fn a_clean_end_without_any_status_ends_only_what_needs_no_complete() {
+fn a_clean_end_without_any_status_ends_only_what_needs_no_complete() -> Result<()> {
     for (standing, records, expected) in [
         (ADDS, 0, Verdict::Finish),
         (ADDS, 3, Verdict::Finish),
@@ -34,86 +39,95 @@ fn a_clean_end_without_any_status_ends_only_what_needs_no_complete() {
         (GOES_ON, 0, Verdict::Fail),
     ] {
         let endings = Endings::new([standing].into_iter());
-        assert_eq!(verdict(&endings, &[standing], 0, records), expected, "{standing:?} {records}");
+        assert_eq!(verdict(&endings, &[standing], 0, records)?, expected, "{standing:?} {records}");
     }
+    Ok(())
 }
 
 #[test]
-fn an_input_without_a_message_fails_a_replacement_and_nothing_else() {
-    let ended = |standing| Endings::new([standing].into_iter()).verdict(0, standing, 0, false, false);
-    assert_eq!([ADDS, REPLACES, MAKES].map(ended), [Verdict::Finish, Verdict::Fail, Verdict::Finish]);
+fn an_input_without_a_message_fails_a_replacement_and_nothing_else() -> Result<()> {
+    let ended = |standing| Endings::new([standing].into_iter()).verdict(stream(0), standing, 0, false, false);
+    let found = [ADDS, REPLACES, MAKES].into_iter().map(ended).collect::<Result<Vec<_>>>()?;
+    assert_eq!(found, [Verdict::Finish, Verdict::Fail, Verdict::Finish]);
+    Ok(())
 }
 
 #[test]
-fn what_a_state_names_was_heard_and_a_state_without_names_speaks_for_all_only_where_no_record_came() {
+fn what_a_state_names_was_heard_and_a_state_without_names_speaks_for_all_only_where_no_record_came() -> Result<()> {
     let standings = [REPLACES, REPLACES];
     let mut endings = Endings::new(standings.into_iter());
     assert!(endings.wants_names());
-    endings.hear_state(0);
-    assert_eq!(verdict(&endings, &standings, 0, 0), Verdict::Finish);
-    assert_eq!(verdict(&endings, &standings, 1, 0), Verdict::Leave);
+    endings.hear_state(stream(0))?;
+    assert_eq!(verdict(&endings, &standings, 0, 0)?, Verdict::Finish);
+    assert_eq!(verdict(&endings, &standings, 1, 0)?, Verdict::Leave);
     endings.hear_nameless_state(true);
-    assert_eq!(endings.verdict(1, REPLACES, 0, true, true), Verdict::Leave, "the source may have died");
-    assert_eq!(endings.verdict(1, REPLACES, 0, true, false), Verdict::Finish, "the platform clears the table");
+    assert_eq!(endings.verdict(stream(1), REPLACES, 0, true, true)?, Verdict::Leave, "the source may have died");
+    assert_eq!(endings.verdict(stream(1), REPLACES, 0, true, false)?, Verdict::Finish, "the platform clears the table");
     endings.hear_nameless_state(false);
-    assert_eq!(endings.verdict(1, REPLACES, 0, true, false), Verdict::Leave, "a checkpoint clears nothing");
-    endings.hear_state(1);
+    assert_eq!(endings.verdict(stream(1), REPLACES, 0, true, false)?, Verdict::Leave, "a checkpoint clears nothing");
+    endings.hear_state(stream(1))?;
     assert!(!endings.wants_names());
     assert!(!Endings::new([ADDS, REFRESHES, MAKES].into_iter()).wants_names(), "it would change nothing");
+    Ok(())
 }
 
 #[test]
-fn one_status_of_any_stream_makes_a_complete_necessary_for_every_one() {
+fn one_status_of_any_stream_makes_a_complete_necessary_for_every_one() -> Result<()> {
     let standings = [ADDS, REPLACES, REFRESHES, MAKES];
     for status in [StreamStatus::Running, StreamStatus::Complete, StreamStatus::Incomplete] {
         let mut endings = Endings::new(standings.into_iter());
         endings.hear_any_status();
-        let answer = endings.hear_status(0, status, false);
+        let answer = endings.hear_status(stream(0), status, false)?;
         let is_complete = status == StreamStatus::Complete;
         assert_eq!(answer, if is_complete { Action::Finish } else { Action::Nothing });
         let expected = if is_complete { Verdict::Finished } else { Verdict::Fail };
-        assert_eq!(verdict(&endings, &standings, 0, 3), expected);
+        assert_eq!(verdict(&endings, &standings, 0, 3)?, expected);
         for stream in 1..4 {
-            assert_eq!(verdict(&endings, &standings, stream, 3), Verdict::Fail, "{stream}");
+            assert_eq!(verdict(&endings, &standings, stream, 3)?, Verdict::Fail, "{stream}");
         }
     }
+    Ok(())
 }
 
 #[test]
-fn beside_a_stream_that_needs_a_complete_what_adds_is_loaded_up_to_its_state() {
+fn beside_a_stream_that_needs_a_complete_what_adds_is_loaded_up_to_its_state() -> Result<()> {
     let standings = [ADDS, REPLACES, GOES_ON, MAKES];
     let endings = Endings::new(standings.into_iter());
-    let found: Vec<Verdict> = (0..4).map(|stream| verdict(&endings, &standings, stream, 3)).collect();
+    let found: Vec<Verdict> = (0..4).map(|stream| verdict(&endings, &standings, stream, 3)).collect::<Result<_>>()?;
     assert_eq!(found, [Verdict::UpToItsState, Verdict::Fail, Verdict::Fail, Verdict::Fail], "the sync fails anyway");
-    assert_eq!(verdict(&endings, &standings, 1, 0), Verdict::Leave);
+    assert_eq!(verdict(&endings, &standings, 1, 0)?, Verdict::Leave);
+    Ok(())
 }
 
 #[test]
-fn behind_a_failure_that_the_source_tells_of_only_complete_ends_a_stream() {
+fn behind_a_failure_that_the_source_tells_of_only_complete_ends_a_stream() -> Result<()> {
     let standings = [ADDS, REPLACES, MAKES, REPLACES];
     let mut endings = Endings::new(standings.into_iter());
     endings.hear_failure();
     assert!(!endings.wants_names());
-    assert_eq!(endings.hear_status(3, StreamStatus::Complete, false), Action::Finish);
-    let found: Vec<Verdict> = (0..4).map(|stream| verdict(&endings, &standings, stream, 3)).collect();
+    assert_eq!(endings.hear_status(stream(3), StreamStatus::Complete, false)?, Action::Finish);
+    let found: Vec<Verdict> = (0..4).map(|stream| verdict(&endings, &standings, stream, 3)).collect::<Result<_>>()?;
     assert_eq!(found, [Verdict::Fail, Verdict::Fail, Verdict::Fail, Verdict::Finished]);
+    Ok(())
 }
 
 #[test]
-fn a_complete_that_is_taken_back_empties_no_table_and_fails_the_sync() {
+fn a_complete_that_is_taken_back_empties_no_table_and_fails_the_sync() -> Result<()> {
     let after = |empties, statuses: &[StreamStatus]| {
         let mut endings = Endings::new([REPLACES].into_iter());
         endings.hear_any_status();
-        let answers: Vec<Action> = statuses.iter().map(|status| endings.hear_status(0, *status, empties)).collect();
-        (answers, verdict(&endings, &[REPLACES], 0, u64::from(!empties)))
+        let answers: Vec<Action> =
+            statuses.iter().map(|status| endings.hear_status(stream(0), *status, empties)).collect::<Result<_>>()?;
+        Ok::<_, Error>((answers, verdict(&endings, &[REPLACES], 0, u64::from(!empties))?))
     };
     use StreamStatus::{Complete, Incomplete, Running};
     // Nothing to put in the rows' place: there is time until the end.
-    assert_eq!(after(true, &[Complete]), (vec![Action::Nothing], Verdict::Finish));
-    let (answers, found) = after(true, &[Complete, Incomplete, Incomplete]);
+    assert_eq!(after(true, &[Complete])?, (vec![Action::Nothing], Verdict::Finish));
+    let (answers, found) = after(true, &[Complete, Incomplete, Incomplete])?;
     assert_eq!((answers, found), (vec![Action::Nothing; 3], Verdict::Fail));
-    assert_eq!(after(true, &[Complete, Incomplete, Complete]).1, Verdict::Finish);
-    assert_eq!(after(false, &[Complete, Running]), (vec![Action::Finish, Action::Nothing], Verdict::Finished));
-    assert_eq!(after(false, &[Complete, Incomplete]), (vec![Action::Finish, Action::Nothing], Verdict::Fail));
-    assert_eq!(after(false, &[Incomplete, Complete]), (vec![Action::Nothing, Action::Finish], Verdict::Finished));
+    assert_eq!(after(true, &[Complete, Incomplete, Complete])?.1, Verdict::Finish);
+    assert_eq!(after(false, &[Complete, Running])?, (vec![Action::Finish, Action::Nothing], Verdict::Finished));
+    assert_eq!(after(false, &[Complete, Incomplete])?, (vec![Action::Finish, Action::Nothing], Verdict::Fail));
+    assert_eq!(after(false, &[Incomplete, Complete])?, (vec![Action::Nothing, Action::Finish], Verdict::Finished));
+    Ok(())
 }

@@ -1,28 +1,30 @@
-//! The flow of rows out of memory: which buffers are sealed, spilled, closed, and when.
+//! The flow of rows out of memory: which buffers are sealed, spilled and closed, and when.
 //!
-//! One table of rules:
-//! - a stream has `block_size` bytes: its rows become a row group of its file;
-//! - memory is half used and the workers are idle: the largest buffer becomes a row group;
-//! - memory is short: the largest buffers become row groups, what is left goes to the spill file; if that is not
-//!   enough, reading waits for what is under way;
-//! - a STATE comes and its stream has `flush_size` bytes that no batch has, or a STATE has waited `flush_interval`, or
-//!   waiting STATEs hold much memory: batches are closed at the last STATE and loaded (past it, where the rows around
-//!   it can no longer be told apart and it has waited too long);
-//! - a stream ends: all of it is closed and loaded.
+//! To *seal* rows is to take them out of their buffer, as the *block* that becomes one row group. The rules:
+//! - A stream has `block_size` bytes: its rows are sealed.
+//! - Half of the memory is used and the workers are idle: the largest buffer is sealed.
+//! - Memory is short: the largest buffers are sealed, the others go to the spill file. Where that is not enough, reading
+//!   waits until some of what is under way is done.
+//! - A STATE comes whose stream has `flush_size` bytes that no batch has, or a STATE has waited for `flush_interval`, or
+//!   waiting STATEs hold much memory: batches are closed at the last STATE, and loaded. Where rows before and after that
+//!   STATE are in one block already, the batch ends after it, but only if the STATE has waited too long.
+//! - A stream ends: all of it is closed and loaded.
 
 mod memory;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::budget::Budget;
 use super::buffer::{Cut, Pending, StreamBuffer};
+use super::buffers::Buffers;
 use super::lanes::Lanes;
 use super::ledger::{Ledger, Position};
+use super::open_files::OpenFiles;
 use super::progress::Progress;
 use super::spill::Spill;
 use super::stream_flow::StreamFlow;
+use super::stream_index::{PerStream, StreamIndex};
 use crate::clock::Clock;
 use crate::encode::ids::{IdGenerator, random};
 use crate::error::Result;
@@ -34,17 +36,18 @@ use crate::protocol::message::State;
 pub struct Limits {
     /// Bytes that buffers and what is under way may hold together.
     pub memory: usize,
-    /// Raw bytes of one stream after which its batch is closed at the next STATE.
+    /// Bytes of a stream's JSON after which its batch is closed at the next STATE.
     pub flush_size: u64,
     /// How long a STATE may wait.
     pub flush_interval: Duration,
-    /// Files that are open at the same time; the one not written to for longest is ended first.
+    /// Files that are open at the same time.
     pub open_files: usize,
 }
 
 /// Where rows wait, and where they go from there.
 pub struct Flow {
-    streams: Vec<StreamFlow>,
+    streams: PerStream<StreamFlow>,
+    buffers: Buffers,
     limits: Limits,
     lanes: Lanes,
     ledger: Arc<Ledger>,
@@ -53,17 +56,15 @@ pub struct Flow {
     clock: Arc<dyn Clock>,
     ids: IdGenerator,
     spill: Spill,
-    /// Streams whose file is open, the one written to last at the end.
-    open_files: VecDeque<usize>,
-    /// Bytes of memory that the buffers hold.
-    buffered: usize,
-    /// Counts the STATEs that speak for all streams: a stream that has seen fewer has a mark to catch up with.
-    epoch: u64,
-    since_epoch: u64,
-    /// The ledger knows of every stream that replaces its table: a STATE has come that speaks for all of them.
+    open_files: OpenFiles,
+    /// STATEs of all streams that have come; see [`StreamFlow::catch_up`].
+    global_states: u64,
+    /// Records since the last of them.
+    since_global_state: u64,
+    /// The ledger knows of every stream that replaces its table: a STATE of all streams has come.
     holds_for_replacements: bool,
     last_close: Instant,
-    /// Bytes of waiting STATEs when batches were closed for their sake last.
+    /// Bytes of waiting STATEs when batches were last closed because of them.
     states_at_close: usize,
 }
 
@@ -79,7 +80,8 @@ impl Flow {
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
-            streams: std::iter::repeat_with(StreamFlow::default).take(streams).collect(),
+            streams: PerStream::defaults(streams),
+            buffers: Buffers::new(streams),
             limits,
             lanes,
             ledger,
@@ -88,147 +90,145 @@ impl Flow {
             clock,
             ids: IdGenerator::new(random),
             spill: Spill::default(),
-            open_files: VecDeque::new(),
-            buffered: 0,
-            epoch: 0,
-            since_epoch: 0,
+            open_files: OpenFiles::new(limits.open_files),
+            global_states: 0,
+            since_global_state: 0,
             holds_for_replacements: false,
             last_close: Instant::now(),
             states_at_close: 0,
         }
     }
 
-    /// A record of `stream` at `position`: its JSON text, and its time in microseconds since the epoch.
-    pub fn record(&mut self, stream: usize, position: Position, json: &[u8], emitted_at: i64) -> Result<()> {
-        let (epoch, block_size) = (self.epoch, self.block_size());
-        let Some(flow) = self.streams.get_mut(stream) else { return Ok(()) };
-        flow.catch_up(epoch);
-        if !flow.opened {
-            flow.opened = true;
-            self.ledger.opened(stream, position);
-        }
+    /// Takes a record of `stream` at `position`: its JSON text, and its time in microseconds since the epoch.
+    pub fn record(&mut self, stream: StreamIndex, position: Position, json: &[u8], emitted_at: i64) -> Result<()> {
+        let block_size = self.block_size();
+        let flow = self.caught_up(stream)?;
+        let begins_batch = !std::mem::replace(&mut flow.opened, true);
         flow.after_state.get_or_insert(position);
         flow.records += 1;
         flow.since_state += 1;
         flow.bytes += json.len() as u64;
         flow.unclosed_bytes += json.len() as u64;
-        self.since_epoch += 1;
-        self.buffered += flow.buffer.push(json, emitted_at, block_size);
-        if flow.buffer.data_bytes() >= block_size {
-            let pending = self.take(stream, StreamBuffer::seal);
-            self.submit(stream, pending);
-            self.refill(stream);
+        self.since_global_state += 1;
+        if begins_batch {
+            self.ledger.opened(stream, position)?;
+        }
+        let push = |buffer: &mut StreamBuffer| {
+            buffer.push(json, emitted_at, block_size);
+            buffer.data_bytes()
+        };
+        if self.buffers.change(stream, push)? >= block_size {
+            let pending = self.take(stream, StreamBuffer::seal)?;
+            self.submit(stream, pending)?;
+            self.refill(stream)?;
         }
         Ok(())
     }
 
-    /// A STATE at `position`, of `stream` or of all.
-    pub fn state(&mut self, position: Position, stream: Option<usize>, state: State) -> Result<()> {
-        match stream.and_then(|stream| self.streams.get_mut(stream)) {
-            Some(flow) => {
-                flow.catch_up(self.epoch);
-                flow.mark();
-                if !flow.opened
-                    && !flow.finished
-                    && let Some(stream) = stream.filter(|stream| self.lanes.replaces(*stream))
-                {
-                    // Also without a record before it: it speaks for a table that has the old rows.
-                    flow.opened = true;
-                    self.ledger.opened(stream, position);
-                }
-                let count = std::mem::take(&mut flow.since_state);
-                let due = flow.unclosed_bytes >= self.limits.flush_size;
-                self.ledger.state(position, stream, state, count)?;
-                match stream.filter(|_| due) {
-                    Some(stream) => self.close_at_cut(stream),
-                    None => Ok(()),
-                }
-            }
-            None => {
-                self.epoch += 1;
-                self.hold_for_replacements(position);
-                let count = std::mem::take(&mut self.since_epoch);
-                self.ledger.state(position, None, state, count)?;
-                let due = self.streams.iter().any(|flow| flow.unclosed_bytes >= self.limits.flush_size);
-                if due { self.close_all_at_cuts() } else { Ok(()) }
-            }
+    /// Takes a STATE at `position`, of `stream` or of all streams.
+    pub fn state(&mut self, position: Position, stream: Option<StreamIndex>, state: State) -> Result<()> {
+        match stream {
+            Some(stream) => self.state_of_one(position, stream, state),
+            None => self.state_of_all(position, state),
         }
     }
 
-    /// A STATE at `position` speaks for all tables, also for those that have their old rows until their streams end.
-    fn hold_for_replacements(&mut self, position: Position) {
-        if std::mem::replace(&mut self.holds_for_replacements, true) {
-            return;
+    fn state_of_one(&mut self, position: Position, stream: StreamIndex, state: State) -> Result<()> {
+        let replaces = self.lanes.replaces(stream)?;
+        self.buffers.change(stream, StreamBuffer::mark)?;
+        let flow = self.caught_up(stream)?;
+        flow.after_state = None;
+        let count = std::mem::take(&mut flow.since_state);
+        let unclosed_bytes = flow.unclosed_bytes;
+        // Also without a record before it, the STATE speaks for a table that still has the old rows.
+        let waits_for_replacement = replaces && !flow.opened && !flow.finished;
+        flow.opened |= waits_for_replacement;
+        if waits_for_replacement {
+            self.ledger.opened(stream, position)?;
         }
-        for (stream, flow) in self.streams.iter_mut().enumerate() {
-            if !flow.opened && !flow.finished && self.lanes.replaces(stream) {
+        let is_due = unclosed_bytes >= self.limits.flush_size;
+        self.ledger.state(position, Some(stream), state, count)?;
+        if is_due { self.close_at_cut(stream) } else { Ok(()) }
+    }
+
+    fn state_of_all(&mut self, position: Position, state: State) -> Result<()> {
+        self.global_states += 1;
+        self.hold_for_replacements(position)?;
+        let count = std::mem::take(&mut self.since_global_state);
+        self.ledger.state(position, None, state, count)?;
+        let is_due = self.streams.values().iter().any(|flow| flow.unclosed_bytes >= self.limits.flush_size);
+        if is_due { self.close_all_at_cuts() } else { Ok(()) }
+    }
+
+    /// A STATE of all streams at `position` speaks for all tables, also for those that have their old rows until their
+    /// streams end.
+    fn hold_for_replacements(&mut self, position: Position) -> Result<()> {
+        if std::mem::replace(&mut self.holds_for_replacements, true) {
+            return Ok(());
+        }
+        for (stream, flow) in self.streams.iter_mut() {
+            if !flow.opened && !flow.finished && self.lanes.replaces(stream)? {
                 flow.opened = true;
-                self.ledger.opened(stream, position);
+                self.ledger.opened(stream, position)?;
             }
         }
+        Ok(())
     }
 
     /// Nothing has come of `stream`, and its table stays as it is: no STATE waits for it any more.
-    pub fn leave(&mut self, stream: usize) {
-        if let Some(flow) = self.streams.get_mut(stream)
-            && std::mem::take(&mut flow.opened)
-        {
-            self.ledger.left(stream);
-        }
+    pub fn leave(&mut self, stream: StreamIndex) -> Result<()> {
+        if std::mem::take(&mut self.streams.get_mut(stream)?.opened) { self.ledger.left(stream) } else { Ok(()) }
     }
 
-    /// `stream` has ended well: everything of it is loaded, and its table is as it should be.
-    pub fn finish(&mut self, stream: usize) -> Result<()> {
-        let pending = self.take(stream, StreamBuffer::seal_all);
-        self.submit(stream, pending);
-        self.close(stream, None);
-        if let Some(flow) = self.streams.get_mut(stream) {
-            flow.finished = true;
-            if std::mem::take(&mut flow.opened) {
-                self.ledger.closed(stream, None);
-            }
+    /// `stream` has ended well: everything of it is loaded, and its table becomes what it should be.
+    pub fn finish(&mut self, stream: StreamIndex) -> Result<()> {
+        let pending = self.take(stream, StreamBuffer::seal_all)?;
+        self.submit(stream, pending)?;
+        self.close(stream, None)?;
+        let flow = self.streams.get_mut(stream)?;
+        flow.finished = true;
+        if std::mem::take(&mut flow.opened) {
+            self.ledger.closed(stream, None)?;
         }
-        self.lanes.finish(stream);
-        self.tell_progress(stream);
+        self.lanes.finish(stream)?;
+        self.tell_progress(stream)?;
         self.wait_for_room();
         Ok(())
     }
 
     /// Closes the batch of `stream` at its last STATE, where there is one to close.
-    pub fn close_at_cut(&mut self, stream: usize) -> Result<()> {
-        let epoch = self.epoch;
-        let Some(flow) = self.streams.get_mut(stream) else { return Ok(()) };
-        flow.catch_up(epoch);
-        match flow.buffer.cut() {
-            Cut::After(rows) if rows + flow.sealed_rows > 0 => {}
+    pub fn close_at_cut(&mut self, stream: StreamIndex) -> Result<()> {
+        let sealed = self.caught_up(stream)?.sealed_rows;
+        match self.buffers.get(stream)?.cut() {
+            Cut::After(rows) if rows + sealed > 0 => {}
             _ => return Ok(()),
         }
-        let pending = self.take(stream, StreamBuffer::seal_to_cut);
-        self.submit(stream, pending);
-        let next = self.streams.get(stream).filter(|flow| !flow.buffer.is_empty()).and_then(|flow| flow.after_state);
-        self.close(stream, next);
-        self.tell_progress(stream);
-        Ok(())
+        let pending = self.take(stream, StreamBuffer::seal_to_cut)?;
+        self.submit(stream, pending)?;
+        let stays = !self.buffers.get(stream)?.is_empty();
+        let next = self.streams.get(stream)?.after_state.filter(|_| stays);
+        self.close(stream, next)?;
+        self.tell_progress(stream)
     }
 
     /// Closes every batch that can be closed at a STATE.
     pub fn close_all_at_cuts(&mut self) -> Result<()> {
-        for stream in 0..self.streams.len() {
+        for stream in self.streams.indices() {
             self.close_at_cut(stream)?;
             self.wait_for_room();
         }
         Ok(())
     }
 
-    /// Closes every batch whose last STATE lies before rows that were sealed together with later ones. Those later rows
-    /// are loaded before a STATE speaks for them, and loaded again should the sync be tried again: the price of not
-    /// letting a STATE wait for the next one, which may not come for hours.
+    /// Closes every batch whose last STATE lies before rows that are in one block with later ones. Those later rows are loaded
+    /// before a STATE speaks for them, and loaded again if the sync is repeated. Otherwise the STATE would wait for the next
+    /// one, which may not come for hours.
     fn close_all_passed(&mut self) -> Result<()> {
-        for stream in 0..self.streams.len() {
-            if self.streams.get(stream).is_some_and(|flow| flow.buffer.cut() == Cut::Passed) {
-                let pending = self.take(stream, StreamBuffer::seal_all);
-                self.submit(stream, pending);
-                self.close(stream, None);
+        for stream in self.streams.indices() {
+            if self.buffers.get(stream)?.cut() == Cut::Passed {
+                let pending = self.take(stream, StreamBuffer::seal_all)?;
+                self.submit(stream, pending)?;
+                self.close(stream, None)?;
                 self.wait_for_room();
             }
         }
@@ -251,17 +251,17 @@ impl Flow {
         Ok(())
     }
 
-    /// How the tables stand to the sync, in the streams' order.
-    pub fn standings(&self) -> Vec<Standing> {
-        self.lanes.standings().collect()
+    /// The state of each stream's table before the sync.
+    pub fn standings(&self) -> PerStream<Standing> {
+        self.lanes.standings()
     }
 
     /// How many records of `stream` have come.
-    pub fn records(&self, stream: usize) -> u64 {
-        self.streams.get(stream).map_or(0, |flow| flow.records)
+    pub fn records(&self, stream: StreamIndex) -> Result<u64> {
+        self.streams.get(stream).map(|flow| flow.records)
     }
 
-    /// Whether somebody reads the STATEs that are given back.
+    /// Whether stdout is still read.
     pub fn is_heard(&self) -> bool {
         self.ledger.is_heard()
     }
@@ -271,66 +271,67 @@ impl Flow {
         self.lanes.has_failed()
     }
 
-    fn take(&mut self, stream: usize, seal: impl FnOnce(&mut StreamBuffer) -> Pending) -> Pending {
-        let epoch = self.epoch;
-        let Some(flow) = self.streams.get_mut(stream) else { return Pending::default() };
-        flow.catch_up(epoch);
-        self.buffered -= flow.buffer.held_bytes();
-        let pending = seal(&mut flow.buffer);
-        self.buffered += flow.buffer.held_bytes();
-        flow.sealed_rows += pending.len();
-        pending
+    /// What is kept of `stream`, with its buffer marked for each STATE of all streams that has come.
+    #[inline]
+    fn caught_up(&mut self, stream: StreamIndex) -> Result<&mut StreamFlow> {
+        let flow = self.streams.get_mut(stream)?;
+        if flow.catch_up(self.global_states) {
+            self.buffers.change(stream, StreamBuffer::mark)?;
+        }
+        Ok(flow)
     }
 
-    /// A stream that has filled a block will fill another one.
-    fn refill(&mut self, stream: usize) {
-        if let (Some(flow), Some(memory)) = (self.streams.get_mut(stream), self.budget.spare()) {
-            self.buffered -= flow.buffer.held_bytes();
-            flow.buffer.refill(memory);
-            self.buffered += flow.buffer.held_bytes();
+    fn take(&mut self, stream: StreamIndex, seal: impl FnOnce(&mut StreamBuffer) -> Pending) -> Result<Pending> {
+        self.caught_up(stream)?;
+        let pending = self.buffers.change(stream, seal)?;
+        self.streams.get_mut(stream)?.sealed_rows += pending.len();
+        Ok(pending)
+    }
+
+    /// Gives a stream that has filled a block memory for the next one.
+    fn refill(&mut self, stream: StreamIndex) -> Result<()> {
+        match self.budget.spare() {
+            Some(memory) => self.buffers.change(stream, |buffer| buffer.refill(memory)),
+            None => Ok(()),
         }
     }
 
-    fn submit(&mut self, stream: usize, pending: Pending) {
+    fn submit(&mut self, stream: StreamIndex, pending: Pending) -> Result<()> {
         if pending.is_empty() {
-            return;
+            return Ok(());
         }
         let ids = self.ids.range(self.clock.now_ms(), pending.len() as u64);
-        self.open_files.retain(|open| *open != stream);
-        self.open_files.push_back(stream);
-        if self.open_files.len() > self.limits.open_files
-            && let Some(idle) = self.open_files.pop_front()
-        {
-            self.lanes.end_file(idle);
+        if let Some(idle) = self.open_files.written(stream) {
+            self.lanes.end_file(idle)?;
         }
-        self.lanes.append(stream, pending, ids);
+        self.lanes.append(stream, pending, ids)
     }
 
-    fn close(&mut self, stream: usize, next: Option<Position>) {
-        let Some(flow) = self.streams.get_mut(stream) else { return };
+    /// Closes the batch of `stream`; its next one begins with the record at `next`.
+    fn close(&mut self, stream: StreamIndex, next: Option<Position>) -> Result<()> {
+        let flow = self.streams.get_mut(stream)?;
         if flow.sealed_rows == 0 {
-            return;
+            return Ok(());
         }
         flow.sealed_rows = 0;
-        flow.unclosed_bytes = flow.buffer.data_bytes() as u64;
-        flow.buffer.closed();
-        self.open_files.retain(|open| *open != stream);
+        flow.unclosed_bytes = self.buffers.get(stream)?.data_bytes() as u64;
+        self.buffers.change(stream, StreamBuffer::closed)?;
+        self.open_files.ended(stream);
         // A batch that is held back until the stream ends is not on its way: other streams' STATEs must not wait for it.
-        if !self.lanes.replaces(stream) {
+        if !self.lanes.replaces(stream)? {
             flow.opened = next.is_some();
-            // Before the lane: the batch must be known when it is told to be durable.
-            self.ledger.closed(stream, next);
+            // Before the lane learns of it: the ledger must know the batch when it becomes durable.
+            self.ledger.closed(stream, next)?;
         }
-        self.lanes.close_batch(stream);
+        self.lanes.close_batch(stream)
     }
 
-    fn tell_progress(&self, stream: usize) {
-        if let Some(flow) = self.streams.get(stream) {
-            self.progress.stream_read(stream, flow.records, flow.bytes);
-        }
+    fn tell_progress(&self, stream: StreamIndex) -> Result<()> {
+        let flow = self.streams.get(stream)?;
+        self.progress.stream_read(stream, flow.records, flow.bytes)
     }
 
-    /// Rows of one stream become a row group at this size: large enough to compress well, small against the limit.
+    /// Bytes of one stream's rows that become a row group: enough to compress well, little against the limit.
     fn block_size(&self) -> usize {
         (self.limits.memory / 8).clamp(1 << 20, 8 << 20)
     }

@@ -18,6 +18,7 @@ use super::buffer::Pending;
 use super::ledger::Ledger;
 use super::progress::Progress;
 use super::serial_queue::SerialQueue;
+use super::stream_index::{PerStream, StreamIndex};
 use crate::encode::ids::IdRange;
 use crate::encode::parquet::RowGroup;
 use crate::error::{Error, Result, StreamDescriptor};
@@ -49,7 +50,7 @@ pub struct Lanes {
 }
 
 struct Shared {
-    lanes: Vec<Lane>,
+    lanes: PerStream<Lane>,
     stage: Stage,
     ledger: Arc<Ledger>,
     progress: Arc<Progress>,
@@ -140,7 +141,7 @@ impl Lanes {
     }
 
     /// Encodes rows of `stream` and appends them to its file.
-    pub fn append(&self, stream: usize, rows: Pending, ids: IdRange) {
+    pub fn append(&self, stream: StreamIndex, rows: Pending, ids: IdRange) -> Result<()> {
         let shared = &self.shared;
         let held = shared.budget.hold(rows.held_bytes() + TASK);
         let (encoder, budget, slots) =
@@ -158,38 +159,38 @@ impl Lanes {
             };
             tokio::task::spawn_blocking(encode).await.unwrap_or_else(|error| Err(died(error)))
         });
-        self.stage(stream, StageWork::Append(encoded));
+        self.stage(stream, StageWork::Append(encoded))
     }
 
     /// Ends the file that is open for `stream`; its batch stays open.
-    pub fn end_file(&self, stream: usize) {
-        self.stage(stream, StageWork::EndFile);
+    pub fn end_file(&self, stream: StreamIndex) -> Result<()> {
+        self.stage(stream, StageWork::EndFile)
     }
 
     /// Closes the batch of `stream` and loads it, or keeps it for the end if the stream replaces its table.
-    pub fn close_batch(&self, stream: usize) {
-        self.stage(stream, StageWork::CloseBatch);
+    pub fn close_batch(&self, stream: StreamIndex) -> Result<()> {
+        self.stage(stream, StageWork::CloseBatch)
     }
 
     /// The stream has ended well: the table is made if it is not there, or replaced.
-    pub fn finish(&self, stream: usize) {
+    pub fn finish(&self, stream: StreamIndex) -> Result<()> {
         let held = self.shared.budget.hold(TASK);
-        self.stage(stream, StageWork::Finish(held));
+        self.stage(stream, StageWork::Finish(held))
     }
 
-    /// How the tables stand to the sync, in the streams' order.
-    pub fn standings(&self) -> impl Iterator<Item = Standing> {
-        self.shared.lanes.iter().map(|lane| lane.standing)
+    /// The state of each stream's table before the sync.
+    pub fn standings(&self) -> PerStream<Standing> {
+        self.shared.lanes.values().iter().map(|lane| lane.standing).collect()
     }
 
     /// Whether the batches of `stream` are held back until it ends, and then replace its table's rows.
-    pub fn replaces(&self, stream: usize) -> bool {
-        self.shared.lanes.get(stream).is_some_and(|lane| lane.standing.replaces)
+    pub fn replaces(&self, stream: StreamIndex) -> Result<bool> {
+        self.shared.lanes.get(stream).map(|lane| lane.standing.replaces)
     }
 
     /// Whether a table that was to be replaced has not been.
     pub fn has_not_replaced(&self) -> bool {
-        self.shared.lanes.iter().any(|lane| lane.standing.replaces && !lane.finished.load(Ordering::Acquire))
+        self.shared.lanes.values().iter().any(|lane| lane.standing.replaces && !lane.finished.load(Ordering::Acquire))
     }
 
     /// Whether something has failed: no more work is done.
@@ -221,25 +222,28 @@ impl Lanes {
     /// What failed first, if something did; gives up the files that are still open.
     pub async fn end(&self) -> Option<Error> {
         // Tens of thousands at once would take more memory than all that is known of them.
-        let abandoned = stream::iter(&self.shared.lanes)
+        let abandoned = stream::iter(self.shared.lanes.values())
             .for_each_concurrent(STAGING, |lane| async { lane.staged.lock().await.abandon().await });
         abandoned.await;
         self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    fn stage(&self, stream: usize, work: StageWork) {
-        let Some(lane) = self.shared.lanes.get(stream) else { return };
-        if lane.staging.push(work) {
+    fn stage(&self, stream: StreamIndex, work: StageWork) -> Result<()> {
+        if self.shared.lanes.get(stream)?.staging.push(work) {
             let runner = Runner::new(&self.shared);
             self.shared.runtime.spawn(async move { runner.0.run_staging(stream).await });
         }
+        Ok(())
     }
 }
 
 impl Shared {
-    async fn run_staging(self: &Arc<Self>, stream: usize) {
+    async fn run_staging(self: &Arc<Self>, stream: StreamIndex) {
         let _permit = self.staging.acquire().await;
-        let Some(lane) = self.lanes.get(stream) else { return };
+        let lane = match self.lanes.get(stream) {
+            Ok(lane) => lane,
+            Err(error) => return self.fail(error),
+        };
         while let Some(works) = lane.staging.take() {
             for work in works {
                 if self.failed.load(Ordering::Acquire) {
@@ -252,7 +256,7 @@ impl Shared {
         }
     }
 
-    async fn stage_one(self: &Arc<Self>, lane: &Lane, stream: usize, work: StageWork) -> Result<()> {
+    async fn stage_one(self: &Arc<Self>, lane: &Lane, stream: StreamIndex, work: StageWork) -> Result<()> {
         let mut staged = lane.staged.lock().await;
         match work {
             StageWork::Append(encoded) => {
@@ -286,16 +290,19 @@ impl Shared {
         }
     }
 
-    fn load(self: &Arc<Self>, lane: &Lane, stream: usize, work: LoadWork) {
+    fn load(self: &Arc<Self>, lane: &Lane, stream: StreamIndex, work: LoadWork) {
         if lane.loading.push(work) {
             let runner = Runner::new(self);
             self.runtime.spawn(async move { runner.0.run_loading(stream).await });
         }
     }
 
-    async fn run_loading(&self, stream: usize) {
+    async fn run_loading(&self, stream: StreamIndex) {
         let _permit = self.loading.acquire().await;
-        let Some(lane) = self.lanes.get(stream) else { return };
+        let lane = match self.lanes.get(stream) {
+            Ok(lane) => lane,
+            Err(error) => return self.fail(error),
+        };
         while let Some(works) = lane.loading.take() {
             if self.failed.load(Ordering::Acquire) {
                 continue;
@@ -326,7 +333,7 @@ impl Shared {
         }
     }
 
-    async fn load_all(&self, lane: &Lane, stream: usize, mut batches: Vec<Batch>, finish: bool) -> Result<()> {
+    async fn load_all(&self, lane: &Lane, stream: StreamIndex, mut batches: Vec<Batch>, finish: bool) -> Result<()> {
         let mut table = lane.table.lock().await;
         let (mut before, mut closed) = (lane.standing.rows, batches.len());
         if lane.standing.replaces {
@@ -338,11 +345,11 @@ impl Shared {
             table.append(&batches).await?;
         }
         for batch in &batches {
-            self.progress.loaded(stream, batch);
+            self.progress.loaded(stream, batch)?;
         }
         if finish {
             lane.finished.store(true, Ordering::Release);
-            self.progress.finished(stream, Standing { rows: before, ..lane.standing });
+            self.progress.finished(stream, Standing { rows: before, ..lane.standing })?;
         }
         self.ledger.durable(stream, closed)
     }

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::state_store::{StateStore, StoredState};
+use super::stream_index::{PerStream, StreamIndex};
 use crate::error::{Error, Result};
 use crate::protocol::message::State;
 use crate::protocol::writer::ProtocolWriter;
@@ -35,11 +36,11 @@ pub struct StateCounts {
 }
 
 struct Inner {
-    streams: Vec<StreamAccount>,
+    streams: PerStream<StreamAccount>,
     /// The oldest record that is not durable, of each stream that has one.
-    oldest: BTreeSet<(Position, usize)>,
+    oldest: BTreeSet<(Position, StreamIndex)>,
     /// The oldest record that no closed batch has, of each stream that has one.
-    open: BTreeSet<(Position, usize)>,
+    open: BTreeSet<(Position, StreamIndex)>,
     /// Batches that are closed and not durable.
     on_their_way: usize,
     /// STATEs that wait, in the order in which they came.
@@ -58,7 +59,7 @@ struct StreamAccount {
 
 struct Waiting {
     state: StoredState,
-    stream: Option<usize>,
+    stream: Option<StreamIndex>,
     record_count: u64,
     since: Instant,
 }
@@ -70,7 +71,7 @@ impl Ledger {
     /// A ledger for `streams` streams that lets STATEs go through `writer` and holds `memory` bytes of waiting ones.
     pub fn new(streams: usize, memory: usize, writer: Arc<ProtocolWriter>) -> Self {
         let inner = Inner {
-            streams: std::iter::repeat_with(StreamAccount::default).take(streams).collect(),
+            streams: PerStream::defaults(streams),
             oldest: BTreeSet::new(),
             open: BTreeSet::new(),
             on_their_way: 0,
@@ -82,41 +83,47 @@ impl Ledger {
     }
 
     /// The record at `first` begins what no closed batch of `stream` has.
-    pub fn opened(&self, stream: usize, first: Position) {
-        self.lock().change(stream, |account| account.open = Some(first));
+    pub fn opened(&self, stream: StreamIndex, first: Position) -> Result<()> {
+        self.lock().change(stream, |account| account.open = Some(first))
     }
 
     /// What was open of `stream` is a closed batch now, up to the record at `next`, which stays open.
-    pub fn closed(&self, stream: usize, next: Option<Position>) {
+    pub fn closed(&self, stream: StreamIndex, next: Option<Position>) -> Result<()> {
         self.lock().change(stream, |account| {
             let first = std::mem::replace(&mut account.open, next);
             account.closed.extend(first);
-        });
+        })
     }
 
     /// `stream` has ended, and nothing has come of it: no STATE has to wait for its table.
-    pub fn left(&self, stream: usize) {
-        self.lock().change(stream, |account| account.open = None);
+    pub fn left(&self, stream: StreamIndex) -> Result<()> {
+        self.lock().change(stream, |account| account.open = None)
     }
 
     /// The `batches` oldest closed batches of `stream` are durable.
-    pub fn durable(&self, stream: usize, batches: usize) -> Result<()> {
+    pub fn durable(&self, stream: StreamIndex, batches: usize) -> Result<()> {
         let mut inner = self.lock();
         inner.change(stream, |account| {
             account.closed.drain(..batches.min(account.closed.len()));
-        });
-        let free = inner.free(false);
+        })?;
+        let free = inner.free(false)?;
         self.release(&mut inner, &free)
     }
 
     /// A STATE has come at `position`, for `stream` or for all; `record_count` records came since the one before it.
-    pub fn state(&self, position: Position, stream: Option<usize>, state: State, record_count: u64) -> Result<()> {
+    pub fn state(
+        &self,
+        position: Position,
+        stream: Option<StreamIndex>,
+        state: State,
+        record_count: u64,
+    ) -> Result<()> {
         let mut inner = self.lock();
         let state = inner.store.put(state)?;
         inner.waiting.insert(position, Waiting { state, stream, record_count, since: Instant::now() });
         // With batches on their way it would have to be asked of every waiting STATE whether this one must wait for it:
         // that is done when the next batch is durable.
-        if inner.on_their_way == 0 && inner.is_covered(position, stream) {
+        if inner.on_their_way == 0 && inner.is_covered(position, stream)? {
             return self.release(&mut inner, &[position]);
         }
         Ok(())
@@ -125,7 +132,7 @@ impl Ledger {
     /// Nothing more will become durable: lets go what is covered, without waiting for what is not.
     pub fn settle(&self) -> Result<()> {
         let mut inner = self.lock();
-        let free = inner.free(true);
+        let free = inner.free(true)?;
         self.release(&mut inner, &free)
     }
 
@@ -170,49 +177,50 @@ impl Ledger {
 
 impl Inner {
     /// Applies `change` to a stream's account and keeps what is known of all streams true.
-    fn change(&mut self, stream: usize, change: impl FnOnce(&mut StreamAccount)) {
-        let Some(account) = self.streams.get_mut(stream) else { return };
-        let before = (account.oldest(), account.open, account.closed.len());
+    fn change(&mut self, stream: StreamIndex, change: impl FnOnce(&mut StreamAccount)) -> Result<()> {
+        let account = self.streams.get_mut(stream)?;
+        let (oldest, open, closed) = (account.oldest(), account.open, account.closed.len());
         change(account);
-        let after = (account.oldest(), account.open, account.closed.len());
-        self.on_their_way = self.on_their_way + after.2 - before.2;
-        for (set, before, after) in [(&mut self.oldest, before.0, after.0), (&mut self.open, before.1, after.1)] {
+        self.on_their_way = self.on_their_way + account.closed.len() - closed;
+        for (set, before, after) in [(&mut self.oldest, oldest, account.oldest()), (&mut self.open, open, account.open)]
+        {
             if before != after {
                 before.map(|position| set.remove(&(position, stream)));
                 after.map(|position| set.insert((position, stream)));
             }
         }
+        Ok(())
     }
 
     /// The STATEs that may go, in their order. With `settled`, nothing is on its way any more.
-    fn free(&self, settled: bool) -> Vec<Position> {
+    fn free(&self, settled: bool) -> Result<Vec<Position>> {
         let mut free = Vec::new();
         for (position, waiting) in &self.waiting {
-            if self.is_covered(*position, waiting.stream) {
+            if self.is_covered(*position, waiting.stream)? {
                 free.push(*position);
-            } else if !settled && self.is_on_its_way(*position, waiting.stream) {
+            } else if !settled && self.is_on_its_way(*position, waiting.stream)? {
                 break;
             }
         }
-        free
+        Ok(free)
     }
 
     /// Whether everything that came before `position` is durable.
-    fn is_covered(&self, position: Position, stream: Option<usize>) -> bool {
+    fn is_covered(&self, position: Position, stream: Option<StreamIndex>) -> Result<bool> {
         let oldest = match stream {
-            Some(stream) => self.streams.get(stream).and_then(StreamAccount::oldest),
+            Some(stream) => self.streams.get(stream)?.oldest(),
             None => self.oldest.first().map(|(position, _)| *position),
         };
-        oldest.is_none_or(|oldest| position < oldest)
+        Ok(oldest.is_none_or(|oldest| position < oldest))
     }
 
     /// Whether everything that came before `position` is in closed batches.
-    fn is_on_its_way(&self, position: Position, stream: Option<usize>) -> bool {
+    fn is_on_its_way(&self, position: Position, stream: Option<StreamIndex>) -> Result<bool> {
         let open = match stream {
-            Some(stream) => self.streams.get(stream).and_then(|account| account.open),
+            Some(stream) => self.streams.get(stream)?.open,
             None => self.open.first().map(|(position, _)| *position),
         };
-        open.is_none_or(|open| position < open)
+        Ok(open.is_none_or(|open| position < open))
     }
 }
 

@@ -34,6 +34,10 @@ fn ledger(streams: usize) -> (Ledger, Out) {
     (Ledger::new(streams, 100, Arc::new(ProtocolWriter::new(Box::new(out.clone())))), out)
 }
 
+fn stream(index: usize) -> StreamIndex {
+    StreamIndex::of(index)
+}
+
 fn state(number: u64) -> State {
     match message::read(&format!(r#"{{"type":"STATE","state":{{"n":{number}}}}}"#)) {
         Ok(Message::State(state)) => state,
@@ -44,16 +48,16 @@ fn state(number: u64) -> State {
 #[test]
 fn a_state_passes_one_whose_records_still_wait_for_their_batch() -> Result<()> {
     let (ledger, out) = ledger(2);
-    ledger.opened(0, 1);
-    ledger.opened(1, 2);
-    ledger.state(3, Some(0), state(3), 1)?;
-    ledger.state(4, Some(1), state(4), 1)?;
-    ledger.closed(1, None);
-    ledger.durable(1, 1)?;
+    ledger.opened(stream(0), 1)?;
+    ledger.opened(stream(1), 2)?;
+    ledger.state(3, Some(stream(0)), state(3), 1)?;
+    ledger.state(4, Some(stream(1)), state(4), 1)?;
+    ledger.closed(stream(1), None)?;
+    ledger.durable(stream(1), 1)?;
     assert_eq!(out.numbers(), [4], "stream 0 does not hold stream 1 up");
-    ledger.closed(0, None);
+    ledger.closed(stream(0), None)?;
     assert_eq!(ledger.counts(), StateCounts { released: 1, waiting: 1 });
-    ledger.durable(0, 1)?;
+    ledger.durable(stream(0), 1)?;
     assert_eq!(out.numbers(), [4, 3]);
     Ok(())
 }
@@ -61,14 +65,14 @@ fn a_state_passes_one_whose_records_still_wait_for_their_batch() -> Result<()> {
 #[test]
 fn a_state_of_all_streams_waits_for_every_stream() -> Result<()> {
     let (ledger, out) = ledger(2);
-    ledger.opened(0, 1);
-    ledger.opened(1, 2);
+    ledger.opened(stream(0), 1)?;
+    ledger.opened(stream(1), 2)?;
     ledger.state(3, None, state(3), 2)?;
-    ledger.closed(0, Some(4));
-    ledger.durable(0, 1)?;
+    ledger.closed(stream(0), Some(4))?;
+    ledger.durable(stream(0), 1)?;
     assert!(out.numbers().is_empty(), "stream 1 is not durable");
-    ledger.closed(1, None);
-    ledger.durable(1, 1)?;
+    ledger.closed(stream(1), None)?;
+    ledger.durable(stream(1), 1)?;
     assert_eq!(out.numbers(), [3], "what came after it does not matter");
     Ok(())
 }
@@ -76,17 +80,17 @@ fn a_state_of_all_streams_waits_for_every_stream() -> Result<()> {
 #[test]
 fn a_state_waits_for_an_earlier_one_that_is_on_its_way() -> Result<()> {
     let (ledger, out) = ledger(3);
-    ledger.opened(0, 1);
-    ledger.state(2, Some(0), state(2), 1)?;
-    ledger.opened(1, 3);
-    ledger.state(4, Some(1), state(4), 1)?;
-    ledger.state(5, Some(0), state(5), 0)?;
-    ledger.closed(0, None);
-    ledger.closed(1, None);
-    ledger.state(6, Some(2), state(6), 0)?;
-    ledger.durable(1, 1)?;
+    ledger.opened(stream(0), 1)?;
+    ledger.state(2, Some(stream(0)), state(2), 1)?;
+    ledger.opened(stream(1), 3)?;
+    ledger.state(4, Some(stream(1)), state(4), 1)?;
+    ledger.state(5, Some(stream(0)), state(5), 0)?;
+    ledger.closed(stream(0), None)?;
+    ledger.closed(stream(1), None)?;
+    ledger.state(6, Some(stream(2)), state(6), 0)?;
+    ledger.durable(stream(1), 1)?;
     assert!(out.numbers().is_empty());
-    ledger.durable(0, 1)?;
+    ledger.durable(stream(0), 1)?;
     assert_eq!(out.numbers(), [2, 4, 5, 6]);
     Ok(())
 }
@@ -94,13 +98,13 @@ fn a_state_waits_for_an_earlier_one_that_is_on_its_way() -> Result<()> {
 #[test]
 fn after_a_failure_what_is_covered_leaves_and_the_rest_does_not() -> Result<()> {
     let (ledger, out) = ledger(2);
-    ledger.opened(0, 1);
-    ledger.state(2, Some(0), state(2), 1)?;
-    ledger.opened(1, 3);
-    ledger.state(4, Some(1), state(4), 1)?;
-    ledger.closed(0, None);
-    ledger.closed(1, None);
-    ledger.durable(1, 1)?;
+    ledger.opened(stream(0), 1)?;
+    ledger.state(2, Some(stream(0)), state(2), 1)?;
+    ledger.opened(stream(1), 3)?;
+    ledger.state(4, Some(stream(1)), state(4), 1)?;
+    ledger.closed(stream(0), None)?;
+    ledger.closed(stream(1), None)?;
+    ledger.durable(stream(1), 1)?;
     ledger.settle()?;
     assert_eq!(out.numbers(), [4]);
     Ok(())
@@ -119,26 +123,26 @@ proptest! {
             match step {
                 0 | 1 => {
                     if open[stream].is_empty() {
-                        ledger.opened(stream, position);
+                        ledger.opened(StreamIndex::of(stream), position)?;
                     }
                     open[stream].push(position);
                 }
                 2 => {
                     let scope = (position % 3 != 0).then_some(stream);
                     states.push((position, scope));
-                    ledger.state(position, scope, state(position), 0)?;
+                    ledger.state(position, scope.map(StreamIndex::of), state(position), 0)?;
                 }
                 3 if !open[stream].is_empty() => {
                     let keep = open[stream].len() / 2;
                     let at = open[stream].len() - keep;
                     let rest = open[stream].split_off(at);
-                    ledger.closed(stream, rest.first().copied());
+                    ledger.closed(StreamIndex::of(stream), rest.first().copied())?;
                     let batch = std::mem::replace(&mut open[stream], rest);
                     closed[stream].push_back(batch);
                 }
                 4 if !closed[stream].is_empty() => {
                     closed[stream].pop_front();
-                    ledger.durable(stream, 1)?;
+                    ledger.durable(StreamIndex::of(stream), 1)?;
                 }
                 _ => {}
             }
@@ -153,11 +157,11 @@ proptest! {
             }
         }
         for stream in 0..3 {
-            ledger.closed(stream, None);
+            ledger.closed(StreamIndex::of(stream), None)?;
         }
         let before = out.numbers().len();
         for stream in 0..3 {
-            ledger.durable(stream, usize::MAX)?;
+            ledger.durable(StreamIndex::of(stream), usize::MAX)?;
         }
         let gone = out.numbers();
         prop_assert!(gone.iter().skip(before).is_sorted(), "what was on its way together leaves in its order");

@@ -7,11 +7,13 @@
 
 mod budget;
 mod buffer;
+mod buffers;
 mod closing;
 mod endings;
 mod flow;
 mod lanes;
 mod ledger;
+mod open_files;
 pub mod progress;
 mod refusals;
 mod room;
@@ -22,6 +24,7 @@ mod spill_file;
 mod state_store;
 mod strangers;
 mod stream_flow;
+mod stream_index;
 
 use std::cell::Cell;
 use std::io::Read;
@@ -37,6 +40,7 @@ use self::ledger::{Ledger, StateCounts};
 use self::progress::Progress;
 use self::refusals::names;
 use self::router::{Ended, InputChunk, Router};
+use self::stream_index::PerStream;
 use crate::clock::Clock;
 use crate::error::{Error, Result, StreamDescriptor};
 use crate::protocol::reader::ChunkReader;
@@ -85,8 +89,9 @@ pub struct Outcome {
 /// Moves everything that `input` gives into the tables.
 pub async fn run(input: impl Read + Send + 'static, setup: Setup) -> Outcome {
     let Setup { streams, stage, limits, loads, max_line, writer, clock, stop, progress } = setup;
-    let descriptors: Arc<[StreamDescriptor]> = streams.iter().map(|stream| stream.descriptor.clone()).collect();
-    let ledger = Arc::new(Ledger::new(streams.len(), limits.memory / 4, Arc::clone(&writer)));
+    let count = streams.len();
+    let descriptors: PerStream<StreamDescriptor> = streams.iter().map(|stream| stream.descriptor.clone()).collect();
+    let ledger = Arc::new(Ledger::new(count, limits.memory / 4, Arc::clone(&writer)));
     let budget = Arc::new(Budget::default());
     let lanes = Lanes::new(streams, loads, stage, Arc::clone(&ledger), Arc::clone(&progress), Arc::clone(&budget));
 
@@ -108,12 +113,11 @@ pub async fn run(input: impl Read + Send + 'static, setup: Setup) -> Outcome {
         }
     };
     let reading = std::thread::Builder::new().name("input".to_owned()).spawn(read);
-    let flow =
-        Flow::new(descriptors.len(), limits, lanes.clone(), Arc::clone(&ledger), budget, Arc::clone(&progress), clock);
-    let router = Router::new(&descriptors, flow, Arc::clone(&progress), stop.clone());
+    let flow = Flow::new(count, limits, lanes.clone(), Arc::clone(&ledger), budget, Arc::clone(&progress), clock);
+    let router = Router::new(Arc::new(descriptors), flow, Arc::clone(&progress), stop.clone());
     let routed = match reading {
         Ok(_) => {
-            let routed = tokio::task::spawn_blocking(move || router.run(&chunks_out, &used_in, &descriptors)).await;
+            let routed = tokio::task::spawn_blocking(move || router.run(&chunks_out, &used_in)).await;
             routed.unwrap_or_else(|error| Err(Error::system("The router died.").with_source(error)))
         }
         Err(error) => Err(threads::refused("that reads the input", error)),

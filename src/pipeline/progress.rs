@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::closing::Closings;
-use crate::error::StreamDescriptor;
+use super::stream_index::{PerStream, StreamIndex};
+use crate::error::{Result, StreamDescriptor};
 use crate::load::{COUNTED_TABLES, Standing};
 use crate::stage::Batch;
 
@@ -20,7 +21,7 @@ pub struct Progress {
     bytes: AtomicU64,
     staged_rows: AtomicU64,
     states_in: AtomicU64,
-    streams: Mutex<Vec<StreamProgress>>,
+    streams: Mutex<PerStream<StreamProgress>>,
     closings: Mutex<Closings>,
 }
 
@@ -82,16 +83,16 @@ impl Progress {
     }
 
     /// Of one stream, so much has been read in all.
-    pub fn stream_read(&self, stream: usize, records: u64, bytes: u64) {
+    pub fn stream_read(&self, stream: StreamIndex, records: u64, bytes: u64) -> Result<()> {
         self.change(stream, |progress| {
             progress.records = records;
             progress.bytes = bytes;
-        });
+        })
     }
 
     /// Of one stream, so many values were changed before they came here, in all.
-    pub fn changed(&self, stream: usize, changed: u64) {
-        self.change(stream, |progress| progress.changed = changed);
+    pub fn changed(&self, stream: StreamIndex, changed: u64) -> Result<()> {
+        self.change(stream, |progress| progress.changed = changed)
     }
 
     /// A batch is staged.
@@ -100,23 +101,24 @@ impl Progress {
     }
 
     /// A batch is in its table.
-    pub fn loaded(&self, stream: usize, batch: &Batch) {
+    pub fn loaded(&self, stream: StreamIndex, batch: &Batch) -> Result<()> {
         self.change(stream, |progress| {
             progress.loaded_rows += batch.rows();
             progress.loaded_bytes += batch.bytes();
             progress.files += batch.files.len() as u64;
-        });
+        })
     }
 
     /// A stream has ended and its table, which stood so, is as it should be. Said at once, unless so many have ended before it
     /// that nobody would read it.
-    pub fn finished(&self, stream: usize, standing: Standing) {
+    pub fn finished(&self, stream: StreamIndex, standing: Standing) -> Result<()> {
         let streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(progress) = streams.get(stream) else { return };
+        let progress = streams.get(stream)?;
         let mut closings = self.closings.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(line) = closings.line(progress.loaded_rows, standing) {
             tracing::info!("Stream {} is complete: {line}.", progress.name);
         }
+        Ok(())
     }
 
     /// Nothing more will end: says what became of the streams that had no line of their own.
@@ -139,12 +141,10 @@ impl Progress {
 
     /// The streams' counters now.
     pub fn streams(&self) -> Vec<StreamProgress> {
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner).values().to_vec()
     }
 
-    fn change(&self, stream: usize, change: impl FnOnce(&mut StreamProgress)) {
-        if let Some(progress) = self.streams.lock().unwrap_or_else(PoisonError::into_inner).get_mut(stream) {
-            change(progress);
-        }
+    fn change(&self, stream: StreamIndex, change: impl FnOnce(&mut StreamProgress)) -> Result<()> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner).get_mut(stream).map(change)
     }
 }

@@ -63,15 +63,12 @@ pub fn cut_off(at: At) -> Error {
 }
 
 /// A record of `stream` that comes with a file.
-pub fn with_file(at: At, stream: Option<&StreamDescriptor>) -> Error {
-    let error = Error::config(format!(
+pub fn with_file(at: At, stream: &StreamDescriptor) -> Error {
+    Error::config(format!(
         "{at} is a record that comes with a file, which this destination does not copy: it writes tables. Choose to \
          replicate records, not files, in the source or the connection."
-    ));
-    match stream {
-        Some(stream) => error.with_stream(stream.clone()),
-        None => error,
-    }
+    ))
+    .with_stream(stream.clone())
 }
 
 /// Input that cannot be read on from `at`.

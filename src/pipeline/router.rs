@@ -19,6 +19,7 @@ use super::flow::Flow;
 use super::progress::Progress;
 use super::refusals::{self, At};
 use super::strangers::{self, Strangers};
+use super::stream_index::{PerStream, StreamIndex};
 use crate::error::{Error, Result, StreamDescriptor};
 use crate::load::Standing;
 use crate::protocol::message::{self, Message, Record, Scope, State, StreamStatus};
@@ -54,19 +55,21 @@ pub struct InputChunk {
 /// Reads the input to its end.
 pub struct Router {
     flow: Flow,
-    streams: Arc<[StreamDescriptor]>,
-    index: HashMap<Box<str>, usize, foldhash::fast::RandomState>,
+    streams: Arc<PerStream<StreamDescriptor>>,
+    index: HashMap<Box<str>, StreamIndex, foldhash::fast::RandomState>,
     /// Reused for look-ups.
     key: String,
-    /// The stream of the last record, and its key: most come in runs.
-    last: (usize, String),
-    standings: Vec<Standing>,
+    /// The stream of the last record: most records come in runs.
+    last: Option<StreamIndex>,
+    /// The key of `last`.
+    last_key: String,
+    standings: PerStream<Standing>,
     endings: Endings,
     strangers: Strangers,
     /// Where the source has said that it has failed.
     source_failed: Option<At>,
     /// Of the streams whose records say that values were changed on the way: how many values.
-    changes: HashMap<usize, u64>,
+    changes: HashMap<StreamIndex, u64>,
     unknown_types: Vec<String>,
     stop: Stop,
     progress: Arc<Progress>,
@@ -78,17 +81,18 @@ pub struct Router {
 }
 
 impl Router {
-    /// A router for the streams `streams`, which are those of `flow`, in its order.
-    pub fn new(streams: &Arc<[StreamDescriptor]>, flow: Flow, progress: Arc<Progress>, stop: Stop) -> Self {
-        let index = streams.iter().enumerate().map(|(i, stream)| (key_of(stream), i)).collect();
+    /// A router for `streams`, which are those of `flow`.
+    pub fn new(streams: Arc<PerStream<StreamDescriptor>>, flow: Flow, progress: Arc<Progress>, stop: Stop) -> Self {
+        let index = streams.iter().map(|(index, stream)| (key_of(stream), index)).collect();
         let standings = flow.standings();
         Self {
             flow,
-            streams: Arc::clone(streams),
+            streams,
             index,
             key: String::new(),
-            last: (usize::MAX, String::new()),
-            endings: Endings::new(standings.iter().copied()),
+            last: None,
+            last_key: String::new(),
+            endings: Endings::new(standings.values().iter().copied()),
             standings,
             strangers: Strangers::default(),
             source_failed: None,
@@ -108,22 +112,17 @@ impl Router {
     ///
     /// # Errors
     /// The input cannot be understood. What was complete before is on its way.
-    pub fn run(
-        mut self,
-        chunks: &Receiver<Result<InputChunk, ReadError>>,
-        used: &Sender<Vec<u8>>,
-        streams: &[StreamDescriptor],
-    ) -> Result<Ended> {
+    pub fn run(mut self, chunks: &Receiver<Result<InputChunk, ReadError>>, used: &Sender<Vec<u8>>) -> Result<Ended> {
         let outcome = self.read(chunks, used);
         self.progress.read(self.records, self.offset, self.states);
-        self.changes.iter().for_each(|(stream, count)| self.progress.changed(*stream, *count));
+        self.changes.iter().try_for_each(|(stream, count)| self.progress.changed(*stream, *count))?;
         if !self.flow.is_heard() {
             // What is loaded now could not be acknowledged, and a retry would load it again.
             return Ok(Ended::Stopped(StopReason::OutputClosed));
         }
         match &outcome {
             Ok(Ended::Input(_)) => {
-                let incomplete = self.end_streams(streams)?;
+                let incomplete = self.end_streams()?;
                 let explained = self.explain(&incomplete).filter(|_| self.stop.reason().is_none());
                 return explained.map_or(Ok(Ended::Input(incomplete)), Err);
             }
@@ -248,17 +247,20 @@ impl Router {
         let namespace = record.namespace.as_deref().filter(|namespace| !namespace.is_empty());
         self.key.clear();
         write_key(&mut self.key, &record.stream, namespace);
-        if self.last.0 == usize::MAX || self.key != self.last.1 {
-            let Some(stream) = self.index.get(self.key.as_str()) else {
-                let name = record.stream.as_ref().to_owned();
-                let stream = StreamDescriptor { name, namespace: namespace.map(ToOwned::to_owned) };
-                return Err(strangers::refused(self.at(0), "a record", stream, &self.streams));
-            };
-            self.last.0 = *stream;
-            std::mem::swap(&mut self.last.1, &mut self.key);
-        }
-        let stream = self.last.0;
-        if self.endings.is_complete(stream) {
+        let stream = match self.last.filter(|_| self.key == self.last_key) {
+            Some(stream) => stream,
+            None => {
+                let Some(stream) = self.index.get(self.key.as_str()).copied() else {
+                    let name = record.stream.as_ref().to_owned();
+                    let stream = StreamDescriptor { name, namespace: namespace.map(ToOwned::to_owned) };
+                    return Err(strangers::refused(self.at(0), "a record", stream, self.streams.values()));
+                };
+                self.last = Some(stream);
+                std::mem::swap(&mut self.last_key, &mut self.key);
+                stream
+            }
+        };
+        if self.endings.is_complete(stream)? {
             let error = refusals::malformed(self.at(0), "a record of a stream that the source has declared COMPLETE");
             return Err(self.about(Some(stream), error));
         }
@@ -268,24 +270,23 @@ impl Router {
             return Err(self.about(Some(stream), error));
         };
         if record.has_file {
-            return Err(refusals::with_file(self.at(0), self.streams.get(stream)));
+            return Err(refusals::with_file(self.at(0), self.streams.get(stream)?));
         }
         if let Some(meta) = record.meta {
-            self.note_changes(stream, meta);
+            self.note_changes(stream, meta)?;
         }
         self.records += 1;
         self.flow.record(stream, self.position, record.data, emitted_at)
     }
 
-    fn note_changes(&mut self, stream: usize, meta: &[u8]) {
+    fn note_changes(&mut self, stream: StreamIndex, meta: &[u8]) -> Result<()> {
         let count = meta::changes(meta);
         if count == 0 {
-            return;
+            return Ok(());
         }
+        let descriptor = self.streams.get(stream)?;
         let known = self.changes.entry(stream).or_default();
-        if *known == 0
-            && let Some(descriptor) = self.streams.get(stream)
-        {
+        if *known == 0 {
             tracing::warn!(
                 "Line {} and perhaps more records of stream {descriptor} say in meta.changes that values were changed or \
                  left out on their way here. Its table has no column for that: the summary counts them.",
@@ -293,61 +294,62 @@ impl Router {
             );
         }
         *known += count;
+        Ok(())
     }
 
     fn state(&mut self, state: State) -> Result<()> {
         self.states += 1;
         let stream = match &state.scope {
             Scope::All => {
-                self.hear_state_of_all(&state);
+                self.hear_state_of_all(&state)?;
                 None
             }
             Scope::Stream(descriptor) => {
-                let stream = self
-                    .index_of(descriptor)
-                    .ok_or_else(|| strangers::refused(self.at(0), "a STATE", descriptor.clone(), &self.streams))?;
-                self.endings.hear_state(stream);
+                let stream = self.index_of(descriptor).ok_or_else(|| {
+                    strangers::refused(self.at(0), "a STATE", descriptor.clone(), self.streams.values())
+                })?;
+                self.endings.hear_state(stream)?;
                 Some(stream)
             }
         };
         self.flow.state(self.position, stream, state)
     }
 
-    fn hear_state_of_all(&mut self, state: &State) {
+    fn hear_state_of_all(&mut self, state: &State) -> Result<()> {
         if self.endings.wants_names() {
             let Named { streams, clears } = named::by_state_of_all(state.line());
             if streams.is_empty() {
                 self.endings.hear_nameless_state(clears);
             }
             for stream in streams.iter().filter_map(|descriptor| self.index_of(descriptor)).collect::<Vec<_>>() {
-                self.endings.hear_state(stream);
+                self.endings.hear_state(stream)?;
             }
         }
+        Ok(())
     }
 
     fn status(&mut self, descriptor: StreamDescriptor, status: StreamStatus) -> Result<()> {
         self.endings.hear_any_status();
         let Some(stream) = self.index_of(&descriptor) else {
-            self.strangers.heard(self.at(0), descriptor, status, &self.streams);
+            self.strangers.heard(self.at(0), descriptor, status, self.streams.values());
             return Ok(());
         };
-        let standing = self.standings.get(stream);
-        let replaces = standing.is_some_and(|standing| standing.replaces && standing.existed);
-        let empties = replaces && self.flow.records(stream) == 0;
-        match self.endings.hear_status(stream, status, empties) {
+        let standing = self.standings.get(stream)?;
+        let empties = standing.replaces && standing.existed && self.flow.records(stream)? == 0;
+        match self.endings.hear_status(stream, status, empties)? {
             Action::Nothing => Ok(()),
             Action::Finish => self.flow.finish(stream),
         }
     }
 
-    fn about(&self, stream: Option<usize>, error: Error) -> Error {
-        match stream.and_then(|stream| self.streams.get(stream)) {
-            Some(stream) => error.with_stream(stream.clone()),
-            None => error,
+    fn about(&self, stream: Option<StreamIndex>, error: Error) -> Error {
+        match stream.map(|stream| self.streams.get(stream)) {
+            Some(Ok(stream)) => error.with_stream(stream.clone()),
+            Some(Err(_)) | None => error,
         }
     }
 
-    fn index_of(&self, descriptor: &StreamDescriptor) -> Option<usize> {
+    fn index_of(&self, descriptor: &StreamDescriptor) -> Option<StreamIndex> {
         self.index.get(key_of(descriptor).as_ref()).copied()
     }
 

@@ -1,16 +1,13 @@
-//! What the flow keeps of one stream: its rows that wait, and where it stands between two STATEs.
+//! What the flow keeps of one stream, beside its rows that wait: counters, and how far it is between two STATEs.
 
-use super::buffer::StreamBuffer;
 use super::ledger::Position;
 
 /// What the flow keeps of one stream.
 #[derive(Default)]
 pub struct StreamFlow {
-    /// Rows that wait.
-    pub buffer: StreamBuffer,
     /// Rows of the open batch that have left the buffer.
     pub sealed_rows: usize,
-    /// Raw bytes that no closed batch has.
+    /// Bytes of JSON that no closed batch has.
     pub unclosed_bytes: u64,
     /// The ledger has been told where the open batch begins.
     pub opened: bool,
@@ -18,8 +15,8 @@ pub struct StreamFlow {
     pub finished: bool,
     /// The first record after the last STATE.
     pub after_state: Option<Position>,
-    /// STATEs that speak for all streams and are marked in the buffer.
-    pub epoch: u64,
+    /// How many STATEs of all streams are marked in this stream's buffer, see [`StreamFlow::catch_up`].
+    global_states: u64,
     /// Records that have come.
     pub records: u64,
     /// Bytes of their JSON.
@@ -29,18 +26,18 @@ pub struct StreamFlow {
 }
 
 impl StreamFlow {
-    /// A STATE that speaks for all streams marks each stream only when something happens to it next: what has been
-    /// buffered by then is what came before that STATE.
-    pub fn catch_up(&mut self, epoch: u64) {
-        if self.epoch != epoch {
-            self.epoch = epoch;
-            self.mark();
+    /// Takes note that `global_states` STATEs of all streams have come. If the answer is `true`, some of them are new to this
+    /// stream, and its buffer has to be marked before anything else happens to it.
+    ///
+    /// Streams catch up only when something happens to them, so that a STATE of all streams costs nothing for idle ones. What
+    /// is in the buffer by then came before that STATE.
+    #[must_use]
+    pub fn catch_up(&mut self, global_states: u64) -> bool {
+        let is_behind = self.global_states != global_states;
+        if is_behind {
+            self.global_states = global_states;
+            self.after_state = None;
         }
-    }
-
-    /// All that is buffered came before a STATE of the stream.
-    pub fn mark(&mut self) {
-        self.buffer.mark();
-        self.after_state = None;
+        is_behind
     }
 }

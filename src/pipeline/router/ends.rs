@@ -1,5 +1,7 @@
 //! The end of the input: what becomes of each stream, and what is said of those that have not ended well.
 
+use std::sync::Arc;
+
 use super::Router;
 use crate::error::{Error, Result, StreamDescriptor};
 use crate::pipeline::endings::Verdict;
@@ -7,20 +9,21 @@ use crate::pipeline::refusals::{self, names};
 
 impl Router {
     /// Ends what has not ended yet.
-    pub(super) fn end_streams(&mut self, streams: &[StreamDescriptor]) -> Result<Vec<StreamDescriptor>> {
+    pub(super) fn end_streams(&mut self) -> Result<Vec<StreamDescriptor>> {
+        let streams = Arc::clone(&self.streams);
         let (mut incomplete, mut left, mut taken_back) = (Vec::new(), Vec::new(), Vec::new());
-        for (stream, (descriptor, standing)) in streams.iter().zip(std::mem::take(&mut self.standings)).enumerate() {
-            let records = self.flow.records(stream);
-            match self.endings.verdict(stream, standing, records, self.position > 0, self.records > 0) {
+        for (stream, descriptor) in streams.iter() {
+            let (standing, records) = (*self.standings.get(stream)?, self.flow.records(stream)?);
+            match self.endings.verdict(stream, standing, records, self.position > 0, self.records > 0)? {
                 Verdict::Finished => {}
                 Verdict::Finish => self.flow.finish(stream)?,
                 Verdict::UpToItsState => self.flow.close_at_cut(stream)?,
                 Verdict::Leave => {
-                    self.flow.leave(stream);
+                    self.flow.leave(stream)?;
                     left.push(descriptor);
                 }
                 Verdict::Fail => {
-                    if self.endings.is_taken_back(stream) {
+                    if self.endings.is_taken_back(stream)? {
                         taken_back.push(descriptor);
                     }
                     self.flow.close_at_cut(stream)?;
