@@ -1,4 +1,4 @@
-//! Time and ids: what a program cannot make up from its input, passed in from `main`, so that tests can hold it still.
+//! The time of day and new ids. `main` passes them in, so that tests can fix them.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -7,7 +7,7 @@ use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::error::{Error, Result};
 
-/// Where time and ids come from.
+/// The time of day, and new ids.
 #[derive(Clone)]
 pub struct ClockAndIds {
     /// Tells the time.
@@ -27,16 +27,16 @@ pub trait Clock: Send + Sync {
     }
 }
 
-/// Makes an id that tells when it was made, also on a clock that is turned back before 1970 meanwhile.
+/// A new id, a UUID of version 7. A clock that says a time before 1970 counts as one that says 1970.
 pub fn new_id() -> Uuid {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Uuid::new_v7(Timestamp::from_unix(NoContext, since.as_secs(), since.subsec_nanos()))
 }
 
-/// Whether the machine's clock is right enough to sign requests and to name files.
+/// Checks that the machine's clock can be used to sign requests and to name files.
 ///
 /// # Errors
-/// One of the configuration where it says a time before 1970.
+/// A config error if it says a time before 1970.
 pub fn ensure_plausible() -> Result<()> {
     if SystemTime::now() >= UNIX_EPOCH {
         return Ok(());
@@ -49,7 +49,7 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now_us(&self) -> i64 {
-        // A clock before 1970 is no reason to stop a sync: ids and names only need to differ.
+        // Only a clock that is set back during a sync comes here: ids and names only need to differ.
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(0))
     }
 }

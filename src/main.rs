@@ -1,5 +1,5 @@
-//! argv -> command -> exit code: 0 done, 1 failed (a TRACE message says why), 2 wrong usage. Stopped by a signal, the
-//! process dies of that signal.
+//! argv -> command -> exit code: 0 done, 1 failed (a TRACE message says why), 2 wrong usage. If a signal stops the
+//! process, it ends with that signal.
 
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,7 +21,7 @@ use destination_databricks::{allocator, check, process, spec, telemetry, write};
 fn main() -> ExitCode {
     allocator::set_up();
     process::set_up();
-    // What a defect says may hold anything that it met.
+    // A panic's message may hold values and secrets.
     std::panic::set_hook(Box::new(|defect| tell(&format!("defect: {defect}"))));
     let command = match cli::parse() {
         Ok(command) => command,
@@ -63,13 +63,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs a command that waits for other things, and leaves behind whatever still runs when it has ended. A defect that
-/// makes it panic becomes an error: the orchestrator has to get an answer. So does a machine that it cannot run on.
+/// Runs an asynchronous command. Background work that is left when it ends is not waited for. A panic becomes an error,
+/// because the orchestrator has to get an answer.
 fn on_runtime(context: &Context, command: impl AsyncFnOnce(&Context) -> Result<()>) -> Result<()> {
     clock::ensure_plausible()?;
     process::ensure_files()?;
     let threads = Threads::available()?;
-    // It panics where a thread is refused that could be started a moment ago.
+    // Building the runtime panics if the system refuses a thread.
     let runtime = catching(|| {
         tokio::runtime::Builder::new_multi_thread()
             .enable_all()
@@ -83,16 +83,16 @@ fn on_runtime(context: &Context, command: impl AsyncFnOnce(&Context) -> Result<(
     outcome
 }
 
-/// Runs `work`; nothing that it has changed is looked at after a panic.
+/// Runs `work`; a panic becomes an error. After a panic the caller must not use what `work` may have changed.
 fn catching<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    // What the panic says may hold anything, so that it is told on stderr only.
+    // A panic's message may hold values and secrets: the panic hook writes it to stderr, with secrets hidden.
     let defect = |_| Err(Error::system("The program has a defect and stopped; standard error says where."));
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(defect)
 }
 
 /// Prints help, version, or what is wrong with the command line together with the usage.
 fn explain(error: &clap::Error) -> ExitCode {
-    // Nobody is there to read it.
+    // If stderr is closed, nobody reads it.
     let _ = error.print();
     if error.exit_code() != 0 && !error.to_string().contains("Usage:") {
         let _ = writeln!(std::io::stderr(), "\n{}", cli::usage());
@@ -100,15 +100,15 @@ fn explain(error: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
-/// Tells people on stderr what the orchestrator is told on stdout.
+/// Writes the error to stderr, for people; the orchestrator gets it on stdout.
 fn complain(error: &Error) {
-    // Others' words are in it, and a line that begins with them might pass for a message.
+    // A server's words may be in it: the prefix keeps a line of them from looking like a protocol message.
     secret::hide(error.message()).lines().for_each(|line| tell(&format!("error: {line}")));
 }
 
 /// Writes one line to stderr.
 fn tell(text: &str) {
-    // A closed stderr leaves nobody to tell.
+    // If stderr is closed, nobody reads it.
     let _ = writeln!(std::io::stderr(), "{}", plain(&secret::hide(text)));
 }
 

@@ -1,7 +1,7 @@
 //! One sync from beginning to end, as `write` and `check` run it: prepare, transfer, clean up.
 //!
-//! [`Sync::prepare`] does everything that can fail for the user's sake before the first record is read: it takes a
-//! lease on a staging folder, clears away what dead syncs left, and opens every stream's table.
+//! [`Sync::prepare`] does, before the first record is read, everything that can fail because of the configuration: it takes
+//! a lease on a staging folder, clears away what dead syncs left, and opens every stream's table.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -40,35 +40,40 @@ use crate::tasks::{self, Background};
 
 /// Compressed bytes after which a file is ended and the next one begun.
 const FILE_SIZE: u64 = 128 << 20;
-/// Buffers and what is under way get this part of the memory limit: encoding, reading and the program need the rest.
+/// One part in so many of the memory limit is for buffers and what is under way; encoding, reading and the program need the
+/// rest.
 const BUFFER_SHARE: usize = 8;
 /// Tables opened at the same time.
 const OPENING: usize = 16;
 
-/// What a sync works with, whatever it does.
+/// What every sync needs, whatever its configuration.
 #[derive(Clone)]
 pub struct Context {
     /// Where messages go.
     pub writer: Arc<ProtocolWriter>,
-    /// Where time and ids come from.
+    /// The time of day, and new ids.
     pub clock_and_ids: ClockAndIds,
-    /// Set when somebody wishes to stop.
+    /// Set when the sync has to stop.
     pub stop: Stop,
-    /// How many threads this machine has for it.
+    /// How many threads it may use.
     pub threads: Threads,
 }
 
-/// What a sync stands on from its first moment to the end of its clean-up.
+/// What a sync holds from its first moment to the end of its clean-up.
 struct Session {
     storage: Storage,
     tables: TableLog,
     loader: Box<dyn Loader>,
-    lease: Lease,
-    /// Keeps the lease young.
-    renewal: Option<Background>,
+    lease: RenewedLease,
     /// The rows' columns, as Delta writes them.
     schema: Arc<str>,
     purge: bool,
+}
+
+/// A lease, and the task that renews it where it has to be renewed.
+struct RenewedLease {
+    lease: Lease,
+    _renewal: Option<Background>,
 }
 
 /// A sync that is ready to take records.
@@ -77,15 +82,19 @@ pub struct Sync {
     setup: Setup,
 }
 
-/// What is left to do when the records are through.
+/// What is left to do after the transfer.
 pub struct CleanUp(Session);
 
 impl Sync {
     /// Gets everything ready for the streams of `catalog`. Reads nothing from the input and changes no table.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration, the storage, the server or a table. The sync then leaves nothing behind, or the
+    /// next one clears it away.
     pub async fn prepare(config: &Config, catalog: &Catalog, context: &Context) -> Result<Self> {
         let storage = Storage::open(&config.storage, &config.tuning).await?;
         let tables = TableLog::new(&storage, &Handle::current(), context.threads.log_calls);
-        // Before anything is made: two streams for one table must leave no trace.
+        // Before anything is made: a catalog with two streams for one table must leave nothing behind.
         targets(catalog, &config.schema, Uuid::nil())?;
         let row = arrow::from_avro(&avro::raw_row()?)?;
         let schema: Arc<str> = schema_string(&row)?.into();
@@ -96,22 +105,18 @@ impl Sync {
             }
         };
         let lease = Lease::begin(&storage, context.clock_and_ids.new_id).await?;
-        let renewal = lease.renewal().map(tasks::run);
+        let lease = RenewedLease { _renewal: lease.renewal().map(tasks::run), lease };
         let loader: Box<dyn Loader> = match server {
-            None => Box::new(Direct::new(
-                &storage,
-                &tables,
-                context.clock_and_ids.clone(),
-                lease.sync(),
-                Arc::clone(&schema),
-            )),
+            None => {
+                Box::new(Direct::new(&storage, &tables, context.clock_and_ids.clone(), lease.id(), Arc::clone(&schema)))
+            }
             Some((transport, parallelism)) => {
                 let place = (config.catalog.as_str(), config.staging_schema.as_deref());
-                Box::new(Sql::new(transport, &storage, &tables, place, lease.sync(), parallelism))
+                Box::new(Sql::new(transport, &storage, &tables, place, lease.id(), parallelism))
             }
         };
         let purge = config.purge_staging_data;
-        let session = Session { storage, tables, loader, lease, renewal, schema, purge };
+        let session = Session { storage, tables, loader, lease, schema, purge };
         let opened = tokio::select! {
             opened = session.open(config, catalog, context, &row) => opened,
             () = context.stop.requested() => Err(Error::transient("The sync was stopped before it began.")),
@@ -120,8 +125,8 @@ impl Sync {
             Ok(setup) => Ok(Self { session, setup }),
             Err(error) => {
                 let Session { loader, lease, .. } = session;
-                let left = async { loader.end(Ending::Stopped).await.and(lease.remove().await) };
-                // What is not done in time is the next sync's.
+                let left = async { loader.end(Ending::Stopped).await.and(lease.lease.remove().await) };
+                // What is not done in time, the next sync does.
                 if let Ok(Err(left)) = timeout(config.tuning.patience.clean_up(), left).await {
                     tracing::warn!("{}", left.internal_message());
                 }
@@ -137,10 +142,10 @@ impl Sync {
 
     /// The sync's id: the name of its staging folder.
     pub fn id(&self) -> Uuid {
-        self.session.lease.sync()
+        self.session.lease.id()
     }
 
-    /// Moves everything that `input` gives into the tables.
+    /// Moves all records of `input` into the tables. The clean-up has to be run, whatever the outcome.
     pub async fn transfer(self, input: impl Read + Send + 'static) -> (Outcome, CleanUp) {
         let Self { session, setup } = self;
         let outcome = pipeline::run(input, setup).await;
@@ -150,13 +155,14 @@ impl Sync {
 
 impl Session {
     async fn open(&self, config: &Config, catalog: &Catalog, context: &Context, row: &SchemaRef) -> Result<Setup> {
-        let sync = self.lease.sync();
+        let sync = self.lease.id();
         let targets = targets(catalog, &config.schema, sync)?;
         let open = async {
             self.loader.survey(&targets).await?;
             open_streams(&*self.loader, targets).await
         };
-        // Beside each other: what is swept is in no table's log. Both to their end: half a sweep is for nobody to find.
+        // At the same time: what is swept is in no table's log. Both run to completion: a cancelled sweep leaves a state that
+        // the next sync cannot interpret.
         let (swept, streams) = tokio::join!(sweep(&self.storage, &self.tables, &*self.loader), open);
         let (swept, streams) = (swept?, streams?);
         if swept.cleared > 0 {
@@ -196,35 +202,47 @@ impl Session {
 }
 
 impl CleanUp {
-    /// Removes the staging folder, or leaves it where the user asked for that. After a failure, files that reached a
-    /// table's folder and no commit are removed first. A sync whose work goes on is left to the next one.
+    /// Removes the staging folder, or leaves it where the user asked for that. After a failure, files that were moved to a
+    /// table's folder and not committed are removed first. Where work of the sync is still under way, nothing is removed:
+    /// the next sync clears it away.
     pub async fn run(self, outcome: &Outcome) -> Result<()> {
-        let Session { storage, tables, loader, lease, renewal, purge, .. } = self.0;
+        let Session { storage, tables, loader, lease, purge, .. } = self.0;
         if !outcome.idle {
             tracing::warn!(
-                "Something of sync {} was under way when it was stopped: what it staged is cleared away by the next sync.",
-                lease.sync()
+                "Work of sync {} was still under way when it was stopped: the next sync clears away what it staged.",
+                lease.id()
             );
             let ended = loader.end(Ending::Stopped).await;
-            // Kept until the process ends: what still runs must not be taken for dead.
-            std::mem::forget((lease, renewal));
+            lease.hold_until_exit();
             return ended;
         }
         let clear = async {
             match outcome.result {
                 Ok(()) => Ok(()),
-                Err(_) => clear_tables(&storage, &tables, &lease).await.map(|_| ()),
+                Err(_) => clear_tables(&storage, &tables, &lease.lease).await.map(|_| ()),
             }
         };
         let ending = if purge { Ending::Purged } else { Ending::Kept };
-        // A staging table whose files are gone could not be told from one that is in use: the files stay with it.
+        // A staging table without files looks like one that is in use: if it cannot be dropped, its files stay, too.
         let (ended, cleared) = tokio::join!(loader.end(ending), clear);
         ended.and(cleared)?;
-        if purge { lease.remove().await } else { lease.keep().await }
+        if purge { lease.lease.remove().await } else { lease.lease.keep().await }
     }
 }
 
-/// Opens every table; the problems of all of them that a user can mend are told together.
+impl RenewedLease {
+    /// The sync's id.
+    fn id(&self) -> Uuid {
+        self.lease.sync()
+    }
+
+    /// Goes on renewing the lease until the process ends, so that other syncs do not clear away what still runs.
+    fn hold_until_exit(self) {
+        std::mem::forget(self);
+    }
+}
+
+/// Opens every table. If each problem is one of the configuration, one error tells all of them.
 async fn open_streams(loader: &dyn Loader, targets: Vec<Target>) -> Result<Vec<OpenStream>> {
     let open = |target: Target| async move {
         let target = Arc::new(target);

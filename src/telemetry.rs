@@ -1,7 +1,8 @@
-//! What the program says of itself while it runs: LOG messages for the orchestrator, a line on the terminal for people.
+//! Reports while the program runs: LOG messages for the orchestrator, a live line on the terminal for people.
 //!
-//! Events of `tracing` become LOG messages on stdout, through the protocol writer; our own from the level on that the user
-//! asks for, those of the libraries never below WARN: they may tell more than anybody is to read. When stderr is a terminal, a live line there shows how far the sync is.
+//! Events of `tracing` become LOG messages on stdout, through the protocol writer: the program's own up to the level that the
+//! user asks for, those of libraries only as warnings and errors, because their details may hold values. When stderr is a
+//! terminal, a live line there shows how far the sync is.
 
 pub mod report;
 
@@ -19,7 +20,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::pipeline::progress::Progress;
 use crate::protocol::writer::{Level, ProtocolWriter};
 
-/// Sends events to `writer` from now on, up to the level `most`.
+/// From now on, writes events up to the level `most` to `writer`, as LOG messages.
 pub fn start(writer: &Arc<ProtocolWriter>, most: LevelFilter) {
     // A second start (in tests) leaves the first one in place.
     let _ = tracing_subscriber::registry().with(ProtocolLayer { writer: Arc::clone(writer), most }).try_init();
@@ -39,9 +40,9 @@ impl<S: Subscriber> Layer<S> for ProtocolLayer {
         if target.starts_with("destination_databricks") {
             return true;
         }
-        // These log every error on its way, with all that it holds; ours are told once, where they are handled.
-        let is_told_by_us = ["delta_kernel", "aws_config"].iter().any(|library| target.starts_with(library));
-        !is_told_by_us && *metadata.level() <= tracing::Level::WARN
+        // These log every error with all its details where it occurs; we log it once, where it is handled.
+        let is_logged_by_us = ["delta_kernel", "aws_config"].iter().any(|library| target.starts_with(library));
+        !is_logged_by_us && *metadata.level() <= tracing::Level::WARN
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
@@ -62,7 +63,7 @@ struct Text(String);
 
 impl Visit for Text {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        // Where in a library's source an event comes from: a path of the machine that built this program.
+        // The position in a library's source: a path of the machine that built this program.
         if field.name().starts_with("log.") {
             return;
         }
@@ -75,11 +76,11 @@ impl Visit for Text {
     }
 }
 
-/// The live line on the terminal; nothing where stderr is none.
+/// The live line on the terminal; it does nothing if stderr is not a terminal.
 pub struct Terminal(Option<ProgressBar>);
 
 impl Terminal {
-    /// Begins the line, if somebody can see it.
+    /// Starts the line, if stderr is a terminal.
     pub fn start() -> Self {
         let style = ProgressStyle::with_template("{spinner} {elapsed_precise} {msg}").ok();
         Self(
@@ -87,7 +88,7 @@ impl Terminal {
         )
     }
 
-    /// Whether somebody can see it.
+    /// Whether stderr is a terminal.
     pub fn is_shown(&self) -> bool {
         self.0.is_some()
     }

@@ -1,8 +1,8 @@
-//! The one memory budget: what is on its way from the buffers to the store, counted in bytes.
+//! The memory budget: how many bytes are under way between the buffers and the storage.
 //!
-//! Whoever holds bytes holds a [`Held`] for them; dropping it gives the bytes back and wakes the router, which reads no
-//! further while too much is under way. Large buffers that have been emptied are kept for whoever fills one next: memory
-//! fresh from the system costs as much as reading the rows into it.
+//! A piece of work that holds bytes has a [`Held`] for them. Dropping it gives the bytes back and wakes the router, which
+//! reads no further while too much is under way. Large buffers are reused after they are emptied: memory that is new from
+//! the system costs as much time as copying the rows into it.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,14 +18,14 @@ pub struct Budget {
 #[derive(Default)]
 struct Used {
     under_way: usize,
-    /// A large block of input is being read or waits for the router.
+    /// A large chunk of input is being read or waits for the router.
     large_chunk: bool,
 }
 
-/// Emptied buffers that are kept.
+/// How many emptied buffers are kept.
 const SPARE: usize = 2;
 
-/// The right to the one large block of input; given back when this is dropped.
+/// The right to have the one large chunk of input; dropping it gives the right back.
 pub struct LargeChunk {
     budget: Arc<Budget>,
 }
@@ -37,7 +37,7 @@ pub struct Held {
 }
 
 impl Budget {
-    /// Counts `bytes` for as long as the answer lives.
+    /// Counts `bytes` until the answer is dropped.
     pub fn hold(self: &Arc<Self>, bytes: usize) -> Held {
         self.used().under_way += bytes;
         Held { budget: Arc::clone(self), bytes }
@@ -48,8 +48,8 @@ impl Budget {
         self.used().under_way
     }
 
-    /// Waits until there is no other large block and at most `under_way` bytes are under way: a line of 100 MB is read
-    /// when the one before it has left memory.
+    /// Blocks until there is no other large chunk and at most `under_way` bytes are under way, so that a line of 100 MB is
+    /// read only when the one before it has left memory.
     pub fn large_chunk(self: &Arc<Self>, under_way: usize) -> LargeChunk {
         let busy = |used: &mut Used| used.large_chunk || used.under_way > under_way;
         let mut used = self.released.wait_while(self.used(), busy).unwrap_or_else(PoisonError::into_inner);
@@ -57,7 +57,7 @@ impl Budget {
         LargeChunk { budget: Arc::clone(self) }
     }
 
-    /// Keeps the memory of an emptied buffer.
+    /// Keeps the memory of an emptied buffer for reuse.
     pub fn keep(&self, memory: Vec<u8>) {
         let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
         if spare.len() < SPARE {
@@ -70,7 +70,7 @@ impl Budget {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
-    /// Waits until something is given back, at most `timeout`.
+    /// Blocks until bytes are given back, at most for `timeout`; not at all if nothing is under way.
     pub fn wait(&self, timeout: Duration) {
         let used = self.used();
         if used.under_way > 0 {

@@ -1,31 +1,32 @@
-//! What waits of one stream: rows in memory, blocks of rows in the spill file, and where the last STATE stands.
+//! The rows of one stream that wait, in memory and in the spill file, and the position of the last STATE among them.
 //!
-//! Rows leave as sealed [`Pending`] blocks, in their order. A *cut* is the place of the last STATE among the rows that
-//! no closed batch has: a batch is closed there wherever it can be, so that what a table has is what a STATE speaks for.
+//! Rows leave in their order, as blocks: each [`Pending`] becomes one row group. The *cut* is the position of the last STATE
+//! among the rows that no closed batch has. Batches are closed there wherever possible, so that a table never has rows that
+//! no STATE speaks for, and that a repeated sync would load again.
 
 use super::spill::{Spill, SpilledRows};
 use crate::encode::rows::Rows;
 use crate::error::Result;
 
-/// Rows of one stream on their way to a worker: first the spilled ones, then those in memory.
+/// A block of rows of one stream: first the spilled ones, then those in memory.
 #[derive(Default)]
 pub struct Pending {
     spilled: Vec<SpilledRows>,
-    /// Rows and bytes of text of all spilled blocks: asked for with every row.
+    /// Sums over `spilled`, kept because every new row asks for them.
     spilled_rows: usize,
     spilled_bytes: usize,
     rows: Rows,
 }
 
-/// Where the last STATE stands among the rows that no closed batch has.
+/// Where a batch of the stream can end: the position of the last STATE among the rows that no closed batch has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Cut {
-    /// No STATE since the last batch was closed.
+    /// Nowhere: no STATE has come since the last batch was closed.
     #[default]
     None,
-    /// After this many rows of what waits here.
+    /// After this many of the rows that wait here.
     After(usize),
-    /// Before rows that have been sealed together with later ones: too late to cut there.
+    /// Nowhere any more: rows before and after the STATE have left in one block.
     Passed,
 }
 
@@ -55,12 +56,12 @@ impl Pending {
         self.spilled_bytes + self.rows.data_bytes()
     }
 
-    /// Bytes of memory that it will hold once it is read.
+    /// Bytes of memory that it holds when all of it is in memory.
     pub fn held_bytes(&self) -> usize {
         self.spilled_bytes + self.spilled_rows * 8 + self.rows.held_bytes()
     }
 
-    /// All rows, in memory.
+    /// All rows, in memory; reads the spilled ones back.
     pub fn read(self) -> Result<Rows> {
         if self.spilled.is_empty() {
             return Ok(self.rows);
@@ -84,7 +85,7 @@ impl Pending {
         self.spilled.push(block);
     }
 
-    /// Cuts after row `at`, which must not lie inside a spilled block: `self` keeps what comes before.
+    /// Splits after row `at`: `self` keeps what comes before, the answer is the rest. `at` must not lie inside spilled rows.
     fn split_off(&mut self, at: usize) -> Self {
         let mut rest = Self::default();
         if at >= self.spilled_rows {
@@ -112,7 +113,7 @@ impl StreamBuffer {
         self.waiting.rows.push(json, emitted_at, block_size.saturating_sub(self.waiting.spilled_bytes));
     }
 
-    /// Takes memory for the rows to come, if no row waits.
+    /// Uses `memory` for the rows to come, if no row waits in memory.
     pub fn refill(&mut self, memory: Vec<u8>) {
         if self.waiting.rows.is_empty() {
             self.waiting.rows = Rows::in_memory(memory);
@@ -124,7 +125,7 @@ impl StreamBuffer {
         self.waiting.is_empty()
     }
 
-    /// Whether some of the rows are in the spill file.
+    /// Whether some of the waiting rows were spilled.
     pub fn is_spilled(&self) -> bool {
         !self.waiting.spilled.is_empty()
     }
@@ -139,18 +140,18 @@ impl StreamBuffer {
         self.waiting.rows.held_bytes()
     }
 
-    /// Where the last STATE stands.
+    /// Where the batch can end.
     pub fn cut(&self) -> Cut {
         self.cut
     }
 
-    /// A STATE has come that speaks for every row so far.
+    /// Notes that a STATE has come, which speaks for every row so far.
     pub fn mark(&mut self) {
         self.cut = Cut::After(self.waiting.len());
     }
 
-    /// Takes what should be encoded now, because enough waits: all of it, or what is before the last STATE if that is
-    /// most of it. The cut stays known as long as it can.
+    /// Takes a block of rows because enough of them wait: those before the last STATE if they are at least half, so that
+    /// the batch can still end there, otherwise all.
     pub fn seal(&mut self) -> Pending {
         match self.cut {
             _ if self.waiting.is_empty() => Pending::default(),
@@ -163,7 +164,8 @@ impl StreamBuffer {
         }
     }
 
-    /// Takes what is before the last STATE and leaves the rest, where that can be done; the batch can be closed then.
+    /// Takes the rows before the last STATE and leaves the rest; nothing if [`StreamBuffer::cut`] is not [`Cut::After`].
+    /// The batch can be closed then.
     pub fn seal_to_cut(&mut self) -> Pending {
         let Cut::After(rows) = self.cut else { return Pending::default() };
         let rest = self.waiting.split_off(rows);
@@ -171,18 +173,21 @@ impl StreamBuffer {
         std::mem::replace(&mut self.waiting, rest)
     }
 
-    /// Takes everything.
+    /// Takes all rows.
     pub fn seal_all(&mut self) -> Pending {
         self.cut = Cut::None;
         std::mem::take(&mut self.waiting)
     }
 
-    /// The batch has been closed at the last STATE.
+    /// Notes that the batch was closed.
     pub fn closed(&mut self) {
         self.cut = Cut::None;
     }
 
-    /// Moves what is in memory to the spill file, as two blocks if the last STATE stands inside.
+    /// Moves the rows in memory to the spill file, in two parts if the last STATE came between them.
+    ///
+    /// # Errors
+    /// There is no file to write to. The rows are lost then: nothing of the stream may be loaded any more.
     pub fn spill(&mut self, spill: &mut Spill) -> Result<()> {
         if self.waiting.rows.is_empty() {
             self.waiting.rows = Rows::default();

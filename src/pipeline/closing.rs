@@ -1,26 +1,29 @@
-//! What is said of a stream when it is complete: whether its rows were added or took the place of others, and how many.
+//! The line that a stream gets when it is complete: how many rows were added, or replaced how many others.
 
 use indicatif::HumanCount;
 
 use crate::counted::counted;
 use crate::load::{COUNTED_TABLES, RowsBefore, Standing};
 
-/// What was said of streams, and what is still to be said of those for which there was no line any more.
+/// Counts the lines that streams have got, and adds up the streams that come after the last of them.
 #[derive(Default)]
 pub struct Closings {
     lines: usize,
+    /// Streams without a line; all that follows is about these.
     streams: u64,
-    /// Rows, and new tables that have them.
-    made: (u64, u64),
-    added: u64,
-    replacing: u64,
-    /// Rows that were replaced, and tables of which nobody knows how many.
-    replaced: (u64, u64),
+    new_tables: u64,
+    rows_in_new_tables: u64,
+    rows_added: u64,
     replaced_tables: u64,
+    /// Replaced tables of which it is not known how many rows they had.
+    of_unknown_size: u64,
+    rows_replacing: u64,
+    rows_replaced: u64,
 }
 
 impl Closings {
-    /// What became of `loaded` rows, as [`line`] has it, for as many streams as anybody reads; the others are summed up.
+    /// The line of a stream that got `loaded` rows and whose table was as `standing` says. `None` if so many streams have a
+    /// line already that nobody would read more: the stream is then part of [`Closings::others`].
     pub fn line(&mut self, loaded: u64, standing: Standing) -> Option<String> {
         if self.lines < COUNTED_TABLES {
             self.lines += 1;
@@ -28,44 +31,46 @@ impl Closings {
         }
         self.streams += 1;
         if !standing.existed {
-            self.made = (self.made.0 + loaded, self.made.1 + 1);
+            self.new_tables += 1;
+            self.rows_in_new_tables += loaded;
         } else if standing.replaces {
-            self.replacing += loaded;
             self.replaced_tables += 1;
+            self.rows_replacing += loaded;
             match standing.rows {
-                RowsBefore::Counted(rows) => self.replaced.0 += rows,
-                RowsBefore::Unknown | RowsBefore::NotAsked => self.replaced.1 += 1,
+                RowsBefore::Counted(rows) => self.rows_replaced += rows,
+                RowsBefore::Unknown | RowsBefore::NotAsked => self.of_unknown_size += 1,
             }
         } else {
-            self.added += loaded;
+            self.rows_added += loaded;
         }
         None
     }
 
-    /// One sentence about all streams that had no line, if there are any.
+    /// One sentence about all streams without a line, if there are any.
     pub fn others(&self) -> Option<String> {
         let mut parts = Vec::new();
-        if self.made.1 > 0 {
-            parts.push(format!("{} in {}", counted(self.made.0, "row"), counted(self.made.1, "new table")));
+        if self.new_tables > 0 {
+            let (rows, tables) = (counted(self.rows_in_new_tables, "row"), counted(self.new_tables, "new table"));
+            parts.push(format!("{rows} in {tables}"));
         }
-        let with_rows_before = self.streams - self.made.1 - self.replaced_tables;
-        if with_rows_before > 0 {
-            parts.push(format!("{} added", counted(self.added, "row")));
+        if self.streams > self.new_tables + self.replaced_tables {
+            parts.push(format!("{} added", counted(self.rows_added, "row")));
         }
         if self.replaced_tables > 0 {
-            let (known, unknown) = self.replaced;
-            let unknown = match unknown {
+            let unknown = match self.of_unknown_size {
                 0 => String::new(),
-                _ => format!(" and an unknown number in {}", counted(unknown, "table")),
+                tables => format!(" and an unknown number in {}", counted(tables, "table")),
             };
-            parts.push(format!("{} replaced {}{unknown}", counted(self.replacing, "row"), HumanCount(known)));
+            let (rows, replaced) = (counted(self.rows_replacing, "row"), HumanCount(self.rows_replaced));
+            parts.push(format!("{rows} replaced {replaced}{unknown}"));
         }
         let (streams, are) = (counted(self.streams, "more stream"), if self.streams == 1 { "is" } else { "are" });
         (self.streams > 0).then(|| format!("And {streams} {are} complete: {}.", parts.join(", ")))
     }
 }
 
-/// What became of `loaded` rows, as a part of a sentence. The rows of `standing` are those that were there before.
+/// How many rows a stream has got, `loaded` of them, and how many its table had before, as `standing` says: a part of a
+/// sentence.
 pub fn line(loaded: u64, standing: Standing) -> String {
     let rows = rows(loaded);
     if !standing.existed {

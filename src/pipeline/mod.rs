@@ -1,9 +1,9 @@
-//! The way of a record through the program, and all tasks that work on it.
+//! The pipeline: takes records from stdin to their tables, and gives the STATEs back.
 //!
-//! A thread reads stdin in blocks; the router splits them into lines and puts records into their streams' buffers;
-//! full buffers go down their stream's lane (encode on a worker, append to the staged file, close the batch, load it);
-//! the ledger lets a STATE go when all before it is durable. Nothing flows back toward stdin but the refusal to read
-//! more while the memory budget is used up. This is the only module that starts tasks and threads.
+//! A thread reads stdin in chunks. The router splits them into lines and puts each record into its stream's buffer. Full
+//! buffers go down their stream's lane: a worker encodes them, then they are appended to the staged file, the batch is
+//! closed, and it is loaded. The ledger releases a STATE when all records before it are durable. Nothing flows back toward
+//! stdin, except that reading stops while the memory budget is used up.
 
 mod budget;
 mod buffer;
@@ -49,10 +49,10 @@ use crate::stage::Stage;
 use crate::tasks::stop::{GRACE, Stop, StopReason};
 use crate::tasks::threads;
 
-/// Blocks of input that wait for the router.
+/// Chunks of input that wait for the router.
 const CHUNKS_AHEAD: usize = 4;
 
-/// What a run needs.
+/// What a run of the pipeline needs.
 pub struct Setup {
     /// The streams, opened.
     pub streams: Vec<OpenStream>,
@@ -68,7 +68,7 @@ pub struct Setup {
     pub writer: Arc<ProtocolWriter>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
-    /// Set when somebody wishes to stop.
+    /// Set when the sync has to stop.
     pub stop: Stop,
     /// Counters.
     pub progress: Arc<Progress>,
@@ -76,17 +76,17 @@ pub struct Setup {
 
 /// How a run ended.
 pub struct Outcome {
-    /// All of the input is in the tables, or the first thing that went wrong.
+    /// `Ok` if all of the input is in the tables, or the first thing that went wrong.
     pub result: Result<()>,
-    /// Who stopped it, if somebody did.
+    /// Why it was stopped, if it was.
     pub stopped: Option<StopReason>,
     /// STATEs that were given back, and STATEs that were not.
     pub states: StateCounts,
-    /// Nothing of the run goes on in the background.
+    /// Whether all background work of the run has ended.
     pub idle: bool,
 }
 
-/// Moves everything that `input` gives into the tables.
+/// Moves all records of `input` into the tables.
 pub async fn run(input: impl Read + Send + 'static, setup: Setup) -> Outcome {
     let Setup { streams, stage, limits, loads, max_line, writer, clock, stop, progress } = setup;
     let count = streams.len();
@@ -97,7 +97,7 @@ pub async fn run(input: impl Read + Send + 'static, setup: Setup) -> Outcome {
 
     let (chunks_in, chunks_out) = mpsc::sync_channel(CHUNKS_AHEAD);
     let (used_in, used_out) = mpsc::channel::<Vec<u8>>();
-    // Not joined: nothing can wake a thread that waits for input, and it ends with the process.
+    // Not joined: a thread that waits for input cannot be woken; it ends with the process.
     let gate = Arc::clone(&budget);
     let read = move || {
         let large = Cell::new(None);
@@ -125,20 +125,20 @@ pub async fn run(input: impl Read + Send + 'static, setup: Setup) -> Outcome {
 
     let finished = finish(&lanes, routed, &stop).await;
     progress.all_finished();
-    // What is durable is told even when something else failed; a reader that is gone has been noticed already.
+    // STATEs whose records are durable are given back also after a failure.
     let settled = ledger.settle();
     let starts_over = lanes.has_not_replaced();
     let result = finished.and(settled).map_err(|error| if starts_over { error.starting_over() } else { error });
     Outcome { result, stopped: stop.reason(), states: ledger.counts(), idle: lanes.is_idle() }
 }
 
-/// Waits for what is under way; the first error is the one that counts.
+/// Waits for work that is under way. The first error is the one that counts.
 async fn finish(lanes: &Lanes, routed: Result<Ended>, stop: &Stop) -> Result<()> {
-    // Input that cannot be read does not end what was read before: its rows are staged, and their STATEs can be given back.
+    // When the input cannot be read on, rows that came before are still loaded, and their STATEs given back.
     let goes_on = matches!(routed, Ok(Ended::Input(_)) | Err(_));
     let idle = async {
         if goes_on {
-            // A signal that comes while the last batches are loaded still stops the waiting.
+            // A signal may also come while the last batches are loaded.
             tokio::select! {
                 () = lanes.idle() => return,
                 () = stop.requested() => {}
@@ -156,7 +156,7 @@ async fn finish(lanes: &Lanes, routed: Result<Ended>, stop: &Stop) -> Result<()>
     }
     match routed {
         Ended::Input(incomplete) if incomplete.is_empty() => Ok(()),
-        // A source that is stopped together with this program closes its end.
+        // The source may have been stopped together with this program, which ends the input.
         Ended::Input(_) if matches!(stop.reason(), Some(StopReason::Terminated | StopReason::Interrupted)) => {
             Err(stopped())
         }

@@ -1,14 +1,14 @@
-//! Room for a file in the temporary folder: what others on its disk need is left to them.
+//! Whether a file in the temporary folder may grow: part of its disk's space is left to other programs.
 
 use std::fs::File;
 
-/// Space that is left to others, in bytes; of a small disk, no more than this part of it.
+/// Bytes that are left to other programs; of a small disk at most one part in `SPARED_SHARE`.
 const SPARED: u64 = 256 << 20;
 const SPARED_SHARE: u64 = 8;
 
-/// Whether `bytes` more can be written to `file` without taking what is left to others.
+/// Whether `bytes` more can be written to `file` without using the space of other programs.
 pub(super) fn has_room(file: &File, bytes: u64) -> bool {
-    // Some file systems do not tell; then it is tried.
+    // Some file systems do not say how much is free; then writing is tried.
     let Ok(disk) = rustix::fs::fstatvfs(file) else { return true };
     if disk.f_blocks == 0 {
         return true;

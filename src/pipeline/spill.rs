@@ -1,10 +1,10 @@
-//! The spill file: where the rows of many small streams wait when memory is short.
+//! The spill: the rows of many small streams wait in a file when memory is short.
 //!
-//! One unnamed file in the temporary folder takes blocks of rows one behind the other; it is gone when the process is,
-//! however that ends. A thread of its own writes it, straight from the rows' buffers, while the router reads on. A block
-//! is read back once, by the worker that encodes it. When all blocks have been read, the file begins again from nothing.
-//! The caller asks whether it [has room](Spill::has_room), and encodes everything where it has none. What the disk refuses
-//! all the same stays in memory, and [has to be encoded](Spill::must_be_read) before more is taken in.
+//! One unnamed file in the temporary folder takes the rows of one stream after the other. It disappears with the process,
+//! however that ends. A thread of its own writes it, straight from the rows' buffers, while the router reads on. The worker
+//! that encodes the rows reads them back, once. When all have been read, the file is replaced by an empty one.
+//! The caller asks whether the file [has room](Spill::has_room); if not, it encodes all rows instead. Rows that the disk
+//! refuses nevertheless stay in memory, and [have to be encoded](Spill::must_be_read) before more are taken in.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,27 +16,27 @@ use super::spill_file::{SpillFile, SpillWrite, write};
 use crate::encode::rows::Rows;
 use crate::error::{Error, Result};
 
-/// The longest that a spill file may grow, in bytes.
+/// Most bytes in a spill file.
 const MAX_LENGTH: u64 = 4 << 30;
 
-/// Takes blocks of rows.
+/// Takes rows and gives them back.
 pub struct Spill {
     file: Option<Arc<SpillFile>>,
     waiting: Vec<Rows>,
-    /// Where in the file the first block that waits will be.
+    /// Offset in the file of the first rows in `waiting`.
     waiting_from: u64,
     length: u64,
-    /// The longest that the file may grow: a disk that has refused a byte is not asked for as much again.
+    /// Most bytes in the file; fewer after the disk has refused to take more.
     longest: u64,
-    /// Why it has refused one.
+    /// Why the disk has refused.
     refusal: Option<String>,
     unread: Arc<AtomicUsize>,
     writer: Option<Sender<SpillWrite>>,
-    /// The user knows that there is no room for the file.
+    /// The user was told that there is no room for the file.
     told: bool,
 }
 
-/// A block of rows in the file. Dropping it gives its place up.
+/// Rows in the file. When this is dropped, their space counts as unused.
 pub struct SpilledRows {
     file: Arc<SpillFile>,
     offset: u64,
@@ -62,7 +62,10 @@ impl Default for Spill {
 }
 
 impl Spill {
-    /// Appends `rows`, which are written when [`Spill::flush`] is called.
+    /// Takes `rows`, which are written when [`Spill::flush`] is called.
+    ///
+    /// # Errors
+    /// A config error where no file can be made.
     pub fn push(&mut self, rows: Rows) -> Result<SpilledRows> {
         let file = Arc::clone(self.open().map_err(|error| {
             Error::config(format!("No file can be made in {}: {error}. Give that folder space.", folder()))
@@ -80,7 +83,7 @@ impl Spill {
         Ok(block)
     }
 
-    /// Has everything written that was pushed; `held` is the memory that it holds until that is done.
+    /// Starts to write all rows that were pushed; `held` counts their memory until that is done.
     pub fn flush(&mut self, held: Held) {
         let Some(file) = self.file.as_ref().filter(|_| !self.waiting.is_empty()) else { return };
         let rows = std::mem::take(&mut self.waiting);
@@ -101,9 +104,9 @@ impl Spill {
         }
     }
 
-    /// Whether `bytes` more should be pushed before what is there has been read. Not so when the file would be too long,
-    /// when its disk would have little space left, or when there is no folder for it. Rows then become small row groups:
-    /// slower to read, but not lost. The user is told once, if it is something that can be mended.
+    /// Whether `bytes` more may be pushed now. Not if the file would be too long, if its disk would have little space left,
+    /// or if there is no folder for it. Rows then become small row groups, which are slower to read. The user is told once,
+    /// if it can be changed.
     pub fn has_room(&mut self, bytes: u64) -> bool {
         let opened = self.open().map(Arc::clone);
         let why = match (opened, &self.refusal) {
@@ -115,7 +118,7 @@ impl Spill {
                 None => return false,
             },
             (Ok(file), _) => {
-                // What is under way to the disk counts as being there.
+                // What is still to be written counts as written.
                 let under_way = self.length.saturating_sub(file.written());
                 if has_room(file.file(), bytes.saturating_add(under_way)) {
                     return true;
@@ -132,19 +135,20 @@ impl Spill {
         false
     }
 
-    /// Whether rows are in memory that the disk has refused: they have to be encoded.
+    /// Whether rows that the disk has refused are in memory. The caller has to encode all spilled rows then.
     pub fn must_be_read(&mut self) -> bool {
-        let Some((why, written)) = self.file.as_ref().and_then(|file| file.refusal()) else { return false };
-        self.longest = self.longest.min(written);
+        let Some(file) = &self.file else { return false };
+        let Some(why) = file.refusal() else { return false };
+        self.longest = self.longest.min(file.written());
         self.refusal = Some(why);
         self.unread.load(Ordering::Acquire) > 0
     }
 
-    /// Begins the file again from nothing if nothing in it is needed any more.
+    /// The file; a new one if there is none, or if all rows in it have been read.
     fn open(&mut self) -> std::io::Result<&Arc<SpillFile>> {
         let unused = self.unread.load(Ordering::Acquire) == 0 && self.waiting.is_empty() && self.length > 0;
         if unused {
-            // A new file rather than a cut one: its offsets begin at nothing, and the old one goes with its last user.
+            // Not truncated: a worker or the writing thread may still use the old file.
             self.file = None;
             self.length = 0;
         }
@@ -156,17 +160,17 @@ impl Spill {
 }
 
 impl SpilledRows {
-    /// How many rows it has.
+    /// How many rows these are.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// How many bytes of JSON text it has, with their lengths.
+    /// How many bytes their JSON texts have, with the lengths that stand before them.
     pub fn data_bytes(&self) -> usize {
         self.data_bytes
     }
 
-    /// Reads the block back, once it is written, and appends its rows to `rows`.
+    /// Appends these rows to `rows`. Blocks until they have been written.
     pub fn read_into(self, rows: &mut Rows) -> Result<()> {
         self.file.read(self.offset, self.length(), self.data_bytes, self.rows, rows)
     }

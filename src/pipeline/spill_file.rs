@@ -1,4 +1,4 @@
-//! The spill file itself: a thread writes it, and what the disk does not take stays in memory until it is read.
+//! The file of the spill: a thread writes it; rows that the disk refuses stay in memory until they are read.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,7 +14,7 @@ use super::room::folder;
 use crate::encode::rows::Rows;
 use crate::error::{Error, Result};
 
-/// Bytes gathered before they are written: the system takes one long piece far faster than many short ones.
+/// Bytes that are gathered before they are written: one long write is far faster than many short ones.
 const WRITE_SIZE: usize = 1 << 20;
 
 /// The file, and how much of it has been written.
@@ -26,11 +26,11 @@ pub(super) struct SpillFile {
 
 #[derive(Default)]
 struct State {
-    /// Bytes from the beginning that can be read.
+    /// Bytes from the beginning that are written and can be read.
     written: u64,
-    /// Why no more is written.
+    /// Why the file takes no more, if it does not.
     refusal: Option<String>,
-    /// Rows that were not written, by their place in the file, and the memory that they hold.
+    /// Rows that the disk has refused, by the offset that they should have in the file, and the memory that they hold.
     kept: BTreeMap<u64, (Rows, Arc<Held>)>,
 }
 
@@ -51,10 +51,9 @@ impl SpillFile {
         &self.file
     }
 
-    /// Why it takes no more, and how many bytes it has taken.
-    pub(super) fn refusal(&self) -> Option<(String, u64)> {
-        let state = self.state();
-        state.refusal.clone().map(|why| (why, state.written))
+    /// Why it takes no more, if it does not.
+    pub(super) fn refusal(&self) -> Option<String> {
+        self.state().refusal.clone()
     }
 
     /// Bytes that have been written.
@@ -62,8 +61,8 @@ impl SpillFile {
         self.state().written
     }
 
-    /// Appends the block at `offset` to `rows`: `data_bytes` of text in `count` rows, `length` bytes in all; waits until
-    /// it has been written, or refused.
+    /// Appends the `count` rows at `offset`, of `length` bytes and therein `data_bytes` of texts, to `rows`. Blocks until they
+    /// have been written, or refused.
     pub(super) fn read(
         &self,
         offset: u64,
@@ -91,21 +90,21 @@ impl SpillFile {
         })
     }
 
-    /// Keeps in memory what cannot be written because of `why`; nothing more is written from then on.
+    /// Keeps rows in memory that cannot be written because of `why`. From then on nothing is written any more.
     pub(super) fn keep(&self, SpillWrite { mut offset, rows, held, .. }: SpillWrite, why: &std::io::Error) {
         let held = Arc::new(held);
         let mut state = self.state();
         state.refusal.get_or_insert_with(|| why.to_string());
         for rows in rows {
             let length = length(&rows);
-            // Nobody would ask for none, and they have the place of the next ones.
+            // No rows have the offset of the next ones, and nobody reads them.
             if length == 0 {
                 continue;
             }
             state.kept.insert(offset, (rows, Arc::clone(&held)));
             offset += length;
         }
-        // Whoever reads the last of them gives the memory back.
+        // The memory is given back when the last of them has been read.
         drop(held);
         drop(state);
         self.grown.notify_all();
@@ -116,12 +115,12 @@ impl SpillFile {
     }
 }
 
-/// Bytes that `rows` take in the file.
+/// How many bytes `rows` take in the file.
 fn length(rows: &Rows) -> u64 {
     (rows.data_bytes() + rows.len() * size_of::<i64>()) as u64
 }
 
-/// Writes what comes, until nothing can come any more.
+/// The writing thread: writes `works` in their order until their sender is dropped.
 pub(super) fn write(works: &Receiver<SpillWrite>) {
     let mut gathered = Vec::new();
     for work in works {

@@ -1,8 +1,8 @@
-//! Where the text of waiting STATEs is: in memory, and in an unnamed file when there are many.
+//! The texts of waiting STATEs: in memory, and beyond a limit in an unnamed file.
 //!
-//! A stream that replaces its table gives no STATE back before its end, and a source may send one with every record.
-//! Text beyond the limit goes to the end of a file that is gone with the process; its place comes back as a small token.
-//! Where the file has no room, text stays in memory, compressed, until it is many times the limit.
+//! A stream that replaces its table gives no STATE back before its end, and a source may send one with every record. Texts
+//! beyond the limit go to a file that disappears with the process. Where the file has no room, they stay in memory,
+//! compressed, up to many times the limit.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -11,21 +11,21 @@ use super::room::{folder, has_room};
 use crate::error::{Error, Kind, Result};
 use crate::protocol::message::State;
 
-/// Of the limit: what compressed text may take in memory where there is no room for a file.
+/// Compressed texts may take so many times the limit, where there is no room for a file.
 const PACKED_SHARE: usize = 12;
-/// The longest that the file may grow, in bytes.
+/// Most bytes in the file.
 const MAX_LENGTH: u64 = 16 << 30;
-/// How many texts are written between two looks at the disk's space.
+/// Bytes that are written between two questions for the disk's space.
 const LOOK: u64 = 1 << 20;
 
-/// Keeps the text of STATEs.
+/// Keeps the texts of STATEs.
 pub struct StateStore {
     limit: usize,
     held: usize,
     packed: usize,
     file: Option<File>,
     written: u64,
-    /// Bytes that may be written before the disk's space is looked at again.
+    /// Bytes that may be written before the disk's space is asked for again.
     assured: u64,
     /// Why no more is written to the file.
     refusal: Option<String>,
@@ -33,12 +33,17 @@ pub struct StateStore {
 
 /// A STATE that is kept.
 pub enum StoredState {
-    /// Here.
+    /// As it came.
     Memory(State),
-    /// Here, compressed.
+    /// Its text, compressed.
     Packed(Vec<u8>),
-    /// In the file, from this byte on, so many bytes.
-    Disk(u64, usize),
+    /// Its text is in the file.
+    Disk {
+        /// Where it begins.
+        offset: u64,
+        /// How many bytes it has.
+        size: usize,
+    },
 }
 
 impl StateStore {
@@ -55,7 +60,7 @@ impl StateStore {
     /// Keeps a STATE.
     ///
     /// # Errors
-    /// One of the configuration where neither memory nor disk has room for it.
+    /// A config error where neither memory nor disk has room for it.
     pub fn put(&mut self, state: State) -> Result<StoredState> {
         let size = state.line().len();
         if self.held + size <= self.limit {
@@ -65,7 +70,7 @@ impl StateStore {
         let text = state.line().as_bytes();
         if self.refusal.is_none() {
             match self.write(text) {
-                Ok(offset) => return Ok(StoredState::Disk(offset, size)),
+                Ok(offset) => return Ok(StoredState::Disk { offset, size }),
                 Err(why) => {
                     tracing::warn!(
                         "{why}: the text of STATEs that wait for their records stays in memory. Give that folder space, \
@@ -88,7 +93,7 @@ impl StateStore {
         Ok(StoredState::Packed(packed))
     }
 
-    /// Gives a STATE back.
+    /// Gives back a STATE that [`StateStore::put`] has kept.
     pub fn take(&mut self, stored: StoredState) -> Result<State> {
         let text = match stored {
             StoredState::Memory(state) => {
@@ -99,7 +104,7 @@ impl StateStore {
                 self.packed -= packed.len();
                 zstd::stream::decode_all(packed.as_slice()).map_err(|error| failed("read", error))?
             }
-            StoredState::Disk(offset, size) => {
+            StoredState::Disk { offset, size } => {
                 let mut text = vec![0; size];
                 let file = self.file.as_ref().ok_or_else(|| Error::system("A STATE was never kept."))?;
                 file.read_exact_at(&mut text, offset).map_err(|error| failed("read", error))?;
@@ -110,7 +115,7 @@ impl StateStore {
         State::read(&text)
     }
 
-    /// Writes `text` to the end of the file: where it begins; or why it is not there.
+    /// Writes `text` to the end of the file, and returns its offset there, or a sentence that says why it was not written.
     fn write(&mut self, text: &[u8]) -> Result<u64, String> {
         let size = text.len() as u64;
         let unusable = |error: std::io::Error| format!("No file can be kept in {} ({error})", folder());
@@ -124,7 +129,7 @@ impl StateStore {
             }
             self.assured = size + LOOK;
         }
-        // At its place, whatever a write that failed has left.
+        // At this offset also after a write that failed half-way.
         file.write_all_at(text, self.written).map_err(unusable)?;
         self.assured -= size;
         let offset = self.written;

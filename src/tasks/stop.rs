@@ -1,4 +1,4 @@
-//! A wish to stop, from a signal or from a reader of stdout that has gone away: set once, seen by whoever looks.
+//! A request to stop the sync, because of a signal or because nobody reads stdout any more. It is set once and shared.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -7,20 +7,20 @@ use std::time::Duration;
 /// How long a sync that was asked to stop goes on loading what is complete.
 pub const GRACE: Duration = Duration::from_secs(6);
 
-/// Who wants to stop.
+/// Why the sync has to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopReason {
-    /// SIGTERM: the orchestrator.
+    /// SIGTERM, as the orchestrator sends it.
     Terminated,
-    /// SIGINT: the user.
+    /// SIGINT, as a user's Ctrl-C sends it.
     Interrupted,
     /// Nobody reads stdout any more.
     OutputClosed,
 }
 
 impl StopReason {
-    /// Ends the process as whoever started it expects: of the signal that stopped it, if one did. A parent sees that signal,
-    /// a shell 128 and its number. The first process of a container cannot die of its own signal: it exits with that number.
+    /// Ends the process. If a signal stopped it, the process dies of that signal, as its parent expects; a shell shows 128
+    /// and the signal's number. The first process of a container cannot die of its own signal: it exits with that code.
     pub fn end_process(self) -> ! {
         let (signal, code) = match self {
             StopReason::Terminated => (Some(libc::SIGTERM), 143),
@@ -34,43 +34,42 @@ impl StopReason {
     }
 }
 
-/// Restores what `signal` does when nobody waits for it, and sends it to this thread. Comes back where the signal is blocked
-/// or has no effect.
+/// Restores the default action of `signal` and sends it to this thread. Returns only if the signal is blocked or has no
+/// effect.
 #[allow(unsafe_code, reason = "the standard library cannot send signals; no pointer is passed but SIG_DFL")]
 fn die_of(signal: libc::c_int) {
-    // SAFETY: `signal` is told to use the default action, a constant and no function of this program, and `raise` takes an
-    // integer. Both may be called from any thread at any time; a handler that another thread restores meanwhile would only
-    // make this call come back.
+    // SAFETY: `signal` gets the constant SIG_DFL and no function of this program, and `raise` takes an integer. Both may be
+    // called from any thread at any time; if another thread sets a handler in between, this function only returns.
     unsafe {
         libc::signal(signal, libc::SIG_DFL);
         libc::raise(signal);
     }
 }
 
-/// The wish, shared.
+/// The request; clones share it.
 #[derive(Clone, Default)]
 pub struct Stop(Arc<AtomicU8>);
 
 impl Stop {
-    /// Wishes to stop; the first reason stays.
+    /// Requests to stop. If that was requested before, the first reason stays.
     pub fn request(&self, reason: StopReason) {
         let code = match reason {
             StopReason::Terminated => 1,
             StopReason::Interrupted => 2,
             StopReason::OutputClosed => 3,
         };
-        // It was set before: the first one stays.
+        // An error means that a reason is set already.
         let _ = self.0.compare_exchange(0, code, Ordering::AcqRel, Ordering::Acquire);
     }
 
-    /// Answers when somebody wishes to stop.
+    /// Returns when a stop is requested.
     pub async fn requested(&self) {
         while self.reason().is_none() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
-    /// Why to stop, if somebody wishes it.
+    /// Why to stop, if that was requested.
     pub fn reason(&self) -> Option<StopReason> {
         match self.0.load(Ordering::Acquire) {
             1 => Some(StopReason::Terminated),

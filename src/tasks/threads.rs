@@ -1,22 +1,23 @@
-//! How many threads this machine lets the program start, found out by starting them.
+//! How many threads this machine lets the program start, found by starting them.
 //!
-//! A runtime that cannot start a thread in the middle of its work panics or waits for ever. So this is asked before there is
-//! one: with few threads it gets one worker, with too few there is a message and no sync.
+//! A runtime that cannot start a thread in the middle of its work panics or hangs. So the number is found before there is a
+//! runtime: with few threads it gets one worker, with too few the program ends with an error.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{Builder, available_parallelism};
 
 use crate::error::{Error, Result};
 
-/// Reading, signals, the spill file, the router, one that encodes, one worker, and one that takes its place while it waits.
+/// The threads that every sync needs: reading, signals, the spill file, the router, encoding, a worker, and one that replaces
+/// the worker while that waits.
 const LEAST: usize = 7;
-/// Those of them that are no threads of the runtime.
+/// Those of them that are not the runtime's: reading, signals, the spill file.
 const OWN: usize = 3;
-/// Beside the workers: what reads, waits, encodes and writes at the same time when nothing is short.
+/// Threads beside the workers when there is no shortage.
 const BESIDE: usize = 16;
-/// Blocking calls that run at the same time when nothing is short.
+/// Blocking calls that run at the same time when there is no shortage.
 const MOST_BLOCKING: usize = 64;
-/// Logs that are read or written at the same time when nothing is short.
+/// Delta logs that are read or written at the same time when there is no shortage.
 const LOG_CALLS: usize = 8;
 
 const REMEDY: &str = "raise the limit of processes (`ulimit -u`, or that of the container), and of address space where \
@@ -29,15 +30,15 @@ pub struct Threads {
     pub workers: usize,
     /// Threads for calls that block.
     pub blocking: usize,
-    /// How many of the workers may wait for a log at the same time: each is replaced by another thread meanwhile.
+    /// How many workers may wait for a Delta log at the same time; another thread replaces each of them meanwhile.
     pub log_calls: usize,
 }
 
 impl Threads {
-    /// What can be had.
+    /// As many threads as the machine gives.
     ///
     /// # Errors
-    /// One of the configuration where that is too little to work with.
+    /// A config error where they are too few for a sync.
     pub fn available() -> Result<Self> {
         let cores = available_parallelism().map_or(1, std::num::NonZero::get);
         let (startable, refusal) = start(cores + BESIDE);
@@ -52,7 +53,7 @@ impl Threads {
         })
     }
 
-    /// As many as are of use, on one core.
+    /// As many threads as are useful on one core.
     pub fn plenty() -> Self {
         Self { workers: 1, blocking: MOST_BLOCKING, log_calls: LOG_CALLS }
     }
@@ -67,12 +68,13 @@ impl Threads {
     }
 }
 
-/// The error of a thread that could not be started; `which` says what it is for.
+/// The error of a thread that could not be started; `which` says what it is for, as in "that reads the input".
 pub fn refused(which: &str, error: std::io::Error) -> Error {
     Error::config(format!("The thread {which} could not be started: {REMEDY}.")).with_source(error)
 }
 
-/// Starts `wanted` threads at the same time and ends them again: how many that were, and why no more.
+/// Starts up to `wanted` threads that exist at the same time, and ends them again. The answer is how many could be started,
+/// and the error of the one that could not.
 fn start(wanted: usize) -> (usize, Option<std::io::Error>) {
     let gate = Arc::new((Mutex::new(false), Condvar::new()));
     let (mut started, mut refusal) = (Vec::with_capacity(wanted), None);
@@ -95,7 +97,7 @@ fn start(wanted: usize) -> (usize, Option<std::io::Error>) {
     gate.1.notify_all();
     let count = started.len();
     for thread in started {
-        // It has nothing to fail with.
+        // These threads cannot panic.
         let _ = thread.join();
     }
     (count, refusal)
