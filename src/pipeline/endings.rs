@@ -1,27 +1,26 @@
-//! What was heard of each stream, and what follows from it when the input ends. Pure.
+//! Which messages about each stream have come, and what follows from them when the input ends. Pure.
 //!
-//! The end of the input proves nothing: Airbyte's platform closes it in the same way behind a source that has ended well and
-//! behind one that died in its first stream. Where a COMPLETE is to be expected, nothing else ends a stream; where none ever
-//! comes, a stream of which nothing was heard keeps its rows.
+//! The end of the input proves nothing: Airbyte's platform closes it in the same way after a source that has ended well and
+//! after one that died in its first stream. Where the caller sends COMPLETE, a stream has ended well only with it. Where it
+//! never does, a stream of which nothing came keeps the rows in its table.
 
 use super::stream_index::{PerStream, StreamIndex};
 use crate::error::Result;
 use crate::load::Standing;
 use crate::protocol::message::StreamStatus;
 
-/// What was heard of all streams.
+/// What the messages have said about all streams.
 pub struct Endings {
     streams: PerStream<Heard>,
-    /// The source, or whoever speaks for it, tells statuses.
+    /// The source sends statuses.
     tells_statuses: bool,
-    /// A stream needs a COMPLETE, so whoever runs this sync says COMPLETE of every stream that has ended well.
+    /// A stream needs a COMPLETE, so the caller sends one for every stream that has ended well.
     owes_statuses: bool,
-    /// The source says that it has failed.
+    /// The source has said that it failed.
     source_failed: bool,
-    /// A STATE of all streams has come that has nothing in it: that is how the platform clears the tables of a source whose
-    /// STATEs name no streams.
+    /// An empty STATE of all streams has come: so the platform clears the tables of a source whose STATEs name no streams.
     clears: bool,
-    /// A STATE of all streams has come that names none and is a place to go on from: it proves nothing.
+    /// A STATE of all streams has come that names none and is not empty: a checkpoint, which proves nothing.
     is_checkpointed: bool,
 }
 
@@ -30,38 +29,38 @@ struct Heard {
     last: Option<StreamStatus>,
     /// It was declared COMPLETE, and then INCOMPLETE.
     taken_back: bool,
-    /// Its COMPLETE is acted upon when the input ends.
+    /// Its COMPLETE takes effect when the input ends.
     put_off: bool,
-    /// A STATE has named it, or that makes no difference.
+    /// A STATE has named it, or it makes no difference whether one does.
     in_state: bool,
 }
 
-/// What a status asks for.
+/// What the flow has to do because of a status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// Nothing.
     Nothing,
-    /// The stream is to be finished at once.
+    /// Finish the stream at once.
     Finish,
 }
 
-/// What becomes of a stream when the input has ended.
+/// What the flow has to do with a stream when the input has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nothing: it was finished when it was declared COMPLETE.
+    /// Nothing: it was finished when its COMPLETE came.
     Finished,
-    /// It has ended well.
+    /// Finish it: it has ended well.
     Finish,
-    /// What a STATE speaks for is loaded; what came after it will be sent again, since another stream fails the sync.
+    /// Load its rows up to its last STATE. Another stream fails the sync, so that later rows will be sent again.
     UpToItsState,
-    /// Nothing was heard of it: its table is left as it is, which is worth a warning.
+    /// Leave its table as it is, with a warning: nothing of it has come.
     Leave,
-    /// It has not ended well: what a STATE speaks for is loaded if it adds to its table, and the sync fails.
+    /// Fail the sync: it has not ended well. If it adds to its table, its rows up to its last STATE are loaded.
     Fail,
 }
 
 impl Endings {
-    /// Nothing heard yet of streams that stand to their tables as `standings` say.
+    /// For streams whose tables are as `standings` say, before the first message.
     pub fn new(standings: impl Iterator<Item = Standing>) -> Self {
         let mut owes_statuses = false;
         let heard = |standing: Standing| {
@@ -80,28 +79,28 @@ impl Endings {
         }
     }
 
-    /// Whether `stream` was declared COMPLETE.
+    /// Whether a COMPLETE of `stream` has come.
     #[inline]
     pub fn is_complete(&self, stream: StreamIndex) -> Result<bool> {
         self.streams.get(stream).map(|heard| heard.last == Some(StreamStatus::Complete))
     }
 
-    /// Whether `stream` was declared COMPLETE, and then INCOMPLETE.
+    /// Whether an INCOMPLETE of `stream` has come after its COMPLETE.
     pub fn is_taken_back(&self, stream: StreamIndex) -> Result<bool> {
         self.streams.get(stream).map(|heard| heard.taken_back)
     }
 
-    /// Statuses are told, perhaps of streams that are not in the catalog.
+    /// A status has come, perhaps of a stream that is not in the catalog.
     pub fn hear_any_status(&mut self) {
         self.tells_statuses = true;
     }
 
-    /// The source says `status` of `stream`. To finish it would remove rows and put none in their place if it `empties` its
-    /// table: that has time until the input ends, and is not done if the source takes COMPLETE back.
+    /// The source says `status` of `stream`. If finishing it now `empties` its table, that waits for the end of the input,
+    /// and is not done if the source takes COMPLETE back.
     pub fn hear_status(&mut self, stream: StreamIndex, status: StreamStatus, empties: bool) -> Result<Action> {
         let heard = self.streams.get_mut(stream)?;
         if heard.last == Some(StreamStatus::Complete) {
-            // What was finished stays finished. What comes of it is told at the end: the last word counts.
+            // The stream stays finished. Whether the sync fails is decided at the end: the last status counts.
             heard.taken_back = match status {
                 StreamStatus::Complete => false,
                 StreamStatus::Incomplete => true,
@@ -114,7 +113,7 @@ impl Endings {
         Ok(if status == StreamStatus::Complete && !empties { Action::Finish } else { Action::Nothing })
     }
 
-    /// Whether it matters which streams a STATE names that speaks for all.
+    /// Whether it matters which streams a STATE of all streams names.
     pub fn wants_names(&self) -> bool {
         !self.tells_statuses && !self.source_failed && self.streams.values().iter().any(|heard| !heard.in_state)
     }
@@ -124,13 +123,13 @@ impl Endings {
         self.streams.get_mut(stream).map(|heard| heard.in_state = true)
     }
 
-    /// A STATE speaks for all streams and names none. It `clears` their tables if it has nothing in it.
+    /// A STATE of all streams names none. If it is empty, it `clears` their tables.
     pub fn hear_nameless_state(&mut self, clears: bool) {
         self.clears |= clears;
         self.is_checkpointed |= !clears;
     }
 
-    /// The source says that it has failed: from now on nothing but COMPLETE ends a stream well.
+    /// The source says that it has failed: only streams with a COMPLETE have ended well then.
     pub fn hear_failure(&mut self) {
         self.source_failed = true;
     }

@@ -1,9 +1,9 @@
-//! What happens to a stream's rows after they leave memory: encode, stage, load, in the background.
+//! The lanes: what happens to rows after they leave their buffer, in the background: encode, stage, load.
 //!
-//! Every stream has a lane of two queues. Its *stage* queue appends encoded row groups to the stream's file in their
-//! order and closes batches; its *load* queue makes closed batches part of the table, all that have piled up in one
-//! load. Encoding itself runs ahead of the queue on as many threads as there are cores. The first error stops every
-//! lane; what is durable by then is told to the ledger all the same.
+//! Each stream has a *lane* of two queues. Its stage queue appends encoded row groups to the stream's file, in their order,
+//! and closes batches. Its load queue makes closed batches part of the table, all that have piled up in one load. Encoding
+//! runs ahead of the stage queue, on as many threads as there are cores. The first error stops all lanes; the ledger is
+//! still told of what is durable by then.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,10 +27,10 @@ use crate::stage::{Batch, Stage, StagedStream};
 
 /// Stage queues that run at the same time.
 const STAGING: usize = 256;
-/// Bytes that a task holds beside its rows: with thousands of small streams, more than they do.
+/// Bytes that a task holds beside its rows: with thousands of small streams, that is more than the rows.
 const TASK: usize = 32 << 10;
 
-/// Memory of emptied buffers that is used again, in bytes: that of usual blocks, not that of a huge record.
+/// Emptied buffers of this many bytes are reused: those of usual blocks, not those of a huge record.
 const WORTH_KEEPING: std::ops::Range<usize> = 1 << 20..16 << 20;
 
 /// An opened stream: who it is, its table, and its staging.
@@ -69,7 +69,7 @@ struct Shared {
 struct Lane {
     descriptor: StreamDescriptor,
     standing: Standing,
-    /// Whether the table was told that rows will come.
+    /// Whether the staging has begun, and the table was told that rows will come.
     prepared: AtomicBool,
     staging: SerialQueue<StageWork>,
     loading: SerialQueue<LoadWork>,
@@ -85,7 +85,7 @@ enum StageWork {
     Append(JoinHandle<Result<Encoded>>),
     EndFile,
     CloseBatch,
-    /// With what the tasks for it hold: tens of thousands of streams may end at once.
+    /// With the memory of the tasks that finish a stream: tens of thousands of streams may end at once.
     Finish(Held),
 }
 
@@ -172,7 +172,7 @@ impl Lanes {
         self.stage(stream, StageWork::CloseBatch)
     }
 
-    /// The stream has ended well: the table is made if it is not there, or replaced.
+    /// The stream has ended well: after all that was appended before, its table is made if it is not there, or replaced.
     pub fn finish(&self, stream: StreamIndex) -> Result<()> {
         let held = self.shared.budget.hold(TASK);
         self.stage(stream, StageWork::Finish(held))
@@ -183,7 +183,7 @@ impl Lanes {
         self.shared.lanes.values().iter().map(|lane| lane.standing).collect()
     }
 
-    /// Whether the batches of `stream` are held back until it ends, and then replace its table's rows.
+    /// Whether the batches of `stream` are kept until it ends, and then replace its table's rows.
     pub fn replaces(&self, stream: StreamIndex) -> Result<bool> {
         self.shared.lanes.get(stream).map(|lane| lane.standing.replaces)
     }
@@ -193,7 +193,7 @@ impl Lanes {
         self.shared.lanes.values().iter().any(|lane| lane.standing.replaces && !lane.finished.load(Ordering::Acquire))
     }
 
-    /// Whether something has failed: no more work is done.
+    /// Whether something has failed. The lanes do no more work then.
     pub fn has_failed(&self) -> bool {
         self.shared.failed.load(Ordering::Acquire)
     }
@@ -214,14 +214,14 @@ impl Lanes {
         self.shared.runners.load(Ordering::Acquire) == 0
     }
 
-    /// Stops every lane after the step it is at; the first error said is the one that stays.
+    /// Stops every lane after its current step. The first error is kept.
     pub fn fail(&self, error: Error) {
         self.shared.fail(error);
     }
 
-    /// What failed first, if something did; gives up the files that are still open.
+    /// Gives up the files that are still open, and returns the first error, if there is one.
     pub async fn end(&self) -> Option<Error> {
-        // Tens of thousands at once would take more memory than all that is known of them.
+        // All of tens of thousands at once would take much memory.
         let abandoned = stream::iter(self.shared.lanes.values())
             .for_each_concurrent(STAGING, |lane| async { lane.staged.lock().await.abandon().await });
         abandoned.await;
@@ -361,7 +361,7 @@ impl Shared {
     }
 }
 
-/// Counts as a runner for as long as it lives.
+/// A runner of a queue; counted until it is dropped.
 struct Runner(Arc<Shared>);
 
 impl Runner {

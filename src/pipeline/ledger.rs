@@ -1,11 +1,11 @@
-//! The ledger: knows which records are durable, and lets a STATE go when all that came before it are.
+//! The ledger: knows which records are durable, and releases a STATE when all records before it are.
 //!
-//! Every record and every STATE has a position in the input's order. For each stream the ledger knows the position of its
-//! oldest record that is not durable yet; a STATE of that stream may go when it came before that position, a STATE of all
-//! streams when it came before every such position. STATEs of one stream leave in their order, each once. Of different
-//! streams, a STATE waits for one that came earlier and whose records are on their way, and passes one whose records
-//! still wait for their batch to be closed: so what is loaded together is given back in the order it came in, and no stream
-//! holds up another for long.
+//! Every record and every STATE has a position in the input. For each stream the ledger knows the position of its oldest
+//! record that is not durable yet. A STATE of that stream may be released if it came before that position, a STATE of all
+//! streams if it came before all of these positions. STATEs of one stream are released in their order, each once.
+//!
+//! Between streams, a STATE waits for an earlier one whose records are all in closed batches, and passes an earlier one whose
+//! batch is still open. So the STATEs of what is loaded together leave in their order, and no stream delays another for long.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,10 +17,10 @@ use crate::error::{Error, Result};
 use crate::protocol::message::State;
 use crate::protocol::writer::ProtocolWriter;
 
-/// A position in the order of the input.
+/// The position of a message in the input: they are counted from 1.
 pub type Position = u64;
 
-/// Keeps STATEs until what came before them is durable. Shared by the router and the loads.
+/// Keeps STATEs until the records before them are durable. The router and the loads share it.
 pub struct Ledger {
     inner: Mutex<Inner>,
     writer: Arc<ProtocolWriter>,
@@ -37,13 +37,13 @@ pub struct StateCounts {
 
 struct Inner {
     streams: PerStream<StreamAccount>,
-    /// The oldest record that is not durable, of each stream that has one.
+    /// Of each stream, its oldest record that is not durable.
     oldest: BTreeSet<(Position, StreamIndex)>,
-    /// The oldest record that no closed batch has, of each stream that has one.
+    /// Of each stream, its oldest record that no closed batch has.
     open: BTreeSet<(Position, StreamIndex)>,
-    /// Batches that are closed and not durable.
+    /// Batches that are closed and not durable yet.
     on_their_way: usize,
-    /// STATEs that wait, in the order in which they came.
+    /// STATEs that wait, in their order in the input.
     waiting: BTreeMap<Position, Waiting>,
     store: StateStore,
     released: u64,
@@ -51,7 +51,7 @@ struct Inner {
 
 #[derive(Default)]
 struct StreamAccount {
-    /// The first record of every batch that is closed and not durable.
+    /// The first record of each batch that is closed and not durable yet.
     closed: VecDeque<Position>,
     /// The first record that no closed batch has.
     open: Option<Position>,
@@ -64,11 +64,11 @@ struct Waiting {
     since: Instant,
 }
 
-/// STATEs that are written to stdout at once.
+/// How many STATEs are written to stdout at once.
 const TOGETHER: usize = 1000;
 
 impl Ledger {
-    /// A ledger for `streams` streams that lets STATEs go through `writer` and holds `memory` bytes of waiting ones.
+    /// A ledger for `streams` streams. It writes STATEs to `writer`, and keeps up to `memory` bytes of waiting ones in memory.
     pub fn new(streams: usize, memory: usize, writer: Arc<ProtocolWriter>) -> Self {
         let inner = Inner {
             streams: PerStream::defaults(streams),
@@ -82,12 +82,12 @@ impl Ledger {
         Self { inner: Mutex::new(inner), writer }
     }
 
-    /// The record at `first` begins what no closed batch of `stream` has.
+    /// The next batch of `stream` begins with the record at `first`.
     pub fn opened(&self, stream: StreamIndex, first: Position) -> Result<()> {
         self.lock().change(stream, |account| account.open = Some(first))
     }
 
-    /// What was open of `stream` is a closed batch now, up to the record at `next`, which stays open.
+    /// The open batch of `stream` is closed. The next one begins with the record at `next`, if that has come already.
     pub fn closed(&self, stream: StreamIndex, next: Option<Position>) -> Result<()> {
         self.lock().change(stream, |account| {
             let first = std::mem::replace(&mut account.open, next);
@@ -95,7 +95,7 @@ impl Ledger {
         })
     }
 
-    /// `stream` has ended, and nothing has come of it: no STATE has to wait for its table.
+    /// `stream` has ended without a record, and its table stays as it is: no STATE has to wait for it.
     pub fn left(&self, stream: StreamIndex) -> Result<()> {
         self.lock().change(stream, |account| account.open = None)
     }
@@ -110,7 +110,7 @@ impl Ledger {
         self.release(&mut inner, &free)
     }
 
-    /// A STATE has come at `position`, for `stream` or for all; `record_count` records came since the one before it.
+    /// A STATE has come at `position`, of `stream` or of all streams, with `record_count` records since the one before it.
     pub fn state(
         &self,
         position: Position,
@@ -121,39 +121,38 @@ impl Ledger {
         let mut inner = self.lock();
         let state = inner.store.put(state)?;
         inner.waiting.insert(position, Waiting { state, stream, record_count, since: Instant::now() });
-        // With batches on their way it would have to be asked of every waiting STATE whether this one must wait for it:
-        // that is done when the next batch is durable.
+        // While batches are on their way, earlier STATEs may have to leave first: `durable` looks at all of them.
         if inner.on_their_way == 0 && inner.is_covered(position, stream)? {
             return self.release(&mut inner, &[position]);
         }
         Ok(())
     }
 
-    /// Nothing more will become durable: lets go what is covered, without waiting for what is not.
+    /// Nothing more will become durable: releases every STATE whose records are, also past earlier ones that have to stay.
     pub fn settle(&self) -> Result<()> {
         let mut inner = self.lock();
         let free = inner.free(true)?;
         self.release(&mut inner, &free)
     }
 
-    /// Whether somebody reads what is given back.
+    /// Whether stdout is still read.
     pub fn is_heard(&self) -> bool {
         !self.writer.is_closed()
     }
 
-    /// Since when the oldest waiting STATE waits, and how many bytes of memory all of them hold.
+    /// Since when the oldest waiting STATE waits, and how many bytes of memory all waiting ones hold.
     pub fn waiting(&self) -> (Option<Instant>, usize) {
         let inner = self.lock();
         (inner.waiting.first_key_value().map(|(_, waiting)| waiting.since), inner.store.held_bytes())
     }
 
-    /// How many STATEs have left, and how many wait.
+    /// How many STATEs were released, and how many wait.
     pub fn counts(&self) -> StateCounts {
         let inner = self.lock();
         StateCounts { released: inner.released, waiting: inner.waiting.len() }
     }
 
-    /// Lets the STATEs at `positions` go. They are written while the ledger is held, so that none overtakes another.
+    /// Writes the STATEs at `positions`, while the ledger is locked, so that none overtakes another.
     fn release(&self, inner: &mut Inner, positions: &[Position]) -> Result<()> {
         for positions in positions.chunks(TOGETHER) {
             let mut lines = Vec::with_capacity(positions.len());
@@ -176,7 +175,7 @@ impl Ledger {
 }
 
 impl Inner {
-    /// Applies `change` to a stream's account and keeps what is known of all streams true.
+    /// Applies `change` to a stream's account, and updates what is kept about all streams.
     fn change(&mut self, stream: StreamIndex, change: impl FnOnce(&mut StreamAccount)) -> Result<()> {
         let account = self.streams.get_mut(stream)?;
         let (oldest, open, closed) = (account.oldest(), account.open, account.closed.len());
@@ -192,7 +191,7 @@ impl Inner {
         Ok(())
     }
 
-    /// The STATEs that may go, in their order. With `settled`, nothing is on its way any more.
+    /// The STATEs that may be released, in their order. `settled`: no batch is on its way any more.
     fn free(&self, settled: bool) -> Result<Vec<Position>> {
         let mut free = Vec::new();
         for (position, waiting) in &self.waiting {

@@ -1,4 +1,4 @@
-//! What has happened so far: counters that every part of the pipeline adds to, read by the heartbeat and the summary.
+//! Counters of a sync: every part of the pipeline adds to them, reports read them.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -11,7 +11,7 @@ use crate::error::{Result, StreamDescriptor};
 use crate::load::{COUNTED_TABLES, Standing};
 use crate::stage::Batch;
 
-/// Streams that get a message of their own, in a heartbeat or the summary.
+/// Streams that get a line of their own in the summary.
 pub const STREAMS_SHOWN: usize = COUNTED_TABLES;
 
 /// Counters of one sync.
@@ -40,7 +40,7 @@ pub struct StreamProgress {
     pub loaded_bytes: u64,
     /// Files that are in the table.
     pub files: u64,
-    /// Values that the source or the platform say they have changed or left out, and that no column tells of.
+    /// Values that the source or the platform say they have changed or left out (`meta.changes`).
     pub changed: u64,
 }
 
@@ -60,7 +60,7 @@ pub struct Totals {
 }
 
 impl Progress {
-    /// Counters at nothing, for streams of these names.
+    /// Counters that are zero, for `streams`.
     pub fn new<'a>(streams: impl Iterator<Item = &'a StreamDescriptor>) -> Self {
         let stream =
             |descriptor: &StreamDescriptor| StreamProgress { name: descriptor.to_string(), ..Default::default() };
@@ -75,14 +75,14 @@ impl Progress {
         }
     }
 
-    /// So much has been read in all: told now and then, not per record.
+    /// Sets how many records, bytes of input and STATEs were read so far. Called now and then, not per record.
     pub fn read(&self, records: u64, bytes: u64, states: u64) {
         self.records.store(records, Ordering::Relaxed);
         self.bytes.store(bytes, Ordering::Relaxed);
         self.states_in.store(states, Ordering::Relaxed);
     }
 
-    /// Of one stream, so much has been read in all.
+    /// Sets how many records of `stream`, and bytes of their JSON, were read so far.
     pub fn stream_read(&self, stream: StreamIndex, records: u64, bytes: u64) -> Result<()> {
         self.change(stream, |progress| {
             progress.records = records;
@@ -90,7 +90,7 @@ impl Progress {
         })
     }
 
-    /// Of one stream, so many values were changed before they came here, in all.
+    /// Sets how many values of `stream` were changed before they came here.
     pub fn changed(&self, stream: StreamIndex, changed: u64) -> Result<()> {
         self.change(stream, |progress| progress.changed = changed)
     }
@@ -109,8 +109,7 @@ impl Progress {
         })
     }
 
-    /// A stream has ended and its table, which stood so, is as it should be. Said at once, unless so many have ended before it
-    /// that nobody would read it.
+    /// `stream` is complete; its table was as `standing` says before. Logs a line about it, unless many streams have one.
     pub fn finished(&self, stream: StreamIndex, standing: Standing) -> Result<()> {
         let streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         let progress = streams.get(stream)?;
@@ -121,7 +120,7 @@ impl Progress {
         Ok(())
     }
 
-    /// Nothing more will end: says what became of the streams that had no line of their own.
+    /// No more stream will be completed: logs one line about all complete streams that have no line of their own.
     pub fn all_finished(&self) {
         if let Some(others) = self.closings.lock().unwrap_or_else(PoisonError::into_inner).others() {
             tracing::info!("{others}");

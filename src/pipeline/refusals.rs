@@ -1,14 +1,14 @@
-//! Why input is refused: sentences with the line and the byte where it was noticed, and never a value.
+//! The errors for input that is refused. They say at which line and byte, and never contain a value.
 
 use std::fmt;
 
 use crate::error::{Error, StreamDescriptor};
 use crate::protocol::reader::ReadError;
 
-/// Streams that one message names.
+/// Most streams that one message names.
 const STREAMS_NAMED: usize = 100;
 
-/// A place in the input; shown as the beginning of a sentence.
+/// A place in the input; displayed as the beginning of a sentence.
 #[derive(Debug, Clone, Copy)]
 pub struct At {
     /// The number of the line, from 1.
@@ -23,7 +23,7 @@ impl fmt::Display for At {
     }
 }
 
-/// Streams by their names, so many that a message stays readable.
+/// The names of `streams` as a list; of many only the first ones and how many more there are.
 pub fn names<T: std::fmt::Display>(streams: &[T]) -> String {
     let mut names: Vec<String> = streams.iter().take(STREAMS_NAMED).map(ToString::to_string).collect();
     if streams.len() > STREAMS_NAMED {
@@ -32,15 +32,15 @@ pub fn names<T: std::fmt::Display>(streams: &[T]) -> String {
     names.join(", ")
 }
 
-/// A line that is no message: a mistake of the source.
+/// The line at `at` is not a valid message: the source is wrong.
 pub fn malformed(at: At, what: &str) -> Error {
     Error::system(format!(
         "{at} is no valid message: {what}. The source that wrote it has to be corrected; what was acknowledged before stays."
     ))
 }
 
-/// The source has said at `at` that it has failed, and has not said COMPLETE of the streams `incomplete`. What else it has
-/// said may hold values.
+/// The source has said at `at` that it failed, and the streams `incomplete` are not COMPLETE. Its own words are not repeated,
+/// because they may contain values.
 pub fn source_failed(at: At, incomplete: &[StreamDescriptor]) -> Error {
     let error = Error::transient(format!(
         "{at} is a TRACE of type ERROR: the source says that it has failed, and these streams are not complete: {}. Look in \
@@ -54,7 +54,7 @@ pub fn source_failed(at: At, incomplete: &[StreamDescriptor]) -> Error {
     }
 }
 
-/// The last line, whose end is missing: nobody's mistake.
+/// The end of the last line is missing.
 pub fn cut_off(at: At) -> Error {
     Error::transient(format!(
         "{at} is cut off in the middle of a message: the source that wrote it died or was stopped. What was acknowledged \
@@ -71,7 +71,7 @@ pub fn with_file(at: At, stream: &StreamDescriptor) -> Error {
     .with_stream(stream.clone())
 }
 
-/// Input that cannot be read on from `at`.
+/// The input cannot be read on from `at`.
 pub fn unreadable(at: At, error: ReadError) -> Error {
     match error {
         ReadError::Io(error) => Error::transient("Standard input could not be read.").with_source(error),

@@ -1,10 +1,8 @@
-//! The router: reads messages, puts each record into its stream's buffer, and decides what leaves memory when.
+//! The router: splits the input into messages and passes each one on.
 //!
-//! What happens to a record: its JSON text is copied once, into the buffer of its stream. It leaves as part of a block
-//! when its stream has enough (`block_size`), when memory is short, when its batch is closed, or when the stream ends.
-//! What happens to a STATE: it goes to the ledger, and its position is marked in the buffers; batches are closed only at
-//! such marks (or at the end of a stream), so that nothing is loaded that a retry would send again; see `flow` for the one
-//! exception.
+//! The JSON text of a record is copied once, into the buffer of its stream; `flow` decides when it leaves. A STATE goes to the
+//! ledger, and its position is marked in the buffers. Batches end at such a mark or at the end of a stream, so that nothing
+//! is loaded that a repeated sync would send again; `flow` names the one exception.
 
 mod ends;
 
@@ -28,19 +26,19 @@ use crate::protocol::named::{self, Named};
 use crate::protocol::reader::{LARGE, ReadError};
 use crate::tasks::stop::{Stop, StopReason};
 
-/// Begins the files of some Windows programs, and then stands wherever such files are put behind each other.
+/// Some Windows programs write it at the beginning of a file; joined files then have it at the beginning of a line.
 const BYTE_ORDER_MARK: char = '\u{feff}';
-/// How often the router looks up when nothing comes.
+/// How long the router waits for input before it looks around again.
 const TICK: Duration = Duration::from_millis(50);
 
 /// Why reading ended.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// The input is at its end; these streams did not end well.
+    /// The input has ended; these streams are not complete.
     Input(Vec<StreamDescriptor>),
-    /// Somebody asked to stop.
+    /// A stop was requested.
     Stopped(StopReason),
-    /// A lane failed, and knows why.
+    /// A lane has failed; the lanes have the error.
     Failed,
 }
 
@@ -48,7 +46,7 @@ pub enum Ended {
 pub struct InputChunk {
     /// The lines.
     pub bytes: Vec<u8>,
-    /// There is only one large block at a time.
+    /// The right to be large: there is only one large chunk at a time.
     pub _large: Option<LargeChunk>,
 }
 
@@ -66,9 +64,9 @@ pub struct Router {
     standings: PerStream<Standing>,
     endings: Endings,
     strangers: Strangers,
-    /// Where the source has said that it has failed.
+    /// Where the source has said that it failed.
     source_failed: Option<At>,
-    /// Of the streams whose records say that values were changed on the way: how many values.
+    /// How many values were changed before they came here, of each stream whose records say so.
     changes: HashMap<StreamIndex, u64>,
     unknown_types: Vec<String>,
     stop: Stop,
@@ -108,16 +106,16 @@ impl Router {
         }
     }
 
-    /// Reads `blocks` of whole lines until they end, giving each block's memory back through `used`.
+    /// Reads `chunks` until they end, and returns their memory through `used`.
     ///
     /// # Errors
-    /// The input cannot be understood. What was complete before is on its way.
+    /// The input cannot be understood. Batches that can be closed at an earlier STATE are on their way then.
     pub fn run(mut self, chunks: &Receiver<Result<InputChunk, ReadError>>, used: &Sender<Vec<u8>>) -> Result<Ended> {
         let outcome = self.read(chunks, used);
         self.progress.read(self.records, self.offset, self.states);
         self.changes.iter().try_for_each(|(stream, count)| self.progress.changed(*stream, *count))?;
         if !self.flow.is_heard() {
-            // What is loaded now could not be acknowledged, and a retry would load it again.
+            // Rows that are loaded now could not be acknowledged, and a repeated sync would load them again.
             return Ok(Ended::Stopped(StopReason::OutputClosed));
         }
         match &outcome {
@@ -126,7 +124,7 @@ impl Router {
                 let explained = self.explain(&incomplete).filter(|_| self.stop.reason().is_none());
                 return explained.map_or(Ok(Ended::Input(incomplete)), Err);
             }
-            // What is complete by now can still be loaded and acknowledged: less for the next sync to do again.
+            // Rows up to a STATE can still be loaded and acknowledged, so that the next sync has less to repeat.
             Ok(Ended::Stopped(_)) | Err(_) => self.flow.close_all_at_cuts()?,
             Ok(Ended::Failed) => {}
         }
@@ -139,7 +137,7 @@ impl Router {
                 Ok(Ok(chunk)) => {
                     self.chunk(&chunk.bytes)?;
                     if chunk.bytes.capacity() <= LARGE {
-                        // The reader may have ended; then nobody needs the memory.
+                        // If the reader has ended, nobody needs the memory.
                         let _ = used.send(chunk.bytes);
                     }
                 }
@@ -189,7 +187,7 @@ impl Router {
         Ok(())
     }
 
-    /// The lines before the first one that is not UTF-8 are as good as any.
+    /// Takes the lines before the first one that is not UTF-8, and refuses that one.
     fn chunk_with_bad_bytes(&mut self, chunk: &[u8]) -> Result<()> {
         for line in chunk.split_inclusive(|byte| *byte == b'\n') {
             match std::str::from_utf8(line) {
@@ -208,7 +206,7 @@ impl Router {
         Ok(())
     }
 
-    /// `has_end`: a line end was behind it, as is behind all but the last one.
+    /// `has_end`: the line has a line end, as every line but the last one.
     fn one_line(&mut self, line: &str, has_end: bool) -> Result<()> {
         if line.bytes().all(|byte| byte.is_ascii_whitespace()) {
             return Ok(());
@@ -223,7 +221,7 @@ impl Router {
                 self.source_failed.get_or_insert(At { line: self.line, byte: self.offset });
                 Ok(())
             }
-            Ok(Message::PassedOver) => Ok(()),
+            Ok(Message::Ignored) => Ok(()),
             Ok(Message::Unknown(kind)) => {
                 self.warn_once(&kind);
                 Ok(())
@@ -362,7 +360,7 @@ impl Router {
         }
     }
 
-    /// A position in the line at hand.
+    /// The place in the input of the byte at `byte` in the current line.
     fn at(&self, byte: usize) -> At {
         At { line: self.line, byte: self.offset + byte as u64 }
     }
@@ -374,7 +372,7 @@ fn key_of(descriptor: &StreamDescriptor) -> Box<str> {
     key.into()
 }
 
-/// Name and namespace in one text; the control character between them keeps `a` + `bc` and `ab` + `c` apart.
+/// Name and namespace in one text. The control character between them keeps `a` + `bc` and `ab` + `c` apart.
 fn write_key(key: &mut String, name: &str, namespace: Option<&str>) {
     key.push_str(name);
     if let Some(namespace) = namespace {

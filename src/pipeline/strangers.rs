@@ -1,7 +1,8 @@
-//! Streams that messages name and the catalog does not have: what comes near them in the catalog, told once a name.
+//! Strangers: streams that messages name and that the catalog does not have. The user is told once a name, with the streams
+//! of the catalog that look alike.
 //!
-//! Most often a namespace differs: the source was set up anew, or the catalog was edited by hand. Then the source is well
-//! and the catalog has to be corrected, or the other way round; the sentences name both.
+//! Most often only the namespace differs, because the source was set up again or the catalog was edited by hand. Either the
+//! source or the catalog has to be corrected; the messages name both.
 
 use std::collections::HashMap;
 
@@ -9,21 +10,21 @@ use super::refusals::At;
 use crate::error::{Error, StreamDescriptor};
 use crate::protocol::message::StreamStatus;
 
-/// Names that are remembered; a source that invents more of them is told enough by then.
+/// Most strangers that are remembered and logged.
 const KNOWN: usize = 100;
-/// Characters of a stranger's name, and of its namespace, that are kept and told.
+/// Most characters of a stranger's name, and of its namespace, that are kept and shown.
 const LONGEST: usize = 300;
-/// Streams of the catalog that are named as near.
+/// Most streams of the catalog that a message names as alike.
 const SHOWN: usize = 3;
 
-/// The strangers of one sync whose statuses were heard.
+/// The strangers of a sync whose statuses have come.
 #[derive(Default)]
 pub struct Strangers {
     heard: HashMap<StreamDescriptor, StreamStatus>,
 }
 
 impl Strangers {
-    /// `status` was said of `stranger` at `at`.
+    /// Notes that the source says `status` of `stranger` at `at`; the first time, it logs a warning.
     pub fn heard(&mut self, at: At, stranger: StreamDescriptor, status: StreamStatus, catalog: &[StreamDescriptor]) {
         let stranger = shortened(stranger);
         if let Some(last) = self.heard.get_mut(&stranger) {
@@ -37,7 +38,8 @@ impl Strangers {
         }
     }
 
-    /// Why the streams `incomplete` are not complete, if the source has said COMPLETE of each of them in another namespace.
+    /// The error that explains why the streams `incomplete` are not complete, if the source has said COMPLETE of a stream with
+    /// the same name in another namespace for each of them.
     pub fn explain(&self, incomplete: &[StreamDescriptor]) -> Option<Error> {
         let namesake = |stream: &StreamDescriptor| {
             let mut complete = self.heard.iter().filter(|(_, status)| **status == StreamStatus::Complete);
@@ -63,7 +65,7 @@ impl Strangers {
     }
 }
 
-/// The error for `what` of a stream that is not in the catalog, at `at`.
+/// The error for a message at `at` of a stream that is not in the catalog. `what`: the message, as in "a record".
 pub fn refused(at: At, what: &str, stranger: StreamDescriptor, catalog: &[StreamDescriptor]) -> Error {
     let stranger = shortened(stranger);
     Error::config(format!(
@@ -74,7 +76,7 @@ pub fn refused(at: At, what: &str, stranger: StreamDescriptor, catalog: &[Stream
     .with_stream(stranger)
 }
 
-/// The end of a sentence that names what is nearest to `stranger` in the catalog; nothing where nothing is near.
+/// The end of a sentence that names the streams of the catalog that are most like `stranger`; empty if there are none.
 fn near(stranger: &StreamDescriptor, catalog: &[StreamDescriptor]) -> String {
     let folded = |stream: &StreamDescriptor| -> String {
         stream.name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
@@ -90,7 +92,7 @@ fn near(stranger: &StreamDescriptor, catalog: &[StreamDescriptor]) -> String {
     if names.is_empty() { String::new() } else { format!("; the catalog has {}{how}", names.join(", ")) }
 }
 
-/// A name as long as a message is nobody's to read, and a hundred of them would fill the memory.
+/// Shortens a name that would be unreadable; a hundred of them are kept in memory.
 fn shortened(stranger: StreamDescriptor) -> StreamDescriptor {
     let short = |text: String| match text.char_indices().nth(LONGEST) {
         None => text,

@@ -1,8 +1,8 @@
-//! The ConfiguredAirbyteCatalog: which streams come, and what becomes of the rows that are there already.
+//! The ConfiguredAirbyteCatalog: the streams of a sync, and what the sync does with the rows that their tables have already.
 //!
-//! Read once before the first record. Whatever makes a sync impossible (no streams, a stream twice, a sync mode that
-//! is not supported) is found here and reported in one go; unknown fields are tolerated. The streams' JSON schemas
-//! are checked to be objects and not kept: the raw layout does not need them, and ten thousand of them are large.
+//! It is read once, before the first record. All problems that make a sync impossible (no streams, a stream twice, a sync mode
+//! that is not supported) are reported together; unknown fields are ignored. The streams' JSON schemas are checked to be
+//! objects and not kept: the raw layout does not need them, and ten thousand of them are large.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -28,26 +28,27 @@ pub struct Catalog {
 pub struct Stream {
     /// Name and namespace; a namespace that was null, missing or empty is `None`.
     pub descriptor: StreamDescriptor,
-    /// What the sync does with rows that are in the table already.
+    /// What the sync does with the rows that the table has already.
     pub disposition: Disposition,
     /// The platform's number for this generation of the stream's data, where it sends one.
     pub generation_id: Option<i64>,
 }
 
-/// What becomes of the rows that are there already.
+/// What a sync does with the rows that a table has already. Airbyte's words for this (overwrite, truncate, refresh) are used
+/// only where its JSON is read: here rows are added (append), or take the place of the old ones (replace).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disposition {
-    /// They stay: `append`.
+    /// It keeps them and adds its own: `append`.
     Append,
-    /// Those of another generation are replaced once the source has said COMPLETE, those of the sync's own stay: `append`
+    /// It replaces rows of another generation when the source has said COMPLETE, and keeps rows of its own generation: `append`
     /// whose minimum generation is its generation.
     ///
-    /// Airbyte's platform sends that only to destinations that it believes to know refreshes, and to those it says COMPLETE of
-    /// every stream when the source has ended well; one that has failed looks like a clean end without it (`DestinationWriter`
-    /// and `StreamStatusCompletionTracker` in `airbytehq/airbyte-platform`). It keeps a generation only for an attempt that goes
-    /// on from the last attempt's STATEs, whatever the sync mode (`AttemptHandler`).
+    /// Airbyte's platform sends this only to destinations that declare to support refreshes. To those it sends COMPLETE for
+    /// every stream when the source has ended well; without it, a failed source looks like a clean end (`DestinationWriter`
+    /// and `StreamStatusCompletionTracker` in `airbytehq/airbyte-platform`). It keeps a generation only for an attempt that
+    /// goes on from the last attempt's STATEs, whatever the sync mode (`AttemptHandler`).
     Refresh,
-    /// They are replaced when the stream has ended well, of whatever generation they are: `overwrite`.
+    /// It replaces them when the stream has ended well, whatever their generation: `overwrite`.
     Overwrite,
 }
 
@@ -56,13 +57,13 @@ pub enum Disposition {
 pub enum Caller {
     /// Airbyte's platform, which numbers jobs and generations.
     Platform,
-    /// Somebody else, perhaps PyAirbyte: it puts generation 1, minimum 1 and sync 1 into every catalog, whatever is asked for
-    /// (`validate_catalog` in `airbytehq/PyAirbyte`), so that these numbers say nothing.
+    /// Another program, perhaps PyAirbyte, which writes generation 1, minimum 1 and sync 1 into every catalog
+    /// (`validate_catalog` in `airbytehq/PyAirbyte`), so that these numbers mean nothing.
     Other,
 }
 
 impl Disposition {
-    /// Whether a sync replaces the rows that are there, which are of its own generation already or not.
+    /// Whether a sync replaces the rows of a table. `same_generation`: they are of the sync's own generation.
     pub fn replaces(self, same_generation: bool) -> bool {
         match self {
             Disposition::Append => false,
@@ -71,12 +72,12 @@ impl Disposition {
         }
     }
 
-    /// Whether a clean end of the input does not yet mean that the stream has ended well.
+    /// Whether the stream has ended well only with a COMPLETE, and not with the end of the input.
     pub fn needs_complete(self) -> bool {
         self == Disposition::Refresh
     }
 
-    /// Airbyte's name of the destination sync mode, as tables keep it.
+    /// The value of the table property `airbyte.destinationSyncMode`.
     pub fn mode(self) -> &'static str {
         match self {
             Disposition::Append => "append",
@@ -110,7 +111,7 @@ struct RawStream {
     name: Option<String>,
     namespace: Option<String>,
     #[serde(default, rename = "json_schema")]
-    _json_schema: Option<PassedOver>,
+    _json_schema: Option<IgnoredObject>,
 }
 
 impl RawStream {
@@ -122,19 +123,19 @@ impl RawStream {
 }
 
 /// An object whose fields are not kept.
-struct PassedOver;
+struct IgnoredObject;
 
-impl<'de> Deserialize<'de> for PassedOver {
+impl<'de> Deserialize<'de> for IgnoredObject {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Fields;
         impl<'de> Visitor<'de> for Fields {
-            type Value = PassedOver;
+            type Value = IgnoredObject;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(PassedOver)
+                Ok(IgnoredObject)
             }
         }
         deserializer.deserialize_map(Fields)
@@ -142,7 +143,10 @@ impl<'de> Deserialize<'de> for PassedOver {
 }
 
 impl Catalog {
-    /// Reads the catalog file at `path`, which `caller` wrote; every problem in it is a config error.
+    /// Reads the catalog file at `path`, which `caller` wrote.
+    ///
+    /// # Errors
+    /// One config error with all problems of the catalog.
     pub fn from_file(path: &Path, caller: Caller) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|error| {
             Error::config(format!("The catalog file {} could not be read: {error}.", path.display())).with_source(error)
@@ -157,13 +161,16 @@ impl Catalog {
         Self::from_json(text, caller)
     }
 
-    /// Reads the JSON text of a catalog that `caller` wrote.
+    /// Reads the JSON `text` of a catalog that `caller` wrote.
+    ///
+    /// # Errors
+    /// One config error with all problems of the catalog.
     pub fn from_json(text: &str, caller: Caller) -> Result<Self> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         if text.trim().is_empty() {
             return Err(Error::config("The catalog is empty: it must be a ConfiguredAirbyteCatalog, one JSON object."));
         }
-        // serde would take a list for the fields of an object in their order.
+        // serde would read a list as the fields of the object, in their order.
         if text.trim_start().starts_with('[') {
             return Err(Error::config(
                 "The catalog is not a valid ConfiguredAirbyteCatalog: it is a list, and has to be an object with a list `streams`.",
@@ -198,7 +205,7 @@ impl Catalog {
 }
 
 impl RawConfigured {
-    /// The stream that it is about, if it says so.
+    /// The stream's descriptor, if it has one.
     fn descriptor(&self) -> Option<StreamDescriptor> {
         self.stream.as_ref()?.descriptor()
     }
@@ -258,7 +265,8 @@ impl Stream {
     }
 }
 
-/// What is said of the streams that ask for a mode that many clients choose by themselves, and who has to choose another one.
+/// The problem of all streams that ask for `append_dedup`, which many clients choose by default, with what to choose instead;
+/// beside it the stream, if it is a single one.
 fn without_dedup(streams: &[RawConfigured]) -> Option<(Option<StreamDescriptor>, String)> {
     let asking = streams.iter().filter(|raw| raw.destination_sync_mode.as_deref() == Some(DEDUP));
     let asking: Vec<StreamDescriptor> = asking.filter_map(RawConfigured::descriptor).collect();

@@ -1,7 +1,7 @@
-//! What a line of input means to a destination: a record, a state, a stream's status, or nothing.
+//! What a line of input means to a destination: a record, a STATE, a stream's status, a failed source, or nothing.
 //!
-//! `scan` finds records without building a tree; every other message is rare and read here with serde. A STATE keeps
-//! its text: what leaves again is what came in, with `destinationStats` added.
+//! `scan` reads records without building a tree; every other message is rare and read here with serde. A STATE keeps its
+//! text: it is written as it came, with `destinationStats` added.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -20,15 +20,15 @@ pub use super::scan::Record;
 pub enum Message<'a> {
     /// A row of a stream.
     Record(Record<'a>),
-    /// A checkpoint of the source, to be given back when what came before it is durable.
+    /// A checkpoint of the source, to be given back when the records before it are durable.
     State(State),
     /// What the source says of a stream.
     Status(StreamDescriptor, StreamStatus),
-    /// The source says that it has failed.
+    /// The source says that it has failed: a TRACE of type ERROR.
     SourceFailed,
     /// A message that does not concern a destination.
-    PassedOver,
-    /// A message of a type that the protocol did not have when this was written.
+    Ignored,
+    /// A message of a type that is not known here.
     Unknown(Cow<'a, str>),
 }
 
@@ -54,7 +54,7 @@ pub struct State {
 /// What the source says of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StreamStatus {
-    /// It has begun and not ended.
+    /// It has begun and not ended: STARTED or RUNNING.
     Running,
     /// It has ended well: every record has been sent.
     Complete,
@@ -62,7 +62,7 @@ pub enum StreamStatus {
     Incomplete,
 }
 
-/// Why a line is refused. Names fields and offsets, never a value.
+/// Why a line is refused. It names fields and offsets, never a value.
 #[derive(Debug)]
 pub struct Malformed {
     /// Byte offset in the line.
@@ -71,7 +71,10 @@ pub struct Malformed {
     pub reason: String,
 }
 
-/// Reads one line, without its line end.
+/// Reads one line, given without its line end.
+///
+/// # Errors
+/// The line is not one JSON object, or a field that is needed is missing or has the wrong type.
 pub fn read(line: &str) -> Result<Message<'_>, Malformed> {
     let scanned = scan::scan(line).map_err(|malformed| {
         let reason = malformed.reason.to_string();
@@ -84,13 +87,14 @@ pub fn read(line: &str) -> Result<Message<'_>, Malformed> {
     match kind.as_ref() {
         "STATE" => read_state(line).map(Message::State),
         "TRACE" => read_trace(line),
-        "LOG" | "CONTROL" | "CATALOG" | "SPEC" | "CONNECTION_STATUS" | "DESTINATION_CATALOG" => Ok(Message::PassedOver),
+        "LOG" | "CONTROL" | "CATALOG" | "SPEC" | "CONNECTION_STATUS" | "DESTINATION_CATALOG" => Ok(Message::Ignored),
         _ => Ok(Message::Unknown(kind)),
     }
 }
 
 impl State {
-    /// The message as it leaves: what came in, with `destinationStats` saying how many records came before it.
+    /// The message to be given back: its text with `destinationStats`, which says how many records came since the STATE before
+    /// it.
     pub fn acknowledge(&self, record_count: u64) -> Result<String, serde_json::Error> {
         let stats = format!("{{\"recordCount\":{record_count}.0}}");
         let split = self.insert_at.and_then(|at| self.line.split_at_checked(at));
@@ -128,7 +132,7 @@ impl State {
         &self.line
     }
 
-    /// The STATE whose text is `line`, which was one before.
+    /// Reads the text of a STATE that [`State::line`] gave.
     pub fn read(line: &str) -> Result<Self, Error> {
         read_state(line)
             .map_err(|malformed| Error::system(format!("A STATE that was kept is one no more: {}.", malformed.reason)))
@@ -142,7 +146,7 @@ fn push_key(out: &mut String, separator: &mut char, key: &str) -> Result<(), ser
     Ok(())
 }
 
-/// A stream's descriptor as it stands in a message.
+/// A stream's descriptor, as a message has it.
 #[derive(Deserialize)]
 pub(super) struct RawDescriptor<'a> {
     #[serde(borrow)]
@@ -194,7 +198,7 @@ fn read_state(line: &str) -> Result<State, Malformed> {
             return Err(Malformed { at: 0, reason: "`state.type` is none of STREAM, GLOBAL and LEGACY".into() });
         }
     };
-    // `raw` is a part of `line`, so its place is the distance between their beginnings.
+    // `raw` is a part of `line`: the distance between the two pointers is its offset.
     let end = (raw.get().as_ptr() as usize).checked_sub(line.as_ptr() as usize).map(|start| start + raw.get().len());
     let insert_at = end.and_then(|end| end.checked_sub(1)).filter(|_| !state.stats.0);
     Ok(State { scope, line: line.to_owned(), insert_at })
@@ -218,12 +222,12 @@ fn read_trace(line: &str) -> Result<Message<'static>, Malformed> {
         status: String,
     }
     let Ok(Envelope { trace: Body { kind: Some(kind), stream_status } }) = serde_json::from_str(line) else {
-        return Ok(Message::PassedOver);
+        return Ok(Message::Ignored);
     };
     let status = match (kind.as_str(), stream_status) {
         ("STREAM_STATUS", Some(status)) => status,
         ("ERROR", _) => return Ok(Message::SourceFailed),
-        _ => return Ok(Message::PassedOver),
+        _ => return Ok(Message::Ignored),
     };
     let kind = "TRACE of type STREAM_STATUS";
     let status: Status<'_> = serde_json::from_str(status.get())
@@ -232,28 +236,28 @@ fn read_trace(line: &str) -> Result<Message<'static>, Malformed> {
         "STARTED" | "RUNNING" => StreamStatus::Running,
         "COMPLETE" => StreamStatus::Complete,
         "INCOMPLETE" => StreamStatus::Incomplete,
-        _ => return Ok(Message::PassedOver),
+        _ => return Ok(Message::Ignored),
     };
     Ok(Message::Status(status.stream_descriptor.into(), said))
 }
 
-/// Whether `line` is the beginning of a JSON text whose end is missing.
+/// Whether `line` is JSON whose end is missing.
 pub fn is_cut_off(line: &str) -> bool {
     let read = serde_json::from_str::<IgnoredAny>(line);
-    // A number that lacks its digits counts as wrong syntax, at the end of the line.
+    // serde_json calls a number without digits a wrong syntax, not an early end.
     let lacks_digits = line.ends_with(['-', '+', '.', 'e', 'E']);
     read.is_err_and(|error| error.is_eof() || (lacks_digits && error.column() >= line.len()))
 }
 
-/// serde_json's own text can quote a value; only its position is safe to tell.
+/// serde_json's own message can contain a value; only its position is shown.
 fn undecodable(line: &str, what: &str, fields: &[(&str, Wanted)], error: &serde_json::Error) -> Malformed {
     let at = error.column().min(line.len());
-    // A field that is there twice is the rest: no value is wrong then.
+    // If no value is wrong, only a duplicate field is left as the reason.
     let wrong = wrong_field::find(line, fields).unwrap_or_else(|| "one of its fields is there twice".to_owned());
     Malformed { at, reason: format!("{wrong} in a {what} message") }
 }
 
-/// Whether a field is there, whatever it says; `null` is there too.
+/// Whether a field is there, with any value, also `null`.
 #[derive(Default)]
 struct Present(bool);
 
@@ -263,7 +267,7 @@ impl<'de> Deserialize<'de> for Present {
     }
 }
 
-/// A JSON object's fields in their order, values untouched.
+/// The fields of a JSON object, in their order, with the texts of their values.
 struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {

@@ -104,7 +104,7 @@ fn stream_statuses_are_read_and_all_else_is_passed_over() {
         r#"{"type":"CONTROL","control":{}}"#,
         r#"{"type":"SPEC"}"#,
     ] {
-        assert!(matches!(read(line), Ok(Message::PassedOver)), "{line}");
+        assert!(matches!(read(line), Ok(Message::Ignored)), "{line}");
     }
     let error = r#"{"type":"TRACE","trace":{"type":"ERROR","error":{"message":"x"}}}"#;
     assert!(matches!(read(error), Ok(Message::SourceFailed)));

@@ -1,18 +1,18 @@
-//! What the `meta` of a record says: how many values the source or the platform have changed on the way.
+//! The `meta` of a record: how many values the source or the platform say they have changed on the way here.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-/// How most records say that nothing was changed.
+/// The `meta` of most records.
 const NOTHING: &[u8] = br#"{"changes":[]}"#;
 
-/// The number of `changes` in the JSON text `meta`; what is no list of changes counts as none.
+/// The number of `changes` in the JSON text `meta`; 0 where that is not a list.
 pub fn changes(meta: &[u8]) -> u64 {
     #[derive(Deserialize)]
     struct Meta {
         changes: Option<Vec<IgnoredAny>>,
     }
-    // A text without the word needs no tree; one with it is rare.
+    // Only a text with the word is parsed, which is rare.
     if meta == NOTHING || memchr::memmem::find(meta, b"changes").is_none() {
         return 0;
     }

@@ -1,4 +1,4 @@
-//! What crosses stdin and stdout: the Airbyte protocol, read line by line and written one whole line at a time.
+//! The Airbyte protocol: messages on stdin, read line by line, and messages on stdout, written one whole line at a time.
 
 pub mod catalog;
 pub mod message;

@@ -1,4 +1,4 @@
-//! Which streams a message names, where that is all it is asked for: a STATE of all streams, and a line that is refused.
+//! The streams that a message names, where nothing else of it is read: a STATE of all streams, and a line that is refused.
 
 use std::borrow::Cow;
 
@@ -11,14 +11,14 @@ use crate::error::StreamDescriptor;
 /// What a STATE that speaks for all streams says of single ones.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Named {
-    /// Those that a GLOBAL one names and whose names can be read; others name none.
+    /// The streams that a GLOBAL STATE names, without those whose names cannot be read. A LEGACY STATE names none.
     pub streams: Vec<StreamDescriptor>,
-    /// It has nothing in it, as what Airbyte's platform sends to clear the tables of a source whose STATEs name no streams
-    /// (`EmptyAirbyteSource` of airbyte-platform): LEGACY without data, GLOBAL without a shared state and without streams.
+    /// Whether it is empty: LEGACY without data, or GLOBAL without a shared state and without streams. Airbyte's platform sends
+    /// that to clear the tables of a source whose STATEs name no streams (`EmptyAirbyteSource` of airbyte-platform).
     pub clears: bool,
 }
 
-/// Reads the STATE `line`, whose type is none of a single stream.
+/// Reads `line`, a STATE of all streams.
 pub fn by_state_of_all(line: &str) -> Named {
     #[derive(Deserialize)]
     struct Envelope<'a> {
@@ -41,7 +41,7 @@ pub fn by_state_of_all(line: &str) -> Named {
         #[serde(borrow)]
         stream_states: Vec<&'a RawValue>,
     }
-    // Nobody has asked so far that such a STATE be in order; one that is not names nobody.
+    // Such a STATE was accepted without looking at its fields. If they are wrong, it names no stream.
     let Ok(Envelope { state }) = serde_json::from_str::<Envelope<'_>>(line) else { return Named::default() };
     if state.kind.as_deref() != Some("GLOBAL") {
         let clears = state.data.is_some_and(|data| data.get() == "null" || is_empty_object(data));
@@ -53,7 +53,7 @@ pub fn by_state_of_all(line: &str) -> Named {
     Named { streams: stream_states.into_iter().filter_map(described).collect(), clears }
 }
 
-/// The stream that `line` is about, which is JSON and cannot be understood otherwise.
+/// The stream that a refused `line` is about, if it is JSON and names one.
 pub fn by_refused(line: &str) -> Option<StreamDescriptor> {
     #[derive(Deserialize)]
     struct Envelope<'a> {
@@ -85,7 +85,7 @@ pub fn by_refused(line: &str) -> Option<StreamDescriptor> {
     described(stream)
 }
 
-/// The stream whose descriptor `raw`, an object, has.
+/// The stream whose descriptor the object `raw` has.
 fn described(raw: &RawValue) -> Option<StreamDescriptor> {
     #[derive(Deserialize)]
     struct Described<'a> {
@@ -99,7 +99,7 @@ fn is_empty_object(raw: &RawValue) -> bool {
     raw.get().strip_prefix('{').is_some_and(|rest| rest.trim_start() == "}")
 }
 
-/// A value that is there, `null` too.
+/// A value that is there, also `null`.
 fn present<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
 }

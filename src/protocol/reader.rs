@@ -1,11 +1,11 @@
-//! Standard input in large chunks that end at a line's end.
+//! Reads the input in large chunks of whole lines.
 //!
-//! A chunk is what one read gave, cut after its last line end; the rest begins the next chunk. A source that sends a
-//! line and waits is heard at once, a fast one is read in chunks of 256 KiB. Splitting into lines is the caller's.
+//! A chunk is what one read gave, up to its last line end; the rest begins the next chunk. So a line is passed on as soon as
+//! it is complete, and a fast source is read in chunks of 256 KiB. The caller splits chunks into lines.
 
 use std::io::Read;
 
-/// How much is asked for at once, in bytes.
+/// Bytes that are asked for at once.
 const READ_SIZE: usize = 256 * 1024;
 
 /// Why no more lines can be read.
@@ -13,19 +13,19 @@ const READ_SIZE: usize = 256 * 1024;
 pub enum ReadError {
     /// The input failed.
     Io(std::io::Error),
-    /// A line is longer than the limit; `size` bytes of it had been read.
+    /// A line is longer than the limit.
     TooLong {
-        /// Bytes of the line that had been read when it was given up.
+        /// Bytes of the line that had been read by then.
         size: usize,
     },
-    /// There is no memory for the rest of a line; `size` bytes of it had been read.
+    /// There is no memory for the rest of a line.
     NoMemory {
-        /// Bytes of the line that had been read when it was given up.
+        /// Bytes of the line that had been read by then.
         size: usize,
     },
 }
 
-/// A chunk that grows beyond this many bytes is a large one.
+/// A chunk of more bytes than this is a large one.
 pub const LARGE: usize = 4 * READ_SIZE;
 
 /// Reads chunks of whole lines.
@@ -38,13 +38,13 @@ pub struct ChunkReader<R, W> {
 }
 
 impl<R: Read, W: FnMut()> ChunkReader<R, W> {
-    /// Reads from `input`; a line of more than `max_line` bytes is an error. `before_large` is called each time a chunk
-    /// is about to grow beyond [`LARGE`] bytes, and may take its time: nothing is read meanwhile.
+    /// Reads from `input`; a line of more than `max_line` bytes is an error. `before_large` is called each time a chunk is
+    /// about to grow beyond [`LARGE`] bytes, and may block: nothing is read until it returns.
     pub fn new(input: R, max_line: usize, before_large: W) -> Self {
         Self { input, rest: Vec::new(), max_line, ended: false, before_large }
     }
 
-    /// The next chunk of whole lines, in `buffer` (whose memory is used again), or `None` at the end of the input.
+    /// The next chunk, in the memory of `buffer`, or `None` at the end of the input.
     ///
     /// Every chunk ends with `\n`, but for the last one, which may lack it.
     pub fn next_chunk(&mut self, mut buffer: Vec<u8>) -> Result<Option<Vec<u8>>, ReadError> {
@@ -58,7 +58,7 @@ impl<R: Read, W: FnMut()> ChunkReader<R, W> {
                 (self.before_large)();
             }
             if filled + READ_SIZE > buffer.capacity() {
-                // A quarter at a time: doubling a line of 100 MB would take another 100 MB for nothing.
+                // By a quarter: doubling the buffer of a line of 100 MB would waste up to 100 MB.
                 let more = READ_SIZE.max(filled / 4);
                 buffer.try_reserve_exact(more).map_err(|_| ReadError::NoMemory { size: filled })?;
             }
@@ -88,7 +88,7 @@ impl<R: Read, W: FnMut()> ChunkReader<R, W> {
         if buffer.is_empty() { Ok(None) } else { self.within_limit(buffer).map(Some) }
     }
 
-    /// Lines are looked at one by one only in a chunk that is long enough to hold one over the limit.
+    /// Checks the length of each line, only if the chunk is long enough to have one over the limit.
     fn within_limit(&self, buffer: Vec<u8>) -> Result<Vec<u8>, ReadError> {
         if buffer.len() > self.max_line {
             let longest = buffer.split(|byte| *byte == b'\n').map(<[u8]>::len).max().unwrap_or(0);

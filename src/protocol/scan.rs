@@ -1,9 +1,12 @@
-//! One line of the Airbyte protocol, sorted without building a tree: the envelope of a record is found, its `data`
-//! stays the bytes that were sent.
+//! Reads one line of the Airbyte protocol without building a tree. Of a record it reads the envelope; `data` stays the bytes
+//! that were sent.
 //!
-//! A line is accepted here exactly when `serde_json` accepts it, in particular: what is skipped may hold a lone
-//! surrogate escape and be nested without limit, what is decoded (the keys of the envelope, `type`, `stream`,
-//! `namespace`) may not hold one.
+//! It accepts a line exactly when `serde_json` does. In particular, a value that is skipped may contain lone surrogate escapes
+//! and be nested without limit; a text that is decoded (the keys of the envelope, `type`, `stream`, `namespace`) may not
+//! contain a lone surrogate.
+//!
+//! Two walks over JSON text share the work: `cursor` goes byte by byte and decides every case; `bitmaps` skips an object 64 bytes
+//! at a time, with the vector instructions of `simd`, and gives up in unusual cases.
 
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 mod bitmaps;
@@ -16,7 +19,7 @@ use std::fmt;
 
 use cursor::Cursor;
 
-/// One line, sorted by what a destination must do with it.
+/// One line, by its kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scanned<'a> {
     /// A record.
@@ -28,18 +31,18 @@ pub enum Scanned<'a> {
     },
 }
 
-/// The envelope of a record and its untouched payload.
+/// The envelope of a record, and its data as they were sent.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Record<'a> {
     /// The name of the stream, unescaped.
     pub stream: Cow<'a, str>,
-    /// The namespace; a missing one, `null` and `""` are the same.
+    /// The namespace; `None` where it is missing, `null` or empty.
     pub namespace: Option<Cow<'a, str>>,
     /// The JSON text of the `data` object, exactly as sent: valid UTF-8, braces included.
     pub data: &'a [u8],
     /// When the source emitted the record, in milliseconds since 1970.
     pub emitted_at: i64,
-    /// The JSON text of `meta`, whatever it is, where the record has one.
+    /// The JSON text of `meta`, of any type, where the record has one.
     pub meta: Option<&'a [u8]>,
     /// Whether a file comes with the record: `file` or `file_reference` is there and not `null`.
     pub has_file: bool,
@@ -61,13 +64,13 @@ impl fmt::Debug for Record<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{reason} (byte {at})")]
 pub struct Malformed {
-    /// The byte offset in the line where it was noticed.
+    /// The byte offset in the line where that was found.
     pub at: usize,
     /// What is wrong there.
     pub reason: Reason,
 }
 
-/// What is wrong with a line: it names the field, never a value.
+/// What is wrong with a line. It names the field, never a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
     /// The text is not one JSON value.
@@ -102,7 +105,7 @@ impl fmt::Display for Reason {
 
 const RECORD: &str = "RECORD";
 
-/// Sorts one line, given without its line end.
+/// Reads one line, given without its line end.
 ///
 /// # Errors
 ///
@@ -127,7 +130,7 @@ pub fn scan(line: &str) -> Result<Scanned<'_>, Malformed> {
                 record = if kind.as_deref() == Some(RECORD) {
                     Field::Read(body(cursor)?)
                 } else {
-                    // Whether it must be a record's body is known only when `type` is.
+                    // `type` comes later: only then it is known whether this is a record.
                     let at = cursor.position();
                     cursor.skip_value()?;
                     Field::Unread(at)
@@ -161,7 +164,7 @@ enum Field<'a> {
     Unread(usize),
 }
 
-/// A value that is no object may still be no JSON at all, which is the better thing to say.
+/// The error for a line that is not an object. If it is not even JSON, the error says that instead.
 #[cold]
 fn not_an_object(cursor: &mut Cursor<'_>) -> Malformed {
     let at = cursor.position();
@@ -228,7 +231,7 @@ fn body<'a>(cursor: &mut Cursor<'a>) -> Result<Record<'a>, Malformed> {
     })
 }
 
-/// The keys that are read, in the object at hand or in the other one.
+/// The keys that are read, in the message or in the record.
 #[derive(Clone, Copy)]
 enum Key {
     Type,
@@ -246,7 +249,7 @@ impl Key {
     /// Consumes a key and its colon.
     #[inline]
     fn read(cursor: &mut Cursor<'_>) -> Result<Self, Malformed> {
-        // As keys nearly always come: no escape in them, no space behind them.
+        // The usual form of a key: without escapes, and no space after it.
         let (text, key): (&[u8], _) = match cursor.second() {
             Some(b't') => (b"\"type\":", Self::Type),
             Some(b'r') => (b"\"record\":", Self::Record),
@@ -275,7 +278,7 @@ impl Key {
     }
 }
 
-/// Walks the members of the object that starts at the cursor; `field` must consume the value.
+/// Goes through the members of the object that starts at the cursor; `field` must step over the value.
 #[inline(always)]
 fn object<'a>(
     cursor: &mut Cursor<'a>,

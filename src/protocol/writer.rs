@@ -1,9 +1,7 @@
-//! Everything that leaves on stdout: one protocol message a line, each line whole.
+//! The only writer of stdout: one protocol message a line, each line whole.
 //!
-//! The only place that writes stdout, and the place where secrets are taken out of what is said: not out of STATEs, which are
-//! the source's own and go as they came.
-//! A reader that has gone away is noticed here, remembered, and reported to whoever
-//! asks; logging into a closed pipe is no error, a STATE that cannot be delivered is.
+//! Secrets are removed from all messages but STATEs, which are the source's own text. If stdout is closed, that is noticed
+//! here and [remembered](ProtocolWriter::is_closed); a LOG message is then lost, a STATE that cannot be written is an error.
 
 use std::io::Write;
 use std::sync::Mutex;
@@ -14,7 +12,7 @@ use serde_json::{Value, json};
 use crate::error::{Error, Result, shortened};
 use crate::secret::hide;
 
-/// The most characters of one text: a list of problems may name every stream of a catalog.
+/// Most characters of one text: a list of problems may name every stream of a catalog.
 const LONGEST_TEXT: usize = 32_768;
 /// A stream with a longer name, in bytes, is not described to the platform: no catalog has one.
 const LONGEST_DESCRIPTOR: usize = 1024;
@@ -30,7 +28,7 @@ pub struct ProtocolWriter {
 pub enum Level {
     /// Something failed.
     Error,
-    /// Something is odd and the sync goes on.
+    /// Something is unusual and the sync goes on.
     Warn,
     /// Progress.
     Info,
@@ -49,15 +47,15 @@ impl ProtocolWriter {
         Self { out: Mutex::new(out), closed: AtomicBool::new(false) }
     }
 
-    /// Whether the reader of stdout has gone away.
+    /// Whether a write to stdout has failed, as it does when its reader has gone away.
     pub fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Writes messages that are one line of JSON each, in their order, and flushes once.
+    /// Writes messages, each one line of JSON, in their order, and flushes once.
     ///
     /// # Errors
-    /// A system error where they could not be delivered: the other end has gone away or the disk behind it is full.
+    /// A system error where they could not be written: the reader has gone away, or the disk is full.
     pub fn deliver<'a>(&self, lines: impl IntoIterator<Item = &'a str>) -> Result<()> {
         let mut text = String::new();
         for line in lines {
@@ -74,7 +72,7 @@ impl ProtocolWriter {
         })
     }
 
-    /// Writes a LOG message; a reader that has gone away does not hear it.
+    /// Writes a LOG message. It is lost if stdout is closed.
     pub fn log(&self, level: Level, message: &str) {
         let level = match level {
             Level::Error => "ERROR",
@@ -85,7 +83,7 @@ impl ProtocolWriter {
         self.deliver_value(&json!({"type": "LOG", "log": {"level": level, "message": spoken(message)}}));
     }
 
-    /// Writes the TRACE message that says why a command failed. `now_ms`: milliseconds since the epoch.
+    /// Writes the TRACE message that says why a command failed. `now_ms`: the time in milliseconds since the epoch.
     pub fn error(&self, error: &Error, now_ms: i64) {
         let policy = error.kind().policy();
         let mut body = json!({
@@ -107,7 +105,7 @@ impl ProtocolWriter {
         self.deliver_value(&json!({"type": "TRACE", "trace": {"type": "ERROR", "emitted_at": now_ms, "error": body}}));
     }
 
-    /// Writes the answer of `check`: `Ok`, or the problems that a user can mend.
+    /// Writes the CONNECTION_STATUS of `check`: SUCCEEDED, or FAILED with the message of `outcome`.
     pub fn connection_status(&self, outcome: Result<(), String>) -> Result<()> {
         let status = match outcome {
             Ok(()) => json!({"status": "SUCCEEDED"}),
@@ -117,12 +115,12 @@ impl ProtocolWriter {
     }
 
     fn deliver_value(&self, message: &Value) {
-        // Nobody is left to tell; `closed` is set, and what must be delivered asks for it.
+        // A failure sets `closed`, which the sync asks for.
         let _ = self.deliver([message.to_string().as_str()]);
     }
 }
 
-/// A text as it may leave.
+/// A text as it may be written: without secrets, and not too long.
 fn spoken(text: &str) -> String {
     shortened(&hide(text), LONGEST_TEXT).into_owned()
 }

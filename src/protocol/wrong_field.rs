@@ -1,19 +1,19 @@
-//! Which field of a message is missing or of the wrong type: names alone, never a value.
+//! Finds the field of a message that is missing or has the wrong type; names it without its value.
 //!
-//! serde's own sentence can quote a value. So a message that serde has refused is looked at once more, field by field.
+//! serde's own message can contain a value. So a message that serde refuses is checked again here, field by field.
 
 use serde_json::Value;
 
-/// What a field has to be.
+/// The type that a field must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
-    /// An object that is there.
+    /// An object.
     Object,
-    /// An object, or nothing.
+    /// An object, `null`, or missing.
     MaybeObject,
-    /// A string that is there.
+    /// A string.
     Text,
-    /// A string, or nothing.
+    /// A string, `null`, or missing.
     MaybeText,
 }
 
@@ -37,13 +37,13 @@ pub const STREAM_STATUS: [(&str, Wanted); 6] = [
     ("trace.stream_status.status", Wanted::Text),
 ];
 
-/// What is wrong with `line`, as a part of a sentence, if one of `fields` is.
+/// What is wrong with the first wrong one of `fields` in `line`, as a part of a sentence; `None` if all are right.
 pub fn find(line: &str, fields: &[(&str, Wanted)]) -> Option<String> {
     let message: Value = serde_json::from_str(line).ok()?;
     fields.iter().find_map(|(path, wanted)| {
         let (outer, name) = path.rsplit_once('.').unwrap_or(("", path));
         let outer = outer.split('.').filter(|part| !part.is_empty()).try_fold(&message, |value, part| value.get(part));
-        // What is in an object that may be left out is asked for only where that is there.
+        // A field of an object that is missing is not checked.
         let found = outer.and_then(Value::as_object)?.get(name);
         let is_right = match (wanted, found) {
             (Wanted::Object, Some(Value::Object(_))) | (Wanted::Text, Some(Value::String(_))) => true,

@@ -1,4 +1,4 @@
-//! The end of the input: what becomes of each stream, and what is said of those that have not ended well.
+//! The end of the input: ends each stream, and tells the user about those that have not ended well.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::pipeline::endings::Verdict;
 use crate::pipeline::refusals::{self, names};
 
 impl Router {
-    /// Ends what has not ended yet.
+    /// Ends the streams that have not ended yet. The answer names those that are not complete.
     pub(super) fn end_streams(&mut self) -> Result<Vec<StreamDescriptor>> {
         let streams = Arc::clone(&self.streams);
         let (mut incomplete, mut left, mut taken_back) = (Vec::new(), Vec::new(), Vec::new());
@@ -48,7 +48,7 @@ impl Router {
         Ok(incomplete)
     }
 
-    /// What is to be said, beside their names, of streams that are `incomplete`.
+    /// The error that explains why the streams `incomplete` are not complete, if more is known than their names.
     pub(super) fn explain(&self, incomplete: &[StreamDescriptor]) -> Option<Error> {
         let explained = self.strangers.explain(incomplete);
         let Some(at) = self.source_failed.filter(|_| explained.is_none()) else { return explained };

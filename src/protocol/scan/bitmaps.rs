@@ -1,16 +1,16 @@
-//! The fast walk over an object that is skipped: 64 bytes at a time, the grammar checked with one bit a byte.
+//! The fast walk over an object that is skipped: in *windows* of 64 bytes, with bitmaps of one bit a byte.
 //!
-//! Outside strings, each token must be one that may follow the token before it. "The token after a comma" is the set
-//! of commas moved one bit up, and on past white space by the carry of an addition, so a handful of word operations
-//! checks all tokens of a window at once. What one bit cannot know is looked at one by one: brackets, which need a
-//! stack, numbers and words, and escapes.
+//! Outside strings, each token must be one that may follow the token before it. The tokens after commas are the bitmap of the
+//! commas moved up by one bit, and past white space by the carry of an addition; so a few operations on 64-bit words check
+//! all tokens of a window at once. What bitmaps cannot check is checked one by one: brackets, which need a stack, words,
+//! exponents and escapes.
 //!
-//! It only ever says yes, and then `cursor` would say yes as well. At anything wrong or unusual (a control character
-//! even where it is white space, more than 63 open containers) it gives up and `cursor` decides.
+//! It never accepts what `cursor` refuses. In any wrong or unusual case (a control character, even as white space; more than
+//! 63 open containers) it gives up, and `cursor` decides.
 
 use super::grammar::{escape_len, exponent_len, scalar_len};
 
-/// The bytes of a window by class, the first byte lowest.
+/// The bitmaps of a window, one for each class of bytes; the first byte has the lowest bit.
 pub(super) struct Classes {
     pub(super) quote: u64,
     pub(super) backslash: u64,
@@ -29,7 +29,8 @@ pub(super) struct Classes {
     pub(super) control: bool,
 }
 
-/// What one window leaves to the next; a mask is the window before's, of which only the last byte's bit is read.
+/// What the next window needs to know. Fields without a comment are bitmaps of the window before: only the bit of its last
+/// byte is used.
 struct ScanState {
     /// All ones inside a string.
     in_string: u64,
@@ -52,7 +53,7 @@ struct ScanState {
     in_key: u64,
 }
 
-/// The tokens of one window, by their bytes outside strings.
+/// The tokens of one window, as bitmaps of their bytes; all but `string` are outside strings.
 struct Tokens {
     /// Each string from its opening quote up to, not including, the closing one.
     string: u64,
@@ -73,7 +74,7 @@ struct Tokens {
     after_scalar: u64,
 }
 
-/// Where the object ends whose opening brace is just before `start`, when it surely is valid JSON.
+/// The offset behind the object whose opening brace is just before `start`; `None` unless it is certainly valid JSON.
 #[inline(always)]
 pub(super) fn object_end(bytes: &[u8], start: usize, classes: impl Fn(&[u8; 64]) -> Classes) -> Option<usize> {
     const LAST: u64 = 1 << 63;
@@ -151,7 +152,7 @@ fn step(state: &mut ScanState, class: &Classes, bytes: &[u8], at: usize) -> Opti
     };
 
     let (wrong_number, mut singly) = check_numbers(state, &tokens, class);
-    // Many senders write no white space at all, and then no bit has to be carried past any.
+    // Without white space, as many sources write, nothing has to be carried past it.
     let wrong_order =
         if space == 0 { check_order::<false>(state, &tokens) } else { check_order::<true>(state, &tokens) };
     let within = end.map_or(u64::MAX, |end| u64::MAX >> (63 - end));
@@ -168,10 +169,10 @@ fn step(state: &mut ScanState, class: &Classes, bytes: &[u8], at: usize) -> Opti
     Some(end.map(|end| at + end as usize + 1))
 }
 
-/// Which tokens may not follow the one before.
+/// The tokens that may not follow the one before them.
 #[inline(always)]
 fn check_order<const SPACED: bool>(state: &mut ScanState, t: &Tokens) -> u64 {
-    // The token that comes next, for a set of tokens' last bytes; and that set again, for the next window.
+    // For the last bytes of some tokens: the bytes where the tokens after them begin, and what the next window needs of them.
     let next = |ends: u64, before: u64, extra: u64| {
         let moved = up(ends, before) | extra;
         if SPACED {
@@ -204,7 +205,7 @@ fn check_order<const SPACED: bool>(state: &mut ScanState, t: &Tokens) -> u64 {
         | (after_value & !(t.comma | t.close))
 }
 
-/// Which bytes are wrong in a number of digits and a dot; and where a word, a sign or an exponent has to be looked at.
+/// The bytes that are wrong in a number of digits and a dot, and those where a word, a sign or an exponent has to be checked.
 #[inline(always)]
 fn check_numbers(state: &mut ScanState, t: &Tokens, class: &Classes) -> (u64, u64) {
     let (digit, dot) = (class.digit & t.scalar, class.dot & t.scalar);
@@ -220,7 +221,7 @@ fn check_numbers(state: &mut ScanState, t: &Tokens, class: &Classes) -> (u64, u6
     (wrong, t.scalar & !(digit | dot) & (t.scalar_start | after_digit | after_dot))
 }
 
-/// Each bit one byte further; the first is the last one of the window before.
+/// Moves each bit up by one byte; the lowest comes from the last byte of the window before.
 #[inline(always)]
 fn up(bits: u64, before: u64) -> u64 {
     bits << 1 | before >> 63
@@ -244,8 +245,8 @@ fn escaped(state: &mut ScanState, backslash: u64, bytes: &[u8], at: usize) -> Op
     if backslash == 0 {
         return Some(std::mem::take(&mut state.escaped));
     }
-    // In a run of backslashes the first, third, … begin an escape. Subtracting a run's start from its end and the odd
-    // bits leaves the right parity at every place of the run.
+    // In a run of backslashes the first, third, … begin an escape. The subtraction makes the bits of each run alternate with
+    // the parity that belongs to the run's start.
     let starts = backslash & !state.escaped;
     let parity = ((starts << 1 | ODD).wrapping_sub(starts)) ^ ODD;
     let escaped = parity ^ (backslash | state.escaped);

@@ -1,6 +1,6 @@
-//! A position in one line and the steps over JSON text from there, with the grammar of `serde_json`'s skipped values.
+//! A position in one line, and steps over JSON text from there, with the grammar that `serde_json` has for skipped values.
 //!
-//! This walk decides every doubt: the faster one in `bitmaps` only ever says yes.
+//! This walk decides every case. The faster one in `bitmaps` either finds that an object is valid or leaves it to this one.
 
 use std::borrow::Cow;
 
@@ -108,14 +108,14 @@ impl<'a> Cursor<'a> {
         if !self.skip_string()? {
             return Ok(Cow::Borrowed(self.line.get(from + 1..self.at - 1).unwrap_or_default()));
         }
-        // Names with escapes are rare, and nothing agrees with serde_json as well as serde_json.
+        // Names with escapes are rare, and serde_json decides them as serde_json does.
         match serde_json::from_str::<String>(self.line.get(from..self.at).unwrap_or_default()) {
             Ok(text) => Ok(Cow::Owned(text)),
             Err(_) => Err(Malformed { at: from, reason: Reason::NotJson }),
         }
     }
 
-    /// Steps over the string whose opening quote is here; whether it has escapes.
+    /// Steps over the string whose opening quote is here, and says whether it has escapes.
     #[inline]
     fn skip_string(&mut self) -> Result<bool, Malformed> {
         self.at += 1;
@@ -139,7 +139,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The integer here, as serde reads an `i64`: `-0`, a fraction and an exponent make a float, which it refuses.
+    /// Steps over the integer here. As serde does for an `i64`, it refuses `-0`, fractions and exponents, which make a float.
     #[inline]
     pub(super) fn integer(&mut self) -> Option<i64> {
         self.skip_space();
@@ -235,7 +235,7 @@ fn plain_prefix(text: &[u8]) -> usize {
         let word = u64::from_le_bytes(*word);
         let quote = word ^ (ONES * b'"' as u64);
         let backslash = word ^ (ONES * b'\\' as u64);
-        // Mycroft's test; a false hit is possible only above a true one, and the lowest is what counts.
+        // Mycroft's test for a byte below a limit: false hits occur only above a true one, and only the lowest hit counts.
         let hits = ((word.wrapping_sub(ONES * 0x20) & !word)
             | (quote.wrapping_sub(ONES) & !quote)
             | (backslash.wrapping_sub(ONES) & !backslash))
@@ -248,7 +248,7 @@ fn plain_prefix(text: &[u8]) -> usize {
     text.len() - tail.len() + stop.unwrap_or(tail.len())
 }
 
-/// A time as it usually comes: up to 18 digits that need no second look.
+/// The length and value of an integer in the usual form of a time: up to 18 digits, then a comma or a brace.
 #[inline]
 fn short_integer(text: &[u8]) -> Option<(usize, i64)> {
     let mut value = 0;
@@ -262,7 +262,7 @@ fn short_integer(text: &[u8]) -> Option<(usize, i64)> {
     None
 }
 
-/// Which of the open containers are objects, a bit each: a line of brackets only costs an eighth of itself.
+/// Which of the open containers are objects, one bit each, so that a long line of brackets takes little memory.
 #[derive(Default)]
 struct Nesting {
     top: u64,

@@ -1,7 +1,7 @@
-//! Which byte of a window is what, with the vector instructions of the machine it runs on.
+//! The bitmaps of a window, made with vector instructions where the processor has them.
 //!
-//! The one `unsafe` call of the scan is here, and it stays only while it pays: with AVX2 a line of 600 B to 3 kB is
-//! read 1.4 to 1.7 times as fast as by `cursor` alone, which does all the work on other machines.
+//! The scan's only `unsafe` call is here. It is worth it: with AVX2 a line of 600 B to 3 kB is read 1.4 to 1.7 times as fast as
+//! by `cursor` alone, which does all the work on other processors.
 
 pub(super) use arch::object_end;
 
@@ -16,7 +16,7 @@ mod arch {
 
     /// See [`bitmaps::object_end`].
     #[inline]
-    #[allow(unsafe_code, reason = "whether the processor has the instructions is only known when it runs")]
+    #[allow(unsafe_code, reason = "only at run time it is known whether the processor has the instructions")]
     pub(in super::super) fn object_end(bytes: &[u8], start: usize) -> Option<usize> {
         let able = is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("bmi1")
@@ -26,8 +26,8 @@ mod arch {
         if !able {
             return None;
         }
-        // SAFETY: the only thing `with_avx2` asks for is a processor with the five features that it enables, and they
-        // have just been found. It is safe code inside: no pointer, no length, no other promise to keep.
+        // SAFETY: `with_avx2` requires a processor with the five features that it enables, and they have just been found. It is
+        // safe code inside: there is no pointer, length or other condition to keep.
         unsafe { with_avx2(bytes, start) }
     }
 
@@ -73,7 +73,7 @@ mod arch {
 
 #[cfg(not(target_arch = "x86_64"))]
 mod arch {
-    /// See `bitmaps::object_end`; here it never knows.
+    /// See `bitmaps::object_end`; without vector instructions it always gives up.
     #[inline]
     pub(in super::super) fn object_end(_bytes: &[u8], _start: usize) -> Option<usize> {
         None
