@@ -88,7 +88,7 @@ fn incomplete_after_complete_fails_the_sync_and_is_told_once() {
     let warnings = run.logs("WARN");
     assert_eq!(warnings.len(), 1, "{warnings:#?}");
     assert!(warnings[0].contains("users") && warnings[0].contains("INCOMPLETE"), "{warnings:#?}");
-    assert!(run.failed_with("transient_error").contains("taken back"), "{run:#?}");
+    assert!(run.failed_with("transient_error").contains("INCOMPLETE after it"), "{run:#?}");
     assert_eq!(table::read(&sandbox.table("default/users")).rows.len(), 1);
 }
 

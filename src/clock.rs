@@ -41,7 +41,7 @@ pub fn ensure_plausible() -> Result<()> {
     if SystemTime::now() >= UNIX_EPOCH {
         return Ok(());
     }
-    Err(Error::config("The clock of this machine says a time before the year 1970: set it right."))
+    Err(Error::config("The clock of this machine shows a time before 1970. Set it to the right time."))
 }
 
 /// The machine's own clock.

@@ -76,7 +76,7 @@ fn on_runtime(context: &Context, command: impl AsyncFnOnce(&Context) -> Result<(
             .worker_threads(threads.workers)
             .max_blocking_threads(threads.blocking)
             .build()
-            .map_err(|error| Error::system("The program could not be set up to wait.").with_source(error))
+            .map_err(|error| Error::system("The asynchronous runtime could not be started.").with_source(error))
     })?;
     let outcome = catching(|| runtime.block_on(command(&Context { threads, ..context.clone() })));
     runtime.shutdown_background();

@@ -374,7 +374,7 @@ impl Runner {
 impl Drop for Runner {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.fail(Error::system("A worker died in the middle of its work."));
+            self.0.fail(Error::system("A worker has failed in the middle of its work."));
         }
         if self.0.runners.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.0.idle.notify_waiters();
@@ -383,5 +383,5 @@ impl Drop for Runner {
 }
 
 fn died(error: tokio::task::JoinError) -> Error {
-    Error::system("A worker died in the middle of its work.").with_source(error)
+    Error::system("A worker has failed in the middle of its work.").with_source(error)
 }

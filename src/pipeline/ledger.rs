@@ -159,9 +159,9 @@ impl Ledger {
             for position in positions {
                 let Some(waiting) = inner.waiting.remove(position) else { continue };
                 let line = inner.store.take(waiting.state)?.acknowledge(waiting.record_count);
-                lines.push(
-                    line.map_err(|error| Error::system("A STATE could not be written again.").with_source(error))?,
-                );
+                lines.push(line.map_err(|error| {
+                    Error::system("A record count could not be added to the text of a STATE.").with_source(error)
+                })?);
             }
             self.writer.deliver(lines.iter().map(String::as_str))?;
             inner.released += lines.len() as u64;

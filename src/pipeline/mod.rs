@@ -118,7 +118,9 @@ pub async fn run(input: impl Read + Send + 'static, setup: Setup) -> Outcome {
     let routed = match reading {
         Ok(_) => {
             let routed = tokio::task::spawn_blocking(move || router.run(&chunks_out, &used_in)).await;
-            routed.unwrap_or_else(|error| Err(Error::system("The router died.").with_source(error)))
+            routed.unwrap_or_else(|error| {
+                Err(Error::system("The thread that reads messages has failed.").with_source(error))
+            })
         }
         Err(error) => Err(threads::refused("that reads the input", error)),
     };
@@ -165,7 +167,7 @@ async fn finish(lanes: &Lanes, routed: Result<Ended>, stop: &Stop) -> Result<()>
             "Standard output was closed before the sync ended, so nobody reads its answers any more.",
         )),
         Ended::Stopped(StopReason::Terminated | StopReason::Interrupted) => Err(stopped()),
-        Ended::Failed => Err(Error::system("A stream failed without saying why.")),
+        Ended::Failed => Err(Error::system("A stream failed without an error.")),
     }
 }
 
@@ -175,9 +177,9 @@ fn stopped() -> Error {
 
 fn not_complete(incomplete: &[StreamDescriptor]) -> Error {
     let error = Error::transient(format!(
-        "The input ended, and these streams are not complete: {}. No COMPLETE has come of them, or it was taken back: look \
-         in the log of the source why it has stopped. What was acknowledged is loaded; tables that were still to be \
-         replaced are as they were.",
+        "The input ended, and these streams are not complete: {}. The source has sent no COMPLETE for them, or INCOMPLETE \
+         after it: its log says why it stopped. What was acknowledged is loaded; tables that were still to be replaced are \
+         unchanged.",
         names(incomplete)
     ));
     match incomplete {

@@ -35,7 +35,7 @@ pub fn names<T: std::fmt::Display>(streams: &[T]) -> String {
 /// The line at `at` is not a valid message: the source is wrong.
 pub fn malformed(at: At, what: &str) -> Error {
     Error::system(format!(
-        "{at} is no valid message: {what}. The source that wrote it has to be corrected; what was acknowledged before stays."
+        "{at} is no valid message: {what}. The source has to be corrected; what was acknowledged before stays loaded."
     ))
 }
 
@@ -44,8 +44,8 @@ pub fn malformed(at: At, what: &str) -> Error {
 pub fn source_failed(at: At, incomplete: &[StreamDescriptor]) -> Error {
     let error = Error::transient(format!(
         "{at} is a TRACE of type ERROR: the source says that it has failed, and these streams are not complete: {}. Look in \
-         the log of the source for the reason. What a state speaks for is loaded; tables that were still to be replaced are as \
-         they were.",
+         the log of the source for the reason. What a state speaks for is loaded; tables that were still to be replaced are \
+         unchanged.",
         names(incomplete)
     ));
     match incomplete {
@@ -57,15 +57,15 @@ pub fn source_failed(at: At, incomplete: &[StreamDescriptor]) -> Error {
 /// The end of the last line is missing.
 pub fn cut_off(at: At) -> Error {
     Error::transient(format!(
-        "{at} is cut off in the middle of a message: the source that wrote it died or was stopped. What was acknowledged \
-         before stays."
+        "{at} is cut off in the middle of a message: the source died or was stopped. What was acknowledged before \
+         stays loaded."
     ))
 }
 
 /// A record of `stream` that comes with a file.
 pub fn with_file(at: At, stream: &StreamDescriptor) -> Error {
     Error::config(format!(
-        "{at} is a record that comes with a file, which this destination does not copy: it writes tables. Choose to \
+        "{at} is a record with a file. This destination writes tables and copies no files. Choose to \
          replicate records, not files, in the source or the connection."
     ))
     .with_stream(stream.clone())

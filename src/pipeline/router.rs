@@ -355,7 +355,7 @@ impl Router {
         const KNOWN: usize = 100;
         if self.unknown_types.len() < KNOWN && !self.unknown_types.iter().any(|known| known == kind) {
             let shown: String = kind.chars().take(40).collect();
-            tracing::warn!("Line {} has the unknown message type {shown:?}; such messages are passed over.", self.line);
+            tracing::warn!("Line {} has the unknown message type {shown:?}; such messages are ignored.", self.line);
             self.unknown_types.push(kind.to_owned());
         }
     }

@@ -68,7 +68,7 @@ impl Spill {
     /// A config error where no file can be made.
     pub fn push(&mut self, rows: Rows) -> Result<SpilledRows> {
         let file = Arc::clone(self.open().map_err(|error| {
-            Error::config(format!("No file can be made in {}: {error}. Give that folder space.", folder()))
+            Error::config(format!("No file can be made in {}: {error}. Free space on its disk.", folder()))
                 .with_source(error)
         })?);
         let (rows_count, data_bytes) = (rows.len(), rows.data_bytes());
@@ -113,7 +113,7 @@ impl Spill {
             (Err(error), _) => format!("No file can be made in {} ({error})", folder()),
             (Ok(_), refusal) if self.length.saturating_add(bytes) > self.longest => match refusal {
                 Some(refusal) => {
-                    format!("What had to wait in a file in {} could not be written ({refusal})", folder())
+                    format!("Rows could not be written to a file in {} ({refusal})", folder())
                 }
                 None => return false,
             },
@@ -128,8 +128,8 @@ impl Spill {
         };
         if !std::mem::replace(&mut self.told, true) {
             tracing::warn!(
-                "{why}: rows of many streams that do not fit in memory go into many small files instead of waiting there. \
-                 Give that folder space, or raise memory_limit_mb."
+                "{why}: rows of many streams that do not fit in memory go into many small files of their tables instead. \
+                 Free space on that disk, or raise memory_limit_mb."
             );
         }
         false

@@ -84,7 +84,7 @@ impl SpillFile {
         }
         rows.extend_with(data_bytes, count, |space| {
             self.file.read_exact_at(space, offset).map_err(|error| {
-                Error::system(format!("Rows that waited in a file in {} could not be read: {error}.", folder()))
+                Error::system(format!("Rows could not be read back from a file in {}: {error}.", folder()))
                     .with_source(error)
             })
         })

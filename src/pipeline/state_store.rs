@@ -73,7 +73,7 @@ impl StateStore {
                 Ok(offset) => return Ok(StoredState::Disk { offset, size }),
                 Err(why) => {
                     tracing::warn!(
-                        "{why}: the text of STATEs that wait for their records stays in memory. Give that folder space, \
+                        "{why}: the text of STATEs that wait for their records stays in memory. Free space on that disk, \
                          or raise memory_limit_mb."
                     );
                     self.refusal = Some(why);
@@ -85,7 +85,7 @@ impl StateStore {
         if self.packed + packed.len() > self.limit * PACKED_SHARE {
             let why = self.refusal.as_deref().unwrap_or_default();
             return Err(Error::config(format!(
-                "More STATEs wait for their records than memory has room for. {why}: give that folder space, or raise \
+                "There is no memory for more STATEs that wait for their records. {why}: free space on that disk, or raise \
                  memory_limit_mb."
             )));
         }
@@ -106,7 +106,7 @@ impl StateStore {
             }
             StoredState::Disk { offset, size } => {
                 let mut text = vec![0; size];
-                let file = self.file.as_ref().ok_or_else(|| Error::system("A STATE was never kept."))?;
+                let file = self.file.as_ref().ok_or_else(|| Error::system("A stored STATE has no file."))?;
                 file.read_exact_at(&mut text, offset).map_err(|error| failed("read", error))?;
                 text
             }
@@ -139,7 +139,7 @@ impl StateStore {
 }
 
 fn failed(verb: &str, error: std::io::Error) -> Error {
-    Error::new(Kind::System, format!("A STATE that waited could not be {verb}: {error}.")).with_source(error)
+    Error::new(Kind::System, format!("A stored STATE could not be {verb}: {error}.")).with_source(error)
 }
 
 #[cfg(test)]

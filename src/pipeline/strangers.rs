@@ -31,7 +31,7 @@ impl Strangers {
             *last = status;
         } else if self.heard.len() < KNOWN {
             tracing::warn!(
-                "{at} says how stream {stranger} is, which is not in the catalog{}.",
+                "{at} is a status of stream {stranger}, which is not in the catalog{}.",
                 near(&stranger, catalog)
             );
             self.heard.insert(stranger, status);
@@ -85,7 +85,7 @@ fn near(stranger: &StreamDescriptor, catalog: &[StreamDescriptor]) -> String {
     let in_other_namespace: Vec<_> = catalog.iter().filter(|stream| stream.name == stranger.name).collect();
     let alike = || catalog.iter().filter(|stream| !name.is_empty() && folded(stream) == name).collect();
     let (found, how): (Vec<_>, _) = match in_other_namespace.as_slice() {
-        [] => (alike(), ", a name that is written in another way"),
+        [] => (alike(), ", a similar name"),
         _ => (in_other_namespace, ", the same name in another namespace"),
     };
     let names: Vec<String> = found.iter().take(SHOWN).map(ToString::to_string).collect();
@@ -115,10 +115,10 @@ mod tests {
         let catalog = ["a.visits", "b.visits", "c.visits", "d.visits", "Users", "pets"].map(stream);
         for (stranger, said) in [
             ("visits", "; the catalog has a.visits, b.visits, c.visits, the same name in another namespace"),
-            ("users", "; the catalog has Users, a name that is written in another way"),
+            ("users", "; the catalog has Users, a similar name"),
             ("public.Users", "; the catalog has Users, the same name in another namespace"),
             ("orders", ""),
-            ("pet-s", "; the catalog has pets, a name that is written in another way"),
+            ("pet-s", "; the catalog has pets, a similar name"),
             ("?!", ""),
         ] {
             assert_eq!(near(&stream(stranger), &catalog), said, "{stranger}");

@@ -69,7 +69,7 @@ impl<T> FromIterator<T> for PerStream<T> {
 
 #[cold]
 fn unknown(stream: StreamIndex, streams: usize) -> Error {
-    Error::system(format!("The program looked for stream {} of {streams}: a defect.", stream.0))
+    Error::system(format!("The program has a defect: it looked for stream {} of {streams}.", stream.0 + 1))
 }
 
 #[cfg(test)]

@@ -233,7 +233,7 @@ impl Stream {
             ));
         }
         let overwrite = match raw.destination_sync_mode.as_deref() {
-            // What asks for it is told of all streams together.
+            // `without_dedup` reports these for all streams together.
             Some("append" | DEDUP) => false,
             Some("overwrite") => true,
             Some(other) => {

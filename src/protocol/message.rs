@@ -135,7 +135,7 @@ impl State {
     /// Reads the text of a STATE that [`State::line`] gave.
     pub fn read(line: &str) -> Result<Self, Error> {
         read_state(line)
-            .map_err(|malformed| Error::system(format!("A STATE that was kept is one no more: {}.", malformed.reason)))
+            .map_err(|malformed| Error::system(format!("A stored STATE could not be read back: {}.", malformed.reason)))
     }
 }
 

@@ -63,11 +63,11 @@ impl ProtocolWriter {
             text.push('\n');
         }
         let Ok(mut out) = self.out.lock() else {
-            return Err(Error::system("Standard output was left in the middle of a message."));
+            return Err(Error::system("A thread failed while it wrote a message to standard output."));
         };
         out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| {
             self.closed.store(true, Ordering::Release);
-            Error::system("Standard output was closed before the sync ended, so nobody reads the answers any more.")
+            Error::system("Standard output was closed before the sync ended, so nobody reads its answers any more.")
                 .with_source(error)
         })
     }

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 
 /// How long a sync that was stopped has, beyond [`GRACE`], to clean up and report why it ended.
 const LAST_WORDS: Duration = Duration::from_secs(3);
-/// How often it is asked whether stdout is still read.
+/// Time between two checks whether stdout is still read.
 const CHECK: Duration = Duration::from_millis(100);
 
 /// Requests `stop` when the process gets SIGTERM or SIGINT, or when `output_closed` becomes true.
@@ -21,7 +21,9 @@ const CHECK: Duration = Duration::from_millis(100);
 /// The system refuses the signal handlers or the thread.
 pub fn watch(stop: &Stop, output_closed: impl Fn() -> bool + Send + 'static) -> Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let failed = |error: std::io::Error| Error::system("Signals cannot be listened for.").with_source(error);
+    let failed = |error: std::io::Error| {
+        Error::system("The system refuses to deliver signals to the program.").with_source(error)
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let listening = {
         let _inside = runtime.enter();

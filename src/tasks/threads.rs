@@ -44,7 +44,7 @@ impl Threads {
         let (startable, refusal) = start(cores + BESIDE);
         Self::of(startable, cores).ok_or_else(|| {
             let error = Error::config(format!(
-                "This machine lets the program start {startable} threads, and it needs {LEAST} at least: {REMEDY}."
+                "This machine lets the program start {startable} threads, but it needs at least {LEAST}: {REMEDY}."
             ));
             match refusal {
                 Some(refusal) => error.with_source(refusal),
