@@ -1,6 +1,6 @@
 //! Times each stage of the pipeline, alone and on one core: `cargo bench`.
 //!
-//! Every figure is bytes of input per second, on messages that this file generates. `benches/end_to_end` times whole syncs.
+//! Every figure is bytes of input per second, on messages that this file makes. `benches/end_to_end` times whole syncs.
 
 use std::borrow::Cow;
 use std::hint::black_box;
