@@ -5,13 +5,13 @@
 
 use std::io::Read;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arrow_schema::SchemaRef;
 use futures::{StreamExt, stream};
 use tokio::runtime::Handle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 use crate::clock::Givens;
@@ -62,6 +62,8 @@ pub struct Surroundings {
 struct Ground {
     storage: Storage,
     tables: TableLog,
+    /// Whether logs are read to their end although somebody wishes to stop: what is staged is to be loaded still.
+    is_ready: Arc<AtomicBool>,
     loader: Box<dyn Loader>,
     lease: Lease,
     /// Keeps the lease young.
@@ -83,41 +85,38 @@ pub struct CleanUp(Ground);
 impl Sync {
     /// Gets everything ready for the streams of `catalog`. Reads nothing from the input and changes no table.
     pub async fn prepare(config: &Config, catalog: &Catalog, around: &Surroundings) -> Result<Self> {
-        let storage = Storage::open(&config.storage, &config.tuning).await?;
-        let tables = TableLog::new(&storage, &Handle::current(), around.threads.log_calls);
-        // Before anything is made: two streams for one table must leave no trace.
-        targets(catalog, &config.schema, Uuid::nil())?;
-        let row = arrow::from_avro(&avro::raw_row()?)?;
-        let schema: Arc<str> = schema_string(&row)?.into();
-        let server = match &config.engine {
-            Engine::Direct => None,
-            Engine::Databricks(settings) => {
-                Some((connect(settings, &config.tuning.patience)?, settings.load_parallelism))
-            }
+        let stopped = || Error::transient("The sync was stopped before it began.");
+        let (ground, row) = tokio::select! {
+            made = Ground::new(config, catalog, around) => made?,
+            () = around.stop.requested() => return Err(stopped()),
         };
-        let lease = Lease::begin(&storage, around.givens.new_id).await?;
-        let renewal = lease.renewal().map(pipeline::meanwhile);
-        let loader: Box<dyn Loader> = match server {
-            None => Box::new(Direct::new(&storage, &tables, around.givens.clone(), lease.sync(), Arc::clone(&schema))),
-            Some((transport, parallelism)) => {
-                let place = (config.catalog.as_str(), config.staging_schema.as_deref());
-                Box::new(Sql::new(transport, &storage, &tables, place, lease.sync(), parallelism))
-            }
-        };
-        let purge = config.purge_staging_data;
-        let ground = Ground { storage, tables, loader, lease, renewal, schema, purge };
         let opened = tokio::select! {
-            opened = ground.open(config, catalog, around, &row) => opened,
-            () = around.stop.requested() => Err(Error::transient("The sync was stopped before it began.")),
+            // A log that is not read to its end because of the stop is an error of its own.
+            opened = ground.open(config, catalog, around, &row) => opened.map_err(|error| match around.stop.reason() {
+                Some(_) => stopped().with_source(error),
+                None => error,
+            }),
+            () = around.stop.requested() => Err(stopped()),
         };
         match opened {
-            Ok(setup) => Ok(Self { ground, setup }),
+            Ok(setup) => {
+                ground.is_ready.store(true, Ordering::Release);
+                Ok(Self { ground, setup })
+            }
             Err(error) => {
                 let Ground { loader, lease, .. } = ground;
                 let left = async { loader.end(Ending::Stopped).await.and(lease.remove().await) };
+                let given_up = async {
+                    let stopped = async {
+                        around.stop.requested().await;
+                        sleep(STOPPED).await;
+                    };
+                    let _ = timeout(config.tuning.patience.clean_up(), stopped).await;
+                };
                 // What is not done in time is the next sync's.
-                if let Ok(Err(left)) = timeout(config.tuning.patience.clean_up(), left).await {
-                    tracing::warn!("{}", left.internal_message());
+                tokio::select! {
+                    left = left => left.unwrap_or_else(|left| tracing::warn!("{}", left.internal_message())),
+                    () = given_up => {}
                 }
                 Err(error)
             }
@@ -143,6 +142,36 @@ impl Sync {
 }
 
 impl Ground {
+    /// A place to stage in, and who loads; and the rows' columns.
+    async fn new(config: &Config, catalog: &Catalog, around: &Surroundings) -> Result<(Self, SchemaRef)> {
+        let storage = Storage::open(&config.storage, &config.tuning).await?;
+        let (stop, is_ready) = (around.stop.clone(), Arc::new(AtomicBool::new(false)));
+        let ready = Arc::clone(&is_ready);
+        let tables = TableLog::new(&storage, &Handle::current(), around.threads.log_calls)
+            .while_going_on(Arc::new(move || ready.load(Ordering::Acquire) || stop.reason().is_none()));
+        // Before anything is made: two streams for one table must leave no trace.
+        targets(catalog, &config.schema, Uuid::nil())?;
+        let row = arrow::from_avro(&avro::raw_row()?)?;
+        let schema: Arc<str> = schema_string(&row)?.into();
+        let server = match &config.engine {
+            Engine::Direct => None,
+            Engine::Databricks(settings) => {
+                Some((connect(settings, &config.tuning.patience)?, settings.load_parallelism))
+            }
+        };
+        let lease = Lease::begin(&storage, around.givens.new_id).await?;
+        let renewal = lease.renewal().map(pipeline::meanwhile);
+        let loader: Box<dyn Loader> = match server {
+            None => Box::new(Direct::new(&storage, &tables, around.givens.clone(), lease.sync(), Arc::clone(&schema))),
+            Some((transport, parallelism)) => {
+                let place = (config.catalog.as_str(), config.staging_schema.as_deref());
+                Box::new(Sql::new(transport, &storage, &tables, place, lease.sync(), parallelism))
+            }
+        };
+        let purge = config.purge_staging_data;
+        Ok((Self { storage, tables, is_ready, loader, lease, renewal, schema, purge }, row))
+    }
+
     async fn open(&self, config: &Config, catalog: &Catalog, around: &Surroundings, row: &SchemaRef) -> Result<Setup> {
         let sync = self.lease.sync();
         let targets = targets(catalog, &config.schema, sync)?;
@@ -245,5 +274,7 @@ async fn open_streams(loader: &dyn Loader, targets: Vec<Target>) -> Result<Vec<O
     }
 }
 
+/// How long cleaning up may take for a sync that was stopped: whoever stopped it does not wait for long.
+pub const STOPPED: Duration = Duration::from_secs(2);
 /// How long between two looks at the counters for the line on the terminal.
 pub const TERMINAL_INTERVAL: Duration = Duration::from_millis(200);

@@ -14,7 +14,7 @@ use crate::pipeline::progress::{Progress, STREAMS_SHOWN, StreamProgress};
 use crate::pipeline::stop::Reason;
 use crate::pipeline::{Outcome, heartbeat, watch_for_stop};
 use crate::protocol::catalog::{Caller, Catalog, Disposition};
-use crate::sync::{CleanUp, Surroundings, Sync, TERMINAL_INTERVAL};
+use crate::sync::{CleanUp, STOPPED, Surroundings, Sync, TERMINAL_INTERVAL};
 use crate::telemetry::{Terminal, describe, peak_memory, rate};
 
 /// How a `write` ended: what went wrong, and who stopped it.
@@ -27,8 +27,6 @@ pub struct Ended {
 
 /// Streams that a heartbeat names.
 const MOVED_SHOWN: usize = 10;
-/// How long cleaning up may take for a sync that was stopped: whoever stopped it does not wait for long.
-const STOPPED: Duration = Duration::from_secs(2);
 
 /// Runs `write` with the files `config` and `catalog` on the messages of `input`.
 pub async fn run(config: &Path, catalog: &Path, input: impl Read + Send + 'static, around: &Surroundings) -> Ended {
@@ -50,7 +48,7 @@ async fn transfer(
     config.warn();
     let caller = if is_job_of_platform() { Caller::Platform } else { Caller::Other };
     let catalog = Catalog::from_file(catalog, caller)?;
-    watch_for_stop(&around.stop, &around.writer)?;
+    watch_for_stop(&around.stop, &around.writer, &around.givens.clock)?;
 
     let adds = catalog.streams.iter().all(|stream| stream.disposition == Disposition::Append);
     let prepared = Sync::prepare(&config, &catalog, around).await;

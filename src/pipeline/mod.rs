@@ -54,6 +54,9 @@ const STOP_GRACE: Duration = Duration::from_secs(6);
 /// How long it then has to clean up and say why.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
+/// How long writing one message may take in the end.
+const WRITING: Duration = Duration::from_millis(300);
+
 /// What a run needs.
 pub struct Setup {
     /// The streams, opened.
@@ -190,7 +193,7 @@ fn not_complete(incomplete: &[StreamDescriptor]) -> Error {
 ///
 /// Signals are waited for on a thread of their own: every other one may hang on a stdout that is open and not read.
 /// A process that cannot stop in time ends as if it had been killed, which the next sync knows how to clear away.
-pub fn watch_for_stop(stop: &Stop, writer: &Arc<ProtocolWriter>) -> Result<()> {
+pub fn watch_for_stop(stop: &Stop, writer: &Arc<ProtocolWriter>, clock: &Arc<dyn Clock>) -> Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let failed = |error: std::io::Error| Error::system("Signals cannot be listened for.").with_source(error);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
@@ -198,7 +201,7 @@ pub fn watch_for_stop(stop: &Stop, writer: &Arc<ProtocolWriter>) -> Result<()> {
         let _inside = runtime.enter();
         (signal(SignalKind::terminate()).map_err(failed)?, signal(SignalKind::interrupt()).map_err(failed)?)
     };
-    let wish = stop.clone();
+    let (wish, last, clock) = (stop.clone(), Arc::clone(writer), Arc::clone(clock));
     let wait = move || {
         runtime.block_on(async move {
             let (mut terminate, mut interrupt) = listening;
@@ -208,6 +211,13 @@ pub fn watch_for_stop(stop: &Stop, writer: &Arc<ProtocolWriter>) -> Result<()> {
             };
             wish.request(reason);
             tokio::time::sleep(STOP_GRACE + LAST_WORDS).await;
+            let error =
+                Error::transient("The sync was stopped while it waited for something that nothing ends in time.");
+            // On a thread of its own: whoever reads no answers keeps no process alive.
+            let tell = std::thread::Builder::new().spawn(move || last.error(&error, clock.now_ms()));
+            if tell.is_ok() {
+                tokio::time::sleep(WRITING).await;
+            }
             reason.end_process();
         });
     };
