@@ -87,6 +87,9 @@ fn escape(text: &[u8]) -> Option<(u8, usize)> {
             let is_tag = |byte: &u8| byte.is_ascii_alphabetic() || matches!(byte, b'/' | b' ');
             rest.get(..end)?.iter().all(is_tag).then_some((FOREIGN, end + 2))
         }
+        [b'U' | b'u', b'+', digits @ ..] => Some((number(digits.get(..4)?, 16)?, 6)),
+        [b'&', b'#', b'x' | b'X', rest @ ..] => entity(rest, 16).map(|(byte, length)| (byte, length + 3)),
+        [b'&', b'#', rest @ ..] => entity(rest, 10).map(|(byte, length)| (byte, length + 2)),
         [b'&', rest @ ..] => {
             let end = rest.iter().take(LONGEST_ENTITY).position(|byte| *byte == b';')?;
             let byte = match rest.get(..end)? {
@@ -99,14 +102,19 @@ fn escape(text: &[u8]) -> Option<(u8, usize)> {
                 b"sol" => b'/',
                 b"equals" => b'=',
                 b"nbsp" | b"shy" | b"zwj" | b"zwnj" | b"ZeroWidthSpace" => FOREIGN,
-                [b'#', b'x' | b'X', digits @ ..] => number(digits, 16)?,
-                [b'#', digits @ ..] => number(digits, 10)?,
                 _ => return None,
             };
             Some((byte, end + 2))
         }
         _ => None,
     }
+}
+
+/// The byte with the number that `text` begins with, and how long that is; readers do without the `;`.
+fn entity(text: &[u8], radix: u32) -> Option<(u8, usize)> {
+    let digits = text.iter().take(LONGEST_ENTITY).take_while(|byte| char::from(**byte).is_digit(radix)).count();
+    let end = usize::from(text.get(digits) == Some(&b';'));
+    Some((number(text.get(..digits)?, radix)?, digits + end))
 }
 
 /// The byte that is meant by what stands behind a backslash, and how long that is.
