@@ -1,4 +1,4 @@
-# The README's commands by name: `just` lists them, `just check` is what the CI runs.
+# The README's commands by name. `just` lists them; `.ci/run` runs what has to pass.
 
 [private]
 default:
@@ -8,10 +8,10 @@ default:
 example:
     cargo run --release --locked -- write --config examples/config.json --catalog examples/catalog.json < examples/messages.jsonl
 
-# Formatting, lints and tests: what has to pass
+# Format, lints and tests
 check: fmt clippy test
 
-# Is everything formatted?
+# Checks the format
 fmt:
     cargo fmt --check
 
@@ -23,11 +23,11 @@ clippy:
 test:
     cargo test --locked
 
-# The tests with a real S3 server, which is built first where it is not there (needs Go or Python)
+# The tests with a real S3 server, which is built first if it is missing (needs Go or Python)
 bed:
     TEST_S3="$(integration_tests/s3/server)" cargo test --locked --test s3
 
-# The tests with Spark in Databricks' place, which is installed first where it is not there (needs Java, Maven and Python)
+# The tests with Spark in Databricks' place, which is installed first if it is missing (needs Java, Maven and Python)
 bed-databricks:
     TEST_S3="$(integration_tests/s3/server)" TEST_DATABRICKS="$(integration_tests/databricks/server)" cargo test --locked --test databricks
 
@@ -35,20 +35,20 @@ bed-databricks:
 bed-databricks-both:
     for spark in 4.0 4.1; do TEST_S3="$(integration_tests/s3/server)" TEST_DATABRICKS="$(integration_tests/databricks/server $spark)" cargo test --locked --test databricks || exit 1; done
 
-# How fast it is with a bucket on this machine, and how many requests that takes (needs a release build)
+# Speed with a bucket on this machine, and the number of requests (needs a release build)
 bench-s3 *options:
     TEST_S3="$(integration_tests/s3/server)" benches/s3 {{ options }}
 
-# Does loading keep up with staging, with Spark on the same cores (needs a release build)
+# Whether loading keeps up with staging, with Spark on the same cores (needs a release build)
 bench-databricks *options:
     TEST_S3="$(integration_tests/s3/server)" TEST_DATABRICKS="$(integration_tests/databricks/server)" benches/databricks {{ options }}
 
-# How fast it is here (needs Python 3 and a release build)
+# Speed of whole syncs on this machine (makes a release build, needs Python 3)
 bench *options:
     cargo build --release --locked
     benches/end_to_end {{ options }}
 
-# How fast each stage is alone
+# Speed of each stage alone
 stages:
     cargo bench --bench stages
 
@@ -58,15 +58,15 @@ fuzz:
     cargo +nightly fuzz run scan_line fuzz/corpus/scan_line fuzz/seeds/scan_line -- -dict=fuzz/json.dict -max_total_time=60
     cargo +nightly fuzz run state fuzz/corpus/state fuzz/seeds/state -- -dict=fuzz/json.dict -max_total_time=60
 
-# The binary of the image: whole-program optimisation, slow to build
+# Builds the image's binary: whole-program optimisation, slow to build
 dist:
     cargo build --profile dist --locked
 
-# The image
+# Builds the image
 image tag="destination-databricks":
     docker build -t {{ tag }} .
 
-# Licences, sources and known holes of all dependencies
+# Licences, bans, sources and known vulnerabilities of all dependencies
 deny:
     .ci/deny
 

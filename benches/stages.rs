@@ -1,6 +1,6 @@
-//! How fast each stage of the pipeline is, alone and on one core: `cargo bench`.
+//! Times each stage of the pipeline, alone and on one core: `cargo bench`.
 //!
-//! Every figure is bytes of input a second, on messages that are made here. `benches/end_to_end` times whole syncs.
+//! Every figure is bytes of input per second, on messages that this file makes. `benches/end_to_end` times whole syncs.
 
 use std::borrow::Cow;
 use std::hint::black_box;
@@ -20,16 +20,16 @@ use serde_json::value::RawValue;
 
 /// Bytes of input of one iteration: the size of a block of rows that is encoded at once.
 const BLOCK: usize = 4 << 20;
-/// Bytes of a record's data: a narrow row, and one with a text or a nested object in it.
+/// Bytes of a record's data: a narrow row, and a wide one.
 const SIZES: [usize; 2] = [500, 3000];
-/// The longest line, which no message here comes near.
+/// The longest line; every message here is far shorter.
 const MAX_LINE: usize = 1 << 20;
 
 fn main() {
     divan::main();
 }
 
-/// A record's data of about `size` bytes: short fields, numbers and words in no order.
+/// A record's data of about `size` bytes: short fields with numbers and words in random order.
 fn data(number: usize, size: usize) -> String {
     const WORDS: [&str; 16] = [
         "order",
@@ -91,7 +91,7 @@ fn bytes(text: &str) -> BytesCount {
 
 #[divan::bench(args = SIZES)]
 fn blocks_are_read(bencher: Bencher<'_, '_>, size: usize) {
-    // Long enough that the end of a read is no special case.
+    // Several reads long, so that the end of a read weighs little.
     let text = records(size).repeat(8);
     bencher.counter(bytes(&text)).bench_local(|| {
         let mut reader = ChunkReader::new(text.as_bytes(), MAX_LINE, || {});
@@ -112,7 +112,7 @@ fn lines_are_scanned(bencher: Bencher<'_, '_>, size: usize) {
     });
 }
 
-/// What the scanner is compared with: the same fields, read by code that serde derives.
+/// The same fields, read by code that serde derives: the scanner is compared with it.
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(rename = "type", borrow)]
@@ -182,7 +182,7 @@ fn a_block_is_encoded_with_snappy(bencher: Bencher<'_, '_>, size: usize) {
     encode(bencher, size, Compression::Snappy);
 }
 
-/// A STATE with a cursor only, and one whose state is a document.
+/// A STATE with only a cursor, and one whose state is a document.
 #[divan::bench(args = [50, 3000])]
 fn states_are_read_and_given_back(bencher: Bencher<'_, '_>, size: usize) {
     let state = data(1, size);

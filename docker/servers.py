@@ -1,4 +1,4 @@
-"""What the image is tried against, all on 127.0.0.1: two S3 gateways in front of one folder, one of them with TLS; Spark in
+"""The servers for trying the image, all on 127.0.0.1: two S3 gateways in front of one folder, one of them with TLS; Spark in
 Databricks' place; TLS in front of that; and the certificate authority that signs for both."""
 
 import json
@@ -50,7 +50,7 @@ class Authority:
 
 
 class Bucket:
-    """S3 in front of a folder: `plain` and `encrypted` are its ports."""
+    """S3 in front of a folder, on two ports: `plain`, and `encrypted` with TLS."""
 
     def __init__(self, server, folder, authority):
         self.folder = folder / "buckets" / BUCKET
@@ -72,7 +72,7 @@ class Bucket:
 
 
 class Relay:
-    """Takes TLS on a port of its own and gives what comes on to another one."""
+    """Accepts TLS on a port of its own and forwards the bytes to another port."""
 
     def __init__(self, target, authority):
         self.target = target
@@ -91,7 +91,7 @@ class Relay:
         try:
             client = self.context.wrap_socket(connection, server_side=True)
         except OSError:
-            # Whoever does not trust the certificate goes.
+            # A client that does not trust the certificate ends the handshake.
             return connection.close()
         server = socket.create_connection(("127.0.0.1", self.target))
         threading.Thread(target=self.pump, args=[server, client], daemon=True).start()

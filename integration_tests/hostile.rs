@@ -5,7 +5,9 @@
 
 mod bounds;
 mod bucket;
+mod escaped;
 mod files;
+mod profiles;
 mod redirects;
 mod secrets;
 mod server;

@@ -3,6 +3,7 @@
 
 mod forms;
 mod hiding;
+mod view;
 
 pub use self::hiding::{hide, hide_in_answer, know};
 

@@ -5,12 +5,13 @@
 
 use std::io::Read;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use arrow_schema::SchemaRef;
 use futures::{StreamExt, stream};
 use tokio::runtime::Handle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 use crate::clock::ClockAndIds;
@@ -45,6 +46,8 @@ const FILE_SIZE: u64 = 128 << 20;
 const BUFFER_SHARE: usize = 8;
 /// Tables opened at the same time.
 const OPENING: usize = 16;
+/// How long the clean-up of a sync that was stopped may take: whoever stopped it does not wait for long.
+pub const STOPPED: Duration = Duration::from_secs(2);
 
 /// What every sync needs, whatever its configuration.
 #[derive(Clone)]
@@ -63,6 +66,9 @@ pub struct Context {
 struct Session {
     storage: Storage,
     tables: TableLog,
+    /// Set when the records come. Before that, a stop ends the listing of a log; after it, logs are read in spite of a stop,
+    /// because what is staged is still to be loaded.
+    is_ready: Arc<AtomicBool>,
     loader: Box<dyn Loader>,
     lease: RenewedLease,
     /// The rows' columns, as Delta writes them.
@@ -92,44 +98,26 @@ impl Sync {
     /// What is wrong with the configuration, the storage, the server or a table. The sync then leaves nothing behind, or the
     /// next one clears it away.
     pub async fn prepare(config: &Config, catalog: &Catalog, context: &Context) -> Result<Self> {
-        let storage = Storage::open(&config.storage, &config.tuning).await?;
-        let tables = TableLog::new(&storage, &Handle::current(), context.threads.log_calls);
-        // Before anything is made: a catalog with two streams for one table must leave nothing behind.
-        targets(catalog, &config.schema, Uuid::nil())?;
-        let row = arrow::from_avro(&avro::raw_row()?)?;
-        let schema: Arc<str> = schema_string(&row)?.into();
-        let server = match &config.engine {
-            Engine::Direct => None,
-            Engine::Databricks(settings) => {
-                Some((connect(settings, &config.tuning.patience)?, settings.load_parallelism))
-            }
+        let stopped = || Error::transient("The sync was stopped before it began.");
+        let (session, row) = tokio::select! {
+            begun = Session::begin(config, catalog, context) => begun?,
+            () = context.stop.requested() => return Err(stopped()),
         };
-        let lease = Lease::begin(&storage, context.clock_and_ids.new_id).await?;
-        let lease = RenewedLease { _renewal: lease.renewal().map(tasks::run), lease };
-        let loader: Box<dyn Loader> = match server {
-            None => {
-                Box::new(Direct::new(&storage, &tables, context.clock_and_ids.clone(), lease.id(), Arc::clone(&schema)))
-            }
-            Some((transport, parallelism)) => {
-                let place = (config.catalog.as_str(), config.staging_schema.as_deref());
-                Box::new(Sql::new(transport, &storage, &tables, place, lease.id(), parallelism))
-            }
-        };
-        let purge = config.purge_staging_data;
-        let session = Session { storage, tables, loader, lease, schema, purge };
         let opened = tokio::select! {
-            opened = session.open(config, catalog, context, &row) => opened,
-            () = context.stop.requested() => Err(Error::transient("The sync was stopped before it began.")),
+            opened = session.open(config, catalog, context, &row) => opened.map_err(|error| match context.stop.reason() {
+                // Most likely the stop has ended the listing of a log.
+                Some(_) => stopped().with_source(error),
+                None => error,
+            }),
+            () = context.stop.requested() => Err(stopped()),
         };
         match opened {
-            Ok(setup) => Ok(Self { session, setup }),
+            Ok(setup) => {
+                session.is_ready.store(true, Ordering::Release);
+                Ok(Self { session, setup })
+            }
             Err(error) => {
-                let Session { loader, lease, .. } = session;
-                let left = async { loader.end(Ending::Stopped).await.and(lease.lease.remove().await) };
-                // What is not done in time, the next sync does.
-                if let Ok(Err(left)) = timeout(config.tuning.patience.clean_up(), left).await {
-                    tracing::warn!("{}", left.internal_message());
-                }
+                session.give_up(config, context).await;
                 Err(error)
             }
         }
@@ -154,6 +142,56 @@ impl Sync {
 }
 
 impl Session {
+    /// Takes the lease and makes the loader. The answer has the rows' columns beside the session.
+    async fn begin(config: &Config, catalog: &Catalog, context: &Context) -> Result<(Self, SchemaRef)> {
+        let storage = Storage::open(&config.storage, &config.tuning).await?;
+        let (stop, is_ready) = (context.stop.clone(), Arc::new(AtomicBool::new(false)));
+        let ready = Arc::clone(&is_ready);
+        let tables = TableLog::new(&storage, &Handle::current(), context.threads.log_calls)
+            .while_going_on(Arc::new(move || ready.load(Ordering::Acquire) || stop.reason().is_none()));
+        // Before anything is made: a catalog with two streams for one table must leave nothing behind.
+        targets(catalog, &config.schema, Uuid::nil())?;
+        let row = arrow::from_avro(&avro::raw_row()?)?;
+        let schema: Arc<str> = schema_string(&row)?.into();
+        let server = match &config.engine {
+            Engine::Direct => None,
+            Engine::Databricks(settings) => {
+                Some((connect(settings, &config.tuning.patience)?, settings.load_parallelism))
+            }
+        };
+        let lease = Lease::begin(&storage, context.clock_and_ids.new_id).await?;
+        let lease = RenewedLease { _renewal: lease.renewal().map(tasks::run), lease };
+        let loader: Box<dyn Loader> = match server {
+            None => {
+                Box::new(Direct::new(&storage, &tables, context.clock_and_ids.clone(), lease.id(), Arc::clone(&schema)))
+            }
+            Some((transport, parallelism)) => {
+                let place = (config.catalog.as_str(), config.staging_schema.as_deref());
+                Box::new(Sql::new(transport, &storage, &tables, place, lease.id(), parallelism))
+            }
+        };
+        let purge = config.purge_staging_data;
+        Ok((Self { storage, tables, is_ready, loader, lease, schema, purge }, row))
+    }
+
+    /// Removes what the session has made, if there is time for it; the next sync does what is left.
+    async fn give_up(self, config: &Config, context: &Context) {
+        let Self { loader, lease, .. } = self;
+        let left = async { loader.end(Ending::Stopped).await.and(lease.lease.remove().await) };
+        let out_of_time = async {
+            let stopped = async {
+                context.stop.requested().await;
+                sleep(STOPPED).await;
+            };
+            // Whichever comes first.
+            let _ = timeout(config.tuning.patience.clean_up(), stopped).await;
+        };
+        tokio::select! {
+            left = left => left.unwrap_or_else(|left| tracing::warn!("{}", left.internal_message())),
+            () = out_of_time => {}
+        }
+    }
+
     async fn open(&self, config: &Config, catalog: &Catalog, context: &Context, row: &SchemaRef) -> Result<Setup> {
         let sync = self.lease.id();
         let targets = targets(catalog, &config.schema, sync)?;

@@ -10,15 +10,13 @@ use crate::counted::counted;
 use crate::error::{Error, Result};
 use crate::pipeline::Outcome;
 use crate::protocol::catalog::{Caller, Catalog, Disposition};
-use crate::sync::{CleanUp, Context, Sync};
+use crate::sync::{CleanUp, Context, STOPPED, Sync};
 use crate::tasks::{repeat, signals};
 use crate::telemetry::Terminal;
 use crate::telemetry::report::{report_progress, summarise};
 
 /// Time between two updates of the line on the terminal.
 const TERMINAL_INTERVAL: Duration = Duration::from_millis(200);
-/// How long the clean-up of a sync that was stopped may take: whoever stopped it does not wait for long.
-const STOPPED: Duration = Duration::from_secs(2);
 
 /// Runs `write` with the files `config` and `catalog` on the messages of `input`.
 ///
@@ -31,8 +29,7 @@ pub async fn run(config: &Path, catalog: &Path, input: impl Read + Send + 'stati
     config.warn();
     let caller = if is_job_of_platform() { Caller::Platform } else { Caller::Other };
     let catalog = Catalog::from_file(catalog, caller)?;
-    let writer = Arc::clone(&context.writer);
-    signals::watch(&context.stop, move || writer.is_closed())?;
+    watch_for_stop(context)?;
 
     let adds = catalog.streams.iter().all(|stream| stream.disposition == Disposition::Append);
     let prepared = Sync::prepare(&config, &catalog, context).await;
@@ -60,6 +57,17 @@ pub async fn run(config: &Path, catalog: &Path, input: impl Read + Send + 'stati
     }
     summarise(&progress, &outcome);
     outcome.result
+}
+
+/// Stops the sync at a signal, or when nobody reads stdout any more. If it does not end in time, a TRACE says so.
+fn watch_for_stop(context: &Context) -> Result<()> {
+    let (output, last) = (Arc::clone(&context.writer), Arc::clone(&context.writer));
+    let clock = Arc::clone(&context.clock_and_ids.clock);
+    let last_words = move || {
+        let error = Error::transient("The sync was stopped, and what it was waiting for did not end in time.");
+        last.error(&error, clock.now_ms());
+    };
+    signals::watch(&context.stop, move || output.is_closed(), last_words)
 }
 
 /// Cleans up. After a failure this takes at most `most`: the user must get the reason although the storage may not answer.

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::bucket::{sandbox, source, store};
 use super::server::{Body, Reply, Request, Server};
 use crate::messages::{append, record, records};
-use crate::program::{Living, Run, Sandbox};
+use crate::program::{Living, Run, Sandbox, until};
 
 fn is_list(request: &Request) -> bool {
     request.method == "GET" && request.query.contains("list-type")
@@ -63,6 +63,56 @@ fn a_check_of_a_store_that_always_has_one_more_page_ends() {
     sandbox.set_environment("DESTINATION_DATABRICKS_CHECK_MS", "3000");
     let run = sandbox.check();
     assert!(run.says("FAILED") && run.says("The check was not done after 3 s"), "{run:#?}");
+}
+
+/// A page of a thousand names behind which there is one more.
+fn more(request: &Request) -> Reply {
+    page(&NAMES.repeat(1000), &format!("t{}", request.number))
+}
+
+/// How many listings `store` was asked for.
+fn listings(store: &Server) -> usize {
+    store.seen().iter().filter(|request| is_list(request)).count()
+}
+
+#[test]
+fn a_log_whose_listing_always_has_one_more_page_is_no_log() {
+    let store = store(&[], |request| {
+        let is_it = is_list(request) && request.parameter("prefix").unwrap_or_default().contains("users/_delta_log");
+        is_it.then(|| page(NAMES, &format!("t{}", request.number)))
+    });
+    let run = sandbox(&store.endpoint(), json!({})).write(&append(&["users"]), records("users", 0..1));
+    assert!(run.failed_with("config_error").contains("does not answer like S3"), "{run:#?}");
+    assert!(listings(&store) < 5000, "{}", listings(&store));
+}
+
+#[test]
+fn a_sync_that_a_store_keeps_from_beginning_is_stopped_with_a_message() {
+    type Which = fn(&Request) -> bool;
+    type Answer = fn(&Request) -> Reply;
+    let silent: Answer = |_| {
+        std::thread::sleep(std::time::Duration::from_secs(60));
+        Reply::new(503, "text/plain", "")
+    };
+    let of_log: Which = |request| is_list(request) && request.query.contains("_delta_log");
+    let all: [(&str, Which, Answer); 5] = [
+        ("silence", |_| true, silent),
+        ("listings", is_list, more),
+        ("listings of a log", of_log, more),
+        ("a silent log", of_log, silent),
+        ("busy", |request| request.method == "PUT", |_| Reply::new(503, "text/plain", "")),
+    ];
+    for (what, which, answer) in all {
+        let store = store(&[], move |request| which(request).then(|| answer(request)));
+        let mut sandbox = sandbox(&store.endpoint(), json!({}));
+        sandbox.set_environment("DESTINATION_DATABRICKS_RETRY_MS", "180000");
+        let living = sandbox.start(&append(&["users"]));
+        until("it has asked", || store.seen().iter().any(which));
+        let run = living.signal("TERM");
+        assert_eq!((run.code, run.signal), (None, Some(15)), "{what}: {run:#?}");
+        assert!(run.says("The sync was stopped"), "{what}: {run:#?}");
+        assert_eq!(run.error()["failure_type"], "transient_error", "{what}: {run:#?}");
+    }
 }
 
 #[test]
@@ -175,7 +225,11 @@ fn an_answer_takes_no_more_than_four_times_its_length_whatever_is_in_it() {
     let nested =
         format!(r#"{{"statement_id":"s1","status":{{"state":"FAILED"}},"result":{{"external_links":{zeros}}}}}"#);
     let store = store(&[], |_| None);
-    for (what, body) in [("zeros", zeros), ("rows", rows), ("nested", nested)] {
+    let columns = format!(
+        r#"{{"statement_id":"s1","status":{{"state":"SUCCEEDED"}},"manifest":{{"schema":{{"columns":[{}{{"name":""}}]}}}}}}"#,
+        r#"{"name":""},"#.repeat(LENGTH / 12)
+    );
+    for (what, body) in [("zeros", zeros), ("rows", rows), ("nested", nested), ("columns", columns)] {
         for status in [200, 400] {
             let answer = body.clone();
             let workspace = Server::start(move |request| match request.path.contains("/warehouses/") {

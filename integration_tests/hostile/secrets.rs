@@ -9,7 +9,7 @@ use super::server::{Reply, Request, Server};
 use crate::messages::{append, records};
 use crate::program::{Run, Sandbox};
 
-const DAPI: &str = "dapi0ca0a0y1234567890abcdef12345678";
+pub const DAPI: &str = "dapi0ca0a0y1234567890abcdef12345678";
 /// What is configured with Databricks; without it, the first three.
 const SECRETS: [&str; 4] = [KEY_ID, KEY, TOKEN, DAPI];
 
@@ -119,7 +119,8 @@ fn what_a_store_repeats_is_hidden_in_every_shape_and_place() {
     }
 }
 
-fn workspace(server: &Server, store: &Server, path: &str) -> Sandbox {
+/// A sandbox that loads through `server`.
+pub fn workspace(server: &Server, store: &Server, path: &str) -> Sandbox {
     let mut sandbox = Sandbox::with(json!({
         "data_source": source(&store.endpoint()), "accept_terms": true,
         "databricks_server_hostname": "http://127.0.0.1", "databricks_port": server.port().to_string(),
@@ -211,6 +212,22 @@ fn what_a_thrift_server_repeats_is_hidden() {
             );
             assert_hidden(&run, &SECRETS, &what);
         }
+    }
+}
+
+#[test]
+fn what_a_store_says_in_another_encoding_is_read_and_hidden() {
+    let units = |text: &str, pair: fn(u16) -> [u8; 2]| -> Vec<u8> {
+        std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(pair).collect()
+    };
+    let error = format!("<Error><Code>AccessDenied</Code><Message>The key {KEY} is bad</Message></Error>");
+    let latin: Vec<u8> = error.bytes().map(|byte| if byte == b'T' { 0xe9 } else { byte }).collect();
+    for body in [units(&error, u16::to_le_bytes), units(&error, u16::to_be_bytes), latin] {
+        let store = Server::start(move |_| Reply::new(400, "application/xml", body.clone()));
+        let run = sandbox(&store.endpoint(), json!({})).check();
+        assert!(run.says("FAILED") && run.says("access is denied") && run.says("***"), "{run:#?}");
+        assert!(!run.says("broke off"), "{run:#?}");
+        assert_hidden(&run, &SECRETS[..3], "another encoding");
     }
 }
 

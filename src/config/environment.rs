@@ -2,6 +2,7 @@
 
 use url::Url;
 
+use super::profiles;
 use crate::secret::know;
 
 /// Variables that are secrets as they are.
@@ -11,19 +12,15 @@ const SECRETS: [&str; 4] =
 const FILES: [&str; 2] = ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"];
 /// Variables whose address may have a user and a password in it.
 const PROXIES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
-/// A longer file holds no token.
-const LONGEST_FILE: u64 = 64 << 10;
 
-/// Makes them known.
-pub(super) fn know_secrets() {
+/// Makes them known. Tokens in files are exchanged while a sync runs: to be called whenever they are about to be used.
+pub fn know_secrets() {
     let set = |name: &&str| std::env::var(name).ok();
     SECRETS.iter().filter_map(set).for_each(|secret| know(secret.trim()));
     for file in FILES.iter().filter_map(set) {
-        let is_short = std::fs::metadata(&file).is_ok_and(|file| file.is_file() && file.len() <= LONGEST_FILE);
-        if let Some(text) = Some(file).filter(|_| is_short).and_then(|file| std::fs::read_to_string(file).ok()) {
-            know(text.trim());
-        }
+        profiles::know_file(file.as_ref());
     }
+    profiles::know_secrets();
     for proxy in PROXIES.iter().filter_map(set) {
         let Ok(url) = Url::parse(&proxy) else { continue };
         // As it stands there, it is escaped.

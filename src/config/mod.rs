@@ -20,6 +20,7 @@ mod memory;
 mod newer;
 mod patience;
 mod platform;
+mod profiles;
 mod s3;
 mod storage;
 
@@ -32,6 +33,7 @@ use serde_json::Value;
 pub use self::certificates::CertificatePlaces;
 pub use self::channel::ensure_standard_input;
 pub use self::engine::{DatabricksSettings, Engine};
+pub use self::environment::know_secrets;
 pub use self::file_name_pattern::{DateField, FileNamePattern, Piece};
 pub use self::log_level::LogLevel;
 pub use self::patience::Patience;
@@ -107,7 +109,7 @@ pub enum Compression {
 impl Config {
     /// Reads the configuration file at `path`.
     pub fn from_file(path: &Path) -> Result<Self> {
-        environment::know_secrets();
+        know_secrets();
         let bytes = std::fs::read(path).map_err(|error| {
             let name = path.display();
             let message = match error.kind() {

@@ -8,6 +8,9 @@ use super::Bounds;
 use super::said::Said;
 use crate::error::{Error, Result, code};
 
+/// The most columns of a result: those that are asked for here have a few.
+const MOST_COLUMNS: usize = 1000;
+
 /// Where a statement is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
@@ -54,7 +57,7 @@ struct Manifest {
 
 #[derive(Debug, Deserialize)]
 struct Schema {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "columns")]
     columns: Vec<Column>,
 }
 
@@ -145,6 +148,30 @@ impl Chunk {
     }
 }
 
+/// Reads columns one by one, and no more than [`MOST_COLUMNS`].
+fn columns<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<Column>, D::Error> {
+    struct Columns;
+    impl<'de> Visitor<'de> for Columns {
+        type Value = Vec<Column>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("columns")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut input: A) -> Result<Vec<Column>, A::Error> {
+            let mut columns = Vec::new();
+            while let Some(column) = input.next_element()? {
+                if columns.len() == MOST_COLUMNS {
+                    return Err(A::Error::custom("too many columns"));
+                }
+                columns.push(column);
+            }
+            Ok(columns)
+        }
+    }
+    input.deserialize_seq(Columns)
+}
+
 /// Reads rows one by one, so that what is too much is never held.
 struct RowsOf<'a> {
     columns: usize,
@@ -210,5 +237,23 @@ impl<'de> Visitor<'de> for RowOf<'_> {
         }
         self.rows.push(row);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_with_more_columns_than_any_result_has_is_not_held() {
+        let answer = |columns: usize| {
+            let columns = vec![r#"{"name":"a"}"#; columns].join(",");
+            let text = format!(
+                r#"{{"statement_id":"1","status":{{"state":"SUCCEEDED"}},"manifest":{{"schema":{{"columns":[{columns}]}}}}}}"#
+            );
+            serde_json::from_str::<StatementAnswer>(&text).map(|answer| answer.shape().map(|shape| shape.0.len()).ok())
+        };
+        assert!(matches!(answer(1000), Ok(Some(1000))));
+        assert!(answer(1001).is_err());
     }
 }

@@ -1,8 +1,9 @@
-//! The engine that the kernel reads and writes logs with, changed in two places.
+//! The engine that the kernel reads and writes logs with, changed in three places.
 //!
 //! What is damaged in a log can be hidden from the kernel, which then reads the log as if it had never been there: hints and
 //! checkpoints only save work. And a hint is written only once the checkpoint that it names is on stable storage: a hint of
-//! a checkpoint that a loss of power took away stops readers.
+//! a checkpoint that a loss of power took away stops readers. And before each name of a listing it is asked whether to go on:
+//! a call into the kernel cannot be given up from outside.
 
 use std::sync::Arc;
 
@@ -21,6 +22,9 @@ use crate::error::Result;
 /// Puts on stable storage what was written before.
 pub type Flush = Arc<dyn Fn() -> Result<()> + Send + Sync>;
 
+/// Whether a listing is to go on.
+pub type GoesOn = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// What of a log the kernel does not see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Hidden {
@@ -35,13 +39,20 @@ pub struct Hidden {
 pub struct LogEngine {
     inner: Arc<dyn Engine>,
     flush: Flush,
+    goes_on: GoesOn,
     hidden: Hidden,
 }
 
 impl LogEngine {
     /// `inner` with hints that are written in the right order; `flush` is a blocking call.
     pub fn new(inner: Arc<dyn Engine>, flush: Flush) -> Self {
-        Self { inner, flush, hidden: Hidden::default() }
+        Self { inner, flush, goes_on: Arc::new(|| true), hidden: Hidden::default() }
+    }
+
+    /// The same with listings that end with an error when `goes_on` says so.
+    #[must_use]
+    pub fn while_going_on(self, goes_on: GoesOn) -> Self {
+        Self { goes_on, ..self }
     }
 
     /// The same without what is `hidden`.
@@ -62,11 +73,8 @@ impl Engine for LogEngine {
     }
 
     fn storage_handler(&self) -> Arc<dyn StorageHandler> {
-        if self.hides() {
-            Arc::new(Hiding { inner: self.inner.storage_handler(), hidden: self.hidden })
-        } else {
-            self.inner.storage_handler()
-        }
+        let (inner, goes_on) = (self.inner.storage_handler(), Arc::clone(&self.goes_on));
+        Arc::new(Hiding { inner, goes_on, hidden: self.hidden })
     }
 
     fn json_handler(&self) -> Arc<dyn JsonHandler> {
@@ -80,6 +88,7 @@ impl Engine for LogEngine {
 
 struct Hiding {
     inner: Arc<dyn StorageHandler>,
+    goes_on: GoesOn,
     hidden: Hidden,
 }
 
@@ -95,7 +104,9 @@ impl StorageHandler for Hiding {
             let version = name.and_then(checkpoint_version);
             version.zip(from).is_none_or(|(version, from)| version < from)
         };
-        let all = self.inner.list_from(path)?;
+        let goes_on = Arc::clone(&self.goes_on);
+        let stopped = || Err(KernelError::generic("the listing was stopped"));
+        let all = self.inner.list_from(path)?.map(move |file| if goes_on() { file } else { stopped() });
         Ok(Box::new(all.filter(move |file| file.as_ref().map_or(true, &shows))))
     }
 

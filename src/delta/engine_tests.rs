@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use delta_kernel::snapshot::Snapshot;
 use delta_kernel_default_engine::DefaultEngineBuilder;
@@ -79,6 +80,21 @@ async fn a_stop_between_checkpoint_and_hint_leaves_a_log_that_is_read() -> Resul
         assert_eq!(commit_one(&table, &goes_on)?, Committed::As(2));
         assert!(log.join(HINT).exists());
         assert_eq!(Snapshot::builder_for(&table).build(&goes_on)?.version(), 2);
+        Ok(())
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_ends_with_an_error_when_it_is_not_to_go_on() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = tempfile::tempdir()?;
+    let table = table(folder.path())?;
+    let engine = engine(Arc::new(|| Ok(())));
+    tokio::task::block_in_place(|| {
+        commit_one(&table, &engine)?;
+        let asked = AtomicUsize::new(0);
+        let ending = engine.while_going_on(Arc::new(move || asked.fetch_add(1, Ordering::SeqCst) < 2));
+        let listed = ending.storage_handler().list_from(&table.join("_delta_log/")?)?;
+        assert_eq!(listed.map(|file| file.is_ok()).take(3).collect::<Vec<_>>(), [true, true, false]);
         Ok(())
     })
 }

@@ -51,7 +51,11 @@ pub fn sorted(shown: &str, verb: &str, error: KernelError) -> Error {
                  the commit that had it back from a backup, move the table's folder away or rename the stream."
             ))
         }
-        KernelError::IOError(_) | KernelError::ObjectStore(_) => Error::transient(failed),
+        KernelError::ObjectStore(cause) => match told(cause) {
+            Some(told) => Error::new(told.kind(), format!("{failed} {}", told.message())),
+            None => Error::transient(failed),
+        },
+        KernelError::IOError(_) => Error::transient(failed),
         KernelError::Arrow(_) | KernelError::MalformedJson(_) | KernelError::MissingColumn(_) if verb == "read" => {
             Error::config(format!(
                 "Something in the log of table {shown} is not as the Delta protocol asks (the internal message says what). Put \
@@ -61,6 +65,11 @@ pub fn sorted(shown: &str, verb: &str, error: KernelError) -> Error {
         _ => Error::system(failed),
     };
     sorted.with_source(error)
+}
+
+/// What this program itself says of an answer of the store, if it is the cause of `error`.
+fn told<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Error> {
+    std::iter::successors(Some(error), |error| error.source()).find_map(<dyn std::error::Error>::downcast_ref)
 }
 
 /// A table that cannot even be read; the kernel names one feature that is in the way, the log has all of them.

@@ -21,7 +21,7 @@ use url::Url;
 use super::actions::DataFile;
 use super::commit::{self, Load};
 use super::damage::{self, SMALL, may_be_damage, ways_around};
-use super::engine::LogEngine;
+use super::engine::{GoesOn, LogEngine};
 use super::files::{CommitFile, LogFiles};
 use super::refusals::{sorted, unreadable};
 use crate::error::{Error, Result};
@@ -62,6 +62,13 @@ impl TableLog {
         let flushed = storage.clone();
         let engine = LogEngine::new(Arc::new(engine), Arc::new(move || flushed.flush_blocking()));
         Self { logs: Logs { engine, storage: storage.clone() }, calls: Arc::new(Semaphore::new(calls)) }
+    }
+
+    /// The same with listings that end with an error when `goes_on` says so.
+    #[must_use]
+    pub fn while_going_on(mut self, goes_on: GoesOn) -> Self {
+        self.logs.engine = self.logs.engine.while_going_on(goes_on);
+        self
     }
 
     /// Does `work`, when its turn has come.

@@ -21,6 +21,8 @@ const LONGEST_DESCRIPTOR: usize = 1024;
 pub struct ProtocolWriter {
     out: Mutex<Box<dyn Write + Send>>,
     closed: AtomicBool,
+    /// Whether the TRACE that says why the command failed was written.
+    failed: AtomicBool,
 }
 
 /// Severity of a LOG message.
@@ -44,7 +46,7 @@ impl ProtocolWriter {
 
     /// A writer to `out`.
     pub fn new(out: Box<dyn Write + Send>) -> Self {
-        Self { out: Mutex::new(out), closed: AtomicBool::new(false) }
+        Self { out: Mutex::new(out), closed: AtomicBool::new(false), failed: AtomicBool::new(false) }
     }
 
     /// Whether a write to stdout has failed, as it does when its reader has gone away.
@@ -83,8 +85,12 @@ impl ProtocolWriter {
         self.deliver_value(&json!({"type": "LOG", "log": {"level": level, "message": spoken(message)}}));
     }
 
-    /// Writes the TRACE message that says why a command failed. `now_ms`: the time in milliseconds since the epoch.
+    /// Writes the TRACE message that says why a command failed, unless one was written before. `now_ms`: the time in
+    /// milliseconds since the epoch.
     pub fn error(&self, error: &Error, now_ms: i64) {
+        if self.failed.swap(true, Ordering::AcqRel) {
+            return;
+        }
         let policy = error.kind().policy();
         let mut body = json!({
             "message": format!("{} {}", spoken(error.message()), error.hint()),
@@ -161,6 +167,7 @@ mod tests {
         let writer = ProtocolWriter::new(Box::new(shared.clone()));
         let stream = StreamDescriptor { name: "users".into(), namespace: Some("public".into()) };
         writer.error(&Error::config("The disk is\nfull.").with_stream(stream), 17);
+        writer.error(&Error::system("Too late."), 18);
         let text = shared.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         assert_eq!(text.iter().filter(|byte| **byte == b'\n').count(), 1, "one whole line");
         let message: Value = serde_json::from_slice(&text)?;

@@ -1,6 +1,7 @@
-//! The forms in which a secret can stand in a text: as it is, in base64 inside of something longer, in hexadecimal. Escapes
+//! The forms in which a secret can stand in a text: as it is, in base64 inside of something longer, in numbers. Escapes
 //! (`%2F`, `\u002f`, `&#47;`) are no forms of their own: a text is searched once more with its escapes undone.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use base64::Engine as _;
@@ -13,12 +14,54 @@ const SHORTEST_EVERYWHERE: usize = 8;
 /// Lower-case letters alone make a word up to so many. No service gives such keys.
 const LONGEST_WORD: usize = 15;
 
+/// So many letters and digits of a long secret are hidden wherever they stand.
+pub(super) const RUN: usize = 12;
+/// A secret with so many letters and digits is a long one.
+const LONG: usize = 16;
+/// A run of fewer different signs may be anybody's: `000000000000`.
+const LEAST_DIFFERENT: usize = 4;
+/// A run without digits in which the case changes so often is no sentence.
+const CHANGES: usize = 6;
+
 /// One form of one secret.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Form {
     pub(super) text: String,
     /// Whether it may be a part of this program's own sentences, too.
     pub(super) is_word: bool,
+    /// Its letters and digits in lower case.
+    pub(super) condensed: Vec<u8>,
+}
+
+impl Form {
+    /// Whether it is searched for without regard to case and to what stands between its letters and digits. In this
+    /// program's own sentences words follow each other: it must be longer, and have a digit.
+    pub(super) fn is_told_apart(&self, is_answer: bool) -> bool {
+        let least = if is_answer { SHORTEST_EVERYWHERE } else { RUN };
+        !self.is_word && self.condensed.len() >= least && (is_answer || has_digit(&self.condensed))
+    }
+
+    /// Each run of [`RUN`] letters and digits of a long secret, in lower case, and whether it cannot be a part of a sentence.
+    pub(super) fn runs(&self) -> impl Iterator<Item = ([u8; RUN], bool)> {
+        let signs: Vec<u8> = self.text.bytes().filter(u8::is_ascii_alphanumeric).collect();
+        let is_long = !self.is_word && signs.len() >= LONG;
+        let runs: Vec<_> = signs.windows(RUN).filter(|run| is_long && is_varied(run)).map(run).collect();
+        runs.into_iter().flatten()
+    }
+}
+
+fn run(signs: &[u8]) -> Option<([u8; RUN], bool)> {
+    let changes = signs.windows(2).filter(|two| two.iter().filter(|sign| sign.is_ascii_uppercase()).count() == 1);
+    let is_no_sentence = has_digit(signs) || changes.count() >= CHANGES;
+    Some((signs.to_ascii_lowercase().try_into().ok()?, is_no_sentence))
+}
+
+fn is_varied(signs: &[u8]) -> bool {
+    signs.iter().collect::<HashSet<_>>().len() >= LEAST_DIFFERENT
+}
+
+pub(super) fn has_digit(signs: &[u8]) -> bool {
+    signs.iter().any(u8::is_ascii_digit)
 }
 
 /// All forms of `secret`.
@@ -26,7 +69,9 @@ pub(super) fn of(secret: &str) -> Vec<Form> {
     let mut forms = Vec::new();
     let mut add = |text: String, is_word: bool| {
         if text.len() >= SHORTEST && forms.iter().all(|form: &Form| form.text != text) {
-            forms.push(Form { text, is_word });
+            let condensed =
+                text.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase()).collect();
+            forms.push(Form { text, is_word, condensed });
         }
     };
     add(secret.to_owned(), is_word(secret));
@@ -48,6 +93,8 @@ pub(super) fn of(secret: &str) -> Vec<Form> {
     });
     encoded(hexadecimal.to_uppercase());
     encoded(hexadecimal);
+    // As lists of numbers are written; what stands between them is passed over.
+    encoded(secret.bytes().map(|byte| byte.to_string()).collect());
     forms
 }
 

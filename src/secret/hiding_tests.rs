@@ -39,11 +39,90 @@ fn a_secret_is_hidden_in_every_form_and_the_rest_stays() {
 }
 
 #[test]
+fn a_secret_that_is_escaped_or_broken_up_by_anything_is_hidden() {
+    const TOKEN: &str = "dapi9c8b7a6f5e4d3c2b1a0f9e8d7c6b5a4f";
+    know(TOKEN);
+    let each = |form: &dyn Fn(u8) -> String| TOKEN.bytes().map(form).collect::<String>();
+    let hexadecimal: Vec<String> = TOKEN.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let broken = |text: &str, length: usize, by: &str| {
+        let signs: Vec<char> = text.chars().collect();
+        signs.chunks(length).map(String::from_iter).collect::<Vec<_>>().join(by)
+    };
+    for form in [
+        each(&|byte| format!("\\x{byte:02x}")),
+        each(&|byte| format!("\\{byte:03o}")),
+        each(&|byte| format!("\\u{{{byte:x}}}")),
+        each(&|byte| format!("\\U{byte:08x}")),
+        each(&|byte| format!("%u{byte:04x}")),
+        each(&|byte| format!("={byte:02X}")),
+        each(&|byte| format!("={byte:02x}")),
+        each(&|byte| format!("&#{byte:07};")),
+        each(&|byte| format!("&#x{byte:012X};")),
+        each(&|byte| format!("&#{byte}")),
+        each(&|byte| format!("U+{byte:04X} ")).trim().to_owned(),
+        each(&|byte| format!("\\\\u{byte:04x}")),
+        hexadecimal.join(":"),
+        hexadecimal.join("-"),
+        hexadecimal.join("\0"),
+        format!("0x{}", hexadecimal.join(", 0x")),
+        TOKEN.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(", "),
+        broken(TOKEN, 4, "<wbr>"),
+        broken(TOKEN, 9, "<br />\n"),
+        broken(TOKEN, 12, " "),
+        broken(TOKEN, 1, "\u{200b}"),
+        broken(TOKEN, 1, "\\u200b"),
+        broken(TOKEN, 1, "&#8203;"),
+        broken(TOKEN, 7, "\\n"),
+        broken(&STANDARD.encode(TOKEN), 20, "\n"),
+        broken(&STANDARD.encode(TOKEN), 20, "\r\n"),
+        TOKEN.to_uppercase(),
+        TOKEN.replace("dapi", ""),
+        TOKEN[9..21].to_owned(),
+        TOKEN[24..].to_owned(),
+    ] {
+        for text in [format!("the token {form} here"), format!("{form};x")] {
+            let shown = hide(&text);
+            assert!(shown.contains("***"), "{text}: {shown}");
+            assert!(shown.len() < 40 && shown.ends_with(&text[text.len() - 1..]), "{text}: {shown}");
+            assert_eq!(shown.starts_with("the token ***"), text.starts_with("the"), "{shown}");
+        }
+    }
+}
+
+#[test]
+fn what_looks_a_little_like_a_secret_stays() {
+    know("Warehouse2024Production");
+    know("AnotherPassphraseOfWords");
+    know("0000000000000000000000000000");
+    let sentence = "The warehouse of 2024 is in production; another passphrase of words: 12% of \\new\\x and a=20 b=30 \
+                    in s3://lake/2026_11_26_1700000000000_0.parquet, version 00000000000000000042.json.";
+    assert_eq!(hide(sentence), sentence);
+}
+
+#[test]
+fn a_web_token_that_others_say_is_hidden_whoever_it_is_of() {
+    let token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.SiGn-a_ture";
+    for text in
+        [format!("a {token}, b"), format!("a=%65{}, b", &token[1..]), token.to_owned(), format!("{}…", &token[..30])]
+    {
+        let shown = hide_in_answer(&text);
+        assert!(shown.contains("***") && !shown.contains("eyJ") && !shown.contains("SiGn"), "{shown}");
+    }
+    for stays in ["eyJ and eyJs. stay", "a page behind eyJjdXJzb3IiOiIxIn0. And more", "`eyJzdWIiOiJhIn0`.`users`"] {
+        assert_eq!(hide_in_answer(stays), stays);
+    }
+}
+
+#[test]
 fn what_is_cut_in_the_middle_of_a_secret_is_hidden_too() {
     know("dapi77665544332211ffee");
     for cut in ["bad key dapi776655443", "bad key dapi7766…", "bad (dapi77665...) there"] {
         let shown = hide(cut);
         assert!(!shown.contains("dapi77") && shown.contains("***"), "{shown}");
+    }
+    for cut in ["…2211ffee is bad", "bad ...211ffee there", "11ffee"] {
+        let shown = hide(cut);
+        assert!(!shown.contains("ffee") && shown.contains("***"), "{shown}");
     }
     assert_eq!(hide("a key begins with dapi"), "a key begins with dapi");
 }
@@ -55,6 +134,11 @@ fn what_signs_a_request_is_hidden_whoever_made_it() {
         ("Basic dG9rZW46eHh4eA==", "Basic ***"),
         ("SignedHeaders=host, Signature=0011223344556677aabb", "SignedHeaders=host, Signature=***"),
         ("x-amz-security-token: IQoJb3Jp//9", "x-amz-security-token: ***"),
+        ("Action=A&WebIdentityToken=0pa9ueT0ken&Version=1", "Action=A&WebIdentityToken=***&Version=1"),
+        ("<SessionToken>IQoJb3Jp9//9</SessionToken>", "<SessionToken>***</SessionToken>"),
+        ("{\"access_token\": \"0pa9ueT0ken\"}", "{\"access_token\": \"***\"}"),
+        ("WebIdentityToken%3D0pa9ueT0ken%26Version", "WebIdentityToken%3D***%26Version"),
+        ("&lt;SecretAccessKey&gt;0pa9ueT0ken&lt;", "&lt;SecretAccessKey&gt;***&lt;"),
     ] {
         assert_eq!(hide(text), shown);
     }

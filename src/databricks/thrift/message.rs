@@ -11,6 +11,8 @@ use thrift::protocol::{
     TOutputProtocol, TSerializable, TStructIdentifier, TType,
 };
 
+use super::counted::Counted;
+
 /// The most elements of one list. A page of rows has fewer by far; more would only be a length that lies.
 const LONGEST_LIST: usize = 65_536;
 /// The deepest that structures lie in each other: an answer of ours has six levels.
@@ -90,7 +92,8 @@ pub(super) fn encode<C: Call>(call: &C, number: i32) -> thrift::Result<Vec<u8>> 
 
 /// The answer to the call `C` with this `number`, out of the bytes that came.
 ///
-/// Whatever `bytes` are: nothing is made that is longer than they are, but for one list of at most [`LONGEST_LIST`].
+/// Whatever `bytes` are: nothing is made that is longer than they are, but for one list of at most [`LONGEST_LIST`], and all
+/// lists together have as many elements as [`Counted`] allows.
 pub(super) fn decode<C: Call>(bytes: &[u8], number: i32) -> Result<C::Answer, NoAnswer> {
     let limits = TConfiguration::builder()
         .max_message_size(Some(bytes.len()))
@@ -99,7 +102,7 @@ pub(super) fn decode<C: Call>(bytes: &[u8], number: i32) -> Result<C::Answer, No
         .max_container_size(Some(LONGEST_LIST))
         .max_recursion_depth(Some(DEEPEST))
         .build()?;
-    let mut input = TBinaryInputProtocol::with_config(bytes, true, limits);
+    let mut input = Counted::new(TBinaryInputProtocol::with_config(bytes, true, limits));
     let message = input.read_message_begin()?;
     if message.message_type == TMessageType::Exception {
         let exception = thrift::Error::read_application_error_from_in_protocol(&mut input)?;

@@ -117,6 +117,21 @@ fn page() -> Vec<u8> {
     reply("FetchResults", 5, &tcli::TFetchResultsResp { status: fine(), has_more_rows: Some(true), results })
 }
 
+#[test]
+fn a_page_of_many_lists_each_of_which_is_short_enough_is_refused_before_it_is_held() {
+    let page = |columns: usize| {
+        let column = tcli::TColumn {
+            string_val: Some(tcli::TStringColumn { values: vec![String::new(); 65_536], nulls: vec![] }),
+            ..Default::default()
+        };
+        let columns = Some(vec![column; columns]);
+        let results = Some(tcli::TRowSet { start_row_offset: 0, columns, arrow_batches: None, result_links: None });
+        reply("FetchResults", 5, &tcli::TFetchResultsResp { status: fine(), has_more_rows: Some(true), results })
+    };
+    assert!(decode::<tcli::TFetchResultsReq>(&page(7), 5).is_ok());
+    assert!(matches!(decode::<tcli::TFetchResultsReq>(&page(9), 5), Err(NoAnswer::Unreadable(_))));
+}
+
 proptest! {
     #[test]
     fn arbitrary_bytes_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {

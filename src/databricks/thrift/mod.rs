@@ -4,6 +4,7 @@
 //! waits for a cluster that starts. `message` and `rows` are about bytes alone.
 
 mod client;
+mod counted;
 mod message;
 mod operation;
 mod rows;

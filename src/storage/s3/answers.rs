@@ -1,6 +1,8 @@
 //! How long an answer of the store may be, by what was asked: told by its header before anything is reserved for it, and
 //! counted while it comes. An object store makes room for whatever length a header names.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use futures::TryStreamExt;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -94,13 +96,20 @@ impl Asked {
         if listings.goes_on(&self.address, self.query.as_deref().unwrap_or_default(), &page) {
             Ok(HttpResponse::from_parts(head, page.into()))
         } else {
-            Err(HttpError::new(HttpErrorKind::Unknown, std::io::Error::other(ENDLESS)))
+            Err(HttpError::new(HttpErrorKind::Unknown, endless(&self.address)))
         }
     }
 
     fn too_long(&self, most: u64) -> HttpError {
         too_long(&self.address, most)
     }
+}
+
+fn endless(address: &str) -> Error {
+    Error::config(format!(
+        "{address} does not answer like S3: {ENDLESS}. Check that `data_source.s3_endpoint` is the address of an S3 store; of one \
+         table's log, no more than a million files are listed."
+    ))
 }
 
 fn too_long(address: &str, most: u64) -> HttpError {
@@ -139,12 +148,40 @@ async fn beginning(body: HttpResponseBody) -> Result<Bytes, HttpError> {
             break;
         }
     }
-    Ok(bytes.into())
+    Ok(readable(bytes))
+}
+
+/// `bytes` as UTF-8, whatever they are: the object store takes an error that is none for a broken connection.
+fn readable(bytes: Vec<u8>) -> Bytes {
+    let units = |pair: fn([u8; 2]) -> u16| -> Vec<u16> {
+        bytes.as_chunks::<2>().0.iter().skip(1).map(|unit| pair(*unit)).collect()
+    };
+    match bytes.as_slice() {
+        [0xff, 0xfe, ..] => String::from_utf16_lossy(&units(u16::from_le_bytes)).into(),
+        [0xfe, 0xff, ..] => String::from_utf16_lossy(&units(u16::from_be_bytes)).into(),
+        _ => match String::from_utf8_lossy(&bytes) {
+            Cow::Borrowed(_) => bytes.into(),
+            Cow::Owned(text) => text.into(),
+        },
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_in_any_encoding_becomes_a_text() {
+        let text = "<Error><Code>AccessDenied</Code></Error>";
+        let units = |pair: fn(u16) -> [u8; 2]| -> Vec<u8> {
+            std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(pair).collect()
+        };
+        for bytes in [units(u16::to_le_bytes), units(u16::to_be_bytes), text.into()] {
+            assert_eq!(readable(bytes), text);
+        }
+        assert_eq!(readable(b"a \xff b".to_vec()), "a \u{fffd} b");
+        assert_eq!(readable(vec![0xff, 0xfe, 0x41]), "");
+    }
 
     #[test]
     fn what_is_read_whole_is_bounded_by_what_it_is() {

@@ -21,7 +21,7 @@ use tokio::sync::Mutex;
 
 use super::sdk_client::sdk_client;
 use super::{one_try, refusals};
-use crate::config::{Patience, S3Settings};
+use crate::config::{Patience, S3Settings, know_secrets};
 use crate::error::{Error, Result};
 use crate::secret::know;
 use crate::tls::Trust;
@@ -139,7 +139,7 @@ impl Credentials {
     }
 }
 
-/// Makes the secrets of what it gives known: with a role, they go to the service that gives another identity.
+/// Makes the secrets of what it asks with, and of what it gives, known: with a role, they go to the service that gives another identity.
 #[derive(Debug)]
 struct Known(SharedCredentialsProvider);
 
@@ -149,6 +149,7 @@ impl ProvideCredentials for Known {
         Self: 'a,
     {
         future::ProvideCredentials::new(async {
+            know_secrets();
             let found = self.0.provide_credentials().await?;
             let texts = [Some(found.access_key_id()), Some(found.secret_access_key()), found.session_token()];
             texts.iter().flatten().for_each(|text| know(text));

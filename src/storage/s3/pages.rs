@@ -13,6 +13,10 @@ use memchr::memmem;
 
 /// A hundred million names.
 const MOST_PAGES: u64 = 100_000;
+/// A million names, of a log of a table: it is listed from its last checkpoint on, and all its names are held at once.
+const MOST_PAGES_OF_LOG: u64 = 1000;
+/// What the listing of a log has in its query, as it stands there or with its escapes.
+const LOG: &str = "_delta_log";
 /// Pages without a name, one behind the other: versions that were deleted can make a few.
 const MOST_EMPTY: u32 = 1000;
 /// How long one listing may take.
@@ -44,6 +48,7 @@ impl Listings {
         let asked = query.split('&').find(is_token).and_then(|pair| pair.split_once('='));
         let rest: Vec<&str> = query.split('&').filter(|pair| !is_token(pair)).collect();
         let listing = hash((address, &rest));
+        let most = if query.contains(LOG) { MOST_PAGES_OF_LOG } else { MOST_PAGES };
         let next = hash(unescaped(next).as_bytes());
         // Tokens stand encoded in a query.
         let asked = asked.map(|(_, token)| hash(decoded(token).as_slice()));
@@ -74,7 +79,7 @@ impl Listings {
         }
         listings.insert(hash((listing, next)), course);
         listings.insert(listing, course);
-        !is_cycle && course.pages < MOST_PAGES && course.empty < MOST_EMPTY && course.begun.elapsed() < LONGEST
+        !is_cycle && course.pages < most && course.empty < MOST_EMPTY && course.begun.elapsed() < LONGEST
     }
 }
 
@@ -124,8 +129,12 @@ mod tests {
 
     /// How many pages are taken of a listing whose pages name the tokens that `token` gives by their number.
     fn pages(token: impl Fn(u64) -> Option<String>, names: &str) -> u64 {
+        pages_of("a", token, names)
+    }
+
+    fn pages_of(prefix: &str, token: impl Fn(u64) -> Option<String>, names: &str) -> u64 {
         let listings = Listings::default();
-        let mut query = "list-type=2&prefix=a".to_owned();
+        let mut query = format!("list-type=2&prefix={prefix}");
         for number in 0.. {
             let token = token(number);
             let next = token.as_ref().map(|token| format!("<NextContinuationToken>{token}</NextContinuationToken>"));
@@ -137,7 +146,7 @@ mod tests {
             }
             let Some(token) = token else { return number };
             let encoded: String = url::form_urlencoded::byte_serialize(token.as_bytes()).collect();
-            query = format!("list-type=2&continuation-token={encoded}&prefix=a");
+            query = format!("list-type=2&continuation-token={encoded}&prefix={prefix}");
         }
         0
     }
@@ -168,6 +177,12 @@ mod tests {
             let page = b"<Contents/><NextContinuationToken>t2</NextContinuationToken>";
             assert!(listings.goes_on("http://a/b", "list-type=2&continuation-token=t1", page));
         }
+    }
+
+    #[test]
+    fn a_log_of_a_table_has_no_more_names_than_a_log_can_have() {
+        let ended = pages_of("default%2Fusers%2F_delta_log%2F", |number| Some(format!("t{number}")), NAMES);
+        assert!(ended < MOST_PAGES_OF_LOG, "{ended}");
     }
 
     #[test]
