@@ -78,9 +78,13 @@ impl Bed {
 }
 
 pub fn users(disposition: Disposition, generation_id: Option<i64>) -> Target {
+    users_of(disposition, generation_id, SYNC)
+}
+
+pub fn users_of(disposition: Disposition, generation_id: Option<i64>, sync: Uuid) -> Target {
     let descriptor = StreamDescriptor { name: "users".into(), namespace: None };
     let catalog = Catalog { streams: vec![Stream { descriptor, disposition, generation_id }] };
-    targets(&catalog, "shop", SYNC).unwrap().remove(0)
+    targets(&catalog, "shop", sync).unwrap().remove(0)
 }
 
 pub fn id(number: u64) -> String {

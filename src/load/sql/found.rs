@@ -4,6 +4,7 @@
 //! server; a Delta table in the bucket that has no name in the catalog yet is read from its log. Whatever cannot be
 //! loaded is a config error that says what was found and what to do.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use url::Url;
@@ -128,17 +129,29 @@ async fn in_the_catalog(shared: &Shared, target: &Target, name: &TableName) -> R
     if !truncates && target.generation_id.is_none() {
         return Ok(found);
     }
-    let answer = shared.execute(&show_properties(name)).await.context(|| "reading its properties".to_owned())?;
-    let properties = properties(&answer);
+    let properties = properties_of(shared, name).await?;
     if truncates && properties.get("delta.appendOnly").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
         return Err(Error::config(format!(
             "Table {name} has the property delta.appendOnly, so its rows cannot be replaced. Choose the sync mode append, \
              or remove the property: ALTER TABLE {name} UNSET TBLPROPERTIES ('delta.appendOnly')."
         )));
     }
+    Ok(Found { generation: told(shared, target, &properties).await?, ..found })
+}
+
+/// The generation that the rows of the table `name` of `target` have now.
+pub async fn generation_of(shared: &Shared, target: &Target, name: &TableName) -> Result<Option<i64>> {
+    told(shared, target, &properties_of(shared, name).await?).await
+}
+
+async fn properties_of(shared: &Shared, name: &TableName) -> Result<BTreeMap<String, String>> {
+    let answer = shared.execute(&show_properties(name)).await.context(|| "reading its properties".to_owned())?;
+    Ok(properties(&answer))
+}
+
+async fn told(shared: &Shared, target: &Target, properties: &BTreeMap<String, String>) -> Result<Option<i64>> {
     let generation = properties.get(generation::PROPERTY).and_then(|value| value.parse().ok());
-    let generation = generation.filter(|_| target.generation_id.is_some());
-    Ok(Found { generation: or_noted(shared, target, generation).await?, ..found })
+    or_noted(shared, target, generation.filter(|_| target.generation_id.is_some())).await
 }
 
 /// The generation of the table, which may be `told` by itself, or be noted in the bucket.

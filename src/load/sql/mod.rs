@@ -8,6 +8,7 @@
 
 mod answers;
 mod claims;
+mod contest;
 mod create;
 mod found;
 mod load;
@@ -215,7 +216,7 @@ impl Loader for Sql {
             let older = |target: &Target| Some(Target { table: target.older.clone()?, ..target.clone() });
             let older: Vec<Target> = targets.iter().filter_map(older).collect();
             let all = if older.is_empty() { Cow::Borrowed(targets) } else { Cow::Owned([targets, &older].concat()) };
-            claims::wait_for_others(&self.shared, self, &all).await?;
+            contest::wait_for_others(&self.shared, &all).await?;
             let looked = self.shared.look_at_schemas(&all).await?;
             let mut once = HashSet::new();
             let contested = older.into_iter().map(|target| target.table).filter(|table| !once.insert(table.clone()));
@@ -273,15 +274,17 @@ impl Loader for Sql {
 
 impl StagingTables for Sql {
     fn clear<'a>(&'a self, sync: Uuid, names: &'a [String]) -> BoxFuture<'a, Result<bool>> {
+        self.shared.clear(sync, names)
+    }
+}
+
+impl StagingTables for Shared {
+    fn clear<'a>(&'a self, sync: Uuid, names: &'a [String]) -> BoxFuture<'a, Result<bool>> {
         async move {
-            let shared = &self.shared;
-            let renamed = claims::renamed(&shared.storage, sync, &shared.catalog).await?;
+            let renamed = claims::renamed(&self.storage, sync, &self.catalog).await?;
             let renamed: Vec<String> = renamed.iter().map(ToString::to_string).collect();
-            shared.drop_all(&[names, &renamed].concat()).await?;
-            let claimed = claims::of(&shared.storage, sync).await?;
-            let names = claimed.iter().filter_map(|claim| claim.table.split_once('/'));
-            let tables = names.map(|(schema, table)| SchemaName::new(&shared.catalog, schema).table(table));
-            shared.fence_all(tables.collect::<Vec<_>>()).await.map(|()| true)
+            self.drop_all(&[names, &renamed].concat()).await?;
+            self.fence_all(claims::claimed(&self.storage, sync, &self.catalog).await?).await.map(|()| true)
         }
         .boxed()
     }

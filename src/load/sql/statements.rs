@@ -89,6 +89,14 @@ impl TableName {
         self.table.starts_with(&format!("_airbyte_tmp_{}", id.get(20..).unwrap_or(&id)))
     }
 
+    /// The same table in the catalog of `full`, which has to be its full name but for the catalog.
+    pub fn in_catalog_of(&self, full: &str) -> Option<TableName> {
+        let Self { schema: SchemaName { schema, .. }, table, .. } = self;
+        let catalog = full.strip_suffix(&format!("`.{}.{}", quoted(schema), quoted(table)))?.strip_prefix('`')?;
+        let named = SchemaName::new(&catalog.replace("``", "`"), schema).table(table);
+        (!catalog.is_empty() && named.to_string() == full).then_some(named)
+    }
+
     /// The same table, whose columns have a collation: a server compares them with others only where it is told how.
     pub fn with_collation(self) -> Self {
         Self { collated: true, ..self }

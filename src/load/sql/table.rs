@@ -11,7 +11,8 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::claims::{self, Change};
-use super::found::{Found, Place, look, named};
+use super::contest;
+use super::found::{Found, Place, generation_of, look, named};
 use super::load::Load;
 use super::statements::{self, NewTable, SchemaName, TableName};
 use super::{Shared, Sql, answers, notes};
@@ -234,11 +235,25 @@ impl SqlTable {
 
     /// Says, before the first statement that changes rows, that such are sent.
     async fn claim(&mut self, change: Change) -> Result<()> {
-        if !self.claimed {
-            claims::claim(&self.shared.storage, self.shared.sync, &self.target.table, change).await?;
-            self.claimed = true;
+        if self.claimed {
+            return Ok(());
         }
-        Ok(())
+        let waited = contest::claim(&self.shared, &self.target.table, &self.name, change).await?;
+        self.claimed = true;
+        if waited { self.ensure_still_truncates().await } else { Ok(()) }
+    }
+
+    /// Refuses to replace the rows of another sync of the same generation, which were acknowledged meanwhile.
+    async fn ensure_still_truncates(&self) -> Result<()> {
+        let Some(wanted) = self.target.generation_id.filter(|_| self.standing.truncates) else { return Ok(()) };
+        let found = generation_of(&self.shared, &self.target, &self.name).await?;
+        if found != Some(wanted) || self.target.disposition.truncates(true) {
+            return Ok(());
+        }
+        Err(Error::transient(format!(
+            "Another sync has loaded generation {wanted} into table {} since this one began. Run this one again: it then adds              to those rows.",
+            self.name
+        )))
     }
 
     /// Refuses to go on where rows that a statement has just inserted are not `found` beside those of `before`: each further
