@@ -27,6 +27,7 @@ pub struct Bed {
     pub storage: Storage,
     pub warehouse: Warehouse,
     pub staging_schema: Option<&'static str>,
+    pub catalog: &'static str,
 }
 
 impl Bed {
@@ -36,7 +37,7 @@ impl Bed {
         let text = format!(r#"{{"data_source": {{"data_source_type": "LOCAL_STORAGE", "local_path": "{path}"}}}}"#);
         let config = Config::from_json(&text).unwrap();
         let storage = Storage::open(&config.storage, &config.tuning).await.unwrap();
-        Self { folder, storage, warehouse: Warehouse::default(), staging_schema: None }
+        Self { folder, storage, warehouse: Warehouse::default(), staging_schema: None, catalog: "main" }
     }
 
     pub fn stage(&self, stream: &str, ids: impl IntoIterator<Item = u64>) {
@@ -58,8 +59,14 @@ impl Bed {
 
     pub async fn engine(&self, targets: &[Target]) -> Sql {
         let tables = TableLog::new(&self.storage, &Handle::current(), 1);
-        let engine =
-            Sql::new(Arc::new(self.warehouse.clone()), &self.storage, &tables, ("main", self.staging_schema), SYNC, 8);
+        let engine = Sql::new(
+            Arc::new(self.warehouse.clone()),
+            &self.storage,
+            &tables,
+            (self.catalog, self.staging_schema),
+            SYNC,
+            8,
+        );
         engine.survey(targets).await.unwrap();
         engine
     }

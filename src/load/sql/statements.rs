@@ -55,6 +55,16 @@ impl SchemaName {
         Self { catalog: catalog.to_owned(), schema: schema.to_owned() }
     }
 
+    /// Its catalog.
+    pub fn catalog(&self) -> &str {
+        &self.catalog
+    }
+
+    /// Its own name.
+    pub fn schema(&self) -> &str {
+        &self.schema
+    }
+
     /// The table `table` in it.
     pub fn table(&self, table: &str) -> TableName {
         TableName { schema: self.clone(), table: table.to_owned(), collated: false }
@@ -65,6 +75,11 @@ impl TableName {
     /// The schema it is in.
     pub fn schema(&self) -> &SchemaName {
         &self.schema
+    }
+
+    /// Its own name.
+    pub fn table(&self) -> &str {
+        &self.table
     }
 
     /// The staging table of the sync `sync` for this one: beside it, or in `schema`; `renamed`, how often it got another name.

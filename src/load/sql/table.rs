@@ -162,6 +162,7 @@ impl SqlTable {
     /// the two commits: a server that looks for conflicts row by row may let both.
     async fn change(&mut self, text: impl Fn(&TableName, &TableName) -> String) -> Result<Done> {
         let mut sendings = 1;
+        let mut waits = self.shared.transport.waits();
         loop {
             self.ensure_staging_table().await?;
             self.shared.storage.ensure_committable()?;
@@ -198,6 +199,7 @@ impl SqlTable {
                 self.name
             );
             self.settle().await?;
+            waits.another(None).await;
             sendings += 1;
         }
     }
