@@ -114,7 +114,7 @@ async fn described(shared: &Shared, target: &Target, table: &str, name: &TableNa
         && origin::is_ambiguous(Said::InCatalog(described.comment.as_deref()), target)
         && shared.storage.has_any(&format!("{table}/{DELTA_LOG}")).await?
     {
-        let found = shared.tables.run(|logs| logs.find(table).ok().flatten()?.description().map(str::to_owned)).await;
+        let found = shared.tables.run(|logs| logs.describe(table).ok().flatten()?.0.description).await;
         described.comment = found.or(described.comment);
     }
     Ok(described)
@@ -167,13 +167,18 @@ async fn or_noted(shared: &Shared, target: &Target, told: Option<i64>) -> Result
 async fn in_the_bucket(shared: &Shared, target: &Target) -> Result<Option<Found>> {
     let shown = shared.storage.shown(&target.table);
     let found = shared.tables.run(|logs| {
-        let Some(snapshot) = logs.find(&target.table)? else { return Ok(None) };
+        // Databricks will read and write it, which knows more features of tables than this program.
+        let Some((described, readable)) = logs.describe(&target.table)? else { return Ok(None) };
         let replaces = target.disposition != Disposition::Append;
-        // Databricks will write to it, which knows more features of tables than this program.
-        snapshot.ensure_writable_by_others(replaces)?;
-        ensure_raw(&shown, &target.stream, snapshot.columns())?;
-        origin::ensure_own(&shown, Said::InLog(snapshot.description()), target, replaces)?;
-        let generation = target.generation_id.map_or(Ok(None), |id| generation::of(&snapshot, id))?;
+        described.ensure_writable_by_others(&shown, replaces)?;
+        ensure_raw(&shown, &target.stream, described.columns.clone())?;
+        origin::ensure_own(&shown, Said::InLog(described.description.as_deref()), target, replaces)?;
+        let property = described.property(generation::PROPERTY);
+        let transaction = match readable.filter(|_| target.generation_id.is_some()) {
+            Some(snapshot) => snapshot.transaction(generation::TRANSACTION)?,
+            None => None,
+        };
+        let generation = target.generation_id.and_then(|id| generation::newest(transaction, property, id));
         Ok::<_, Error>(Some(generation))
     });
     let Some(generation) = found.await? else { return Ok(None) };
