@@ -167,6 +167,20 @@ async fn a_dropped_table_with_a_reader_feature_that_only_databricks_knows_gets_i
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_table_that_only_databricks_can_describe_gets_its_name_by_hand() {
+    let bed = Bed::new().await;
+    unknown_log(&bed, &json!({}), &json!([]), None).await;
+    let first = bed.folder.path().join("shop/users/_delta_log/00000000000000000000.json");
+    let text = std::fs::read_to_string(&first).unwrap().replace(r#"\"timestamp\""#, r#"\"tomorrow\""#);
+    std::fs::write(&first, text).unwrap();
+    let message = bed.try_open(users(Disposition::Append, None)).await.err().unwrap().message().to_owned();
+    assert!(
+        message.contains("'tomorrow'") && message.contains(&format!("CREATE TABLE {USERS} USING delta LOCATION")),
+        "{message}"
+    );
+}
+
 /// The second attempt of a refresh sends what the first did not: to replace the table by that would lose the rest.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_generation_that_may_not_be_written_down_is_known_to_the_next_attempt_all_the_same() {

@@ -12,7 +12,7 @@ use url::Url;
 use super::answers::{Description, properties};
 use super::statements::{SchemaName, TableName, describe, show_properties};
 use super::{Seen, Shared, Sql, notes};
-use crate::error::{Error, Result, ResultExt};
+use crate::error::{Error, Kind, Result, ResultExt};
 use crate::load::generation;
 use crate::load::origin::{self, Origin, Said};
 use crate::load::raw_table::ensure_raw;
@@ -87,7 +87,7 @@ pub async fn look(engine: &Sql, target: &Target, name: &TableName) -> Result<Fou
         return Ok(Found::at(Place::Nowhere));
     }
     if storage.has_any(&format!("{}/{DELTA_LOG}", target.table)).await?
-        && let Some(found) = in_the_bucket(&engine.shared, target).await?
+        && let Some(found) = in_the_bucket(&engine.shared, target, name).await?
     {
         return Ok(found);
     }
@@ -164,11 +164,12 @@ async fn or_noted(shared: &Shared, target: &Target, told: Option<i64>) -> Result
 }
 
 /// `None` where the log has neither a commit nor a checkpoint.
-async fn in_the_bucket(shared: &Shared, target: &Target) -> Result<Option<Found>> {
+async fn in_the_bucket(shared: &Shared, target: &Target, name: &TableName) -> Result<Option<Found>> {
     let shown = shared.storage.shown(&target.table);
     let found = shared.tables.run(|logs| {
         // Databricks will read and write it, which knows more features of tables than this program.
-        let Some((described, readable)) = logs.describe(&target.table)? else { return Ok(None) };
+        let described = logs.describe(&target.table).map_err(|error| or_by_hand(error, name, &shown))?;
+        let Some((described, readable)) = described else { return Ok(None) };
         let replaces = target.disposition != Disposition::Append;
         described.ensure_writable_by_others(&shown, replaces)?;
         ensure_raw(&shown, &target.stream, described.columns.clone())?;
@@ -184,6 +185,20 @@ async fn in_the_bucket(shared: &Shared, target: &Target) -> Result<Option<Found>
     let Some(generation) = found.await? else { return Ok(None) };
     let generation = or_noted(shared, target, generation).await?;
     Ok(Some(Found { generation, ..Found::at(Place::Bucket) }))
+}
+
+/// A log that cannot be read is no reason to give a table up that Databricks can read: with a name, the server is asked instead.
+fn or_by_hand(error: Error, name: &TableName, shown: &str) -> Error {
+    if error.kind() != Kind::Config {
+        return error;
+    }
+    let said = format!(
+        "{} If Databricks can read it, give it its name in the catalog by hand, and the next sync goes on: CREATE TABLE {name} USING \
+         delta LOCATION '{}'",
+        error.message(),
+        shown.replace('\'', "\\'")
+    );
+    Error::config(said).with_source(error)
 }
 
 /// A type of Databricks without the rules by which it is compared, such as those of `string collate utf8_lcase`.
