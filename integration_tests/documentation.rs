@@ -34,7 +34,10 @@ fn a_link_to_a_page_or_heading_that_is_not_there_is_found() {
 fn every_setting_of_the_specification_is_described() {
     let spec: Value = serde_json::from_str(include_str!("golden/spec.json")).unwrap();
     let mut names = BTreeSet::new();
-    settings(spec.get("connectionSpecification").or_else(|| spec.pointer("/spec/connectionSpecification")).unwrap(), &mut names);
+    settings(
+        spec.get("connectionSpecification").or_else(|| spec.pointer("/spec/connectionSpecification")).unwrap(),
+        &mut names,
+    );
     assert!(names.contains("memory_limit_mb") && names.contains("s3_bucket_name"), "{names:?}");
     let page = fs::read_to_string(root().join("docs/configuration.md")).unwrap();
     let missing: Vec<&String> = names.iter().filter(|name| !page.contains(&format!("`{name}`"))).collect();
