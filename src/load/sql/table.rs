@@ -5,6 +5,8 @@
 //! rows that were staged are counted in the table itself, and that number decides. Rows of others, who may write at the
 //! same time, are never counted.
 
+mod generations;
+
 use std::sync::Arc;
 
 use futures::FutureExt;
@@ -12,10 +14,10 @@ use futures::future::BoxFuture;
 
 use super::claims::{self, Change};
 use super::contest;
-use super::found::{Found, Place, generation_of, look, named};
+use super::found::{Found, Place, look, named};
 use super::load::Load;
 use super::statements::{self, NewTable, SchemaName, TableName};
-use super::{Shared, Sql, answers, notes};
+use super::{Shared, Sql, answers};
 use crate::counted::counted;
 use crate::databricks::{Changed, Rows};
 use crate::error::{Error, Kind, Result, ResultExt};
@@ -245,19 +247,6 @@ impl SqlTable {
         if waited { self.ensure_still_truncates().await } else { Ok(()) }
     }
 
-    /// Refuses to replace the rows of another sync of the same generation, which were acknowledged meanwhile.
-    async fn ensure_still_truncates(&self) -> Result<()> {
-        let Some(wanted) = self.target.generation_id.filter(|_| self.standing.truncates) else { return Ok(()) };
-        let found = generation_of(&self.shared, &self.target, &self.name).await?;
-        if found != Some(wanted) || self.target.disposition.truncates(true) {
-            return Ok(());
-        }
-        Err(Error::transient(format!(
-            "Another sync has loaded generation {wanted} into table {} since this one began. Run this one again: it then adds              to those rows.",
-            self.name
-        )))
-    }
-
     /// Refuses to go on where rows that a statement has just inserted are not `found` beside those of `before`: each further
     /// statement would insert them once more.
     fn ensure_seen(&self, done: &Done, before: u64, found: u64) -> Result<()> {
@@ -338,30 +327,6 @@ impl SqlTable {
         Ok(())
     }
 
-    /// After the rows: a sync that is killed in between loads them again, and the same rows come of it.
-    async fn write_down_generation(&mut self) -> Result<()> {
-        let Some(generation) = self.target.generation_id.filter(|id| self.generation != Some(*id)) else {
-            return Ok(());
-        };
-        let (storage, table) = (&self.shared.storage, &self.target.table);
-        match self.execute(&statements::set_generation(&self.name, generation)).await {
-            Ok(_) => notes::forget_generation(storage, table).await?,
-            // Who may load a table need not own it. Without a generation, a second attempt would replace what was acknowledged.
-            Err(error) if error.kind() == Kind::Config => {
-                tracing::warn!(
-                    "Table {} does not say that its rows are of generation {generation}, because its properties may not be \
-                     set; {} says so for this program instead: {error}",
-                    self.name,
-                    notes::shown(storage, table)
-                );
-                notes::note_generation(storage, table, generation).await?;
-            }
-            Err(error) => return Err(error).context(|| "writing down the table's generation".to_owned()),
-        }
-        self.generation = Some(generation);
-        Ok(())
-    }
-
     fn location(&self) -> String {
         self.shared.storage.shown(&self.target.table)
     }
@@ -374,11 +339,6 @@ impl SqlTable {
             mode: self.target.disposition.mode(),
             generation: self.generation_of_new(),
         }
-    }
-
-    /// What a new table says before it has rows: one whose rows are replaced has those of the generation only later.
-    fn generation_of_new(&self) -> Option<i64> {
-        self.target.generation_id.filter(|_| !self.standing.truncates)
     }
 
     async fn execute(&self, statement: &str) -> Result<Rows> {
