@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::messages::{append, overwrite, padded, record, records, state};
+use crate::messages::{append, numbered, overwrite, padded, record, records, state};
 use crate::program::{Sandbox, until};
 use crate::table;
 
@@ -107,4 +107,28 @@ fn an_append_beside_an_overwrite_is_in_the_table_or_was_replaced_by_it() {
     // It ended last, so its rows are all there is.
     assert_eq!(table::data(&sandbox.table("default/users")), [r#"{"n":10}"#, r#"{"n":11}"#]);
     table::assert_tidy(&sandbox.lake());
+}
+
+#[test]
+fn of_overwrites_that_end_at_the_same_moment_the_table_has_the_rows_of_one() {
+    for round in 0..3 {
+        let sandbox = Sandbox::new();
+        if round > 0 {
+            sandbox.load(&append(&["users"]), records("users", 0..2));
+        }
+        let mut syncs: Vec<_> = (1..=4).map(|_| sandbox.start(&overwrite(&["users"]))).collect();
+        for (number, sync) in (1..).zip(&mut syncs) {
+            sync.send(records("users", 10 * number..10 * number + 5) + &state("users", number));
+            sync.has_read_so_far();
+        }
+        let runs: Vec<_> = std::thread::scope(|scope| {
+            let ends: Vec<_> = syncs.into_iter().map(|sync| scope.spawn(|| sync.end())).collect();
+            ends.into_iter().map(|end| end.join().unwrap()).collect()
+        });
+        assert!(runs.iter().all(|run| (run.code, run.states().len()) == (Some(0), 1)), "{runs:#?}");
+        let of = |number: u64| (10 * number..10 * number + 5).map(numbered).collect::<Vec<_>>();
+        let found = table::data(&sandbox.table("default/users"));
+        assert!((1..=4).any(|number| of(number) == found), "{found:?}");
+        table::assert_tidy(&sandbox.lake());
+    }
 }

@@ -16,6 +16,7 @@ over_both!(
     a_copy_that_begins_before_the_fence_does_no_harm,
     a_copy_that_begins_between_the_fence_and_the_next_one_does_no_harm,
     a_copy_that_begins_after_the_next_one_does_no_harm,
+    two_overwrites_at_the_same_moment_are_one_after_the_other_or_one_gives_way,
 );
 
 fn a_copy_that_begins_before_the_fence_does_no_harm() {
@@ -58,6 +59,36 @@ fn does_no_harm(begins: &str) {
     tables.sort();
     assert_eq!(tables, ["added", "replaced"]);
     assert!(table::staging(&sandbox.lake()).is_empty());
+}
+
+fn two_overwrites_at_the_same_moment_are_one_after_the_other_or_one_gives_way() {
+    let sandbox = Sandbox::new();
+    sandbox.load(&append(&["users"]), records("users", 0..2));
+    // Whoever claims the table second finds the claim of the first.
+    sandbox.place().goes_wrong(json!([{"action": "hold", "statement": "^INSERT OVERWRITE", "value": 3}]));
+    let mut syncs = [10, 20].map(|_| sandbox.start(&overwrite(&["users"])));
+    for (number, sync) in [1, 2].into_iter().zip(&mut syncs) {
+        sync.send(records("users", 10 * number..10 * number + 5) + &state("users", number));
+        sync.has_read_so_far();
+    }
+    let runs = std::thread::scope(|scope| {
+        let ends = syncs.map(|sync| scope.spawn(|| sync.end()));
+        ends.map(|end| end.join().unwrap())
+    });
+    let found = data(sandbox.place(), "users");
+    let loaded = [1, 2].map(|number| found == (10 * number..10 * number + 5).map(numbered).collect::<Vec<_>>());
+    assert!(loaded.contains(&true), "{found:?}");
+    for (run, loaded) in runs.iter().zip(loaded) {
+        if run.code == Some(0) {
+            assert_eq!(run.states().len(), 1);
+            continue;
+        }
+        let message = run.failed_with("transient_error");
+        assert!(message.contains("began before this one") && !loaded && run.states().is_empty(), "{message}");
+    }
+    let statements = sandbox.place().statements();
+    let replaced = statements.iter().filter(|text| text.starts_with("INSERT OVERWRITE")).count();
+    assert_eq!(replaced, runs.iter().filter(|run| run.code == Some(0)).count(), "{statements:#?}");
 }
 
 /// Sets the property to `values`, one after the other, while a MERGE runs that reads and writes no row of anybody else and

@@ -21,6 +21,7 @@ use async_trait::async_trait;
 
 use self::bounds::Bounds;
 pub use self::connect::{connect, warehouse};
+use self::waits::Waits;
 pub use self::warehouse::{Warehouse, WarehouseState};
 use crate::error::{Error, Result};
 
@@ -44,6 +45,9 @@ pub trait SqlTransport: Send + Sync {
     /// # Errors
     /// As for `execute`. What the statement has done by then, or will do, is not known.
     async fn change(&self, statement: &str) -> Result<Changed>;
+
+    /// The waits before one statement of [`SqlTransport::change`] is sent again by whoever has settled what was unknown of it.
+    fn waits(&self) -> Waits;
 
     /// Cancels what still runs, and ends what the server keeps for us. Nothing is executed after it.
     async fn close(&self);

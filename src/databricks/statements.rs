@@ -307,9 +307,7 @@ impl Statements {
     }
 
     async fn run_to_its_end(&self, statement: &str, twice: Twice) -> Result<Changed> {
-        let limit = self.patience.databricks_retry;
-        let first = Duration::from_millis(500).min(limit / 100);
-        let mut waits = Waits::new(first, Duration::from_secs(30).min(limit / 10), None);
+        let mut waits = Waits::of_runs(self.patience.databricks_retry);
         let (mut runs, mut cancelled) = (1, 0);
         loop {
             if self.closed.load(Ordering::SeqCst) {
@@ -351,6 +349,10 @@ impl SqlTransport for Statements {
 
     async fn change(&self, statement: &str) -> Result<Changed> {
         self.run_to_its_end(statement, Twice::Never).await
+    }
+
+    fn waits(&self) -> Waits {
+        Waits::of_runs(self.patience.databricks_retry)
     }
 
     async fn close(&self) {

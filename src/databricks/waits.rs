@@ -29,6 +29,11 @@ impl Waits {
         Self::new(first, Duration::from_secs(30).min(limit / 10), Some(limit))
     }
 
+    /// Waits between runs of one statement, whose number has a bound of its own: as those of retries, without an end.
+    pub fn of_runs(limit: Duration) -> Self {
+        Self { deadline: None, ..Self::of_retries(limit) }
+    }
+
     /// Waits, `asked` if the server said how long, and says whether another try is due. `false`, at once, when the
     /// deadline would pass meanwhile.
     pub async fn another(&mut self, asked: Option<Duration>) -> bool {

@@ -46,7 +46,7 @@ pub struct Load<'a> {
 
 /// Whether this program may write to the table; `replace`: also remove its files.
 pub fn ensure_writable(inner: &SnapshotRef, engine: &LogEngine, shown: &str, replace: bool) -> Result<()> {
-    ensure_replaceable(inner, shown, replace)?;
+    ensure_replaceable(inner.table_properties().append_only == Some(true), shown, replace)?;
     let (properties, advice) = (inner.table_properties(), "Move the table away or rename the stream");
     if replace && properties.enable_iceberg_compat_v3 == Some(true) {
         return Err(Error::config(format!(
@@ -68,8 +68,8 @@ pub fn ensure_writable(inner: &SnapshotRef, engine: &LogEngine, shown: &str, rep
 }
 
 /// Refuses a table that promises to keep its rows, if these are to be replaced.
-pub fn ensure_replaceable(inner: &SnapshotRef, shown: &str, replace: bool) -> Result<()> {
-    if replace && inner.table_properties().append_only == Some(true) {
+pub fn ensure_replaceable(append_only: bool, shown: &str, replace: bool) -> Result<()> {
+    if replace && append_only {
         return Err(Error::config(format!(
             "Table {shown} has the property delta.appendOnly, so its rows cannot be replaced. Choose the sync mode append, \
              or remove the property: ALTER TABLE … UNSET TBLPROPERTIES ('delta.appendOnly')."

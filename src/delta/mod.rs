@@ -9,6 +9,7 @@ mod adds;
 mod bounds;
 mod commit;
 mod damage;
+mod described;
 mod engine;
 mod files;
 mod refusals;

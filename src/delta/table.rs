@@ -21,6 +21,7 @@ use url::Url;
 use super::actions::DataFile;
 use super::commit::{self, Load};
 use super::damage::{self, SMALL, may_be_damage, ways_around};
+use super::described;
 use super::engine::{GoesOn, LogEngine};
 use super::files::{CommitFile, LogFiles};
 use super::refusals::{sorted, unreadable};
@@ -28,6 +29,7 @@ use crate::error::{Error, Result};
 use crate::storage::Storage;
 
 pub use super::commit::{CHECKPOINT_INTERVAL, Committed};
+pub use super::described::Described;
 
 /// Reads the logs of tables in one storage.
 #[derive(Clone)]
@@ -93,12 +95,38 @@ impl Logs {
     /// A config error for a table that this program cannot read and for a damaged log: it says what is damaged.
     pub fn find(&self, folder: &str) -> Result<Option<Snapshot>> {
         let url = self.storage.url(folder)?;
+        let built = build(&url, None, &self.engine);
+        self.found(folder, &url, built)
+    }
+
+    /// What the newest version of the table in `folder` says of itself, and the version where this program could read its rows
+    /// as well; `None` as for [`Logs::find`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Logs::find`], but for features that this program does not know.
+    pub fn describe(&self, folder: &str) -> Result<Option<(Described, Option<Snapshot>)>> {
+        let url = self.storage.url(folder)?;
+        let built = build(&url, None, &self.engine);
+        let is_unknown =
+            built.as_ref().is_err_and(|error| matches!(error.without_backtrace(), KernelError::Unsupported(_)));
+        if is_unknown && let Ok(Some(described)) = described::read(&url, &self.engine) {
+            return Ok(Some((described, None)));
+        }
+        let Some(snapshot) = self.found(folder, &url, built)? else { return Ok(None) };
+        let described = Described::of(snapshot.inner.table_configuration().metadata());
+        let described =
+            described.ok_or_else(|| Error::system(format!("The columns of table {} are not seen.", snapshot.shown)))?;
+        Ok(Some((described, Some(snapshot))))
+    }
+
+    fn found(&self, folder: &str, url: &Url, built: KernelResult<SnapshotRef>) -> Result<Option<Snapshot>> {
         let shown = self.storage.shown(folder);
-        let mut error = match build(&url, None, &self.engine) {
+        let mut error = match built {
             Ok(inner) => return Snapshot::of(self.engine.clone(), inner, shown).map(Some),
             Err(error) => error,
         };
-        let Ok(files) = LogFiles::of(&url, &self.engine) else { return Err(sorted(&shown, "read", error)) };
+        let Ok(files) = LogFiles::of(url, &self.engine) else { return Err(sorted(&shown, "read", error)) };
         if !may_be_damage(&error) {
             return Err(unreadable(&shown, &files, &self.engine, error));
         }
@@ -107,7 +135,7 @@ impl Logs {
         }
         for hidden in ways_around(&files) {
             let engine = self.engine.hiding(hidden);
-            match build(&url, None, &engine) {
+            match build(url, None, &engine) {
                 Ok(inner) => {
                     let told = damage::told(&shown, hidden, &error);
                     let snapshot = Snapshot::of(engine, inner, shown)?;
@@ -160,12 +188,6 @@ impl Snapshot {
     /// no promise that rows are never removed.
     pub fn ensure_writable(&self, replace: bool) -> Result<()> {
         commit::ensure_writable(&self.inner, &self.engine, &self.shown, replace)
-    }
-
-    /// The same for a server that writes to the table, and may know more features.
-    pub fn ensure_writable_by_others(&self, replace: bool) -> Result<()> {
-        commit::ensure_replaceable(&self.inner, &self.shown, replace)?;
-        commit::ensure_whole(&self.shown, self.inner.table_configuration().logical_partition_columns())
     }
 
     /// The names of the table's files.

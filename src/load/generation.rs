@@ -9,13 +9,16 @@ pub const TRANSACTION: &str = "destination-databricks/generation";
 /// Table property whose value is the generation.
 pub const PROPERTY: &str = "destination-databricks.generation";
 
-/// The generation of the table's rows, as far as the log tells it, for a sync of the generation `wanted`. Either engine may
-/// have loaded last; generations ascend, but for `direct` under a new connection, which began them anew.
+/// The generation of the table's rows, as far as the log tells it, for a sync of the generation `wanted`.
 pub fn of(snapshot: &Snapshot, wanted: i64) -> Result<Option<i64>> {
-    let transaction = snapshot.transaction(TRANSACTION)?;
+    Ok(newest(snapshot.transaction(TRANSACTION)?, snapshot.property(PROPERTY), wanted))
+}
+
+/// The same of what its log says as a `transaction` and as a `property`. Either engine may have loaded last; generations ascend,
+/// but for `direct` under a new connection, which began them anew.
+pub fn newest(transaction: Option<i64>, property: Option<&str>, wanted: i64) -> Option<i64> {
     if transaction == Some(wanted) {
-        return Ok(transaction);
+        return transaction;
     }
-    let property = snapshot.property(PROPERTY).and_then(|value| value.parse().ok());
-    Ok(transaction.max(property))
+    transaction.max(property.and_then(|value| value.parse().ok()))
 }

@@ -73,7 +73,7 @@ pub fn is_ambiguous(said: Said<'_>, target: &Target) -> bool {
 /// Whatever keeps that from being known: a table that is passed over would be split in two.
 pub fn is_own_log(logs: &Logs, folder: &str, shown: &str, target: &Target) -> Result<bool> {
     let stream = &target.stream;
-    let found = logs.find(folder).map_err(|error| {
+    let found = logs.describe(folder).map_err(|error| {
         let said = format!(
             "An older version may have made table {shown} from stream {stream}, and its log does not tell: {error} If it \
              is of another stream, move it away."
@@ -84,7 +84,7 @@ pub fn is_own_log(logs: &Logs, folder: &str, shown: &str, target: &Target) -> Re
             Kind::System => Error::system(said).with_source(error),
         }
     })?;
-    let said = found.as_ref().and_then(|found| found.description());
+    let said = found.as_ref().and_then(|(found, _)| found.description.as_deref());
     let is_own = of(Said::InLog(said), target) == Origin::Own;
     if !is_own && of(Said::InCatalog(said), target) == Origin::Unclear {
         tracing::warn!(

@@ -14,6 +14,8 @@ pub mod layout;
 mod lease;
 mod local;
 mod local_store;
+#[cfg(test)]
+pub mod memory_for_tests;
 mod names;
 mod root_lock;
 mod s3;

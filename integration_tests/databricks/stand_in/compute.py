@@ -67,6 +67,8 @@ class Compute:
     filtered: bool = False
     # Properties that tables get which it makes: those of warehouses, `enableDeletionVectors` and `enableRowTracking`.
     new_tables: list[str] = field(default_factory=list)
+    # Whether it runs nothing and answers as if it had: `scripted.py`.
+    scripted: bool = False
     requests: int = 0
     starts: int = 0
     client: int | None = None

@@ -5,7 +5,7 @@ from compute import Rule
 
 def answer(server, method, path, request):
     """PUT computes/<id>: a new warehouse or cluster, or other settings of one (token, state, starts_in, chunk_rows, client,
-    new_tables, rules). GET computes/<id>: what it was asked. POST sql: runs a statement at once, whatever rules there are.
+    new_tables, scripted, rules). GET computes/<id>: what it was asked. POST sql: runs a statement at once, whatever rules there are.
     POST computes/<id>/restart: a cluster loses its sessions, and says so as `told` has it.
     DELETE computes/<id>: it goes, with `schemas` and what is known of `bucket`.
     """

@@ -10,6 +10,7 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
+import scripted
 import sight
 from engine import Failure
 
@@ -138,7 +139,10 @@ class StatementApi:
             parameters = [(item["name"], item.get("value"), item.get("type", "STRING")) for item in request.get("parameters", [])]
             sight.refuse(compute.hidden, statement.text)
             text = sight.filtered(statement.text) if compute.filtered else statement.text
-            result = self.engine.asked(text, statement.id, parameters, request.get("schema"), compute.new_tables)
+            if compute.scripted:
+                result = scripted.answer(text)
+            else:
+                result = self.engine.asked(text, statement.id, parameters, request.get("schema"), compute.new_tables)
             result = sight.shown(compute.hidden, statement.text, result)
             size = sum(len(value or "") + 3 for row in result.rows for value in row)
             limit = int(request.get("row_limit", 0))

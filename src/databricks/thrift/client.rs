@@ -146,6 +146,11 @@ impl Client {
         Waits::of_retries(self.patience.databricks_retry)
     }
 
+    /// How long is waited before a statement is sent again by whoever has settled its first copy.
+    pub(super) fn waits_of_runs(&self) -> Waits {
+        Waits::of_runs(self.patience.databricks_retry)
+    }
+
     /// Makes `call` and waits for its answer, whose status is good.
     pub(super) async fn call<C: Call>(&self, call: &C) -> Result<C::Answer, Fault> {
         self.until_answered(call, true).await

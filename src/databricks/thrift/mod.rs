@@ -33,6 +33,7 @@ use self::client::{Client, Fault};
 use self::running::{Entry, Running};
 use self::session::Sessions;
 use super::http::HttpClient;
+use super::waits::Waits;
 use super::{Changed, Rows, SqlTransport};
 use crate::config::Patience;
 use crate::error::{Error, Result};
@@ -64,6 +65,10 @@ impl SqlTransport for ThriftTransport {
 
     async fn change(&self, statement: &str) -> Result<Changed> {
         self.run_to_its_end(statement, false).await
+    }
+
+    fn waits(&self) -> Waits {
+        self.client.waits_of_runs()
     }
 
     async fn close(&self) {

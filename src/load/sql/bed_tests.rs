@@ -27,6 +27,7 @@ pub struct Bed {
     pub storage: Storage,
     pub warehouse: Warehouse,
     pub staging_schema: Option<&'static str>,
+    pub catalog: &'static str,
 }
 
 impl Bed {
@@ -36,7 +37,7 @@ impl Bed {
         let text = format!(r#"{{"data_source": {{"data_source_type": "LOCAL_STORAGE", "local_path": "{path}"}}}}"#);
         let config = Config::from_json(&text).unwrap();
         let storage = Storage::open(&config.storage, &config.tuning).await.unwrap();
-        Self { folder, storage, warehouse: Warehouse::default(), staging_schema: None }
+        Self { folder, storage, warehouse: Warehouse::default(), staging_schema: None, catalog: "main" }
     }
 
     pub fn stage(&self, stream: &str, ids: impl IntoIterator<Item = u64>) {
@@ -58,8 +59,14 @@ impl Bed {
 
     pub async fn engine(&self, targets: &[Target]) -> Sql {
         let tables = TableLog::new(&self.storage, &Handle::current(), 1);
-        let engine =
-            Sql::new(Arc::new(self.warehouse.clone()), &self.storage, &tables, ("main", self.staging_schema), SYNC, 8);
+        let engine = Sql::new(
+            Arc::new(self.warehouse.clone()),
+            &self.storage,
+            &tables,
+            (self.catalog, self.staging_schema),
+            SYNC,
+            8,
+        );
         engine.survey(targets).await.unwrap();
         engine
     }
@@ -78,9 +85,13 @@ impl Bed {
 }
 
 pub fn users(disposition: Disposition, generation_id: Option<i64>) -> Target {
+    users_of(disposition, generation_id, SYNC)
+}
+
+pub fn users_of(disposition: Disposition, generation_id: Option<i64>, sync: Uuid) -> Target {
     let descriptor = StreamDescriptor { name: "users".into(), namespace: None };
     let catalog = Catalog { streams: vec![Stream { descriptor, disposition, generation_id }] };
-    targets(&catalog, "shop", SYNC).unwrap().remove(0)
+    targets(&catalog, "shop", sync).unwrap().remove(0)
 }
 
 pub fn id(number: u64) -> String {

@@ -1,11 +1,13 @@
 //! Tables that Databricks, or somebody in it, has made otherwise than this program would: they are loaded all the same.
 
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use super::bed_tests::{Bed, STAGING, SYNC, USERS, batch, ids, users};
 use super::warehouse_tests::{Fault, Table};
 use crate::delta::actions::schema_string;
+use crate::delta::table::{Logs, TableLog};
 use crate::load::{Ending, Loader};
 use crate::protocol::catalog::Disposition;
 use crate::schema::{arrow, avro};
@@ -95,6 +97,88 @@ async fn a_dropped_table_with_a_feature_that_only_databricks_can_write_gets_its_
         assert_eq!(said, ["CREATE SCHEMA", "CREATE TABLE", "CREATE TABLE", "INSERT OVERWRITE", "SELECT count(*)"]);
         assert_eq!(bed.warehouse.ids(USERS), ids(0..10));
     }
+}
+
+/// The log of a table that has got a reader feature of which this program has never heard. What else the table says of itself is in
+/// its first commit, or only in a checkpoint, of JSON or of Parquet.
+async fn unknown_log(bed: &Bed, properties: &Value, partitions: &Value, checkpoint: Option<&str>) {
+    let log = bed.folder.path().join("shop/users/_delta_log");
+    std::fs::create_dir_all(&log).unwrap();
+    let file = |version: u64, end: &str| log.join(format!("{version:020}.{end}"));
+    let schema = schema_string(&arrow::from_avro(&avro::raw_row().unwrap()).unwrap()).unwrap();
+    let create = json!({"metaData": {
+        "id": Uuid::now_v7(), "format": {"provider": "parquet", "options": {}}, "schemaString": schema,
+        "partitionColumns": partitions, "configuration": properties,
+    }});
+    let known = json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}});
+    let features = ["tomorrow", "appendOnly"];
+    let unknown = json!({"protocol": {
+        "minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": ["tomorrow"], "writerFeatures": features,
+    }});
+    std::fs::write(file(0, "json"), format!("{known}\n{create}\n")).unwrap();
+    let mut version = 0;
+    if checkpoint == Some("parquet") {
+        let tables = TableLog::new(&bed.storage, &Handle::current(), 1);
+        for number in 1..=10 {
+            let load = |logs: &Logs| logs.read("shop/users").unwrap().commit(&[], &[("other".into(), number)], None);
+            tables.run(load).await.unwrap();
+        }
+        version = 10;
+        assert!(file(10, "checkpoint.parquet").exists());
+        (0..=10).for_each(|version| std::fs::remove_file(file(version, "json")).unwrap());
+    } else if checkpoint == Some("json") {
+        std::fs::rename(file(0, "json"), file(0, &format!("checkpoint.{}.json", Uuid::now_v7()))).unwrap();
+    }
+    std::fs::write(file(version + 1, "json"), format!("{unknown}\n")).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_table_with_a_reader_feature_that_only_databricks_knows_gets_its_name_again() {
+    for (properties, partitions, refused) in [
+        (json!({"destination-databricks.generation": "3"}), json!([]), None),
+        (json!({"delta.appendOnly": "true"}), json!([]), Some("delta.appendOnly")),
+        (json!({}), json!(["_airbyte_data"]), Some("is partitioned")),
+    ] {
+        for checkpoint in [None, Some("json"), Some("parquet")] {
+            let bed = Bed::new().await;
+            if checkpoint == Some("parquet") && partitions != json!([]) {
+                // This program adds no commit to a partitioned table.
+                continue;
+            }
+            unknown_log(&bed, &properties, &partitions, checkpoint).await;
+            bed.stage("users", 0..10);
+            let opened = bed.try_open(users(Disposition::Overwrite, Some(3))).await;
+            if let Some(words) = refused {
+                let message = opened.err().map(|error| error.message().to_owned()).unwrap_or_default();
+                assert!(message.contains(words), "{message}");
+                continue;
+            }
+            let (_, mut table) = opened.unwrap();
+            bed.warehouse.said();
+            table.replace(&[batch(1, 0..10)]).await.unwrap();
+            let said = bed.warehouse.said();
+            assert_eq!(said[..4], ["CREATE SCHEMA", "CREATE TABLE", "CREATE TABLE", "INSERT OVERWRITE"]);
+            assert_eq!(bed.warehouse.ids(USERS), ids(0..10));
+            // The rows of its own generation stay.
+            bed.warehouse.with(|state| state.tables.clear());
+            let (_, table) = bed.try_open(users(Disposition::Refresh, Some(3))).await.unwrap();
+            assert!(!table.standing().replaces);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_table_that_only_databricks_can_describe_gets_its_name_by_hand() {
+    let bed = Bed::new().await;
+    unknown_log(&bed, &json!({}), &json!([]), None).await;
+    let first = bed.folder.path().join("shop/users/_delta_log/00000000000000000000.json");
+    let text = std::fs::read_to_string(&first).unwrap().replace(r#"\"timestamp\""#, r#"\"tomorrow\""#);
+    std::fs::write(&first, text).unwrap();
+    let message = bed.try_open(users(Disposition::Append, None)).await.err().unwrap().message().to_owned();
+    assert!(
+        message.contains("'tomorrow'") && message.contains(&format!("CREATE TABLE {USERS} USING delta LOCATION")),
+        "{message}"
+    );
 }
 
 /// The second attempt of a refresh sends what the first did not: to replace the table by that would lose the rest.

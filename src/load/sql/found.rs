@@ -4,6 +4,7 @@
 //! server; a Delta table in the bucket that has no name in the catalog yet is read from its log. Whatever cannot be
 //! loaded is a config error that says what was found and what to do.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use url::Url;
@@ -11,7 +12,7 @@ use url::Url;
 use super::answers::{Description, properties};
 use super::statements::{SchemaName, TableName, describe, show_properties};
 use super::{Seen, Shared, Sql, notes};
-use crate::error::{Error, Result, ResultExt};
+use crate::error::{Error, Kind, Result, ResultExt};
 use crate::load::generation;
 use crate::load::origin::{self, Origin, Said};
 use crate::load::raw_table::ensure_raw;
@@ -86,7 +87,7 @@ pub async fn look(engine: &Sql, target: &Target, name: &TableName) -> Result<Fou
         return Ok(Found::at(Place::Nowhere));
     }
     if storage.has_any(&format!("{}/{DELTA_LOG}", target.table)).await?
-        && let Some(found) = in_the_bucket(&engine.shared, target).await?
+        && let Some(found) = in_the_bucket(&engine.shared, target, name).await?
     {
         return Ok(found);
     }
@@ -113,7 +114,7 @@ async fn described(shared: &Shared, target: &Target, table: &str, name: &TableNa
         && origin::is_ambiguous(Said::InCatalog(described.comment.as_deref()), target)
         && shared.storage.has_any(&format!("{table}/{DELTA_LOG}")).await?
     {
-        let found = shared.tables.run(|logs| logs.find(table).ok().flatten()?.description().map(str::to_owned)).await;
+        let found = shared.tables.run(|logs| logs.describe(table).ok().flatten()?.0.description).await;
         described.comment = found.or(described.comment);
     }
     Ok(described)
@@ -128,17 +129,29 @@ async fn in_the_catalog(shared: &Shared, target: &Target, name: &TableName) -> R
     if !replaces && target.generation_id.is_none() {
         return Ok(found);
     }
-    let answer = shared.execute(&show_properties(name)).await.context(|| "reading its properties".to_owned())?;
-    let properties = properties(&answer);
+    let properties = properties_of(shared, name).await?;
     if replaces && properties.get("delta.appendOnly").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
         return Err(Error::config(format!(
             "Table {name} has the property delta.appendOnly, so its rows cannot be replaced. Choose the sync mode append, \
              or remove the property: ALTER TABLE {name} UNSET TBLPROPERTIES ('delta.appendOnly')."
         )));
     }
+    Ok(Found { generation: told(shared, target, &properties).await?, ..found })
+}
+
+/// The generation that the rows of the table `name` of `target` have now.
+pub async fn generation_of(shared: &Shared, target: &Target, name: &TableName) -> Result<Option<i64>> {
+    told(shared, target, &properties_of(shared, name).await?).await
+}
+
+async fn properties_of(shared: &Shared, name: &TableName) -> Result<BTreeMap<String, String>> {
+    let answer = shared.execute(&show_properties(name)).await.context(|| "reading its properties".to_owned())?;
+    Ok(properties(&answer))
+}
+
+async fn told(shared: &Shared, target: &Target, properties: &BTreeMap<String, String>) -> Result<Option<i64>> {
     let generation = properties.get(generation::PROPERTY).and_then(|value| value.parse().ok());
-    let generation = generation.filter(|_| target.generation_id.is_some());
-    Ok(Found { generation: or_noted(shared, target, generation).await?, ..found })
+    or_noted(shared, target, generation.filter(|_| target.generation_id.is_some())).await
 }
 
 /// The generation of the table, which may be `told` by itself, or be noted in the bucket.
@@ -151,21 +164,41 @@ async fn or_noted(shared: &Shared, target: &Target, told: Option<i64>) -> Result
 }
 
 /// `None` where the log has neither a commit nor a checkpoint.
-async fn in_the_bucket(shared: &Shared, target: &Target) -> Result<Option<Found>> {
+async fn in_the_bucket(shared: &Shared, target: &Target, name: &TableName) -> Result<Option<Found>> {
     let shown = shared.storage.shown(&target.table);
     let found = shared.tables.run(|logs| {
-        let Some(snapshot) = logs.find(&target.table)? else { return Ok(None) };
+        // Databricks will read and write it, which knows more features of tables than this program.
+        let described = logs.describe(&target.table).map_err(|error| or_by_hand(error, name, &shown))?;
+        let Some((described, readable)) = described else { return Ok(None) };
         let replaces = target.disposition != Disposition::Append;
-        // Databricks will write to it, which knows more features of tables than this program.
-        snapshot.ensure_writable_by_others(replaces)?;
-        ensure_raw(&shown, &target.stream, snapshot.columns())?;
-        origin::ensure_own(&shown, Said::InLog(snapshot.description()), target, replaces)?;
-        let generation = target.generation_id.map_or(Ok(None), |id| generation::of(&snapshot, id))?;
+        described.ensure_writable_by_others(&shown, replaces)?;
+        ensure_raw(&shown, &target.stream, described.columns.clone())?;
+        origin::ensure_own(&shown, Said::InLog(described.description.as_deref()), target, replaces)?;
+        let property = described.property(generation::PROPERTY);
+        let transaction = match readable.filter(|_| target.generation_id.is_some()) {
+            Some(snapshot) => snapshot.transaction(generation::TRANSACTION)?,
+            None => None,
+        };
+        let generation = target.generation_id.and_then(|id| generation::newest(transaction, property, id));
         Ok::<_, Error>(Some(generation))
     });
     let Some(generation) = found.await? else { return Ok(None) };
     let generation = or_noted(shared, target, generation).await?;
     Ok(Some(Found { generation, ..Found::at(Place::Bucket) }))
+}
+
+/// A log that cannot be read is no reason to give a table up that Databricks can read: with a name, the server is asked instead.
+fn or_by_hand(error: Error, name: &TableName, shown: &str) -> Error {
+    if error.kind() != Kind::Config {
+        return error;
+    }
+    let said = format!(
+        "{} If Databricks can read it, give it its name in the catalog by hand, and the next sync goes on: CREATE TABLE {name} USING \
+         delta LOCATION '{}'",
+        error.message(),
+        shown.replace('\'', "\\'")
+    );
+    Error::config(said).with_source(error)
 }
 
 /// A type of Databricks without the rules by which it is compared, such as those of `string collate utf8_lcase`.

@@ -8,6 +8,7 @@
 
 mod answers;
 mod claims;
+mod contest;
 mod create;
 mod found;
 mod load;
@@ -32,7 +33,7 @@ use super::survey::Survey;
 use super::{Ending, Loader, Opened};
 use crate::databricks::{Changed, Rows, SqlTransport};
 use crate::delta::table::TableLog;
-use crate::error::{Kind, Result, ResultExt};
+use crate::error::{Error, Kind, Result, ResultExt};
 use crate::schema::naming::identifier;
 use crate::stage::Trace;
 use crate::stage::sweep::StagingTables;
@@ -175,27 +176,52 @@ impl Shared {
     /// What has begun to change `table` and is not known to have ended does not commit after this. `false`, with a WARN, if
     /// the property may not be set.
     async fn fence(&self, table: &TableName) -> Result<bool> {
+        let refused = self.try_fence(table).await?;
+        if let Some(error) = &refused {
+            self.tell_unfenced(table, error);
+        }
+        Ok(refused.is_none())
+    }
+
+    /// The same for a table that a dead sync had claimed. One that is gone, or never came to be, needs no fence.
+    async fn fence_claimed(&self, table: &TableName) -> Result<()> {
+        if let Some(error) = self.try_fence(table).await?
+            && self.is_seen(table).await
+        {
+            self.tell_unfenced(table, &error);
+        }
+        Ok(())
+    }
+
+    /// Sets a fence; why not, if it may not be set: who may load a table need not own it.
+    async fn try_fence(&self, table: &TableName) -> Result<Option<Error>> {
         self.storage.ensure_committable()?;
         // Two fences never have the same value: Delta from 4.1 on lets a transaction pass a change of metadata that
         // changes nothing (`attemptToResolveMetadataConflicts` of its ConflictChecker).
         let number = self.fences.fetch_add(1, Ordering::Relaxed);
         match self.execute(&statements::fence(table, self.sync, number)).await {
-            // Who may load a table need not own it; and one that is gone needs none.
-            Err(error) if error.kind() == Kind::Config => {
-                let mut unfenced = self.unfenced.lock().unwrap_or_else(PoisonError::into_inner);
-                if unfenced.insert(table.path()) {
-                    tracing::warn!("Table {table} got no fence against statements that may still run: {error}");
-                }
-                Ok(false)
-            }
-            fenced => fenced.context(|| format!("setting a property of {table}")).map(|_| true),
+            Err(error) if error.kind() == Kind::Config => Ok(Some(error)),
+            fenced => fenced.context(|| format!("setting a property of {table}")).map(|_| None),
         }
     }
 
-    async fn fence_all(&self, tables: impl IntoIterator<Item = TableName>) -> Result<()> {
-        let fence = |table: TableName| async move { self.fence(&table).await.map(|_| ()) };
-        let fences: Vec<_> = tables.into_iter().map(fence).collect();
-        stream::iter(fences).buffer_unordered(self.parallelism).try_collect().await
+    fn tell_unfenced(&self, table: &TableName, error: &Error) {
+        let mut unfenced = self.unfenced.lock().unwrap_or_else(PoisonError::into_inner);
+        if unfenced.insert(table.path()) {
+            tracing::warn!("Table {table} got no fence against statements that may still run: {error}");
+        }
+    }
+
+    /// Whether the catalog shows `table`; also where it does not answer.
+    async fn is_seen(&self, table: &TableName) -> bool {
+        let (schema, name) = (table.schema(), table.table());
+        let schemas = self.execute(&statements::show_schemas(schema.catalog(), &[schema.schema()])).await;
+        let schemas = schemas.map(|shown| answers::names(&shown, "namespace", 0));
+        if schemas.is_ok_and(|there| !there.contains(schema.schema())) {
+            return false;
+        }
+        let tables = self.execute(&statements::show_tables(schema, &[name])).await;
+        tables.map_or(true, |shown| answers::names(&shown, "tableName", 1).contains(name))
     }
 
     async fn drop_all(&self, tables: &[String]) -> Result<()> {
@@ -215,7 +241,7 @@ impl Loader for Sql {
             let older = |target: &Target| Some(Target { table: target.older.clone()?, ..target.clone() });
             let older: Vec<Target> = targets.iter().filter_map(older).collect();
             let all = if older.is_empty() { Cow::Borrowed(targets) } else { Cow::Owned([targets, &older].concat()) };
-            claims::wait_for_others(&self.shared, self, &all).await?;
+            contest::wait_for_others(&self.shared, &all).await?;
             let looked = self.shared.look_at_schemas(&all).await?;
             let mut once = HashSet::new();
             let contested = older.into_iter().map(|target| target.table).filter(|table| !once.insert(table.clone()));
@@ -257,7 +283,9 @@ impl Loader for Sql {
                 Ok(()) => {
                     // Several staging tables may be of one table.
                     let tables: BTreeMap<_, _> = unclear.into_values().map(|table| (table.path(), table)).collect();
-                    shared.fence_all(tables.into_values()).await
+                    let fence = |table| async move { shared.fence(table).await.map(|_| ()) };
+                    let fences: Vec<_> = tables.values().map(fence).collect();
+                    stream::iter(fences).buffer_unordered(shared.parallelism).try_collect().await
                 }
                 Err(error) if unclear.is_empty() => {
                     claims::withdraw(&shared.storage, shared.sync).await.and(Err(error))
@@ -273,15 +301,19 @@ impl Loader for Sql {
 
 impl StagingTables for Sql {
     fn clear<'a>(&'a self, sync: Uuid, names: &'a [String]) -> BoxFuture<'a, Result<bool>> {
+        self.shared.clear(sync, names)
+    }
+}
+
+impl StagingTables for Shared {
+    fn clear<'a>(&'a self, sync: Uuid, names: &'a [String]) -> BoxFuture<'a, Result<bool>> {
         async move {
-            let shared = &self.shared;
-            let renamed = claims::renamed(&shared.storage, sync, &shared.catalog).await?;
+            let renamed = claims::renamed(&self.storage, sync, &self.catalog).await?;
             let renamed: Vec<String> = renamed.iter().map(ToString::to_string).collect();
-            shared.drop_all(&[names, &renamed].concat()).await?;
-            let claimed = claims::of(&shared.storage, sync).await?;
-            let names = claimed.iter().filter_map(|claim| claim.table.split_once('/'));
-            let tables = names.map(|(schema, table)| SchemaName::new(&shared.catalog, schema).table(table));
-            shared.fence_all(tables.collect::<Vec<_>>()).await.map(|()| true)
+            self.drop_all(&[names, &renamed].concat()).await?;
+            let claimed = claims::claimed(&self.storage, sync, &self.catalog).await?;
+            let fences: Vec<_> = claimed.iter().map(|table| self.fence_claimed(table)).collect();
+            stream::iter(fences).buffer_unordered(self.parallelism).try_collect::<()>().await.map(|()| true)
         }
         .boxed()
     }

@@ -55,6 +55,16 @@ impl SchemaName {
         Self { catalog: catalog.to_owned(), schema: schema.to_owned() }
     }
 
+    /// Its catalog.
+    pub fn catalog(&self) -> &str {
+        &self.catalog
+    }
+
+    /// Its own name.
+    pub fn schema(&self) -> &str {
+        &self.schema
+    }
+
     /// The table `table` in it.
     pub fn table(&self, table: &str) -> TableName {
         TableName { schema: self.clone(), table: table.to_owned(), collated: false }
@@ -65,6 +75,11 @@ impl TableName {
     /// The schema it is in.
     pub fn schema(&self) -> &SchemaName {
         &self.schema
+    }
+
+    /// Its own name.
+    pub fn table(&self) -> &str {
+        &self.table
     }
 
     /// The staging table of the sync `sync` for this one: beside it, or in `schema`; `renamed`, how often it got another name.
@@ -87,6 +102,14 @@ impl TableName {
     pub fn is_staging_table_of(&self, sync: Uuid) -> bool {
         let id = sync.simple().to_string();
         self.table.starts_with(&format!("_airbyte_tmp_{}", id.get(20..).unwrap_or(&id)))
+    }
+
+    /// The same table in the catalog of `full`, which has to be its full name but for the catalog.
+    pub fn in_catalog_of(&self, full: &str) -> Option<TableName> {
+        let Self { schema: SchemaName { schema, .. }, table, .. } = self;
+        let catalog = full.strip_suffix(&format!("`.{}.{}", quoted(schema), quoted(table)))?.strip_prefix('`')?;
+        let named = SchemaName::new(&catalog.replace("``", "`"), schema).table(table);
+        (!catalog.is_empty() && named.to_string() == full).then_some(named)
     }
 
     /// The same table, whose columns have a collation: a server compares them with others only where it is told how.

@@ -5,16 +5,19 @@
 //! rows that were staged are counted in the table itself, and that number decides. Rows of others, who may write at the
 //! same time, are never counted.
 
+mod generations;
+
 use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::claims::{self, Change};
+use super::contest;
 use super::found::{Found, Place, look, named};
 use super::load::Load;
 use super::statements::{self, NewTable, SchemaName, TableName};
-use super::{Shared, Sql, answers, notes};
+use super::{Shared, Sql, answers};
 use crate::counted::counted;
 use crate::databricks::{Changed, Rows};
 use crate::error::{Error, Kind, Result, ResultExt};
@@ -161,6 +164,7 @@ impl SqlTable {
     /// the two commits: a server that looks for conflicts row by row may let both.
     async fn change(&mut self, text: impl Fn(&TableName, &TableName) -> String) -> Result<Done> {
         let mut sendings = 1;
+        let mut waits = self.shared.transport.waits();
         loop {
             self.ensure_staging_table().await?;
             self.shared.storage.ensure_committable()?;
@@ -197,6 +201,7 @@ impl SqlTable {
                 self.name
             );
             self.settle().await?;
+            waits.another(None).await;
             sendings += 1;
         }
     }
@@ -234,11 +239,12 @@ impl SqlTable {
 
     /// Says, before the first statement that changes rows, that such are sent.
     async fn claim(&mut self, change: Change) -> Result<()> {
-        if !self.claimed {
-            claims::claim(&self.shared.storage, self.shared.sync, &self.target.table, change).await?;
-            self.claimed = true;
+        if self.claimed {
+            return Ok(());
         }
-        Ok(())
+        let waited = contest::claim(&self.shared, &self.target.table, &self.name, change).await?;
+        self.claimed = true;
+        if waited { self.ensure_still_truncates().await } else { Ok(()) }
     }
 
     /// Refuses to go on where rows that a statement has just inserted are not `found` beside those of `before`: each further
@@ -321,30 +327,6 @@ impl SqlTable {
         Ok(())
     }
 
-    /// After the rows: a sync that is killed in between loads them again, and the same rows come of it.
-    async fn write_down_generation(&mut self) -> Result<()> {
-        let Some(generation) = self.target.generation_id.filter(|id| self.generation != Some(*id)) else {
-            return Ok(());
-        };
-        let (storage, table) = (&self.shared.storage, &self.target.table);
-        match self.execute(&statements::set_generation(&self.name, generation)).await {
-            Ok(_) => notes::forget_generation(storage, table).await?,
-            // Who may load a table need not own it. Without a generation, a second attempt would replace what was acknowledged.
-            Err(error) if error.kind() == Kind::Config => {
-                tracing::warn!(
-                    "Table {} does not say that its rows are of generation {generation}, because its properties may not be \
-                     set; {} says so for this program instead: {error}",
-                    self.name,
-                    notes::shown(storage, table)
-                );
-                notes::note_generation(storage, table, generation).await?;
-            }
-            Err(error) => return Err(error).context(|| "writing down the table's generation".to_owned()),
-        }
-        self.generation = Some(generation);
-        Ok(())
-    }
-
     fn location(&self) -> String {
         self.shared.storage.shown(&self.target.table)
     }
@@ -357,11 +339,6 @@ impl SqlTable {
             mode: self.target.disposition.mode(),
             generation: self.generation_of_new(),
         }
-    }
-
-    /// What a new table says before it has rows: one whose rows are replaced has those of the generation only later.
-    fn generation_of_new(&self) -> Option<i64> {
-        self.target.generation_id.filter(|_| !self.standing.replaces)
     }
 
     async fn execute(&self, statement: &str) -> Result<Rows> {

@@ -1,9 +1,16 @@
 //! Statements of which nobody knows what came of them: they do no harm, now or later.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::{Context, SubscriberExt};
 
 use super::bed_tests::{Bed, STAGING, SYNC, USERS, batch, ids};
-use super::warehouse_tests::Fault;
+use super::warehouse_tests::{Fault, Table};
 use crate::error::Kind;
 use crate::load::{Ending, Loader};
 use crate::protocol::catalog::Disposition;
@@ -88,6 +95,72 @@ async fn a_statement_whose_answer_is_lost_each_time_is_not_sent_for_ever() {
     assert_eq!(table.append(&[batch(1, 0..10)]).await.unwrap_err().kind(), Kind::Transient);
     assert_eq!(bed.warehouse.said().iter().filter(|said| *said == "MERGE INTO").count(), 8);
     assert_eq!(bed.warehouse.ids(USERS), ids(0..10));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_whose_answer_is_lost_again_and_again_is_sent_less_and_less_often() {
+    let bed = Bed::new().await;
+    let (_, mut table) = bed.open(Disposition::Append, None).await;
+    bed.stage("users", 0..10);
+    let pause = Duration::from_millis(20);
+    bed.warehouse.with(|state| state.pause = pause);
+    for _ in 0..5 {
+        bed.fault("MERGE", Fault::Unknown);
+    }
+    let begun = Instant::now();
+    table.append(&[batch(1, 0..10)]).await.unwrap();
+    // A wait is at least half of what it grows by.
+    assert!(begun.elapsed() >= pause * (1 + 2 + 4 + 8 + 16) / 2, "{:?}", begun.elapsed());
+}
+
+/// What `tracing` was told at the level of a warning, in this thread.
+#[derive(Clone, Default)]
+struct Warnings(Arc<AtomicUsize>);
+
+impl<S: Subscriber> Layer<S> for Warnings {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if *event.metadata().level() == Level::WARN {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_never_came_to_be_needs_no_fence_and_no_warning() {
+    for (tables, expected) in [(vec![], 0), (vec!["other"], 0), (vec!["other", "users"], 1)] {
+        let bed = Bed::new().await;
+        for table in tables {
+            bed.warehouse.with(|state| state.tables.insert(format!("`main`.`shop`.`{table}`"), Table::default()));
+        }
+        let next = bed.engine(&[]).await;
+        let claim = format!("{SYNC}/_claims/replaces/shop/users");
+        bed.storage.put_new(&claim, b"claimed\n".to_vec()).await.unwrap();
+        bed.warehouse
+            .with(|state| state.refusals.push(("ALTER TABLE", "It is gone, or SELECT and MODIFY are missing.")));
+        let warnings = Warnings::default();
+        let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(warnings.clone()));
+        assert!(next.clear(SYNC, &[]).await.unwrap());
+        drop(guard);
+        assert_eq!(warnings.0.load(Ordering::SeqCst), expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_sync_has_made_is_cleared_in_its_own_catalog_when_the_setting_names_another() {
+    let bed = Bed { catalog: "old", ..Bed::new().await };
+    let (_, mut table) = bed.open(Disposition::Append, None).await;
+    bed.stage("users", 0..10);
+    bed.fault("MERGE", Fault::Unknown);
+    table.append(&[batch(1, 0..10)]).await.unwrap();
+    let renamed = STAGING.replace("main", "old").replace("cafe_", "cafex1_");
+    assert!(bed.warehouse.with(|state| state.tables.contains_key(&renamed)));
+    let bed = Bed { catalog: "main", ..bed };
+    let next = bed.engine(&[]).await;
+    bed.warehouse.with(|state| state.statements.clear());
+    assert!(next.clear(SYNC, &[]).await.unwrap());
+    assert_eq!(bed.warehouse.with(|state| state.tables.keys().cloned().collect::<Vec<_>>()), ["`old`.`shop`.`users`"]);
+    let last = bed.warehouse.with(|state| state.statements.last().unwrap().clone());
+    assert!(last.starts_with("ALTER TABLE `old`.`shop`.`users`") && last.contains("fence"), "{last}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::databricks::conditions::{self, Place};
 use crate::databricks::said::Said;
+use crate::databricks::waits::Waits;
 use crate::databricks::{Changed, Rows, SqlTransport};
 use crate::error::{Error, Result};
 
@@ -83,6 +85,8 @@ pub struct State {
     /// A statement that has not begun.
     pub late: Option<String>,
     pub closed: bool,
+    /// The first of the waits between two copies of one statement.
+    pub pause: Duration,
 }
 
 #[derive(Clone, Default)]
@@ -161,6 +165,10 @@ impl SqlTransport for Warehouse {
             }
         });
         self.answer(statement)
+    }
+
+    fn waits(&self) -> Waits {
+        Waits::new(self.with(|state| state.pause), Duration::MAX, None)
     }
 
     async fn close(&self) {

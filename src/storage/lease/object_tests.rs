@@ -3,22 +3,13 @@
 use object_store::memory::InMemory;
 
 use super::*;
-use crate::config::{Config, Tuning};
-use crate::storage::s3::errors::Place;
-use crate::storage::{Put, bucket};
+use crate::storage::{Put, memory_for_tests};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 /// A process that uses `store`, with leases of 200 ms.
 fn process(store: &Arc<InMemory>) -> Result<Storage> {
-    let config =
-        r#"{"data_source": {"data_source_type": "LOCAL_STORAGE", "local_path": "/tmp/x"}, "memory_limit_mb": 64}"#;
-    let mut tuning: Tuning = Config::from_json(config)?.tuning;
-    tuning.patience.lease_age = Duration::from_millis(200);
-    tuning.patience.lease_renewal = Duration::from_millis(40);
-    tuning.patience.retry = Duration::from_millis(60);
-    let place = Place { bucket: "lake".into(), region: "us-east-1".into(), endpoint: None };
-    Ok(bucket::open(Arc::clone(store), None, place, Path::from("root"), &tuning))
+    Ok(memory_for_tests::process(store, Duration::from_millis(200)))
 }
 
 async fn begin(storage: &Storage) -> Result<super::super::Lease> {

@@ -1,0 +1,123 @@
+//! What a table says of itself: read without asking whether this program could read its rows.
+//!
+//! The kernel opens no table with a reader feature that it does not know. Where somebody else reads and writes the rows, the
+//! newest action `metaData` is enough, which every version of the protocol writes in the same way.
+//! Source: <https://github.com/delta-io/delta/blob/master/PROTOCOL.md>, "Change Metadata" and "Checkpoints".
+
+use std::collections::HashMap;
+
+use delta_kernel::actions::{LOG_METADATA_SCHEMA, Metadata};
+use delta_kernel::schema::StructType;
+use delta_kernel::{Engine, FileMeta, KernelResult};
+use serde::Deserialize;
+use serde_json::Value;
+use url::Url;
+
+use super::commit::{ensure_replaceable, ensure_whole};
+use super::files::{LogFiles, checkpoint_version};
+use crate::error::Result;
+
+/// What a table says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    /// Its columns: names and types as Delta writes them.
+    pub columns: Vec<(String, String)>,
+    /// Its description.
+    pub description: Option<String>,
+    partitions: Vec<String>,
+    properties: HashMap<String, String>,
+}
+
+/// The action, as commits and checkpoints of JSON have it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Action {
+    schema_string: String,
+    #[serde(default)]
+    partition_columns: Vec<String>,
+    #[serde(default)]
+    configuration: HashMap<String, String>,
+    description: Option<String>,
+}
+
+impl Described {
+    /// What `metadata` says; `None` where its columns cannot be understood.
+    pub fn of(metadata: &Metadata) -> Option<Self> {
+        Self::new(Action {
+            schema_string: metadata.schema_string().clone(),
+            partition_columns: metadata.partition_columns().to_vec(),
+            configuration: metadata.configuration().clone(),
+            description: metadata.description().map(str::to_owned),
+        })
+    }
+
+    /// A property.
+    pub fn property(&self, key: &str) -> Option<&str> {
+        self.properties.get(key).map(String::as_str)
+    }
+
+    /// Whether a server may be asked to write to the table `shown`: no partitions, and for `replace` no promise that rows are
+    /// never removed. Features are its own affair.
+    pub fn ensure_writable_by_others(&self, shown: &str, replace: bool) -> Result<()> {
+        let append_only = self.property("delta.appendOnly").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        ensure_replaceable(append_only, shown, replace)?;
+        ensure_whole(shown, &self.partitions)
+    }
+
+    fn new(action: Action) -> Option<Self> {
+        let schema: StructType = serde_json::from_str(&action.schema_string).ok()?;
+        let columns = schema.fields().map(|field| (field.name().clone(), field.data_type().to_string())).collect();
+        let Action { partition_columns: partitions, configuration: properties, description, .. } = action;
+        Some(Self { columns, description, partitions, properties })
+    }
+}
+
+/// What the table at `url` says of itself in its newest commits, else in its newest checkpoint; `None` where it is in neither, or
+/// cannot be understood.
+pub fn read(url: &Url, engine: &dyn Engine) -> KernelResult<Option<Described>> {
+    let files = LogFiles::of(url, engine)?;
+    let checkpoint = files.checkpoints.last().copied();
+    let newer =
+        files.commits.iter().rev().take_while(|commit| checkpoint.is_none_or(|version| commit.version > version));
+    for commit in newer {
+        if let Some(found) = in_lines(&commit.url, engine)? {
+            return Ok(Described::new(found));
+        }
+    }
+    match checkpoint {
+        Some(version) => in_checkpoint(url, version, engine),
+        None => Ok(None),
+    }
+}
+
+/// The last action in a file with one a line.
+fn in_lines(file: &Url, engine: &dyn Engine) -> KernelResult<Option<Action>> {
+    let Some(bytes) = engine.storage_handler().read_files(vec![(file.clone(), None)])?.next().transpose()? else {
+        return Ok(None);
+    };
+    let read = |line: &[u8]| {
+        let mut action: Value = serde_json::from_slice(line).ok()?;
+        serde_json::from_value(action.get_mut("metaData")?.take()).ok()
+    };
+    Ok(bytes.split(|byte| *byte == b'\n').rev().find_map(read))
+}
+
+fn in_checkpoint(url: &Url, version: u64, engine: &dyn Engine) -> KernelResult<Option<Described>> {
+    let log = url.join("_delta_log/")?;
+    let all: Vec<FileMeta> = engine.storage_handler().list_from(&log)?.collect::<KernelResult<_>>()?;
+    let name = |file: &FileMeta| file.location.as_str().strip_prefix(log.as_str()).map(str::to_owned);
+    let is_of_it = |file: &FileMeta| name(file).and_then(|name| checkpoint_version(&name)) == Some(version);
+    let (texts, parts): (Vec<_>, Vec<_>) =
+        all.into_iter().filter(is_of_it).partition(|file| file.location.path().ends_with(".json"));
+    for text in texts {
+        if let Some(found) = in_lines(&text.location, engine)? {
+            return Ok(Described::new(found));
+        }
+    }
+    for batch in engine.parquet_handler().read_parquet_files(&parts, LOG_METADATA_SCHEMA.clone(), None)? {
+        if let Some(found) = Metadata::try_new_from_data(batch?.as_ref())? {
+            return Ok(Described::of(&found));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,51 @@
+//! The generation of one stream's table: written down after its rows, and asked for again where another sync came in between.
+
+use super::super::found::generation_of;
+use super::super::{notes, statements};
+use super::SqlTable;
+use crate::error::{Error, Kind, Result, ResultExt};
+
+impl SqlTable {
+    /// Refuses to replace the rows of another sync of the same generation, which were acknowledged meanwhile.
+    pub(super) async fn ensure_still_truncates(&self) -> Result<()> {
+        let Some(wanted) = self.target.generation_id.filter(|_| self.standing.replaces) else { return Ok(()) };
+        let found = generation_of(&self.shared, &self.target, &self.name).await?;
+        if found != Some(wanted) || self.target.disposition.replaces(true) {
+            return Ok(());
+        }
+        Err(Error::transient(format!(
+            "Another sync has loaded generation {wanted} into table {} since this one began. Run this one again: it then adds \
+             to those rows.",
+            self.name
+        )))
+    }
+
+    /// After the rows: a sync that is killed in between loads them again, and the same rows come of it.
+    pub(super) async fn write_down_generation(&mut self) -> Result<()> {
+        let Some(generation) = self.target.generation_id.filter(|id| self.generation != Some(*id)) else {
+            return Ok(());
+        };
+        let (storage, table) = (&self.shared.storage, &self.target.table);
+        match self.execute(&statements::set_generation(&self.name, generation)).await {
+            Ok(_) => notes::forget_generation(storage, table).await?,
+            // Who may load a table need not own it. Without a generation, a second attempt would replace what was acknowledged.
+            Err(error) if error.kind() == Kind::Config => {
+                tracing::warn!(
+                    "Table {} does not say that its rows are of generation {generation}, because its properties may not be \
+                     set; {} says so for this program instead: {error}",
+                    self.name,
+                    notes::shown(storage, table)
+                );
+                notes::note_generation(storage, table, generation).await?;
+            }
+            Err(error) => return Err(error).context(|| "writing down the table's generation".to_owned()),
+        }
+        self.generation = Some(generation);
+        Ok(())
+    }
+
+    /// What a new table says before it has rows: one whose rows are replaced has those of the generation only later.
+    pub(super) fn generation_of_new(&self) -> Option<i64> {
+        self.target.generation_id.filter(|_| !self.standing.replaces)
+    }
+}
