@@ -7,6 +7,7 @@ mod bounds;
 mod bucket;
 mod escaped;
 mod files;
+mod logs;
 mod profiles;
 mod redirects;
 mod secrets;

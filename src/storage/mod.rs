@@ -15,6 +15,7 @@ mod lease;
 mod local;
 mod local_store;
 mod names;
+mod planted;
 mod root_lock;
 mod s3;
 mod trusted;
@@ -30,6 +31,7 @@ use url::Url;
 use self::bucket::Bucket;
 pub use self::lease::Lease;
 use self::local::Folder;
+pub use self::planted::in_the_way;
 use crate::config::{StorageSettings, Tuning};
 use crate::error::{Error, Result};
 
