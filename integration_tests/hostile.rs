@@ -12,3 +12,4 @@ mod profiles;
 mod redirects;
 mod secrets;
 mod server;
+mod tokens;
