@@ -19,6 +19,10 @@ use destination_databricks::sync::Surroundings;
 use destination_databricks::{allocator, check, process, spec, telemetry, write};
 
 fn main() -> ExitCode {
+    process::with_stack(run)
+}
+
+fn run() -> ExitCode {
     allocator::set_up();
     process::set_up();
     // What a defect says may hold anything that it met.
