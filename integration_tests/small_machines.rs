@@ -251,13 +251,15 @@ fn what_others_have_said_cannot_steer_a_terminal_or_pass_for_a_message() {
     assert!(!run.stderr.contains(obeyed), "{:?}", run.stderr);
 }
 
-/// A library that turns the clock back, for the dynamic linker; `None` without a C compiler.
-fn clock_before_1970(sandbox: &Sandbox) -> Option<PathBuf> {
+/// A library that turns the clock on by so many seconds, for the dynamic linker; `None` without a C compiler.
+fn turned_clock(sandbox: &Sandbox, seconds: i64) -> Option<PathBuf> {
     let source = sandbox.file(
         "clock.c",
-        "#define _GNU_SOURCE\n#include <time.h>\n#include <unistd.h>\n#include <sys/syscall.h>\n\
-         int clock_gettime(clockid_t id, struct timespec *t) { int r = syscall(SYS_clock_gettime, id, t); \
-         if (id == CLOCK_REALTIME) t->tv_sec -= 4000000000L; return r; }\n",
+        format!(
+            "#define _GNU_SOURCE\n#include <time.h>\n#include <unistd.h>\n#include <sys/syscall.h>\n\
+             int clock_gettime(clockid_t id, struct timespec *t) {{ int r = syscall(SYS_clock_gettime, id, t); \
+             if (id == CLOCK_REALTIME) t->tv_sec += {seconds}L; return r; }}\n"
+        ),
     );
     let library = sandbox.folder().join("clock.so");
     let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source).status();
@@ -265,19 +267,74 @@ fn clock_before_1970(sandbox: &Sandbox) -> Option<PathBuf> {
 }
 
 #[test]
-fn a_clock_before_1970_is_told_as_that() {
+fn a_clock_before_1970_or_far_in_the_future_is_told_as_that() {
+    const NAME: &str = "a_clock_before_1970_or_far_in_the_future_is_told_as_that";
+    let back = (-4_000_000_000, "1970");
+    let on = [6_000_000_000, 9_000_000_000_000, 92_000_000_000_000_000, 9_000_000_000_000_000_000];
+    for (seconds, year) in std::iter::once(back).chain(on.map(|seconds| (seconds, "2199"))) {
+        let sandbox = Sandbox::new();
+        let Some(library) = turned_clock(&sandbox, seconds) else { return skipped(NAME, "there is no C compiler") };
+        let script = format!("LD_PRELOAD='{}' exec \"$@\"", library.display());
+        let run = write_in(&sandbox, &script, &append(&["users"]), records("users", 0..1));
+        let message = run.failed_with("config_error");
+        assert!(message.contains(year), "{seconds}: {message}");
+        let [config, _] = files(&sandbox, &append(&["users"]));
+        let check = run_in(&sandbox, &script, &["check", "--config", &config], "");
+        assert!(check.code == Some(0) && check.says("FAILED") && check.says(year), "{seconds}: {check:#?}");
+        assert!(!table::files(&sandbox.lake()).iter().any(|file| file.is_file()));
+    }
+}
+
+#[test]
+fn with_any_size_of_the_stack_a_sync_goes_on() {
+    for kilobytes in [64, 128, 512, 1024, 4096] {
+        let sandbox = Sandbox::new();
+        let script = format!("ulimit -s {kilobytes}; exec \"$@\"");
+        let run = write_in(&sandbox, &script, &append(&["users"]), records("users", 0..100));
+        assert_eq!(run.code, Some(0), "{kilobytes} kB: {run:#?}");
+        assert_eq!(table::read(&sandbox.table("default/users")).rows.len(), 100);
+        let [config, _] = files(&sandbox, &append(&["users"]));
+        let check = run_in(&sandbox, &script, &["check", "--config", &config], "");
+        assert!(check.says("SUCCEEDED"), "{kilobytes} kB: {check:#?}");
+    }
+}
+
+#[test]
+fn when_the_processor_time_is_used_up_the_last_line_is_a_message_that_says_so() {
+    let rows = records("users", 0..1000);
+    for limit in ["-S -t 1", "-t 2"] {
+        let sandbox = Sandbox::new();
+        let [config, catalog] = files(&sandbox, &append(&["users"]));
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &format!("ulimit {limit}; exec \"$@\""), "sh"])
+            .arg(program().get_program())
+            .envs(ENVIRONMENT);
+        let mut living = Living::start(command.args(["write", "--config", &config, "--catalog", &catalog]));
+        // More than any processor reads in that time.
+        for _ in 0..10_000 {
+            living.send(&rows);
+        }
+        let run = living.end();
+        assert_eq!((run.code, run.signal), (Some(1), None), "{limit}: {run:#?}");
+        let last: Value = serde_json::from_str(run.lines.last().unwrap()).unwrap();
+        let error = &last["trace"]["error"];
+        assert_eq!(error["failure_type"], "config_error", "{limit}: {last}");
+        assert!(error["message"].as_str().unwrap_or_default().contains("ulimit -t"), "{limit}: {last}");
+    }
+}
+
+#[test]
+fn a_configuration_or_a_catalog_without_an_end_is_not_read_to_it() {
     let sandbox = Sandbox::new();
-    let Some(library) = clock_before_1970(&sandbox) else {
-        return skipped("a_clock_before_1970_is_told_as_that", "there is no C compiler");
-    };
-    let script = format!("LD_PRELOAD='{}' exec \"$@\"", library.display());
-    let run = write_in(&sandbox, &script, &append(&["users"]), records("users", 0..1));
-    let message = run.failed_with("config_error");
-    assert!(message.contains("1970"), "{message}");
     let [config, _] = files(&sandbox, &append(&["users"]));
-    let check = run_in(&sandbox, &script, &["check", "--config", &config], "");
-    assert!(check.code == Some(0) && check.says("FAILED") && check.says("1970"), "{check:#?}");
-    assert!(!table::files(&sandbox.lake()).iter().any(|file| file.is_file()));
+    // So that the machine has memory left where it is read all the same.
+    let script = "ulimit -v 3000000; exec \"$@\"";
+    let check = run_in(&sandbox, script, &["check", "--config", "/dev/zero"], "");
+    assert!(check.code == Some(0) && check.says("FAILED") && check.says("more than 16 MiB"), "{check:#?}");
+    let run = run_in(&sandbox, script, &["write", "--config", &config, "--catalog", "/dev/zero"], "");
+    let message = run.failed_with("config_error");
+    assert!(message.contains("/dev/zero") && message.contains("more than 512 MiB"), "{message}");
 }
 
 /// Whether a process that is ended by SIGABRT leaves a file in its working folder.

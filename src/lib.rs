@@ -14,6 +14,7 @@ mod delta;
 pub mod encode;
 pub mod error;
 mod load;
+mod named_file;
 pub mod pipeline;
 pub mod plain;
 pub mod process;

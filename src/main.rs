@@ -19,6 +19,10 @@ use destination_databricks::tasks::threads::Threads;
 use destination_databricks::{allocator, check, process, spec, telemetry, write};
 
 fn main() -> ExitCode {
+    process::with_stack(run)
+}
+
+fn run() -> ExitCode {
     allocator::set_up();
     process::set_up();
     // A panic's message may hold values and secrets.

@@ -2,20 +2,25 @@
 //!
 //! It makes no core dump, which would hold keys. A file that grows beyond `ulimit -f` is an error where it is written, and no
 //! end without a word. Where memory is refused, Rust's library ends the process by SIGABRT, and nothing of the program runs
-//! any more: what then has to be said is said from the handler of that signal.
+//! any more; where its processor time is used up, the system does, by SIGXCPU. What then has to be said is said from the handlers of
+//! these signals.
 
 use std::ffi::c_int;
 use std::fs::File;
+use std::process::ExitCode;
 
 use crate::error::{Error, Result};
 
-/// What comes after the time: one TRACE message, after the end of a line that another thread may be in the middle of.
-const LAST_WORDS: [&[u8]; 2] = [
-    b"\n{\"type\":\"TRACE\",\"trace\":{\"type\":\"ERROR\",\"emitted_at\":",
-    b",\"error\":{\"failure_type\":\"config_error\",\"message\":\"The program has ended itself, most likely because the \
-    system gave it no more memory: standard error has its last words. Give the container or the process more memory \
-    (`ulimit -v`), or lower `memory_limit_mb` and `max_line_mb`.\",\"internal_message\":\"SIGABRT\"}}}\n",
-];
+/// What comes before the time: one TRACE message, after the end of a line that another thread may be in the middle of.
+const BEFORE: &[u8] = b"\n{\"type\":\"TRACE\",\"trace\":{\"type\":\"ERROR\",\"emitted_at\":";
+const ABORTED: &[u8] = b",\"error\":{\"failure_type\":\"config_error\",\"message\":\"The program has ended itself; standard error has \
+    its last words. If they speak of memory: give the container or the process more (`ulimit -v`), or lower `memory_limit_mb` \
+    and `max_line_mb`. If they speak of the stack: raise its limit (`ulimit -s`).\",\"internal_message\":\"SIGABRT\"}}}\n";
+const OUT_OF_TIME: &[u8] =
+    b",\"error\":{\"failure_type\":\"config_error\",\"message\":\"The program has used up the processor time \
+    that the system gives it: raise the limit (`ulimit -t`), or take it away.\",\"internal_message\":\"SIGXCPU\"}}}\n";
+/// Bytes of stack that the first thread needs, as systems give them: what runs on others has a stack of known size.
+const STACK: usize = 8 << 20;
 /// Files and connections without which nothing can be begun: what waits for them panics where it has none.
 const LEAST_FILES: usize = 16;
 /// Digits of the milliseconds since 1970, for a long time to come.
@@ -26,6 +31,32 @@ pub fn set_up() {
     // Where core dumps are piped to a program, their limit of 0 bytes does not count.
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     handle_signals();
+    leave_time_for_last_words();
+}
+
+/// At the limit of processor time that cannot be raised, the system kills without a word; it warns at one that can. The shell's
+/// `ulimit -t` sets both to the same second.
+fn leave_time_for_last_words() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Cpu);
+    if let Some(last) = maximum.filter(|maximum| *maximum > 1 && current.is_none_or(|current| current >= *maximum)) {
+        let _ = setrlimit(Resource::Cpu, Rlimit { current: Some(last - 1), maximum });
+    }
+}
+
+/// Runs `program` on this first thread of the process, or, where `ulimit -s` leaves that one a small stack, on another.
+pub fn with_stack(program: fn() -> ExitCode) -> ExitCode {
+    use rustix::process::{Resource, getrlimit};
+    let limit = getrlimit(Resource::Stack).current;
+    if limit.is_none_or(|limit| usize::try_from(limit).is_ok_and(|limit| limit >= STACK)) {
+        return program();
+    }
+    match std::thread::Builder::new().stack_size(STACK).spawn(program) {
+        // The panic was told where it happened.
+        Ok(thread) => thread.join().unwrap_or(ExitCode::FAILURE),
+        // It may do all the same.
+        Err(_) => program(),
+    }
 }
 
 /// Whether this process may open as many files as it needs to begin.
@@ -45,25 +76,28 @@ pub fn ensure_files() -> Result<()> {
 
 #[allow(unsafe_code, reason = "there is no other way to ignore a signal, and to say something when memory has run out")]
 fn handle_signals() {
-    // SAFETY: both calls are made before the first thread is started and keep no pointer but that of a function that
+    // SAFETY: these calls are made before the first thread is started and keep no pointer but that of a function that
     // lives as long as the program. `say_last_words` calls nothing that a signal handler may not call, see there.
     unsafe {
         libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
-        libc::signal(libc::SIGABRT, say_last_words as extern "C" fn(c_int) as libc::sighandler_t);
+        for signal in [libc::SIGABRT, libc::SIGXCPU] {
+            libc::signal(signal, say_last_words as extern "C" fn(c_int) as libc::sighandler_t);
+        }
     }
 }
 
-/// Runs inside `abort`, on whatever thread and in whatever state: it takes no lock and no memory.
-#[allow(unsafe_code, reason = "there is no other way to say something when memory has run out")]
-extern "C" fn say_last_words(_: c_int) {
+/// Runs inside `abort` or anything else, on whatever thread and in whatever state: it takes no lock and no memory.
+#[allow(unsafe_code, reason = "there is no other way to say something when memory or time has run out")]
+extern "C" fn say_last_words(signal: c_int) {
+    let words = if signal == libc::SIGXCPU { OUT_OF_TIME } else { ABORTED };
     // SAFETY: `time`, `write` and `_exit` are among the functions that POSIX lets a signal handler call. The pointers are
     // those of arrays that live until the calls return, each with its own length.
     unsafe {
         let digits = digits(libc::time(std::ptr::null_mut()).saturating_mul(1000));
-        for part in [LAST_WORDS[0], &digits, LAST_WORDS[1]] {
+        for part in [BEFORE, &digits, words] {
             libc::write(libc::STDOUT_FILENO, part.as_ptr().cast(), part.len());
         }
-        libc::_exit(1);
+        libc::_exit(1)
     }
 }
 
@@ -83,10 +117,12 @@ mod tests {
 
     #[test]
     fn the_last_words_are_one_message() {
-        let text = [LAST_WORDS[0], &digits(1_767_225_600_123), LAST_WORDS[1]].concat();
-        let message: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
-        assert_eq!(message["trace"]["emitted_at"], 1_767_225_600_123_i64);
-        assert_eq!(message["trace"]["error"]["failure_type"], "config_error");
-        assert!(text.starts_with(b"\n") && text.iter().filter(|byte| **byte == b'\n').count() == 2);
+        for words in [ABORTED, OUT_OF_TIME] {
+            let text = [BEFORE, &digits(1_767_225_600_123), words].concat();
+            let message: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+            assert_eq!(message["trace"]["emitted_at"], 1_767_225_600_123_i64);
+            assert_eq!(message["trace"]["error"]["failure_type"], "config_error");
+            assert!(text.starts_with(b"\n") && text.iter().filter(|byte| **byte == b'\n').count() == 2);
+        }
     }
 }

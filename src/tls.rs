@@ -137,6 +137,9 @@ fn missing(error: &std::io::Error) -> String {
     }
 }
 
+/// The most bytes of a file of certificates: those of a system have a quarter of one MiB.
+const LONGEST: u64 = 64 << 20;
+
 /// The certificates in a file, or in the files of a folder, and how many pieces of them were none; or what is wrong.
 fn certificates(
     path: &Path,
@@ -151,6 +154,11 @@ fn certificates(
     if is_file && metadata.len() == 0 {
         return Err("is empty".to_owned());
     }
+    let lengths = if is_file { vec![metadata.len()] } else { lengths(path).map_err(|error| missing(&error))? };
+    if lengths.iter().any(|length| *length > LONGEST) {
+        let what = if is_file { "has" } else { "holds a file that has" };
+        return Err(format!("{what} more than {} MiB, which no certificates have", LONGEST >> 20));
+    }
     let (file, folder) = if is_file { (Some(path), None) } else { (None, Some(path)) };
     let found = rustls_native_certs::load_certs_from_paths(file, folder);
     let not_read = found.errors.iter().find_map(|error| match &error.kind {
@@ -163,6 +171,12 @@ fn certificates(
         (true, None) => Err("holds no file with a certificate in PEM form".to_owned()),
         (false, _) => Ok((found.certs, found.errors.len())),
     }
+}
+
+/// Bytes of the files in a folder.
+fn lengths(folder: &Path) -> std::io::Result<Vec<u64>> {
+    let files = std::fs::read_dir(folder)?.filter_map(|entry| std::fs::metadata(entry.ok()?.path()).ok());
+    Ok(files.filter(Metadata::is_file).map(|file| file.len()).collect())
 }
 
 /// Those that the TLS library takes: a client refuses all of them for the sake of one.

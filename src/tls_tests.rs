@@ -84,3 +84,16 @@ fn the_pem_form_reads_back_as_what_it_was_made_of() {
     let (again, remark) = find(&named(&file), nothing).expect("all are good");
     assert_eq!((again.certificates().count(), remark), (built_in().certificates().count(), None));
 }
+
+#[test]
+fn files_that_are_too_long_to_be_certificates_are_refused_unread() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("certificates");
+    std::fs::write(&file, CERTIFICATE).expect("written");
+    std::fs::File::options().write(true).open(&file).expect("a file").set_len(65 << 20).expect("a longer file");
+    let in_folder = CertificatePlaces { file: None, folders: vec![folder.path().to_owned()] };
+    for places in [named(&file), in_folder] {
+        let error = find(&places, nothing).map(drop).expect_err("nothing is trusted");
+        assert!(error.contains("more than 64 MiB"), "{error}");
+    }
+}

@@ -91,6 +91,19 @@ fn links_and_pipes_inside_of_a_dead_syncs_folder_go_and_what_they_lead_to_stays(
 }
 
 #[test]
+fn folders_of_a_dead_sync_go_however_deep_they_lie() {
+    let sandbox = Sandbox::new();
+    let dead = sandbox.lake().join(Uuid::now_v7().to_string());
+    std::fs::create_dir_all(dead.join("d/".repeat(500))).unwrap();
+    std::fs::create_dir_all(dead.join("deep-2/x")).unwrap();
+    for file in ["sync.lock", "deep-1", "deep-2/x/file"] {
+        std::fs::write(dead.join(file), "").unwrap();
+    }
+    let run = sandbox.load(&append(&["users"]), records("users", 0..3));
+    assert!(!dead.exists() && run.logs("WARN").is_empty(), "{run:#?}");
+}
+
+#[test]
 fn a_log_of_a_dead_sync_that_names_other_places_is_not_believed() {
     for name in ["../victim", "ABSOLUTE", "default/../../victim", "..", "", "victim", "./victim", "a/b/../../../victim"]
     {

@@ -27,13 +27,14 @@ fn assert_told(run: &Run, elsewhere: &Server, what: &str) {
 #[test]
 fn no_request_to_a_store_is_sent_on_whatever_its_method_and_the_status() {
     type Which = fn(&Request) -> bool;
-    let kinds: [(&str, Which); 7] = [
+    let kinds: [(&str, Which); 8] = [
         ("list", |request| request.method == "GET" && request.query.contains("list-type")),
         ("get", |request| request.method == "GET" && request.query.is_empty()),
         ("head", |request| request.method == "HEAD"),
         ("put", |request| request.method == "PUT" && request.header("x-amz-copy-source").is_none()),
         ("copy", |request| request.header("x-amz-copy-source").is_some()),
         ("post", |request| request.method == "POST"),
+        ("delete", |request| request.method == "DELETE"),
         ("unfinished", |request| request.method == "GET" && request.query.starts_with("uploads")),
     ];
     for (what, which) in kinds {

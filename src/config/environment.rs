@@ -2,7 +2,8 @@
 
 use url::Url;
 
-use super::profiles;
+use super::profiles::{self, LONGEST_FILE, LONGEST_PROFILES, PROFILES};
+use crate::error::{Error, Result};
 use crate::secret::know;
 
 /// Variables that are secrets as they are.
@@ -12,6 +13,32 @@ const SECRETS: [&str; 4] =
 const FILES: [&str; 2] = ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"];
 /// Variables whose address may have a user and a password in it.
 const PROXIES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+
+/// Whether AWS's client can read the files that it is about to ask for credentials. It would wait for a pipe and read a device without
+/// an end, and no time limit ends that.
+///
+/// # Errors
+/// One of the configuration that names the variable.
+pub fn ensure_aws_files() -> Result<()> {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let tokens = FILES.iter().map(|name| ((*name).to_owned(), set(name), LONGEST_FILE));
+    let profiles = PROFILES.iter().map(|(name, usual)| match (set(name), set("HOME")) {
+        (None, Some(home)) => ("HOME".to_owned(), Some(format!("{home}/{usual}")), LONGEST_PROFILES),
+        (named, _) => ((*name).to_owned(), named, LONGEST_PROFILES),
+    });
+    for (name, file, most) in tokens.chain(profiles).filter_map(|(name, file, most)| Some((name, file?, most))) {
+        // A missing one is told by who needs it, and that one is how to have no profile at all.
+        let Some(metadata) = std::fs::metadata(&file).ok().filter(|_| file != "/dev/null") else { continue };
+        if !metadata.is_file() || metadata.len() > most {
+            return Err(Error::config(format!(
+                "The variable {name} leads to {file}, which is to say who this machine is at AWS and is no regular file of at most \
+                 {} kB: correct it.",
+                most >> 10
+            )));
+        }
+    }
+    Ok(())
+}
 
 /// Makes them known. Tokens in files are exchanged while a sync runs: to be called whenever they are about to be used.
 pub fn know_secrets() {

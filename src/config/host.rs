@@ -20,3 +20,16 @@ pub(super) fn is_loopback(url: &Url) -> bool {
         None => false,
     }
 }
+
+/// Whether it does not leave the machine, or goes to the service beside it that tells it who it is: AWS reaches those of instances and
+/// containers by addresses that no network routes, and without TLS.
+pub fn is_near(url: &Url) -> bool {
+    let is_beside = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_link_local(),
+        Some(Host::Ipv6(address)) => {
+            matches!(address.segments(), [0xfd00, 0x0ec2, ..]) || address.is_unicast_link_local()
+        }
+        _ => false,
+    };
+    is_beside || is_loopback(url)
+}

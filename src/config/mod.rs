@@ -33,8 +33,9 @@ use serde_json::Value;
 pub use self::certificates::CertificatePlaces;
 pub use self::channel::ensure_standard_input;
 pub use self::engine::{DatabricksSettings, Engine};
-pub use self::environment::know_secrets;
+pub use self::environment::{ensure_aws_files, know_secrets};
 pub use self::file_name_pattern::{DateField, FileNamePattern, Piece};
+pub use self::host::is_near;
 pub use self::log_level::LogLevel;
 pub use self::patience::Patience;
 pub use self::platform::is_job_of_platform;
@@ -43,9 +44,12 @@ pub use self::storage::{AzureSettings, StorageSettings};
 
 use self::fields::{Fields, Report, kind_of};
 use crate::error::{Error, Result};
+use crate::named_file;
 
 /// What a megabyte is in every setting that ends in `_mb`.
 const MEGABYTE: u64 = 1024 * 1024;
+/// The most bytes of a configuration file.
+const LONGEST: u64 = 16 * MEGABYTE;
 /// A store copies 5 GB at once at most, and takes its time for it.
 const COPIED_AT_ONCE: u64 = 1024 * MEGABYTE;
 /// Half of it is a part, and no part may be shorter than 5 MiB.
@@ -110,7 +114,7 @@ impl Config {
     /// Reads the configuration file at `path`.
     pub fn from_file(path: &Path) -> Result<Self> {
         know_secrets();
-        let bytes = std::fs::read(path).map_err(|error| {
+        let bytes = named_file::read(path, LONGEST).map_err(|error| {
             let name = path.display();
             let message = match error.kind() {
                 std::io::ErrorKind::NotFound => {
@@ -119,6 +123,11 @@ impl Config {
                 std::io::ErrorKind::PermissionDenied => {
                     format!("The configuration file {name} may not be read: give this user the right to read it.")
                 }
+                std::io::ErrorKind::FileTooLarge => format!(
+                    "The configuration file {name} has more than {} MiB, which no configuration has: check the path that \
+                     --config names.",
+                    LONGEST >> 20
+                ),
                 _ => format!("The configuration file {name} could not be read: check that it is a readable file."),
             };
             Error::config(message).with_source(error)

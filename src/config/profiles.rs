@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use crate::secret::know;
 
 /// Variables that name a file with profiles, and where it is in the user's folder without them.
-const PROFILES: [(&str, &str); 2] =
+pub(super) const PROFILES: [(&str, &str); 2] =
     [("AWS_CONFIG_FILE", ".aws/config"), ("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials")];
 /// What in a profile is a secret, and what names a file with one.
 const SECRETS: [&str; 3] = ["aws_access_key_id", "aws_secret_access_key", "aws_session_token"];
 const FILE: &str = "web_identity_token_file";
 /// A longer file holds no token.
-const LONGEST_FILE: u64 = 64 << 10;
+pub(super) const LONGEST_FILE: u64 = 64 << 10;
 /// A longer one holds no profiles.
-const LONGEST_PROFILES: u64 = 1 << 20;
+pub(super) const LONGEST_PROFILES: u64 = 16 << 20;
 
 /// Makes them known.
 pub(super) fn know_secrets() {

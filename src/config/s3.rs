@@ -27,6 +27,8 @@ pub struct S3Settings {
     pub role: Option<S3Role>,
     /// The address of a store other than AWS, without a slash at its end.
     pub endpoint: Option<String>,
+    /// Whether data may leave this machine without TLS.
+    pub allow_http: bool,
     /// Whether the bucket's name stands in the path of an address, not in the host's name.
     pub path_style: bool,
     /// How staged files are named.
@@ -73,6 +75,7 @@ const TOKEN: &str = "s3_session_token";
 const ROLE: &str = "s3_role_arn";
 const EXTERNAL_ID: &str = "s3_external_id";
 const ENDPOINT: &str = "s3_endpoint";
+const ALLOW_HTTP: &str = "s3_allow_http";
 const SSE: &str = "s3_sse";
 const KMS_KEY: &str = "s3_sse_kms_key_id";
 
@@ -101,6 +104,7 @@ impl S3Settings {
             credentials: credentials(fields),
             role: role(fields),
             endpoint: endpoint.map(|endpoint| endpoint.as_str().trim_end_matches('/').to_owned()),
+            allow_http: fields.boolean(ALLOW_HTTP, false),
             path_style,
             file_name_pattern: file_name_pattern(fields),
             encryption: encryption(fields),
@@ -264,7 +268,7 @@ enum Sse {
 }
 
 fn endpoint(fields: &Fields<'_>) -> Option<Url> {
-    let allow_http = fields.boolean("s3_allow_http", false);
+    let allow_http = fields.boolean(ALLOW_HTTP, false);
     let text = fields.text(ENDPOINT)?;
     let wrong = |rest: &str| {
         fields.problem(ENDPOINT, rest);

@@ -101,6 +101,7 @@ fn an_older_configuration_with_s3_is_read() {
         }),
         role: None,
         endpoint: None,
+        allow_http: false,
         path_style: true,
         file_name_pattern: FileNamePattern::parse("{date}").expect("a pattern"),
         encryption: None,

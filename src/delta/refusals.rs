@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::files::{CommitFile, LogFiles};
 use crate::error::Error;
+use crate::storage::in_the_way;
 
 /// Features that only a writer has to know and this one does not; beside them, all that the kernel has never heard of.
 const NOT_WRITTEN: [&str; 5] =
@@ -28,6 +29,10 @@ pub fn sorted(shown: &str, verb: &str, error: KernelError) -> Error {
         error => error,
     };
     let failed = format!("A {verb} of the log of table {shown} has failed.");
+    if let Some(found) = planted(&error) {
+        let message = format!("{failed} {found}");
+        return Error::config(message).with_source(error);
+    }
     let sorted = match &error {
         KernelError::Unsupported(said) => unsupported(shown, verb, said),
         KernelError::MaxCatalogVersion(_) => Error::config(format!(
@@ -70,6 +75,14 @@ pub fn sorted(shown: &str, verb: &str, error: KernelError) -> Error {
 /// What this program itself says of an answer of the store, if it is the cause of `error`.
 fn told<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Error> {
     std::iter::successors(Some(error), |error| error.source()).find_map(<dyn std::error::Error>::downcast_ref)
+}
+
+/// What is no file in the log, where that is why. The kernel's error does not name its cause as such.
+fn planted(error: &KernelError) -> Option<&str> {
+    match error {
+        KernelError::ObjectStore(error) => in_the_way(error),
+        error => in_the_way(error),
+    }
 }
 
 /// A table that cannot even be read; the kernel names one feature that is in the way, the log has all of them.

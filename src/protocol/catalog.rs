@@ -142,13 +142,16 @@ impl<'de> Deserialize<'de> for IgnoredObject {
     }
 }
 
+/// The most bytes of a catalog file: those of 50,000 wide streams are far shorter.
+const LONGEST: u64 = 512 << 20;
+
 impl Catalog {
     /// Reads the catalog file at `path`, which `caller` wrote.
     ///
     /// # Errors
     /// One config error with all problems of the catalog.
     pub fn from_file(path: &Path, caller: Caller) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|error| {
+        let bytes = crate::named_file::read(path, LONGEST).map_err(|error| {
             Error::config(format!("The catalog file {} could not be read: {error}.", path.display())).with_source(error)
         })?;
         let text = std::str::from_utf8(&bytes).map_err(|error| {

@@ -17,6 +17,7 @@ use rustix::fs::{AtFlags, FileType};
 use super::durability::Durability;
 use super::local_store::LocalStore;
 use super::names::Names;
+use super::planted::in_the_way;
 use super::trusted::{self, ForeignLink, Root, parts};
 use super::{Home, Put, Storage};
 use crate::error::{Error, Kind, Result};
@@ -102,6 +103,17 @@ impl Folder {
             let written = bytes.iter().try_for_each(|bytes| file.write_all(bytes));
             self.name(written, folder, &temporary, &file, name)
         })
+    }
+
+    /// Does `work` with a way to `path` that trusts no link of others, wherever it lies, and its path on that way.
+    pub(super) fn at<T>(&self, path: &Path, work: impl Fn(&Root, &str) -> std::io::Result<T>) -> std::io::Result<T> {
+        if let Some(relative) = self.relative(path) {
+            return work(&self.trusted, &relative);
+        }
+        // The kernel resolves a link of ours that leads to a table elsewhere, and names the place itself.
+        let name = path.file_name().and_then(|name| name.to_str());
+        let (Some(parent), Some(name)) = (path.parent(), name) else { return Err(ErrorKind::InvalidInput.into()) };
+        work(&Root::open(parent)?, name)
     }
 
     /// What `path` is called below this folder.
@@ -211,6 +223,10 @@ impl Folder {
         error: impl std::error::Error + Send + Sync + 'static,
     ) -> Error {
         use ErrorKind::{NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull, Unsupported};
+        if let Some(said) = in_the_way(&error) {
+            let message = format!("Could not {verb} {}/{relative}: {said}", self.root.display());
+            return Error::config(message).with_source(error);
+        }
         let io = io_error(&error);
         let (kind, why) = match io.map(std::io::Error::kind) {
             _ if has_foreign_link(&error) => (
@@ -277,7 +293,7 @@ fn has_any(root: &Root, relative: &str) -> std::io::Result<bool> {
 
 /// Whether `name` is that of a file that was being written when its process was killed: `name#number`, as the object store's
 /// own files are called, which never lists one.
-fn is_temporary(name: &str) -> bool {
+pub(super) fn is_temporary(name: &str) -> bool {
     let number = name.rsplit_once('#').map(|(_, number)| number);
     number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }

@@ -1,21 +1,27 @@
 //! A folder as the Delta kernel sees it: the object store's own, but that a new object gets its name as ours do.
 //!
-//! The object store links a new file to its name, and so fails where there are no hard links.
+//! The object store links a new file to its name, and so fails where there are no hard links. And it follows every link and
+//! waits for every pipe: what is read goes through `trusted`.
 
 use std::fmt::{Debug, Display, Formatter};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::DateTime;
+use futures::StreamExt;
 use futures::stream::BoxStream;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
+use rustix::fs::Stat;
 
 use super::Put;
-use super::local::Folder;
+use super::local::{Folder, is_temporary};
+use super::planted::{in_the_way, too_long};
+use super::trusted::LONGEST;
 
 /// The whole file system, of which everything in `folder` is ours.
 pub(super) struct LocalStore {
@@ -41,9 +47,78 @@ impl LocalStore {
             Ok(Put::Exists) => {
                 Err(Error::AlreadyExists { path: location.to_string(), source: "the name is taken".into() })
             }
-            Err(error) => Err(Error::Generic { store: "LocalFileSystem", source: Box::new(error) }),
+            Err(error) => Err(failed(location, error)),
         }
     }
+
+    fn open(&self, location: &Path, options: &GetOptions) -> Result<GetResult> {
+        let path = self.inner.path_to_filesystem(location)?;
+        let opened = self.folder.at(&path, |root, relative| root.open_regular(relative));
+        let (file, stat) = opened.map_err(|error| match in_the_way(&error) {
+            // It is only a hint, and as good as missing.
+            Some(_) if location.filename() == Some(HINT) => missing(location, error),
+            _ => failed(location, error),
+        })?;
+        let meta = meta(location.clone(), &stat);
+        options.check_preconditions(&meta)?;
+        let range = match &options.range {
+            Some(range) => range.as_range(meta.size).map_err(|error| generic(std::io::Error::other(error)))?,
+            None if meta.size > LONGEST && !options.head => {
+                return Err(generic(too_long(location.filename().unwrap_or_default(), LONGEST)));
+            }
+            None => 0..meta.size,
+        };
+        let payload = GetResultPayload::File(file, path);
+        Ok(GetResult { payload, attributes: Default::default(), range, meta, extensions: Default::default() })
+    }
+
+    /// The files below `prefix` that come after `offset`, if there is one.
+    fn below(&self, prefix: &Path, offset: Option<&Path>) -> Result<Vec<ObjectMeta>> {
+        let path = self.inner.path_to_filesystem(prefix)?;
+        // What has no name that an object may have is no part of a log.
+        let located = |relative: &str| Path::parse(format!("{prefix}/{relative}")).ok();
+        let wanted = |relative: &str| {
+            let is_after = |location: Path| offset.is_none_or(|offset| location > *offset);
+            !is_temporary(relative) && located(relative).is_some_and(is_after)
+        };
+        let found = self.folder.at(&path, |root, relative| root.all_below(relative, &wanted));
+        match found {
+            Ok(found) => Ok(found.iter().filter_map(|(name, stat)| Some(meta(located(name)?, stat))).collect()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(failed(prefix, error)),
+        }
+    }
+}
+
+/// Names the newest checkpoint, to spare readers a longer look.
+const HINT: &str = "_last_checkpoint";
+
+fn generic(error: std::io::Error) -> Error {
+    Error::Generic { store: "LocalFileSystem", source: Box::new(error) }
+}
+
+fn missing(location: &Path, error: std::io::Error) -> Error {
+    Error::NotFound { path: location.to_string(), source: Box::new(error) }
+}
+
+fn failed(location: &Path, error: std::io::Error) -> Error {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => missing(location, error),
+        _ => generic(error),
+    }
+}
+
+#[allow(
+    clippy::useless_conversion,
+    clippy::unnecessary_fallible_conversions,
+    reason = "the types differ between systems"
+)]
+fn meta(location: Path, stat: &Stat) -> ObjectMeta {
+    let seconds = i64::try_from(stat.st_mtime).unwrap_or_default();
+    let nanoseconds = u32::try_from(stat.st_mtime_nsec).unwrap_or_default();
+    let last_modified = DateTime::from_timestamp(seconds, nanoseconds).unwrap_or_default();
+    let size = u64::try_from(stat.st_size).unwrap_or_default();
+    ObjectMeta { location, last_modified, size, e_tag: None, version: None }
 }
 
 #[async_trait]
@@ -64,7 +139,7 @@ impl ObjectStore for LocalStore {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        self.inner.get_opts(location, options).await
+        self.open(location, &options)
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
@@ -72,11 +147,13 @@ impl ObjectStore for LocalStore {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.inner.list(prefix)
+        let Some(prefix) = prefix else { return self.inner.list(None) };
+        listed(self.below(prefix, None))
     }
 
     fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.inner.list_with_offset(prefix, offset)
+        let Some(prefix) = prefix else { return self.inner.list_with_offset(None, offset) };
+        listed(self.below(prefix, Some(offset)))
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
@@ -85,6 +162,13 @@ impl ObjectStore for LocalStore {
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         self.inner.copy_opts(from, to, options).await
+    }
+}
+
+fn listed(found: Result<Vec<ObjectMeta>>) -> BoxStream<'static, Result<ObjectMeta>> {
+    match found {
+        Ok(found) => futures::stream::iter(found.into_iter().map(Ok)).boxed(),
+        Err(error) => futures::stream::iter([Err(error)]).boxed(),
     }
 }
 

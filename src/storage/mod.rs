@@ -17,6 +17,7 @@ mod local_store;
 #[cfg(test)]
 pub mod memory_for_tests;
 mod names;
+mod planted;
 mod root_lock;
 mod s3;
 mod trusted;
@@ -32,6 +33,7 @@ use url::Url;
 use self::bucket::Bucket;
 pub use self::lease::Lease;
 use self::local::Folder;
+pub use self::planted::in_the_way;
 use crate::config::{StorageSettings, Tuning};
 use crate::error::{Error, Result};
 

@@ -5,6 +5,7 @@
 //! program's own user or root made it: an administrator may put a table's folder elsewhere. A file is never followed to, and
 //! opening one never waits, as a pipe would make it.
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::io::{Error, ErrorKind, Read, Result};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -14,12 +15,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
+use super::planted::{no_file, too_long};
+
 /// How a folder is opened.
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+/// How a file is opened.
+pub(super) const FILE: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
 /// The deepest that folders are gone into: ours have five levels.
-const DEEPEST: usize = 32;
+pub(super) const DEEPEST: usize = 32;
 /// The most bytes of a file that is read whole.
-const LONGEST: u64 = 1 << 30;
+pub(super) const LONGEST: u64 = 1 << 30;
 
 /// A symbolic link of another user, on the way to where something is.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +33,7 @@ pub(super) struct ForeignLink(String);
 
 /// The folder below which everything lies.
 pub(super) struct Root {
-    folder: OwnedFd,
+    pub(super) folder: OwnedFd,
     /// Who owns what this program makes here: some file systems (NFS, CIFS) give all to one user.
     owner: AtomicU32,
 }
@@ -106,7 +111,7 @@ impl Root {
         let file = open_file(self.folder(parent)?.as_fd(), name)?;
         let length = file.metadata()?.len();
         if length > LONGEST {
-            return Err(Error::new(ErrorKind::InvalidData, "a file has more than 1 GiB"));
+            return Err(too_long(name, LONGEST));
         }
         let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
         file.take(LONGEST).read_to_end(&mut bytes)?;
@@ -194,12 +199,12 @@ pub(super) fn remove_empty(root: &Root, name: &str) -> Result<()> {
 
 /// Opens the file `name` for reading, if it is one.
 pub(super) fn open_file(folder: BorrowedFd<'_>, name: &str) -> Result<File> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::openat(folder, name, flags, Mode::empty())?);
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(Error::new(ErrorKind::InvalidInput, "what is there is no regular file")),
-    }
+    let file = match rustix::fs::openat(folder, name, FILE, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(Errno::LOOP | Errno::MLINK | Errno::NXIO) => return Err(no_file(name)),
+        Err(error) => return Err(error.into()),
+    };
+    if file.metadata()?.is_file() { Ok(file) } else { Err(no_file(name)) }
 }
 
 /// Opens the file `name` for reading, if it is a regular one of this program's own user; `None` where it is anything else.
@@ -272,35 +277,65 @@ fn collect(folder: BorrowedFd<'_>, relative: &str, deeper: usize, files: &mut Ve
 
 /// Removes all that is in `folder` but what is called `but`. A link goes, and not what it leads to.
 pub(super) fn clear(folder: BorrowedFd<'_>, but: &str) -> Result<()> {
-    clear_deep(folder, Some(but), DEEPEST)
+    let mut clearing = Clearing { top: folder, raised: 0 };
+    loop {
+        let before = clearing.raised;
+        clearing.clear(folder, Some(but), DEEPEST)?;
+        if clearing.raised == before {
+            return Ok(());
+        }
+    }
 }
 
-fn clear_deep(folder: BorrowedFd<'_>, but: Option<&str>, deeper: usize) -> Result<()> {
-    let gone = |removed: rustix::io::Result<()>| match removed {
-        Ok(()) | Err(Errno::NOENT) => Ok(()),
-        Err(error) => Err(Error::from(error)),
-    };
-    for entry in Dir::read_from(folder)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if matches!(name.to_bytes(), b"." | b"..") || but.is_some_and(|but| name.to_bytes() == but.as_bytes()) {
-            continue;
+/// One removal of all that is in a folder.
+struct Clearing<'a> {
+    top: BorrowedFd<'a>,
+    /// How many names were tried for folders that lay too deep, and now lie in `top`.
+    raised: u64,
+}
+
+impl Clearing<'_> {
+    fn clear(&mut self, folder: BorrowedFd<'_>, but: Option<&str>, deeper: usize) -> Result<()> {
+        for entry in Dir::read_from(folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") || but.is_some_and(|but| name.to_bytes() == but.as_bytes()) {
+                continue;
+            }
+            let kind = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW);
+            let is_folder = kind.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory);
+            if !is_folder {
+                gone(rustix::fs::unlinkat(folder, name, AtFlags::empty()))?;
+            } else if deeper == 0 {
+                self.raise(folder, name)?;
+            } else {
+                // Swapped for a link meanwhile, it is not opened.
+                let inner = rustix::fs::openat(folder, name, FOLDER | OFlags::NOFOLLOW, Mode::empty())?;
+                self.clear(inner.as_fd(), None, deeper - 1)?;
+                gone(rustix::fs::unlinkat(folder, name, AtFlags::REMOVEDIR))?;
+            }
         }
-        let kind = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW);
-        let is_folder = kind.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory);
-        if !is_folder {
-            gone(rustix::fs::unlinkat(folder, name, AtFlags::empty()))?;
-            continue;
-        }
-        if deeper == 0 {
-            return Err(Error::new(ErrorKind::InvalidInput, "folders lie too deep in each other"));
-        }
-        // Swapped for a link meanwhile, it is not opened.
-        let inner = rustix::fs::openat(folder, name, FOLDER | OFlags::NOFOLLOW, Mode::empty())?;
-        clear_deep(inner.as_fd(), None, deeper - 1)?;
-        gone(rustix::fs::unlinkat(folder, name, AtFlags::REMOVEDIR))?;
+        Ok(())
     }
-    Ok(())
+
+    /// Moves the folder `name` to the top, where the next round finds it: each one that is gone into is held open.
+    fn raise(&mut self, folder: BorrowedFd<'_>, name: &CStr) -> Result<()> {
+        loop {
+            self.raised += 1;
+            match rustix::fs::renameat(folder, name, self.top, format!("deep-{}", self.raised)) {
+                // Something else is called so.
+                Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR) => {}
+                moved => return gone(moved),
+            }
+        }
+    }
+}
+
+fn gone(removed: rustix::io::Result<()>) -> Result<()> {
+    match removed {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Removes the folder `relative` and all folders in it, as far as they are empty.

@@ -60,7 +60,7 @@ impl Current {
 
 impl Credentials {
     pub(super) async fn new(settings: &S3Settings, region: &str, patience: &Patience, trust: &Trust) -> Self {
-        let client = sdk_client(trust, false);
+        let client = sdk_client(trust, settings.allow_http);
         let region = Region::new(region.to_owned());
         let base = match &settings.credentials {
             Some(key) => SharedCredentialsProvider::new(aws_credential_types::Credentials::new(

@@ -37,7 +37,7 @@ use self::errors::{Action, Answer, Place};
 use self::remote::S3Remote;
 use self::sums::{Sums, Taken};
 use super::{Storage, bucket};
-use crate::config::{Patience, S3Encryption, S3Settings, Tuning};
+use crate::config::{Patience, S3Encryption, S3Settings, Tuning, ensure_aws_files};
 use crate::error::{Error, Result, code};
 
 /// A request that has no answer after so long is given up and made again; a part has at least 100 kB/s then.
@@ -61,6 +61,9 @@ pub(super) async fn open(settings: &S3Settings, tuning: &Tuning) -> Result<Stora
         trust: trust.clone(),
     };
     let region = region(settings, &connector).await?;
+    if settings.credentials.is_none() || settings.role.is_some() {
+        ensure_aws_files()?;
+    }
     let credentials = Arc::new(Credentials::new(settings, &region, patience, &trust).await);
     let unusable = |error| {
         Error::config("The S3 settings make no usable address. Check bucket, region and endpoint.").with_source(error)
@@ -174,6 +177,7 @@ mod tests {
             credentials: None,
             role: None,
             endpoint: Some("https://s3.example.com:9000".into()),
+            allow_http: false,
             path_style: true,
             file_name_pattern: crate::config::FileNamePattern::default(),
             encryption: None,

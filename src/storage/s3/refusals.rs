@@ -21,6 +21,10 @@ const SILENT: [&str; 4] = ["dispatch failure", "request has timed out", "respons
 
 /// What it means that there are no credentials; `role` is the one to be assumed.
 pub(super) fn explain(role: Option<&str>, error: CredentialsError) -> Error {
+    let mut chain = std::iter::successors(Some(&error as &(dyn std::error::Error + 'static)), |error| error.source());
+    if let Some(own) = chain.find_map(|error| error.downcast_ref::<Error>()) {
+        return Error::new(own.kind(), own.message().to_owned()).with_source(error);
+    }
     let (kind, sentence) = match Cause::of(&error) {
         Cause::NoKeys => (Kind::Config, NO_KEYS.to_owned()),
         Cause::Other(kind, why) => {

@@ -63,7 +63,7 @@ impl S3Remote {
             .build();
         let mut config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
-            .http_client(sdk_client(trust, settings.is_on_this_machine()))
+            .http_client(sdk_client(trust, settings.allow_http))
             .region(Region::new(place.region.clone()))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             // They are kept there, for both clients.
