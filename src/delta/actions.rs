@@ -154,38 +154,5 @@ impl CommitSummary {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::schema::arrow::from_avro;
-    use crate::schema::avro;
-
-    #[test]
-    fn a_first_commit_says_what_the_table_is_and_what_it_holds() -> Result<()> {
-        let schema = schema_string(&*from_avro(&avro::raw_row()?)?)?;
-        let stats = RowStats { rows: 2, ids: ("a".into(), "b".into()), emitted_at: (1_500, 2_500) };
-        let file = DataFile { name: "p.parquet".into(), size: 9, modified_ms: 5, stats };
-        let commit = Commit {
-            create: Some(NewTable {
-                id: Uuid::nil(),
-                schema: &schema,
-                description: "Created from stream users".into(),
-                configuration: BTreeMap::from([("a".into(), "b".into())]),
-            }),
-            transactions: vec![("app".into(), 3)],
-            add: std::slice::from_ref(&file),
-        };
-        let text = String::from_utf8_lossy(&commit.to_bytes(7)).into_owned();
-        assert_eq!(text.lines().count(), 5, "{text}");
-        assert!(
-            text.contains(r#"\"name\":\"_airbyte_emitted_at\",\"type\":\"timestamp\",\"nullable\":true"#),
-            "{text}"
-        );
-        assert!(text.contains(r#"\"_airbyte_emitted_at\":\"1970-01-01T00:00:00.001Z\"#), "{text}");
-        assert!(text.contains(r#"\"_airbyte_emitted_at\":\"1970-01-01T00:00:00.003Z\"#), "{text}");
-        let summary = CommitSummary::read(text.as_bytes());
-        assert_eq!(summary.added, ["p.parquet"]);
-        assert_eq!(summary.transactions, [("app".to_owned(), 3)]);
-        assert_eq!(summary.configuration, Some(BTreeMap::from([("a".into(), "b".into())])));
-        Ok(())
-    }
-}
+#[path = "actions_tests.rs"]
+mod tests;

@@ -201,40 +201,5 @@ fn unencodable(error: impl std::error::Error + Send + Sync + 'static) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::encode::ids::{IdGenerator, random};
-    use crate::schema::arrow::from_avro;
-    use parquet::file::reader::{FileReader, SerializedFileReader};
-    use parquet::record::RowAccessor;
-
-    #[test]
-    fn row_groups_become_one_file_that_a_reader_gives_back_row_by_row() -> Result<()> {
-        for compression in [Compression::Zstd, Compression::Snappy] {
-            let encoder = Encoder::new(&from_avro(&avro::raw_row()?)?, compression)?;
-            let mut ids = IdGenerator::new(random);
-            let mut file = encoder.begin_file()?;
-            let mut bytes = Vec::new();
-            for group in 0..3i64 {
-                let mut rows = Rows::default();
-                for row in 0..1000 {
-                    rows.push(format!(r#"{{"n":{row},"é":"\u2028"}}"#).as_bytes(), group * 1000 - row, 0);
-                }
-                let range = ids.range(group, 1000);
-                bytes.extend(file.append(encoder.encode(rows, range)?.0)?);
-            }
-            let (end, stats) = file.finish()?;
-            bytes.extend(end);
-            let stats = stats.ok_or_else(|| Error::system("no rows"))?;
-            assert_eq!((stats.rows, stats.emitted_at), (3000, (-999, 2000)));
-            let reader = SerializedFileReader::new(bytes::Bytes::from(bytes)).map_err(unencodable)?;
-            let rows: Vec<_> = reader.get_row_iter(None).map_err(unencodable)?.flatten().collect();
-            assert_eq!(rows.len(), 3000);
-            assert_eq!(rows[0].get_string(0).map_err(unencodable)?, &stats.ids.0);
-            assert_eq!(rows[2999].get_string(0).map_err(unencodable)?, &stats.ids.1);
-            assert_eq!(rows[1001].get_string(2).map_err(unencodable)?, r#"{"n":1,"é":"\u2028"}"#);
-            assert_eq!(rows[1001].get_timestamp_micros(1).map_err(unencodable)?, 999);
-        }
-        Ok(())
-    }
-}
+#[path = "parquet_tests.rs"]
+mod tests;

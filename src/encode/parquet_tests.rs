@@ -1,0 +1,75 @@
+//! What is written can be read, and does not change: golden files, byte by byte.
+
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::RowAccessor;
+
+use super::*;
+use crate::encode::ids::{IdGenerator, random};
+use crate::schema::arrow::from_avro;
+
+#[test]
+fn row_groups_become_one_file_that_a_reader_gives_back_row_by_row() -> Result<()> {
+    for compression in [Compression::Zstd, Compression::Snappy] {
+        let encoder = Encoder::new(&from_avro(&avro::raw_row()?)?, compression)?;
+        let mut ids = IdGenerator::new(random);
+        let mut file = encoder.begin_file()?;
+        let mut bytes = Vec::new();
+        for group in 0..3i64 {
+            let mut rows = Rows::default();
+            for row in 0..1000 {
+                rows.push(format!(r#"{{"n":{row},"é":"\u2028"}}"#).as_bytes(), group * 1000 - row, 0);
+            }
+            let range = ids.range(group, 1000);
+            bytes.extend(file.append(encoder.encode(rows, range)?.0)?);
+        }
+        let (end, stats) = file.finish()?;
+        bytes.extend(end);
+        let stats = stats.ok_or_else(|| Error::system("no rows"))?;
+        assert_eq!((stats.rows, stats.emitted_at), (3000, (-999, 2000)));
+        let reader = SerializedFileReader::new(bytes::Bytes::from(bytes)).map_err(unencodable)?;
+        let rows: Vec<_> = reader.get_row_iter(None).map_err(unencodable)?.flatten().collect();
+        assert_eq!(rows.len(), 3000);
+        assert_eq!(rows[0].get_string(0).map_err(unencodable)?, &stats.ids.0);
+        assert_eq!(rows[2999].get_string(0).map_err(unencodable)?, &stats.ids.1);
+        assert_eq!(rows[1001].get_string(2).map_err(unencodable)?, r#"{"n":1,"é":"\u2028"}"#);
+        assert_eq!(rows[1001].get_timestamp_micros(1).map_err(unencodable)?, 999);
+    }
+    Ok(())
+}
+
+/// A file of two row groups with the same ids, times and rows at every run; `long` is the length of its longest text.
+fn fixed_file(compression: Compression, long: usize) -> Result<Vec<u8>> {
+    let encoder = Encoder::new(&from_avro(&avro::raw_row()?)?, compression)?;
+    let mut ids = IdGenerator::new(|| 7);
+    let mut file = encoder.begin_file()?;
+    let mut bytes = Vec::new();
+    for group in 0..2u8 {
+        let mut rows = Rows::default();
+        for row in 0..40u8 {
+            let (n, text) = (i64::from(row), "x".repeat(if row < 2 { long } else { usize::from(group) }));
+            let json = format!(r#"{{"group":{group},"n":{n},"é":"\u2028","text":"{text}"}}"#);
+            rows.push(json.as_bytes(), 1_700_000_000_000_000 + n * n * 1_000_003 - i64::from(group), 0);
+        }
+        let range = ids.range(1_700_000_000_000, 40);
+        bytes.extend(file.append(encoder.encode(rows, range)?.0)?);
+    }
+    bytes.extend(file.finish()?.0);
+    Ok(bytes)
+}
+
+/// The name of this version stands in each file: with another version, the golden files are written anew.
+#[test]
+fn what_is_written_is_byte_by_byte_what_was_written_before() -> Result<(), Box<dyn std::error::Error>> {
+    let zstd = include_bytes!("golden/raw_zstd.parquet").as_slice();
+    let snappy = include_bytes!("golden/raw_snappy.parquet").as_slice();
+    // With zstd, one text is longer than a page.
+    for (compression, long, golden) in [(Compression::Zstd, 1 << 20, zstd), (Compression::Snappy, 200, snappy)] {
+        let written = fixed_file(compression, long)?;
+        if written != golden {
+            let kept = std::env::temp_dir().join(format!("raw_{compression:?}.parquet").to_lowercase());
+            std::fs::write(&kept, &written)?;
+            panic!("the file differs from its golden one; what was written is {}", kept.display());
+        }
+    }
+    Ok(())
+}
