@@ -6,13 +6,13 @@ use std::borrow::Cow;
 use std::hint::black_box;
 
 use destination_databricks::config::Compression;
+use destination_databricks::encode::encoder::Encoder;
 use destination_databricks::encode::ids::{IdGenerator, random};
-use destination_databricks::encode::parquet::Encoder;
 use destination_databricks::encode::rows::Rows;
 use destination_databricks::protocol::message::{self, Message};
 use destination_databricks::protocol::reader::ChunkReader;
 use destination_databricks::protocol::scan::{self, Scanned};
-use destination_databricks::schema::{arrow, avro};
+use destination_databricks::schema::columns::TableSchema;
 use divan::Bencher;
 use divan::counter::BytesCount;
 use serde::Deserialize;
@@ -161,15 +161,14 @@ fn rows_are_pushed(bencher: Bencher<'_, '_>, size: usize) {
 }
 
 fn encode(bencher: Bencher<'_, '_>, size: usize, compression: Compression) {
-    let schema = avro::raw_row().and_then(|row| arrow::from_avro(&row));
-    let Ok(encoder) = schema.and_then(|schema| Encoder::new(&schema, compression)) else { return };
+    let encoder = Encoder::new(TableSchema::raw(), compression);
     let data = rows(size);
     let total = BytesCount::new(data.iter().map(String::len).sum::<usize>());
     let mut ids = IdGenerator::new(random);
     bencher
         .with_inputs(|| (pushed(&data), ids.range(1_700_000_000_000, data.len() as u64)))
         .input_counter(move |_| total)
-        .bench_local_values(|(rows, ids)| encoder.encode(rows, ids).ok().map(|(group, _)| group.size()));
+        .bench_local_values(|(rows, ids)| encoder.encode(rows, ids).ok().map(|encoded| encoded.group.size()));
 }
 
 #[divan::bench(args = SIZES)]

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use arrow_schema::SchemaRef;
 use futures::{StreamExt, stream};
 use tokio::runtime::Handle;
 use tokio::time::{sleep, timeout};
@@ -18,9 +17,8 @@ use crate::clock::ClockAndIds;
 use crate::config::{Config, Engine};
 use crate::counted::counted;
 use crate::databricks::connect;
-use crate::delta::actions::schema_string;
 use crate::delta::table::TableLog;
-use crate::encode::parquet::Encoder;
+use crate::encode::encoder::Encoders;
 use crate::error::{Error, Kind, Result};
 use crate::load::direct::Direct;
 use crate::load::sql::Sql;
@@ -29,7 +27,7 @@ use crate::pipeline::progress::Progress;
 use crate::pipeline::{self, Limits, OpenStream, Outcome, Setup};
 use crate::protocol::catalog::Catalog;
 use crate::protocol::writer::ProtocolWriter;
-use crate::schema::{arrow, avro};
+use crate::schema::columns::TableSchema;
 use crate::stage::sweep::{clear_tables, sweep};
 use crate::stage::{Stage, StagedStream};
 use crate::storage::file_names::FileNames;
@@ -71,8 +69,6 @@ struct Session {
     is_ready: Arc<AtomicBool>,
     loader: Box<dyn Loader>,
     lease: RenewedLease,
-    /// The rows' columns, as Delta writes them.
-    schema: Arc<str>,
     purge: bool,
 }
 
@@ -99,12 +95,12 @@ impl Sync {
     /// next one clears it away.
     pub async fn prepare(config: &Config, catalog: &Catalog, context: &Context) -> Result<Self> {
         let stopped = || Error::transient("The sync was stopped before it began.");
-        let (session, row) = tokio::select! {
+        let session = tokio::select! {
             begun = Session::begin(config, catalog, context) => begun?,
             () = context.stop.requested() => return Err(stopped()),
         };
         let opened = tokio::select! {
-            opened = session.open(config, catalog, context, &row) => opened.map_err(|error| match context.stop.reason() {
+            opened = session.open(config, catalog, context) => opened.map_err(|error| match context.stop.reason() {
                 // Most likely the stop has ended the listing of a log.
                 Some(_) => stopped().with_source(error),
                 None => error,
@@ -142,8 +138,8 @@ impl Sync {
 }
 
 impl Session {
-    /// Takes the lease and makes the loader. The answer has the rows' columns beside the session.
-    async fn begin(config: &Config, catalog: &Catalog, context: &Context) -> Result<(Self, SchemaRef)> {
+    /// Takes the lease and makes the loader.
+    async fn begin(config: &Config, catalog: &Catalog, context: &Context) -> Result<Self> {
         let storage = Storage::open(&config.storage, &config.tuning).await?;
         let (stop, is_ready) = (context.stop.clone(), Arc::new(AtomicBool::new(false)));
         let ready = Arc::clone(&is_ready);
@@ -151,8 +147,7 @@ impl Session {
             .while_going_on(Arc::new(move || ready.load(Ordering::Acquire) || stop.reason().is_none()));
         // Before anything is made: a catalog with two streams for one table must leave nothing behind.
         targets(catalog, &config.schema, Uuid::nil())?;
-        let row = arrow::from_avro(&avro::raw_row()?)?;
-        let schema: Arc<str> = schema_string(&row)?.into();
+        let schema = TableSchema::raw();
         let server = match &config.engine {
             Engine::Direct => None,
             Engine::Databricks(settings) => {
@@ -162,16 +157,14 @@ impl Session {
         let lease = Lease::begin(&storage, context.clock_and_ids.new_id).await?;
         let lease = RenewedLease { _renewal: lease.renewal().map(tasks::run), lease };
         let loader: Box<dyn Loader> = match server {
-            None => {
-                Box::new(Direct::new(&storage, &tables, context.clock_and_ids.clone(), lease.id(), Arc::clone(&schema)))
-            }
+            None => Box::new(Direct::new(&storage, &tables, context.clock_and_ids.clone(), lease.id(), schema)),
             Some((transport, parallelism)) => {
                 let place = (config.catalog.as_str(), config.staging_schema.as_deref());
-                Box::new(Sql::new(transport, &storage, &tables, place, lease.id(), parallelism))
+                Box::new(Sql::new(transport, &storage, &tables, schema, place, lease.id(), parallelism))
             }
         };
         let purge = config.purge_staging_data;
-        Ok((Self { storage, tables, is_ready, loader, lease, schema, purge }, row))
+        Ok(Self { storage, tables, is_ready, loader, lease, purge })
     }
 
     /// Removes what the session has made, if there is time for it; the next sync does what is left.
@@ -192,12 +185,13 @@ impl Session {
         }
     }
 
-    async fn open(&self, config: &Config, catalog: &Catalog, context: &Context, row: &SchemaRef) -> Result<Setup> {
+    async fn open(&self, config: &Config, catalog: &Catalog, context: &Context) -> Result<Setup> {
         let sync = self.lease.id();
         let targets = targets(catalog, &config.schema, sync)?;
         let open = async {
             self.loader.survey(&targets).await?;
-            open_streams(&*self.loader, targets).await
+            let encoders = Encoders::new(config.tuning.compression);
+            open_streams(&*self.loader, targets, encoders).await
         };
         // At the same time: what is swept is in no table's log. Both run to completion: a cancelled sweep leaves a state that
         // the next sync cannot interpret.
@@ -215,10 +209,8 @@ impl Session {
             streams,
             stage: Stage {
                 storage: self.storage.clone(),
-                encoder: Encoder::new(row, config.tuning.compression)?,
                 clock_and_ids: context.clock_and_ids.clone(),
                 sync,
-                schema: Arc::clone(&self.schema),
                 file_size: FILE_SIZE,
                 names: FileNames::new(&config.storage.file_name_pattern(), sync),
                 parts: AtomicU64::new(0),
@@ -281,19 +273,22 @@ impl RenewedLease {
 }
 
 /// Opens every table. If each problem is one of the configuration, one error tells all of them.
-async fn open_streams(loader: &dyn Loader, targets: Vec<Target>) -> Result<Vec<OpenStream>> {
+async fn open_streams(loader: &dyn Loader, targets: Vec<Target>, mut encoders: Encoders) -> Result<Vec<OpenStream>> {
     let open = |target: Target| async move {
         let target = Arc::new(target);
-        let Opened { table, trace } = loader.open(Arc::clone(&target)).await?;
-        Ok(OpenStream { descriptor: target.stream.clone(), table, staged: StagedStream::new(target, trace) })
+        loader.open(Arc::clone(&target)).await.map(|opened| (target, opened))
     };
     let at_once = OPENING.min(loader.parallelism());
-    let opened: Vec<Result<OpenStream>> = stream::iter(targets).map(open).buffered(at_once).collect().await;
+    let opened: Vec<Result<(Arc<Target>, Opened)>> = stream::iter(targets).map(open).buffered(at_once).collect().await;
     let mut streams = Vec::with_capacity(opened.len());
     let mut problems: Vec<Error> = Vec::new();
     for outcome in opened {
         match outcome {
-            Ok(stream) => streams.push(stream),
+            Ok((target, Opened { table, schema, trace })) => {
+                let descriptor = target.stream.clone();
+                let staged = StagedStream::new(target, trace, encoders.get(&schema));
+                streams.push(OpenStream { descriptor, table, staged });
+            }
             Err(error) => problems.push(error),
         }
     }

@@ -8,6 +8,11 @@ pub struct Token<'a> {
 }
 
 impl Token<'_> {
+    /// Whether it is a string, a character or a byte of them.
+    pub fn is_literal(&self) -> bool {
+        self.text.ends_with(['"', '\'', '#']) && self.text.len() > 1
+    }
+
     fn is_word(&self) -> bool {
         self.text.starts_with(|c: char| c.is_alphanumeric() || c == '_')
     }
@@ -15,6 +20,11 @@ impl Token<'_> {
 
 /// Words, numbers, `::` and single signs, without comments, literals and lifetimes.
 pub fn tokens(text: &str) -> Vec<Token<'_>> {
+    tokens_and_literals(text).into_iter().filter(|token| !token.is_literal()).collect()
+}
+
+/// The same with literals, each a token.
+pub fn tokens_and_literals(text: &str) -> Vec<Token<'_>> {
     let mut found = Vec::new();
     let (mut at, mut line) = (0, 1);
     while let Some(c) = text[at..].chars().next() {
@@ -25,6 +35,7 @@ pub fn tokens(text: &str) -> Vec<Token<'_>> {
         } else if rest.starts_with("/*") {
             block_comment(rest)
         } else if let Some(length) = literal(rest) {
+            found.push(Token { text: &rest[..length], line });
             length
         } else if c == '\'' {
             // A lifetime: the quote and its word.

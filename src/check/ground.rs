@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use parquet::record::RowAccessor;
+use parquet::record::Field;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
@@ -17,6 +17,7 @@ use crate::databricks::{SqlTransport, connect, warehouse};
 use crate::delta::table::TableLog;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::load::sql::trial::{Place, Trial};
+use crate::schema::columns::TableSchema;
 use crate::storage::Storage;
 use crate::sync::{Context, Sync};
 
@@ -57,7 +58,7 @@ impl<'a> Ground<'a> {
             let Engine::Databricks(settings) = &config.engine else { return (None, Ok(())) };
             match enter(config, settings).await {
                 Ok(transport) => {
-                    let mut trial = Trial::new(transport, &config.catalog, schema);
+                    let mut trial = Trial::new(transport, &config.catalog, schema, TableSchema::raw());
                     let ensured = trial.ensure_schema().await;
                     (Some(trial), ensured)
                 }
@@ -189,8 +190,9 @@ async fn read_back(storage: &Storage, table: &str, sent: &str) -> Result<()> {
     let reader =
         SerializedFileReader::new(bytes).map_err(|error| wrong("its file is no Parquet").with_source(error))?;
     let mut rows = reader.get_row_iter(None).map_err(|error| wrong("its file has no rows").with_source(error))?;
+    let is_sent = |field: &Field| matches!(field, Field::Str(text) if text == sent);
     match (rows.next(), rows.next()) {
-        (Some(Ok(row)), None) if row.get_string(2).is_ok_and(|data| data == sent) => Ok(()),
+        (Some(Ok(row)), None) if row.get_column_iter().any(|(_, field)| is_sent(field)) => Ok(()),
         _ => Err(wrong("the row in its file is another one")),
     }
 }

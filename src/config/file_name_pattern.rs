@@ -12,7 +12,7 @@ const KNOWN: &str = "{date}, {date:FORMAT} such as {date:yyyy_MM}, {timestamp}, 
 /// The letters of a `FORMAT`, as a message lists them.
 const LETTERS: &str = "y (year), M (month), d (day), D (day of the year), E (weekday), a (AM or PM), H (hour from 0), \
                        h (hour from 1 to 12), m (minute), s (second), S (millisecond), text in single quotes";
-/// What every file is.
+/// An extension that users write out at the end of a pattern.
 const EXTENSION: &str = "parquet";
 /// `{date}`
 const DATE: &str = "yyyy_MM_dd";
@@ -43,6 +43,8 @@ pub enum Piece {
     PartNumber,
     /// The sync's id.
     SyncId,
+    /// The extension of the file's format, without a dot.
+    Extension,
 }
 
 /// A letter of Java's date formats.
@@ -102,17 +104,31 @@ impl FileNamePattern {
         let mut merged = Vec::with_capacity(pieces.len());
         for piece in pieces {
             match (merged.last_mut(), piece) {
+                (_, Piece::Text(text)) if text.is_empty() => {}
                 (Some(Piece::Text(before)), Piece::Text(text)) => before.push_str(&text),
                 (_, piece) => merged.push(piece),
             }
         }
-        if let Some(Piece::Text(last)) = merged.last_mut()
-            && let Some(stem) = last.strip_suffix(&format!(".{EXTENSION}"))
+        if let [.., Piece::Text(text), Piece::Extension] = merged.as_slice()
+            && text.ends_with('.')
         {
-            *last = stem.to_owned();
+            merged.pop();
+            take_off(&mut merged, ".");
+        } else {
+            take_off(&mut merged, &format!(".{EXTENSION}"));
         }
-        merged.retain(|piece| *piece != Piece::Text(String::new()));
         Ok(Self { pieces: merged })
+    }
+}
+
+/// Takes `end` off the text at the end of `pieces`.
+fn take_off(pieces: &mut Vec<Piece>, end: &str) {
+    let Some(Piece::Text(last)) = pieces.last_mut() else { return };
+    let stem = last.strip_suffix(end).map(str::to_owned);
+    match stem {
+        Some(stem) if stem.is_empty() => drop(pieces.pop()),
+        Some(stem) => *last = stem,
+        None => {}
     }
 }
 
@@ -123,7 +139,7 @@ fn filled_by(placeholder: &str) -> Result<Vec<Piece>, String> {
         "timestamp:micros" | "timestamp:micro" => vec![Piece::Micros],
         "part_number" => vec![Piece::PartNumber],
         "sync_id" => vec![Piece::SyncId],
-        "format_extension" => vec![Piece::Text(EXTENSION.to_owned())],
+        "format_extension" => vec![Piece::Extension],
         other => {
             return match other.strip_prefix("date:") {
                 Some(format) if !format.is_empty() => date(format),
@@ -237,5 +253,10 @@ mod tests {
         for pattern in ["a", "a.parquet", "a.{format_extension}"] {
             assert_eq!(FileNamePattern::parse(pattern), Ok(FileNamePattern { pieces: vec![Piece::Text("a".into())] }));
         }
+        for pattern in ["", ".parquet", ".{format_extension}"] {
+            assert_eq!(FileNamePattern::parse(pattern), Ok(FileNamePattern { pieces: Vec::new() }));
+        }
+        let twice = vec![Piece::Text("a.".into()), Piece::Extension];
+        assert_eq!(FileNamePattern::parse("a.{format_extension}.parquet"), Ok(FileNamePattern { pieces: twice }));
     }
 }

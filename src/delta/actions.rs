@@ -4,17 +4,14 @@
 //! made with reader version 1 and writer version 2: every Delta reader opens them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use delta_kernel::engine::arrow_conversion::TryFromArrow;
-use delta_kernel::schema::{StructField, StructType};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::bounds;
-use crate::encode::parquet::RowStats;
-use crate::error::{Error, Result};
+use crate::schema::columns::TableSchema;
+use crate::schema::stats::RowStats;
 
 /// What this program calls itself in a log.
 pub const ENGINE_INFO: &str = concat!("destination-databricks/", env!("CARGO_PKG_VERSION"));
@@ -33,11 +30,9 @@ pub struct DataFile {
 }
 
 /// What a table is: goes into its first commit.
-pub struct NewTable<'a> {
+pub struct NewTable {
     /// The table's id.
     pub id: Uuid,
-    /// Its columns, as [`schema_string`] gives them.
-    pub schema: &'a str,
     /// A sentence for people.
     pub description: String,
     /// Table properties.
@@ -45,10 +40,11 @@ pub struct NewTable<'a> {
 }
 
 /// One commit.
-#[derive(Default)]
 pub struct Commit<'a> {
+    /// The table's columns.
+    pub schema: &'a TableSchema,
     /// Makes the table; in its first commit only.
-    pub create: Option<NewTable<'a>>,
+    pub create: Option<NewTable>,
     /// Application transactions: id and version.
     pub transactions: Vec<(String, i64)>,
     /// Files that join the table.
@@ -67,7 +63,7 @@ impl Commit<'_> {
             lines.push(json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}));
             lines.push(json!({"metaData": {
                 "id": table.id, "description": table.description, "format": {"provider": "parquet", "options": {}},
-                "schemaString": table.schema, "partitionColumns": [], "configuration": table.configuration,
+                "schemaString": self.schema.delta(), "partitionColumns": [], "configuration": table.configuration,
                 "createdTime": now_ms,
             }}));
         }
@@ -77,7 +73,7 @@ impl Commit<'_> {
         for file in self.add {
             lines.push(json!({"add": {
                 "path": file.name, "partitionValues": {}, "size": file.size, "modificationTime": file.modified_ms,
-                "dataChange": true, "stats": bounds::text(&file.stats),
+                "dataChange": true, "stats": bounds::text(self.schema, &file.stats),
             }}));
         }
         let mut bytes = Vec::new();
@@ -87,15 +83,6 @@ impl Commit<'_> {
         }
         bytes
     }
-}
-
-/// A table's columns as Delta writes them. Every column may be NULL there, as in the tables of the older connector.
-pub fn schema_string(schema: &arrow_schema::Schema) -> Result<String> {
-    let failed = || Error::system("The row's schema has no Delta counterpart.");
-    let strict = StructType::try_from_arrow(Arc::new(schema.clone())).map_err(|error| failed().with_source(error))?;
-    let fields = strict.fields().map(|field| StructField::nullable(field.name(), field.data_type().clone()));
-    let lenient = StructType::try_new(fields).map_err(|error| failed().with_source(error))?;
-    serde_json::to_string(&lenient).map_err(|error| failed().with_source(error))
 }
 
 /// What a sweeper wants of a staging log's commit: which files it added, and the batch they belong to.

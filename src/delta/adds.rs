@@ -9,59 +9,36 @@ use arrow_buffer::NullBuffer;
 use arrow_schema::{Field, Fields, Schema};
 
 use super::actions::DataFile;
-use super::bounds;
+use super::bounds::{self, Value};
 use crate::error::{Error, Result};
-use crate::schema::avro;
+use crate::schema::columns::{Column, Kind, TableSchema};
+use crate::schema::stats::Span;
 
 /// `add` actions in the shape that the kernel takes.
 ///
 /// A table that is clustered, by whatever column, takes no file without bounds: the kernel refuses it.
-pub fn batch(files: &[DataFile]) -> Result<RecordBatch> {
+pub fn batch(schema: &TableSchema, files: &[DataFile]) -> Result<RecordBatch> {
     let failed = |error| Error::system("The commit's file list could not be built.").with_source(error);
     let texts =
         |value: fn(&DataFile) -> &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(files.iter().map(value))) };
     let longs =
         |value: fn(&DataFile) -> i64| -> ArrayRef { Arc::new(Int64Array::from_iter_values(files.iter().map(value))) };
-    let times = |value: fn(&DataFile) -> Option<i64>| -> ArrayRef {
-        Arc::new(files.iter().map(value).collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
-    };
     let names = MapFieldNames { entry: "key_value".into(), key: "key".into(), value: "value".into() };
     let mut partitions = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new());
     for _ in files {
         partitions.append(true).map_err(failed)?;
     }
     let partitions = partitions.finish();
-    let bounded = files.iter().map(|file| bounds::times(&file.stats).is_some());
-    let bounded = NullBuffer::from_iter(bounded);
-    // The kernel looks for bounds of clustering columns below a structure that is null, too.
-    let bounds_of = |value: fn(&DataFile) -> &str| -> ArrayRef {
-        let there = files.iter().zip(bounded.iter());
-        Arc::new(there.map(|(file, bounded)| bounded.then(|| value(file))).collect::<StringArray>())
-    };
-    let lowest = record_where(
-        &bounded,
-        [
-            (avro::AB_ID, bounds_of(|f| &f.stats.ids.0)),
-            (avro::EMITTED_AT, times(|f| bounds::times(&f.stats).map(|(low, _)| low * 1000))),
-            (avro::DATA, bounds_of(|_| bounds::DATA.0)),
-        ],
-    );
-    let highest = record_where(
-        &bounded,
-        [
-            (avro::AB_ID, bounds_of(|f| &f.stats.ids.1)),
-            (avro::EMITTED_AT, times(|f| bounds::times(&f.stats).map(|(_, high)| high * 1000))),
-            (avro::DATA, bounds_of(|_| bounds::DATA.1)),
-        ],
-    );
-    let nulls = record([(avro::AB_ID, longs(|_| 0)), (avro::EMITTED_AT, longs(|_| 0)), (avro::DATA, longs(|_| 0))]);
-    let stats = record([
+    let bounds: Vec<_> = files.iter().map(|file| bounds::of(schema, &file.stats)).collect();
+    let null_counts = schema.columns().map(|column| (column.name.clone(), longs(|_| 0))).collect();
+    let stats: [(&str, ArrayRef); 5] = [
         ("numRecords", longs(|f| f.stats.rows.try_into().unwrap_or(i64::MAX))),
-        ("nullCount", nulls),
-        ("minValues", lowest),
-        ("maxValues", highest),
+        ("nullCount", structure(null_counts, None)),
+        ("minValues", ends(schema, &bounds, |span| span.first)),
+        ("maxValues", ends(schema, &bounds, |span| span.last)),
         ("tightBounds", Arc::new(BooleanArray::from(vec![true; files.len()]))),
-    ]);
+    ];
+    let stats = structure(stats.map(|(name, array)| (name.to_owned(), array)).into(), None);
     let columns: [(&str, ArrayRef, bool); 5] = [
         ("path", texts(|f| &f.name), false),
         ("partitionValues", make_array(partitions.into_data()), false),
@@ -76,16 +53,30 @@ pub fn batch(files: &[DataFile]) -> Result<RecordBatch> {
     RecordBatch::try_new(Arc::new(schema), arrays).map_err(failed)
 }
 
-fn record<const N: usize>(columns: [(&str, ArrayRef); N]) -> ArrayRef {
-    nullable(None, columns)
+/// One end of the bounds of every column: a structure of columns, null for files without bounds. The columns below it are null
+/// there too: the kernel looks for bounds of clustering columns without asking the structure.
+fn ends<'a>(
+    schema: &TableSchema,
+    files: &[Option<Vec<Span<Value<'a>>>>],
+    end: fn(&Span<Value<'a>>) -> Value<'a>,
+) -> ArrayRef {
+    let of_column = |(at, column): (usize, &Column)| -> (String, ArrayRef) {
+        let values = files.iter().map(|bounds| bounds.as_ref()?.get(at).map(end));
+        let array: ArrayRef = match column.kind {
+            Kind::Uuid | Kind::Text => Arc::new(StringArray::from_iter(values.map(|value| value?.text()))),
+            Kind::Timestamp => {
+                let micros = values.map(|value| value?.time_ms().map(|ms| ms * 1000));
+                Arc::new(TimestampMicrosecondArray::from_iter(micros).with_timezone("UTC"))
+            }
+        };
+        (column.name.clone(), array)
+    };
+    let columns = schema.columns().enumerate().map(of_column).collect();
+    structure(columns, Some(NullBuffer::from_iter(files.iter().map(Option::is_some))))
 }
 
-fn record_where<const N: usize>(there: &NullBuffer, columns: [(&str, ArrayRef); N]) -> ArrayRef {
-    nullable(Some(there.clone()), columns)
-}
-
-fn nullable<const N: usize>(there: Option<NullBuffer>, columns: [(&str, ArrayRef); N]) -> ArrayRef {
-    let field = |(name, array): &(&str, ArrayRef)| Field::new(*name, array.data_type().clone(), true);
+fn structure(columns: Vec<(String, ArrayRef)>, present: Option<NullBuffer>) -> ArrayRef {
+    let field = |(name, array): &(String, ArrayRef)| Field::new(name, array.data_type().clone(), true);
     let fields: Fields = columns.iter().map(field).collect();
-    Arc::new(StructArray::new(fields, columns.into_iter().map(|(_, array)| array).collect(), there))
+    Arc::new(StructArray::new(fields, columns.into_iter().map(|(_, array)| array).collect(), present))
 }

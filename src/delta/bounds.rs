@@ -1,43 +1,96 @@
 //! What a log says of a file's rows: how many, and between which values each column lies.
 //!
-//! Readers pass over files by these bounds. Where some columns of a file have bounds, deltalake's dataset for pyarrow takes a
-//! column without them, or with one that it cannot parse, for one without values, and a filter on it finds nothing. So either
+//! Readers skip files by these bounds. In a file where only some columns have bounds, deltalake's dataset for pyarrow takes a
+//! column that has none, or one that it cannot parse, for a column without values, and a filter on it finds nothing. So either
 //! every column has bounds that hold and that all readers can parse, or none has.
 
+use std::ops::RangeInclusive;
+
 use chrono::{DateTime, SecondsFormat};
-use serde_json::json;
+use serde_json::{Map, Value as Json, json};
 
-use crate::encode::parquet::RowStats;
-use crate::schema::avro;
+use crate::schema::columns::{Column, Source, TableSchema};
+use crate::schema::stats::{RowStats, Span};
 
-/// Bounds of `_airbyte_data`, whatever the rows are: the text of a JSON object begins with `{`, and white space, `"` or `}`
-/// follows (RFC 8259, section 4), all of them less than `~`.
-pub const DATA: (&str, &str) = ("{", "{~");
+/// A value that bounds a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// A text.
+    Text(&'a str),
+    /// Milliseconds since the epoch.
+    Time(i64),
+}
+
+/// Bounds of a column of records, whatever the rows are: the text of a JSON object begins with `{`, and white space, `"` or
+/// `}` follows (RFC 8259, section 4), all of them less than `~`.
+const RECORD: Span<&str> = Span { first: "{", last: "{~" };
 
 /// Milliseconds since the epoch of the years that every reader can parse, 0001 to 9999: beyond them ISO 8601 asks for a sign.
-const PARSED: std::ops::RangeInclusive<i64> = -62_135_596_800_000..=253_402_300_799_999;
+const PARSED: RangeInclusive<i64> = -62_135_596_800_000..=253_402_300_799_999;
 
-/// The smallest and largest times of `stats`, in milliseconds since the epoch: cut down and up to whole ones, so that no row
-/// lies outside. `None` if one of them cannot be written so that every reader reads it.
-pub fn times(stats: &RowStats) -> Option<(i64, i64)> {
-    let (low, high) = stats.emitted_at;
-    let (low, high) = (low.div_euclid(1000), high.saturating_add(999).div_euclid(1000));
-    (PARSED.contains(&low) && PARSED.contains(&high)).then_some((low, high))
+/// The bounds of every column of `schema`, in its order; `None` if one of them cannot be written so that every reader reads it.
+pub fn of<'a>(schema: &TableSchema, stats: &'a RowStats) -> Option<Vec<Span<Value<'a>>>> {
+    schema.columns().map(|column| of_column(column, stats)).collect()
 }
 
 /// The `stats` of an `add` action, as text.
-pub fn text(stats: &RowStats) -> String {
-    let none = json!({avro::AB_ID: 0, avro::EMITTED_AT: 0, avro::DATA: 0});
-    let written = |ms| Some(DateTime::from_timestamp_millis(ms)?.to_rfc3339_opts(SecondsFormat::Millis, true));
-    match times(stats).and_then(|(low, high)| Some((written(low)?, written(high)?))) {
-        Some((low, high)) => json!({
-            "numRecords": stats.rows, "nullCount": none,
-            "minValues": {avro::AB_ID: stats.ids.0, avro::EMITTED_AT: low, avro::DATA: DATA.0},
-            "maxValues": {avro::AB_ID: stats.ids.1, avro::EMITTED_AT: high, avro::DATA: DATA.1},
-        }),
-        None => json!({"numRecords": stats.rows, "nullCount": none}),
+pub fn text(schema: &TableSchema, stats: &RowStats) -> String {
+    let mut written = Map::from_iter([("numRecords".to_owned(), json!(stats.rows))]);
+    let mut write = |key: &str, values: &mut dyn Iterator<Item = Json>| {
+        let columns = schema.columns().map(|column| column.name.clone()).zip(values).collect();
+        written.insert(key.to_owned(), Json::Object(columns));
+    };
+    write("nullCount", &mut std::iter::repeat(json!(0)));
+    if let Some(bounds) = of(schema, stats) {
+        write("minValues", &mut bounds.iter().map(|span| span.first.to_json()));
+        write("maxValues", &mut bounds.iter().map(|span| span.last.to_json()));
     }
-    .to_string()
+    Json::Object(written).to_string()
+}
+
+impl<'a> Value<'a> {
+    /// The text, if it is one.
+    pub fn text(self) -> Option<&'a str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Time(_) => None,
+        }
+    }
+
+    /// The time in milliseconds since the epoch, if it is one.
+    pub fn time_ms(self) -> Option<i64> {
+        match self {
+            Self::Time(ms) => Some(ms),
+            Self::Text(_) => None,
+        }
+    }
+
+    fn to_json(self) -> Json {
+        match self {
+            Self::Text(text) => text.into(),
+            // Every time in `PARSED` has a date.
+            Self::Time(ms) => {
+                let time = DateTime::from_timestamp_millis(ms).unwrap_or_default();
+                time.to_rfc3339_opts(SecondsFormat::Millis, true).into()
+            }
+        }
+    }
+}
+
+fn of_column<'a>(column: &Column, stats: &'a RowStats) -> Option<Span<Value<'a>>> {
+    let texts = |first, last| Some(Span { first: Value::Text(first), last: Value::Text(last) });
+    match column.source {
+        Source::Id => texts(&stats.ids.first, &stats.ids.last),
+        Source::EmittedAt => times(&stats.emitted_at),
+        Source::Record => texts(RECORD.first, RECORD.last),
+    }
+}
+
+/// `micros` in whole milliseconds, cut down and up, so that no row lies outside.
+fn times(micros: &Span<i64>) -> Option<Span<Value<'static>>> {
+    let (first, last) = (micros.first.div_euclid(1000), micros.last.saturating_add(999).div_euclid(1000));
+    let is_parsed = PARSED.contains(&first) && PARSED.contains(&last);
+    is_parsed.then_some(Span { first: Value::Time(first), last: Value::Time(last) })
 }
 
 #[cfg(test)]

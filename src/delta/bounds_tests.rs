@@ -5,19 +5,26 @@ use proptest::prelude::*;
 use super::*;
 use crate::protocol::scan::{Scanned, scan};
 
-fn of(low: i64, high: i64) -> RowStats {
-    RowStats { rows: 2, ids: ("a".into(), "b".into()), emitted_at: (low, high) }
+fn stats(first: i64, last: i64) -> RowStats {
+    RowStats { rows: 2, ids: Span { first: "a".into(), last: "b".into() }, emitted_at: Span { first, last } }
+}
+
+fn written(first: i64, last: i64) -> String {
+    text(&TableSchema::raw(), &stats(first, last))
 }
 
 #[test]
 fn with_times_that_some_reader_cannot_parse_there_are_no_bounds() {
     let (first, last) = (-62_135_596_800_000_000, 253_402_300_799_999_000);
-    assert_eq!(times(&of(first, last)), Some((-62_135_596_800_000, 253_402_300_799_999)));
-    assert!(text(&of(first, last)).contains(r#""_airbyte_emitted_at":"0001-01-01T00:00:00.000Z""#));
-    assert!(text(&of(first, last)).contains(r#""_airbyte_emitted_at":"9999-12-31T23:59:59.999Z""#));
+    let all = stats(first, last);
+    let bounds = of(&TableSchema::raw(), &all).map(|bounds| bounds[1]);
+    let (low, high) = (Value::Time(-62_135_596_800_000), Value::Time(253_402_300_799_999));
+    assert_eq!(bounds, Some(Span { first: low, last: high }));
+    assert!(written(first, last).contains(r#""_airbyte_emitted_at":"0001-01-01T00:00:00.000Z""#));
+    assert!(written(first, last).contains(r#""_airbyte_emitted_at":"9999-12-31T23:59:59.999Z""#));
     for (low, high) in [(first - 1, 0), (0, last + 1), (i64::MIN, i64::MAX), (first - 1, last + 1)] {
-        assert_eq!(times(&of(low, high)), None);
-        let written: serde_json::Value = serde_json::from_str(&text(&of(low, high))).unwrap_or_default();
+        assert_eq!(of(&TableSchema::raw(), &stats(low, high)), None);
+        let written: Json = serde_json::from_str(&written(low, high)).unwrap_or_default();
         assert_eq!(
             (&written["numRecords"], written.get("minValues"), written.get("maxValues")),
             (&json!(2), None, None)
@@ -27,7 +34,7 @@ fn with_times_that_some_reader_cannot_parse_there_are_no_bounds() {
 
 /// Whether a row of this `data` lies within the bounds, as readers compare texts: byte by byte.
 fn within(data: &[u8]) -> bool {
-    DATA.0.as_bytes() <= data && data <= DATA.1.as_bytes()
+    RECORD.first.as_bytes() <= data && data <= RECORD.last.as_bytes()
 }
 
 fn assert_within(data: &str) -> Result<bool, TestCaseError> {

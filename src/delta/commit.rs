@@ -19,6 +19,7 @@ use super::files::LogFiles;
 use super::refusals::unwritable;
 use super::replace::Removals;
 use crate::error::{Error, Result};
+use crate::schema::columns::TableSchema;
 
 /// Commits between two checkpoints, where a table does not set its own number.
 pub const CHECKPOINT_INTERVAL: u64 = 10;
@@ -36,6 +37,8 @@ pub enum Committed {
 
 /// What a commit says.
 pub struct Load<'a> {
+    /// The table's columns.
+    pub schema: &'a TableSchema,
     /// Files that join the table.
     pub files: &'a [DataFile],
     /// Application transactions: id and version.
@@ -115,7 +118,7 @@ pub fn commit(inner: &SnapshotRef, engine: &LogEngine, shown: &str, load: &Load<
         removals.into_iter().for_each(|files| transaction.remove_files(files));
     }
     if !load.files.is_empty() {
-        let batch = adds::batch(load.files).map_err(KernelError::generic_err)?;
+        let batch = adds::batch(load.schema, load.files).map_err(KernelError::generic_err)?;
         transaction.add_files(Box::new(ArrowEngineData::new(batch)));
     }
     match transaction.commit(engine)? {

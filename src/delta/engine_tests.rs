@@ -11,11 +11,10 @@ use object_store::local::LocalFileSystem;
 use tokio::runtime::Handle;
 
 use super::*;
-use crate::delta::actions::{Commit, NewTable, schema_string};
+use crate::delta::actions::{Commit, NewTable};
 use crate::delta::commit::{Committed, Load, commit};
 use crate::error::Error;
-use crate::schema::arrow::from_avro;
-use crate::schema::avro;
+use crate::schema::columns::TableSchema;
 
 fn engine(flush: Flush) -> LogEngine {
     let executor = Arc::new(TokioMultiThreadExecutor::new(Handle::current()));
@@ -25,14 +24,13 @@ fn engine(flush: Flush) -> LogEngine {
 
 /// A table without rows that gets a checkpoint with every commit.
 fn table(folder: &Path) -> Result<Url> {
-    let schema = schema_string(&*from_avro(&avro::raw_row()?)?)?;
     let create = NewTable {
         id: uuid::Uuid::nil(),
-        schema: &schema,
         description: String::new(),
         configuration: [("delta.checkpointInterval".to_owned(), "1".to_owned())].into(),
     };
-    let text = Commit { create: Some(create), ..Commit::default() }.to_bytes(1);
+    let schema = TableSchema::raw();
+    let text = Commit { schema: &schema, create: Some(create), transactions: Vec::new(), add: &[] }.to_bytes(1);
     let log = folder.join("_delta_log");
     let written =
         std::fs::create_dir_all(&log).and_then(|()| std::fs::write(log.join(format!("{:020}.json", 0)), text));
@@ -43,7 +41,9 @@ fn table(folder: &Path) -> Result<Url> {
 fn commit_one(table: &Url, engine: &LogEngine) -> KernelResult<Committed> {
     let snapshot = Snapshot::builder_for(table).build(engine)?;
     let transactions = [("app".to_owned(), 1)];
-    commit(&snapshot, engine, "t", &Load { files: &[], transactions: &transactions, replace: None })
+    let schema = TableSchema::raw();
+    let load = Load { schema: &schema, files: &[], transactions: &transactions, replace: None };
+    commit(&snapshot, engine, "t", &load)
 }
 
 #[tokio::test(flavor = "multi_thread")]

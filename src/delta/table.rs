@@ -26,6 +26,7 @@ use super::engine::{GoesOn, LogEngine};
 use super::files::{CommitFile, LogFiles};
 use super::refusals::{sorted, unreadable};
 use crate::error::{Error, Result};
+use crate::schema::columns::TableSchema;
 use crate::storage::Storage;
 
 pub use super::commit::{CHECKPOINT_INTERVAL, Committed};
@@ -207,17 +208,18 @@ impl Snapshot {
         self.around("read", commit::rows)
     }
 
-    /// Commits `files`, with the application transactions of `transactions`; with `replace`, every file that is in the
+    /// Commits `files`, whose columns are those of `schema`, with the application transactions of `transactions`; with `replace`, every file that is in the
     /// table now leaves it in the same commit, and it is told how many rows those have by the log's statistics. Files must
     /// lie in the table's folder already.
     pub fn commit(
         &self,
+        schema: &TableSchema,
         files: &[DataFile],
         transactions: &[(String, i64)],
         replace: Option<&mut Option<u64>>,
     ) -> Result<Committed> {
         let left = Cell::new(None);
-        let load = Load { files, transactions, replace: replace.is_some().then_some(&left) };
+        let load = Load { schema, files, transactions, replace: replace.is_some().then_some(&left) };
         let committed = self.around("write", |inner, engine| commit::commit(inner, engine, &self.shown, &load));
         replace.into_iter().for_each(|told| *told = left.get());
         committed

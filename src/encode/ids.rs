@@ -1,10 +1,12 @@
-//! `_airbyte_ab_id`: UUIDs version 7 that ascend within a sync, handed out a whole batch at a time.
+//! Ids of rows: UUIDs version 7 that ascend within a sync, handed out a whole batch at a time.
 //!
 //! A range of ids is a first id and a count; row i has the first plus i. Nothing is stored per row, and the range of a
 //! batch is known before it is encoded. Layout (RFC 9562, section 5.7, method 1 and 3): 48 bits of milliseconds, 12
 //! bits that count ranges within one millisecond, 61 random bits per range that then count up.
 
 use uuid::Uuid;
+
+use crate::schema::stats::Span;
 
 /// Hands out ranges of ids, each above all that went before.
 pub struct IdGenerator {
@@ -58,13 +60,18 @@ impl IdRange {
         self.count
     }
 
+    /// The texts of the first and the last id.
+    pub fn span(&self) -> Span<String> {
+        Span { first: self.first(), last: self.last() }
+    }
+
     /// The text of the first id.
-    pub fn first(&self) -> String {
+    fn first(&self) -> String {
         Uuid::from_u128(self.first).hyphenated().to_string()
     }
 
     /// The text of the last id; the first one's for an empty range.
-    pub fn last(&self) -> String {
+    fn last(&self) -> String {
         Uuid::from_u128(self.first + u128::from(self.count.saturating_sub(1))).hyphenated().to_string()
     }
 

@@ -1,6 +1,7 @@
-//! Rows to file bytes: plain buffers, ids, texts, Parquet. Pure: it does not know where bytes go.
+//! Rows to the bytes of files: rows that wait, ids, encoders. Pure: it does not know where the bytes go.
 
+pub mod encoder;
 pub mod ids;
-pub mod parquet;
+mod parquet;
 pub mod rows;
 mod texts;

@@ -5,12 +5,11 @@ use parquet::record::RowAccessor;
 
 use super::*;
 use crate::encode::ids::{IdGenerator, random};
-use crate::schema::arrow::from_avro;
 
 #[test]
 fn row_groups_become_one_file_that_a_reader_gives_back_row_by_row() -> Result<()> {
     for compression in [Compression::Zstd, Compression::Snappy] {
-        let encoder = Encoder::new(&from_avro(&avro::raw_row()?)?, compression)?;
+        let encoder = ParquetEncoder::new(&TableSchema::raw(), compression)?;
         let mut ids = IdGenerator::new(random);
         let mut file = encoder.begin_file()?;
         let mut bytes = Vec::new();
@@ -25,12 +24,12 @@ fn row_groups_become_one_file_that_a_reader_gives_back_row_by_row() -> Result<()
         let (end, stats) = file.finish()?;
         bytes.extend(end);
         let stats = stats.ok_or_else(|| Error::system("no rows"))?;
-        assert_eq!((stats.rows, stats.emitted_at), (3000, (-999, 2000)));
+        assert_eq!((stats.rows, stats.emitted_at), (3000, Span { first: -999, last: 2000 }));
         let reader = SerializedFileReader::new(bytes::Bytes::from(bytes)).map_err(unencodable)?;
         let rows: Vec<_> = reader.get_row_iter(None).map_err(unencodable)?.flatten().collect();
         assert_eq!(rows.len(), 3000);
-        assert_eq!(rows[0].get_string(0).map_err(unencodable)?, &stats.ids.0);
-        assert_eq!(rows[2999].get_string(0).map_err(unencodable)?, &stats.ids.1);
+        assert_eq!(rows[0].get_string(0).map_err(unencodable)?, &stats.ids.first);
+        assert_eq!(rows[2999].get_string(0).map_err(unencodable)?, &stats.ids.last);
         assert_eq!(rows[1001].get_string(2).map_err(unencodable)?, r#"{"n":1,"é":"\u2028"}"#);
         assert_eq!(rows[1001].get_timestamp_micros(1).map_err(unencodable)?, 999);
     }
@@ -39,7 +38,7 @@ fn row_groups_become_one_file_that_a_reader_gives_back_row_by_row() -> Result<()
 
 /// A file of two row groups with the same ids, times and rows at every run; `long` is the length of its longest text.
 fn fixed_file(compression: Compression, long: usize) -> Result<Vec<u8>> {
-    let encoder = Encoder::new(&from_avro(&avro::raw_row()?)?, compression)?;
+    let encoder = ParquetEncoder::new(&TableSchema::raw(), compression)?;
     let mut ids = IdGenerator::new(|| 7);
     let mut file = encoder.begin_file()?;
     let mut bytes = Vec::new();

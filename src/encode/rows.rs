@@ -4,6 +4,7 @@
 //! text, so that pages are cut from the buffer as it is. Nothing is opened or allocated for a stream without rows.
 
 use crate::error::Result;
+use crate::schema::stats::Span;
 
 /// Rows of one stream: JSON texts and the times they were emitted.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -93,9 +94,9 @@ impl Rows {
         Ok(())
     }
 
-    /// The smallest and the largest time, in microseconds since the epoch.
-    pub fn emitted_at_range(&self) -> Option<(i64, i64)> {
-        Some((*self.emitted_at.iter().min()?, *self.emitted_at.iter().max()?))
+    /// The earliest and the latest time, in microseconds since the epoch; `None` without rows.
+    pub fn emitted_at_span(&self) -> Option<Span<i64>> {
+        Some(Span { first: *self.emitted_at.iter().min()?, last: *self.emitted_at.iter().max()? })
     }
 
     /// No rows, with room for `bytes` of text in `rows` rows, however they are appended.

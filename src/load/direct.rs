@@ -14,9 +14,9 @@ use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
+use super::columns::ensure_columns;
 use super::generation;
 use super::origin::{self, Said};
-use super::raw_table::ensure_raw;
 use super::survey::Survey;
 use super::{COUNTED_TABLES, Ending, Loader, Opened, RowsBefore, Standing, TableLoader};
 use crate::clock::ClockAndIds;
@@ -25,6 +25,7 @@ use crate::delta::actions::{Commit, DataFile, NewTable};
 use crate::delta::table::{CHECKPOINT_INTERVAL, Committed, Snapshot, TableLog};
 use crate::error::{Error, Result, ResultExt};
 use crate::protocol::catalog::Disposition;
+use crate::schema::columns::TableSchema;
 use crate::stage::sweep::StagingTables;
 use crate::stage::{Batch, Trace, application_id};
 use crate::storage::layout::{DELTA_LOG, Target, commit_path};
@@ -46,7 +47,7 @@ pub struct Direct {
     tables: TableLog,
     clock_and_ids: ClockAndIds,
     sync: Uuid,
-    schema: Arc<str>,
+    schema: Arc<TableSchema>,
     survey: OnceLock<Survey>,
     /// There are so few tables that their rows are worth a look.
     counts: OnceLock<bool>,
@@ -67,8 +68,14 @@ struct DirectTable {
 }
 
 impl Direct {
-    /// An engine for the sync `sync`; new tables get the columns of `schema`, as Delta writes them.
-    pub fn new(storage: &Storage, tables: &TableLog, clock_and_ids: ClockAndIds, sync: Uuid, schema: Arc<str>) -> Self {
+    /// An engine for the sync `sync`; all tables have the columns of `schema`.
+    pub fn new(
+        storage: &Storage,
+        tables: &TableLog,
+        clock_and_ids: ClockAndIds,
+        sync: Uuid,
+        schema: Arc<TableSchema>,
+    ) -> Self {
         let kept = Arc::new(Semaphore::new(KEPT));
         let (survey, counts) = (OnceLock::new(), OnceLock::new());
         Self { storage: storage.clone(), tables: tables.clone(), clock_and_ids, sync, schema, survey, counts, kept }
@@ -112,7 +119,7 @@ impl Direct {
     fn ensure_loadable(&self, target: &Target, snapshot: &Snapshot) -> Result<()> {
         let (shown, replaces) = (self.storage.shown(&target.table), target.disposition != Disposition::Append);
         snapshot.ensure_writable(replaces)?;
-        ensure_raw(&shown, &target.stream, snapshot.columns())?;
+        ensure_columns(&self.schema, &shown, &target.stream, snapshot.columns())?;
         origin::ensure_own(&shown, Said::InLog(snapshot.description()), target, replaces)
     }
 
@@ -145,7 +152,8 @@ impl Loader for Direct {
             let opened = async {
                 let target = self.named(target).await?;
                 let trace = Trace::Files(target.table.clone());
-                Ok::<_, Error>(Opened { table: Box::new(self.open_table(target).await?), trace })
+                let table = Box::new(self.open_table(target).await?);
+                Ok::<_, Error>(Opened { table, trace, schema: Arc::clone(&self.schema) })
             };
             opened.await.map_err(|error| error.with_stream(stream))
         }
@@ -232,13 +240,13 @@ impl DirectTable {
             let left = replace.as_deref_mut();
             let committed = self.engine.tables.run(|logs| {
                 if let Some((opened, _right)) = opened {
-                    return opened.commit(files, &transactions, left);
+                    return opened.commit(&self.engine.schema, files, &transactions, left);
                 }
                 let snapshot = logs.read(&self.target.table)?;
                 if snapshot.transaction(&app_id)?.is_some_and(|loaded| loaded >= through) {
                     return Ok(Committed::Before);
                 }
-                snapshot.commit(files, &transactions, left)
+                snapshot.commit(&self.engine.schema, files, &transactions, left)
             });
             let committed = committed.await?;
             let before = self.newest.take();
@@ -274,7 +282,7 @@ impl DirectTable {
         if next.is_multiple_of(CHECKPOINT_INTERVAL) {
             return Ok(false);
         }
-        let commit = Commit { create: None, transactions, add: files };
+        let commit = Commit { schema: &self.engine.schema, create: None, transactions, add: files };
         let bytes = commit.to_bytes(self.engine.clock_and_ids.clock.now_ms());
         let put = self.engine.storage.put_new(&commit_path(&self.target.table, next), bytes).await?;
         self.newest = Some((next, through)).filter(|_| put == Put::Created);
@@ -300,11 +308,10 @@ impl DirectTable {
         ];
         let create = NewTable {
             id: (self.engine.clock_and_ids.new_id)(),
-            schema: &self.engine.schema,
             description: origin::description(&self.target.stream),
             configuration: BTreeMap::from(properties.map(|(key, value)| (key.to_owned(), value.to_owned()))),
         };
-        let commit = Commit { create: Some(create), transactions, add: files };
+        let commit = Commit { schema: &self.engine.schema, create: Some(create), transactions, add: files };
         let bytes = commit.to_bytes(self.engine.clock_and_ids.clock.now_ms());
         self.engine.storage.put_new(&commit_path(&self.target.table, 0), bytes).await
     }

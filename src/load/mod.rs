@@ -3,10 +3,10 @@
 //! Two small interfaces stand between the pipeline and an engine. A [`Loader`] opens tables before the first record; a
 //! [`TableLoader`] is one open table. `direct` commits to the Delta logs itself, `sql` lets Databricks do it.
 
+mod columns;
 pub mod direct;
 mod generation;
 mod origin;
-mod raw_table;
 pub mod sql;
 mod survey;
 
@@ -15,6 +15,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 
 use crate::error::Result;
+use crate::schema::columns::TableSchema;
 use crate::stage::sweep::StagingTables;
 use crate::stage::{Batch, Trace};
 use crate::storage::layout::Target;
@@ -55,6 +56,8 @@ pub enum Ending {
 pub struct Opened {
     /// The table.
     pub table: Box<dyn TableLoader>,
+    /// The columns that its rows are to have.
+    pub schema: Arc<TableSchema>,
     /// What may be left of its loads when the sync is killed.
     pub trace: Trace,
 }

@@ -1,7 +1,7 @@
 //! The flow of rows out of memory: which buffers are sealed, spilled and closed, and when.
 //!
 //! To *seal* rows is to take them out of their buffer, as the *block* that becomes one row group. The rules:
-//! - A stream has `block_size` bytes: its rows are sealed.
+//! - A stream has as many bytes as its encoder wants in a block: its rows are sealed.
 //! - Half of the memory is used and the workers are idle: the largest buffer is sealed.
 //! - Memory is short: the largest buffers are sealed, the others go to the spill file. Where that is not enough, reading
 //!   waits until some of what is under way is done.
@@ -80,7 +80,7 @@ impl Flow {
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
-            streams: PerStream::defaults(streams),
+            streams: lanes.block_sizes(limits.memory).map(StreamFlow::new).collect(),
             buffers: Buffers::new(streams),
             limits,
             lanes,
@@ -101,8 +101,8 @@ impl Flow {
 
     /// Takes a record of `stream` at `position`: its JSON text, and its time in microseconds since the epoch.
     pub fn record(&mut self, stream: StreamIndex, position: Position, json: &[u8], emitted_at: i64) -> Result<()> {
-        let block_size = self.block_size();
         let flow = self.caught_up(stream)?;
+        let block_size = flow.block_size;
         let begins_batch = !std::mem::replace(&mut flow.opened, true);
         flow.after_state.get_or_insert(position);
         flow.records += 1;
@@ -329,10 +329,5 @@ impl Flow {
     fn tell_progress(&self, stream: StreamIndex) -> Result<()> {
         let flow = self.streams.get(stream)?;
         self.progress.stream_read(stream, flow.records, flow.bytes)
-    }
-
-    /// Bytes of one stream's rows that become a row group: enough to compress well, little against the limit.
-    fn block_size(&self) -> usize {
-        (self.limits.memory / 8).clamp(1 << 20, 8 << 20)
     }
 }

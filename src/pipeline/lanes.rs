@@ -19,8 +19,8 @@ use super::ledger::Ledger;
 use super::progress::Progress;
 use super::serial_queue::SerialQueue;
 use super::stream_index::{PerStream, StreamIndex};
+use crate::encode::encoder::{Encoder, RowGroup};
 use crate::encode::ids::IdRange;
-use crate::encode::parquet::RowGroup;
 use crate::error::{Error, Result, StreamDescriptor};
 use crate::load::{Standing, TableLoader};
 use crate::stage::{Batch, Stage, StagedStream};
@@ -73,6 +73,7 @@ struct Lane {
     prepared: AtomicBool,
     staging: SerialQueue<StageWork>,
     loading: SerialQueue<LoadWork>,
+    encoder: Arc<Encoder>,
     staged: tokio::sync::Mutex<StagedStream>,
     table: tokio::sync::Mutex<Box<dyn TableLoader>>,
     /// Batches of a stream that replaces its table: they are loaded together, at the end.
@@ -116,6 +117,7 @@ impl Lanes {
             prepared: AtomicBool::new(false),
             staging: SerialQueue::default(),
             loading: SerialQueue::default(),
+            encoder: Arc::clone(stream.staged.encoder()),
             staged: tokio::sync::Mutex::new(stream.staged),
             table: tokio::sync::Mutex::new(stream.table),
             held_back: Mutex::default(),
@@ -140,22 +142,28 @@ impl Lanes {
         Self { shared: Arc::new(shared) }
     }
 
+    /// How many bytes of each stream's JSON become a row group, in the streams' order, where all rows that wait may hold
+    /// `memory` bytes.
+    pub fn block_sizes(&self, memory: usize) -> impl Iterator<Item = usize> {
+        self.shared.lanes.values().iter().map(move |lane| lane.encoder.block_size(memory))
+    }
+
     /// Encodes rows of `stream` and appends them to its file.
     pub fn append(&self, stream: StreamIndex, rows: Pending, ids: IdRange) -> Result<()> {
         let shared = &self.shared;
+        let encoder = Arc::clone(&shared.lanes.get(stream)?.encoder);
         let held = shared.budget.hold(rows.held_bytes() + TASK);
-        let (encoder, budget, slots) =
-            (shared.stage.encoder.clone(), Arc::clone(&shared.budget), Arc::clone(&shared.encoding));
+        let (budget, slots) = (Arc::clone(&shared.budget), Arc::clone(&shared.encoding));
         let encoded = shared.runtime.spawn(async move {
             let slot = slots.acquire_owned().await;
             let encode = move || {
-                let (group, memory) = encoder.encode(rows.read()?, ids)?;
-                if WORTH_KEEPING.contains(&memory.capacity()) {
-                    budget.keep(memory);
+                let encoded = encoder.encode(rows.read()?, ids)?;
+                if WORTH_KEEPING.contains(&encoded.spare.capacity()) {
+                    budget.keep(encoded.spare);
                 }
                 drop((held, slot));
-                let held = budget.hold(group.size());
-                Ok(Encoded { group, _held: held })
+                let held = budget.hold(encoded.group.size());
+                Ok(Encoded { group: encoded.group, _held: held })
             };
             tokio::task::spawn_blocking(encode).await.unwrap_or_else(|error| Err(died(error)))
         });

@@ -5,6 +5,8 @@ use super::ledger::Position;
 /// What the flow keeps of one stream.
 #[derive(Default)]
 pub struct StreamFlow {
+    /// Bytes of JSON that become a row group.
+    pub block_size: usize,
     /// Rows of the open batch that have left the buffer.
     pub sealed_rows: usize,
     /// Bytes of JSON that no closed batch has.
@@ -26,6 +28,11 @@ pub struct StreamFlow {
 }
 
 impl StreamFlow {
+    /// A stream of which nothing has come; `block_size` bytes of its JSON become a row group.
+    pub fn new(block_size: usize) -> Self {
+        Self { block_size, ..Self::default() }
+    }
+
     /// Takes note that `global_states` STATEs of all streams have come. If the answer is `true`, some of them are new to this
     /// stream, and its buffer has to be marked before anything else happens to it.
     ///

@@ -1,30 +1,25 @@
-//! The row's Avro schema: the one description that Arrow, Parquet and Delta schemas are made from.
-//!
-//! Today there is the raw layout, three columns that Airbyte's raw tables have had from the start; a layout with one
-//! column per property is another function here that returns another record.
+//! The Avro schema of a row: the base of the Arrow schema, by Avro's own rules for logical types.
 
 use apache_avro::Schema;
+use serde_json::{Value, json};
 
+use super::columns::{Kind, TableSchema};
 use crate::error::{Error, Result};
 
-/// The row's id: a UUID version 7 in its 36 character form.
-pub const AB_ID: &str = "_airbyte_ab_id";
-/// When the source emitted the record.
-pub const EMITTED_AT: &str = "_airbyte_emitted_at";
-/// The record's JSON text, as the source sent it.
-pub const DATA: &str = "_airbyte_data";
+impl TableSchema {
+    /// The Avro record of a row: one required field per column, in the columns' order.
+    pub fn avro(&self) -> Result<Schema> {
+        let fields: Vec<Value> =
+            self.columns().map(|column| json!({"name": column.name, "type": avro_type(column.kind)})).collect();
+        let record = json!({"type": "record", "name": "airbyte_row", "fields": fields});
+        Schema::parse(&record).map_err(|error| Error::system("The row's Avro schema is not valid.").with_source(error))
+    }
+}
 
-const RAW_ROW: &str = r#"{
-  "type": "record", "name": "airbyte_raw_row",
-  "fields": [
-    {"name": "_airbyte_ab_id", "type": {"type": "string", "logicalType": "uuid"}},
-    {"name": "_airbyte_emitted_at", "type": {"type": "long", "logicalType": "timestamp-micros"}},
-    {"name": "_airbyte_data", "type": "string"}
-  ]
-}"#;
-
-/// The schema of a row in the raw layout.
-pub fn raw_row() -> Result<Schema> {
-    Schema::parse_str(RAW_ROW)
-        .map_err(|error| Error::system("The raw row's Avro schema is not valid.").with_source(error))
+fn avro_type(kind: Kind) -> Value {
+    match kind {
+        Kind::Uuid => json!({"type": "string", "logicalType": "uuid"}),
+        Kind::Timestamp => json!({"type": "long", "logicalType": "timestamp-micros"}),
+        Kind::Text => json!("string"),
+    }
 }

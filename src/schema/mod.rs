@@ -1,5 +1,8 @@
-//! What a row looks like, from Avro to Arrow to Delta, and what tables are called. Pure: no I/O, no tasks.
+//! What a table looks like: its columns in every form that they take, and what tables are called. Pure: no I/O, no tasks.
 
-pub mod arrow;
-pub mod avro;
+mod arrow;
+mod avro;
+pub mod columns;
+mod delta;
 pub mod naming;
+pub mod stats;

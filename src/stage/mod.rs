@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::clock::ClockAndIds;
 use crate::delta::actions::{Commit, DataFile, NewTable};
-use crate::encode::parquet::{Encoder, PartFile, RowGroup};
+use crate::encode::encoder::{Encoder, PartFile, RowGroup};
 use crate::error::{Error, Result};
 use crate::storage::file_names::FileNames;
 use crate::storage::layout::{Target, commit_path};
@@ -35,14 +35,10 @@ pub fn application_id(sync: Uuid) -> String {
 pub struct Stage {
     /// Where files go.
     pub storage: Storage,
-    /// Makes files.
-    pub encoder: Encoder,
     /// Where time and ids come from.
     pub clock_and_ids: ClockAndIds,
     /// The sync.
     pub sync: Uuid,
-    /// The staging tables' columns, as Delta writes them.
-    pub schema: Arc<str>,
     /// Compressed bytes after which a file is ended and the next one begun.
     pub file_size: u64,
     /// Names files.
@@ -85,6 +81,7 @@ pub enum Trace {
 pub struct StagedStream {
     target: Arc<Target>,
     trace: Trace,
+    encoder: Arc<Encoder>,
     open: Option<OpenFile>,
     files: Vec<DataFile>,
     batches: i64,
@@ -102,20 +99,25 @@ struct OpenFile {
 }
 
 impl StagedStream {
-    /// A stream that has staged nothing.
-    pub fn new(target: Arc<Target>, trace: Trace) -> Self {
-        Self { target, trace, open: None, files: Vec::new(), batches: 0, version: 0, told: false }
+    /// A stream that has staged nothing; `encoder` makes its files.
+    pub fn new(target: Arc<Target>, trace: Trace, encoder: Arc<Encoder>) -> Self {
+        Self { target, trace, encoder, open: None, files: Vec::new(), batches: 0, version: 0, told: false }
     }
 
-    /// Appends a row group to the open file, beginning one if there is none.
+    /// What encodes its rows.
+    pub fn encoder(&self) -> &Arc<Encoder> {
+        &self.encoder
+    }
+
+    /// Appends a row group, which its encoder made, to the open file, beginning one if there is none.
     pub async fn append(&mut self, stage: &Stage, group: RowGroup) -> Result<()> {
         let mut open = match self.open.take() {
             Some(open) => open,
             None => {
                 let part = stage.parts.fetch_add(1, Ordering::Relaxed);
-                let name = stage.names.name(part, stage.clock_and_ids.clock.now_us());
+                let name = stage.names.name(part, stage.clock_and_ids.clock.now_us(), self.encoder.extension());
                 let upload = stage.storage.upload(format!("{}/{name}", self.target.staging)).await?;
-                OpenFile { name, file: stage.encoder.begin_file()?, upload, size: 0 }
+                OpenFile { name, file: self.encoder.begin_file()?, upload, size: 0 }
             }
         };
         let bytes = open.file.append(group)?;
@@ -174,12 +176,12 @@ impl StagedStream {
         };
         let create = (self.version == 0).then(|| NewTable {
             id: (stage.clock_and_ids.new_id)(),
-            schema: &stage.schema,
             description: format!("Staged for stream {}", self.target.stream),
             configuration: BTreeMap::from([property]),
         });
         let transactions = vec![(application_id(stage.sync), self.batches)];
-        let commit = Commit { create, transactions, add: files }.to_bytes(stage.clock_and_ids.clock.now_ms());
+        let commit = Commit { schema: self.encoder.schema(), create, transactions, add: files }
+            .to_bytes(stage.clock_and_ids.clock.now_ms());
         let mut upload = stage.storage.upload(commit_path(&self.target.staging, self.version)).await?;
         self.version += 1;
         upload.write(commit).await?;
@@ -200,8 +202,9 @@ impl StagedStream {
             self.told = true;
             tracing::warn!(
                 "`emitted_at` in records of stream {} looks like {unit}. It is taken for milliseconds, as the protocol says: \
-                 _airbyte_emitted_at in the table is wrong if it is not. The source has to be corrected.",
-                self.target.stream
+                 {} in the table is wrong if it is not. The source has to be corrected.",
+                self.target.stream,
+                self.encoder.schema().emitted_at().name
             );
         }
         self.files.push(DataFile { name, size, modified_ms: stage.clock_and_ids.clock.now_ms(), stats });

@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use crate::schema::stats::Span;
+
 /// Units by what they look like when they are taken for milliseconds: times of the years 2000 to 2100, in microseconds since
 /// the epoch. Milliseconds of such years are neither: as seconds they lie in January and February 1970, as microseconds
 /// beyond the year 31000. Nanoseconds fit no time at all and are refused.
@@ -10,9 +12,9 @@ const UNITS: [(&str, RangeInclusive<i64>); 2] = [
     ("microseconds", 946_684_800_000_000_000..=4_102_444_800_000_000_000),
 ];
 
-/// The unit that one of `bounds`, in microseconds since the epoch, seems to have been counted in.
-pub fn other_unit(bounds: (i64, i64)) -> Option<&'static str> {
-    let looks = |unit: &RangeInclusive<i64>| unit.contains(&bounds.0) || unit.contains(&bounds.1);
+/// The unit that an end of `times`, in microseconds since the epoch, seems to have been counted in.
+pub fn other_unit(times: Span<i64>) -> Option<&'static str> {
+    let looks = |unit: &RangeInclusive<i64>| unit.contains(&times.first) || unit.contains(&times.last);
     UNITS.iter().find(|(_, unit)| looks(unit)).map(|(name, _)| *name)
 }
 
@@ -24,7 +26,7 @@ mod tests {
     fn seconds_and_microseconds_are_told_from_milliseconds() {
         // 25 November 2025, in the unit that is said.
         let (seconds, milliseconds, microseconds) = (1_764_000_000, 1_764_000_000_000, 1_764_000_000_000_000);
-        let of = |low: i64, high: i64| other_unit((low * 1000, high * 1000));
+        let of = |low: i64, high: i64| other_unit(Span { first: low * 1000, last: high * 1000 });
         assert_eq!(of(seconds, milliseconds), Some("seconds"));
         assert_eq!(of(milliseconds, microseconds), Some("microseconds"));
         assert_eq!(of(milliseconds, milliseconds), None);

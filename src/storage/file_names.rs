@@ -36,8 +36,8 @@ impl FileNames {
         Self { pieces, sync }
     }
 
-    /// The name of the sync's `part`th file, begun at `now_us`, microseconds since the epoch.
-    pub fn name(&self, part: u64, now_us: i64) -> String {
+    /// The name of the sync's `part`th file, begun at `now_us`, microseconds since the epoch, in the format that has `extension`.
+    pub fn name(&self, part: u64, now_us: i64, extension: &str) -> String {
         let now = DateTime::from_timestamp_micros(now_us).unwrap_or_default();
         let mut name = String::new();
         for piece in &self.pieces {
@@ -49,11 +49,12 @@ impl FileNames {
                 Piece::Micros => write!(name, "{now_us}"),
                 Piece::PartNumber => write!(name, "{part}"),
                 Piece::SyncId => write!(name, "{}", self.sync.simple()),
+                Piece::Extension => name.write_str(extension),
             };
         }
         // Delta readers pass over what begins so.
         let shield = if name.starts_with(['_', '.', '-']) { "x" } else { "" };
-        format!("{shield}{name}.parquet")
+        format!("{shield}{name}.{extension}")
     }
 }
 
@@ -121,7 +122,7 @@ mod tests {
     }
 
     fn name(pattern: &str) -> String {
-        names(pattern, SYNC).name(7, NOW).replace(&SYNC.simple().to_string(), "SYNC")
+        names(pattern, SYNC).name(7, NOW, "parquet").replace(&SYNC.simple().to_string(), "SYNC")
     }
 
     #[test]
@@ -137,6 +138,7 @@ mod tests {
             ("{part_number}{sync_id}", "7SYNC_7.parquet"),
             ("{date:yyyy_MM}", "2026_11_7_SYNC.parquet"),
             ("{format_extension}", "parquet_7_SYNC.parquet"),
+            ("{format_extension}.{format_extension}.parquet", "parquet.parquet_7_SYNC.parquet"),
             ("orders.parquet", "orders_7_SYNC.parquet"),
             ("orders.{format_extension}", "orders_7_SYNC.parquet"),
         ] {
@@ -215,7 +217,7 @@ mod tests {
                 for part in (0..30).chain(100..130).chain([1123, 11_123]) {
                     // The clock may stand still, jump and go backwards.
                     let now = times.get(part as usize % times.len()).copied().unwrap_or_default();
-                    let name = names.name(part, now);
+                    let name = names.name(part, now, "parquet");
                     prop_assert!(name.len() < 255 && name.ends_with(".parquet"), "{}", name);
                     prop_assert!(!name.starts_with(['_', '.']), "{}", name);
                     prop_assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)), "{}", name);

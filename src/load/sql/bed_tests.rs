@@ -14,6 +14,8 @@ use crate::delta::table::TableLog;
 use crate::error::{Error, StreamDescriptor};
 use crate::load::{Loader, TableLoader};
 use crate::protocol::catalog::{Catalog, Disposition, Stream};
+use crate::schema::columns::TableSchema;
+use crate::schema::stats::{RowStats, Span};
 use crate::stage::Batch;
 use crate::storage::Storage;
 use crate::storage::layout::{Target, targets};
@@ -63,6 +65,7 @@ impl Bed {
             Arc::new(self.warehouse.clone()),
             &self.storage,
             &tables,
+            TableSchema::raw(),
             (self.catalog, self.staging_schema),
             SYNC,
             8,
@@ -103,10 +106,10 @@ pub fn ids(numbers: std::ops::Range<u64>) -> Vec<String> {
 }
 
 pub fn batch(number: i64, rows: std::ops::Range<u64>) -> Batch {
-    let stats = crate::encode::parquet::RowStats {
+    let stats = RowStats {
         rows: rows.end - rows.start,
-        ids: (id(rows.start), id(rows.end - 1)),
-        emitted_at: (1_000_000, 2_000_000),
+        ids: Span { first: id(rows.start), last: id(rows.end - 1) },
+        emitted_at: Span { first: 1_000_000, last: 2_000_000 },
     };
     Batch { number, files: vec![DataFile { name: format!("{number}.parquet"), size: 1, modified_ms: 0, stats }] }
 }

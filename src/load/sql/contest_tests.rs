@@ -14,6 +14,7 @@ use super::*;
 use crate::delta::table::TableLog;
 use crate::error::Kind;
 use crate::load::{Loader, TableLoader};
+use crate::schema::columns::TableSchema;
 use crate::storage::memory_for_tests;
 
 /// Long beside what a test takes, where nobody dies.
@@ -54,7 +55,8 @@ impl Lake {
         let rows = (10 * number..10 * number + 10).map(id).collect();
         self.warehouse.with(|state| state.staged.insert(format!("{sync}/shop/users"), rows));
         let tables = TableLog::new(&storage, &Handle::current(), 1);
-        let engine = Sql::new(Arc::new(self.warehouse.clone()), &storage, &tables, ("main", None), sync, 8);
+        let engine =
+            Sql::new(Arc::new(self.warehouse.clone()), &storage, &tables, TableSchema::raw(), ("main", None), sync, 8);
         let target = users_of(disposition, generation, sync);
         engine.survey(std::slice::from_ref(&target)).await.unwrap();
         let table = engine.open(Arc::new(target)).await.unwrap().table;

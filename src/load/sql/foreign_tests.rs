@@ -6,11 +6,10 @@ use uuid::Uuid;
 
 use super::bed_tests::{Bed, STAGING, SYNC, USERS, batch, ids, users};
 use super::warehouse_tests::{Fault, Table};
-use crate::delta::actions::schema_string;
 use crate::delta::table::{Logs, TableLog};
 use crate::load::{Ending, Loader};
 use crate::protocol::catalog::Disposition;
-use crate::schema::{arrow, avro};
+use crate::schema::columns::TableSchema;
 use crate::stage::sweep::StagingTables;
 
 const NOT_OWNER: (&str, &str) = ("destination-databricks.generation' =", "The token's user does not own the table.");
@@ -75,7 +74,7 @@ async fn a_dropped_table_with_a_feature_that_only_databricks_can_write_gets_its_
         let bed = Bed::new().await;
         let log = bed.folder.path().join("shop/users/_delta_log");
         std::fs::create_dir_all(&log).unwrap();
-        let schema = schema_string(&arrow::from_avro(&avro::raw_row().unwrap()).unwrap()).unwrap();
+        let schema = TableSchema::raw().delta();
         let create = json!({"metaData": {
             "id": Uuid::now_v7(), "format": {"provider": "parquet", "options": {}}, "schemaString": schema,
             "partitionColumns": partitions, "configuration": properties,
@@ -105,7 +104,7 @@ async fn unknown_log(bed: &Bed, properties: &Value, partitions: &Value, checkpoi
     let log = bed.folder.path().join("shop/users/_delta_log");
     std::fs::create_dir_all(&log).unwrap();
     let file = |version: u64, end: &str| log.join(format!("{version:020}.{end}"));
-    let schema = schema_string(&arrow::from_avro(&avro::raw_row().unwrap()).unwrap()).unwrap();
+    let schema = TableSchema::raw().delta();
     let create = json!({"metaData": {
         "id": Uuid::now_v7(), "format": {"provider": "parquet", "options": {}}, "schemaString": schema,
         "partitionColumns": partitions, "configuration": properties,
@@ -120,7 +119,9 @@ async fn unknown_log(bed: &Bed, properties: &Value, partitions: &Value, checkpoi
     if checkpoint == Some("parquet") {
         let tables = TableLog::new(&bed.storage, &Handle::current(), 1);
         for number in 1..=10 {
-            let load = |logs: &Logs| logs.read("shop/users").unwrap().commit(&[], &[("other".into(), number)], None);
+            let load = |logs: &Logs| {
+                logs.read("shop/users").unwrap().commit(&TableSchema::raw(), &[], &[("other".into(), number)], None)
+            };
             tables.run(load).await.unwrap();
         }
         version = 10;

@@ -13,11 +13,11 @@ use super::answers::{Description, properties};
 use super::statements::{SchemaName, TableName, describe, show_properties};
 use super::{Seen, Shared, Sql, notes};
 use crate::error::{Error, Kind, Result, ResultExt};
+use crate::load::columns::ensure_columns;
 use crate::load::generation;
 use crate::load::origin::{self, Origin, Said};
-use crate::load::raw_table::ensure_raw;
 use crate::protocol::catalog::Disposition;
-use crate::schema::avro;
+use crate::schema::columns::TableSchema;
 use crate::storage::layout::{DELTA_LOG, Target};
 
 /// What a stream finds.
@@ -122,7 +122,7 @@ async fn described(shared: &Shared, target: &Target, table: &str, name: &TableNa
 
 async fn in_the_catalog(shared: &Shared, target: &Target, name: &TableName) -> Result<Found> {
     let described = described(shared, target, &target.table, name).await?;
-    ensure_loadable(&described, target, name, &shared.storage.shown(&target.table))?;
+    ensure_loadable(&shared.columns, &described, target, name, &shared.storage.shown(&target.table))?;
     let is_collated = described.columns.iter().any(|(_, kind)| without_collation(kind) != kind);
     let found = Found { is_collated, ..Found::at(Place::Catalog) };
     let replaces = target.disposition != Disposition::Append;
@@ -172,7 +172,7 @@ async fn in_the_bucket(shared: &Shared, target: &Target, name: &TableName) -> Re
         let Some((described, readable)) = described else { return Ok(None) };
         let replaces = target.disposition != Disposition::Append;
         described.ensure_writable_by_others(&shown, replaces)?;
-        ensure_raw(&shown, &target.stream, described.columns.clone())?;
+        ensure_columns(&shared.columns, &shown, &target.stream, described.columns.clone())?;
         origin::ensure_own(&shown, Said::InLog(described.description.as_deref()), target, replaces)?;
         let property = described.property(generation::PROPERTY);
         let transaction = match readable.filter(|_| target.generation_id.is_some()) {
@@ -207,7 +207,13 @@ fn without_collation(kind: &str) -> &str {
 }
 
 /// Refuses what the engine cannot load.
-fn ensure_loadable(found: &Description, target: &Target, name: &TableName, expected: &str) -> Result<()> {
+fn ensure_loadable(
+    expected: &TableSchema,
+    found: &Description,
+    target: &Target,
+    name: &TableName,
+    folder: &str,
+) -> Result<()> {
     let kind = found.kind.as_deref().unwrap_or_default();
     let advice = "Drop or rename it, or rename the stream.";
     if kind.to_uppercase().contains("VIEW") {
@@ -225,31 +231,32 @@ fn ensure_loadable(found: &Description, target: &Target, name: &TableName, expec
         )));
     }
     let location = found.location.as_deref().unwrap_or_default();
-    if !is_same_place(location, expected) {
+    if !is_same_place(location, folder) {
         let location = if location.is_empty() { "a place that the server does not tell" } else { location };
         let managed = if kind.eq_ignore_ascii_case("MANAGED") { "a managed table" } else { "a table" };
         return Err(Error::config(format!(
-            "{name} is {managed} in {location}, but stream {} is loaded into {expected}. {advice} If the table is the \
+            "{name} is {managed} in {location}, but stream {} is loaded into {folder}. {advice} If the table is the \
              right one, correct `data_source.s3_bucket_name` and `data_source.s3_bucket_path`.",
             target.stream
         )));
     }
-    ensure_all_is_seen(found, target, name)?;
+    ensure_all_is_seen(expected, found, target, name)?;
     if found.partitioned {
         return Err(Error::config(format!(
             "Table {name} is partitioned. Tables are loaded without partitions: move it away or rename the stream."
         )));
     }
     let columns = found.columns.iter().map(|(name, kind)| (name.clone(), without_collation(kind).to_owned()));
-    ensure_raw(&name.to_string(), &target.stream, columns.collect())?;
+    ensure_columns(expected, &name.to_string(), &target.stream, columns.collect())?;
     let replaces = target.disposition != Disposition::Append;
     origin::ensure_own(name, Said::InCatalog(found.comment.as_deref()), target, replaces)
 }
 
 /// Refuses a table whose rows a server may hide: a MERGE adds once more what it does not see, and no count shows it. Whom a
 /// filter exempts is not told. A mask of the records alone changes nothing that is compared.
-fn ensure_all_is_seen(found: &Description, target: &Target, name: &TableName) -> Result<()> {
-    let masked = found.masked.iter().find(|column| *column != avro::DATA);
+fn ensure_all_is_seen(expected: &TableSchema, found: &Description, target: &Target, name: &TableName) -> Result<()> {
+    let may_be_masked = |name: &String| expected.record().iter().any(|column| column.name == *name);
+    let masked = found.masked.iter().find(|column| !may_be_masked(column));
     let (what, how) = match masked {
         _ if found.filtered => {
             ("a row filter stands before it".to_owned(), format!("ALTER TABLE {name} DROP ROW FILTER"))

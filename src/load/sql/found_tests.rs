@@ -39,7 +39,7 @@ fn said_of_one(found: &Description, disposition: Disposition) -> Option<String> 
         staging: "x/orders".into(),
     };
     let name = SchemaName::new("main", "shop").table("orders");
-    let error = ensure_loadable(found, &target, &name, PLACE).err()?;
+    let error = ensure_loadable(&TableSchema::raw(), found, &target, &name, PLACE).err()?;
     assert_eq!(error.kind(), Kind::Config);
     assert!(error.message().contains("Orders") || error.message().contains("orders"), "{error}");
     Some(error.message().to_owned())

@@ -34,6 +34,7 @@ use super::{Ending, Loader, Opened};
 use crate::databricks::{Changed, Rows, SqlTransport};
 use crate::delta::table::TableLog;
 use crate::error::{Error, Kind, Result, ResultExt};
+use crate::schema::columns::TableSchema;
 use crate::schema::naming::identifier;
 use crate::stage::Trace;
 use crate::stage::sweep::StagingTables;
@@ -63,6 +64,8 @@ struct Shared {
     transport: Arc<dyn SqlTransport>,
     storage: Storage,
     tables: TableLog,
+    /// The columns of all tables.
+    columns: Arc<TableSchema>,
     catalog: String,
     /// The schema of staging tables, where they are not beside the final ones.
     staging_schema: Option<String>,
@@ -81,12 +84,13 @@ struct Shared {
 }
 
 impl Sql {
-    /// An engine for the sync `sync`, with tables in `catalog`; loads `parallelism` tables at the same time. Staging tables are
+    /// An engine for the sync `sync`, with tables of `columns` in `catalog`; loads `parallelism` tables at the same time. Staging tables are
     /// in `staging_schema`, else beside the final ones.
     pub fn new(
         transport: Arc<dyn SqlTransport>,
         storage: &Storage,
         tables: &TableLog,
+        columns: Arc<TableSchema>,
         (catalog, staging_schema): (&str, Option<&str>),
         sync: Uuid,
         parallelism: usize,
@@ -95,6 +99,7 @@ impl Sql {
             transport,
             storage: storage.clone(),
             tables: tables.clone(),
+            columns,
             catalog: catalog.to_owned(),
             staging_schema: staging_schema.map(identifier),
             sync,
@@ -259,7 +264,7 @@ impl Loader for Sql {
             let opened: Result<SqlTable> = SqlTable::open(self, target).await;
             let table = opened.map_err(|error| error.with_stream(stream))?;
             let trace = Trace::StagingTable(table.staging_table());
-            Ok(Opened { table: Box::new(table), trace })
+            Ok(Opened { table: Box::new(table), schema: Arc::clone(&self.shared.columns), trace })
         }
         .boxed()
     }

@@ -7,11 +7,10 @@ use uuid::Uuid;
 
 use super::bed_tests::{Bed, SYNC, batch, ids};
 use super::warehouse_tests::Table;
-use crate::delta::actions::schema_string;
 use crate::error::{Error, Kind, StreamDescriptor};
 use crate::load::Loader;
 use crate::protocol::catalog::{Catalog, Disposition, Stream};
-use crate::schema::{arrow, avro};
+use crate::schema::columns::TableSchema;
 use crate::storage::layout::{Target, targets};
 
 const REPLACE: Disposition = Disposition::Overwrite;
@@ -98,7 +97,7 @@ async fn a_log_that_kept_every_character_decides_what_a_comment_leaves_open() {
         });
         let log = bed.folder.path().join("shop/______/_delta_log");
         std::fs::create_dir_all(&log).unwrap();
-        let schema = schema_string(&arrow::from_avro(&avro::raw_row().unwrap()).unwrap()).unwrap();
+        let schema = TableSchema::raw().delta();
         let made = json!({"metaData": {
             "id": Uuid::now_v7(), "format": {"provider": "parquet", "options": {}}, "schemaString": schema,
             "description": format!("Created from stream {in_log}"), "partitionColumns": [], "configuration": {},

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::load::Load;
 use crate::error::StreamDescriptor;
 use crate::load::{generation, origin};
-use crate::schema::avro;
+use crate::schema::columns::{Column, TableSchema};
 use crate::schema::naming::identifier;
 
 /// Table property that is set so that statements whose fate nobody knows do not commit any more.
@@ -39,6 +39,8 @@ pub struct TableName {
 pub struct NewTable<'a> {
     /// Its name.
     pub name: &'a TableName,
+    /// Its columns.
+    pub columns: &'a TableSchema,
     /// The folder of its files, as a URL.
     pub location: &'a str,
     /// The stream, for people and for whoever loads a table of the same name.
@@ -122,10 +124,10 @@ impl TableName {
         self.collated
     }
 
-    /// The column of ids of it under the name `alias`, to compare. Old servers do not know the word COLLATE.
-    fn ids(&self, alias: &str) -> String {
+    /// Its `column` under the name `alias`, to compare. Old servers do not know the word COLLATE.
+    fn compared(&self, alias: &str, column: &Column) -> String {
         let how = if self.collated { " COLLATE UTF8_BINARY" } else { "" };
-        format!("{alias}.{}{how}", quoted(avro::AB_ID))
+        format!("{alias}.{}{how}", quoted(&column.name))
     }
 
     /// Schema and table as a path.
@@ -183,61 +185,57 @@ pub fn create_over(table: &TableName, location: &str) -> String {
 
 /// Makes an empty final table.
 pub fn create_table(new: &NewTable<'_>) -> String {
-    format!(
-        "CREATE TABLE IF NOT EXISTS {} (\n  {} STRING,\n  {} TIMESTAMP,\n  {} STRING\n)\n{}",
-        new.name,
-        quoted(avro::AB_ID),
-        quoted(avro::EMITTED_AT),
-        quoted(avro::DATA),
-        clauses(new)
-    )
+    let column = |column: &Column| format!("  {} {}", quoted(&column.name), column.kind.sql());
+    let columns: Vec<String> = new.columns.columns().map(column).collect();
+    format!("CREATE TABLE IF NOT EXISTS {} (\n{}\n)\n{}", new.name, columns.join(",\n"), clauses(new))
 }
 
 /// Adds the staged rows of `load` that the table does not have yet. Its own ranges let it pass over all other files.
-pub fn merge(table: &TableName, staging: &TableName, load: &Load) -> String {
-    let columns = columns("");
-    let values = self::columns("staged.");
+pub fn merge(columns: &TableSchema, table: &TableName, staging: &TableName, load: &Load) -> String {
+    let (names, values) = (list(columns.columns(), ""), list(columns.columns(), "staged."));
     format!(
         "MERGE INTO {table} AS target\nUSING (\n{}\n) AS staged\nON {} = {}\n  AND {}\nWHEN NOT \
-         MATCHED THEN\n  INSERT ({columns})\n  VALUES ({values})",
-        staged(staging, load, &columns, "  "),
-        table.ids("target"),
-        staging.ids("staged"),
-        ranges(load, table),
+         MATCHED THEN\n  INSERT ({names})\n  VALUES ({values})",
+        staged(columns, staging, load, &names, "  "),
+        table.compared("target", columns.id()),
+        staging.compared("staged", columns.id()),
+        ranges(columns, load, table),
     )
 }
 
 /// Replaces all rows by the staged rows of `load`.
-pub fn overwrite(table: &TableName, staging: &TableName, load: &Load) -> String {
-    format!("INSERT OVERWRITE TABLE {table} ({})\n{}", columns(""), staged(staging, load, &columns(""), ""))
+pub fn overwrite(columns: &TableSchema, table: &TableName, staging: &TableName, load: &Load) -> String {
+    let names = list(columns.columns(), "");
+    format!("INSERT OVERWRITE TABLE {table} ({names})\n{}", staged(columns, staging, load, &names, ""))
 }
 
 /// Replaces all rows by those of `staging`, which has none. A copy of it that begins when the sync has ended finds no staging
 /// table and removes nothing; a DELETE would remove what is there by then.
-pub fn empty(table: &TableName, staging: &TableName) -> String {
-    format!("INSERT OVERWRITE TABLE {table} ({0})\nSELECT {0}\nFROM {staging}", columns(""))
+pub fn empty(columns: &TableSchema, table: &TableName, staging: &TableName) -> String {
+    let names = list(columns.columns(), "");
+    format!("INSERT OVERWRITE TABLE {table} ({names})\nSELECT {names}\nFROM {staging}")
 }
 
 /// How many rows of the table are of `load`: those whose ids are among the staged ones. Somebody else who loads at the same
 /// time has ids in the same range.
-pub fn count(table: &TableName, staging: &TableName, load: &Load) -> String {
+pub fn count(columns: &TableSchema, table: &TableName, staging: &TableName, load: &Load) -> String {
     format!(
         "SELECT count(*) AS `rows`\nFROM {table} AS target\nLEFT SEMI JOIN (\n{}\n) AS staged\nON {} = {}\nWHERE {}",
-        staged(staging, load, &quoted(avro::AB_ID), "  "),
-        table.ids("target"),
-        staging.ids("staged"),
-        ranges(load, table),
+        staged(columns, staging, load, &quoted(&columns.id().name), "  "),
+        table.compared("target", columns.id()),
+        staging.compared("staged", columns.id()),
+        ranges(columns, load, table),
     )
 }
 
-/// The records' text of a table that has few rows.
-pub fn read(table: &TableName) -> String {
-    format!("SELECT {}\nFROM {table}\nLIMIT 2", quoted(avro::DATA))
+/// What a table that has few rows has of the records.
+pub fn read(columns: &TableSchema, table: &TableName) -> String {
+    format!("SELECT {}\nFROM {table}\nLIMIT 2", list(columns.record(), ""))
 }
 
-/// The records' text of the Delta table in the folder `location`, which has few rows and needs no name.
-pub fn read_folder(location: &str) -> String {
-    format!("SELECT {}\nFROM delta.{}\nLIMIT 2", quoted(avro::DATA), quoted(location))
+/// What the Delta table in the folder `location`, which has few rows and needs no name, has of the records.
+pub fn read_folder(columns: &TableSchema, location: &str) -> String {
+    format!("SELECT {}\nFROM delta.{}\nLIMIT 2", list(columns.record(), ""), quoted(location))
 }
 
 /// Writes down which generation the table's rows are of.
@@ -296,8 +294,10 @@ fn pattern(names: &[&str]) -> String {
     format!(" LIKE {}", literal(&names.join("|")))
 }
 
-fn columns(of: &str) -> String {
-    [avro::AB_ID, avro::EMITTED_AT, avro::DATA].map(|column| format!("{of}{}", quoted(column))).join(", ")
+/// The names of `columns`, each behind `prefix`.
+fn list<'a>(columns: impl IntoIterator<Item = &'a Column>, prefix: &str) -> String {
+    let names = columns.into_iter().map(|column| format!("{prefix}{}", quoted(&column.name)));
+    names.collect::<Vec<_>>().join(", ")
 }
 
 fn clauses(new: &NewTable<'_>) -> String {
@@ -317,20 +317,20 @@ fn clauses(new: &NewTable<'_>) -> String {
     )
 }
 
-/// `columns` of the staged rows of `load`, and of no others that are in the same folder.
-fn staged(staging: &TableName, load: &Load, columns: &str, indent: &str) -> String {
+/// The columns `names` of the staged rows of `load`, and of no others that are in the same folder.
+fn staged(columns: &TableSchema, staging: &TableName, load: &Load, names: &str, indent: &str) -> String {
     format!(
-        "{indent}SELECT {columns}\n{indent}FROM {staging}\n{indent}WHERE {}",
-        between(&quoted(avro::AB_ID), &literal(&load.ids.0), &literal(&load.ids.1))
+        "{indent}SELECT {names}\n{indent}FROM {staging}\n{indent}WHERE {}",
+        between(&quoted(&columns.id().name), &literal(&load.ids.first), &literal(&load.ids.last))
     )
 }
 
-fn ranges(load: &Load, table: &TableName) -> String {
-    let ids = between(&table.ids("target"), &literal(&load.ids.0), &literal(&load.ids.1));
-    let (low, high) = load.emitted_at;
-    match (time(low), time(high)) {
-        (Some(low), Some(high)) => {
-            format!("{ids}\n  AND {}", between(&format!("target.{}", quoted(avro::EMITTED_AT)), &low, &high))
+fn ranges(columns: &TableSchema, load: &Load, table: &TableName) -> String {
+    let ids = between(&table.compared("target", columns.id()), &literal(&load.ids.first), &literal(&load.ids.last));
+    match (time(load.emitted_at.first), time(load.emitted_at.last)) {
+        (Some(first), Some(last)) => {
+            let emitted_at = format!("target.{}", quoted(&columns.emitted_at().name));
+            format!("{ids}\n  AND {}", between(&emitted_at, &first, &last))
         }
         _ => ids,
     }

@@ -1,6 +1,7 @@
 //! Golden texts of all statements, and what names and literals do to whatever is in them.
 
 use super::*;
+use crate::schema::stats::Span;
 use proptest::prelude::*;
 
 /// Where a setting begins that Spark would put in.
@@ -9,19 +10,23 @@ const SETTING: &str = "${";
 fn load() -> Load {
     Load {
         rows: 3,
-        ids: ("01a1fac5-7000-7000-8000-000000000000".into(), "01a1fac5-7000-7000-8000-000000000002".into()),
-        emitted_at: (1_795_208_640_524_000, 1_795_208_640_524_123),
+        ids: Span {
+            first: "01a1fac5-7000-7000-8000-000000000000".into(),
+            last: "01a1fac5-7000-7000-8000-000000000002".into(),
+        },
+        emitted_at: Span { first: 1_795_208_640_524_000, last: 1_795_208_640_524_123 },
     }
 }
 
-fn new_table<'a>(name: &'a TableName, generation: Option<i64>) -> NewTable<'a> {
+fn new_table<'a>(columns: &'a TableSchema, name: &'a TableName, generation: Option<i64>) -> NewTable<'a> {
     let location = "s3://lake/raw/shop/orders";
     let stream = StreamDescriptor { name: "Orders".into(), namespace: Some("shop".into()) };
-    NewTable { name, location, stream, mode: "append", generation }
+    NewTable { name, columns, location, stream, mode: "append", generation }
 }
 
 #[test]
 fn every_statement_reads_as_its_golden_file() {
+    let columns = TableSchema::raw();
     let schema = SchemaName::new("hive_metastore", "shop");
     let table = schema.table("orders");
     let staging = table.staging_table(None, Uuid::from_u128(0x0123_4567_89ab_7000_8000_dead_beef_cafe), 0);
@@ -34,18 +39,18 @@ fn every_statement_reads_as_its_golden_file() {
         ("create_schema", create_schema(&schema), include_str!("golden/create_schema.sql")),
         ("drop_schema", drop_schema(&schema), include_str!("golden/drop_schema.sql")),
         ("create_staging_table", create_over(&staging, folder), include_str!("golden/create_staging_table.sql")),
-        ("create_table", create_table(&new_table(&table, None)), include_str!("golden/create_table.sql")),
-        ("merge", merge(&table, &staging, &load()), include_str!("golden/merge.sql")),
-        ("overwrite", overwrite(&table, &staging, &load()), include_str!("golden/overwrite.sql")),
-        ("empty", empty(&table, &staging), include_str!("golden/empty.sql")),
+        ("create_table", create_table(&new_table(&columns, &table, None)), include_str!("golden/create_table.sql")),
+        ("merge", merge(&columns, &table, &staging, &load()), include_str!("golden/merge.sql")),
+        ("overwrite", overwrite(&columns, &table, &staging, &load()), include_str!("golden/overwrite.sql")),
+        ("empty", empty(&columns, &table, &staging), include_str!("golden/empty.sql")),
         (
             "fence",
             fence(&table, Uuid::from_u128(0x0123_4567_89ab_7000_8000_dead_beef_cafe), 7),
             include_str!("golden/fence.sql"),
         ),
-        ("count", count(&table, &staging, &load()), include_str!("golden/count.sql")),
-        ("read", read(&table), include_str!("golden/read.sql")),
-        ("read_folder", read_folder(folder), include_str!("golden/read_folder.sql")),
+        ("count", count(&columns, &table, &staging, &load()), include_str!("golden/count.sql")),
+        ("read", read(&columns, &table), include_str!("golden/read.sql")),
+        ("read_folder", read_folder(&columns, folder), include_str!("golden/read_folder.sql")),
         ("set_generation", set_generation(&table, 7), include_str!("golden/set_generation.sql")),
         ("refresh", refresh(&staging), include_str!("golden/refresh.sql")),
         ("drop_table", drop_table(&staging.to_string()), include_str!("golden/drop_table.sql")),
@@ -88,13 +93,14 @@ fn staging_tables_of_two_syncs_and_of_long_names_are_different() {
 
 #[test]
 fn columns_with_a_collation_are_compared_byte_by_byte_and_only_they_say_so() {
+    let columns = TableSchema::raw();
     let table = SchemaName::new("c", "s").table("t");
     let staging = SchemaName::new("c", "s").table("u");
-    for text in [merge(&table, &staging, &load()), count(&table, &staging, &load())] {
+    for text in [merge(&columns, &table, &staging, &load()), count(&columns, &table, &staging, &load())] {
         assert!(!text.contains("COLLATE"), "{text}");
     }
     let table = table.with_collation();
-    for text in [merge(&table, &staging, &load()), count(&table, &staging, &load())] {
+    for text in [merge(&columns, &table, &staging, &load()), count(&columns, &table, &staging, &load())] {
         assert_eq!(text.matches("target.`_airbyte_ab_id` COLLATE UTF8_BINARY ").count(), 2, "{text}");
         assert_eq!(text.matches("target.`_airbyte_ab_id`").count(), 2, "{text}");
     }
@@ -107,8 +113,9 @@ fn times_are_exact_and_say_their_zone_or_are_left_out() {
     assert_eq!(time(1_795_208_640_524_123).as_deref(), Some("TIMESTAMP '2026-11-20T21:04:00.524123Z'"));
     assert_eq!((time(i64::MAX), time(i64::MIN), time(253_402_300_800_000_000)), (None, None, None));
     let mut load = load();
-    load.emitted_at.1 = i64::MAX;
-    let text = merge(&SchemaName::new("c", "s").table("t"), &SchemaName::new("c", "s").table("u"), &load);
+    load.emitted_at.last = i64::MAX;
+    let columns = TableSchema::raw();
+    let text = merge(&columns, &SchemaName::new("c", "s").table("t"), &SchemaName::new("c", "s").table("u"), &load);
     assert!(!text.contains("TIMESTAMP") && text.contains("AND target.`_airbyte_ab_id` BETWEEN"), "{text}");
 }
 

@@ -118,7 +118,8 @@ impl SqlTable {
         self.ensure_table().await?;
         self.ensure_staging_table().await?;
         self.claim(Change::Replaces).await?;
-        let replaced = self.change(|table, staging| statements::overwrite(table, staging, &load)).await;
+        let statement = |this: &Self| statements::overwrite(&this.shared.columns, &this.name, &this.staging, &load);
+        let replaced = self.change(statement).await;
         let replaced = replaced.context(|| format!("replacing the table by {}", counted(load.rows, "row")))?;
         let found = self.count(&load).await?;
         self.ensure_seen(&replaced, 0, found)?;
@@ -133,14 +134,14 @@ impl SqlTable {
         if was != Place::Nowhere {
             self.ensure_staging_table().await?;
             self.claim(Change::Replaces).await?;
-            let emptied = self.change(statements::empty).await;
+            let emptied = self.change(|this| statements::empty(&this.shared.columns, &this.name, &this.staging)).await;
             emptied.context(|| "emptying the table".to_owned())?;
         }
         self.write_down_generation().await
     }
 
     async fn merge(&mut self, load: &Load) -> Result<()> {
-        let statement = |table: &TableName, staging: &TableName| statements::merge(table, staging, load);
+        let statement = |this: &Self| statements::merge(&this.shared.columns, &this.name, &this.staging, load);
         let done = self.change(statement).await?;
         if !done.again && answers::inserted(&done.answer) == Some(load.rows) {
             return Ok(());
@@ -162,15 +163,15 @@ impl SqlTable {
     ///
     /// Where its answer is lost, it is sent again only after its first copy is [settled](Self::settle), so that one of
     /// the two commits: a server that looks for conflicts row by row may let both.
-    async fn change(&mut self, text: impl Fn(&TableName, &TableName) -> String) -> Result<Done> {
+    async fn change(&mut self, text: impl Fn(&Self) -> String) -> Result<Done> {
         let mut sendings = 1;
         let mut waits = self.shared.transport.waits();
         loop {
             self.ensure_staging_table().await?;
             self.shared.storage.ensure_committable()?;
-            let mut changed = self.shared.change(&text(&self.name, &self.staging)).await;
+            let mut changed = self.shared.change(&text(self)).await;
             if Changed::why_refused(&changed).is_some_and(|error| self.learns_collation(error)) {
-                changed = self.shared.change(&text(&self.name, &self.staging)).await;
+                changed = self.shared.change(&text(self)).await;
             }
             // After copies of unknown fate it is not all that the server may still have.
             let is_over =
@@ -271,14 +272,14 @@ impl SqlTable {
         Err(Error::system(format!(
             "Table {} has {found} of the {} rows that were loaded into it from {} (ids {} to {}). The rows are not \
              acknowledged.",
-            self.name, load.rows, self.staging, load.ids.0, load.ids.1
+            self.name, load.rows, self.staging, load.ids.first, load.ids.last
         )))
     }
 
     async fn count(&mut self, load: &Load) -> Result<u64> {
-        let mut answer = self.execute(&statements::count(&self.name, &self.staging, load)).await;
+        let mut answer = self.execute(&statements::count(&self.shared.columns, &self.name, &self.staging, load)).await;
         if answer.as_ref().is_err_and(|error| self.learns_collation(error)) {
-            answer = self.execute(&statements::count(&self.name, &self.staging, load)).await;
+            answer = self.execute(&statements::count(&self.shared.columns, &self.name, &self.staging, load)).await;
         }
         answers::number(&answer.context(|| "counting the rows of the table".to_owned())?)
     }
@@ -334,6 +335,7 @@ impl SqlTable {
     fn new_table<'a>(&'a self, location: &'a str) -> NewTable<'a> {
         NewTable {
             name: &self.name,
+            columns: &self.shared.columns,
             location,
             stream: self.target.stream.clone(),
             mode: self.target.disposition.mode(),

@@ -9,13 +9,12 @@ use uuid::Uuid;
 use super::bed_tests::{Bed, STAGING, SYNC, USERS, batch, ids, users};
 use super::warehouse_tests::{Fault, Table};
 use crate::clock::{ClockAndIds, SystemClock};
-use crate::delta::actions::schema_string;
 use crate::delta::table::TableLog;
 use crate::error::{Kind, StreamDescriptor};
 use crate::load::direct::Direct;
 use crate::load::{Ending, Loader};
 use crate::protocol::catalog::{Catalog, Disposition, Stream};
-use crate::schema::{arrow, avro};
+use crate::schema::columns::TableSchema;
 use crate::stage::Batch;
 use crate::stage::sweep::StagingTables;
 use crate::storage::layout::targets;
@@ -202,9 +201,8 @@ async fn a_table_that_cannot_be_loaded_is_refused_before_anything_is_changed() {
 async fn a_table_of_the_other_engine_gets_its_name_and_goes_on() {
     let bed = Bed::new().await;
     let tables = TableLog::new(&bed.storage, &Handle::current(), 1);
-    let schema = schema_string(&arrow::from_avro(&avro::raw_row().unwrap()).unwrap()).unwrap();
     let clock_and_ids = ClockAndIds { clock: Arc::new(SystemClock), new_id: Uuid::now_v7 };
-    let direct = Direct::new(&bed.storage, &tables, clock_and_ids, SYNC, schema.into());
+    let direct = Direct::new(&bed.storage, &tables, clock_and_ids, SYNC, TableSchema::raw());
     let opened = direct.open(Arc::new(users(Disposition::Append, Some(3)))).await.unwrap();
     { opened.table }.append(&[]).await.unwrap();
 
@@ -224,7 +222,7 @@ async fn a_table_that_was_dropped_and_whose_files_are_there_still_has_its_genera
     let bed = Bed::new().await;
     let log = bed.folder.path().join("shop/users/_delta_log");
     std::fs::create_dir_all(&log).unwrap();
-    let schema = schema_string(&arrow::from_avro(&avro::raw_row().unwrap()).unwrap()).unwrap();
+    let schema = TableSchema::raw().delta();
     let create = serde_json::json!({"metaData": {
         "id": Uuid::now_v7(), "format": {"provider": "parquet", "options": {}}, "schemaString": schema,
         "partitionColumns": [], "configuration": {"destination-databricks.generation": "3"},

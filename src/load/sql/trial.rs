@@ -12,6 +12,8 @@ use super::load::Load;
 use super::statements::{self, NewTable, SchemaName};
 use crate::databricks::SqlTransport;
 use crate::error::{Error, Kind, Result, ResultExt, StreamDescriptor};
+use crate::schema::columns::TableSchema;
+use crate::schema::stats::Span;
 
 /// A schema in which a check may make tables.
 pub struct Trial {
@@ -19,6 +21,7 @@ pub struct Trial {
     catalog: String,
     schema: String,
     name: SchemaName,
+    columns: Arc<TableSchema>,
     /// The schema was not there before.
     made: bool,
 }
@@ -33,10 +36,10 @@ pub struct Place {
 }
 
 impl Trial {
-    /// A trial of the schema `schema` in `catalog`. Nothing is sent yet.
-    pub fn new(transport: Arc<dyn SqlTransport>, catalog: &str, schema: &str) -> Self {
+    /// A trial of the schema `schema` in `catalog`, with tables of `columns`. Nothing is sent yet.
+    pub fn new(transport: Arc<dyn SqlTransport>, catalog: &str, schema: &str, columns: Arc<TableSchema>) -> Self {
         let name = SchemaName::new(catalog, schema);
-        Self { transport, catalog: catalog.to_owned(), schema: schema.to_owned(), name, made: false }
+        Self { transport, catalog: catalog.to_owned(), schema: schema.to_owned(), name, columns, made: false }
     }
 
     /// Makes the schema if it is not there.
@@ -62,6 +65,7 @@ impl Trial {
         if has_schema {
             let new = NewTable {
                 name: &table,
+                columns: &self.columns,
                 location: &new.location,
                 stream: StreamDescriptor { name: new.table.clone(), namespace: None },
                 mode: "append",
@@ -82,13 +86,16 @@ impl Trial {
         }
         if !is_read && may_go_on(&problems) {
             // The right to make a table and the right to read the bucket do not depend on each other.
-            let read = statements::read_folder(&staged.location);
+            let read = statements::read_folder(&self.columns, &staged.location);
             let read = self.execute(&read, || format!("reading the folder {}", staged.location)).await;
             problems.extend(read.err());
         }
         if is_made && is_read {
-            let all = Load { rows: 1, ids: (String::new(), "~".to_owned()), emitted_at: (i64::MIN, i64::MAX) };
-            let merged = self.execute(&statements::merge(&table, &name, &all), || format!("writing to {table}")).await;
+            let ids = Span { first: String::new(), last: "~".to_owned() };
+            let all = Load { rows: 1, ids, emitted_at: Span { first: i64::MIN, last: i64::MAX } };
+            let merged = self
+                .execute(&statements::merge(&self.columns, &table, &name, &all), || format!("writing to {table}"))
+                .await;
             problems.extend(merged.err());
         }
         problems
@@ -101,7 +108,7 @@ impl Trial {
     /// Reads `table` back: it has to have one row, with the record `sent`.
     pub async fn ensure_row(&self, table: &str, sent: &str) -> Result<()> {
         let table = self.name.table(table);
-        let read = self.transport.execute(&statements::read(&table)).await;
+        let read = self.transport.execute(&statements::read(&self.columns, &table)).await;
         let read = read.context(|| format!("reading table {table}"))?;
         match read.rows.as_slice() {
             [row] if matches!(row.as_slice(), [Some(data)] if data == sent) => Ok(()),

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use super::{Place, Trial};
 use crate::load::sql::warehouse_tests::{Fault, Table, Warehouse};
+use crate::schema::columns::TableSchema;
 
 const TABLE: &str = "`main`.`shop`.`t`";
 const NO_TABLES: (&str, &str) = ("CREATE TABLE", "No CREATE TABLE.");
 const NO_FILES: (&str, &str) = ("delta.`", "No READ FILES.");
 
 async fn begin(warehouse: &Warehouse) -> Trial {
-    let mut trial = Trial::new(Arc::new(warehouse.clone()), "main", "shop");
+    let mut trial = Trial::new(Arc::new(warehouse.clone()), "main", "shop", TableSchema::raw());
     trial.ensure_schema().await.expect("a schema");
     trial
 }
@@ -40,14 +41,14 @@ async fn a_schema_that_the_check_made_goes_again_and_another_one_stays() {
 async fn a_schema_that_may_have_been_made_is_dropped_and_one_that_was_refused_is_not() {
     let warehouse = Warehouse::default();
     warehouse.with(|state| state.faults.push(("CREATE SCHEMA", Fault::DoneAndLost)));
-    let mut trial = Trial::new(Arc::new(warehouse.clone()), "main", "shop");
+    let mut trial = Trial::new(Arc::new(warehouse.clone()), "main", "shop", TableSchema::raw());
     assert!(trial.ensure_schema().await.is_err());
     trial.end().await;
     assert_eq!(warehouse.said(), ["SHOW SCHEMAS", "CREATE SCHEMA", "DROP SCHEMA"]);
     assert!(warehouse.with(|state| state.closed));
     let warehouse = Warehouse::default();
     warehouse.with(|state| state.refusals.push(("CREATE SCHEMA", "No CREATE SCHEMA.")));
-    let mut trial = Trial::new(Arc::new(warehouse.clone()), "main", "shop");
+    let mut trial = Trial::new(Arc::new(warehouse.clone()), "main", "shop", TableSchema::raw());
     assert!(trial.ensure_schema().await.is_err());
     trial.end().await;
     assert_eq!(warehouse.said(), ["SHOW SCHEMAS", "CREATE SCHEMA"]);

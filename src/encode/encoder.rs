@@ -1,0 +1,118 @@
+//! What makes a stream's files. It alone knows their format and how rows become columns.
+//!
+//! An [`Encoder`] is made for the columns of a table; streams with equal columns share one, see [`Encoders`]. What it needs to
+//! work is made when the first row comes: a stream without rows costs nothing.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use super::ids::IdRange;
+use super::parquet::ParquetEncoder;
+use super::rows::Rows;
+use crate::config::Compression;
+use crate::error::Result;
+use crate::schema::columns::TableSchema;
+
+pub use super::parquet::{PartFile, RowGroup};
+
+/// A block has at least so many bytes of JSON text.
+const SMALLEST_BLOCK: usize = 1 << 20;
+/// And at most so many: larger ones compress no better.
+const LARGEST_BLOCK: usize = 8 << 20;
+/// The part of the memory that one block may take.
+const BLOCK_SHARE: usize = 8;
+
+/// Makes files of rows.
+pub struct Encoder {
+    schema: Arc<TableSchema>,
+    compression: Compression,
+    parquet: OnceLock<ParquetEncoder>,
+}
+
+/// An encoded block of rows.
+pub struct Encoded {
+    /// What a file is made of.
+    pub group: RowGroup,
+    /// The memory that the rows' texts were in, to be used again.
+    pub spare: Vec<u8>,
+}
+
+impl Encoder {
+    /// An encoder for rows of `schema`.
+    pub fn new(schema: Arc<TableSchema>, compression: Compression) -> Self {
+        Self { schema, compression, parquet: OnceLock::new() }
+    }
+
+    /// The columns of its files.
+    pub fn schema(&self) -> &TableSchema {
+        &self.schema
+    }
+
+    /// How the names of its files end, without the dot.
+    pub fn extension(&self) -> &'static str {
+        "parquet"
+    }
+
+    /// How many bytes of JSON text make a good block, where all rows that wait may hold `memory` bytes: large enough to
+    /// compress well, small against the memory.
+    pub fn block_size(&self, memory: usize) -> usize {
+        (memory / BLOCK_SHARE).clamp(SMALLEST_BLOCK, LARGEST_BLOCK)
+    }
+
+    /// Encodes `rows`, which must not be empty, with the ids of `ids`, one for each row. Needs no file and may run on any thread.
+    pub fn encode(&self, rows: Rows, ids: IdRange) -> Result<Encoded> {
+        let (group, spare) = self.parquet()?.encode(rows, ids)?;
+        Ok(Encoded { group, spare })
+    }
+
+    /// Begins a file.
+    pub fn begin_file(&self) -> Result<PartFile> {
+        self.parquet()?.begin_file()
+    }
+
+    fn parquet(&self) -> Result<&ParquetEncoder> {
+        if let Some(made) = self.parquet.get() {
+            return Ok(made);
+        }
+        let made = ParquetEncoder::new(&self.schema, self.compression)?;
+        Ok(self.parquet.get_or_init(|| made))
+    }
+}
+
+/// The encoders of a sync: one for all streams whose columns are equal.
+pub struct Encoders {
+    compression: Compression,
+    made: HashMap<Arc<TableSchema>, Arc<Encoder>>,
+}
+
+impl Encoders {
+    /// No encoder yet; those to come compress by `compression`.
+    pub fn new(compression: Compression) -> Self {
+        Self { compression, made: HashMap::new() }
+    }
+
+    /// The encoder for rows of `schema`.
+    pub fn get(&mut self, schema: &Arc<TableSchema>) -> Arc<Encoder> {
+        let made = self.made.entry(Arc::clone(schema));
+        Arc::clone(made.or_insert_with(|| Arc::new(Encoder::new(Arc::clone(schema), self.compression))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_with_equal_columns_share_an_encoder() {
+        let mut encoders = Encoders::new(Compression::Zstd);
+        let (one, other) = (encoders.get(&TableSchema::raw()), encoders.get(&TableSchema::raw()));
+        assert!(Arc::ptr_eq(&one, &other) && one.parquet.get().is_none());
+    }
+
+    #[test]
+    fn a_block_is_a_part_of_the_memory_within_bounds() {
+        let encoder = Encoder::new(TableSchema::raw(), Compression::Zstd);
+        let sizes = [1 << 20, 16 << 20, 1 << 30].map(|memory| encoder.block_size(memory));
+        assert_eq!(sizes, [1 << 20, 2 << 20, 8 << 20]);
+    }
+}

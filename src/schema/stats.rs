@@ -1,0 +1,41 @@
+//! What is known of rows without reading them: how many there are, and between which ids and times they lie.
+
+/// A first and a last value; both belong to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span<T> {
+    /// The smallest value.
+    pub first: T,
+    /// The largest value.
+    pub last: T,
+}
+
+impl<T: Ord> Span<T> {
+    /// The smallest span that holds both.
+    #[must_use]
+    pub fn merged(self, other: Self) -> Self {
+        Self { first: self.first.min(other.first), last: self.last.max(other.last) }
+    }
+}
+
+/// The statistics of some rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowStats {
+    /// How many rows.
+    pub rows: u64,
+    /// Their ids.
+    pub ids: Span<String>,
+    /// The times at which they were emitted, in microseconds since the epoch.
+    pub emitted_at: Span<i64>,
+}
+
+impl RowStats {
+    /// The statistics of both together.
+    #[must_use]
+    pub fn merged(self, other: Self) -> Self {
+        Self {
+            rows: self.rows + other.rows,
+            ids: self.ids.merged(other.ids),
+            emitted_at: self.emitted_at.merged(other.emitted_at),
+        }
+    }
+}
