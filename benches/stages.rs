@@ -2,7 +2,6 @@
 //!
 //! Every figure is bytes of input per second, on messages that this file makes. `benches/end_to_end` times whole syncs.
 
-use std::borrow::Cow;
 use std::hint::black_box;
 
 use destination_databricks::config::Compression;
@@ -11,12 +10,15 @@ use destination_databricks::encode::ids::{IdGenerator, random};
 use destination_databricks::encode::rows::Rows;
 use destination_databricks::protocol::message::{self, Message};
 use destination_databricks::protocol::reader::ChunkReader;
-use destination_databricks::protocol::scan::{self, Scanned};
+use destination_databricks::protocol::scan::{Record, Scanned, scan};
 use destination_databricks::schema::columns::TableSchema;
 use divan::Bencher;
 use divan::counter::BytesCount;
-use serde::Deserialize;
-use serde_json::value::RawValue;
+
+#[path = "../src/protocol/testing/serde_reference.rs"]
+mod serde_reference;
+
+use serde_reference::{Body, Envelope, comparable, reference};
 
 /// Bytes of input of one iteration: the size of a block of rows that is encoded at once.
 const BLOCK: usize = 4 << 20;
@@ -26,6 +28,11 @@ const SIZES: [usize; 2] = [500, 3000];
 const MAX_LINE: usize = 1 << 20;
 
 fn main() {
+    let differs = |line: &&str| scan(line).ok().map(comparable) != reference(line);
+    for size in SIZES {
+        // Two readers that find different values cannot be compared.
+        assert_eq!(records(size).lines().find(differs), None);
+    }
     divan::main();
 }
 
@@ -106,38 +113,18 @@ fn blocks_are_read(bencher: Bencher<'_, '_>, size: usize) {
 fn lines_are_scanned(bencher: Bencher<'_, '_>, size: usize) {
     let text = records(size);
     bencher.counter(bytes(&text)).bench_local(|| {
-        let is_record =
-            |line: &&str| matches!(scan::scan(line), Ok(Scanned::Record(record)) if !record.data.is_empty());
+        let is_record = |line: &&str| matches!(scan(line), Ok(Scanned::Record(record)) if !record.data.is_empty());
         black_box(&text).lines().filter(is_record).count()
     });
 }
 
-/// The same fields, read by code that serde derives: the scanner is compared with it.
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Cow<'a, str>,
-    #[serde(borrow)]
-    record: Option<Body<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Body<'a> {
-    #[serde(borrow)]
-    stream: Cow<'a, str>,
-    #[serde(borrow)]
-    namespace: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    data: &'a RawValue,
-    emitted_at: i64,
-}
-
+/// What the scanner is compared with: the same fields, read at once by code that serde derives.
 #[divan::bench(args = SIZES)]
 fn lines_are_scanned_by_serde(bencher: Bencher<'_, '_>, size: usize) {
     let text = records(size);
     bencher.counter(bytes(&text)).bench_local(|| {
         let is_record = |line: &&str| {
-            let envelope: Option<Envelope<'_>> = serde_json::from_str(line).ok();
+            let envelope: Option<Envelope<'_, Body<'_>>> = serde_json::from_str(line).ok();
             let body = envelope.filter(|envelope| envelope.kind == "RECORD").and_then(|envelope| envelope.record);
             black_box(body.map(|body| (body.stream, body.namespace, body.data.get().len(), body.emitted_at))).is_some()
         };

@@ -2,61 +2,12 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
 use super::{Malformed, Reason, Record, Scanned, scan};
 
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Cow<'a, str>,
-    #[serde(borrow)]
-    record: Option<&'a RawValue>,
-}
+#[path = "testing/serde_reference.rs"]
+mod serde_reference;
 
-#[derive(Deserialize)]
-struct Body<'a> {
-    #[serde(borrow)]
-    stream: Cow<'a, str>,
-    #[serde(borrow)]
-    namespace: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    data: &'a RawValue,
-    emitted_at: i64,
-}
-
-/// What a serde-derived reader makes of the line. The brace is asked for because a derived struct takes arrays too.
-fn reference(line: &str) -> Option<Scanned<'_>> {
-    let envelope: Envelope<'_> = serde_json::from_str(line).ok()?;
-    if !line.trim_start().starts_with('{') {
-        return None;
-    }
-    if envelope.kind != "RECORD" {
-        return Some(Scanned::Other { kind: envelope.kind });
-    }
-    let raw = envelope.record?.get();
-    let body: Body<'_> = serde_json::from_str(raw).ok()?;
-    if !raw.starts_with('{') || !body.data.get().starts_with('{') {
-        return None;
-    }
-    Some(Scanned::Record(Record {
-        stream: body.stream,
-        namespace: body.namespace.filter(|namespace| !namespace.is_empty()),
-        data: body.data.get().as_bytes(),
-        emitted_at: body.emitted_at,
-        meta: None,
-        has_file: false,
-    }))
-}
-
-/// Without what the reference does not look for.
-fn envelope(scanned: Scanned<'_>) -> Scanned<'_> {
-    match scanned {
-        Scanned::Record(record) => Scanned::Record(Record { meta: None, has_file: false, ..record }),
-        other => other,
-    }
-}
+use serde_reference::{comparable, reference};
 
 fn agree(line: &str) -> bool {
     let (ours, theirs) = (scan(line), reference(line));
@@ -64,7 +15,7 @@ fn agree(line: &str) -> bool {
     if let Err(Malformed { at, .. }) = &ours {
         assert!(*at <= line.len(), "{:?}", shown());
     }
-    assert_eq!(ours.clone().ok().map(envelope), theirs, "{:?} in {:?}", ours.as_ref().err(), shown());
+    assert_eq!(ours.clone().ok().map(comparable), theirs, "{:?} in {:?}", ours.as_ref().err(), shown());
     ours.is_ok()
 }
 
