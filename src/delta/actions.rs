@@ -1,4 +1,5 @@
-//! The actions of a commit as JSON lines, for logs that are written without being read first.
+//! The actions of a commit as JSON lines, for logs that are written without being read first. The kernel's own
+//! `create_table` is part of its `internal-api` alone (0.30.1), which any version may change.
 //!
 //! Source: the Delta transaction log protocol, <https://github.com/delta-io/delta/blob/master/PROTOCOL.md>. Tables are
 //! made with reader version 1 and writer version 2: every Delta reader opens them.
@@ -13,27 +14,27 @@ use super::bounds;
 use crate::schema::columns::TableSchema;
 use crate::schema::stats::RowStats;
 
-/// What this program calls itself in a log.
+/// The name and version of this program in a log.
 pub const ENGINE_INFO: &str = concat!("destination-databricks/", env!("CARGO_PKG_VERSION"));
 
-/// A data file, as an `add` action names it.
+/// A data file, as an `add` action describes it.
 #[derive(Debug, Clone)]
 pub struct DataFile {
     /// File name; the file lies in the folder of the table whose log names it.
     pub name: String,
-    /// Bytes.
+    /// Its size in bytes.
     pub size: u64,
-    /// Milliseconds since the epoch.
+    /// When it was written, in milliseconds since the epoch.
     pub modified_ms: i64,
-    /// What is known of its rows.
+    /// The statistics of its rows.
     pub stats: RowStats,
 }
 
-/// What a table is: goes into its first commit.
-pub struct NewTable {
+/// What a table's first commit says of the table, beside its columns.
+pub struct TableMetadata {
     /// The table's id.
     pub id: Uuid,
-    /// A sentence for people.
+    /// A sentence for users, shown by readers of the table.
     pub description: String,
     /// Table properties.
     pub configuration: BTreeMap<String, String>,
@@ -43,11 +44,11 @@ pub struct NewTable {
 pub struct Commit<'a> {
     /// The table's columns.
     pub schema: &'a TableSchema,
-    /// Makes the table; in its first commit only.
-    pub create: Option<NewTable>,
+    /// Makes the table; in its first commit only, which is then version 0.
+    pub create: Option<TableMetadata>,
     /// Application transactions: id and version.
     pub transactions: Vec<(String, i64)>,
-    /// Files that join the table.
+    /// Files that are added to the table.
     pub add: &'a [DataFile],
 }
 
@@ -85,7 +86,7 @@ impl Commit<'_> {
     }
 }
 
-/// What a sweeper wants of a staging log's commit: which files it added, and the batch they belong to.
+/// What the clean-up of a dead sync reads in a staging log's commit: the files that it added, and their batch.
 #[derive(Debug, Default)]
 pub struct CommitSummary {
     /// Table properties, where the commit sets them.
@@ -99,7 +100,7 @@ pub struct CommitSummary {
 }
 
 impl CommitSummary {
-    /// Reads a commit's text; lines that cannot be read are no actions of ours.
+    /// Reads a commit's text; lines that cannot be read are skipped: this program did not write them.
     pub fn read(bytes: &[u8]) -> Self {
         #[derive(Deserialize, Serialize)]
         #[serde(rename_all = "camelCase")]

@@ -1,4 +1,4 @@
-//! The texts of commits: a golden file, and what a sweeper reads of them.
+//! The texts of commits: a golden file, and what is read of them again.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ fn first_commit() -> String {
     let files = [file("p.parquet", stats(1_500, 2_500)), file("q.parquet", stats(0, i64::MAX))];
     let commit = Commit {
         schema: &TableSchema::raw(),
-        create: Some(NewTable {
+        create: Some(TableMetadata {
             id: Uuid::nil(),
             description: "Created from stream users".into(),
             configuration: BTreeMap::from([("a".into(), "b".into())]),

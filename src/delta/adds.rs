@@ -1,4 +1,4 @@
-//! `add` actions as the columns that the kernel takes.
+//! `add` actions as the columns that delta-kernel takes.
 
 use std::sync::Arc;
 
@@ -14,9 +14,9 @@ use crate::error::{Error, Result};
 use crate::schema::columns::{Column, Kind, TableSchema};
 use crate::schema::stats::Span;
 
-/// `add` actions in the shape that the kernel takes.
+/// The `add` actions of `files`, whose columns are those of `schema`: one row per file.
 ///
-/// A table that is clustered, by whatever column, takes no file without bounds: the kernel refuses it.
+/// The kernel refuses a file without bounds for a clustered table, whichever column it is clustered by.
 pub fn batch(schema: &TableSchema, files: &[DataFile]) -> Result<RecordBatch> {
     let failed = |error| Error::system("The commit's file list could not be built.").with_source(error);
     let texts =

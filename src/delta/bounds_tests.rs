@@ -1,4 +1,4 @@
-//! Bounds hold for every row that can come, and every reader can parse them.
+//! Bounds hold for every row that is accepted, and every reader can parse them.
 
 use proptest::prelude::*;
 

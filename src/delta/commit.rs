@@ -1,4 +1,4 @@
-//! One commit to a table that is there: whether it is allowed, what goes into it, and the checkpoint after it.
+//! One commit to an existing table: whether it is allowed, what goes into it, and the checkpoint after it.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use delta_kernel::{FilteredEngineData, KernelError, KernelResult};
 
 use super::actions::{DataFile, ENGINE_INFO};
 use super::adds;
-use super::damage::{may_be_damage, ways_around};
+use super::damage::{fallbacks, may_be_damage};
 use super::engine::LogEngine;
 use super::files::LogFiles;
-use super::refusals::unwritable;
+use super::kernel_errors::write_error;
 use super::replace::Removals;
 use crate::error::{Error, Result};
 use crate::schema::columns::TableSchema;
@@ -29,21 +29,21 @@ pub const CHECKPOINT_INTERVAL: u64 = 10;
 pub enum Committed {
     /// It is in the log, as this version.
     As(u64),
-    /// It was in the log before.
+    /// It had been in the log already.
     Before,
-    /// Somebody else's commit came first, or it is not known: read again and look.
+    /// Another writer's commit came first, or the outcome is not known: read the table again and look.
     Conflict,
 }
 
-/// What a commit says.
-pub struct Load<'a> {
+/// What a commit changes.
+pub struct Change<'a> {
     /// The table's columns.
     pub schema: &'a TableSchema,
-    /// Files that join the table.
+    /// Files that are added to the table. They lie in its folder already.
     pub files: &'a [DataFile],
     /// Application transactions: id and version.
     pub transactions: &'a [(String, i64)],
-    /// All files that are there leave it, and it is told how many rows they have, as far as that is known.
+    /// With it, all files that the table has now are removed; it receives how many rows they have, if that is known.
     pub replace: Option<&'a Cell<Option<u64>>>,
 }
 
@@ -59,18 +59,18 @@ pub fn ensure_writable(inner: &SnapshotRef, engine: &LogEngine, shown: &str, rep
     }
     if properties.column_mapping_mode.is_some_and(|mode| mode != ColumnMappingMode::None) {
         return Err(Error::config(format!(
-            "Table {shown} has the property delta.columnMapping.mode: its files have other names for the columns than the \
-             table has, which this version cannot write. {advice}."
+            "Table {shown} has the property delta.columnMapping.mode: its files name the columns differently than the table \
+             does, which this version cannot write. {advice}."
         )));
     }
     let build = Arc::clone(inner).update_table(UpdateTableOperation::Write, ENGINE_INFO, true);
     let transaction = build
         .build(engine, Box::new(FileSystemCommitter::new()))
-        .map_err(|error| unwritable(shown, inner.table_configuration().protocol(), error))?;
-    ensure_whole(shown, transaction.logical_partition_columns())
+        .map_err(|error| write_error(shown, inner.table_configuration().protocol(), error))?;
+    ensure_unpartitioned(shown, transaction.logical_partition_columns())
 }
 
-/// Refuses a table that promises to keep its rows, if these are to be replaced.
+/// Refuses to replace the rows of a table that promises to keep them (`delta.appendOnly`).
 pub fn ensure_replaceable(append_only: bool, shown: &str, replace: bool) -> Result<()> {
     if replace && append_only {
         return Err(Error::config(format!(
@@ -82,7 +82,7 @@ pub fn ensure_replaceable(append_only: bool, shown: &str, replace: bool) -> Resu
 }
 
 /// Refuses a table with `partitions`.
-pub fn ensure_whole(shown: &str, partitions: &[String]) -> Result<()> {
+pub fn ensure_unpartitioned(shown: &str, partitions: &[String]) -> Result<()> {
     if partitions.is_empty() {
         return Ok(());
     }
@@ -91,9 +91,9 @@ pub fn ensure_whole(shown: &str, partitions: &[String]) -> Result<()> {
     )))
 }
 
-/// Makes the commit `load` on top of `inner`.
-pub fn commit(inner: &SnapshotRef, engine: &LogEngine, shown: &str, load: &Load<'_>) -> KernelResult<Committed> {
-    let removals = match load.replace {
+/// Commits `change` as the version after `inner`.
+pub fn commit(inner: &SnapshotRef, engine: &LogEngine, shown: &str, change: &Change<'_>) -> KernelResult<Committed> {
+    let removals = match change.replace {
         Some(left) => {
             let (files, rows) = present(inner, engine)?;
             left.set(rows);
@@ -101,24 +101,24 @@ pub fn commit(inner: &SnapshotRef, engine: &LogEngine, shown: &str, load: &Load<
         }
         None => Vec::new(),
     };
-    // A feed of changes is derived from whole files that come and go; see `replace`.
+    // The change data feed is derived from whole files that are added and removed; see `replace`.
     let feed = inner.table_properties().enable_change_data_feed == Some(true);
-    let apart = feed && !removals.is_empty() && !load.files.is_empty();
+    let apart = feed && !removals.is_empty() && !change.files.is_empty();
     let kept = Removals::default();
-    let committer: Box<dyn Committer> = if apart { kept.joiner() } else { Box::new(FileSystemCommitter::new()) };
-    let mut transaction = begin(inner, engine, load, committer)?;
+    let committer: Box<dyn Committer> = if apart { kept.merger() } else { Box::new(FileSystemCommitter::new()) };
+    let mut transaction = begin(inner, engine, change, committer)?;
     if apart {
-        let mut removing = begin(inner, engine, load, kept.keeper())?;
+        let mut removing = begin(inner, engine, change, kept.collector())?;
         removals.into_iter().for_each(|files| removing.remove_files(files));
-        // Its committer keeps what would be removed, and refuses.
+        // Its committer keeps the removals and reports a conflict; nothing is written.
         if !matches!(removing.commit(engine)?, CommitResult::Conflicted(_)) {
-            return Err(KernelError::generic("the removals of a commit were not kept"));
+            return Err(KernelError::generic("the removals of a commit were not collected"));
         }
     } else {
         removals.into_iter().for_each(|files| transaction.remove_files(files));
     }
-    if !load.files.is_empty() {
-        let batch = adds::batch(load.schema, load.files).map_err(KernelError::generic_err)?;
+    if !change.files.is_empty() {
+        let batch = adds::batch(change.schema, change.files).map_err(KernelError::generic_err)?;
         transaction.add_files(Box::new(ArrowEngineData::new(batch)));
     }
     match transaction.commit(engine)? {
@@ -134,18 +134,18 @@ pub fn commit(inner: &SnapshotRef, engine: &LogEngine, shown: &str, load: &Load<
 fn begin(
     inner: &SnapshotRef,
     engine: &LogEngine,
-    load: &Load<'_>,
+    change: &Change<'_>,
     committer: Box<dyn Committer>,
 ) -> KernelResult<Transaction> {
-    let mode = if load.replace.is_some() { "Overwrite" } else { "Append" };
+    let mode = if change.replace.is_some() { "Overwrite" } else { "Append" };
     let mut build = Arc::clone(inner)
         .update_table(UpdateTableOperation::Write, ENGINE_INFO, true)
         .with_operation_parameters([("mode", Some(mode))]);
-    for (app_id, version) in load.transactions {
+    for (app_id, version) in change.transactions {
         build = build.with_transaction_id(app_id, *version);
     }
     let mut transaction = build.build(engine, committer)?;
-    // No row is copied or updated: all that are there leave, and all that come are new, so that none has an id to keep.
+    // No row is copied or updated: all rows are removed or new, so that none has a row id to keep.
     transaction.ack_row_tracking_preservation();
     Ok(transaction)
 }
@@ -174,8 +174,8 @@ fn count(rows: &mut Option<u64>, file: ScanFile) {
     *rows = rows.zip(counted).zip(deleted).map(|((rows, counted), deleted)| rows + counted.saturating_sub(deleted));
 }
 
-/// Keeps reading the log cheap, and writes a new checkpoint where one could not be read. The commit is made; a checkpoint that
-/// fails is tried again some commits later.
+/// Writes a checkpoint where it is due, and where an older one could not be read. The commit stands whatever comes of this; a
+/// checkpoint that fails is tried again some commits later.
 fn checkpoint_if_due(before: &SnapshotRef, engine: &LogEngine, version: u64, shown: &str) {
     let set = before.table_properties().checkpoint_interval.map(|interval| interval.get());
     if !engine.hides() && !version.is_multiple_of(set.unwrap_or(CHECKPOINT_INTERVAL)) {
@@ -184,28 +184,28 @@ fn checkpoint_if_due(before: &SnapshotRef, engine: &LogEngine, version: u64, sho
     let newest = KernelSnapshot::builder_from(Arc::clone(before)).build(engine);
     let written = newest.and_then(|snapshot| snapshot.checkpoint(engine, None));
     let Err(error) = written else { return };
-    // An append reads nothing of an older checkpoint's files; whoever makes the next one does, and may find it damaged.
-    if !may_be_damage(&error) || !checkpoint_around(before, engine, version) {
+    // An append does not read the file list of an older checkpoint; writing the next one does, and may find it damaged.
+    if !may_be_damage(&error) || !checkpoint_by_fallback(before, engine, version) {
         let error = error.without_backtrace();
         tracing::warn!("The log of table {shown} got no checkpoint at version {version}: {error}");
     }
 }
 
-/// Writes the checkpoint of `version` from what is left without the hint and older checkpoints; whether it is written.
-fn checkpoint_around(before: &SnapshotRef, engine: &LogEngine, version: u64) -> bool {
+/// Writes the checkpoint of `version` without reading the hint and older checkpoints; whether it is written.
+fn checkpoint_by_fallback(before: &SnapshotRef, engine: &LogEngine, version: u64) -> bool {
     let url = before.table_root();
     let Ok(files) = LogFiles::of(url, engine) else { return false };
-    ways_around(&files).into_iter().any(|hidden| {
+    fallbacks(&files).into_iter().any(|hidden| {
         let engine = engine.hiding(hidden);
         let newest = KernelSnapshot::builder_for(url).at_version(version).build(&engine);
-        // The kernel takes commits that begin anywhere for a whole log, if there is no checkpoint.
-        let whole = newest.ok().filter(is_whole);
+        // Without a checkpoint, the kernel accepts a log that begins at any commit.
+        let whole = newest.ok().filter(is_complete);
         whole.is_some_and(|newest| newest.checkpoint(&engine, None).is_ok())
     })
 }
 
 /// Whether the log of a table begins with a checkpoint or with the first commit.
-pub fn is_whole(inner: &SnapshotRef) -> bool {
+pub fn is_complete(inner: &SnapshotRef) -> bool {
     let segment = inner.log_segment();
     let first = segment.listed.ascending_commit_files.first().map_or(0, |commit| commit.version);
     segment.checkpoint_version.is_some() || first == 0

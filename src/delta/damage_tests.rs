@@ -1,4 +1,4 @@
-//! In which order what is damaged is gone around, and what is not taken for damage.
+//! In which order fallbacks are tried, and which errors are not taken for damage.
 
 use super::*;
 
@@ -8,15 +8,15 @@ fn files(checkpoints: &[u64]) -> LogFiles {
 
 #[test]
 fn the_least_is_hidden_first_and_all_at_last() {
-    let from = |files: &LogFiles| ways_around(files).iter().map(|way| way.checkpoints_from).collect::<Vec<_>>();
+    let from = |files: &LogFiles| fallbacks(files).iter().map(|way| way.checkpoints_from).collect::<Vec<_>>();
     assert_eq!(from(&files(&[])), [None]);
     assert_eq!(from(&files(&[10])), [None, Some(10)]);
     assert_eq!(from(&files(&[10, 20, 30, 40])), [None, Some(40), Some(30), Some(20), Some(0)]);
-    assert!(ways_around(&files(&[10])).iter().all(|way| way.hint));
+    assert!(fallbacks(&files(&[10])).iter().all(|way| way.hint));
 }
 
 #[test]
-fn what_fails_of_something_else_is_not_taken_for_damage() {
+fn errors_of_other_causes_are_not_taken_for_damage() {
     let io = KernelError::IOError(std::io::Error::other("no"));
     assert!(!may_be_damage(&io) && !may_be_damage(&KernelError::Unsupported("x".into())));
     assert!(may_be_damage(&KernelError::InvalidCheckpoint("x".into())));

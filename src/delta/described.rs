@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use super::commit::{ensure_replaceable, ensure_whole};
+use super::commit::{ensure_replaceable, ensure_unpartitioned};
 use super::files::{LogFiles, checkpoint_version};
 use crate::error::Result;
 
@@ -58,10 +58,10 @@ impl Described {
 
     /// Whether a server may be asked to write to the table `shown`: no partitions, and for `replace` no promise that rows are
     /// never removed. Features are its own affair.
-    pub fn ensure_writable_by_others(&self, shown: &str, replace: bool) -> Result<()> {
+    pub fn ensure_writable_by_server(&self, shown: &str, replace: bool) -> Result<()> {
         let append_only = self.property("delta.appendOnly").is_some_and(|value| value.eq_ignore_ascii_case("true"));
         ensure_replaceable(append_only, shown, replace)?;
-        ensure_whole(shown, &self.partitions)
+        ensure_unpartitioned(shown, &self.partitions)
     }
 
     fn new(action: Action) -> Option<Self> {

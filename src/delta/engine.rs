@@ -1,9 +1,9 @@
-//! The engine that the kernel reads and writes logs with, changed in three places.
+//! The engine with which the kernel reads and writes logs, changed in three places.
 //!
-//! What is damaged in a log can be hidden from the kernel, which then reads the log as if it had never been there: hints and
-//! checkpoints only save work. And a hint is written only once the checkpoint that it names is on stable storage: a hint of
-//! a checkpoint that a loss of power took away stops readers. And before each name of a listing it is asked whether to go on:
-//! a call into the kernel cannot be given up from outside.
+//! Damaged hints and checkpoints can be hidden from the kernel, which then reads the log as if they did not exist: they only
+//! save work. A hint is written only when the checkpoint that it names is on stable storage: a hint to a checkpoint that was
+//! lost with the power stops readers. And a listing asks before each name whether to go on: a call into the kernel cannot be
+//! cancelled from outside.
 
 use std::sync::Arc;
 
@@ -19,13 +19,13 @@ use url::Url;
 use super::files::{HINT, checkpoint_version};
 use crate::error::Result;
 
-/// Puts on stable storage what was written before.
+/// Puts everything that was written on stable storage; blocks.
 pub type Flush = Arc<dyn Fn() -> Result<()> + Send + Sync>;
 
 /// Whether a listing is to go on.
 pub type GoesOn = Arc<dyn Fn() -> bool + Send + Sync>;
 
-/// What of a log the kernel does not see.
+/// The parts of a log that are hidden from the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Hidden {
     /// The hint.
@@ -44,18 +44,18 @@ pub struct LogEngine {
 }
 
 impl LogEngine {
-    /// `inner` with hints that are written in the right order; `flush` is a blocking call.
+    /// `inner`, with a flush before each hint that it writes.
     pub fn new(inner: Arc<dyn Engine>, flush: Flush) -> Self {
         Self { inner, flush, goes_on: Arc::new(|| true), hidden: Hidden::default() }
     }
 
-    /// The same with listings that end with an error when `goes_on` says so.
+    /// The same engine, whose listings end with an error as soon as `goes_on` is false.
     #[must_use]
     pub fn while_going_on(self, goes_on: GoesOn) -> Self {
         Self { goes_on, ..self }
     }
 
-    /// The same without what is `hidden`.
+    /// The same engine, with `hidden` hidden from the kernel.
     #[must_use]
     pub fn hiding(&self, hidden: Hidden) -> Self {
         Self { hidden, ..self.clone() }
@@ -74,11 +74,11 @@ impl Engine for LogEngine {
 
     fn storage_handler(&self) -> Arc<dyn StorageHandler> {
         let (inner, goes_on) = (self.inner.storage_handler(), Arc::clone(&self.goes_on));
-        Arc::new(Hiding { inner, goes_on, hidden: self.hidden })
+        Arc::new(HidingStorage { inner, goes_on, hidden: self.hidden })
     }
 
     fn json_handler(&self) -> Arc<dyn JsonHandler> {
-        Arc::new(HintLast { inner: self.inner.json_handler(), flush: Arc::clone(&self.flush) })
+        Arc::new(FlushBeforeHint { inner: self.inner.json_handler(), flush: Arc::clone(&self.flush) })
     }
 
     fn parquet_handler(&self) -> Arc<dyn ParquetHandler> {
@@ -86,7 +86,7 @@ impl Engine for LogEngine {
     }
 }
 
-struct Hiding {
+struct HidingStorage {
     inner: Arc<dyn StorageHandler>,
     goes_on: GoesOn,
     hidden: Hidden,
@@ -96,7 +96,7 @@ fn is_hint(url: &Url) -> bool {
     url.path_segments().and_then(|mut parts| parts.next_back()) == Some(HINT)
 }
 
-impl StorageHandler for Hiding {
+impl StorageHandler for HidingStorage {
     fn list_from(&self, path: &Url) -> KernelResult<KernelResultIteratorStatic<FileMeta>> {
         let from = self.hidden.checkpoints_from;
         let shows = move |file: &FileMeta| {
@@ -134,12 +134,12 @@ impl StorageHandler for Hiding {
     }
 }
 
-struct HintLast {
+struct FlushBeforeHint {
     inner: Arc<dyn JsonHandler>,
     flush: Flush,
 }
 
-impl JsonHandler for HintLast {
+impl JsonHandler for FlushBeforeHint {
     fn parse_json(
         &self,
         json_strings: Box<dyn EngineData>,

@@ -1,4 +1,4 @@
-//! The order of checkpoint, flush and hint, with a flush that fails: what a stop between the two leaves.
+//! The order of checkpoint, flush and hint, and what a stop between them leaves: here, a flush that fails.
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -11,8 +11,8 @@ use object_store::local::LocalFileSystem;
 use tokio::runtime::Handle;
 
 use super::*;
-use crate::delta::actions::{Commit, NewTable};
-use crate::delta::commit::{Committed, Load, commit};
+use crate::delta::actions::{Commit, TableMetadata};
+use crate::delta::commit::{Change, Committed, commit};
 use crate::error::Error;
 use crate::schema::columns::TableSchema;
 
@@ -24,7 +24,7 @@ fn engine(flush: Flush) -> LogEngine {
 
 /// A table without rows that gets a checkpoint with every commit.
 fn table(folder: &Path) -> Result<Url> {
-    let create = NewTable {
+    let create = TableMetadata {
         id: uuid::Uuid::nil(),
         description: String::new(),
         configuration: [("delta.checkpointInterval".to_owned(), "1".to_owned())].into(),
@@ -42,8 +42,8 @@ fn commit_one(table: &Url, engine: &LogEngine) -> KernelResult<Committed> {
     let snapshot = Snapshot::builder_for(table).build(engine)?;
     let transactions = [("app".to_owned(), 1)];
     let schema = TableSchema::raw();
-    let load = Load { schema: &schema, files: &[], transactions: &transactions, replace: None };
-    commit(&snapshot, engine, "t", &load)
+    let change = Change { schema: &schema, files: &[], transactions: &transactions, replace: None };
+    commit(&snapshot, engine, "t", &change)
 }
 
 #[tokio::test(flavor = "multi_thread")]

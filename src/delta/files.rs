@@ -1,11 +1,11 @@
-//! What lies in the folder of a log, told by names alone.
+//! The files in a log's folder, recognised by their names alone.
 //!
 //! Source of the names: the Delta transaction log protocol, <https://github.com/delta-io/delta/blob/master/PROTOCOL.md>.
 
 use delta_kernel::{Engine, KernelResult};
 use url::Url;
 
-/// The file that says which checkpoint is the newest.
+/// The file that names the newest checkpoint.
 pub const HINT: &str = "_last_checkpoint";
 
 /// The digits of a version in a name.
@@ -20,9 +20,9 @@ const ID_CHARACTERS: usize = 36;
 pub struct CommitFile {
     /// The version that it makes.
     pub version: u64,
-    /// Bytes.
+    /// Its size in bytes.
     pub size: u64,
-    /// Where it is.
+    /// Its address.
     pub url: Url,
 }
 
@@ -33,7 +33,7 @@ pub struct LogFiles {
     pub commits: Vec<CommitFile>,
     /// Versions that have a checkpoint, whole or not, in ascending order.
     pub checkpoints: Vec<u64>,
-    /// Another trace of a table: a hint, a checksum, a compacted log.
+    /// Other files that only a table has: a hint, checksums, compacted logs.
     pub traces: Vec<String>,
 }
 
@@ -79,7 +79,7 @@ pub fn checkpoint_version(name: &str) -> Option<u64> {
     is_checkpoint.then_some(version)
 }
 
-/// Whether `name` is that of a checksum or a compacted log, which a table had; left-overs of writers have other endings.
+/// Whether `name` is that of a checksum or a compacted log. Temporary files that writers leave have other endings.
 fn is_trace(name: &str) -> bool {
     version(name).is_some_and(|(_, rest)| rest == ".crc" || rest.ends_with(".compacted.json"))
 }
@@ -88,7 +88,7 @@ fn commit_version(name: &str) -> Option<u64> {
     version(name).and_then(|(version, rest)| (rest == ".json").then_some(version))
 }
 
-/// The version that a name begins with, and the rest of it; a file in a folder below has none.
+/// The version that a name begins with, and the rest of it; `None` for a file in a folder below.
 fn version(name: &str) -> Option<(u64, &str)> {
     let (digits, rest) = name.split_at_checked(DIGITS)?;
     let is_version = digits.bytes().all(|byte| byte.is_ascii_digit()) && rest.starts_with('.') && !rest.contains('/');
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_told_by_their_names() {
+    fn files_are_recognised_by_their_names() {
         let named = |end: &str| format!("{:020}{end}", 12);
         assert_eq!(commit_version(&named(".json")), Some(12));
         for other in [".json.tmp", ".crc", ".checkpoint.parquet", ".00000000000000000014.compacted.json", "/a.json"] {

@@ -1,8 +1,8 @@
-//! The Delta transaction log: what a commit says, and how tables are read and committed to.
+//! The Delta transaction log: the text of commits, and how tables are read and committed to.
 //!
-//! `actions` makes the text of a table's first commit and of a staging log's commits, which need no reading. `table`
-//! reads and commits to tables that are there already, through delta-kernel, which knows every version of the
-//! protocol. Neither knows what the rows are.
+//! `actions` makes the text of a table's first commit and of a staging log's commits: nothing has to be read for these. `table`
+//! reads existing tables and commits to them, through delta-kernel, which knows every version of the protocol. What the rows
+//! are is said by the `TableSchema` that both are given.
 
 pub mod actions;
 mod adds;
@@ -12,6 +12,6 @@ mod damage;
 mod described;
 mod engine;
 mod files;
-mod refusals;
+mod kernel_errors;
 mod replace;
 pub mod table;

@@ -1,10 +1,10 @@
-//! Replacing the rows of a table with a change data feed in one commit, which the kernel puts together but does not allow.
+//! Replaces the rows of a table that has a change data feed, in one commit, which the kernel can prepare but does not allow.
 //!
-//! The kernel refuses a commit that adds and removes files of such a table, because it cannot tell whether rows were updated,
-//! which would ask for files of changes. Here none are: whole files leave and whole files come, and of a version without
-//! files of changes a reader takes every row of a removed file as deleted and every row of an added one as inserted
-//! (protocol, sections "Add File and Remove File" and "Add CDC File"). So the kernel prepares the removals as a commit of
-//! their own, which is never made, and they go into the commit of the additions.
+//! The kernel refuses a commit that both adds and removes files of such a table, because it cannot tell whether rows were
+//! updated, which would need change files. Here no row is updated: whole files are removed and added, and in a version without
+//! change files a reader takes every row of a removed file as deleted and every row of an added file as inserted (protocol,
+//! sections "Add File and Remove File" and "Add CDC File"). So the kernel prepares the removals as a commit of their own,
+//! which is never made, and they are put into the commit of the additions.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,20 +17,20 @@ use delta_kernel::{Engine, FilteredEngineData, KernelResult, KernelResultIterato
 pub struct Removals(Arc<Mutex<Vec<FilteredEngineData>>>);
 
 impl Removals {
-    /// Keeps the removals of a commit and refuses the commit.
-    pub fn keeper(&self) -> Box<dyn Committer> {
-        Box::new(Keeper(self.clone()))
+    /// A committer that keeps the removals of a commit and reports a conflict instead of committing.
+    pub fn collector(&self) -> Box<dyn Committer> {
+        Box::new(RemovalCollector(self.clone()))
     }
 
-    /// Makes a commit that has these removals beside its own actions.
-    pub fn joiner(&self) -> Box<dyn Committer> {
-        Box::new(Joiner { removals: self.clone(), inner: FileSystemCommitter::new() })
+    /// A committer that adds these removals to the actions of its commit.
+    pub fn merger(&self) -> Box<dyn Committer> {
+        Box::new(RemovalMerger { removals: self.clone(), inner: FileSystemCommitter::new() })
     }
 }
 
-struct Keeper(Removals);
+struct RemovalCollector(Removals);
 
-impl Committer for Keeper {
+impl Committer for RemovalCollector {
     fn commit(
         &self,
         _engine: &dyn Engine,
@@ -57,12 +57,12 @@ impl Committer for Keeper {
     }
 }
 
-struct Joiner {
+struct RemovalMerger {
     removals: Removals,
     inner: FileSystemCommitter,
 }
 
-impl Committer for Joiner {
+impl Committer for RemovalMerger {
     fn commit(
         &self,
         engine: &dyn Engine,

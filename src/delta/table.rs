@@ -1,8 +1,8 @@
-//! Tables that are there already: reading what they are and committing to them, through delta-kernel.
+//! Existing tables: reading and committing to them, through delta-kernel.
 //!
-//! [`TableLog::run`] lends [`Logs`], which replay a log once into a [`Snapshot`]; a snapshot answers what the table's columns
-//! are, which batches it has, and commits. A commit either happens whole, or is refused because somebody else committed in
-//! between; then the caller reads again and asks again whether its batch is there. The kernel works synchronously and
+//! [`TableLog::run`] lends [`Logs`], which replay a log once into a [`TableSnapshot`]; a snapshot has the table's columns and
+//! the batches that are in it, and commits. A commit either happens whole, or is refused because somebody else committed in
+//! between; then the caller reads again and checks whether its batch is in the table. The kernel works synchronously and
 //! waits for files that other threads of the runtime read: all of it goes through [`TableLog::run`], which never lets
 //! so many calls in that no thread is left to serve them.
 
@@ -19,12 +19,12 @@ use tokio::task::block_in_place;
 use url::Url;
 
 use super::actions::DataFile;
-use super::commit::{self, Load};
-use super::damage::{self, SMALL, may_be_damage, ways_around};
+use super::commit::{self, Change};
+use super::damage::{self, SMALL_COMMIT, fallbacks, may_be_damage};
 use super::described;
 use super::engine::{GoesOn, LogEngine};
 use super::files::{CommitFile, LogFiles};
-use super::refusals::{sorted, unreadable};
+use super::kernel_errors::{classify, read_error};
 use crate::error::{Error, Result};
 use crate::schema::columns::TableSchema;
 use crate::storage::Storage;
@@ -39,7 +39,7 @@ pub struct TableLog {
     calls: Arc<Semaphore>,
 }
 
-/// What work on logs is done with, on a thread that may block.
+/// Access to logs, for a thread that may block.
 #[derive(Clone)]
 pub struct Logs {
     engine: LogEngine,
@@ -47,18 +47,18 @@ pub struct Logs {
 }
 
 /// A table at one version.
-pub struct Snapshot {
-    /// Shows the kernel what of the log can be read.
+pub struct TableSnapshot {
+    /// Hides from the kernel what of the log cannot be read.
     engine: LogEngine,
     inner: SnapshotRef,
     shown: String,
-    /// The same without the checkpoint that turned out to be damaged in use: read on, and a commit writes a new one.
-    around: OnceLock<(LogEngine, SnapshotRef)>,
+    /// The same without a checkpoint that turned out to be damaged in use; the next commit writes a new one.
+    fallback: OnceLock<(LogEngine, SnapshotRef)>,
 }
 
 impl TableLog {
-    /// A reader of the tables in `storage`, running on `runtime`; each of `calls` into the kernel at the same time keeps
-    /// one of its threads waiting.
+    /// A reader of the tables in `storage`, running on `runtime`. At most `calls` calls into the kernel run at the same time:
+    /// each keeps one thread of the runtime waiting.
     pub fn new(storage: &Storage, runtime: &Handle, calls: usize) -> Self {
         let executor = Arc::new(TokioMultiThreadExecutor::new(runtime.clone()));
         let engine = DefaultEngineBuilder::new(Arc::clone(storage.store())).with_task_executor(executor).build();
@@ -67,16 +67,16 @@ impl TableLog {
         Self { logs: Logs { engine, storage: storage.clone() }, calls: Arc::new(Semaphore::new(calls)) }
     }
 
-    /// The same with listings that end with an error when `goes_on` says so.
+    /// The same whose listings end with an error as soon as `goes_on` is false.
     #[must_use]
     pub fn while_going_on(mut self, goes_on: GoesOn) -> Self {
         self.logs.engine = self.logs.engine.while_going_on(goes_on);
         self
     }
 
-    /// Does `work`, when its turn has come.
+    /// Does `work` on this thread as soon as fewer than the allowed calls are running.
     pub async fn run<T>(&self, work: impl FnOnce(&Logs) -> T) -> T {
-        // Never closed; without a permit the work would still be right, only crowded.
+        // The semaphore is never closed; without a permit the work would only take longer.
         let _turn = self.calls.acquire().await;
         block_in_place(|| work(&self.logs))
     }
@@ -84,8 +84,8 @@ impl TableLog {
 
 impl Logs {
     /// The newest version of the table in `folder`, which must have a log.
-    pub fn read(&self, folder: &str) -> Result<Snapshot> {
-        let none = || Error::transient(format!("The log of table {} is gone.", self.storage.shown(folder)));
+    pub fn read(&self, folder: &str) -> Result<TableSnapshot> {
+        let none = || Error::transient(format!("The log of table {} has disappeared.", self.storage.shown(folder)));
         self.find(folder)?.ok_or_else(none)
     }
 
@@ -94,7 +94,7 @@ impl Logs {
     /// # Errors
     ///
     /// A config error for a table that this program cannot read and for a damaged log: it says what is damaged.
-    pub fn find(&self, folder: &str) -> Result<Option<Snapshot>> {
+    pub fn find(&self, folder: &str) -> Result<Option<TableSnapshot>> {
         let url = self.storage.url(folder)?;
         let built = build(&url, None, &self.engine);
         self.found(folder, &url, built)
@@ -106,7 +106,7 @@ impl Logs {
     /// # Errors
     ///
     /// As for [`Logs::find`], but for features that this program does not know.
-    pub fn describe(&self, folder: &str) -> Result<Option<(Described, Option<Snapshot>)>> {
+    pub fn describe(&self, folder: &str) -> Result<Option<(Described, Option<TableSnapshot>)>> {
         let url = self.storage.url(folder)?;
         let built = build(&url, None, &self.engine);
         let is_unknown =
@@ -121,46 +121,46 @@ impl Logs {
         Ok(Some((described, Some(snapshot))))
     }
 
-    fn found(&self, folder: &str, url: &Url, built: KernelResult<SnapshotRef>) -> Result<Option<Snapshot>> {
+    fn found(&self, folder: &str, url: &Url, built: KernelResult<SnapshotRef>) -> Result<Option<TableSnapshot>> {
         let shown = self.storage.shown(folder);
         let mut error = match built {
-            Ok(inner) => return Snapshot::of(self.engine.clone(), inner, shown).map(Some),
+            Ok(inner) => return TableSnapshot::of(self.engine.clone(), inner, shown).map(Some),
             Err(error) => error,
         };
-        let Ok(files) = LogFiles::of(url, &self.engine) else { return Err(sorted(&shown, "read", error)) };
+        let Ok(files) = LogFiles::of(url, &self.engine) else { return Err(classify(&shown, "read", error)) };
         if !may_be_damage(&error) {
-            return Err(unreadable(&shown, &files, &self.engine, error));
+            return Err(read_error(&shown, &files, &self.engine, error));
         }
         if !files.has_table() && files.traces.is_empty() {
             return Ok(None);
         }
-        for hidden in ways_around(&files) {
+        for hidden in fallbacks(&files) {
             let engine = self.engine.hiding(hidden);
             match build(url, None, &engine) {
                 Ok(inner) => {
-                    let told = damage::told(&shown, hidden, &error);
-                    let snapshot = Snapshot::of(engine, inner, shown)?;
-                    tracing::warn!("{told}");
+                    let warning = damage::warning(&shown, hidden, &error);
+                    let snapshot = TableSnapshot::of(engine, inner, shown)?;
+                    tracing::warn!("{warning}");
                     return Ok(Some(snapshot));
                 }
-                // What only saves work is the first to fail; what is wrong with the rest shows without it.
+                // Hints and checkpoints fail first; the error of the rest shows without them.
                 Err(of_the_rest) => error = of_the_rest,
             }
         }
         Err(match damage::diagnosis(&shown, &files, &self.engine) {
             Some(found) => found.with_source(error.without_backtrace().to_string()),
-            None => sorted(&shown, "read", error),
+            None => classify(&shown, "read", error),
         })
     }
 }
 
-impl Snapshot {
-    /// Refuses a log of which a commit says nothing.
+impl TableSnapshot {
+    /// Refuses a log with a commit that has no action.
     fn of(engine: LogEngine, inner: SnapshotRef, shown: String) -> Result<Self> {
-        match silent(&inner, &engine) {
-            Ok(None) => Ok(Self { engine, inner, shown, around: OnceLock::new() }),
-            Ok(Some((commit, what))) => Err(damage::of_commit(&shown, &commit, inner.version(), &what)),
-            Err(error) => Err(sorted(&shown, "read", error)),
+        match broken_commit(&inner, &engine) {
+            Ok(None) => Ok(Self { engine, inner, shown, fallback: OnceLock::new() }),
+            Ok(Some((commit, what))) => Err(damage::commit_error(&shown, &commit, inner.version(), &what)),
+            Err(error) => Err(classify(&shown, "read", error)),
         }
     }
 
@@ -172,28 +172,28 @@ impl Snapshot {
 
     /// The version of application transaction `app_id`, if the table has one.
     pub fn transaction(&self, app_id: &str) -> Result<Option<i64>> {
-        self.around("read", |inner, engine| inner.get_app_id_version(app_id, engine))
+        self.with_fallback("read", |inner, engine| inner.get_app_id_version(app_id, engine))
     }
 
-    /// What the table says of itself.
+    /// The table's description, as its log has it.
     pub fn description(&self) -> Option<&str> {
         self.inner.table_configuration().metadata().description()
     }
 
-    /// A property of the table that Delta Lake itself gives no meaning.
+    /// A table property that has no meaning in Delta Lake.
     pub fn property(&self, key: &str) -> Option<&str> {
         self.inner.table_properties().unknown_properties.get(key).map(String::as_str)
     }
 
-    /// Whether this program may write to the table: no partitions, and no feature that it does not know; for `replace`,
-    /// no promise that rows are never removed.
+    /// Refuses a table that this program cannot write to: with partitions, or with a feature that it does not know; for
+    /// `replace` also one that never removes rows.
     pub fn ensure_writable(&self, replace: bool) -> Result<()> {
         commit::ensure_writable(&self.inner, &self.engine, &self.shown, replace)
     }
 
     /// The names of the table's files.
     pub fn files(&self) -> Result<Vec<String>> {
-        self.around("read", |inner, engine| {
+        self.with_fallback("read", |inner, engine| {
             let scan = Arc::clone(inner).scan_builder().build()?;
             let mut files = Vec::new();
             for metadata in scan.scan_metadata(engine)? {
@@ -205,12 +205,12 @@ impl Snapshot {
 
     /// How many rows the table has by the statistics of its log; `None` where a file has none.
     pub fn rows(&self) -> Result<Option<u64>> {
-        self.around("read", commit::rows)
+        self.with_fallback("read", commit::rows)
     }
 
-    /// Commits `files`, whose columns are those of `schema`, with the application transactions of `transactions`; with `replace`, every file that is in the
-    /// table now leaves it in the same commit, and it is told how many rows those have by the log's statistics. Files must
-    /// lie in the table's folder already.
+    /// Commits `files`, whose columns are those of `schema`, with the application transactions `transactions` (id and version).
+    /// With `replace`, the same commit removes every file that the table has now, and `replace` receives how many rows those
+    /// have by the log's statistics. Files must lie in the table's folder already.
     pub fn commit(
         &self,
         schema: &TableSchema,
@@ -219,43 +219,50 @@ impl Snapshot {
         replace: Option<&mut Option<u64>>,
     ) -> Result<Committed> {
         let left = Cell::new(None);
-        let load = Load { schema, files, transactions, replace: replace.is_some().then_some(&left) };
-        let committed = self.around("write", |inner, engine| commit::commit(inner, engine, &self.shown, &load));
-        replace.into_iter().for_each(|told| *told = left.get());
+        let change = Change { schema, files, transactions, replace: replace.is_some().then_some(&left) };
+        let committed =
+            self.with_fallback("write", |inner, engine| commit::commit(inner, engine, &self.shown, &change));
+        replace.into_iter().for_each(|removed| *removed = left.get());
         committed
     }
 
-    /// Does `work`; where a checkpoint may be what it fails of, again without the checkpoint, at the same version.
-    fn around<T>(&self, verb: &str, work: impl Fn(&SnapshotRef, &LogEngine) -> KernelResult<T>) -> Result<T> {
-        let (engine, inner) = self.around.get().map_or((&self.engine, &self.inner), |(engine, inner)| (engine, inner));
+    /// Does `work`; if it fails and a damaged checkpoint may be the cause, does it again without the checkpoint, at the same
+    /// version.
+    fn with_fallback<T>(&self, verb: &str, work: impl Fn(&SnapshotRef, &LogEngine) -> KernelResult<T>) -> Result<T> {
+        let (engine, inner) =
+            self.fallback.get().map_or((&self.engine, &self.inner), |(engine, inner)| (engine, inner));
         let error = match work(inner, engine) {
             Ok(done) => return Ok(done),
             Err(error) => error,
         };
-        if let Some(done) = self.again(&error, work) {
+        if let Some(done) = self.try_fallback(&error, work) {
             return Ok(done);
         }
         let files = may_be_damage(&error).then(|| LogFiles::of(self.inner.table_root(), &self.engine).ok()).flatten();
         Err(match files.and_then(|files| damage::diagnosis(&self.shown, &files, &self.engine)) {
             Some(found) => found.with_source(error.without_backtrace().to_string()),
-            None => sorted(&self.shown, verb, error),
+            None => classify(&self.shown, verb, error),
         })
     }
 
-    fn again<T>(&self, error: &KernelError, work: impl Fn(&SnapshotRef, &LogEngine) -> KernelResult<T>) -> Option<T> {
+    fn try_fallback<T>(
+        &self,
+        error: &KernelError,
+        work: impl Fn(&SnapshotRef, &LogEngine) -> KernelResult<T>,
+    ) -> Option<T> {
         if !may_be_damage(error) {
             return None;
         }
         let url: &Url = self.inner.table_root();
         let files = LogFiles::of(url, &self.engine).ok().filter(|files| !files.checkpoints.is_empty())?;
-        ways_around(&files).into_iter().find_map(|hidden| {
+        fallbacks(&files).into_iter().find_map(|hidden| {
             let engine = self.engine.hiding(hidden);
             let inner = build(url, Some(self.inner.version()), &engine).ok()?;
-            let silent = silent(&inner, &engine).ok()?;
-            let done = silent.is_none().then(|| work(&inner, &engine).ok()).flatten()?;
-            tracing::warn!("{}", damage::told(&self.shown, hidden, error));
-            // Only the first is kept; a second one in the same snapshot is gone around again.
-            self.around.get_or_init(|| (engine, inner));
+            let broken_commit = broken_commit(&inner, &engine).ok()?;
+            let done = broken_commit.is_none().then(|| work(&inner, &engine).ok()).flatten()?;
+            tracing::warn!("{}", damage::warning(&self.shown, hidden, error));
+            // Only the first fallback is kept; a second one is looked for again each time.
+            self.fallback.get_or_init(|| (engine, inner));
             Some(done)
         })
     }
@@ -265,24 +272,24 @@ impl Snapshot {
 fn build(url: &Url, version: Option<u64>, engine: &LogEngine) -> KernelResult<SnapshotRef> {
     let builder = KernelSnapshot::builder_for(url);
     let inner = version.into_iter().fold(builder, |builder, version| builder.at_version(version)).build(engine)?;
-    // The kernel takes commits that begin anywhere for a whole log, if there is no checkpoint.
-    if !commit::is_whole(&inner) {
+    // Without a checkpoint, the kernel accepts a log that begins at any commit.
+    if !commit::is_complete(&inner) {
         return Err(KernelError::MissingVersion(0));
     }
     Ok(inner)
 }
 
-/// A commit that the kernel takes for one without actions, though it may be on its way, or cut short, and what is wrong with it.
+/// A commit that is empty or damaged, though the kernel reads it as one without actions, and what is wrong with it.
 ///
-/// Only commits after the checkpoint are looked at, and of these only such are read as are too small for an action. A checksum
-/// keeps the kernel from reading the newest one, so that is read here, whatever its size.
-fn silent(inner: &SnapshotRef, engine: &LogEngine) -> KernelResult<Option<(CommitFile, String)>> {
+/// Of the commits after the checkpoint, only those are read that are too small for an action. Where there is a checksum, the
+/// kernel does not read the newest commit: it is read here, whatever its size.
+fn broken_commit(inner: &SnapshotRef, engine: &LogEngine) -> KernelResult<Option<(CommitFile, String)>> {
     let listed = &inner.log_segment().listed;
     let newest = listed.latest_commit_file.as_ref().filter(|commit| commit.version == inner.version());
     let unread = listed.latest_crc_file.as_ref().is_some_and(|crc| crc.version == inner.version());
     let commits = listed.ascending_commit_files.iter().chain(newest);
     let looked_at =
-        commits.filter(|commit| commit.location.size <= SMALL || (unread && commit.version == inner.version()));
+        commits.filter(|commit| commit.location.size <= SMALL_COMMIT || (unread && commit.version == inner.version()));
     let looked_at = looked_at.map(|commit| CommitFile {
         version: commit.version,
         size: commit.location.size,

@@ -1,14 +1,14 @@
-//! Ids of rows: UUIDs version 7 that ascend within a sync, handed out a whole batch at a time.
+//! Ids of rows: UUIDs version 7 that ascend within a sync, given out a whole block at a time.
 //!
-//! A range of ids is a first id and a count; row i has the first plus i. Nothing is stored per row, and the range of a
-//! batch is known before it is encoded. Layout (RFC 9562, section 5.7, method 1 and 3): 48 bits of milliseconds, 12
+//! A range of ids is a first id and a count; row i has the first plus i. Nothing is stored per row, and the ids of a
+//! block are known before it is encoded. Layout (RFC 9562, section 5.7, method 1 and 3): 48 bits of milliseconds, 12
 //! bits that count ranges within one millisecond, 61 random bits per range that then count up.
 
 use uuid::Uuid;
 
 use crate::schema::stats::Span;
 
-/// Hands out ranges of ids, each above all that went before.
+/// Gives out ranges of ids, each above all earlier ones.
 pub struct IdGenerator {
     last_ms: u64,
     sequence: u64,
@@ -29,12 +29,12 @@ pub const ID_LENGTH: usize = uuid::fmt::Hyphenated::LENGTH;
 const SEQUENCES: u64 = 1 << 12;
 
 impl IdGenerator {
-    /// A generator; `random` gives 64 random bits a call.
+    /// A generator; `random` returns 64 random bits.
     pub fn new(random: fn() -> u64) -> Self {
         Self { last_ms: 0, sequence: 0, random }
     }
 
-    /// A range of `count` ids at `now_ms`, milliseconds since the epoch. A clock that goes back does not take ids back.
+    /// A range of `count` ids at `now_ms`, milliseconds since the epoch. The ids ascend even if the clock goes back.
     pub fn range(&mut self, now_ms: i64, count: u64) -> IdRange {
         let now = u64::try_from(now_ms).unwrap_or(0);
         if now > self.last_ms {

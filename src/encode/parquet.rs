@@ -58,7 +58,7 @@ enum Chunk {
 }
 
 /// Bytes that the metadata of a row group's columns hold.
-const METADATA: usize = 10 << 10;
+const METADATA_BYTES: usize = 10 << 10;
 
 /// A Parquet file in the making.
 pub struct PartFile {
@@ -77,7 +77,7 @@ impl ParquetEncoder {
             .set_offset_index_disabled(true)
             .set_created_by(format!("destination-databricks {}", env!("CARGO_PKG_VERSION")));
         let arrow = schema.arrow()?;
-        let converted: SchemaDescriptor = ArrowSchemaConverter::new().convert(&arrow).map_err(unencodable)?;
+        let converted: SchemaDescriptor = ArrowSchemaConverter::new().convert(&arrow).map_err(encode_error)?;
         let mut columns = Vec::with_capacity(converted.num_columns());
         let mut arrays: Vec<FieldRef> = Vec::new();
         for (at, (column, field)) in schema.columns().zip(arrow.fields()).enumerate() {
@@ -94,8 +94,8 @@ impl ParquetEncoder {
         }
         let properties = Arc::new(properties.build());
         let arrays = Arc::new(Schema::new(arrays));
-        let root = ArrowSchemaConverter::new().convert(&arrays).map_err(unencodable)?.root_schema_ptr();
-        let writer = SerializedFileWriter::new(Vec::new(), root, Arc::clone(&properties)).map_err(unencodable)?;
+        let root = ArrowSchemaConverter::new().convert(&arrays).map_err(encode_error)?.root_schema_ptr();
+        let writer = SerializedFileWriter::new(Vec::new(), root, Arc::clone(&properties)).map_err(encode_error)?;
         let arrow = ArrowRowGroupWriterFactory::new(&writer, arrays);
         Ok(Self { schema: converted.root_schema_ptr(), properties, columns, arrow })
     }
@@ -111,7 +111,7 @@ impl ParquetEncoder {
         let (texts, times) = rows.into_parts();
         let times: ArrayRef =
             Arc::new(TimestampMicrosecondArray::new(ScalarBuffer::from(times), None).with_timezone("UTC"));
-        let mut writers = self.arrow.create_column_writers(0).map_err(unencodable)?.into_iter();
+        let mut writers = self.arrow.create_column_writers(0).map_err(encode_error)?.into_iter();
         let mut array = |array, statistics| {
             let writer = writers.next().ok_or_else(|| Error::system("A column of a row group has no writer."))?;
             Ok::<_, Error>(Chunk::Arrow(encode_array(writer, &array, statistics)?))
@@ -122,7 +122,7 @@ impl ParquetEncoder {
                 ColumnEncoder::Ids => array(id_array(ids)?, id_statistics(&stats.ids))?,
                 ColumnEncoder::Times => array(Arc::clone(&times), time_statistics(stats.emitted_at))?,
                 ColumnEncoder::Texts(encoder) => {
-                    let chunk = encoder.encode(&texts).map_err(unencodable)?;
+                    let chunk = encoder.encode(&texts).map_err(encode_error)?;
                     if chunk.rows() != ids.count() {
                         return Err(Error::system("A block of rows has another number of texts than of times."));
                     }
@@ -136,7 +136,7 @@ impl ParquetEncoder {
     /// Begins a file.
     pub fn begin_file(&self) -> Result<PartFile> {
         let writer = SerializedFileWriter::new(Vec::new(), Arc::clone(&self.schema), Arc::clone(&self.properties))
-            .map_err(unencodable)?;
+            .map_err(encode_error)?;
         Ok(PartFile { writer, stats: None })
     }
 }
@@ -144,7 +144,7 @@ impl ParquetEncoder {
 impl RowGroup {
     /// Bytes of memory that it holds, about.
     pub fn size(&self) -> usize {
-        METADATA + self.columns.iter().map(Chunk::size).sum::<usize>()
+        METADATA_BYTES + self.columns.iter().map(Chunk::size).sum::<usize>()
     }
 }
 
@@ -158,8 +158,8 @@ impl Chunk {
 
     fn append_to(self, writer: &mut SerializedRowGroupWriter<'_, Vec<u8>>) -> Result<()> {
         match self {
-            Self::Arrow(chunk) => chunk.append_to_row_group(writer).map_err(unencodable),
-            Self::Texts(chunk) => chunk.append_to(writer).map_err(unencodable),
+            Self::Arrow(chunk) => chunk.append_to_row_group(writer).map_err(encode_error),
+            Self::Texts(chunk) => chunk.append_to(writer).map_err(encode_error),
         }
     }
 }
@@ -167,11 +167,11 @@ impl Chunk {
 impl PartFile {
     /// Appends a row group and returns the next bytes of the file.
     pub fn append(&mut self, group: RowGroup) -> Result<Vec<u8>> {
-        let mut writer = self.writer.next_row_group().map_err(unencodable)?;
+        let mut writer = self.writer.next_row_group().map_err(encode_error)?;
         for column in group.columns {
             column.append_to(&mut writer)?;
         }
-        writer.close().map_err(unencodable)?;
+        writer.close().map_err(encode_error)?;
         self.stats = Some(match self.stats.take() {
             Some(stats) => stats.merged(group.stats),
             None => group.stats,
@@ -181,24 +181,24 @@ impl PartFile {
 
     /// Ends the file: its last bytes, and the statistics of its rows, if it has rows.
     pub fn finish(mut self) -> Result<(Vec<u8>, Option<RowStats>)> {
-        self.writer.finish().map_err(unencodable)?;
+        self.writer.finish().map_err(encode_error)?;
         Ok((self.take_bytes()?, self.stats))
     }
 
     fn take_bytes(&mut self) -> Result<Vec<u8>> {
-        self.writer.flush().map_err(unencodable)?;
+        self.writer.flush().map_err(encode_error)?;
         Ok(std::mem::take(self.writer.inner_mut()))
     }
 }
 
 fn encode_array(mut writer: ArrowColumnWriter, array: &ArrayRef, statistics: Statistics) -> Result<ArrowColumnChunk> {
     let field = Field::new("column", array.data_type().clone(), false);
-    for leaf in compute_leaves(&field, array).map_err(unencodable)? {
-        writer.write(&leaf).map_err(unencodable)?;
+    for leaf in compute_leaves(&field, array).map_err(encode_error)? {
+        writer.write(&leaf).map_err(encode_error)?;
     }
-    let mut chunk = writer.close().map_err(unencodable)?;
+    let mut chunk = writer.close().map_err(encode_error)?;
     let metadata = chunk.close().metadata.clone().into_builder().set_statistics(statistics);
-    chunk.close_mut().metadata = metadata.build().map_err(unencodable)?;
+    chunk.close_mut().metadata = metadata.build().map_err(encode_error)?;
     Ok(chunk)
 }
 
@@ -215,11 +215,11 @@ fn id_array(ids: IdRange) -> Result<ArrayRef> {
     let texts = ids.texts();
     let offsets: Vec<i32> = (0..=texts.len()).step_by(ID_LENGTH).filter_map(|end| i32::try_from(end).ok()).collect();
     let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
-    let array = BinaryArray::try_new(offsets, Buffer::from_vec(texts), None).map_err(unencodable)?;
+    let array = BinaryArray::try_new(offsets, Buffer::from_vec(texts), None).map_err(encode_error)?;
     Ok(Arc::new(array))
 }
 
-fn unencodable(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+fn encode_error(error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::system("Rows could not be encoded as Parquet.").with_source(error)
 }
 

@@ -25,13 +25,13 @@ fn row_groups_become_one_file_that_a_reader_gives_back_row_by_row() -> Result<()
         bytes.extend(end);
         let stats = stats.ok_or_else(|| Error::system("no rows"))?;
         assert_eq!((stats.rows, stats.emitted_at), (3000, Span { first: -999, last: 2000 }));
-        let reader = SerializedFileReader::new(bytes::Bytes::from(bytes)).map_err(unencodable)?;
-        let rows: Vec<_> = reader.get_row_iter(None).map_err(unencodable)?.flatten().collect();
+        let reader = SerializedFileReader::new(bytes::Bytes::from(bytes)).map_err(encode_error)?;
+        let rows: Vec<_> = reader.get_row_iter(None).map_err(encode_error)?.flatten().collect();
         assert_eq!(rows.len(), 3000);
-        assert_eq!(rows[0].get_string(0).map_err(unencodable)?, &stats.ids.first);
-        assert_eq!(rows[2999].get_string(0).map_err(unencodable)?, &stats.ids.last);
-        assert_eq!(rows[1001].get_string(2).map_err(unencodable)?, r#"{"n":1,"é":"\u2028"}"#);
-        assert_eq!(rows[1001].get_timestamp_micros(1).map_err(unencodable)?, 999);
+        assert_eq!(rows[0].get_string(0).map_err(encode_error)?, &stats.ids.first);
+        assert_eq!(rows[2999].get_string(0).map_err(encode_error)?, &stats.ids.last);
+        assert_eq!(rows[1001].get_string(2).map_err(encode_error)?, r#"{"n":1,"é":"\u2028"}"#);
+        assert_eq!(rows[1001].get_timestamp_micros(1).map_err(encode_error)?, 999);
     }
     Ok(())
 }

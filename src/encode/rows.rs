@@ -1,7 +1,7 @@
-//! The rows of one stream that wait: two growing buffers that already have the shape that Parquet wants.
+//! The waiting rows of one stream: two growing buffers that already have the shape of Parquet's PLAIN encoding.
 //!
-//! A row is appended by copying its JSON text once, behind its length: that is how Parquet's PLAIN encoding writes a
-//! text, so that pages are cut from the buffer as it is. Nothing is opened or allocated for a stream without rows.
+//! A row is appended by copying its JSON text once, behind its length: pages of texts are then slices of the buffer. Rows wait
+//! and spill in this shape whatever the layout of the table is. Nothing is allocated for a stream without rows.
 
 use crate::error::Result;
 use crate::schema::stats::Span;
@@ -23,12 +23,12 @@ const TIME: usize = size_of::<i64>();
 impl Rows {
     /// Appends a row: a JSON text and its time in microseconds since the epoch.
     ///
-    /// `expected` bytes of text are what the caller will let these rows grow to: a buffer on its way there gets its
-    /// memory in few steps and no more than it needs. The caller keeps the whole below 2 GiB.
+    /// `expected` is the size in bytes of text to which the caller lets these rows grow: a buffer that comes near it gets its
+    /// memory in few steps and not more than it needs. The caller keeps the whole below 2 GiB.
     pub fn push(&mut self, json: &[u8], emitted_at: i64, expected: usize) {
         let needed = self.texts.len() + PREFIX + json.len();
         if needed > self.texts.capacity() {
-            // Doubling is right for a buffer that may stay small, and wastes up to half of one that will not.
+            // Doubling suits a buffer that may stay small, and wastes up to half of a large one.
             let target = if needed >= expected / 8 { needed.max(expected + expected / 16) } else { needed * 2 };
             self.texts.reserve_exact(target - self.texts.len());
         }
@@ -52,7 +52,7 @@ impl Rows {
         self.texts.len()
     }
 
-    /// Bytes of memory that are held, used or not.
+    /// Bytes of memory that are allocated, used or not.
     pub fn held_bytes(&self) -> usize {
         self.texts.capacity() + self.emitted_at.capacity() * TIME
     }
@@ -62,7 +62,7 @@ impl Rows {
         (&self.texts, &self.emitted_at)
     }
 
-    /// Both buffers.
+    /// The texts, each behind its length, and the times.
     pub fn into_parts(self) -> (Vec<u8>, Vec<i64>) {
         (self.texts, self.emitted_at)
     }
@@ -82,8 +82,8 @@ impl Rows {
         self.emitted_at.extend_from_slice(&other.emitted_at);
     }
 
-    /// Appends `rows` rows with `bytes` of texts, which `fill` writes where they belong: the texts, and behind them the
-    /// times in this machine's byte order, as [`Rows::parts`] gave both.
+    /// Appends `rows` rows with `bytes` bytes of texts. `fill` writes them into the space it is given: the texts, then the times
+    /// in this machine's byte order, both as [`Rows::parts`] gave them.
     pub fn extend_with(&mut self, bytes: usize, rows: usize, fill: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<()> {
         let before = self.texts.len();
         self.texts.resize(before + bytes + rows * TIME, 0);
@@ -99,12 +99,12 @@ impl Rows {
         Some(Span { first: *self.emitted_at.iter().min()?, last: *self.emitted_at.iter().max()? })
     }
 
-    /// No rows, with room for `bytes` of text in `rows` rows, however they are appended.
+    /// No rows, with memory for `rows` rows of `bytes` bytes of text, however they are appended.
     pub fn with_room(bytes: usize, rows: usize) -> Self {
         Self { texts: Vec::with_capacity(bytes + rows * TIME), emitted_at: Vec::with_capacity(rows) }
     }
 
-    /// No rows, in memory that held others before.
+    /// No rows, in memory that was used before.
     pub fn in_memory(mut memory: Vec<u8>) -> Self {
         memory.clear();
         Self { texts: memory, ..Self::default() }

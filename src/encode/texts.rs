@@ -1,8 +1,8 @@
-//! The column of JSON texts, written page by page straight from the buffer they wait in.
+//! The column of JSON texts, written page by page straight from the buffer in which they wait.
 //!
-//! The texts are nearly all of a file. The buffer already has the bytes of Parquet's PLAIN encoding, so a page is a slice
-//! of it that is compressed, and nothing is copied on the way. Headers and metadata are the Parquet library's. The codec's
-//! state is kept from one block to the next: for small streams its memory costs more than the work.
+//! The texts are nearly all of a file. The buffer already holds the bytes of Parquet's PLAIN encoding, so a page is a
+//! compressed slice of it, without a copy. The Parquet library makes headers and metadata. Compressors are kept from one block
+//! to the next: for small streams, allocating their memory takes longer than compressing.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -20,11 +20,11 @@ use zstd::zstd_safe::{CParameter, compress_bound};
 use super::rows::TextEnds;
 use crate::config::Compression;
 
-/// A page is ended at the first text that reaches so many bytes.
+/// A page ends at the first text with which it reaches this many bytes.
 const PAGE_SIZE: usize = 1 << 20;
-/// The fastest level that compresses the literals too.
+/// The fastest level of zstd that compresses literals too.
 const LEVEL: i32 = 1;
-/// Entries of zstd's hash table, as a power of two: one less than level 1 has, so that it stays in a core's first cache.
+/// Entries of zstd's hash table, as a power of two: half of what level 1 has, so that the table fits into the L1 cache.
 const HASH_LOG: u32 = 13;
 
 /// Compresses texts.

@@ -21,8 +21,8 @@ use super::survey::Survey;
 use super::{COUNTED_TABLES, Ending, Loader, Opened, RowsBefore, Standing, TableLoader};
 use crate::clock::ClockAndIds;
 use crate::counted::counted;
-use crate::delta::actions::{Commit, DataFile, NewTable};
-use crate::delta::table::{CHECKPOINT_INTERVAL, Committed, Snapshot, TableLog};
+use crate::delta::actions::{Commit, DataFile, TableMetadata};
+use crate::delta::table::{CHECKPOINT_INTERVAL, Committed, TableLog, TableSnapshot};
 use crate::error::{Error, Result, ResultExt};
 use crate::protocol::catalog::Disposition;
 use crate::schema::columns::TableSchema;
@@ -60,7 +60,7 @@ struct DirectTable {
     target: Arc<Target>,
     exists: bool,
     /// The table as it was opened: a sync has a new id, so its first load needs no other look for what it has loaded.
-    opened: Option<(Snapshot, OwnedSemaphorePermit)>,
+    opened: Option<(TableSnapshot, OwnedSemaphorePermit)>,
     /// The newest version of the table and the last batch in it, where this sync made the table and nobody else has
     /// written to it.
     newest: Option<(u64, i64)>,
@@ -116,7 +116,7 @@ impl Direct {
         Ok(DirectTable { engine: self.clone(), target, exists, opened, newest: None, standing })
     }
 
-    fn ensure_loadable(&self, target: &Target, snapshot: &Snapshot) -> Result<()> {
+    fn ensure_loadable(&self, target: &Target, snapshot: &TableSnapshot) -> Result<()> {
         let (shown, replaces) = (self.storage.shown(&target.table), target.disposition != Disposition::Append);
         snapshot.ensure_writable(replaces)?;
         ensure_columns(&self.schema, &shown, &target.stream, snapshot.columns())?;
@@ -306,7 +306,7 @@ impl DirectTable {
             ("delta.autoOptimize.optimizeWrite", "true"),
             ("delta.autoOptimize.autoCompact", "true"),
         ];
-        let create = NewTable {
+        let create = TableMetadata {
             id: (self.engine.clock_and_ids.new_id)(),
             description: origin::description(&self.target.stream),
             configuration: BTreeMap::from(properties.map(|(key, value)| (key.to_owned(), value.to_owned()))),

@@ -1,7 +1,7 @@
 //! Which generation a table's rows are of, as either engine has written it down: `direct` as an application transaction in
 //! the commit of the rows, `sql` as a table property after them.
 
-use crate::delta::table::Snapshot;
+use crate::delta::table::TableSnapshot;
 use crate::error::Result;
 
 /// Application transaction whose version is the generation.
@@ -10,7 +10,7 @@ pub const TRANSACTION: &str = "destination-databricks/generation";
 pub const PROPERTY: &str = "destination-databricks.generation";
 
 /// The generation of the table's rows, as far as the log tells it, for a sync of the generation `wanted`.
-pub fn of(snapshot: &Snapshot, wanted: i64) -> Result<Option<i64>> {
+pub fn of(snapshot: &TableSnapshot, wanted: i64) -> Result<Option<i64>> {
     Ok(newest(snapshot.transaction(TRANSACTION)?, snapshot.property(PROPERTY), wanted))
 }
 

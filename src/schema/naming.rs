@@ -1,10 +1,9 @@
 //! The identifier rule: from a stream's or namespace's name to the name of a schema, a table and its folder.
 //!
-//! Pure text in, text out. The rule is that of Airbyte's connector 1.1.x, so that its tables go on being loaded:
-//! decompose, drop combining marks, white space and everything outside ASCII letters, digits and `_` become `_`,
-//! lower case. A name of which no letter and no digit is left gets a hash, which that connector's did not: otherwise all
-//! names of one length in Cyrillic or Chinese would be one table. Nothing that leaves here can climb out of a folder or
-//! needs escaping in a path.
+//! The rule is that of Airbyte's connector 1.1.x, so that its tables go on being loaded: decompose (NFKD), drop combining
+//! marks, replace white space and everything but ASCII letters, digits and `_` by `_`, lower case. A name of which no letter
+//! and no digit remains gets a hash, which it did not get in that connector: otherwise all names of one length in Cyrillic or
+//! Chinese would be one table. An identifier cannot leave its folder and needs no escaping in a path.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
@@ -14,8 +13,8 @@ pub const MAX_IDENTIFIER: usize = 255;
 
 /// Turns `name` into an identifier: `[a-z0-9_]`, at most [`MAX_IDENTIFIER`] characters; empty only for an empty name.
 ///
-/// A longer one is cut and gets a hash of the whole, so that two long names that share a beginning stay two. So does one
-/// that has lost everything: of `заказы` and `клиент` nothing is left but underscores.
+/// A longer one is cut and gets a hash of the whole name, so that two long names with the same beginning stay different. So
+/// does one of which only underscores remain, such as `заказы`.
 pub fn identifier(name: &str) -> String {
     let mut out = older_identifier(name);
     if out != name && out.bytes().all(|byte| byte == b'_') && !out.is_empty() {
@@ -26,7 +25,8 @@ pub fn identifier(name: &str) -> String {
     out
 }
 
-/// The identifier that `name` had before names of which nothing is left got a hash, and has in tables of the older connector.
+/// The identifier of `name` in tables of connector 1.1.x and of the first versions of this program: without a hash where only
+/// underscores remain.
 pub fn older_identifier(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     let mut in_white_space = false;
@@ -47,19 +47,19 @@ pub fn older_identifier(name: &str) -> String {
     cut(out, name)
 }
 
-/// Whether `name` is one that [`identifier`] can give.
+/// Whether `name` is a result of [`identifier`].
 pub fn is_identifier(name: &str) -> bool {
     !name.is_empty() && identifier(name) == name
 }
 
 /// A folder's name for `identifier` in the staging area.
 ///
-/// Spark passes over folders that begin with `_`, so such a one gets a prefix that no identifier can have.
+/// Spark ignores folders that begin with `_`, so these get a prefix that no identifier can have.
 pub fn staging_folder(identifier: &str) -> String {
     if identifier.starts_with('_') { cut(format!("x-{identifier}"), identifier) } else { identifier.to_owned() }
 }
 
-/// A `name` that is too long is cut and gets a hash of `whole`. Also the longest name that file systems take.
+/// Cuts a `name` that is too long and appends a hash of `whole`. The limit is also that of file systems.
 fn cut(mut name: String, whole: &str) -> String {
     if name.len() > MAX_IDENTIFIER {
         let hash = hash(whole);
@@ -73,7 +73,7 @@ fn hash(whole: &str) -> String {
     format!("_{:016x}", fnv1a(whole.as_bytes()))
 }
 
-/// FNV-1a, 64 bits: fixed by its definition, because a table's name must be the same in every version.
+/// FNV-1a, 64 bits. Defined here and not by a library: a table's name must be the same in every version.
 fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_which_nothing_is_left_stay_apart_and_keep_their_name_in_every_version() {
+    fn names_of_which_nothing_remains_stay_different_and_keep_their_identifier() {
         assert_eq!(identifier("заказы"), "_______605db677b22bb463");
         let names = ["заказы", "клиент", "こ", "の", "!", "?", " ", "\u{301}", "\u{302}", "ЗАКАЗЫ"];
         let identifiers: std::collections::BTreeSet<String> = names.map(identifier).into();
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn long_names_that_share_a_beginning_stay_apart() {
+    fn long_names_with_the_same_beginning_stay_different() {
         let (a, b) = ("a".repeat(300) + "1", "a".repeat(300) + "2");
         assert_eq!(identifier(&a).len(), MAX_IDENTIFIER);
         assert_ne!(identifier(&a), identifier(&b));

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use uuid::Uuid;
 
 use crate::clock::ClockAndIds;
-use crate::delta::actions::{Commit, DataFile, NewTable};
+use crate::delta::actions::{Commit, DataFile, TableMetadata};
 use crate::encode::encoder::{Encoder, PartFile, RowGroup};
 use crate::error::{Error, Result};
 use crate::storage::file_names::FileNames;
@@ -174,7 +174,7 @@ impl StagedStream {
             Trace::Files(table) => (FINAL_TABLE.to_owned(), table.clone()),
             Trace::StagingTable(table) => (STAGING_TABLE.to_owned(), table.clone()),
         };
-        let create = (self.version == 0).then(|| NewTable {
+        let create = (self.version == 0).then(|| TableMetadata {
             id: (stage.clock_and_ids.new_id)(),
             description: format!("Staged for stream {}", self.target.stream),
             configuration: BTreeMap::from([property]),

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::config::Config;
-use crate::delta::actions::{Commit, NewTable};
+use crate::delta::actions::{Commit, TableMetadata};
 use crate::schema::columns::TableSchema;
 
 /// Answers as it is told to, and notes what it was asked to drop.
@@ -45,7 +45,7 @@ async fn files_go_only_when_the_table_is_dropped(staged: &str) {
     let id = dead.sync().simple().to_string();
     let staging_table = format!("`c`.`s`.`_airbyte_tmp_{}_users`", &id[20..]);
     let configuration = BTreeMap::from([(STAGING_TABLE.to_owned(), staging_table.clone())]);
-    let create = NewTable { id: Uuid::nil(), description: String::new(), configuration };
+    let create = TableMetadata { id: Uuid::nil(), description: String::new(), configuration };
     let schema = TableSchema::raw();
     let transactions = vec![(application_id(dead.sync()), 1)];
     let commit = Commit { schema: &schema, create: Some(create), transactions, add: &[] };

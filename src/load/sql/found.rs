@@ -171,7 +171,7 @@ async fn in_the_bucket(shared: &Shared, target: &Target, name: &TableName) -> Re
         let described = logs.describe(&target.table).map_err(|error| or_by_hand(error, name, &shown))?;
         let Some((described, readable)) = described else { return Ok(None) };
         let replaces = target.disposition != Disposition::Append;
-        described.ensure_writable_by_others(&shown, replaces)?;
+        described.ensure_writable_by_server(&shown, replaces)?;
         ensure_columns(&shared.columns, &shown, &target.stream, described.columns.clone())?;
         origin::ensure_own(&shown, Said::InLog(described.description.as_deref()), target, replaces)?;
         let property = described.property(generation::PROPERTY);
