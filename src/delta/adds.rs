@@ -80,3 +80,7 @@ fn structure(columns: Vec<(String, ArrayRef)>, present: Option<NullBuffer>) -> A
     let fields: Fields = columns.iter().map(field).collect();
     Arc::new(StructArray::new(fields, columns.into_iter().map(|(_, array)| array).collect(), present))
 }
+
+#[cfg(test)]
+#[path = "adds_tests.rs"]
+mod tests;
