@@ -19,7 +19,7 @@ pub fn ensure_columns(
     let expected: Vec<_> =
         expected.columns().map(|column| format!("{} {}", column.name, column.kind.delta())).collect();
     Err(Error::config(format!(
-        "Table {shown} has other columns than the raw table of stream {stream}. It has: {}. Expected: {}. Move the table \
+        "Table {shown} has other columns than stream {stream} needs. It has: {}. Expected: {}. Move the table \
          away or rename the stream.",
         found.join(", "),
         expected.join(", ")
