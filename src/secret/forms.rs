@@ -52,7 +52,7 @@ impl Form {
 
     /// Whether it is searched for in this program's own sentences.
     pub(super) fn is_in_own(&self) -> bool {
-        !self.is_word && !(self.is_id && self.is_encoded)
+        !(self.is_word || self.is_id && self.is_encoded)
     }
 
     /// Each run of [`RUN`] letters and digits of a long secret, in lower case, and whether it cannot be a part of a sentence.

@@ -166,6 +166,11 @@ fn hidden_in(text: &str, is_answer: bool) -> Cow<'_, str> {
         let cut: Vec<&Form> = forms.iter().filter(|form| is_answer || !form.is_id).copied().collect();
         left_by_cuts(text, &cut, is_answer, &mut spans);
     }
+    without(text, spans)
+}
+
+/// `text` with `***` in the place of each of `spans`.
+fn without(text: &str, mut spans: Vec<Range<usize>>) -> Cow<'_, str> {
     if spans.is_empty() {
         return Cow::Borrowed(text);
     }

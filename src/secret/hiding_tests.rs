@@ -203,6 +203,13 @@ fn what_is_cut_in_the_middle_of_a_secret_is_hidden_too() {
     assert_eq!(hide("a key begins with dapi"), "a key begins with dapi");
 }
 
+/// `text` without what signs a request, whatever secrets other tests have made known.
+fn without_sign_ins(text: &str) -> String {
+    let mut spans = Vec::new();
+    each_view(&View::of(text), DEEPEST, &mut HashMap::new(), &mut |view| sign_ins(view, &mut spans));
+    without(text, spans).into_owned()
+}
+
 #[test]
 fn what_signs_a_request_is_hidden_whoever_made_it() {
     for (text, shown) in [
@@ -216,18 +223,18 @@ fn what_signs_a_request_is_hidden_whoever_made_it() {
         ("WebIdentityToken%3D0pa9ueT0ken%26Version", "WebIdentityToken%3D***%26Version"),
         ("&lt;SecretAccessKey&gt;0pa9ueT0ken&lt;", "&lt;SecretAccessKey&gt;***&lt;"),
     ] {
-        assert_eq!(hide_in_answer(text), shown);
+        assert_eq!(without_sign_ins(text), shown);
+        assert!(hide_in_answer(text).contains("***"));
     }
     for name in NAMES {
-        let shown = hide_in_answer(&format!("{name}: 0pa9ueT0ken")).into_owned();
-        assert!(shown.ends_with(": ***"), "{shown}");
+        assert_eq!(without_sign_ins(&format!("{name}: 0pa9ueT0ken")), format!("{name}: ***"));
     }
     for plain in [
         "Bearer authentication and basic settings: the signature=missing",
         "the plan basic 2024-plan-basic-of-2025 and the bearer 2024-contract-of-q1",
         "the streams signature 20240101 and assertion 2024-01-01",
     ] {
-        assert_eq!(hide_in_answer(plain), plain);
+        assert_eq!(without_sign_ins(plain), plain);
     }
     let own = "The stream signature=20240101 and the path s3://lake/access_token=20240101/Bearer abcdefgh0123456789.";
     assert_eq!(hide(own), own);

@@ -14,8 +14,11 @@ const LONGEST_TAG: usize = 200;
 /// Signs of Unicode that nobody sees: spaces, joiners and marks of direction, of bytes and of variants.
 const UNSEEN: [std::ops::RangeInclusive<u32>; 4] = [0x2000..=0x200f, 0x2028..=0x202f, 0x205f..=0x206f, 0xfeff..=0xfeff];
 
+/// The byte that a text begins with as an escape, and how long the escape is.
+type Undoing = fn(&[u8]) -> Option<(u8, usize)>;
+
 /// How escapes are undone. Each is a view of its own: what one of them takes for an escape is to another what it seems.
-const UNDOINGS: [fn(&[u8]) -> Option<(u8, usize)>; 5] = [escape, mail, tag, octal, style];
+const UNDOINGS: [Undoing; 5] = [escape, mail, tag, octal, style];
 
 /// A text, or what it says with its escapes undone, and where each byte of it comes from.
 pub(super) struct View {
