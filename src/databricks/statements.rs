@@ -21,7 +21,7 @@ use super::said::Said;
 use super::statement_answers::{Chunk, State, StatementAnswer};
 use super::waits::{Waits, pause};
 use super::warehouse::{Warehouse, WarehouseState};
-use super::{Bounds, Changed, Rows, SqlTransport};
+use super::{Bounds, Changed, Rows, SqlTransport, table_of};
 use crate::config::Patience;
 use crate::error::{Error, Kind, Result};
 
@@ -121,7 +121,7 @@ impl Statements {
                     let fetched = tokio::time::timeout(self.timeout, self.fetch(&id, answer)).await;
                     break fetched.unwrap_or_else(|_| Err(self.too_slow()));
                 }
-                State::Failed => break self.failed(&answer.said(), twice),
+                State::Failed => break self.failed(statement, &answer.said(), twice),
                 State::Canceled => break self.ended_by_others(&answer.said()),
                 State::Closed => break Ok(Run::Lost(self.lost())),
                 state @ (State::Pending | State::Running) => {
@@ -210,14 +210,14 @@ impl Statements {
         ))
     }
 
-    fn failed(&self, said: &Said, twice: Twice) -> Result<Run> {
+    fn failed(&self, statement: &str, said: &Said, twice: Twice) -> Result<Run> {
         if conditions::is_cancelled(said) {
             return self.ended_by_others(said);
         }
         let error = conditions::explain(said, self.warehouse.http().place());
         match (conditions::fate(said), conditions::passes(said)) {
             (Fate::Committed, _) => {
-                tracing::warn!("{error}");
+                tracing::warn!("Table {}: {error}", table_of(statement));
                 Ok(Run::Done(Rows::default()))
             }
             (Fate::RolledBack, false) => Ok(Run::Refused(error)),

@@ -22,7 +22,11 @@ pub(super) fn one(value: &str) -> Rows {
 }
 
 pub(super) async fn change(server: &Server) -> Result<Changed, Error> {
-    connect(&server.settings(), &patience()).expect("a warehouse").change("MERGE").await
+    change_by(server, "MERGE").await
+}
+
+pub(super) async fn change_by(server: &Server, statement: &str) -> Result<Changed, Error> {
+    connect(&server.settings(), &patience()).expect("a warehouse").change(statement).await
 }
 
 fn unavailable(status: u16, after: &str) -> Step {

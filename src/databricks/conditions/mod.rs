@@ -66,6 +66,17 @@ pub fn is_there_already(error: &Error) -> bool {
     error.message().starts_with(sql::THERE_ALREADY)
 }
 
+/// Whether `error`, as [`explain`] gave it, says that nothing in the catalog or the schema can be reached.
+pub fn is_shut_out(error: &Error) -> bool {
+    error.message().starts_with(sql::SHUT_OUT)
+}
+
+/// Whether `row` says that the statement itself, which ended in `said`, was refused for a right. What is answered to a request
+/// says nothing of the statement.
+fn is_refused_right(said: &Said, row: &Condition) -> bool {
+    said.status.is_none() && row.signs == access::REFUSED && row.meaning != sql::THERE_ALREADY
+}
+
 /// The error for the user: what is wrong, where, what to do, and what the server said as far as it may be shown.
 pub fn explain(said: &Said, place: &Place) -> Error {
     let row = find(said);
@@ -93,7 +104,8 @@ pub fn explain(said: &Said, place: &Place) -> Error {
     if let Some(words) = words::shown(said, row.is_some_and(|row| row.quoted)) {
         sentence.push_str(&format!(" Databricks said: {words}"));
     }
-    Error::new(kind, sentence)
+    let error = Error::new(kind, sentence);
+    if row.is_some_and(|row| is_refused_right(said, row)) { error.lacking_right() } else { error }
 }
 
 /// The table, for the docs: one row a condition.
@@ -106,8 +118,10 @@ pub fn markdown() -> String {
             [Sign::Words] => String::new(),
             signs => signs.iter().map(sign_text).collect::<Vec<_>>().join(", "),
         };
-        let words: Vec<String> = row.says.iter().map(|word| format!("\"{word}\"")).collect();
-        let known = [signs, words.join(" or ")].into_iter().filter(|part| !part.is_empty());
+        let words = [row.says, row.besides]
+            .map(|words| words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" or "));
+        let words: Vec<String> = words.into_iter().filter(|words| !words.is_empty()).collect();
+        let known = [signs, words.join(", and ")].into_iter().filter(|part| !part.is_empty());
         let known = known.collect::<Vec<_>>().join("; says ");
         let fill = |template: &str| template.replace("{host}", "`<host>`").replace("{path}", "`<HTTP path>`");
         let kind = row.kind.policy().failure_type.trim_end_matches("_error");
@@ -137,7 +151,8 @@ fn find(said: &Said) -> Option<&'static Condition> {
         let entrance = if said.status.is_some() { access::ENTRANCE } else { &[] };
         entrance.iter().chain(sql::STATEMENTS).chain(access::SERVICE)
     };
-    let says = |row: &Condition| row.says.is_empty() || row.says.iter().any(|word| spoken.contains(word));
+    let any = |words: &[&str]| words.is_empty() || words.iter().any(|word| spoken.contains(word));
+    let says = |row: &Condition| any(row.says) && any(row.besides);
     if let Some(row) = said.class.as_deref().and_then(|class| of_class(class, || rows().filter(|row| says(row)))) {
         return Some(row);
     }

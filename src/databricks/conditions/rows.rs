@@ -24,6 +24,8 @@ pub struct Condition {
     pub signs: &'static [Sign],
     /// Words in lower case, one of which the server has to say besides; none: whatever it says.
     pub says: &'static [&'static str],
+    /// Further words, one of which has to be there too; none: whatever else it says.
+    pub besides: &'static [&'static str],
     /// What can be done about it.
     pub kind: Kind,
     /// What is wrong. `{host}` and `{path}` stand for the workspace and the HTTP path.
@@ -52,6 +54,11 @@ impl Condition {
     pub(super) const fn with(self, fate: Fate) -> Self {
         Self { fate, ..self }
     }
+
+    /// The same, known only where one of these words is said too.
+    pub(super) const fn besides(self, besides: &'static [&'static str]) -> Self {
+        Self { besides, ..self }
+    }
 }
 
 /// Something that the user has to change. A statement finds it before it commits.
@@ -61,7 +68,7 @@ pub(super) const fn config(
     meaning: &'static str,
     cure: &'static str,
 ) -> Condition {
-    Condition { signs, says, kind: Kind::Config, meaning, cure, quoted: true, fate: Fate::RolledBack }
+    Condition { signs, says, besides: &[], kind: Kind::Config, meaning, cure, quoted: true, fate: Fate::RolledBack }
 }
 
 /// Something that passes, and that may hit the server or what it tells rather than the statement. What the server says of it may hold anything.
@@ -71,5 +78,5 @@ pub(super) const fn passing(
     meaning: &'static str,
     cure: &'static str,
 ) -> Condition {
-    Condition { signs, says, kind: Kind::Transient, meaning, cure, quoted: false, fate: Fate::Open }
+    Condition { signs, says, besides: &[], kind: Kind::Transient, meaning, cure, quoted: false, fate: Fate::Open }
 }

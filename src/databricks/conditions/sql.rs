@@ -20,6 +20,8 @@ const MEND_HOOK: &str = "no row is lost by it; look what the table has to keep u
 /// What is to be made is there, although a SHOW did not show it.
 pub(super) const THERE_ALREADY: &str =
     "A schema or table that is to be made is there already, and the token's user may not see it";
+/// How what is said of rights begins without which nothing is reached.
+pub(super) const SHUT_OUT: &str = "The token's user lacks USE ";
 const HIDDEN: &str = "have SELECT and MODIFY on the table, or USE SCHEMA on the schema, granted to the token's user; if somebody \
                       else has just made it, run the sync again";
 

@@ -34,7 +34,7 @@ use self::running::{Entry, Running};
 use self::session::Sessions;
 use super::http::HttpClient;
 use super::waits::Waits;
-use super::{Changed, Rows, SqlTransport};
+use super::{Changed, Rows, SqlTransport, table_of};
 use crate::config::Patience;
 use crate::error::{Error, Result};
 
@@ -124,7 +124,7 @@ impl ThriftTransport {
                 Fault::Failed(error) => return Err(error),
                 Fault::Exception(said) => return Err(self.client.misfit("it does not take a call").with_source(said)),
                 Fault::Committed(error) => {
-                    tracing::warn!("{error}");
+                    tracing::warn!("Table {}: {error}", table_of(statement));
                     return Ok(Changed::Done(Rows::default()));
                 }
                 Fault::Refused(error) => return Ok(Changed::Refused(error)),
