@@ -35,7 +35,7 @@ fn written(secret: &str) -> Vec<String> {
         broken(secret, 1, "&#8203;"),
         broken(secret, 5, "<wbr>"),
         each(|byte| format!("%252525{byte:02x}")),
-        each(|byte| format!("<span class=\"k\">{}</span>", char::from(byte))),
+        each(|byte| format!("<b id=\"\">{}</b>", char::from(byte))),
         each(|byte| format!("\\0{byte:03o}")),
         each(|byte| format!("\\{byte:06x}")),
         broken(secret, 1, "&#8203"),
