@@ -1,6 +1,7 @@
 //! Drives the real program through pipes and reads its tables with a reader of its own.
 //!
-//! `program` runs it, `messages` writes its input, `table` reads what it left; every other file is one topic. Tests
+//! `program` runs it, `messages` writes its input, `lake` is where it writes, `table` reads what it left; every other file is
+//! one topic. Tests
 //! run side by side, each in a folder of its own. None measures time: a test that must know how far the program is
 //! asks it (see `Living::has_read_so_far`).
 
@@ -28,16 +29,20 @@ mod features;
 mod filters;
 mod generations;
 mod hostile;
+// The beds use more of it.
+#[allow(dead_code)]
+mod lake;
 mod left_overs;
 mod malformed_input;
 mod messages;
 mod names;
 mod no_links;
+mod on_disk;
 mod other_readers;
 mod other_versions;
 mod place;
 mod privileges;
-// The bed uses more of it.
+// The beds use more of it.
 #[allow(dead_code)]
 mod program;
 mod protocol_input;

@@ -9,6 +9,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::messages::{append, overwrite, records, state};
+use crate::on_disk::at;
 use crate::program::{Living, Run, Sandbox, skipped};
 use crate::table;
 
@@ -159,5 +160,5 @@ fn a_real_file_system_without_links_is_loaded() {
         assert_eq!(run.code, Some(0), "{run:#?}");
         assert!(run.says("Files are copied"), "{run:#?}");
     }
-    assert_eq!(table::read(&lake.path().join("default/users")).rows.len(), 36);
+    assert_eq!(table::read(&at(&lake.path().join("default/users"))).rows.len(), 36);
 }

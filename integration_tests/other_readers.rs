@@ -114,12 +114,12 @@ fn assert_reads_all(test: &str, script: &str) {
     assert!(tables.len() >= 4, "{tables:?}");
     for folder in tables {
         let table = table::read(&folder);
-        let (found, said) = rows(script, &folder, &table.files);
+        let (found, said) = rows(script, &sandbox.path(folder.key()), &table.files);
         said.lines().for_each(|line| skipped(test, line));
         let mut expected = table.rows;
         expected.sort_by(|a, b| a.id.cmp(&b.id));
-        assert_eq!(found.len(), expected.len(), "{}", folder.display());
-        assert!(found == expected, "other rows in {}", folder.display());
+        assert_eq!(found.len(), expected.len(), "{folder}");
+        assert!(found == expected, "other rows in {folder}");
     }
 }
 

@@ -1,10 +1,14 @@
-//! Where the tables of a test lie: a folder. The tests of the bed (`s3`) have a module of the same name for a bucket,
-//! and run the same cases there.
+//! Where the tables of a test lie: a folder. The beds (`s3`, `databricks`) have a module of the same name for a bucket, and
+//! run the same cases there.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+
+use crate::lake::Location;
+use crate::on_disk;
+use crate::program::Sandbox;
 
 /// What the program is told through its environment.
 pub const ENVIRONMENT: [(&str, &str); 0] = [];
@@ -16,25 +20,25 @@ pub const TELLS_ROWS_BEFORE: bool = true;
 
 /// A folder for tables.
 pub struct Place {
-    lake: PathBuf,
+    folder: PathBuf,
 }
 
 impl Place {
     /// A new one for the sandbox in `folder`.
     pub fn new(folder: &Path) -> Self {
-        let lake = folder.join("lake");
-        std::fs::create_dir(&lake).unwrap();
-        Self { lake }
+        let folder = folder.join("lake");
+        std::fs::create_dir(&folder).unwrap();
+        Self { folder }
     }
 
-    /// The folder in which all that is written can be looked at.
-    pub fn lake(&self) -> PathBuf {
-        self.lake.clone()
+    /// All that is written.
+    pub fn lake(&self) -> Location {
+        on_disk::at(&self.folder)
     }
 
     /// The folder of a table.
-    pub fn table(&self, schema_and_name: &str) -> PathBuf {
-        self.lake.join(schema_and_name)
+    pub fn table(&self, schema_and_name: &str) -> Location {
+        self.lake().join(schema_and_name)
     }
 
     /// The settings that lead here, where a test does not say otherwise.
@@ -45,6 +49,19 @@ impl Place {
     /// `data_source` of the configuration.
     pub fn source(&self) -> Value {
         // Tests that act as Airbyte's platform may run in a container themselves.
-        json!({"data_source_type": "LOCAL_STORAGE", "local_path": self.lake, "local_path_is_ephemeral": true})
+        json!({"data_source_type": "LOCAL_STORAGE", "local_path": self.folder, "local_path_is_ephemeral": true})
+    }
+}
+
+/// For tests of what only folders have, such as links, locks and permissions: the path of a file or folder of the lake.
+impl Sandbox {
+    /// The path of the lake.
+    pub fn root(&self) -> &Path {
+        &self.place().folder
+    }
+
+    /// The path of what has this key in the lake.
+    pub fn path(&self, key: &str) -> PathBuf {
+        self.root().join(key)
     }
 }

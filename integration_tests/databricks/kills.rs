@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::place::{Place, Transport, transport};
 use super::proxy::{Action, Fault, Proxy, Rule};
 use super::server::server;
+use crate::lake::Location;
 use crate::messages::{append, numbered, overwrite, padded, record, records, said, state, status};
 use crate::program::{Run, Sandbox, until};
 use crate::table;
@@ -80,7 +81,7 @@ fn goes_on(sandbox: &mut Sandbox, place: u64, what: &str) {
 
 fn assert_only_tables(place: &Place, what: &str) {
     let left = table::staging(&place.lake());
-    assert!(left.is_empty(), "{what}: {:?}", left.iter().map(|folder| table::tree(folder)).collect::<Vec<_>>());
+    assert!(left.is_empty(), "{what}: {:?}", left.iter().map(Location::objects).collect::<Vec<_>>());
     assert_eq!(place.tables(), ["users"], "{what}");
     assert_eq!(place.bucket().unfinished_uploads(), 0, "{what}");
 }

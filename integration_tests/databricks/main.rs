@@ -40,12 +40,16 @@ mod conformance;
 mod generations;
 #[path = "../s3/http.rs"]
 mod http;
+#[path = "../lake.rs"]
+mod lake;
 #[path = "../messages.rs"]
 mod messages;
 #[path = "../program.rs"]
 mod program;
 #[path = "../s3/proxy.rs"]
 mod proxy;
+#[path = "../s3/requests.rs"]
+mod requests;
 #[path = "../s3/server.rs"]
 mod server;
 #[path = "../table.rs"]

@@ -140,7 +140,7 @@ fn a_row_that_nobody_may_see_is_told_as_that() {
     place.set(json!({"filtered": true}));
     let message = refused(&sandbox);
     assert!(message.contains("row filter"), "{message}");
-    assert_eq!(table::files(&place.lake()), Vec::<std::path::PathBuf>::new());
+    assert_eq!(place.lake().objects(), []);
     assert_eq!(place.tables(), Vec::<String>::new());
 }
 

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::faults;
 use super::proxy::{Action, Fault, Proxy, Rule};
 use super::server::server;
+use crate::lake::Location;
 use crate::messages::{append, numbered, overwrite, padded, record, said, state, status};
 use crate::program::{Living, Sandbox};
 use crate::table;
@@ -121,7 +122,7 @@ fn a_sync_that_is_killed_at_any_request_loses_nothing_acknowledged_and_is_swept(
             assert!(times == 1 || (times == 2 && n >= place), "{what}: row {n} is there {times} times");
         }
         let left = table::staging(&sandbox.lake());
-        assert!(left.is_empty(), "{what}: {:?}", left.iter().map(|folder| table::tree(folder)).collect::<Vec<_>>());
+        assert!(left.is_empty(), "{what}: {:?}", left.iter().map(Location::objects).collect::<Vec<_>>());
         table::assert_tidy(&sandbox.lake());
         assert_eq!(sandbox.place().unfinished_uploads(), 0, "{what}");
     }

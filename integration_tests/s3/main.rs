@@ -1,7 +1,7 @@
 //! The bed: the program against a real S3 server, also where the way to it is bad.
 //!
-//! `server` starts the server, `place` gives each test a bucket, `proxy` goes wrong on demand. The cases of the folder
-//! above run here once more, in buckets; the files of this folder are about what only a bucket has.
+//! `server` starts the server, `place` gives each test a bucket, `requests` looks into it, `proxy` goes wrong on demand. The cases
+//! of the folder above run here once more, in buckets; the files of this folder are about what only a bucket has.
 //!
 //!     TEST_S3="$(integration_tests/s3/server)" cargo test --locked --test s3
 
@@ -17,6 +17,8 @@ mod append_and_overwrite;
 mod conformance;
 #[path = "../generations.rs"]
 mod generations;
+#[path = "../lake.rs"]
+mod lake;
 #[path = "../messages.rs"]
 mod messages;
 #[path = "../program.rs"]
@@ -48,5 +50,6 @@ mod proxy;
 mod quirks;
 mod readers;
 mod refusals;
+mod requests;
 mod server;
 mod sts;

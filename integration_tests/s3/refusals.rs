@@ -69,7 +69,7 @@ fn a_check_passes_where_all_is_allowed_and_leaves_nothing() {
     let sandbox = Sandbox::with(json!({"data_source": source}));
     let run = sandbox.check();
     assert!(run.says("SUCCEEDED"), "{run:#?}");
-    assert_eq!(table::files(&place.lake()), Vec::<std::path::PathBuf>::new());
+    assert_eq!(place.lake().objects(), []);
     assert_eq!(place.unfinished_uploads(), 0);
     sandbox.load(&append(&["users"]), records("users", 0..3));
     assert_eq!(table::read(&place.lake().join("default/users")).rows.len(), 3);
@@ -284,7 +284,7 @@ fn a_store_that_ignores_conditional_puts_is_refused_and_told_why() {
     let sandbox = Sandbox::with(json!({"data_source": source}));
     let message = refused(&sandbox.check());
     assert!(message.contains("If-None-Match") && message.contains("at the same time"), "{message}");
-    assert_eq!(table::files(&place.lake()), Vec::<std::path::PathBuf>::new());
+    assert_eq!(place.lake().objects(), []);
 }
 
 #[test]
