@@ -32,28 +32,33 @@ macro_rules! over_both {
     };
 }
 
-#[path = "../s3/place.rs"]
+#[path = "../s3/testing/place.rs"]
 mod bucket;
+#[path = "../s3/testing/http.rs"]
+mod http;
+#[path = "../testing/lake.rs"]
+mod lake;
+#[path = "../testing/messages.rs"]
+mod messages;
+#[path = "testing/place.rs"]
+mod place;
+#[path = "../testing/program.rs"]
+mod program;
+#[path = "../s3/testing/proxy.rs"]
+mod proxy;
+#[path = "../s3/testing/requests.rs"]
+mod requests;
+#[path = "../s3/testing/server.rs"]
+mod server;
+#[path = "testing/stand_in.rs"]
+mod stand_in;
+#[path = "../testing/table.rs"]
+mod table;
+
 #[path = "../conformance.rs"]
 mod conformance;
 #[path = "../generations.rs"]
 mod generations;
-#[path = "../s3/http.rs"]
-mod http;
-#[path = "../lake.rs"]
-mod lake;
-#[path = "../messages.rs"]
-mod messages;
-#[path = "../program.rs"]
-mod program;
-#[path = "../s3/proxy.rs"]
-mod proxy;
-#[path = "../s3/requests.rs"]
-mod requests;
-#[path = "../s3/server.rs"]
-mod server;
-#[path = "../table.rs"]
-mod table;
 
 mod check;
 mod clients;
@@ -62,9 +67,7 @@ mod faults;
 mod kills;
 mod loading;
 mod names;
-mod place;
 mod readers;
 mod refusals;
 mod service;
-mod stand_in;
 mod warehouse_tables;
