@@ -54,6 +54,8 @@ mod server;
 mod stand_in;
 #[path = "../testing/table.rs"]
 mod table;
+#[path = "../s3/testing/victim.rs"]
+mod victim;
 
 #[path = "../conformance.rs"]
 mod conformance;

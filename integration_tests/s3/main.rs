@@ -32,6 +32,8 @@ mod server;
 mod sts;
 #[path = "../testing/table.rs"]
 mod table;
+#[path = "testing/victim.rs"]
+mod victim;
 
 #[path = "../append_and_overwrite.rs"]
 mod append_and_overwrite;

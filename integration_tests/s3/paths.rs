@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::kills::{AGE, SECOND};
 use super::place::Place;
 use crate::messages::{append, overwrite, records};
 use crate::program::Sandbox;
@@ -117,8 +118,9 @@ fn what_a_user_keeps_is_a_delta_table_below_the_sync() {
     assert_eq!(table::data(&kept[0].join("default/users")).len(), 3);
     let files = kept[0].objects();
     sandbox.set(json!({}));
-    sandbox.set_environment("DESTINATION_DATABRICKS_LEASE_AGE_MS", "400");
-    std::thread::sleep(std::time::Duration::from_millis(600));
+    // What has no lease counts as dead when it is old.
+    sandbox.set_environment("DESTINATION_DATABRICKS_LEASE_AGE_MS", &AGE.as_millis().to_string());
+    std::thread::sleep(AGE + SECOND);
     sandbox.load(&append(&["users"]), records("users", 3..5));
     assert_eq!((table::staging(&sandbox.lake()), kept[0].objects()), (kept, files));
     assert_eq!(table::read(&sandbox.table("default/users")).rows.len(), 5);
