@@ -1,4 +1,5 @@
-//! The `deltalake` package writes to our tables between two syncs: what it does stays done, and the program goes on.
+//! The `deltalake` package writes to a table between two syncs: its changes stay, and the next sync loads the table as
+//! usual.
 
 use std::path::Path;
 

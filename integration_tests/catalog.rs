@@ -1,4 +1,4 @@
-//! The catalog: what is refused before the first record, and where each stream's table lies.
+//! The configured catalog: which catalogs are refused before the first record, and in which folder each stream's table is.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! `check`, and configurations that cannot work: what the user is told, and that nothing is left behind.
+//! `check`, and configurations that cannot work: the message for the user, and that nothing is left behind.
 
 use serde_json::{Value, json};
 

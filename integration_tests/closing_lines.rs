@@ -1,4 +1,4 @@
-//! What the log says of each stream that is complete: rows that were added, or that took the place of others, and how many.
+//! The log line of a completed stream: how many rows were added or replaced.
 
 use serde_json::Value;
 

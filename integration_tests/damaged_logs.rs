@@ -1,5 +1,5 @@
-//! Logs that somebody else, a clean-up or a loss of power has damaged: what only saves work is gone around, what is lost is
-//! told by its name, and nothing is taken for a table that is none.
+//! Delta logs that are damaged. A damaged checkpoint or hint is ignored; a damaged or missing commit is an error that names
+//! it; a log without its first commit is no table.
 
 use serde_json::Value;
 

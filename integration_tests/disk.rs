@@ -1,4 +1,4 @@
-//! Disks, folders and tables that are not as the program would have made them.
+//! Folders, files and tables that the program did not make itself, or may not write to.
 
 use std::os::unix::fs::PermissionsExt;
 

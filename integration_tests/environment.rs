@@ -1,4 +1,4 @@
-//! What the environment asks for: how much is logged, and where records come from.
+//! Settings from the environment: the log level, and the source of the records.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Sources that say that they have failed, or that something is not complete after all, where no status or a COMPLETE was heard.
+//! Sources that report a failure, or take a COMPLETE back, where no status or a COMPLETE was sent before.
 
 use serde_json::{Value, json};
 

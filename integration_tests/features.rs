@@ -1,5 +1,5 @@
-//! Tables that somebody gave features of the Delta protocol: what can be loaded is loaded as the protocol asks, and what cannot
-//! be is a config error before the first record that names the feature.
+//! Tables with features of the Delta protocol that somebody else has set: supported ones are loaded as the protocol says,
+//! others are a config error before the first record that names the feature.
 
 use serde_json::{Value, json};
 

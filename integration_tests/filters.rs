@@ -1,5 +1,5 @@
-//! Filters of other people's readers find the rows that they should: on each column, of tables with one commit, with many and
-//! a checkpoint, and of one that was begun before `_airbyte_data` had bounds. The cases are in `filters.py`.
+//! Filters of other readers find all rows they should: on each column, in tables with one commit, with many commits and a
+//! checkpoint, and in one that was begun before `_airbyte_data` had bounds. The cases are in `filters.py`.
 
 use std::path::Path;
 

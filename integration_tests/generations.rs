@@ -1,5 +1,5 @@
-//! Generations: a platform that numbers its refreshes tells a second attempt apart from a new refresh. What it sends as
-//! `append` with a minimum generation that is the generation replaces rows of another generation, and goes on with its own.
+//! Generations, by which the platform tells a second attempt from a new refresh. A stream in mode `append` whose minimum
+//! generation is its generation replaces rows of other generations and adds to rows of its own.
 
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
-//! Servers that lie, repeat what they hear or never end, and other users of the same folder.
+//! Servers that answer wrongly, repeat what they receive or never end, and other users of the same folder.
 //!
-//! `testing/server` answers HTTP as a test says, `testing/bucket` is an S3 store in memory that a test can interrupt; the
-//! other files are one topic each.
+//! `testing/server` answers HTTP as a test says, `testing/bucket` is an S3 store in memory; the other files are one topic
+//! each.
 
 #[path = "hostile/testing/bucket.rs"]
 mod bucket;

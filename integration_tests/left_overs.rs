@@ -1,4 +1,4 @@
-//! What dead syncs leave behind, made by hand where a kill would have to hit one instant: the next sync finds and
+//! What killed syncs leave behind, in a folder. Made by hand, since a kill would have to hit one instant: the next sync
 //! sweeps it, and nothing else.
 
 use std::path::{Path, PathBuf};

@@ -1,9 +1,9 @@
-//! Drives the real program through pipes and reads its tables with a reader of its own.
+//! Runs the real program through pipes and reads its tables with an independent Delta reader.
 //!
-//! What tests are made of is in `testing`: `program` runs it, `messages` writes its input, `lake` is where it writes, `table`
-//! reads what it left. Every other file is one topic. A test of what only a folder has (locks, links, permissions) asks for a
-//! path: `Sandbox::path`, `on_disk`. Tests run side by side, each in a folder of its own. None measures time: a test that
-//! must know how far the program is asks it (see `Living::has_read_so_far`).
+//! `testing` has what tests share: `program` runs the program, `messages` makes its input, `lake` sees what it has written,
+//! `table` reads tables. Every other file is one topic. A test of what only a folder has (locks, links, permissions) uses
+//! paths: `Sandbox::path`, `on_disk`. Tests run at the same time, each in a folder of its own. None measures time: a test
+//! that must know how far the program is asks it (see `Living::has_read_so_far`).
 
 // A test that cannot go on says so by panicking; `clippy.toml` allows that inside test functions only, and most of
 // the code here is their helpers.

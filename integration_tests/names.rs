@@ -1,5 +1,5 @@
-//! Names of which little is left in a table's name: two streams never share a table without a word, and tables of older
-//! versions go on being used.
+//! Names that become the same table name: two streams never share a table unnoticed, and tables of older versions stay in
+//! use.
 
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
-//! Other people's Delta readers open the tables: the `deltalake` and `duckdb` packages of Python.
+//! Other Delta readers open the tables: the Python packages `deltalake` and `duckdb`.
 //!
-//! They run in the Python that `TEST_PYTHON` names (`python3` without it). Where it lacks a package the test says so
-//! and does nothing; in CI, a Python that was named must have them.
+//! They run in the Python that `TEST_PYTHON` names (default `python3`). Without the package a test is skipped and says so;
+//! under CI the Python that was named must have it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -1,4 +1,5 @@
-//! Syncs that run beside each other in one folder: none touches another's staging, and two into one table both land.
+//! Syncs that run at the same time in one lake: none touches the staging of another, and two syncs into one table both
+//! land.
 
 use serde_json::json;
 

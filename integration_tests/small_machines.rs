@@ -1,5 +1,5 @@
-//! Machines with little of something: space for temporary files, threads, open files, memory, sizes of files, time. Either
-//! the sync does what it promises, or one message says why not and what to do.
+//! Machines with little space for temporary files, few threads, few open files, little memory, small files or little time:
+//! the sync succeeds, or one message says why not and what to do.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;

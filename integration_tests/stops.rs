@@ -1,4 +1,4 @@
-//! Stopping on purpose: signals, and a reader of stdout that goes away.
+//! Stopping on purpose: signals, and a reader of stdout that closes it.
 
 use std::io::Write;
 

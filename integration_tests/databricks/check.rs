@@ -1,5 +1,5 @@
-//! `check` on setups that are broken, one after the other: each names its problem and the cure. What Spark has no rights
-//! for, the stand-in says in Databricks' words.
+//! `check` on broken setups, one at a time: each message names the problem and its solution. Rights that Spark does not
+//! have are played by the stand-in, in Databricks' words.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;

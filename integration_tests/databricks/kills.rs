@@ -1,5 +1,5 @@
-//! SIGKILL at every step, each step being a statement or a commit of the staging: nothing acknowledged is ever missing, and
-//! once the lease is old the next sync leaves nothing of ours but the tables, neither in the bucket nor in the catalog.
+//! SIGKILL at every statement and every commit of a staging log: no acknowledged row is ever missing, and once the lease
+//! has expired the next sync leaves only the tables, in the bucket and in the catalog.
 
 use std::time::{Duration, Instant};
 

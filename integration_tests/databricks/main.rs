@@ -1,8 +1,7 @@
-//! The bed: the program against Spark with Delta Lake, reached as Databricks is, with its tables in a bucket of a real S3
-//! server.
+//! The program with Spark and Delta Lake in place of Databricks, and its tables in a bucket of a real S3 server.
 //!
-//! `stand_in` starts what stands in for Databricks, `place` gives each test a bucket, a schema and a warehouse or cluster
-//! of its own. The cases of the folder above run here once more; the files of this folder are about what only
+//! `testing/stand_in` starts Spark behind Databricks' interfaces, `testing/place` gives each test a bucket, a schema and a
+//! warehouse or cluster of its own. Cases of the folder above run here again; the files of this folder are about what only
 //! Databricks has. What has to hold for both transports runs over both.
 //!
 //!     TEST_S3="$(integration_tests/s3/server)" \

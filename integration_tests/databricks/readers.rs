@@ -1,4 +1,4 @@
-//! What Spark reads of tables that the program commits to by itself, and of those that Spark has given features before.
+//! Spark reads tables that the program commits to directly, and tables whose features Spark has set before.
 
 use std::collections::BTreeMap;
 

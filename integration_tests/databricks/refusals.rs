@@ -1,5 +1,5 @@
-//! Tables that are there and cannot be loaded: said before the first record, with what was found and what to do, and
-//! nothing is changed.
+//! Existing tables that cannot be loaded: an error before the first record says what was found and what to do; nothing is
+//! changed.
 
 use super::place::Place;
 use crate::messages::{append, records, state};

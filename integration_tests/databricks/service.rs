@@ -1,5 +1,5 @@
-//! What Databricks does and Spark alone does not: it limits requests, shares hosts among workspaces, hides what one may not see,
-//! and lets others cancel statements and end sessions.
+//! What Databricks does and Spark alone does not: it limits requests, serves several workspaces on one host, hides what a
+//! user may not see, and lets others cancel statements and end sessions.
 
 use serde_json::{Value, json};
 

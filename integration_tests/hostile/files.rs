@@ -1,4 +1,4 @@
-//! Other users of the same folder, and what they put in the way: links, pipes, logs that lie.
+//! Other users of the same folder put links, pipes and false logs in the way.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
 use std::path::{Path, PathBuf};

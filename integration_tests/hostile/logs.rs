@@ -1,5 +1,5 @@
-//! What others have put into a table's log: links, pipes, folders, files without an end. The sync neither follows nor waits, and
-//! says what is in the way.
+//! Links, pipes, folders and endless files in a table's log: the sync neither follows them nor waits for them, and names
+//! them.
 
 use std::fs::File;
 use std::os::unix::fs::symlink;

@@ -1,4 +1,4 @@
-//! Objects that are copied in parts, from a size that a hidden setting brings within reach of a test.
+//! Copies in parts. A hidden setting lowers the size from which objects are copied so.
 
 use super::faults::{Kind, assert_clear, assert_large_once, assert_only_tables, gets_over_one, large, through};
 use super::kills::{AGE, SECOND, start};

@@ -1,4 +1,4 @@
-//! Buckets that demand something of what is written into them, or keep it: checksums, encryption, retention.
+//! Buckets with demands on what is written to them: checksums, encryption, retention.
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
-//! Who the program is at AWS when no lasting key says it: a role that is assumed, a web identity, a container. What they
-//! give expires while a sync runs.
+//! AWS credentials without a permanent key: an assumed role, a web identity, a container. They expire while a sync runs.
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! SIGKILL at every step, each step being a request: nothing acknowledged is ever missing, and once the lease is old the
-//! next sync leaves nothing of ours but the tables.
+//! SIGKILL at every request: no acknowledged row is ever missing, and once the lease has expired the next sync leaves only
+//! the tables.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
-//! The bed: the program against a real S3 server, also where the way to it is bad.
+//! The program with a real S3 server, also over a connection with faults.
 //!
-//! What tests are made of is in `testing`, here and in the folder above:
-//! `server` starts the server, `place` gives each test a bucket, `requests` looks into it, `proxy` goes wrong on demand. The cases
-//! of the folder above run here once more, in buckets; the files of this folder are about what only a bucket has.
+//! `testing`, here and in the folder above, has what tests share: `server` starts the server, `place` gives each test a
+//! bucket, `requests` sees what is in it, `proxy` makes faults. Cases of the folder above run here again, in buckets; the
+//! files of this folder are about what only a bucket has.
 //!
 //!     TEST_S3="$(integration_tests/s3/server)" cargo test --locked --test s3
 

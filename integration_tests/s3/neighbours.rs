@@ -1,5 +1,5 @@
-//! Other writers of the same table commit between our read of it and our commit: ours is made again on the newer
-//! version, once. And logs that grow long get checkpoints.
+//! Other writers commit to a table between our read and our commit: ours is made once, on the newer version. And long logs
+//! get checkpoints.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Where things lie in the bucket: below any folder, under names by a pattern, and nothing else is left or touched.
+//! Keys in the bucket: below any bucket path, with names from the file name pattern. No other object is left or touched.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Stores that are not quite S3, and corners of S3 that its clients forget: from other people's reports of bugs.
+//! Stores that differ from S3, and corners of S3 that clients get wrong: from bug reports of other projects.
 
 use serde_json::json;
 

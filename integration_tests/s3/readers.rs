@@ -1,5 +1,4 @@
-//! Other people's Delta readers open the tables in the bucket, by requests of their own: the `deltalake` and `duckdb`
-//! packages of Python.
+//! Other Delta readers open the tables in the bucket: the Python packages `deltalake` and `duckdb`.
 
 use std::process::{Command, Output};
 

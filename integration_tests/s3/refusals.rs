@@ -1,5 +1,5 @@
-//! `check` on buckets that cannot be used: every problem at once, each with its cure. What the server does not say itself
-//! is said by the proxy, or by a socket that is no S3.
+//! `check` on buckets that cannot be used: all problems at once, each with its solution. The proxy plays what the server
+//! does not answer itself.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;

@@ -1,5 +1,5 @@
-//! What a test can see of a lake: objects by their keys, listed, read, put and deleted. Each kind of storage implements
-//! [`Lake`] in its own way; the cases that run on all of them know nothing else.
+//! How a test sees a lake: objects by their keys, listed, read, put and deleted. Each kind of storage implements [`Lake`];
+//! the cases that run on all of them know nothing else.
 
 use std::fmt;
 use std::sync::Arc;

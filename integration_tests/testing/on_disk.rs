@@ -1,4 +1,4 @@
-//! A lake that is a folder, and its paths for tests of what only a folder has.
+//! A lake in a folder, and paths in it for tests of what only a folder has.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! Where the tables of a test lie: a folder. The beds (`s3`, `databricks`) have a module of the same name for a bucket, and
-//! run the same cases there.
+//! Where the tables of a test lie: in a folder. The tests in `s3` and `databricks` have a module of the same name for a
+//! bucket, and run the same cases there.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

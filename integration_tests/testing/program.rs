@@ -1,4 +1,4 @@
-//! Runs the program: whole runs with everything given at once, and living ones that a test talks to.
+//! Runs the program: to its end on given input, or step by step with a test that reads its output.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,5 +1,5 @@
-//! A Delta reader that knows nothing of the program's: replays the JSON log, ignores checkpoints, reads the
-//! Parquet. And what a lake has besides its tables.
+//! A Delta reader that shares no code with the program: it replays the JSON log, ignores checkpoints and reads the Parquet
+//! files. And what a lake may have besides tables.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! Where the tables of a test lie: a bucket of its own, and a schema of its own in the catalog that all tests share, loaded
-//! by a warehouse or cluster of its own, over the transport that this thread's tests are about.
+//! Where the tables of a test lie: in a bucket of its own, and in a schema of its own in the catalog that all tests share.
+//! They are loaded by a warehouse or cluster of its own, over the transport of this thread's tests.
 
 use std::cell::Cell;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Where the tables of a test lie: a bucket of its own. What is in it is seen by requests; only what a bucket is and who may
-//! do what in it is set behind the server's back, in the folder that it keeps a bucket as.
+//! Where the tables of a test lie: in a bucket of its own. Tests see what is in it by requests. Only the bucket itself and
+//! the rights on it are set in the folder in which the server keeps it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

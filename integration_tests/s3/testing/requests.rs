@@ -1,4 +1,4 @@
-//! A lake that is a bucket: every look and every change is a request to the server, past the program and its proxy.
+//! A lake in a bucket: every look and every change is a request to the server, past the program and the proxy.
 
 use aws_credential_types::Credentials;
 use aws_sdk_s3::Client;

@@ -1,4 +1,4 @@
-//! A process that the proxy kills at a request which it has chosen.
+//! A process that the proxy kills at a chosen request.
 
 use std::process::Command;
 use std::sync::Arc;
