@@ -1,5 +1,4 @@
-//! What becomes of the rows that are there already: append adds, overwrite replaces in one commit at the end, and only
-//! when the stream ended well.
+//! Append adds rows. Overwrite replaces all rows in one commit, at the end, and only if the stream ended well.
 
 use serde_json::json;
 

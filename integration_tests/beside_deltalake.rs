@@ -1,10 +1,12 @@
-//! The `deltalake` package writes to our tables between two syncs: what it does stays done, and the program goes on.
+//! The `deltalake` package writes to a table between two syncs: its changes stay, and the next sync loads the table as
+//! usual.
 
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use crate::messages::{append, overwrite, records};
+use crate::on_disk::at;
 use crate::other_readers::{has, python};
 use crate::program::Sandbox;
 
@@ -66,7 +68,7 @@ fn what_deltalake_does_to_a_table_stays_done() {
     ];
     for (operation, rows) in cases {
         let sandbox = Sandbox::with(json!({"compression": "snappy"}));
-        let folder = sandbox.table("default/users");
+        let folder = sandbox.path("default/users");
         (0..2).for_each(|n| drop(sandbox.load(&append(&["users"]), records("users", n * 10..n * 10 + 10))));
         assert_eq!(with_deltalake(&folder, operation)[0], rows, "{operation}");
         sandbox.load(&append(&["users"]), records("users", 20..23));
@@ -118,8 +120,8 @@ fn a_path_with_odd_characters_is_one_table_to_everybody() {
             let run = living.end();
             assert_eq!(run.code, Some(0), "{name}: {run:#?}");
         }
-        assert_eq!(crate::table::data(&folder).len(), 2, "{name}");
-        crate::table::assert_tidy(&lake);
+        assert_eq!(crate::table::data(&at(&folder)).len(), 2, "{name}");
+        crate::table::assert_tidy(&at(&lake));
         assert_eq!(with_deltalake(&folder, "t.create_checkpoint()"), json!([2, 2]), "{name}");
     }
 }

@@ -1,10 +1,10 @@
-//! `check`, and configurations that cannot work: what the user is told, and that nothing is left behind.
+//! `check`, and configurations that cannot work: the message for the user, and that nothing is left behind.
 
 use serde_json::{Value, json};
 
 use crate::messages::{append, record};
+use crate::on_disk;
 use crate::program::{Run, Sandbox, run, skipped};
-use crate::table;
 
 const SECRET: &str = "dapi-canary-7f31";
 
@@ -29,12 +29,12 @@ fn a_check_that_succeeds_leaves_nothing_behind() {
     let sandbox = Sandbox::new();
     let succeeded = json!({"status": "SUCCEEDED"});
     assert_eq!(answer(&sandbox.check()), succeeded);
-    assert_eq!(table::tree(&sandbox.lake()), Vec::<std::path::PathBuf>::new());
+    assert!(sandbox.lake().is_empty());
 
     sandbox.load(&append(&["users"]), record("users", "{}"));
-    let before = table::tree(&sandbox.lake());
+    let before = on_disk::tree(sandbox.root());
     assert_eq!(answer(&sandbox.check()), succeeded);
-    assert_eq!(table::tree(&sandbox.lake()), before);
+    assert_eq!(on_disk::tree(sandbox.root()), before);
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn a_check_leaves_nothing_behind_where_syncs_keep_what_they_staged() {
     let sandbox = Sandbox::with(json!({"purge_staging_data": false}));
     for _ in 0..2 {
         assert_eq!(answer(&sandbox.check()), json!({"status": "SUCCEEDED"}));
-        assert_eq!(table::tree(&sandbox.lake()), Vec::<std::path::PathBuf>::new());
+        assert!(sandbox.lake().is_empty());
     }
 }
 
@@ -60,7 +60,7 @@ fn a_check_in_a_folder_that_is_not_there_yet_makes_it() {
     let path = sandbox.folder().join("not/yet/there");
     sandbox.set(json!({"data_source": {"data_source_type": "LOCAL_STORAGE", "local_path": path}}));
     assert_eq!(answer(&sandbox.check()), json!({"status": "SUCCEEDED"}));
-    assert_eq!(table::files(&path), Vec::<std::path::PathBuf>::new());
+    assert!(on_disk::at(&path).is_empty());
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn checks_may_run_side_by_side() {
             assert_eq!(check.join().unwrap(), json!({"status": "SUCCEEDED"}));
         }
     });
-    assert_eq!(table::files(&sandbox.lake()), Vec::<std::path::PathBuf>::new());
+    assert_eq!(sandbox.lake().objects(), []);
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn a_storage_or_an_engine_that_does_not_work_yet_is_a_config_error_and_never_a_f
         "azure_blob_storage_container_name": "c", "azure_blob_storage_sas_token": SECRET,
     });
     let mut sandbox = Sandbox::new();
-    let local = json!({"data_source_type": "LOCAL_STORAGE", "local_path": sandbox.lake()});
+    let local = json!({"data_source_type": "LOCAL_STORAGE", "local_path": sandbox.root()});
     let databricks = |data_source: Value| {
         json!({
             "accept_terms": true, "databricks_server_hostname": "abc.cloud.databricks.com", "databricks_port": "443",
@@ -167,18 +167,18 @@ fn a_storage_or_an_engine_that_does_not_work_yet_is_a_config_error_and_never_a_f
         }
         assert!(!check.says(SECRET) && !write.says(SECRET), "a secret is told");
     }
-    assert_eq!(table::tree(&sandbox.lake()), Vec::<std::path::PathBuf>::new());
+    assert!(sandbox.lake().is_empty());
 }
 
 #[test]
 fn the_table_of_a_check_that_was_killed_long_ago_is_removed_by_the_next_one() {
     let sandbox = Sandbox::new();
-    let old = sandbox.table("default/airbyte_check_0189000000007000800000000000abcd");
+    let old = sandbox.path("default/airbyte_check_0189000000007000800000000000abcd");
     std::fs::create_dir_all(old.join("_delta_log")).unwrap();
     std::fs::write(old.join("_delta_log/00000000000000000000.json"), "{}").unwrap();
-    let other = sandbox.table("default/airbyte_check_of_something_else");
+    let other = sandbox.path("default/airbyte_check_of_something_else");
     std::fs::create_dir_all(&other).unwrap();
     assert!(sandbox.check().says("SUCCEEDED"));
     assert!(!old.exists());
-    assert!(table::tree(&sandbox.lake()).is_empty());
+    assert!(sandbox.lake().is_empty());
 }

@@ -1,5 +1,5 @@
-//! A clean end of the input proves nothing: a source that died looks like one that has ended. What it takes from a table, what it
-//! leaves, and what is said of that. Refreshes, which always need a COMPLETE, are in `generations`.
+//! Input that ends without an error proves nothing, since a source that crashed looks the same. Which tables are replaced
+//! then, which keep their rows, and what is logged. Refreshes, which always need a COMPLETE, are in `generations`.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! What the log says of each stream that is complete: rows that were added, or that took the place of others, and how many.
+//! The log line of a completed stream: how many rows were added or replaced.
 
 use serde_json::Value;
 
@@ -35,13 +35,13 @@ fn the_closing_line_tells_rows_that_were_added_from_rows_that_took_the_place_of_
     assert_eq!(closing(&run), "Stream users is complete: 1 row replaced 12.");
     // Files of other writers need not say how many rows they have.
     let commit = table::commit(&sandbox.table("default/users"), 16);
-    let text = std::fs::read_to_string(&commit).unwrap();
+    let text = commit.text();
     let actions = text.lines().map(|line| {
         let mut action: Value = serde_json::from_str(line).unwrap();
         action["add"].as_object_mut().map(|add| add.remove("stats"));
         format!("{action}\n")
     });
-    std::fs::write(&commit, actions.collect::<String>()).unwrap();
+    commit.put(actions.collect::<String>());
     let run = sandbox.load(&streams("append"), record("users", "{}"));
     assert_eq!(closing(&run), "Stream users is complete: 1 row added to an unknown number of rows.");
     let run = sandbox.load(&streams("overwrite"), record("users", "{}"));

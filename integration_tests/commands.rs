@@ -1,4 +1,4 @@
-//! The command line: commands, arguments, exit codes, and what goes to stdout and what to stderr.
+//! The command line: commands, arguments, exit codes, and what goes to stdout and to stderr.
 
 use std::ffi::OsStr;
 

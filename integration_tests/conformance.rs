@@ -1,5 +1,5 @@
-//! Recorded messages of real sources and the protocol's own cases, as they come: every record lands, every STATE
-//! comes back. The data lies beside the project; where it does not, these tests say so and do nothing.
+//! Recorded messages of real sources and the protocol's own cases, unchanged: every record becomes a row, every STATE comes
+//! back. The data lies beside the project; without it, these tests say so and are skipped.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
-//! A sync that Airbyte's platform starts in a container: tables in the container's own file system would vanish with it.
+//! A sync that Airbyte's platform starts in a container: tables in the container's own file system would be lost with it.
 //!
-//! The container is one of namespaces and an overlay, made as container engines make theirs.
+//! The container is made of namespaces and an overlay file system, as container engines do it.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! SIGKILL at many moments of a sync: nothing acknowledged is ever missing, every table opens, left-overs are swept.
+//! SIGKILL at many moments of a sync: no acknowledged row is missing, every table opens, left-overs are swept.
 
 use std::collections::BTreeMap;
 

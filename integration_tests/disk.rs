@@ -1,17 +1,18 @@
-//! Disks, folders and tables that are not as the program would have made them.
+//! Folders, files and tables that the program did not make itself, or may not write to.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::lake::Location;
 use crate::messages::{append, catalog, configured, overwrite, padded, record, records, state, status};
+use crate::on_disk::at;
 use crate::privileges::Unprivileged;
 use crate::program::{Living, Sandbox, program, skipped};
 use crate::table;
 
 /// A table without rows, made by somebody else: `columns` are names and types.
-fn foreign_table(folder: &Path, columns: &[(&str, &str)], protocol: Value, partitioned_by: &[&str]) {
+fn foreign_table(folder: &Location, columns: &[(&str, &str)], protocol: Value, partitioned_by: &[&str]) {
     let field = |(name, kind): &(&str, &str)| json!({"name": name, "type": kind, "nullable": true, "metadata": {}});
     let schema = json!({"type": "struct", "fields": columns.iter().map(field).collect::<Vec<_>>()});
     let metadata = json!({
@@ -19,8 +20,7 @@ fn foreign_table(folder: &Path, columns: &[(&str, &str)], protocol: Value, parti
         "schemaString": schema.to_string(), "partitionColumns": partitioned_by, "configuration": {}, "createdTime": 1,
     });
     let text = format!("{}\n{}\n", json!({"protocol": protocol}), json!({"metaData": metadata}));
-    std::fs::create_dir_all(folder.join("_delta_log")).unwrap();
-    std::fs::write(table::commit(folder, 0), text).unwrap();
+    table::commit(folder, 0).put(text);
 }
 
 fn plain() -> Value {
@@ -31,15 +31,15 @@ const RAW: [(&str, &str); 3] =
     [("_airbyte_ab_id", "string"), ("_airbyte_data", "string"), ("_airbyte_emitted_at", "timestamp")];
 
 /// A sync into that table must be refused, name the stream, and change nothing.
-fn refused(make: impl Fn(&Path)) -> String {
+fn refused(make: impl Fn(&Location)) -> String {
     let sandbox = Sandbox::new();
     make(&sandbox.table("default/users"));
-    let before = table::files(&sandbox.lake());
+    let before = sandbox.lake().objects();
     for streams in [append(&["pets", "users"]), overwrite(&["users"])] {
         let run = sandbox.write(&streams, records("users", 0..3));
         run.failed_with("config_error");
         assert_eq!(run.error()["stream_descriptor"]["name"], "users", "{run:#?}");
-        assert_eq!(table::files(&sandbox.lake()), before);
+        assert_eq!(sandbox.lake().objects(), before);
         assert!(table::staging(&sandbox.lake()).is_empty());
     }
     sandbox.write(&append(&["users"]), "").failed_with("config_error")
@@ -92,14 +92,13 @@ fn a_file_in_the_way_of_a_folder_fails_the_sync_and_stays() {
     for (way, named) in [("default", "default"), ("default/users", "users"), ("default/users/_delta_log", "users")] {
         let sandbox = Sandbox::new();
         let file = sandbox.lake().join(way);
-        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-        std::fs::write(&file, "in the way").unwrap();
+        file.put("in the way");
         let run = sandbox.write(&append(&["users"]), records("users", 0..3) + &state("users", 3));
         let message = run.failed_with("config_error");
         assert!(message.contains(named), "{way}: {message}");
         assert_eq!(run.states(), Vec::<Value>::new());
-        assert_eq!(table::files(&sandbox.lake()), std::slice::from_ref(&file));
-        assert_eq!(std::fs::read_to_string(file).unwrap(), "in the way");
+        assert_eq!(sandbox.lake().objects(), std::slice::from_ref(&file));
+        assert_eq!(file.text(), "in the way");
     }
 }
 
@@ -107,11 +106,10 @@ fn a_file_in_the_way_of_a_folder_fails_the_sync_and_stays() {
 fn a_broken_log_fails_the_sync_and_is_left_as_it_is() {
     let sandbox = Sandbox::new();
     let folder = sandbox.table("default/users");
-    std::fs::create_dir_all(folder.join("_delta_log")).unwrap();
-    std::fs::write(table::commit(&folder, 0), "no json\n").unwrap();
+    table::commit(&folder, 0).put("no json\n");
     let run = sandbox.write(&append(&["users"]), records("users", 0..3));
     assert_eq!(run.failure()["stream_descriptor"]["name"], "users", "{run:#?}");
-    assert_eq!(std::fs::read_to_string(table::commit(&folder, 0)).unwrap(), "no json\n");
+    assert_eq!(table::commit(&folder, 0).text(), "no json\n");
     assert!(table::staging(&sandbox.lake()).is_empty());
 }
 
@@ -121,12 +119,12 @@ fn a_folder_that_may_not_be_written_is_a_config_error() {
     let Some(user) = Unprivileged::for_runs_in(&sandbox) else {
         return skipped("a_folder_that_may_not_be_written_is_a_config_error", "root needs setpriv to lose its rights");
     };
-    let set = |mode| std::fs::set_permissions(sandbox.lake(), std::fs::Permissions::from_mode(mode)).unwrap();
+    let set = |mode| std::fs::set_permissions(sandbox.root(), std::fs::Permissions::from_mode(mode)).unwrap();
     set(0o555);
     let run = user.write(&sandbox, &append(&["users"]), records("users", 0..3));
     let check = user.check(&sandbox);
     set(0o755);
-    assert!(run.failed_with("config_error").contains(sandbox.lake().to_str().unwrap()), "{run:#?}");
+    assert!(run.failed_with("config_error").contains(sandbox.root().to_str().unwrap()), "{run:#?}");
     assert!(check.code == Some(0) && check.says("FAILED"), "{check:#?}");
 }
 
@@ -137,14 +135,14 @@ fn a_table_folder_that_may_not_be_written_fails_the_sync_with_nothing_acknowledg
         return skipped("a_table_folder_that_may_not_be_written…", "root needs setpriv to lose its rights");
     };
     sandbox.load(&append(&["users"]), records("users", 0..3));
-    let folder = sandbox.table("default/users");
+    let folder = sandbox.path("default/users");
     let set = |mode| std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(mode)).unwrap();
     set(0o555);
     let run = user.write(&sandbox, &append(&["users"]), records("users", 3..5) + &state("users", 5));
     set(0o755);
     run.failed_with("config_error");
     assert_eq!(run.states(), Vec::<Value>::new());
-    assert_eq!(table::read(&folder).rows.len(), 3);
+    assert_eq!(table::read(&at(&folder)).rows.len(), 3);
     table::assert_tidy(&sandbox.lake());
 }
 
@@ -159,8 +157,8 @@ fn sync_in(name: &str) -> Result<(), String> {
             return Err(format!("{name:?}, sync {round}: {}", run.error()["internal_message"]));
         }
     }
-    assert_eq!(table::read(&lake.join("default/users")).rows.len(), 6, "{name:?}");
-    table::assert_tidy(&lake);
+    assert_eq!(table::read(&at(&lake.join("default/users"))).rows.len(), 6, "{name:?}");
+    table::assert_tidy(&at(&lake));
     let check = sandbox.check();
     if check.says("SUCCEEDED") { Ok(()) } else { Err(format!("{name:?}, check: {}", check.stderr)) }
 }
@@ -184,7 +182,7 @@ fn a_percent_sign_in_the_lakes_path_is_refused_before_anything_is_written() {
 fn the_lake_may_be_a_link_or_relative() {
     let mut sandbox = Sandbox::new();
     let link = sandbox.folder().join("link");
-    std::os::unix::fs::symlink(sandbox.lake(), &link).unwrap();
+    std::os::unix::fs::symlink(sandbox.root(), &link).unwrap();
     sandbox.set(json!({"data_source": {"data_source_type": "LOCAL_STORAGE", "local_path": link}}));
     sandbox.load(&append(&["users"]), records("users", 0..3));
     sandbox.set(json!({"data_source": {"data_source_type": "LOCAL_STORAGE", "local_path": "./x/../lake/"}}));

@@ -1,4 +1,4 @@
-//! Holds the documentation to the program: links lead somewhere, every setting is described, the README stays one page.
+//! Checks the documentation against the program: links resolve, every setting is described, the README stays one page.
 
 use std::collections::BTreeSet;
 use std::fs;

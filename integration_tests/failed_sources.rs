@@ -1,4 +1,4 @@
-//! Sources that say that they have failed, or that something is not complete after all, where no status or a COMPLETE was heard.
+//! Sources that report a failure, or take a COMPLETE back, where no status or a COMPLETE was sent before.
 
 use serde_json::{Value, json};
 
@@ -87,7 +87,7 @@ fn a_sync_that_is_known_to_fail_replaces_no_table_with_a_part_of_its_rows() {
         ["resumed", "replaced"].map(|stream| records(stream, 0..3) + &status(stream, "COMPLETE")).concat()
             + &status("made", "COMPLETE"),
     );
-    std::fs::remove_dir_all(sandbox.table("default/made")).ok();
+    sandbox.table("default/made").delete_all();
     let input = ["replaced", "made"].map(|stream| records(stream, 9..10) + &state(stream, 10)).concat();
     for input in [input.clone(), input + &records("resumed", 3..4)] {
         let run = sandbox.write(&streams, &input);

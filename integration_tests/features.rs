@@ -1,17 +1,16 @@
-//! Tables that somebody gave features of the Delta protocol: what can be loaded is loaded as the protocol asks, and what cannot
-//! be is a config error before the first record that names the feature.
-
-use std::path::{Path, PathBuf};
+//! Tables with features of the Delta protocol that somebody else has set: supported ones are loaded as the protocol says,
+//! others are a config error before the first record that names the feature.
 
 use serde_json::{Value, json};
 
+use crate::lake::Location;
 use crate::messages::{append, overwrite, records};
 use crate::other_readers::{has, python};
 use crate::program::Sandbox;
 use crate::table;
 
 /// A raw table without rows in `folder`, with these features and properties.
-fn table_with(folder: &Path, protocol: &Value, configuration: &Value, more: &[Value]) {
+fn table_with(folder: &Location, protocol: &Value, configuration: &Value, more: &[Value]) {
     let mapped = !configuration["delta.columnMapping.mode"].is_null();
     let mapping = |name: &str| json!({"delta.columnMapping.id": name.len(), "delta.columnMapping.physicalName": "c".to_owned() + name});
     let field = |name: &str, kind: &str| {
@@ -28,8 +27,7 @@ fn table_with(folder: &Path, protocol: &Value, configuration: &Value, more: &[Va
     let info = json!({"commitInfo": {"timestamp": 1, "inCommitTimestamp": 1, "operation": "CREATE TABLE"}});
     let lines = [info, json!({"protocol": protocol}), json!({"metaData": metadata})];
     let text: String = lines.iter().chain(more).map(|line| format!("{line}\n")).collect();
-    std::fs::create_dir_all(folder.join("_delta_log")).unwrap();
-    std::fs::write(table::commit(folder, 0), text).unwrap();
+    table::commit(folder, 0).put(text);
 }
 
 fn writer_features(features: &[&str]) -> Value {
@@ -37,8 +35,8 @@ fn writer_features(features: &[&str]) -> Value {
 }
 
 /// The actions of commit `version`.
-fn actions(folder: &Path, version: usize) -> Vec<Value> {
-    let text = std::fs::read_to_string(table::commit(folder, version)).unwrap();
+fn actions(folder: &Location, version: usize) -> Vec<Value> {
+    let text = table::commit(folder, version).text();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
@@ -47,7 +45,7 @@ fn of<'a>(actions: &'a [Value], kind: &str) -> Vec<&'a Value> {
 }
 
 /// An append of ten rows, an overwrite by four, one by none and one by two, of a table with these features.
-fn replaced(features: &[&str], configuration: &Value, more: &[Value]) -> (Sandbox, PathBuf) {
+fn replaced(features: &[&str], configuration: &Value, more: &[Value]) -> (Sandbox, Location) {
     let sandbox = Sandbox::new();
     let folder = sandbox.table("default/users");
     table_with(&folder, &writer_features(features), configuration, more);
@@ -65,7 +63,7 @@ fn replaced(features: &[&str], configuration: &Value, more: &[Value]) -> (Sandbo
 #[test]
 fn a_table_with_a_change_data_feed_is_replaced_by_whole_files() {
     let on = json!({"delta.enableChangeDataFeed": "true"});
-    let (_sandbox, folder) = replaced(&["appendOnly", "changeDataFeed", "invariants"], &on, &[]);
+    let (sandbox, folder) = replaced(&["appendOnly", "changeDataFeed", "invariants"], &on, &[]);
     let commit = actions(&folder, 2);
     assert_eq!((of(&commit, "commitInfo").len(), of(&commit, "cdc").len()), (1, 0), "{commit:#?}");
     let (add, remove) = (of(&commit, "add"), of(&commit, "remove"));
@@ -87,7 +85,7 @@ print(json.dumps(sorted([*key, count] for key, count in counts.items())))
 sys.stdout.flush()
 os._exit(0)
 "#;
-    let output = python(script, &[folder]).unwrap();
+    let output = python(script, &[sandbox.path(folder.key())]).unwrap();
     let said: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
     let expected = json!([[1, "insert", 10], [2, "delete", 10], [2, "insert", 4], [3, "delete", 4], [4, "insert", 2]]);
     assert_eq!(said, expected, "{}", String::from_utf8_lossy(&output.stderr));
@@ -157,7 +155,7 @@ fn a_table_that_is_clustered_by_nothing_takes_any_time_and_hides_no_row() {
 }
 
 /// A table without rows that has the feature clustering, with these columns.
-fn clustered_by(columns: &[&str]) -> (Sandbox, PathBuf) {
+fn clustered_by(columns: &[&str]) -> (Sandbox, Location) {
     let sandbox = Sandbox::new();
     let folder = sandbox.table("default/users");
     let columns: Vec<_> = columns.iter().map(|column| [column]).collect();
@@ -205,12 +203,12 @@ fn what_cannot_be_loaded_is_refused_by_name_before_the_first_record() {
         for streams in [append(&["users"]), overwrite(&["users"])] {
             let sandbox = Sandbox::new();
             table_with(&sandbox.table("default/users"), &protocol, &configuration, &[]);
-            let before = table::files(&sandbox.lake());
+            let before = sandbox.lake().objects();
             let run = sandbox.write(&streams, records("users", 0..3));
             let message = run.failed_with("config_error");
             assert_eq!(run.error()["stream_descriptor"]["name"], "users", "{run:#?}");
             assert!(words.iter().all(|word| message.contains(word)), "{words:?}: {message}");
-            assert_eq!(table::files(&sandbox.lake()), before);
+            assert_eq!(sandbox.lake().objects(), before);
         }
     }
 }

@@ -1,10 +1,11 @@
-//! Filters of other people's readers find the rows that they should: on each column, of tables with one commit, with many and
-//! a checkpoint, and of one that was begun before `_airbyte_data` had bounds. The cases are in `filters.py`.
+//! Filters of other readers find all rows they should: on each column, in tables with one commit, with many commits and a
+//! checkpoint, and in one that was begun before `_airbyte_data` had bounds. The cases are in `filters.py`.
 
 use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::lake::Location;
 use crate::messages::{append, overwrite, record, records};
 use crate::other_readers::{has, python};
 use crate::program::Sandbox;
@@ -34,8 +35,8 @@ fn lake() -> Sandbox {
             sandbox.load(&overwrite(&["replaced"]), records("replaced", round..round + 20));
         }
     }
-    let log = table::files(&sandbox.table("default/many").join("_delta_log"));
-    assert!(log.iter().any(|file| file.to_str().unwrap().ends_with(".checkpoint.parquet")), "{log:?}");
+    let log = sandbox.table("default/many/_delta_log").objects();
+    assert!(log.iter().any(|file| file.name().ends_with(".checkpoint.parquet")), "{log:?}");
     let odd = ["{}", "{ }", "{\\t\"a\":1}", r#"{"é":"😀"}"#, r#"{"~":"\u007f"}"#, r#"{"":""}"#];
     let odd: String = odd.iter().map(|data| record("once", &data.replace("\\t", "\t"))).collect();
     sandbox.load(&append(&["once"]), odd + &records("once", 0..20));
@@ -49,8 +50,10 @@ fn assert_finds_all(test: &str, package: &str, readers: &[&str]) {
     let sandbox = lake();
     let tables = table::tables(&sandbox.lake());
     assert_eq!(tables.len(), 3, "{tables:?}");
-    let wrong: Vec<_> =
-        readers.iter().flat_map(|reader| tables.iter().flat_map(|table| wrong(reader, table))).collect();
+    let wrong: Vec<_> = readers
+        .iter()
+        .flat_map(|reader| tables.iter().flat_map(|table| wrong(reader, &sandbox.path(table.key()))))
+        .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -71,7 +74,7 @@ fn filters_of_polars_find_every_row() {
 }
 
 /// Takes the bounds of `_airbyte_data` out of every commit, as they were not there in tables of earlier versions.
-fn make_old(folder: &Path) {
+fn make_old(folder: &Location) {
     for version in 0..table::read(folder).versions {
         let path = table::commit(folder, version);
         let strip = |line: &str| {
@@ -85,8 +88,8 @@ fn make_old(folder: &Path) {
             }
             format!("{action}\n")
         };
-        let text: String = std::fs::read_to_string(&path).unwrap().lines().map(strip).collect();
-        std::fs::write(path, text).unwrap();
+        let text: String = path.text().lines().map(strip).collect();
+        path.put(text);
     }
 }
 
@@ -98,8 +101,8 @@ fn rows_that_join_a_table_of_an_earlier_version_are_found_and_its_own_once_it_is
     }
     let sandbox = Sandbox::new();
     sandbox.load(&append(&["users"]), records("users", 0..20));
-    let folder = sandbox.table("default/users");
-    make_old(&folder);
+    let folder = sandbox.path("default/users");
+    make_old(&sandbox.table("default/users"));
     sandbox.load(&append(&["users"]), records("users", 20..40));
     let found = |which: &str| {
         let script = format!(
@@ -134,9 +137,9 @@ fn a_time_that_is_beyond_the_calendar_hides_no_row() {
             let run = sandbox.load(&append(&[stream]), wrong + &records(stream, 1..4));
             assert_eq!(run.logs("WARN").len(), usize::from(stream == "micros"), "{run:#?}");
         }
-        let folder = sandbox.table(&format!("default/{stream}"));
+        let key = format!("default/{stream}");
         for version in 0..2 {
-            let commit = std::fs::read_to_string(table::commit(&folder, version)).unwrap();
+            let commit = table::commit(&sandbox.table(&key), version).text();
             let add = commit.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
             let stats: Vec<Value> =
                 add.filter_map(|action| serde_json::from_str(action["add"]["stats"].as_str()?).ok()).collect();
@@ -156,7 +159,7 @@ print(table.optimize.compact()["numFilesRemoved"])
 sys.stdout.flush()
 os._exit(0)
 "#;
-        let output = python(script, &[folder]).unwrap();
+        let output = python(script, &[sandbox.path(&key)]).unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         assert_eq!(said.trim(), "6\n2", "{stream}: {}", String::from_utf8_lossy(&output.stderr));
     }

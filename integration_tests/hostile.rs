@@ -1,15 +1,18 @@
-//! Servers that lie, repeat what they hear or never end, and other users of the same folder.
+//! Servers that answer wrongly, repeat what they receive or never end, and other users of the same folder.
 //!
-//! `server` answers HTTP as a test says, `bucket` is an S3 store in memory that a test can interrupt; the other files are
-//! one topic each.
+//! `testing/server` answers HTTP as a test says, `testing/bucket` is an S3 store in memory; the other files are one topic
+//! each.
+
+#[path = "hostile/testing/bucket.rs"]
+mod bucket;
+#[path = "hostile/testing/server.rs"]
+mod server;
 
 mod bounds;
-mod bucket;
 mod escaped;
 mod files;
 mod logs;
 mod profiles;
 mod redirects;
 mod secrets;
-mod server;
 mod tokens;

@@ -1,12 +1,28 @@
-//! Drives the real program through pipes and reads its tables with a reader of its own.
+//! Runs the real program through pipes and reads its tables with an independent Delta reader.
 //!
-//! `program` runs it, `messages` writes its input, `table` reads what it left; every other file is one topic. Tests
-//! run side by side, each in a folder of its own. None measures time: a test that must know how far the program is
-//! asks it (see `Living::has_read_so_far`).
+//! `testing` has what tests share: `program` runs the program, `messages` makes its input, `lake` sees what it has written,
+//! `table` reads tables. Every other file is one topic. A test of what only a folder has (locks, links, permissions) uses
+//! paths: `Sandbox::path`, `on_disk`. Tests run at the same time, each in a folder of its own. None measures time: a test
+//! that must know how far the program is asks it (see `Living::has_read_so_far`).
 
 // A test that cannot go on says so by panicking; `clippy.toml` allows that inside test functions only, and most of
 // the code here is their helpers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+#[allow(dead_code)] // The beds use more of it.
+#[path = "testing/lake.rs"]
+mod lake;
+#[path = "testing/messages.rs"]
+mod messages;
+#[path = "testing/on_disk.rs"]
+mod on_disk;
+#[path = "testing/place.rs"]
+mod place;
+#[allow(dead_code)] // The beds use more of it.
+#[path = "testing/program.rs"]
+mod program;
+#[path = "testing/table.rs"]
+mod table;
 
 mod append_and_overwrite;
 mod architecture;
@@ -30,16 +46,11 @@ mod generations;
 mod hostile;
 mod left_overs;
 mod malformed_input;
-mod messages;
 mod names;
 mod no_links;
 mod other_readers;
 mod other_versions;
-mod place;
 mod privileges;
-// The bed uses more of it.
-#[allow(dead_code)]
-mod program;
 mod protocol_input;
 mod pyairbyte;
 mod side_by_side;
@@ -48,4 +59,3 @@ mod states;
 mod states_of_all;
 mod stops;
 mod strangers;
-mod table;

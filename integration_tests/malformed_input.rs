@@ -1,5 +1,5 @@
-//! Input that cannot be understood: the sync stops and says where, no cell value is told, and what was acknowledged
-//! before stays.
+//! Input that cannot be understood: the sync stops and says where, tells no cell value, and keeps what was acknowledged
+//! before.
 
 use serde_json::json;
 

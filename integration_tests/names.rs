@@ -1,8 +1,9 @@
-//! Names of which little is left in a table's name: two streams never share a table without a word, and tables of older
-//! versions go on being used.
+//! Names that become the same table name: two streams never share a table unnoticed, and tables of older versions stay in
+//! use.
 
 use serde_json::{Value, json};
 
+use crate::lake::Location;
 use crate::messages::{append, catalog, configured, overwrite, record, record_in};
 use crate::program::Sandbox;
 use crate::table;
@@ -14,9 +15,9 @@ fn in_namespace(name: &str, namespace: &str, mode: &str) -> Value {
 }
 
 /// The one table of `schema` whose name begins so.
-fn only_table(sandbox: &Sandbox, beginning: &str) -> std::path::PathBuf {
+fn only_table(sandbox: &Sandbox, beginning: &str) -> Location {
     let lake = sandbox.lake();
-    let named = |path: &std::path::PathBuf| path.strip_prefix(&lake).unwrap().to_str().unwrap().starts_with(beginning);
+    let named = |folder: &Location| folder.below(&lake).starts_with(beginning);
     let found: Vec<_> = table::tables(&lake).into_iter().filter(named).collect();
     assert_eq!(found.len(), 1, "{found:?}");
     found[0].clone()
@@ -27,7 +28,7 @@ fn streams_whose_names_have_no_latin_letter_have_a_table_each() {
     let sandbox = Sandbox::with(json!({"schema": "магазин"}));
     let names = ["заказы", "клиент", "注文", "顧客", "!?", "  "];
     sandbox.load(&append(&names), names.map(|name| record(name, &json!({"of": name}).to_string())).concat());
-    let mut found: Vec<String> = table::tables(&sandbox.lake()).iter().flat_map(|folder| table::data(folder)).collect();
+    let mut found: Vec<String> = table::tables(&sandbox.lake()).iter().flat_map(table::data).collect();
     found.sort();
     let mut expected = names.map(|name| json!({"of": name}).to_string());
     expected.sort();
@@ -45,8 +46,10 @@ fn streams_whose_names_have_no_latin_letter_have_a_table_each() {
 /// Gives the one table below `folder` the name that it had before names got a hash.
 fn rename_as_before(sandbox: &Sandbox, now: &str, before: &str) {
     let (from, to) = (only_table(sandbox, now), sandbox.table(before));
-    std::fs::create_dir_all(to.parent().unwrap()).unwrap();
-    std::fs::rename(from, to).unwrap();
+    for object in from.objects() {
+        to.join(object.below(&from)).put(object.get().unwrap());
+        object.delete();
+    }
 }
 
 #[test]
@@ -131,7 +134,7 @@ fn names_that_differ_only_in_what_is_hard_to_see_are_two() {
         let message = run.failed_with("config_error");
         assert!(message.contains("would replace its rows"), "{first:?}, {second:?}: {message}");
         let tables = table::tables(&sandbox.lake());
-        assert_eq!(tables.iter().flat_map(|folder| table::data(folder)).collect::<Vec<_>>(), [r#"{"n":1}"#]);
+        assert_eq!(tables.iter().flat_map(table::data).collect::<Vec<_>>(), [r#"{"n":1}"#]);
         let warnings = sandbox.load(&append(&[second]), record(second, r#"{"n":2}"#)).logs("WARN");
         assert_eq!(warnings.len(), 1, "{first:?}, {second:?}: {warnings:#?}");
         assert!(warnings[0].contains("was created from stream"), "{warnings:#?}");
@@ -154,9 +157,9 @@ fn a_table_of_an_older_version_is_no_stream_s_that_it_does_not_name() {
         let older = if said.starts_with('?') { "default/______" } else { "default/___" };
         rename_as_before(&sandbox, "default/______", older);
         let commit = table::commit(&sandbox.table(older), 0);
-        let text = std::fs::read_to_string(&commit).unwrap();
+        let text = commit.text();
         assert!(text.contains("Created from stream заказы"));
-        std::fs::write(&commit, text.replace("stream заказы", &format!("stream {said}"))).unwrap();
+        commit.put(text.replace("stream заказы", &format!("stream {said}")));
 
         let rows = streams.iter().map(|name| record(name, &json!({"of": name}).to_string()));
         let run = sandbox.load(&overwrite(streams), rows.collect::<String>());
@@ -182,15 +185,15 @@ fn a_damaged_table_of_an_older_version_is_not_passed_over() {
     }
     rename_as_before(&sandbox, "default/______", "default/______");
     let newest = table::commit(&sandbox.table("default/______"), 1);
-    let whole = std::fs::read(&newest).unwrap();
+    let whole = newest.get().unwrap();
     for damage in ["", "no json"] {
-        std::fs::write(&newest, damage).unwrap();
+        newest.put(damage);
         let run = sandbox.write(&append(&["заказы"]), record("заказы", "{}"));
         assert_eq!(run.code, Some(1), "{damage:?}: {run:#?}");
         assert_eq!(run.failure()["stream_descriptor"]["name"], json!("заказы"));
         assert_eq!(table::tables(&sandbox.lake()).len(), 1, "{damage:?}");
     }
-    std::fs::write(&newest, whole).unwrap();
+    newest.put(whole);
     sandbox.load(&append(&["заказы"]), record("заказы", "{}"));
     assert_eq!(table::data(&sandbox.table("default/______")).len(), 3);
 }
@@ -214,9 +217,9 @@ fn a_table_that_does_not_name_its_stream_is_anybody_s() {
     let sandbox = Sandbox::new();
     sandbox.load(&append(&["Center"]), record("Center", "{}"));
     let commit = table::commit(&sandbox.table("default/center"), 0);
-    let text = std::fs::read_to_string(&commit).unwrap();
+    let text = commit.text();
     for said in [r#""All the centers""#, r#""""#, "null"] {
-        std::fs::write(&commit, text.replace(r#""Created from stream Center""#, said)).unwrap();
+        commit.put(text.replace(r#""Created from stream Center""#, said));
         let run = sandbox.load(&overwrite(&["center"]), record("center", "{}"));
         assert_eq!(run.logs("WARN"), Vec::<String>::new());
     }

@@ -1,7 +1,7 @@
-//! File systems without hard links: the system's calls are refused to the program, as such file systems refuse them.
+//! File systems without hard links, in a folder: a seccomp filter refuses the system calls as such file systems do, so that
+//! the real program runs on every Linux and without privileges.
 //!
-//! A filter of the kernel (seccomp) answers in their place, so that the real program runs, on every Linux and without any
-//! rights. `DESTINATION_TEST_WITHOUT_LINKS` names a folder on a real file system without links, where there is one.
+//! `DESTINATION_TEST_WITHOUT_LINKS` names a folder on a real file system without links, if there is one.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -9,6 +9,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::messages::{append, overwrite, records, state};
+use crate::on_disk::at;
 use crate::program::{Living, Run, Sandbox, skipped};
 use crate::table;
 
@@ -159,5 +160,5 @@ fn a_real_file_system_without_links_is_loaded() {
         assert_eq!(run.code, Some(0), "{run:#?}");
         assert!(run.says("Files are copied"), "{run:#?}");
     }
-    assert_eq!(table::read(&lake.path().join("default/users")).rows.len(), 36);
+    assert_eq!(table::read(&at(&lake.path().join("default/users"))).rows.len(), 36);
 }

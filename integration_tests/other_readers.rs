@@ -1,7 +1,7 @@
-//! Other people's Delta readers open the tables: the `deltalake` and `duckdb` packages of Python.
+//! Other Delta readers open the tables: the Python packages `deltalake` and `duckdb`.
 //!
-//! They run in the Python that `TEST_PYTHON` names (`python3` without it). Where it lacks a package the test says so
-//! and does nothing; in CI, a Python that was named must have them.
+//! They run in the Python that `TEST_PYTHON` names (default `python3`). Without the package a test is skipped and says so;
+//! under CI the Python that was named must have it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -114,12 +114,12 @@ fn assert_reads_all(test: &str, script: &str) {
     assert!(tables.len() >= 4, "{tables:?}");
     for folder in tables {
         let table = table::read(&folder);
-        let (found, said) = rows(script, &folder, &table.files);
+        let (found, said) = rows(script, &sandbox.path(folder.key()), &table.files);
         said.lines().for_each(|line| skipped(test, line));
         let mut expected = table.rows;
         expected.sort_by(|a, b| a.id.cmp(&b.id));
-        assert_eq!(found.len(), expected.len(), "{}", folder.display());
-        assert!(found == expected, "other rows in {}", folder.display());
+        assert_eq!(found.len(), expected.len(), "{folder}");
+        assert!(found == expected, "other rows in {folder}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Runs the program as a user for whom the rights of files count: for root they do not, so root becomes nobody.
+//! Runs the program as a user whom file permissions bind; root becomes `nobody` for that.
 
 use std::ffi::OsString;
 use std::io::ErrorKind;

@@ -1,4 +1,4 @@
-//! What is read: all messages of the protocol, however their lines end, and every byte of a record's data.
+//! Reading: all messages of the protocol, every kind of line end, and every byte of a record's data.
 
 use serde_json::json;
 

@@ -1,8 +1,8 @@
-//! PyAirbyte drives the real program: `check`, every strategy, a state cache, and sources that die.
+//! PyAirbyte drives the real program: `check`, every write strategy, a state cache, and sources that crash.
 //!
-//! It runs in the Python that `TEST_PYAIRBYTE` names and that has `.ci/requirements-pyairbyte.txt` installed; without it the
-//! test says so and does nothing, but in CI it fails. The source is a script beside the client: nothing here needs a
-//! network, and nothing is told to PyAirbyte's authors.
+//! It runs in the Python that `TEST_PYAIRBYTE` names, which has `.ci/requirements-pyairbyte.txt` installed. Without it the
+//! test is skipped and says so; under CI it fails. The source is a script beside the client: no network is needed, and
+//! PyAirbyte's usage statistics are off.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! Syncs that run beside each other in one folder: none touches another's staging, and two into one table both land.
+//! Syncs that run at the same time in one lake: none touches the staging of another, and two syncs into one table both
+//! land.
 
 use serde_json::json;
 
@@ -22,7 +23,7 @@ fn a_living_syncs_staging_is_not_swept() {
     let staged =
         || table::staging(&sandbox.lake()).iter().any(|sync| table::commit(&sync.join("default/users"), 0).exists());
     until("a staged batch", staged);
-    let files = table::files(&table::staging(&sandbox.lake())[0]);
+    let files = table::staging(&sandbox.lake())[0].objects();
 
     sandbox.load(&append(&["pets"]), records("pets", 0..3));
     assert_eq!(sandbox.check().code, Some(0));

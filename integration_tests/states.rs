@@ -1,4 +1,4 @@
-//! STATEs of streams: verbatim, in order, each once, and each only after its records are in the table.
+//! STATEs of streams: unchanged, in order, once, and only after their records are in the table.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! STATEs that speak for every stream: GLOBAL, LEGACY, and those without a type.
+//! STATEs for all streams: GLOBAL, LEGACY, and those without a type.
 
 use serde_json::{Value, json};
 

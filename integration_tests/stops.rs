@@ -1,4 +1,4 @@
-//! Stopping on purpose: signals, and a reader of stdout that goes away.
+//! Stopping on purpose: signals, and a reader of stdout that closes it.
 
 use std::io::Write;
 
@@ -146,7 +146,7 @@ fn staging_is_kept_after_a_signal_and_after_a_failure_when_the_user_asks_for_it(
     sandbox.write(&append(&["users"]), records("users", 3..5) + &state("users", 5) + "oops\n").failure();
     assert_eq!(table::staging(&sandbox.lake()).len(), 2);
     for sync in table::staging(&sandbox.lake()) {
-        assert!(!table::data(&sync.join("default/users")).is_empty(), "{}", sync.display());
+        assert!(!table::data(&sync.join("default/users")).is_empty(), "{sync}");
     }
     assert_eq!(table::read(&sandbox.table("default/users")).rows.len(), 5);
     table::assert_tables_tidy(&sandbox.lake());
@@ -157,7 +157,7 @@ fn a_failed_sync_leaves_no_staging_by_default() {
     let sandbox = Sandbox::new();
     sandbox.write(&append(&["users"]), records("users", 0..5) + "oops\n").failure();
     table::assert_tidy(&sandbox.lake());
-    assert_eq!(table::files(&sandbox.lake()), Vec::<std::path::PathBuf>::new(), "nothing was acknowledged");
+    assert_eq!(sandbox.lake().objects(), [], "nothing was acknowledged");
     // And the program itself still starts.
     assert_eq!(run(["spec".as_ref()], b"").code, Some(0));
 }

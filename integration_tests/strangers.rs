@@ -1,4 +1,4 @@
-//! Streams that the catalog does not have, and what comes with records and is no row: nothing is passed over in silence.
+//! Records of streams that are not in the catalog, and fields beside a record's data: nothing is ignored without a message.
 
 use serde_json::{Value, json};
 

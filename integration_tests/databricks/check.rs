@@ -1,5 +1,5 @@
-//! `check` on setups that are broken, one after the other: each names its problem and the cure. What Spark has no rights
-//! for, the stand-in says in Databricks' words.
+//! `check` on broken setups, one at a time: each message names the problem and its solution. Rights that Spark does not
+//! have are played by the stand-in, in Databricks' words.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use super::place::{Place, Transport, over, transport};
 use super::server::Server;
 use crate::program::{Run, Sandbox};
-use crate::table;
 
 over_both!(
     a_check_of_a_setup_that_works_passes_and_leaves_nothing,
@@ -45,7 +44,7 @@ fn assert_says(what: &str, message: &str, parts: &[&str]) {
 
 /// Nothing is left of a check: no table, no file.
 fn assert_nothing_left(place: &Place, what: &str) {
-    assert_eq!(table::files(&place.lake()), Vec::<std::path::PathBuf>::new(), "{what}");
+    assert_eq!(place.lake().objects(), [], "{what}");
     assert_eq!(place.tables(), Vec::<String>::new(), "{what}");
     assert_eq!(place.bucket().unfinished_uploads(), 0, "{what}");
 }

@@ -1,4 +1,4 @@
-//! Is the stand-in what it says it is: other people's clients drive it. The cases are in `clients.py`.
+//! Whether the stand-in behaves like Databricks: Databricks' own clients use it. The cases are in `clients.py`.
 
 use std::process::Command;
 

@@ -1,5 +1,5 @@
-//! Statements whose answer was lost and that run all the same, beside the one that is sent in their place: whenever such a
-//! copy begins, one of the two commits. And what that rests on, shown on Delta itself.
+//! A statement whose answer was lost may still run beside the one that was sent again: whenever it begins, only one of the
+//! two commits. The behaviour of Delta that this rests on is tested on Delta itself.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

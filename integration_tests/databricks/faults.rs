@@ -1,5 +1,5 @@
-//! The way to Databricks goes wrong, and Databricks itself: the sync gets over it, or ends with one clear error and, when
-//! it is run again, well. Every row is there then, once.
+//! Failures of Databricks and of the connection to it: the sync recovers, or ends with one clear error and succeeds when it
+//! is run again. Every row is then in the table once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};

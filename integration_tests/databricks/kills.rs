@@ -1,15 +1,15 @@
-//! SIGKILL at every step, each step being a statement or a commit of the staging: nothing acknowledged is ever missing, and
-//! once the lease is old the next sync leaves nothing of ours but the tables, neither in the bucket nor in the catalog.
+//! SIGKILL at every statement and every commit of a staging log: no acknowledged row is ever missing, and once the lease
+//! has expired the next sync leaves only the tables, in the bucket and in the catalog.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::place::{Place, Transport, transport};
-use super::proxy::{Action, Fault, Proxy, Rule};
+use super::proxy::{Action, Proxy, Rule};
 use super::server::server;
+use super::victim::{Victim, When, fault};
+use crate::lake::Location;
 use crate::messages::{append, numbered, overwrite, padded, record, records, said, state, status};
 use crate::program::{Run, Sandbox, until};
 use crate::table;
@@ -80,7 +80,7 @@ fn goes_on(sandbox: &mut Sandbox, place: u64, what: &str) {
 
 fn assert_only_tables(place: &Place, what: &str) {
     let left = table::staging(&place.lake());
-    assert!(left.is_empty(), "{what}: {:?}", left.iter().map(|folder| table::tree(folder)).collect::<Vec<_>>());
+    assert!(left.is_empty(), "{what}: {:?}", left.iter().map(Location::objects).collect::<Vec<_>>());
     assert_eq!(place.tables(), ["users"], "{what}");
     assert_eq!(place.bucket().unfinished_uploads(), 0, "{what}");
 }
@@ -122,32 +122,20 @@ fn a_sync_that_is_killed_at_any_statement_loses_nothing_acknowledged_and_is_swep
 #[test]
 fn a_sync_that_is_killed_around_a_staging_commit_loses_nothing_acknowledged_and_is_swept() {
     let mut killed = Vec::new();
-    for (nth, after) in [(1, false), (1, true), (2, false), (2, true)] {
-        let what = format!("staging commit {nth}, after it: {after}");
-        let victim = Arc::new(AtomicU32::new(0));
-        let hook = {
-            let victim = Arc::clone(&victim);
-            Arc::new(move || {
-                while victim.load(Ordering::SeqCst) == 0 {
-                    std::thread::sleep(Duration::from_millis(1));
-                }
-                let kill = format!("kill -9 {}", victim.load(Ordering::SeqCst));
-                drop(std::process::Command::new("sh").args(["-c", &kill]).status());
-                std::thread::sleep(Duration::from_millis(20));
-            })
-        };
-        let fault = if after { Fault::Then(hook) } else { Fault::Instead(hook) };
+    for (nth, when) in [(1, When::Before), (1, When::After), (2, When::Before), (2, When::After)] {
+        let what = format!("{when:?} staging commit {nth}");
+        let victim = Victim::default();
         // Only the program goes through the proxy, and it commits to no table but the staged ones.
         let commit = |request: &super::proxy::Request| {
             request.action == Action::Put && request.target.contains("/_delta_log/") && request.target.contains(".json")
         };
-        let proxy = Proxy::start(server().port(), vec![Rule::nth(nth, commit, fault)]);
+        let proxy = Proxy::start(server().port(), vec![Rule::nth(nth, commit, fault(when, victim.clone()))]);
         let mut sandbox = Sandbox::new();
         let mut through = settings();
         through["data_source"] = sandbox.place().bucket().source_through(&proxy.endpoint());
         sandbox.set(through);
         let mut living = sandbox.start(&append(&["users"]));
-        victim.store(living.process(), Ordering::SeqCst);
+        victim.is(&living);
         living.send(input(0));
         let run = living.end();
         assert_eq!(run.code, None, "{what}: {run:#?}");

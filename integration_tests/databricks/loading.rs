@@ -1,4 +1,4 @@
-//! Every row, once: read back with SQL, with the bed's own reader, and with other people's.
+//! Every row is in its table once: as SQL, the tests' own reader and other readers see it.
 
 use std::process::Command;
 

@@ -1,8 +1,7 @@
-//! The bed: the program against Spark with Delta Lake, reached as Databricks is, with its tables in a bucket of a real S3
-//! server.
+//! The program with Spark and Delta Lake in place of Databricks, and its tables in a bucket of a real S3 server.
 //!
-//! `stand_in` starts what stands in for Databricks, `place` gives each test a bucket, a schema and a warehouse or cluster
-//! of its own. The cases of the folder above run here once more; the files of this folder are about what only
+//! `testing/stand_in` starts Spark behind Databricks' interfaces, `testing/place` gives each test a bucket, a schema and a
+//! warehouse or cluster of its own. Cases of the folder above run here again; the files of this folder are about what only
 //! Databricks has. What has to hold for both transports runs over both.
 //!
 //!     TEST_S3="$(integration_tests/s3/server)" \
@@ -32,24 +31,35 @@ macro_rules! over_both {
     };
 }
 
-#[path = "../s3/place.rs"]
+#[path = "../s3/testing/place.rs"]
 mod bucket;
+#[path = "../s3/testing/http.rs"]
+mod http;
+#[path = "../testing/lake.rs"]
+mod lake;
+#[path = "../testing/messages.rs"]
+mod messages;
+#[path = "testing/place.rs"]
+mod place;
+#[path = "../testing/program.rs"]
+mod program;
+#[path = "../s3/testing/proxy.rs"]
+mod proxy;
+#[path = "../s3/testing/requests.rs"]
+mod requests;
+#[path = "../s3/testing/server.rs"]
+mod server;
+#[path = "testing/stand_in.rs"]
+mod stand_in;
+#[path = "../testing/table.rs"]
+mod table;
+#[path = "../s3/testing/victim.rs"]
+mod victim;
+
 #[path = "../conformance.rs"]
 mod conformance;
 #[path = "../generations.rs"]
 mod generations;
-#[path = "../s3/http.rs"]
-mod http;
-#[path = "../messages.rs"]
-mod messages;
-#[path = "../program.rs"]
-mod program;
-#[path = "../s3/proxy.rs"]
-mod proxy;
-#[path = "../s3/server.rs"]
-mod server;
-#[path = "../table.rs"]
-mod table;
 
 mod check;
 mod clients;
@@ -58,9 +68,7 @@ mod faults;
 mod kills;
 mod loading;
 mod names;
-mod place;
 mod readers;
 mod refusals;
 mod service;
-mod stand_in;
 mod warehouse_tables;

@@ -1,4 +1,4 @@
-//! Whose a table is, as its comment in the catalog tells: names of which nothing is left, tables of older versions, and
+//! Which stream a table belongs to, by its comment in the catalog: names without a Latin letter, tables of older versions,
 //! tables of other streams.
 
 use super::loading::data;

@@ -1,4 +1,4 @@
-//! What Spark reads of tables that the program commits to by itself, and of those that Spark has given features before.
+//! Spark reads tables that the program commits to directly, and tables whose features Spark has set before.
 
 use std::collections::BTreeMap;
 
@@ -137,9 +137,9 @@ fn tables_that_spark_gave_features_are_loaded_and_read_by_spark() {
 fn spark_reads_a_table_whose_damaged_checkpoint_was_gone_around() {
     let (sandbox, name) = direct();
     (0..11).for_each(|n| drop(sandbox.load(&append(&["users"]), records("users", n..n + 1))));
-    let log = sandbox.table("default/users").join("_delta_log");
-    let checkpoint = log.join(format!("{:020}.checkpoint.parquet", 10));
-    std::fs::write(&checkpoint, &std::fs::read(&checkpoint).unwrap()[..500]).unwrap();
+    let log = sandbox.table("default/users/_delta_log");
+    let checkpoint = log.join(&format!("{:020}.checkpoint.parquet", 10));
+    checkpoint.put(&checkpoint.get().unwrap()[..500]);
     sandbox.load(&append(&["users"]), records("users", 11..12));
     assert_eq!(number(sandbox.place(), &format!("SELECT count(*) FROM {name} WHERE _airbyte_data > '{{'")), 12);
 }
@@ -152,10 +152,9 @@ fn a_checkpoint_of_spark_whose_sidecars_are_gone_is_gone_around() {
     sandbox.place().sql(&format!("CREATE TABLE {name} ({columns}) USING delta TBLPROPERTIES ({properties})"));
     sandbox.load(&append(&["users"]), records("users", 0..3));
     sandbox.place().sql(&format!("INSERT INTO {name} SELECT 'x', current_timestamp(), '{{\"n\":3}}'"));
-    let sidecars = sandbox.table("default/users").join("_delta_log/_sidecars");
-    let gone = table::files(&sidecars);
-    assert!(!gone.is_empty(), "Spark wrote no sidecar");
-    gone.iter().for_each(|file| std::fs::remove_file(file).unwrap());
+    let sidecars = sandbox.table("default/users/_delta_log/_sidecars");
+    assert!(!sidecars.is_empty(), "Spark wrote no sidecar");
+    sidecars.delete_all();
     sandbox.load(&overwrite(&["users"]), records("users", 4..6));
     sandbox.load(&append(&["users"]), records("users", 6..7));
     let rows = sandbox.place().sql(&format!("SELECT _airbyte_data FROM {name} ORDER BY _airbyte_data"));

@@ -1,10 +1,9 @@
-//! Tables that are there and cannot be loaded: said before the first record, with what was found and what to do, and
-//! nothing is changed.
+//! Existing tables that cannot be loaded: an error before the first record says what was found and what to do; nothing is
+//! changed.
 
 use super::place::Place;
 use crate::messages::{append, records, state};
 use crate::program::Sandbox;
-use crate::table;
 
 over_both!(
     a_table_with_other_columns_is_refused,
@@ -25,7 +24,7 @@ fn refusal(make: impl FnOnce(&Place)) -> String {
     let place = sandbox.place();
     place.sql(&format!("CREATE SCHEMA `spark_catalog`.`{}`", place.schema()));
     make(place);
-    let before = table::files(place.bucket().bucket_folder().as_path());
+    let before = place.bucket().whole_bucket().objects();
     // The input stays open: what is refused is refused without it.
     let living = sandbox.start(&append(&["other", "users"]));
     let run = living.wait();
@@ -34,7 +33,7 @@ fn refusal(make: impl FnOnce(&Place)) -> String {
     let changes = |text: &String| !["SHOW", "DESCRIBE", "SELECT"].iter().any(|kind| text.starts_with(kind));
     let changed: Vec<String> = place.statements().into_iter().filter(changes).collect();
     assert_eq!(changed, Vec::<String>::new());
-    assert_eq!(table::files(place.bucket().bucket_folder().as_path()), before);
+    assert_eq!(place.bucket().whole_bucket().objects(), before);
     message
 }
 
@@ -84,9 +83,7 @@ fn a_view_is_refused() {
 
 fn a_folder_with_other_files_is_refused() {
     let message = refusal(|place| {
-        let folder = place.table("default/users");
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join("notes.txt"), "not a table").unwrap();
+        place.table("default/users/notes.txt").put("not a table");
     });
     assert_says(&message, &["users", "Move them away"]);
 }
@@ -95,7 +92,7 @@ fn a_table_whose_files_are_gone_is_refused() {
     let message = refusal(|place| {
         let (name, location) = (place.name("users"), place.location("default/users"));
         place.sql(&format!("CREATE TABLE {name} ({RAW}) USING delta LOCATION '{location}'"));
-        std::fs::remove_dir_all(place.table("default/users")).unwrap();
+        place.table("default/users").delete_all();
     });
     assert_says(&message, &["its files are gone", "DROP TABLE"]);
 }
@@ -110,7 +107,7 @@ fn a_sync_that_is_refused_has_loaded_no_other_stream_either() {
     assert!(run.failed_with("config_error").contains("view"));
     assert!(run.states().is_empty());
     assert_eq!(place.tables(), ["users"]);
-    assert_eq!(table::files(&place.lake()), Vec::<std::path::PathBuf>::new());
+    assert_eq!(place.lake().objects(), []);
 }
 
 fn a_folder_in_another_tables_folder_is_refused_by_the_server() {
@@ -119,7 +116,7 @@ fn a_folder_in_another_tables_folder_is_refused_by_the_server() {
     place.sql(&format!("CREATE SCHEMA `spark_catalog`.`{}`", place.schema()));
     let inner = place.location("default/users/inner");
     place.sql(&format!("CREATE TABLE {} ({RAW}) USING delta LOCATION '{inner}'", place.name("other")));
-    std::fs::remove_dir_all(place.table("default/users")).unwrap();
+    place.table("default/users").delete_all();
     let run = sandbox.write(&append(&["users"]), records("users", 0..3) + &state("users", 3));
     assert_says(&run.failed_with("config_error"), &["overlaps", "s3_bucket_path"]);
     assert!(run.states().is_empty());

@@ -1,5 +1,5 @@
-//! What Databricks does and Spark alone does not: it limits requests, shares hosts among workspaces, hides what one may not see,
-//! and lets others cancel statements and end sessions.
+//! What Databricks does and Spark alone does not: it limits requests, serves several workspaces on one host, hides what a
+//! user may not see, and lets others cancel statements and end sessions.
 
 use serde_json::{Value, json};
 
@@ -140,7 +140,7 @@ fn a_row_that_nobody_may_see_is_told_as_that() {
     place.set(json!({"filtered": true}));
     let message = refused(&sandbox);
     assert!(message.contains("row filter"), "{message}");
-    assert_eq!(table::files(&place.lake()), Vec::<std::path::PathBuf>::new());
+    assert_eq!(place.lake().objects(), []);
     assert_eq!(place.tables(), Vec::<String>::new());
 }
 

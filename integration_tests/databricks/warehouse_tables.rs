@@ -1,4 +1,4 @@
-//! Tables as SQL warehouses make them today, with deletion vectors and row tracking: what users have.
+//! Tables as SQL warehouses create them today, with deletion vectors and row tracking.
 
 use serde_json::json;
 

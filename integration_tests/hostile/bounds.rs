@@ -1,4 +1,4 @@
-//! Answers without an end, answers that lie about their length, names without measure: each comes to an end, with a message.
+//! Answers without an end, with a wrong length or with endless names: each ends with a message.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

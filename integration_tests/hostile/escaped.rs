@@ -1,4 +1,4 @@
-//! Servers that repeat a secret escaped, broken up or cut: nothing that could be put together again is in any output.
+//! Servers that repeat a secret escaped, split or shortened: no output has anything from which it could be restored.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;

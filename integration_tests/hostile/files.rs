@@ -1,4 +1,4 @@
-//! Other users of the same folder, and what they put in the way: links, pipes, logs that lie.
+//! Other users of the same folder put links, pipes and false logs in the way.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::messages::{append, records};
+use crate::on_disk;
 use crate::program::{Sandbox, skipped, until};
 use crate::table;
 
@@ -42,9 +43,9 @@ fn pipe(path: &Path) {
 fn a_link_that_is_called_like_a_sync_and_what_it_leads_to_stay() {
     let sandbox = Sandbox::new();
     let victim = victim(&sandbox);
-    let absolute = sandbox.lake().join(Uuid::now_v7().to_string());
-    let relative = sandbox.lake().join(Uuid::now_v7().to_string());
-    let dangling = sandbox.lake().join(Uuid::now_v7().to_string());
+    let absolute = sandbox.root().join(Uuid::now_v7().to_string());
+    let relative = sandbox.root().join(Uuid::now_v7().to_string());
+    let dangling = sandbox.root().join(Uuid::now_v7().to_string());
     symlink(&victim, &absolute).unwrap();
     symlink("../victim", &relative).unwrap();
     symlink("nowhere", &dangling).unwrap();
@@ -60,7 +61,7 @@ fn a_link_that_is_called_like_a_sync_and_what_it_leads_to_stay() {
 fn a_lock_that_is_a_link_a_pipe_or_a_folder_belongs_to_no_sync_and_nothing_waits_for_it() {
     let sandbox = Sandbox::new();
     let victim = victim(&sandbox);
-    let folders: Vec<PathBuf> = (0..4).map(|_| sandbox.lake().join(Uuid::now_v7().to_string())).collect();
+    let folders: Vec<PathBuf> = (0..4).map(|_| sandbox.root().join(Uuid::now_v7().to_string())).collect();
     for folder in &folders {
         std::fs::create_dir(folder).unwrap();
         std::fs::write(folder.join("precious"), "").unwrap();
@@ -69,7 +70,7 @@ fn a_lock_that_is_a_link_a_pipe_or_a_folder_belongs_to_no_sync_and_nothing_waits
     symlink(victim.join("sync.lock"), folders[1].join("sync.lock")).unwrap();
     std::fs::create_dir(folders[2].join("sync.lock")).unwrap();
     pipe(&folders[3].join("sync.kept"));
-    pipe(&sandbox.lake().join(Uuid::now_v7().to_string()));
+    pipe(&sandbox.root().join(Uuid::now_v7().to_string()));
     assert!(sandbox.check().says("SUCCEEDED"));
     sandbox.load(&append(&["users"]), records("users", 0..3));
     assert!(is_whole(&victim) && folders.iter().all(|folder| folder.join("precious").exists()));
@@ -79,7 +80,7 @@ fn a_lock_that_is_a_link_a_pipe_or_a_folder_belongs_to_no_sync_and_nothing_waits
 fn links_and_pipes_inside_of_a_dead_syncs_folder_go_and_what_they_lead_to_stays() {
     let sandbox = Sandbox::new();
     let victim = victim(&sandbox);
-    let dead = sandbox.lake().join(Uuid::now_v7().to_string());
+    let dead = sandbox.root().join(Uuid::now_v7().to_string());
     std::fs::create_dir_all(dead.join("users/_delta_log")).unwrap();
     std::fs::write(dead.join("sync.lock"), "").unwrap();
     symlink(&victim, dead.join("users/link")).unwrap();
@@ -93,7 +94,7 @@ fn links_and_pipes_inside_of_a_dead_syncs_folder_go_and_what_they_lead_to_stays(
 #[test]
 fn folders_of_a_dead_sync_go_however_deep_they_lie() {
     let sandbox = Sandbox::new();
-    let dead = sandbox.lake().join(Uuid::now_v7().to_string());
+    let dead = sandbox.root().join(Uuid::now_v7().to_string());
     std::fs::create_dir_all(dead.join("d/".repeat(500))).unwrap();
     std::fs::create_dir_all(dead.join("deep-2/x")).unwrap();
     for file in ["sync.lock", "deep-1", "deep-2/x/file"] {
@@ -111,12 +112,12 @@ fn a_log_of_a_dead_sync_that_names_other_places_is_not_believed() {
         let victim = victim(&sandbox);
         let table = if name == "ABSOLUTE" { victim.display().to_string() } else { name.to_owned() };
         let sync = Uuid::now_v7();
-        let half = [victim.join("half.json#1"), victim.join("_delta_log/half.json#2"), sandbox.lake().join("half#3")];
+        let half = [victim.join("half.json#1"), victim.join("_delta_log/half.json#2"), sandbox.root().join("half#3")];
         std::fs::create_dir_all(victim.join("_delta_log")).unwrap();
         half.iter().for_each(|path| std::fs::write(path, "half").unwrap());
-        let log = sandbox.lake().join(format!("{sync}/users/_delta_log"));
+        let log = sandbox.root().join(format!("{sync}/users/_delta_log"));
         std::fs::create_dir_all(&log).unwrap();
-        std::fs::write(sandbox.lake().join(format!("{sync}/sync.lock")), "").unwrap();
+        std::fs::write(sandbox.root().join(format!("{sync}/sync.lock")), "").unwrap();
         let lines = [
             json!({"metaData": {"configuration": {"airbyte.finalTable": table}}}),
             json!({"txn": {"appId": format!("destination-databricks/{sync}"), "version": 7}}),
@@ -127,7 +128,7 @@ fn a_log_of_a_dead_sync_that_names_other_places_is_not_believed() {
         std::fs::write(log.join("00000000000000000000.json"), text).unwrap();
         sandbox.load(&append(&["users"]), records("users", 0..3));
         assert!(is_whole(&victim) && half.iter().all(|path| path.exists()), "{name}");
-        assert!(!sandbox.lake().join(sync.to_string()).exists(), "{name}");
+        assert!(!sandbox.root().join(sync.to_string()).exists(), "{name}");
     }
 }
 
@@ -135,15 +136,15 @@ fn a_log_of_a_dead_sync_that_names_other_places_is_not_believed() {
 fn files_that_a_dead_sync_cannot_have_written_stay_in_a_table() {
     let sandbox = Sandbox::new();
     sandbox.load(&append(&["users"]), records("users", 0..3));
-    let folder = sandbox.table("default/users");
+    let folder = sandbox.path("default/users");
     let sync = Uuid::now_v7();
     let own = format!("2026_01_01_1_0_{}.parquet", sync.simple());
     for name in ["somebody.parquet", own.as_str()] {
         std::fs::write(folder.join(name), "rows").unwrap();
     }
-    let log = sandbox.lake().join(format!("{sync}/users/_delta_log"));
+    let log = sandbox.root().join(format!("{sync}/users/_delta_log"));
     std::fs::create_dir_all(&log).unwrap();
-    std::fs::write(sandbox.lake().join(format!("{sync}/sync.lock")), "").unwrap();
+    std::fs::write(sandbox.root().join(format!("{sync}/sync.lock")), "").unwrap();
     let mut text = json!({"metaData": {"configuration": {"airbyte.finalTable": "default/users"}}}).to_string() + "\n";
     text += &json!({"txn": {"appId": format!("destination-databricks/{sync}"), "version": 7}}).to_string();
     for name in [
@@ -157,7 +158,7 @@ fn files_that_a_dead_sync_cannot_have_written_stay_in_a_table() {
     std::fs::write(log.join("00000000000000000000.json"), text).unwrap();
     sandbox.load(&append(&["pets"]), "");
     assert!(folder.join("somebody.parquet").exists() && !folder.join(own).exists());
-    assert_eq!(table::data(&folder).len(), 3);
+    assert_eq!(table::data(&on_disk::at(&folder)).len(), 3);
 }
 
 #[test]
@@ -165,7 +166,7 @@ fn the_lock_is_of_its_own_user_alone() {
     let sandbox = Sandbox::new();
     let mut living = sandbox.start(&append(&["users"]));
     living.has_read_so_far();
-    let staging = table::staging(&sandbox.lake()).remove(0);
+    let staging = on_disk::staging(sandbox.root()).remove(0);
     let lock = std::fs::metadata(staging.join("sync.lock")).unwrap();
     assert_eq!(lock.permissions().mode() & 0o777, 0o600);
     assert_eq!(living.end().code, Some(0));
@@ -183,16 +184,16 @@ fn links_of_another_user_on_the_way_to_a_table_are_refused_and_named() {
         let sandbox = Sandbox::new();
         let victim = victim(&sandbox);
         if let Some(made) = made {
-            std::fs::create_dir_all(sandbox.lake().join(made)).unwrap();
+            std::fs::create_dir_all(sandbox.root().join(made)).unwrap();
         }
-        let link = sandbox.lake().join(link);
+        let link = sandbox.root().join(link);
         symlink(&victim, &link).unwrap();
         lchown(&link, Some(NOBODY), Some(NOBODY)).unwrap();
-        let before = table::tree(&victim);
+        let before = on_disk::tree(&victim);
         let run = sandbox.write(&append(&["users"]), records("users", 0..3));
         let message = run.failed_with("config_error");
         assert!(message.contains("symbolic link of another user"), "{message}");
-        assert_eq!(table::tree(&victim), before, "{}", link.display());
+        assert_eq!(on_disk::tree(&victim), before, "{}", link.display());
     }
 }
 
@@ -201,13 +202,13 @@ fn a_tables_folder_that_our_own_user_or_root_has_put_elsewhere_is_loaded_there()
     for (link, target) in [("default", "elsewhere"), ("default/users", "elsewhere/users")] {
         let sandbox = Sandbox::new();
         std::fs::create_dir_all(sandbox.folder().join(target)).unwrap();
-        let link = sandbox.lake().join(link);
+        let link = sandbox.root().join(link);
         std::fs::create_dir_all(link.parent().unwrap()).unwrap();
         symlink(sandbox.folder().join(target), &link).unwrap();
         for range in [0..3, 3..5] {
             sandbox.load(&append(&["users"]), records("users", range));
         }
-        assert_eq!(table::data(&sandbox.folder().join("elsewhere/users")).len(), 5);
+        assert_eq!(table::data(&on_disk::at(&sandbox.folder().join("elsewhere/users"))).len(), 5);
         assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
     }
 }
@@ -216,7 +217,7 @@ fn a_tables_folder_that_our_own_user_or_root_has_put_elsewhere_is_loaded_there()
 fn a_planted_commit_or_file_of_another_user_is_not_written_through() {
     let sandbox = Sandbox::new();
     let victim = victim(&sandbox);
-    let log = sandbox.lake().join("default/users/_delta_log");
+    let log = sandbox.root().join("default/users/_delta_log");
     std::fs::create_dir_all(&log).unwrap();
     symlink(victim.join("new.json"), log.join("00000000000000000000.json")).unwrap();
     symlink(victim.join("new.json"), log.join("00000000000000000000.json#1")).unwrap();
@@ -240,7 +241,7 @@ impl Swapper {
         let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", "--"];
         let test = ["--exact", "hostile::files::second_user", "--ignored", "--quiet"];
         let mut command = Command::new("setpriv");
-        command.args(nobody).arg(copy).args(test).env(LAKE, sandbox.lake()).env(NAME, name);
+        command.args(nobody).arg(copy).args(test).env(LAKE, sandbox.root()).env(NAME, name);
         command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().ok().map(Self)
     }
 }
@@ -286,11 +287,11 @@ fn a_second_user_who_swaps_links_and_folders_while_syncs_sweep_reaches_nothing()
     std::fs::remove_file(victim.join("sync.lock")).unwrap();
     open(&victim, 0o700);
     open(sandbox.folder(), 0o755);
-    open(&sandbox.lake(), 0o1777);
+    open(sandbox.root(), 0o1777);
     let Some(swapper) = Swapper::start(&sandbox, &Uuid::now_v7().to_string()) else {
         return skipped("a second user", "there is no setpriv to become one with");
     };
-    until("the second user's folder", || sandbox.lake().join("mine/sync.lock").exists());
+    until("the second user's folder", || sandbox.root().join("mine/sync.lock").exists());
     for round in 0..40 {
         let run = sandbox.load(&append(&["users"]), records("users", round..round + 1));
         assert!(victim.join("precious").exists() && victim.join("inner/precious").exists(), "{round}: {run:#?}");

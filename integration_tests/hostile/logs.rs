@@ -1,5 +1,5 @@
-//! What others have put into a table's log: links, pipes, folders, files without an end. The sync neither follows nor waits, and
-//! says what is in the way.
+//! Links, pipes, folders and endless files in a table's log: the sync neither follows them nor waits for them, and names
+//! them.
 
 use std::fs::File;
 use std::os::unix::fs::symlink;
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::messages::{append, records};
+use crate::on_disk;
 use crate::program::Sandbox;
 use crate::table;
 
@@ -18,7 +19,7 @@ const PLANTS: [(&str, Plant); 5] = [
     ("a link to a device", |_, path| symlink("/dev/zero", path).unwrap()),
     ("a link to nothing", |_, path| symlink("nothing", path).unwrap()),
     ("a link to a file", |sandbox, path| {
-        symlink(sandbox.table("default/others/_delta_log/00000000000000000000.json"), path).unwrap();
+        symlink(sandbox.path("default/others/_delta_log/00000000000000000000.json"), path).unwrap();
     }),
     ("a folder", |_, path| std::fs::create_dir(path).unwrap()),
 ];
@@ -34,19 +35,19 @@ fn sandbox() -> Sandbox {
 }
 
 fn in_log(sandbox: &Sandbox, name: &str) -> PathBuf {
-    sandbox.table("default/users/_delta_log").join(name)
+    sandbox.path("default/users/_delta_log").join(name)
 }
 
 /// The number of the next commit of `users`.
 fn next(sandbox: &Sandbox) -> usize {
-    (0..).find(|version| !table::commit(&sandbox.table("default/users"), *version).exists()).unwrap()
+    (0..).find(|version| !on_disk::commit(&sandbox.path("default/users"), *version).exists()).unwrap()
 }
 
 #[test]
 fn a_commit_that_is_no_file_is_named_and_neither_followed_nor_waited_for() {
     for (what, plant) in PLANTS {
         let sandbox = sandbox();
-        let commit = table::commit(&sandbox.table("default/users"), next(&sandbox));
+        let commit = on_disk::commit(&sandbox.path("default/users"), next(&sandbox));
         plant(&sandbox, &commit);
         let run = sandbox.write(&append(&["users"]), records("users", 5..9));
         let message = run.failed_with("config_error");
@@ -103,7 +104,7 @@ fn a_checkpoint_that_is_no_file_is_done_without_or_named() {
 fn a_commit_of_more_bytes_than_any_is_refused_unread() {
     for length in [300 << 20, 3 << 30] {
         let sandbox = sandbox();
-        let commit = table::commit(&sandbox.table("default/users"), next(&sandbox));
+        let commit = on_disk::commit(&sandbox.path("default/users"), next(&sandbox));
         File::create(&commit).unwrap().set_len(length).unwrap();
         let run = sandbox.write(&append(&["users"]), records("users", 5..9));
         let message = run.failed_with("config_error");

@@ -1,4 +1,4 @@
-//! A web identity that a profile names, and one that is exchanged while the program runs, at a service that repeats it.
+//! A web identity that a profile names, and one that is replaced while the program runs, with a service that repeats it.
 
 use std::path::Path;
 

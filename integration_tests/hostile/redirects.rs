@@ -1,4 +1,4 @@
-//! Answers that send requests on to somewhere else: nothing goes there, and the user is told where it would have gone.
+//! Redirects: no request follows one, and the user is told where it would have gone.
 
 use serde_json::json;
 

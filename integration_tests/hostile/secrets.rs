@@ -1,4 +1,4 @@
-//! Servers that repeat what they hear: in every form, in every place, and no output of the program holds a secret.
+//! Servers that repeat what they receive: no output of the program has a secret, in any form.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;

@@ -1,4 +1,5 @@
-//! What leads to AWS credentials from outside of the configuration: files that are none, and addresses without TLS.
+//! Files and addresses outside the configuration that lead to AWS credentials: files that are not regular, addresses
+//! without TLS.
 
 use std::fs::File;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! A source that makes its messages while they are read: it holds a line's head or tail, and never the messages.
+//! A source that generates its messages while they are read, and never holds them all.
 
 use std::io::Read;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! How a bucket is addressed: its name in the path or in the host's name, and encrypted connections.
+//! How a bucket is addressed: with its name in the path or in the host, and over TLS.
 
 use serde_json::json;
 

@@ -1,4 +1,5 @@
-//! Whom encrypted connections trust: stores of certificates that are missing, empty or damaged, and a machine that has none.
+//! Which certificates TLS connections trust: certificate files that are missing, empty or damaged, and a machine that has
+//! none.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,9 +1,10 @@
-//! Objects that are copied in parts, from a size that a hidden setting brings within reach of a test.
+//! Copies in parts. A hidden setting lowers the size from which objects are copied so.
 
 use super::faults::{Kind, assert_clear, assert_large_once, assert_only_tables, gets_over_one, large, through};
-use super::kills::{AGE, SECOND, Victim, When, fault, start};
+use super::kills::{AGE, SECOND, start};
 use super::proxy::{Action, Fault, Proxy, Request, Rule};
 use super::server::server;
+use super::victim::{Victim, When, fault};
 use crate::messages::append;
 use crate::program::Sandbox;
 use crate::table;

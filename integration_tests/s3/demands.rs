@@ -1,4 +1,4 @@
-//! Buckets that demand something of what is written into them, or keep it: checksums, encryption, retention.
+//! Buckets with demands on what is written to them: checksums, encryption, retention.
 
 use std::time::Duration;
 
@@ -203,7 +203,7 @@ fn what_a_store_without_versions_does_not_delete_is_told_once_and_not_tried_agai
     told(&sandbox.write(&append(&["users"]), records("users", 0..3)));
     let left = table::staging(&sandbox.lake());
     assert_eq!(left.len(), 1, "the store keeps what was staged");
-    let id = left[0].file_name().unwrap().to_str().unwrap().to_owned();
+    let id = left[0].name().to_owned();
     std::thread::sleep(AGE + Duration::from_secs(2));
     let before = proxy.seen().len();
     told(&sandbox.write(&append(&["users"]), records("users", 3..5)));

@@ -1,5 +1,5 @@
-//! The way to the server goes wrong, one kind of request and one kind of fault after the other: the sync ends well, or
-//! with one clear error and, when it is run again, well. Every row is there then, once.
+//! Each kind of fault on each kind of request: the sync succeeds, or ends with one clear error and succeeds when it is run
+//! again. Every row is then in the table once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

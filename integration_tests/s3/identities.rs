@@ -1,5 +1,4 @@
-//! Who the program is at AWS when no lasting key says it: a role that is assumed, a web identity, a container. What they
-//! give expires while a sync runs.
+//! AWS credentials without a permanent key: an assumed role, a web identity, a container. They expire while a sync runs.
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -11,6 +10,7 @@ use super::refusals::refused;
 use super::server::{ROOT, assumed, server};
 use super::sts::{Call, ROLE, Say, Sts};
 use crate::messages::{append, padded, record, records, state};
+use crate::place::HANGS;
 use crate::program::Sandbox;
 use crate::table;
 
@@ -149,16 +149,20 @@ fn a_renewal_that_fails_is_tried_again_while_there_is_time() {
     let settings = sandbox.settings().clone();
     sandbox.set(json!({"data_source": settings["data_source"], "memory_limit_mb": 16, "flush_size_mb": 1}));
     let mut sync = sandbox.start(&append(&["users"]));
-    for n in 0..12 {
-        let rows: String = (0..100).map(|row| record("users", &padded(n * 100 + row, 12_000))).collect();
-        sync.send(rows + &state("users", n));
+    let (mut batches, deadline) = (0, Instant::now() + HANGS);
+    while sts.calls().len() < 3 {
+        assert!(Instant::now() < deadline, "it is not tried again: {:?}", sts.calls());
+        let rows: String = (0..100).map(|row| record("users", &padded(batches * 100 + row, 12_000))).collect();
+        sync.send(rows + &state("users", batches));
         sync.next_state();
+        batches += 1;
+        // The keys live for seconds.
         std::thread::sleep(Duration::from_millis(250));
     }
     let run = sync.end();
     assert_eq!(run.code, Some(0), "{run:#?}");
     assert!(run.logs("WARN").iter().any(|text| text.contains(ROLE)), "the user is told: {run:#?}");
-    assert_eq!(table::read(&sandbox.table("default/users")).rows.len(), 1200);
+    assert_eq!(table::read(&sandbox.table("default/users")).rows.len() as u64, batches * 100);
     assert_eq!(sts.calls().len(), 3);
 }
 

@@ -1,15 +1,15 @@
-//! SIGKILL at every step, each step being a request: nothing acknowledged is ever missing, and once the lease is old the
-//! next sync leaves nothing of ours but the tables.
+//! SIGKILL at every request: no acknowledged row is ever missing, and once the lease has expired the next sync leaves only
+//! the tables.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::faults;
-use super::proxy::{Action, Fault, Proxy, Rule};
+use super::proxy::{Action, Proxy, Rule};
 use super::server::server;
+use super::victim::{Victim, When, fault};
+use crate::lake::Location;
 use crate::messages::{append, numbered, overwrite, padded, record, said, state, status};
 use crate::program::{Living, Sandbox};
 use crate::table;
@@ -19,45 +19,8 @@ pub const AGE: Duration = Duration::from_millis(3000);
 /// The server tells the age of an object by whole seconds.
 pub const SECOND: Duration = Duration::from_millis(1200);
 
-/// The process to be killed, once it is known.
-#[derive(Clone, Default)]
-pub struct Victim(Arc<AtomicU32>);
-
-impl Victim {
-    /// Kills it, and waits until it is gone: what the proxy does next happens after its death.
-    fn kill(&self) {
-        let process = loop {
-            match self.0.load(Ordering::SeqCst) {
-                // It has sent its first request before the test knew its number.
-                0 => std::thread::sleep(Duration::from_millis(1)),
-                process => break process,
-            }
-        };
-        let kill = format!("kill -9 {process}");
-        drop(std::process::Command::new("sh").args(["-c", &kill]).status());
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
 fn short_leases(sandbox: &mut Sandbox) {
     sandbox.set_environment("DESTINATION_DATABRICKS_LEASE_AGE_MS", &AGE.as_millis().to_string());
-}
-
-/// How a request and the death of its sender meet.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum When {
-    /// It dies before the server hears of it.
-    Before,
-    /// It dies before it hears of the answer.
-    After,
-}
-
-/// The fault that kills `victim`.
-pub fn fault(when: When, victim: Victim) -> Fault {
-    match when {
-        When::Before => Fault::Instead(Arc::new(move || victim.kill())),
-        When::After => Fault::Then(Arc::new(move || victim.kill())),
-    }
 }
 
 const ROWS: u64 = 300;
@@ -121,7 +84,7 @@ fn a_sync_that_is_killed_at_any_request_loses_nothing_acknowledged_and_is_swept(
             assert!(times == 1 || (times == 2 && n >= place), "{what}: row {n} is there {times} times");
         }
         let left = table::staging(&sandbox.lake());
-        assert!(left.is_empty(), "{what}: {:?}", left.iter().map(|folder| table::tree(folder)).collect::<Vec<_>>());
+        assert!(left.is_empty(), "{what}: {:?}", left.iter().map(Location::objects).collect::<Vec<_>>());
         table::assert_tidy(&sandbox.lake());
         assert_eq!(sandbox.place().unfinished_uploads(), 0, "{what}");
     }
@@ -200,7 +163,7 @@ fn an_overwrite_that_is_killed_at_any_request_shows_the_old_rows_or_the_new_ones
 /// A sync that its victim's fault may end.
 pub fn start(sandbox: &Sandbox, victim: &Victim, streams: &serde_json::Value, input: &str) -> crate::program::Run {
     let mut living: Living = sandbox.start(streams);
-    victim.0.store(living.process(), Ordering::SeqCst);
+    victim.is(&living);
     living.send(input);
     living.end()
 }

@@ -1,7 +1,8 @@
-//! The bed: the program against a real S3 server, also where the way to it is bad.
+//! The program with a real S3 server, also over a connection with faults.
 //!
-//! `server` starts the server, `place` gives each test a bucket, `proxy` goes wrong on demand. The cases of the folder
-//! above run here once more, in buckets; the files of this folder are about what only a bucket has.
+//! `testing`, here and in the folder above, has what tests share: `server` starts the server, `place` gives each test a
+//! bucket, `requests` sees what is in it, `proxy` makes faults. Cases of the folder above run here again, in buckets; the
+//! files of this folder are about what only a bucket has.
 //!
 //!     TEST_S3="$(integration_tests/s3/server)" cargo test --locked --test s3
 
@@ -11,16 +12,35 @@
 // The cases and helpers that are shared with the folder above are not all used here.
 #![allow(dead_code)]
 
+#[path = "testing/http.rs"]
+mod http;
+#[path = "../testing/lake.rs"]
+mod lake;
+#[path = "../testing/messages.rs"]
+mod messages;
+#[path = "testing/place.rs"]
+mod place;
+#[path = "../testing/program.rs"]
+mod program;
+#[path = "testing/proxy.rs"]
+mod proxy;
+#[path = "testing/requests.rs"]
+mod requests;
+#[path = "testing/server.rs"]
+mod server;
+#[path = "testing/sts.rs"]
+mod sts;
+#[path = "../testing/table.rs"]
+mod table;
+#[path = "testing/victim.rs"]
+mod victim;
+
 #[path = "../append_and_overwrite.rs"]
 mod append_and_overwrite;
 #[path = "../conformance.rs"]
 mod conformance;
 #[path = "../generations.rs"]
 mod generations;
-#[path = "../messages.rs"]
-mod messages;
-#[path = "../program.rs"]
-mod program;
 #[path = "../side_by_side.rs"]
 mod side_by_side;
 #[path = "../states.rs"]
@@ -29,24 +49,17 @@ mod states;
 mod states_of_all;
 #[path = "../stops.rs"]
 mod stops;
-#[path = "../table.rs"]
-mod table;
 
 mod addresses;
 mod certificates;
 mod copies;
 mod demands;
 mod faults;
-mod http;
 mod identities;
 mod kills;
 mod neighbours;
 mod outages;
 mod paths;
-mod place;
-mod proxy;
 mod quirks;
 mod readers;
 mod refusals;
-mod server;
-mod sts;

@@ -1,5 +1,5 @@
-//! The store is there when a sync begins and gone before it ends: the failure is told soon after the deadline of the request
-//! that met it, and the next sync does all that is left.
+//! The store fails for good while a sync runs: the error comes soon after the deadline of the failed request, and the next
+//! sync does all that is left.
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};

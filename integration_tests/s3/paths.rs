@@ -1,7 +1,8 @@
-//! Where things lie in the bucket: below any folder, under names by a pattern, and nothing else is left or touched.
+//! Keys in the bucket: below any bucket path, with names from the file name pattern. No other object is left or touched.
 
 use serde_json::json;
 
+use super::kills::{AGE, SECOND};
 use super::place::Place;
 use crate::messages::{append, overwrite, records};
 use crate::program::Sandbox;
@@ -26,7 +27,7 @@ fn tables_lie_below_the_bucket_path_however_it_is_written() {
             sandbox.load(&append(&["users"]), records("users", 0..3));
             sandbox.load(&overwrite(&["pets"]), records("pets", 0..3));
         }
-        let lake = place.bucket_folder().join(folder);
+        let lake = place.whole_bucket().join(folder);
         assert_eq!(table::read(&lake.join("default/users")).rows.len(), 6, "{path}");
         assert_eq!(table::read(&lake.join("default/pets")).rows.len(), 3, "{path}");
         table::assert_tidy(&lake);
@@ -95,17 +96,16 @@ fn an_unknown_placeholder_is_a_config_error_that_lists_the_known_ones() {
 #[test]
 fn objects_of_others_in_the_bucket_are_not_touched() {
     let sandbox = Sandbox::new();
-    let other = sandbox.place().bucket_folder().join("photos/2026/cat.jpg");
+    let other = sandbox.place().whole_bucket().join("photos/2026/cat.jpg");
     let near = sandbox.lake().join("default/notes.txt");
-    for file in [&other, &near] {
-        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-        std::fs::write(file, "mine").unwrap();
+    for object in [&other, &near] {
+        object.put("mine");
     }
     sandbox.load(&overwrite(&["users"]), records("users", 0..3));
     assert!(sandbox.check().says("SUCCEEDED"));
     sandbox.load(&append(&["pets"]), records("pets", 0..3));
-    for file in [&other, &near] {
-        assert_eq!(std::fs::read_to_string(file).unwrap(), "mine", "{}", file.display());
+    for object in [&other, &near] {
+        assert_eq!(object.text(), "mine", "{object}");
     }
 }
 
@@ -116,12 +116,13 @@ fn what_a_user_keeps_is_a_delta_table_below_the_sync() {
     let kept = table::staging(&sandbox.lake());
     assert_eq!(kept.len(), 1);
     assert_eq!(table::data(&kept[0].join("default/users")).len(), 3);
-    let files = table::files(&kept[0]);
+    let files = kept[0].objects();
     sandbox.set(json!({}));
-    sandbox.set_environment("DESTINATION_DATABRICKS_LEASE_AGE_MS", "400");
-    std::thread::sleep(std::time::Duration::from_millis(600));
+    // What has no lease counts as dead when it is old.
+    sandbox.set_environment("DESTINATION_DATABRICKS_LEASE_AGE_MS", &AGE.as_millis().to_string());
+    std::thread::sleep(AGE + SECOND);
     sandbox.load(&append(&["users"]), records("users", 3..5));
-    assert_eq!((table::staging(&sandbox.lake()), table::files(&kept[0])), (kept, files));
+    assert_eq!((table::staging(&sandbox.lake()), kept[0].objects()), (kept, files));
     assert_eq!(table::read(&sandbox.table("default/users")).rows.len(), 5);
     table::assert_tables_tidy(&sandbox.lake());
 }

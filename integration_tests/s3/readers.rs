@@ -1,5 +1,4 @@
-//! Other people's Delta readers open the tables in the bucket, by requests of their own: the `deltalake` and `duckdb`
-//! packages of Python.
+//! Other Delta readers open the tables in the bucket: the Python packages `deltalake` and `duckdb`.
 
 use std::process::{Command, Output};
 
@@ -66,9 +65,7 @@ pub fn has(test: &str, packages: &str) -> bool {
 
 /// The address of a table.
 pub fn uri(sandbox: &Sandbox, schema_and_name: &str) -> String {
-    let folder = sandbox.table(schema_and_name);
-    let key = folder.strip_prefix(sandbox.place().bucket_folder()).unwrap();
-    format!("s3://{}/{}", sandbox.place().bucket(), key.display())
+    format!("s3://{}/{}", sandbox.place().bucket(), sandbox.table(schema_and_name).key())
 }
 
 fn rows(script: &str, uri: &str) -> Vec<Row> {
@@ -110,7 +107,7 @@ fn assert_reads_all(test: &str, script: &str) {
     let tables = table::tables(&sandbox.lake());
     assert!(tables.len() >= 3, "{tables:?}");
     for folder in tables {
-        let name = folder.strip_prefix(sandbox.lake()).unwrap().to_str().unwrap().to_owned();
+        let name = folder.below(&sandbox.lake()).to_owned();
         let mut expected = table::read(&folder).rows;
         expected.sort_by(|a, b| a.id.cmp(&b.id));
         let found = rows(script, &uri(&sandbox, &name));

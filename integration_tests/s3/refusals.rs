@@ -1,5 +1,5 @@
-//! `check` on buckets that cannot be used: every problem at once, each with its cure. What the server does not say itself
-//! is said by the proxy, or by a socket that is no S3.
+//! `check` on buckets that cannot be used: all problems at once, each with its solution. The proxy plays what the server
+//! does not answer itself.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -69,7 +69,7 @@ fn a_check_passes_where_all_is_allowed_and_leaves_nothing() {
     let sandbox = Sandbox::with(json!({"data_source": source}));
     let run = sandbox.check();
     assert!(run.says("SUCCEEDED"), "{run:#?}");
-    assert_eq!(table::files(&place.lake()), Vec::<std::path::PathBuf>::new());
+    assert_eq!(place.lake().objects(), []);
     assert_eq!(place.unfinished_uploads(), 0);
     sandbox.load(&append(&["users"]), records("users", 0..3));
     assert_eq!(table::read(&place.lake().join("default/users")).rows.len(), 3);
@@ -284,7 +284,7 @@ fn a_store_that_ignores_conditional_puts_is_refused_and_told_why() {
     let sandbox = Sandbox::with(json!({"data_source": source}));
     let message = refused(&sandbox.check());
     assert!(message.contains("If-None-Match") && message.contains("at the same time"), "{message}");
-    assert_eq!(table::files(&place.lake()), Vec::<std::path::PathBuf>::new());
+    assert_eq!(place.lake().objects(), []);
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! An HTTP server that answers each request as a test says: with any status, headers and body, also with one that lies about
-//! its length or has no end.
+//! An HTTP server that answers each request as a test says: any status, headers and body, also with a false length or
+//! without an end.
 
 use std::io::{BufRead, BufReader, Result, Write};
 use std::net::{TcpListener, TcpStream};

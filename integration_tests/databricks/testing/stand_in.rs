@@ -1,8 +1,8 @@
-//! What stands in for Databricks: one Spark with Delta Lake, whose tables lie on the bed's S3 server, behind the Statement
-//! Execution API and, for clusters, behind its own Thrift server. Started once for all tests, on a free port.
+//! The stand-in for Databricks: one Spark with Delta Lake, with its tables on the S3 server, behind the Statement Execution
+//! API and, for clusters, behind its own Thrift server. Started once for all tests, on a free port.
 //!
-//! `TEST_DATABRICKS` names the folder that `integration_tests/databricks/server` fills. Without it there is no bed: the
-//! reason is printed and all tests here count as passed, unless this is the CI.
+//! `TEST_DATABRICKS` names the folder that `integration_tests/databricks/server` fills. Without it the tests are skipped
+//! and count as passed, with a printed reason; under CI that is a failure.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

@@ -1,6 +1,5 @@
-//! A service that gives credentials, in AWS's manner: STS, and a container's own. What it says is a test's script, and it
-//! remembers what it was asked. It gives the users of the bed's server, one after the other: who is who shows when
-//! credentials were renewed.
+//! A scripted service that gives credentials as AWS STS and a container's endpoint do, and records what it was asked. It
+//! gives the server's users one after the other, so that the user of a request shows when credentials were renewed.
 
 use std::io::{BufReader, Read, Result, Write};
 use std::net::{TcpListener, TcpStream};

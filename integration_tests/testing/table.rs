@@ -1,13 +1,15 @@
-//! A Delta reader that knows nothing of the program's: replays the JSON log, ignores checkpoints, reads the Parquet.
+//! A Delta reader that shares no code with the program: it replays the JSON log, ignores checkpoints and reads the Parquet
+//! files. And what a lake may have besides tables.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row as ParquetRow};
 use serde_json::Value;
 use uuid::Uuid;
+
+use crate::lake::Location;
 
 /// A row of a raw table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,14 +46,14 @@ impl Table {
     }
 }
 
-/// The file of version `version` of the log of the table in `folder`.
-pub fn commit(folder: &Path, version: usize) -> PathBuf {
-    folder.join("_delta_log").join(format!("{version:020}.json"))
+/// The object of version `version` of the log of the table in `folder`.
+pub fn commit(folder: &Location, version: usize) -> Location {
+    folder.join(&format!("_delta_log/{version:020}.json"))
 }
 
 /// Reads the table in `folder`, `None` if there is none. Versions are asked for one by one, so that a table can be
 /// read while it is written.
-pub fn try_read(folder: &Path) -> Option<Table> {
+pub fn try_read(folder: &Location) -> Option<Table> {
     let mut table = Table {
         versions: 0,
         files: Vec::new(),
@@ -61,8 +63,9 @@ pub fn try_read(folder: &Path) -> Option<Table> {
         rows: Vec::new(),
     };
     let mut counts = BTreeMap::new();
-    while let Ok(text) = std::fs::read_to_string(commit(folder, table.versions)) {
+    while let Some(text) = commit(folder, table.versions).get() {
         table.versions += 1;
+        let text = String::from_utf8(text).unwrap();
         // A file that leaves and one that joins in the same commit: the order of the lines means nothing.
         let actions: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         for path in actions.iter().filter_map(|action| action["remove"]["path"].as_str()) {
@@ -88,9 +91,9 @@ pub fn try_read(folder: &Path) -> Option<Table> {
         return None;
     }
     for file in &table.files {
-        let path = folder.join(file);
-        let rows = read_file(&path);
-        let size = std::fs::metadata(&path).unwrap().len();
+        let content = folder.join(file).get().unwrap_or_else(|| panic!("{file} of {folder} is gone"));
+        let size = content.len();
+        let rows = read_file(content);
         assert_eq!(counts[file], (Value::from(rows.len()), Value::from(size)), "what the log says of {file}");
         table.rows.extend(rows);
     }
@@ -98,19 +101,19 @@ pub fn try_read(folder: &Path) -> Option<Table> {
 }
 
 /// Reads the table in `folder`, which must be there.
-pub fn read(folder: &Path) -> Table {
-    try_read(folder).unwrap_or_else(|| panic!("no table in {}", folder.display()))
+pub fn read(folder: &Location) -> Table {
+    try_read(folder).unwrap_or_else(|| panic!("no table in {folder}"))
 }
 
 /// The data of the table in `folder`, sorted; nothing where no table is.
-pub fn data(folder: &Path) -> Vec<String> {
+pub fn data(folder: &Location) -> Vec<String> {
     let mut data: Vec<String> = try_read(folder).into_iter().flat_map(|table| table.rows).map(|row| row.data).collect();
     data.sort();
     data
 }
 
-fn read_file(path: &Path) -> Vec<Row> {
-    let reader = SerializedFileReader::new(File::open(path).unwrap()).unwrap();
+fn read_file(content: Vec<u8>) -> Vec<Row> {
+    let reader = SerializedFileReader::new(Bytes::from(content)).unwrap();
     let rows: Vec<Row> = reader.get_row_iter(None).unwrap().map(|row| read_row(&row.unwrap())).collect();
     rows
 }
@@ -129,88 +132,63 @@ fn read_row(row: &ParquetRow) -> Row {
 }
 
 /// The folders of all tables of a lake: `<schema>/<stream>` with a log.
-pub fn tables(lake: &Path) -> Vec<PathBuf> {
-    let schemas = folders(lake).into_iter().filter(|folder| !is_staging(folder));
-    let mut tables: Vec<PathBuf> = schemas.flat_map(|schema| folders(&schema)).collect();
-    tables.retain(|folder| folder.join("_delta_log").exists());
-    tables.sort();
+pub fn tables(lake: &Location) -> Vec<Location> {
+    let schemas = lake.folders().into_iter().filter(|folder| !is_staging(folder));
+    let mut tables: Vec<Location> = schemas.flat_map(|schema| schema.folders()).collect();
+    tables.retain(|folder| folder.folders().iter().any(|folder| folder.name() == "_delta_log"));
     tables
 }
 
 /// The staging folders in a lake.
-pub fn staging(lake: &Path) -> Vec<PathBuf> {
-    folders(lake).into_iter().filter(|folder| is_staging(folder)).collect()
+pub fn staging(lake: &Location) -> Vec<Location> {
+    lake.folders().into_iter().filter(is_staging).collect()
 }
 
 /// Holds for a lake in which no sync is running: every table opens, its ids are unique and of version 7, and nothing
 /// lies around that no commit names.
-pub fn assert_tidy(lake: &Path) {
-    assert_eq!(staging(lake), Vec::<PathBuf>::new(), "staging folders");
+pub fn assert_tidy(lake: &Location) {
+    assert_eq!(staging(lake), [], "staging folders");
     assert_tables_tidy(lake);
 }
 
 /// The same without a look at staging folders, for a sync that keeps its own.
-pub fn assert_tables_tidy(lake: &Path) {
-    for path in files(lake) {
-        let name = path.file_name().unwrap().to_str().unwrap();
-        let number = name.rsplit_once('#').map(|(_, number)| number);
-        assert!(number.is_none_or(|number| number.parse::<u64>().is_err()), "temporary file {}", path.display());
+pub fn assert_tables_tidy(lake: &Location) {
+    for object in lake.objects() {
+        let number = object.name().rsplit_once('#').map(|(_, number)| number);
+        assert!(number.is_none_or(|number| number.parse::<u64>().is_err()), "temporary file {object}");
     }
     for folder in tables(lake) {
         let table = read(&folder);
         let mut ids = BTreeSet::new();
         for row in &table.rows {
             let id = Uuid::parse_str(&row.id).unwrap();
-            assert_eq!((id.get_version_num(), id.to_string()), (7, row.id.clone()), "{}", folder.display());
-            assert!(ids.insert(id), "{id} is twice in {}", folder.display());
+            assert_eq!((id.get_version_num(), id.to_string()), (7, row.id.clone()), "{folder}");
+            assert!(ids.insert(id), "{id} is twice in {folder}");
         }
-        for entry in std::fs::read_dir(&folder).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file()) {
-            let name = entry.file_name().into_string().unwrap();
-            let is_named = table.named.contains(&name) || is_of_spark_and_empty(&entry.path());
-            assert!(is_named, "no commit names {}", entry.path().display());
-        }
-        for entry in std::fs::read_dir(folder.join("_delta_log")).unwrap().map(Result::unwrap) {
-            let name = entry.file_name().into_string().unwrap();
-            let version = name.strip_suffix(".json").and_then(|version| version.parse::<usize>().ok());
-            assert!(version.is_none_or(|version| version < table.versions), "a gap before {name}");
+        for object in folder.objects() {
+            match object.below(&folder).split_once('/') {
+                None => {
+                    let is_named = table.named.contains(object.name()) || is_of_spark_and_empty(&object);
+                    assert!(is_named, "no commit names {object}");
+                }
+                Some(("_delta_log", name)) => {
+                    let version = name.strip_suffix(".json").and_then(|version| version.parse::<usize>().ok());
+                    assert!(version.is_none_or(|version| version < table.versions), "a gap before {object}");
+                }
+                Some(_) => {}
+            }
         }
     }
 }
 
 /// Where Spark replaces rows by none, it leaves a file without rows; none of the program's own is called so.
-fn is_of_spark_and_empty(path: &Path) -> bool {
-    let is_of_spark = path.file_name().unwrap().to_str().unwrap().starts_with("part-00000-");
-    is_of_spark
-        && SerializedFileReader::new(File::open(path).unwrap()).unwrap().metadata().file_metadata().num_rows() == 0
-}
-
-/// Every file below `folder`, sorted.
-pub fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.path().is_dir() { found.extend(files(&entry.path())) } else { found.push(entry.path()) }
+fn is_of_spark_and_empty(object: &Location) -> bool {
+    object.name().starts_with("part-00000-") && {
+        let reader = SerializedFileReader::new(Bytes::from(object.get().unwrap())).unwrap();
+        reader.metadata().file_metadata().num_rows() == 0
     }
-    found.sort();
-    found
 }
 
-/// Every file and folder below `folder`, sorted.
-pub fn tree(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        found.push(entry.path());
-        found.extend(tree(&entry.path()));
-    }
-    found.sort();
-    found
-}
-
-fn folders(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    entries.filter(|path| path.is_dir()).collect()
-}
-
-fn is_staging(folder: &Path) -> bool {
-    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    name.len() == 36 && Uuid::parse_str(name).is_ok()
+fn is_staging(folder: &Location) -> bool {
+    folder.name().len() == 36 && Uuid::parse_str(folder.name()).is_ok()
 }

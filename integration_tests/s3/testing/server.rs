@@ -1,9 +1,8 @@
-//! The S3 server of the bed: versitygw in front of a folder, started once for all tests, on a free port of the loopback.
+//! The S3 server: versitygw, started once for all tests, on a free port of the loopback interface.
 //!
 //! It checks signatures, regions and checksums, honours `If-None-Match`, lists unfinished uploads below a prefix, and
-//! allows and denies single actions by a bucket's policy. `TEST_S3` names its binary; `integration_tests/s3/server`
-//! builds it. Without `TEST_S3` there is no bed: the reason is printed and all tests here count as passed, unless this
-//! is the CI.
+//! allows and denies single actions by a bucket's policy. `TEST_S3` names its binary, which `integration_tests/s3/server`
+//! builds. Without `TEST_S3` the tests are skipped and count as passed, with a printed reason; under CI that is a failure.
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};

@@ -1,4 +1,4 @@
-//! HTTP as far as the bed speaks it: whole messages, read from a connection as they came.
+//! HTTP for the proxy and the scripted servers: whole messages, read from a connection as they are.
 
 use std::io::{BufRead, Error, Result, Write};
 use std::net::TcpStream;

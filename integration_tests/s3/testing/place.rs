@@ -1,12 +1,15 @@
-//! Where the tables of a test lie: a bucket of its own. The server keeps a bucket as a folder, so that tests look at
-//! what is in it as they do for a folder.
+//! Where the tables of a test lie: in a bucket of its own. Tests see what is in it by requests. Only the bucket itself and
+//! the rights on it are set in the folder in which the server keeps it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::requests::Bucket;
 use super::server::{ROOT, Server, server};
+use crate::lake::{Lake, Location};
 
 /// What the program is told through its environment: a request that cannot succeed is given up soon, and what a machine
 /// in a cloud would say of itself is not asked for.
@@ -22,6 +25,7 @@ const PATH: &str = "lakes/one";
 /// A bucket for tables.
 pub struct Place {
     server: &'static Server,
+    requests: Arc<Bucket>,
     bucket: String,
     path: String,
 }
@@ -34,8 +38,10 @@ impl Place {
 
     /// A new bucket whose tables lie below `path`.
     pub fn at(path: &str) -> Self {
-        let place = Self { server: server(), bucket: uuid::Uuid::now_v7().to_string(), path: path.to_owned() };
-        std::fs::create_dir_all(place.lake()).unwrap();
+        let (server, bucket) = (server(), uuid::Uuid::now_v7().to_string());
+        let requests = Arc::new(Bucket::new(server, &bucket));
+        let place = Self { server, requests, bucket, path: path.to_owned() };
+        std::fs::create_dir(place.folder()).unwrap();
         let owner = json!({"Owner": ROOT.0, "Grantees": [
             {"Permission": "FULL_CONTROL", "Access": ROOT.0, "Type": "CanonicalUser"},
         ]});
@@ -44,14 +50,14 @@ impl Place {
         place
     }
 
-    /// The folder in which all that is written can be looked at.
-    pub fn lake(&self) -> PathBuf {
-        self.bucket_folder().join(self.path.trim_matches('/'))
+    /// All that is written.
+    pub fn lake(&self) -> Location {
+        self.whole_bucket().join(&self.path)
     }
 
-    /// The folder that is the bucket.
-    pub fn bucket_folder(&self) -> PathBuf {
-        self.server.root().join(&self.bucket)
+    /// All objects of the bucket.
+    pub fn whole_bucket(&self) -> Location {
+        Location::new(Arc::clone(&self.requests) as _, "")
     }
 
     /// The bucket's name.
@@ -60,7 +66,7 @@ impl Place {
     }
 
     /// The folder of a table.
-    pub fn table(&self, schema_and_name: &str) -> PathBuf {
+    pub fn table(&self, schema_and_name: &str) -> Location {
         self.lake().join(schema_and_name)
     }
 
@@ -83,13 +89,14 @@ impl Place {
         })
     }
 
-    /// The keys of unfinished multipart uploads, as far as the server's folder tells: their number.
+    /// Makes a folder below the bucket's path as people do in a console: an empty object whose key ends with `/`.
+    pub fn make_folder(&self, name: &str) {
+        self.requests.put(&format!("{}/", self.table(name).key()), b"");
+    }
+
+    /// The number of unfinished multipart uploads.
     pub fn unfinished_uploads(&self) -> usize {
-        let folders = |folder: &Path| -> Vec<PathBuf> {
-            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-            entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
-        };
-        folders(&self.bucket_folder().join(".sgwtmp/multipart")).iter().map(|object| folders(object).len()).sum()
+        self.requests.unfinished_uploads()
     }
 
     /// Lets the user [`super::server::LIMITED`] do `actions` in this bucket and nothing else.
@@ -114,15 +121,20 @@ impl Place {
         }
     }
 
+    /// The folder that is the bucket.
+    fn folder(&self) -> PathBuf {
+        self.server.root().join(&self.bucket)
+    }
+
     /// The server keeps what it knows of a bucket in extended attributes of its folder.
     fn attribute(&self, name: &str, value: &str) {
-        rustix::fs::setxattr(self.bucket_folder(), name, value.as_bytes(), rustix::fs::XattrFlags::empty()).unwrap();
+        rustix::fs::setxattr(self.folder(), name, value.as_bytes(), rustix::fs::XattrFlags::empty()).unwrap();
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         // A test's bucket may be large; what the server still does in it is nobody's any more.
-        let _ = std::fs::remove_dir_all(self.bucket_folder());
+        let _ = std::fs::remove_dir_all(self.folder());
     }
 }

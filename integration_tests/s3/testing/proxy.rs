@@ -1,8 +1,8 @@
-//! A proxy in front of the server that goes wrong on demand, and counts.
+//! A proxy in front of the S3 server that makes faults by rules, and counts requests.
 //!
-//! Requests are signed with the host they are sent to, so the proxy forwards their bytes as they came and the server
-//! sees the proxy's address: that is what it checks. Each request is read whole, looked up in the rules, forwarded or not,
-//! and its answer given back or not. A connection is a thread.
+//! Requests are signed with the host they are sent to, so the proxy forwards their bytes unchanged and the server checks
+//! the proxy's address. Each request is read whole, looked up in the rules, forwarded or not, and its answer returned or
+//! not. One thread serves one connection.
 
 use std::collections::BTreeMap;
 use std::io::{BufReader, Error, Read, Result, Write};

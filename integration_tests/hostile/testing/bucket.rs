@@ -1,4 +1,4 @@
-//! An S3 store in memory, as much of one as a sync asks for; a test may answer any request in its place.
+//! An S3 store in memory that knows what a sync asks for. A test may answer any request itself.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

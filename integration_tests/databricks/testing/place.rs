@@ -1,14 +1,15 @@
-//! Where the tables of a test lie: a bucket of its own, and a schema of its own in the catalog that all tests share, loaded
-//! by a warehouse or cluster of its own, over the transport that this thread's tests are about.
+//! Where the tables of a test lie: in a bucket of its own, and in a schema of its own in the catalog that all tests share.
+//! They are loaded by a warehouse or cluster of its own, over the transport of this thread's tests.
 
 use std::cell::Cell;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use super::bucket;
 use super::stand_in::stand_in;
+use crate::lake::Location;
 
 /// What the program is told through its environment: a request that cannot succeed is given up soon, and what a machine
 /// in a cloud would say of itself is not asked for.
@@ -67,13 +68,13 @@ impl Place {
         place
     }
 
-    /// The folder in which all that is written can be looked at.
-    pub fn lake(&self) -> PathBuf {
+    /// All that is written.
+    pub fn lake(&self) -> Location {
         self.bucket.lake()
     }
 
     /// `default/x` of the shared cases is `x` in the schema of this place.
-    pub fn table(&self, schema_and_name: &str) -> PathBuf {
+    pub fn table(&self, schema_and_name: &str) -> Location {
         let own = schema_and_name.strip_prefix("default/").map(|name| format!("{}/{name}", self.schema()));
         self.lake().join(own.as_deref().unwrap_or(schema_and_name))
     }
@@ -127,9 +128,7 @@ impl Place {
 
     /// The location of `default/x`.
     pub fn location(&self, schema_and_name: &str) -> String {
-        let folder = self.table(schema_and_name);
-        let key = folder.strip_prefix(self.bucket.bucket_folder()).unwrap().display().to_string();
-        format!("s3://{}/{key}", self.bucket.bucket())
+        format!("s3://{}/{}", self.bucket.bucket(), self.table(schema_and_name).key())
     }
 
     /// Runs a statement past the program, and past everything that goes wrong for it.
@@ -192,9 +191,8 @@ impl Drop for Place {
             // For whoever looks into a failed test; the catalog goes with the stand-in.
             return;
         }
-        let schemas = std::fs::read_dir(self.lake()).into_iter().flatten().flatten();
-        let schemas: Vec<String> = schemas.map(|entry| entry.file_name().into_string().unwrap()).collect();
-        let schemas: Vec<&String> = schemas.iter().filter(|name| !name.contains('-')).collect();
+        let schemas = self.lake().folders();
+        let schemas: Vec<&str> = schemas.iter().map(Location::name).filter(|name| !name.contains('-')).collect();
         let leave = json!({"schemas": schemas, "bucket": self.bucket.bucket()});
         stand_in().control("DELETE", &format!("computes/{}", self.id), &leave);
     }

@@ -1,4 +1,4 @@
-//! Runs the program: whole runs with everything given at once, and living ones that a test talks to.
+//! Runs the program: to its end on given input, or step by step with a test that reads its output.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::lake::Location;
 use crate::place::{ENVIRONMENT, HANGS, Place};
 
 /// A lake, and a folder with configurations and catalogs; gone when the test is.
@@ -67,13 +68,13 @@ impl Sandbox {
         &self.place
     }
 
-    /// The folder in which everything lies that the program writes for good.
-    pub fn lake(&self) -> PathBuf {
+    /// Where everything lies that the program writes for good.
+    pub fn lake(&self) -> Location {
         self.place.lake()
     }
 
     /// The folder of a table in the lake.
-    pub fn table(&self, schema_and_name: &str) -> PathBuf {
+    pub fn table(&self, schema_and_name: &str) -> Location {
         self.place.table(schema_and_name)
     }
 

@@ -1,4 +1,4 @@
-//! Writes protocol messages and catalogs: what a source and a platform send.
+//! Makes the input of a sync: protocol messages and catalogs.
 
 use serde_json::{Value, json};
 
