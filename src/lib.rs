@@ -19,6 +19,7 @@ pub mod pipeline;
 pub mod plain;
 pub mod process;
 pub mod protocol;
+mod recovery;
 mod redirect;
 pub mod schema;
 pub mod secret;

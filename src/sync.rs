@@ -27,8 +27,8 @@ use crate::pipeline::progress::Progress;
 use crate::pipeline::{self, Limits, OpenStream, Outcome, Setup};
 use crate::protocol::catalog::Catalog;
 use crate::protocol::writer::ProtocolWriter;
+use crate::recovery::sweep::{clear_tables, sweep};
 use crate::schema::columns::TableSchema;
-use crate::stage::sweep::{clear_tables, sweep};
 use crate::stage::{Stage, StagedStream};
 use crate::storage::file_names::FileNames;
 use crate::storage::layout::{Target, targets};
@@ -284,9 +284,9 @@ async fn open_streams(loader: &dyn Loader, targets: Vec<Target>, mut encoders: E
     let mut problems: Vec<Error> = Vec::new();
     for outcome in opened {
         match outcome {
-            Ok((target, Opened { table, schema, trace })) => {
+            Ok((target, Opened { table, schema, left_behind })) => {
                 let descriptor = target.stream.clone();
-                let staged = StagedStream::new(target, trace, encoders.get(&schema));
+                let staged = StagedStream::new(target, left_behind, encoders.get(&schema));
                 streams.push(OpenStream { descriptor, table, staged });
             }
             Err(error) => problems.push(error),

@@ -25,9 +25,10 @@ use crate::delta::actions::{Commit, DataFile, TableMetadata};
 use crate::delta::table::{CHECKPOINT_INTERVAL, Committed, TableLog, TableSnapshot};
 use crate::error::{Error, Result, ResultExt};
 use crate::protocol::catalog::Disposition;
+use crate::recovery::left_behind::{LeftBehind, application_id};
+use crate::recovery::sweep::StagingTables;
 use crate::schema::columns::TableSchema;
-use crate::stage::sweep::StagingTables;
-use crate::stage::{Batch, Trace, application_id};
+use crate::stage::Batch;
 use crate::storage::layout::{DELTA_LOG, Target, commit_path};
 use crate::storage::{Put, Storage};
 
@@ -154,9 +155,9 @@ impl Loader for Direct {
             let stream = target.stream.clone();
             let opened = async {
                 let target = self.named(target).await?;
-                let trace = Trace::Files(target.table.clone());
+                let left_behind = LeftBehind::Files(target.table.clone());
                 let table = Box::new(self.open_table(target).await?);
-                Ok::<_, Error>(Opened { table, trace, schema: Arc::clone(&self.schema) })
+                Ok::<_, Error>(Opened { table, left_behind, schema: Arc::clone(&self.schema) })
             };
             opened.await.map_err(|error| error.with_stream(stream))
         }

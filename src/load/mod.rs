@@ -15,9 +15,10 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 
 use crate::error::Result;
+use crate::recovery::left_behind::LeftBehind;
+use crate::recovery::sweep::StagingTables;
 use crate::schema::columns::TableSchema;
-use crate::stage::sweep::StagingTables;
-use crate::stage::{Batch, Trace};
+use crate::stage::Batch;
 use crate::storage::layout::Target;
 
 /// Of no more tables is it told how many rows they had: nobody would read it.
@@ -59,7 +60,7 @@ pub struct Opened {
     /// The columns that its rows are to have.
     pub schema: Arc<TableSchema>,
     /// What may be left of its loads when the sync is killed.
-    pub trace: Trace,
+    pub left_behind: LeftBehind,
 }
 
 /// How a table stands to a sync.

@@ -2,9 +2,8 @@
 //!
 //! Row groups of one stream are appended to its open file; a file that is long enough is ended and the next one begun;
 //! closing a *batch* ends the open file and commits all files since the last batch to the staging folder's own Delta
-//! log, in one commit. What a killed sync leaves is cleared away by `sweep`.
+//! log, in one commit. What a killed sync leaves is cleared away by `recovery`.
 
-pub mod sweep;
 mod times;
 
 use std::collections::BTreeMap;
@@ -17,19 +16,10 @@ use crate::clock::ClockAndIds;
 use crate::delta::actions::{Commit, DataFile, TableMetadata};
 use crate::encode::encoder::{Encoder, PartFile, RowGroup};
 use crate::error::{Error, Result};
+use crate::recovery::left_behind::{LeftBehind, application_id};
 use crate::storage::file_names::FileNames;
 use crate::storage::layout::{Target, commit_path};
 use crate::storage::{Storage, Upload};
-
-/// Property in a staging log: the final table whose folder its files may have been copied to.
-const FINAL_TABLE: &str = "airbyte.finalTable";
-/// Property in a staging log: the full name of the table that may have been made over it in a catalog.
-const STAGING_TABLE: &str = "airbyte.stagingTable";
-
-/// The application id under which a sync's batches are counted in every log it writes.
-pub fn application_id(sync: Uuid) -> String {
-    format!("destination-databricks/{sync}")
-}
 
 /// What all streams of a sync share while they stage.
 pub struct Stage {
@@ -68,19 +58,10 @@ impl Batch {
     }
 }
 
-/// What a stream that is killed may leave outside its staging folder; the staging log says it to whoever sweeps.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trace {
-    /// Staged files in the folder of this table.
-    Files(String),
-    /// A table of this full name in a catalog.
-    StagingTable(String),
-}
-
 /// One stream's staging.
 pub struct StagedStream {
     target: Arc<Target>,
-    trace: Trace,
+    left_behind: LeftBehind,
     encoder: Arc<Encoder>,
     open: Option<OpenFile>,
     files: Vec<DataFile>,
@@ -100,8 +81,8 @@ struct OpenFile {
 
 impl StagedStream {
     /// A stream that has staged nothing; `encoder` makes its files.
-    pub fn new(target: Arc<Target>, trace: Trace, encoder: Arc<Encoder>) -> Self {
-        Self { target, trace, encoder, open: None, files: Vec::new(), batches: 0, version: 0, told: false }
+    pub fn new(target: Arc<Target>, left_behind: LeftBehind, encoder: Arc<Encoder>) -> Self {
+        Self { target, left_behind, encoder, open: None, files: Vec::new(), batches: 0, version: 0, told: false }
     }
 
     /// What encodes its rows.
@@ -161,8 +142,8 @@ impl StagedStream {
     /// Makes the staging a table without rows, where a table of a catalog is made over it: that one can be made then before
     /// the first batch is closed, and without any.
     pub async fn begin(&mut self, stage: &Stage) -> Result<()> {
-        match self.trace {
-            Trace::StagingTable(_) if self.version == 0 => self.commit(stage, &[]).await,
+        match self.left_behind {
+            LeftBehind::StagingTable(_) if self.version == 0 => self.commit(stage, &[]).await,
             _ => Ok(()),
         }
     }
@@ -170,14 +151,10 @@ impl StagedStream {
     /// Commits `files` to the staging log, as those of the newest batch. The commit need not appear whole: one that a kill
     /// cuts short is of a batch that was never loaded.
     async fn commit(&mut self, stage: &Stage, files: &[DataFile]) -> Result<()> {
-        let property = match &self.trace {
-            Trace::Files(table) => (FINAL_TABLE.to_owned(), table.clone()),
-            Trace::StagingTable(table) => (STAGING_TABLE.to_owned(), table.clone()),
-        };
         let create = (self.version == 0).then(|| TableMetadata {
             id: (stage.clock_and_ids.new_id)(),
             description: format!("Staged for stream {}", self.target.stream),
-            configuration: BTreeMap::from([property]),
+            configuration: BTreeMap::from([self.left_behind.property()]),
         });
         let transactions = vec![(application_id(stage.sync), self.batches)];
         let commit = Commit { schema: self.encoder.schema(), create, transactions, add: files }

@@ -20,7 +20,7 @@ use super::claims::{self, Change};
 use super::statements::TableName;
 use crate::error::{Error, Result};
 use crate::protocol::catalog::Disposition;
-use crate::stage::sweep::sweep;
+use crate::recovery::sweep::sweep;
 use crate::storage::layout::Target;
 use crate::storage::{Lease, Storage};
 

@@ -10,8 +10,8 @@ use crate::delta::table::{Logs, TableLog};
 use crate::error::Kind;
 use crate::load::{Ending, Loader};
 use crate::protocol::catalog::Disposition;
+use crate::recovery::sweep::StagingTables;
 use crate::schema::columns::TableSchema;
-use crate::stage::sweep::StagingTables;
 
 const NOT_OWNER: (&str, &str) = ("destination-databricks.generation' =", "The token's user does not own the table.");
 

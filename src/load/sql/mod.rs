@@ -36,8 +36,6 @@ use crate::delta::table::TableLog;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::schema::columns::TableSchema;
 use crate::schema::naming::identifier;
-use crate::stage::Trace;
-use crate::stage::sweep::StagingTables;
 use crate::storage::Storage;
 use crate::storage::layout::Target;
 
@@ -271,8 +269,8 @@ impl Loader for Sql {
             let stream = target.stream.clone();
             let opened: Result<SqlTable> = SqlTable::open(self, target).await;
             let table = opened.map_err(|error| error.with_stream(stream))?;
-            let trace = Trace::StagingTable(table.staging_table());
-            Ok(Opened { table: Box::new(table), schema: Arc::clone(&self.shared.columns), trace })
+            let left_behind = LeftBehind::StagingTable(table.staging_table());
+            Ok(Opened { table: Box::new(table), schema: Arc::clone(&self.shared.columns), left_behind })
         }
         .boxed()
     }

@@ -16,7 +16,6 @@ use crate::load::{Ending, Loader};
 use crate::protocol::catalog::{Catalog, Disposition, Stream};
 use crate::schema::columns::TableSchema;
 use crate::stage::Batch;
-use crate::stage::sweep::StagingTables;
 use crate::storage::layout::targets;
 
 #[tokio::test(flavor = "multi_thread")]

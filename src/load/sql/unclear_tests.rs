@@ -14,7 +14,7 @@ use super::warehouse_tests::{Fault, Table};
 use crate::error::Kind;
 use crate::load::{Ending, Loader};
 use crate::protocol::catalog::Disposition;
-use crate::stage::sweep::StagingTables;
+use crate::recovery::sweep::StagingTables;
 
 const NOT_OWNER: &str = "PERMISSION_DENIED: User does not own Table 'main.shop.users'.";
 /// A MERGE whose answer is lost.

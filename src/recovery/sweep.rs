@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashSet};
 use futures::future::BoxFuture;
 use uuid::Uuid;
 
-use super::{FINAL_TABLE, STAGING_TABLE, application_id};
+use super::left_behind::{FINAL_TABLE, STAGING_TABLE, application_id};
 use crate::delta::actions::CommitSummary;
 use crate::delta::table::TableLog;
 use crate::error::{Error, Result, ResultExt};

@@ -1,0 +1,4 @@
+//! Dead syncs: how they are recognised, and how what they left is cleared away.
+
+pub mod left_behind;
+pub mod sweep;
