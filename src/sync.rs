@@ -27,7 +27,7 @@ use crate::pipeline::progress::Progress;
 use crate::pipeline::{self, Limits, OpenStream, Outcome, Setup};
 use crate::protocol::catalog::Catalog;
 use crate::protocol::writer::ProtocolWriter;
-use crate::recovery::sweep::{clear_tables, sweep};
+use crate::recovery::sweep::{clear_moved_files, sweep};
 use crate::schema::columns::TableSchema;
 use crate::stage::{Stage, StagedStream};
 use crate::storage::file_names::FileNames;
@@ -249,7 +249,7 @@ impl CleanUp {
         let clear = async {
             match outcome.result {
                 Ok(()) => Ok(()),
-                Err(_) => clear_tables(&storage, &tables, &lease.lease).await.map(|_| ()),
+                Err(_) => clear_moved_files(&storage, &tables, lease.id()).await,
             }
         };
         let ending = if purge { Ending::Purged } else { Ending::Kept };

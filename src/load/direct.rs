@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -25,7 +26,7 @@ use crate::delta::actions::{Commit, DataFile, TableMetadata};
 use crate::delta::table::{CHECKPOINT_INTERVAL, Committed, TableLog, TableSnapshot};
 use crate::error::{Error, Result, ResultExt};
 use crate::protocol::catalog::Disposition;
-use crate::recovery::left_behind::{LeftBehind, application_id};
+use crate::recovery::left_behind::{LeftBehind, LeftInCatalog, application_id};
 use crate::recovery::sweep::StagingTables;
 use crate::schema::columns::TableSchema;
 use crate::stage::Batch;
@@ -173,9 +174,10 @@ impl Loader for Direct {
     }
 }
 
+#[async_trait]
 impl StagingTables for Direct {
-    fn clear<'a>(&'a self, _sync: Uuid, names: &'a [String]) -> BoxFuture<'a, Result<bool>> {
-        std::future::ready(Ok(names.is_empty())).boxed()
+    async fn clear(&self, _sync: Uuid, left: &LeftInCatalog) -> Result<bool> {
+        Ok(left.staging_tables.is_empty())
     }
 }
 

@@ -1,68 +1,57 @@
-//! Clears away what dead syncs left: their staging folders, and files that reached a table's folder but no commit.
+//! Clears away what dead syncs left: their staging folders, files that were moved to a table's folder and not committed, and
+//! staging tables.
 //!
-//! A dead sync's own staging log says which files it had for which table, batch by batch; the table's log says up to
-//! which batch that sync was loaded, and which files it has. What is in neither belongs to nobody. Of a sync that was
-//! loaded by SQL, the staging log names the staging table in the catalog, which is dropped before its files go. A log that
-//! cannot be read is a reason to leave everything where it is and say so: the next sync tries again.
+//! A dead sync's own staging log says which files it had for which table, batch by batch; the table's log says up to which
+//! batch that sync was loaded, and which files the table has. What is in neither is deleted. Staging tables are dropped before
+//! their files are deleted. Where something cannot be read, everything stays where it is, with a WARN: the next sync tries
+//! again.
 
 use std::collections::{BTreeMap, HashSet};
 
-use futures::future::BoxFuture;
+use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::left_behind::{FINAL_TABLE, STAGING_TABLE, application_id};
+use super::catalog_table::CatalogTable;
+use super::left_behind::{FINAL_TABLE, LeftInCatalog, STAGING_TABLE, application_id};
 use crate::delta::actions::CommitSummary;
 use crate::delta::table::TableLog;
 use crate::error::{Error, Result, ResultExt};
-use crate::storage::layout::{DELTA_LOG, is_name, is_table};
+use crate::storage::layout::{DELTA_LOG, is_table};
 use crate::storage::{Lease, Storage};
 
-/// Tables that were made in a catalog over staging folders.
+/// What can clear away the tables that syncs made in a catalog over their staging folders.
+#[async_trait]
 pub trait StagingTables: Send + Sync {
-    /// Drops the tables of the dead sync `sync`, which have these full names, where they are there, and sees to it that
-    /// none of its statements changes a table any more; `false` if this is no one who could.
-    fn clear<'a>(&'a self, sync: Uuid, names: &'a [String]) -> BoxFuture<'a, Result<bool>>;
+    /// Drops the staging tables of the dead sync `sync`, where they are there, and makes sure that none of its statements
+    /// changes a table that it claimed any more. `false` if this engine cannot do that.
+    async fn clear(&self, sync: Uuid, left: &LeftInCatalog) -> Result<bool>;
 }
 
-/// What came of dead syncs.
+/// The result of a sweep.
 #[derive(Debug, Default)]
 pub struct Swept {
-    /// How many were cleared away.
+    /// How many dead syncs were cleared away.
     pub cleared: usize,
-    /// Those that could not be, and why; that is told already.
+    /// Those that could not be, and why. A WARN has said so already.
     pub kept: Vec<(Uuid, Error)>,
 }
 
-/// What a dead sync has left outside its staging folder.
+/// What the staging logs of a sync say.
 #[derive(Default)]
-pub struct Left {
-    /// Folders that it wrote to.
-    folders: Vec<String>,
-    /// Full names of tables that it may have made in a catalog.
-    staging_tables: Vec<String>,
+struct StagingLogs {
+    /// By the folder of the final table: the commits of each staging log whose files may have been moved there.
+    moved: Vec<(String, Vec<CommitSummary>)>,
+    /// Staging tables.
+    staging_tables: Vec<CatalogTable>,
 }
 
-/// Sweeps every dead sync's left-overs. The caller holds a lease of its own.
+/// Clears away what every dead sync left. The caller holds a lease of its own.
 pub async fn sweep(storage: &Storage, tables: &TableLog, catalog: &dyn StagingTables) -> Result<Swept> {
     let mut swept = Swept::default();
     let (dead, alive) = Lease::take_dead(storage).await?;
     for lease in dead {
         let sync = lease.sync();
-        let cleared = match clear_tables(storage, tables, &lease).await {
-            Ok(left) => match catalog.clear(sync, &left.staging_tables).await {
-                Ok(true) => clear_temporaries(storage, &left.folders, alive == 1).await,
-                Ok(false) => {
-                    tracing::warn!(
-                        "Sync {sync} was killed while Databricks loaded it. What it left is cleared away by the next sync \
-                         that loads through Databricks."
-                    );
-                    Ok(false)
-                }
-                Err(error) => Err(error),
-            },
-            Err(error) => Err(error),
-        };
-        let removed = match cleared {
+        let removed = match clear(storage, tables, catalog, sync, alive == 1).await {
             Ok(true) => lease.remove().await.map(|()| true),
             kept => kept,
         };
@@ -77,59 +66,88 @@ pub async fn sweep(storage: &Storage, tables: &TableLog, catalog: &dyn StagingTa
     Ok(swept)
 }
 
-/// Removes files that the dead sync was writing in `folders` when it died; `false` if they have to stay for now.
-///
-/// Such a file looks the same whoever writes it. While other syncs live it may be theirs, and the next sync looks again.
-async fn clear_temporaries(storage: &Storage, folders: &[String], alone: bool) -> Result<bool> {
-    for folder in folders {
-        let left = Lease::temporaries(storage, folder);
-        if !left.is_empty() && !alone {
-            return Ok(false);
-        }
-        storage.delete(&left).await?;
-    }
-    Ok(true)
+/// Deletes from the tables' folders what the sync `sync` moved there and never committed.
+pub async fn clear_moved_files(storage: &Storage, tables: &TableLog, sync: Uuid) -> Result<()> {
+    let logs = StagingLogs::read(storage, &storage.list(&sync.to_string()).await?, sync).await?;
+    logs.clear_moved_files(storage, tables, sync).await
 }
 
-/// Removes from the tables' folders what this sync moved there and never committed; what else it left.
-pub async fn clear_tables(storage: &Storage, tables: &TableLog, lease: &Lease) -> Result<Left> {
-    let mut staged: BTreeMap<String, Vec<CommitSummary>> = BTreeMap::new();
-    for path in storage.list(&lease.sync().to_string()).await? {
-        let Some((folder, _)) = path.split_once(&format!("/{DELTA_LOG}/")).filter(|_| path.ends_with(".json")) else {
-            continue;
-        };
-        let commit = CommitSummary::read(&storage.get(&path).await?);
-        staged.entry(folder.to_owned()).or_default().push(commit);
+/// Clears away everything that the dead sync `sync` left but its staging folder; `false` if something has to stay for now.
+/// `alone`: no other sync lives.
+async fn clear(
+    storage: &Storage,
+    tables: &TableLog,
+    catalog: &dyn StagingTables,
+    sync: Uuid,
+    alone: bool,
+) -> Result<bool> {
+    let paths = storage.list(&sync.to_string()).await?;
+    let mut logs = StagingLogs::read(storage, &paths, sync).await?;
+    logs.clear_moved_files(storage, tables, sync).await?;
+    let mut left = LeftInCatalog::read(storage, &paths, sync).await?;
+    left.staging_tables.append(&mut logs.staging_tables);
+    if !catalog.clear(sync, &left).await? {
+        tracing::warn!(
+            "Sync {sync} was killed while Databricks loaded it. What it left is cleared away by the next sync that loads \
+             through Databricks."
+        );
+        return Ok(false);
     }
-    let mut left = Left::default();
-    for (folder, commits) in staged {
-        let property = |key| commits.iter().find_map(|commit| commit.configuration.as_ref()?.get(key));
-        // A log can be written by whoever may write to the storage: what no sync writes is not believed.
-        left.staging_tables
-            .extend(property(STAGING_TABLE).filter(|name| is_staging_table(name, lease.sync())).cloned());
-        if let Some(table) = property(FINAL_TABLE).filter(|table| is_table(table)) {
-            clear_table(storage, tables, table, lease.sync(), &commits).await.context(|| folder)?;
-            // Every name of a file has its sync's id in it: the uploads of other people in the table's folder have not.
-            if commits.iter().any(|commit| storage.copies_in_parts(commit.largest)) {
-                storage.remove_unfinished(table, &lease.sync().simple().to_string()).await?;
+    logs.clear_temporaries(storage, alone).await
+}
+
+impl StagingLogs {
+    /// Reads the staging logs among `paths`, the objects of the staging folder of `sync`.
+    async fn read(storage: &Storage, paths: &[String], sync: Uuid) -> Result<Self> {
+        let mut staged: BTreeMap<&str, Vec<CommitSummary>> = BTreeMap::new();
+        for path in paths {
+            let Some((folder, _)) = path.split_once(&format!("/{DELTA_LOG}/")).filter(|_| path.ends_with(".json"))
+            else {
+                continue;
+            };
+            staged.entry(folder).or_default().push(CommitSummary::read(&storage.get(path).await?));
+        }
+        let mut logs = Self::default();
+        for commits in staged.into_values() {
+            let property = |key| commits.iter().find_map(|commit| commit.configuration.as_ref()?.get(key));
+            // Whoever may write to the storage can write a log: only what a sync can have written is believed.
+            let staging_table = property(STAGING_TABLE).and_then(|name| CatalogTable::parse(name));
+            logs.staging_tables.extend(staging_table.filter(|table| table.is_staging_table_of(sync)));
+            if let Some(table) = property(FINAL_TABLE).filter(|table| is_table(table)).cloned() {
+                logs.moved.push((table, commits));
             }
-            left.folders.extend([table.clone(), format!("{table}/{DELTA_LOG}")]);
         }
+        Ok(logs)
     }
-    Ok(left)
-}
 
-/// Whether the sync `sync` may have made a table of this full name over its staging: three parts in backticks, the last of
-/// which says whose it is.
-fn is_staging_table(name: &str, sync: Uuid) -> bool {
-    let id = sync.simple().to_string();
-    let begin = format!("_airbyte_tmp_{}_", id.get(20..).unwrap_or(&id));
-    let Some(inside) = name.strip_prefix('`').and_then(|name| name.strip_suffix('`')) else { return false };
-    let mut parts = inside.rsplitn(3, "`.`");
-    let (table, schema, catalog) = (parts.next(), parts.next(), parts.next());
-    table.is_some_and(|table| table.starts_with(&begin) && is_name(table))
-        && schema.is_some_and(is_name)
-        && catalog.is_some_and(|catalog| !catalog.replace("``", "").contains('`'))
+    /// Deletes from the tables' folders what was moved there and never committed.
+    async fn clear_moved_files(&self, storage: &Storage, tables: &TableLog, sync: Uuid) -> Result<()> {
+        for (table, commits) in &self.moved {
+            clear_table(storage, tables, table, sync, commits).await.context(|| table.clone())?;
+            // Every name of a file has its sync's id in it; uploads of others in the table's folder have not.
+            if commits.iter().any(|commit| storage.copies_in_parts(commit.largest)) {
+                storage.remove_unfinished(table, &sync.simple().to_string()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes files that the dead sync was writing in the tables' folders; `false` if they have to stay for now.
+    ///
+    /// The name of such a file does not tell who writes it. While other syncs live it may be theirs, and the next sync tries
+    /// again.
+    async fn clear_temporaries(&self, storage: &Storage, alone: bool) -> Result<bool> {
+        for (table, _) in &self.moved {
+            for folder in [table.clone(), format!("{table}/{DELTA_LOG}")] {
+                let left = Lease::temporaries(storage, &folder);
+                if !left.is_empty() && !alone {
+                    return Ok(false);
+                }
+                storage.delete(&left).await?;
+            }
+        }
+        Ok(true)
+    }
 }
 
 /// Whether `name` is one that the sync `sync` gives to its files: each has the sync's id in it.

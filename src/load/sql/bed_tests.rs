@@ -14,6 +14,9 @@ use crate::delta::table::TableLog;
 use crate::error::{Error, StreamDescriptor};
 use crate::load::{Loader, TableLoader};
 use crate::protocol::catalog::{Catalog, Disposition, Stream};
+use crate::recovery::catalog_table::CatalogTable;
+use crate::recovery::left_behind::LeftInCatalog;
+use crate::recovery::sweep::StagingTables;
 use crate::schema::columns::TableSchema;
 use crate::schema::stats::{RowStats, Span};
 use crate::stage::Batch;
@@ -72,6 +75,14 @@ impl Bed {
         );
         engine.survey(targets).await.unwrap();
         engine
+    }
+
+    /// Clears away what the sync left in the catalog; a staging log would name `staging_tables`.
+    pub async fn clear(&self, engine: &Sql, staging_tables: &[&str]) -> Result<bool, Error> {
+        let paths = self.storage.list(&SYNC.to_string()).await.unwrap();
+        let mut left = LeftInCatalog::read(&self.storage, &paths, SYNC).await.unwrap();
+        left.staging_tables.extend(staging_tables.iter().map(|name| CatalogTable::parse(name).unwrap()));
+        engine.clear(SYNC, &left).await
     }
 
     pub async fn try_open(&self, target: Target) -> Result<(Sql, Box<dyn TableLoader>), Error> {

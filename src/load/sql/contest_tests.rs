@@ -3,19 +3,22 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use object_store::memory::InMemory;
 use tokio::runtime::Handle;
+use uuid::Uuid;
 
-use super::super::Sql;
-use super::super::bed_tests::{USERS, batch, id, ids, users_of};
-use super::super::warehouse_tests::{Table, Warehouse};
-use super::*;
+use super::Sql;
+use super::bed_tests::{USERS, batch, id, ids, users_of};
+use super::warehouse_tests::{Table, Warehouse};
 use crate::delta::table::TableLog;
-use crate::error::Kind;
+use crate::error::{Kind, Result};
 use crate::load::{Loader, TableLoader};
+use crate::protocol::catalog::Disposition;
+use crate::recovery::claims::{self, ClaimKind};
 use crate::schema::columns::TableSchema;
-use crate::storage::memory_for_tests;
+use crate::storage::{Lease, Storage, memory_for_tests};
 
 /// Long beside what a test takes, where nobody dies.
 const LONG: Duration = Duration::from_secs(20);
@@ -69,13 +72,12 @@ impl Lake {
 }
 
 impl Sync {
-    async fn claim(&self, change: Change) {
-        let name = super::super::statements::SchemaName::new("main", "shop").table("users");
-        claims::put(&self.storage, self.lease.sync(), "shop/users", &name, change).await.unwrap();
+    async fn claim(&self, kind: ClaimKind) {
+        claims::put(&self.storage, self.lease.sync(), "shop/users", USERS, kind).await.unwrap();
     }
 
     async fn claims(&self) -> usize {
-        claims::of(&self.storage, self.lease.sync()).await.unwrap().len()
+        claims::claims_of(&self.storage, self.lease.sync()).await.unwrap().len()
     }
 
     async fn replace(&mut self, number: u64) -> Result<()> {
@@ -89,8 +91,8 @@ async fn of_two_that_have_claimed_one_table_the_larger_gives_up_and_the_smaller_
     let mut small = lake.begin(1, Disposition::Overwrite, None).await;
     let mut large = lake.begin(2, Disposition::Overwrite, None).await;
     // At the same moment: each finds the claim of the other one.
-    small.claim(Change::Replaces).await;
-    large.claim(Change::Replaces).await;
+    small.claim(ClaimKind::Replaces).await;
+    large.claim(ClaimKind::Replaces).await;
     let waiting = tokio::spawn(async move { (small.replace(1).await, small) });
     let error = large.replace(2).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Transient);
@@ -127,7 +129,7 @@ async fn of_three_one_is_left_and_none_waits_for_ever() {
         syncs.push(lake.begin(number, Disposition::Overwrite, None).await);
     }
     for sync in &syncs {
-        sync.claim(Change::Replaces).await;
+        sync.claim(ClaimKind::Replaces).await;
     }
     let runs = syncs.into_iter().enumerate().map(|(at, mut sync)| {
         tokio::spawn(async move {
@@ -147,7 +149,7 @@ async fn of_three_one_is_left_and_none_waits_for_ever() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_adds_gives_way_to_who_replaces_and_not_to_who_adds() {
-    for (other, gives_way) in [(Change::Replaces, true), (Change::Adds, false)] {
+    for (other, gives_way) in [(ClaimKind::Replaces, true), (ClaimKind::Adds, false)] {
         let lake = Lake::new(LONG);
         let small = lake.begin(1, Disposition::Overwrite, None).await;
         let mut large = lake.begin(2, Disposition::Append, None).await;
@@ -165,7 +167,7 @@ async fn a_dead_sync_is_swept_whatever_its_id_is_and_the_living_one_goes_on() {
         let gone = lake.begin(dead, Disposition::Overwrite, None).await;
         let mut left = lake.begin(living, Disposition::Overwrite, None).await;
         let _renewal = tokio::spawn(left.lease.renewal().unwrap());
-        gone.claim(Change::Replaces).await;
+        gone.claim(ClaimKind::Replaces).await;
         tokio::time::sleep(SHORT * 2).await;
         left.replace(living).await.unwrap();
         assert_eq!(lake.warehouse.ids(USERS), ids(10 * living..10 * living + 10));

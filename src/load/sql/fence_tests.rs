@@ -5,7 +5,6 @@ use super::warehouse_tests::{Fault, TIMED_OUT};
 use crate::error::Kind;
 use crate::load::{Ending, Loader};
 use crate::protocol::catalog::Disposition;
-use crate::stage::sweep::StagingTables;
 
 /// Config errors that say nothing of whether the property may be set.
 const NOT_OF_THE_RIGHT: [&str; 7] = [
@@ -44,7 +43,7 @@ async fn what_a_killed_sync_has_claimed_stays_claimed_while_its_table_has_no_fen
         let claim = format!("{SYNC}/_claims/replaces/shop/users");
         bed.storage.put_new(&claim, b"claimed\n".to_vec()).await.unwrap();
         bed.warehouse.with(|state| state.refusals.push(("fence", said)));
-        assert!(next.clear(SYNC, &[]).await.is_err(), "{said}");
+        assert!(bed.clear(&next, &[]).await.is_err(), "{said}");
     }
 }
 

@@ -4,13 +4,12 @@ use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use super::bed_tests::{Bed, STAGING, SYNC, USERS, batch, ids, users};
+use super::bed_tests::{Bed, STAGING, USERS, batch, ids, users};
 use super::warehouse_tests::{Fault, Table};
 use crate::delta::table::{Logs, TableLog};
 use crate::error::Kind;
 use crate::load::{Ending, Loader};
 use crate::protocol::catalog::Disposition;
-use crate::recovery::sweep::StagingTables;
 use crate::schema::columns::TableSchema;
 
 const NOT_OWNER: (&str, &str) = ("destination-databricks.generation' =", "The token's user does not own the table.");
@@ -240,7 +239,7 @@ async fn staging_tables_are_in_the_schema_that_is_set_for_them() {
     assert!(said.contains(&"SHOW SCHEMAS IN `main` LIKE 'shop|tmp'".to_owned()), "{said:?}");
     assert_eq!(said.iter().filter(|text| text.contains("CREATE SCHEMA IF NOT EXISTS `main`.`tmp`")).count(), 1);
     // What a killed sync left there is dropped by its full name.
-    assert!(engine.clear(SYNC, &[staging.to_owned(), STAGING.to_owned()]).await.unwrap());
+    assert!(bed.clear(&engine, &[staging, STAGING]).await.unwrap());
     assert!(!bed.warehouse.with(|state| state.tables.contains_key(staging)));
 }
 

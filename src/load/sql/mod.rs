@@ -7,8 +7,6 @@
 //! done is counted, not believed.
 
 mod answers;
-mod claims;
-mod contest;
 mod create;
 mod found;
 mod load;
@@ -22,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use async_trait::async_trait;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use tokio::sync::OnceCell;
@@ -34,6 +33,12 @@ use super::{Ending, Loader, Opened};
 use crate::databricks::{Changed, Rows, SqlTransport, conditions};
 use crate::delta::table::TableLog;
 use crate::error::{Error, Kind, Result, ResultExt};
+use crate::protocol::catalog::Disposition;
+use crate::recovery::claims::{self, ClaimKind};
+use crate::recovery::contest::Contest;
+use crate::recovery::left_behind::LeftBehind;
+use crate::recovery::left_behind::LeftInCatalog;
+use crate::recovery::sweep::StagingTables;
 use crate::schema::columns::TableSchema;
 use crate::schema::naming::identifier;
 use crate::storage::Storage;
@@ -235,6 +240,10 @@ impl Shared {
         tables.map_or(true, |shown| answers::names(&shown, "tableName", 1).contains(name))
     }
 
+    fn contest(&self) -> Contest<'_> {
+        Contest { storage: &self.storage, tables: &self.tables, staging_tables: self, sync: self.sync }
+    }
+
     async fn drop_all(&self, tables: &[String]) -> Result<()> {
         let drop = |table: &String| {
             let statement = statements::drop_table(table);
@@ -252,7 +261,11 @@ impl Loader for Sql {
             let older = |target: &Target| Some(Target { table: target.older.clone()?, ..target.clone() });
             let older: Vec<Target> = targets.iter().filter_map(older).collect();
             let all = if older.is_empty() { Cow::Borrowed(targets) } else { Cow::Owned([targets, &older].concat()) };
-            contest::wait_for_others(&self.shared, &all).await?;
+            let plan = |target: &Target| {
+                let adds = target.disposition == Disposition::Append;
+                (target.table.clone(), if adds { ClaimKind::Adds } else { ClaimKind::Replaces })
+            };
+            self.shared.contest().wait_for_others(&all.iter().map(plan).collect::<Vec<_>>()).await?;
             let looked = self.shared.look_at_schemas(&all).await?;
             let mut once = HashSet::new();
             let contested = older.into_iter().map(|target| target.table).filter(|table| !once.insert(table.clone()));
@@ -309,28 +322,28 @@ impl Loader for Sql {
     }
 }
 
+#[async_trait]
 impl StagingTables for Sql {
-    fn clear<'a>(&'a self, sync: Uuid, names: &'a [String]) -> BoxFuture<'a, Result<bool>> {
-        self.shared.clear(sync, names)
+    async fn clear(&self, sync: Uuid, left: &LeftInCatalog) -> Result<bool> {
+        self.shared.clear(sync, left).await
     }
 }
 
+#[async_trait]
 impl StagingTables for Shared {
-    fn clear<'a>(&'a self, sync: Uuid, names: &'a [String]) -> BoxFuture<'a, Result<bool>> {
-        async move {
-            let renamed = claims::renamed(&self.storage, sync, &self.catalog).await?;
-            let renamed: Vec<String> = renamed.iter().map(ToString::to_string).collect();
-            self.drop_all(&[names, &renamed].concat()).await?;
-            let claimed = claims::claimed(&self.storage, sync, &self.catalog).await?;
-            let fences: Vec<_> = claimed.iter().map(|table| self.fence_last(table)).collect();
-            stream::iter(fences).buffer_unordered(self.parallelism).try_collect::<()>().await.map(|()| true)
-        }
-        .boxed()
+    async fn clear(&self, _sync: Uuid, left: &LeftInCatalog) -> Result<bool> {
+        let name = |table| TableName::of(table, &self.catalog);
+        self.drop_all(&left.staging_tables.iter().map(|table| name(table).to_string()).collect::<Vec<_>>()).await?;
+        let claimed: Vec<TableName> = left.claimed.iter().map(name).collect();
+        let fences: Vec<_> = claimed.iter().map(|table| self.fence_last(table)).collect();
+        stream::iter(fences).buffer_unordered(self.parallelism).try_collect::<()>().await.map(|()| true)
     }
 }
 
 #[cfg(test)]
 mod bed_tests;
+#[cfg(test)]
+mod contest_tests;
 #[cfg(test)]
 mod fence_tests;
 #[cfg(test)]

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::load::Load;
 use crate::error::StreamDescriptor;
 use crate::load::{generation, origin};
+use crate::recovery::catalog_table::{CatalogTable, staging_table_prefix};
 use crate::schema::columns::{Column, TableSchema};
 use crate::schema::naming::identifier;
 
@@ -84,34 +85,22 @@ impl TableName {
         &self.table
     }
 
+    /// The table `table`, in the catalog `own` where it names none.
+    pub fn of(table: &CatalogTable, own: &str) -> TableName {
+        SchemaName::new(table.catalog.as_deref().unwrap_or(own), &table.schema).table(&table.table)
+    }
+
     /// The staging table of the sync `sync` for this one: beside it, or in `schema`; `renamed`, how often it got another name.
-    ///
-    /// The end of a sync's id is random; its beginning is the time, which two syncs may share. No id has an `x` in it.
     pub fn staging_table(&self, schema: Option<&str>, sync: Uuid, renamed: u32) -> TableName {
-        let id = sync.simple().to_string();
-        let short = id.get(20..).unwrap_or(&id);
+        let prefix = staging_table_prefix(sync);
         let again = if renamed == 0 { String::new() } else { format!("x{renamed}") };
         let (own, table) = (&self.schema.schema, &self.table);
         match schema {
-            None => self.schema.table(&identifier(&format!("_airbyte_tmp_{short}{again}_{table}"))),
+            None => self.schema.table(&identifier(&format!("{prefix}{again}_{table}"))),
             // Tables of many schemas: the length says where the schema's name ends.
             Some(schema) => SchemaName::new(&self.schema.catalog, schema)
-                .table(&identifier(&format!("_airbyte_tmp_{short}{again}_{}_{own}_{table}", own.len()))),
+                .table(&identifier(&format!("{prefix}{again}_{}_{own}_{table}", own.len()))),
         }
-    }
-
-    /// Whether it may be a staging table of the sync `sync`.
-    pub fn is_staging_table_of(&self, sync: Uuid) -> bool {
-        let id = sync.simple().to_string();
-        self.table.starts_with(&format!("_airbyte_tmp_{}", id.get(20..).unwrap_or(&id)))
-    }
-
-    /// The same table in the catalog of `full`, which has to be its full name but for the catalog.
-    pub fn in_catalog_of(&self, full: &str) -> Option<TableName> {
-        let Self { schema: SchemaName { schema, .. }, table, .. } = self;
-        let catalog = full.strip_suffix(&format!("`.{}.{}", quoted(schema), quoted(table)))?.strip_prefix('`')?;
-        let named = SchemaName::new(&catalog.replace("``", "`"), schema).table(table);
-        (!catalog.is_empty() && named.to_string() == full).then_some(named)
     }
 
     /// The same table, whose columns have a collation: a server compares them with others only where it is told how.

@@ -13,8 +13,6 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::claims::{self, Change};
-use super::contest;
 use super::found::{Found, Place, look, named};
 use super::load::Load;
 use super::statements::{self, NewTable, SchemaName, TableName};
@@ -24,6 +22,8 @@ use crate::databricks::{Changed, Rows};
 use crate::error::{Error, Result, ResultExt};
 use crate::load::{RowsBefore, Standing, TableLoader, generation as load_generation};
 use crate::protocol::catalog::Disposition;
+use crate::recovery::claims::ClaimKind;
+use crate::recovery::left_behind::note_staging_table;
 use crate::stage::Batch;
 use crate::storage::layout::Target;
 
@@ -112,7 +112,7 @@ impl SqlTable {
         self.ensure_table().await?;
         if let Some(load) = load {
             self.ensure_staging_table().await?;
-            self.claim(Change::Adds).await?;
+            self.claim(ClaimKind::Adds).await?;
             self.merge(&load).await.context(|| format!("loading {} by MERGE", counted(load.rows, "row")))?;
         }
         self.write_down_generation().await
@@ -123,7 +123,7 @@ impl SqlTable {
         let Some(load) = load else { return self.empty().await };
         self.ensure_table().await?;
         self.ensure_staging_table().await?;
-        self.claim(Change::Replaces).await?;
+        self.claim(ClaimKind::Replaces).await?;
         let statement = |this: &Self| statements::overwrite(&this.shared.columns, &this.name, &this.staging, &load);
         let replaced = self.change(statement).await;
         let replaced = replaced.context(|| format!("replacing the table by {}", counted(load.rows, "row")))?;
@@ -139,7 +139,7 @@ impl SqlTable {
         self.ensure_table().await?;
         if was != Place::Nowhere {
             self.ensure_staging_table().await?;
-            self.claim(Change::Replaces).await?;
+            self.claim(ClaimKind::Replaces).await?;
             let emptied = self.change(|this| statements::empty(&this.shared.columns, &this.name, &this.staging)).await;
             emptied.context(|| "emptying the table".to_owned())?;
         }
@@ -246,11 +246,11 @@ impl SqlTable {
     }
 
     /// Says, before the first statement that changes rows, that such are sent.
-    async fn claim(&mut self, change: Change) -> Result<()> {
+    async fn claim(&mut self, kind: ClaimKind) -> Result<()> {
         if self.claimed {
             return Ok(());
         }
-        let waited = contest::claim(&self.shared, &self.target.table, &self.name, change).await?;
+        let waited = self.shared.contest().claim(&self.target.table, &self.name.to_string(), kind).await?;
         self.claimed = true;
         // Who did not have to wait may still have been overtaken, by a sync that has ended since.
         let asks = waited || self.target.disposition == Disposition::Refresh;
@@ -326,7 +326,8 @@ impl SqlTable {
         // First noted, then made: what may be there has to be dropped.
         self.shared.staging().insert(self.staging_table());
         if self.renamed > 0 {
-            claims::rename(&self.shared.storage, self.shared.sync, &self.staging).await?;
+            let (path, name) = (self.staging.path(), self.staging.to_string());
+            note_staging_table(&self.shared.storage, self.shared.sync, &path, &name).await?;
         }
         let location = self.shared.storage.shown(&self.target.staging);
         let made = self.execute(&statements::create_over(&self.staging, &location)).await;

@@ -261,7 +261,7 @@ async fn staging_tables_go_at_the_end_or_stay_where_they_are_kept() {
     let bed = Bed::new().await;
     let engine = bed.engine(&[]).await;
     bed.warehouse.with(|state| state.tables.insert(STAGING.into(), bed.older(&[])));
-    assert!(engine.clear(Uuid::nil(), &[STAGING.to_owned()]).await.unwrap());
+    assert!(bed.clear(&engine, &[STAGING]).await.unwrap());
     assert!(bed.warehouse.with(|state| state.tables.is_empty()));
 }
 

@@ -14,7 +14,6 @@ use super::warehouse_tests::{Fault, Table};
 use crate::error::Kind;
 use crate::load::{Ending, Loader};
 use crate::protocol::catalog::Disposition;
-use crate::recovery::sweep::StagingTables;
 
 const NOT_OWNER: &str = "PERMISSION_DENIED: User does not own Table 'main.shop.users'.";
 /// A MERGE whose answer is lost.
@@ -139,7 +138,7 @@ async fn a_table_that_never_came_to_be_needs_no_fence_and_no_warning() {
         bed.warehouse.with(|state| state.refusals.push(("ALTER TABLE", NOT_OWNER)));
         let warnings = Warnings::default();
         let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(warnings.clone()));
-        assert!(next.clear(SYNC, &[]).await.unwrap());
+        assert!(bed.clear(&next, &[]).await.unwrap());
         drop(guard);
         assert_eq!(warnings.0.load(Ordering::SeqCst), expected);
     }
@@ -157,7 +156,7 @@ async fn what_a_killed_sync_has_made_is_cleared_in_its_own_catalog_when_the_sett
     let bed = Bed { catalog: "main", ..bed };
     let next = bed.engine(&[]).await;
     bed.warehouse.with(|state| state.statements.clear());
-    assert!(next.clear(SYNC, &[]).await.unwrap());
+    assert!(bed.clear(&next, &[]).await.unwrap());
     assert_eq!(bed.warehouse.with(|state| state.tables.keys().cloned().collect::<Vec<_>>()), ["`old`.`shop`.`users`"]);
     let last = bed.warehouse.with(|state| state.statements.last().unwrap().clone());
     assert!(last.starts_with("ALTER TABLE `old`.`shop`.`users`") && last.contains("fence"), "{last}");
@@ -177,7 +176,7 @@ async fn a_staging_table_that_was_renamed_is_dropped_when_its_sync_was_killed() 
     for forged in ["shop/users", "shop/_airbyte_tmp_00000000beef_users", "shop/_airbyte_tmp_00000000cafe`.`x"] {
         bed.storage.put_new(&format!("{SYNC}/_staging_tables/{forged}"), b"x".to_vec()).await.unwrap();
     }
-    assert!(next.clear(SYNC, &[STAGING.to_owned()]).await.unwrap());
+    assert!(bed.clear(&next, &[STAGING]).await.unwrap());
     assert_eq!(bed.warehouse.with(|state| state.tables.keys().cloned().collect::<Vec<_>>()), [USERS]);
 }
 
