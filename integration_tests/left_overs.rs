@@ -33,17 +33,25 @@ fn killed_before_commit(sandbox: &Sandbox, version: usize) -> Vec<PathBuf> {
 
 #[test]
 fn files_that_were_moved_and_never_committed_are_swept_from_a_table() {
-    let mut sandbox = Sandbox::new();
-    sandbox.load(&append(&["users"]), records("users", 0..3));
-    sandbox.set(json!({"purge_staging_data": false}));
-    sandbox.load(&append(&["users"]), records("users", 3..6));
-    let orphans = killed_before_commit(&sandbox, 1);
-    assert!(orphans.iter().all(|file| file.exists()));
-    sandbox.set(json!({}));
-    sandbox.load(&append(&["users"]), records("users", 6..7));
-    assert!(orphans.iter().all(|file| !file.exists()), "{orphans:?}");
-    assert_eq!(table::data(&sandbox.table("default/users")), [0, 1, 2, 6].map(|n| format!("{{\"n\":{n}}}")));
-    table::assert_tidy(&sandbox.lake());
+    for is_of_an_older_version in [false, true] {
+        let mut sandbox = Sandbox::new();
+        sandbox.load(&append(&["users"]), records("users", 0..3));
+        sandbox.set(json!({"purge_staging_data": false}));
+        sandbox.load(&append(&["users"]), records("users", 3..6));
+        let orphans = killed_before_commit(&sandbox, 1);
+        assert!(orphans.iter().all(|file| file.exists()));
+        let list = table::staging(&sandbox.lake()).remove(0).join("sync.left_behind.json");
+        assert!(list.text().contains(r#""finalTable":"default/users""#));
+        if is_of_an_older_version {
+            // Its staging log alone says where its files are.
+            list.delete();
+        }
+        sandbox.set(json!({}));
+        sandbox.load(&append(&["users"]), records("users", 6..7));
+        assert!(orphans.iter().all(|file| !file.exists()), "{orphans:?}");
+        assert_eq!(table::data(&sandbox.table("default/users")), [0, 1, 2, 6].map(|n| format!("{{\"n\":{n}}}")));
+        table::assert_tidy(&sandbox.lake());
+    }
 }
 
 #[test]

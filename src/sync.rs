@@ -27,6 +27,7 @@ use crate::pipeline::progress::Progress;
 use crate::pipeline::{self, Limits, OpenStream, Outcome, Setup};
 use crate::protocol::catalog::Catalog;
 use crate::protocol::writer::ProtocolWriter;
+use crate::recovery::left_behind::write_list;
 use crate::recovery::sweep::{clear_moved_files, sweep};
 use crate::schema::columns::TableSchema;
 use crate::stage::{Stage, StagedStream};
@@ -197,6 +198,7 @@ impl Session {
         // the next sync cannot interpret.
         let (swept, streams) = tokio::join!(sweep(&self.storage, &self.tables, &*self.loader), open);
         let (swept, streams) = (swept?, streams?);
+        write_list(&self.storage, sync, streams.iter().map(|stream| stream.staged.left_behind())).await?;
         if swept.cleared > 0 {
             let (syncs, they) = (
                 counted(swept.cleared as u64, "earlier sync"),

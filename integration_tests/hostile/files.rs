@@ -105,7 +105,7 @@ fn folders_of_a_dead_sync_go_however_deep_they_lie() {
 }
 
 #[test]
-fn a_log_of_a_dead_sync_that_names_other_places_is_not_believed() {
+fn a_log_and_a_list_of_a_dead_sync_that_name_other_places_are_not_believed() {
     for name in ["../victim", "ABSOLUTE", "default/../../victim", "..", "", "victim", "./victim", "a/b/../../../victim"]
     {
         let sandbox = Sandbox::new();
@@ -126,6 +126,8 @@ fn a_log_of_a_dead_sync_that_names_other_places_is_not_believed() {
         ];
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
         std::fs::write(log.join("00000000000000000000.json"), text).unwrap();
+        let list = json!([{"staging": format!("{sync}/users"), "finalTable": table}]).to_string();
+        std::fs::write(sandbox.root().join(format!("{sync}/sync.left_behind.json")), list).unwrap();
         sandbox.load(&append(&["users"]), records("users", 0..3));
         assert!(is_whole(&victim) && half.iter().all(|path| path.exists()), "{name}");
         assert!(!sandbox.root().join(sync.to_string()).exists(), "{name}");

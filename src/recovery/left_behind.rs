@@ -1,18 +1,27 @@
 //! What a sync may leave outside its staging folder when it is killed, and how its staging folder says so.
+//!
+//! Before anything is staged, one object in the staging folder lists what each stream may leave, whatever format it is staged
+//! in. What a stream has not begun to stage, it has not left. A staging table that gets another name later is noted in an object
+//! of its own. The properties of each staging log say the same: versions up to 0.1 write nothing else, and read nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, TryStreamExt, stream};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::catalog_table::CatalogTable;
 use super::claims;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::storage::Storage;
 
 /// Property in a staging log: the final table whose folder its files may have been copied to.
-pub const FINAL_TABLE: &str = "airbyte.finalTable";
+const FINAL_TABLE: &str = "airbyte.finalTable";
 /// Property in a staging log: the full name of the table that may have been made over it in a catalog.
-pub const STAGING_TABLE: &str = "airbyte.stagingTable";
-/// Folder of the staging tables that no staging log names, one an object.
+const STAGING_TABLE: &str = "airbyte.stagingTable";
+/// The object that lists what each stream may leave, in the sync's staging folder.
+const LIST: &str = "sync.left_behind.json";
+/// Folder of the staging tables that got another name, one an object.
 const RENAMED: &str = "_staging_tables";
 /// Objects that are read at the same time.
 const READS: usize = 16;
@@ -23,15 +32,32 @@ pub fn application_id(sync: Uuid) -> String {
 }
 
 /// What a stream of a killed sync may leave outside its staging folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LeftBehind {
     /// Staged files in the folder of this table.
+    #[serde(rename = "finalTable")]
     Files(String),
     /// A table of this full name in a catalog.
+    #[serde(rename = "stagingTable")]
     StagingTable(String),
 }
 
+/// One stream in the list.
+#[derive(Serialize, Deserialize)]
+struct Stream {
+    /// Its staging folder.
+    staging: String,
+    #[serde(flatten)]
+    left: LeftBehind,
+}
+
 impl LeftBehind {
+    /// What the properties of a staging log say.
+    pub fn of_properties(properties: &BTreeMap<String, String>) -> Option<Self> {
+        let of = |key, of: fn(String) -> Self| properties.get(key).cloned().map(of);
+        of(FINAL_TABLE, Self::Files).or_else(|| of(STAGING_TABLE, Self::StagingTable))
+    }
+
     /// The property of the staging log that says it.
     pub fn property(&self) -> (String, String) {
         match self {
@@ -48,6 +74,46 @@ pub struct LeftInCatalog {
     pub staging_tables: Vec<CatalogTable>,
     /// Tables that its statements may change.
     pub claimed: Vec<CatalogTable>,
+}
+
+/// Writes down what each stream of the sync `sync` may leave: its staging folder, and what. Before anything is staged.
+pub async fn write_list<'a>(
+    storage: &Storage,
+    sync: Uuid,
+    streams: impl Iterator<Item = (&'a str, &'a LeftBehind)>,
+) -> Result<()> {
+    let streams: Vec<Stream> =
+        streams.map(|(staging, left)| Stream { staging: staging.to_owned(), left: left.clone() }).collect();
+    let text = serde_json::to_vec(&streams).map_err(|error| {
+        Error::system("What the sync may leave behind could not be written down.").with_source(error)
+    })?;
+    storage.put_new(&format!("{sync}/{LIST}"), text).await.map(|_| ())
+}
+
+/// What the streams of the sync `sync` may have left, by their staging folders: of those that something lies in. `paths` are
+/// the objects of the sync's staging folder. Empty for a sync of a version that wrote no list, or that was killed before.
+///
+/// # Errors
+/// A system error where the list cannot be understood: a newer version wrote it.
+pub async fn read_list(storage: &Storage, paths: &[String], sync: Uuid) -> Result<BTreeMap<String, LeftBehind>> {
+    let list = format!("{sync}/{LIST}");
+    if !paths.contains(&list) {
+        return Ok(BTreeMap::new());
+    }
+    let streams: Vec<Stream> = serde_json::from_slice(&storage.get(&list).await?).map_err(|error| {
+        Error::system(format!(
+            "{} cannot be understood. A newer version of this program may have written it.",
+            storage.shown(&list)
+        ))
+        .with_source(error)
+    })?;
+    let paths: BTreeSet<&str> = paths.iter().map(String::as_str).collect();
+    let has_begun = |staging: &str| {
+        let folder = format!("{staging}/");
+        paths.range(folder.as_str()..).next().is_some_and(|path| path.starts_with(&folder))
+    };
+    let begun = streams.into_iter().filter(|stream| has_begun(&stream.staging));
+    Ok(begun.map(|stream| (stream.staging, stream.left)).collect())
 }
 
 /// Writes down that the sync `sync` makes another staging table, at `path`, `<schema>/<table>`, with the full name `full_name`.

@@ -1,8 +1,8 @@
 //! Clears away what dead syncs left: their staging folders, files that were moved to a table's folder and not committed, and
 //! staging tables.
 //!
-//! A dead sync's own staging log says which files it had for which table, batch by batch; the table's log says up to which
-//! batch that sync was loaded, and which files the table has. What is in neither is deleted. Staging tables are dropped before
+//! A dead sync's own staging folder says for which table it had files, and its staging log which, batch by batch; the table's
+//! log says up to which batch that sync was loaded, and which files the table has. What is in neither is deleted. Staging tables are dropped before
 //! their files are deleted. Where something cannot be read, everything stays where it is, with a WARN: the next sync tries
 //! again.
 
@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::catalog_table::CatalogTable;
-use super::left_behind::{FINAL_TABLE, LeftInCatalog, STAGING_TABLE, application_id};
+use super::left_behind::{LeftBehind, LeftInCatalog, application_id, read_list};
 use crate::delta::actions::CommitSummary;
 use crate::delta::table::TableLog;
 use crate::error::{Error, Result, ResultExt};
@@ -36,10 +36,11 @@ pub struct Swept {
     pub kept: Vec<(Uuid, Error)>,
 }
 
-/// What the staging logs of a sync say.
+/// What the streams of a sync have left outside its staging folder.
 #[derive(Default)]
-struct StagingLogs {
-    /// By the folder of the final table: the commits of each staging log whose files may have been moved there.
+struct LeftByStreams {
+    /// The folders of the final tables that files may have been moved to, with the commits of the staging log, which say which
+    /// files those are.
     moved: Vec<(String, Vec<CommitSummary>)>,
     /// Staging tables.
     staging_tables: Vec<CatalogTable>,
@@ -68,8 +69,8 @@ pub async fn sweep(storage: &Storage, tables: &TableLog, catalog: &dyn StagingTa
 
 /// Deletes from the tables' folders what the sync `sync` moved there and never committed.
 pub async fn clear_moved_files(storage: &Storage, tables: &TableLog, sync: Uuid) -> Result<()> {
-    let logs = StagingLogs::read(storage, &storage.list(&sync.to_string()).await?, sync).await?;
-    logs.clear_moved_files(storage, tables, sync).await
+    let left = LeftByStreams::read(storage, &storage.list(&sync.to_string()).await?, sync).await?;
+    left.clear_moved_files(storage, tables, sync).await
 }
 
 /// Clears away everything that the dead sync `sync` left but its staging folder; `false` if something has to stay for now.
@@ -82,42 +83,56 @@ async fn clear(
     alone: bool,
 ) -> Result<bool> {
     let paths = storage.list(&sync.to_string()).await?;
-    let mut logs = StagingLogs::read(storage, &paths, sync).await?;
-    logs.clear_moved_files(storage, tables, sync).await?;
-    let mut left = LeftInCatalog::read(storage, &paths, sync).await?;
-    left.staging_tables.append(&mut logs.staging_tables);
-    if !catalog.clear(sync, &left).await? {
+    let mut left = LeftByStreams::read(storage, &paths, sync).await?;
+    left.clear_moved_files(storage, tables, sync).await?;
+    let mut in_catalog = LeftInCatalog::read(storage, &paths, sync).await?;
+    in_catalog.staging_tables.append(&mut left.staging_tables);
+    if !catalog.clear(sync, &in_catalog).await? {
         tracing::warn!(
             "Sync {sync} was killed while Databricks loaded it. What it left is cleared away by the next sync that loads \
              through Databricks."
         );
         return Ok(false);
     }
-    logs.clear_temporaries(storage, alone).await
+    left.clear_temporaries(storage, alone).await
 }
 
-impl StagingLogs {
-    /// Reads the staging logs among `paths`, the objects of the staging folder of `sync`.
+impl LeftByStreams {
+    /// Reads the list of the sync `sync`, and the staging logs, among `paths`, the objects of its staging folder.
     async fn read(storage: &Storage, paths: &[String], sync: Uuid) -> Result<Self> {
-        let mut staged: BTreeMap<&str, Vec<CommitSummary>> = BTreeMap::new();
+        let mut listed = read_list(storage, paths, sync).await?;
+        let mut logs: BTreeMap<&str, Vec<CommitSummary>> = BTreeMap::new();
         for path in paths {
             let Some((folder, _)) = path.split_once(&format!("/{DELTA_LOG}/")).filter(|_| path.ends_with(".json"))
             else {
                 continue;
             };
-            staged.entry(folder).or_default().push(CommitSummary::read(&storage.get(path).await?));
+            logs.entry(folder).or_default().push(CommitSummary::read(&storage.get(path).await?));
         }
-        let mut logs = Self::default();
-        for commits in staged.into_values() {
-            let property = |key| commits.iter().find_map(|commit| commit.configuration.as_ref()?.get(key));
-            // Whoever may write to the storage can write a log: only what a sync can have written is believed.
-            let staging_table = property(STAGING_TABLE).and_then(|name| CatalogTable::parse(name));
-            logs.staging_tables.extend(staging_table.filter(|table| table.is_staging_table_of(sync)));
-            if let Some(table) = property(FINAL_TABLE).filter(|table| is_table(table)).cloned() {
-                logs.moved.push((table, commits));
+        let mut all = Self::default();
+        for (folder, commits) in logs {
+            // Versions up to 0.1 wrote no list.
+            let properties = || commits.iter().filter_map(|commit| commit.configuration.as_ref());
+            let left = listed.remove(folder).or_else(|| properties().find_map(LeftBehind::of_properties));
+            if let Some(left) = left {
+                all.add(left, commits, sync);
             }
         }
-        Ok(logs)
+        listed.into_values().for_each(|left| all.add(left, Vec::new(), sync));
+        Ok(all)
+    }
+
+    /// Whoever may write to the storage can write a list and a log: only what a sync can have written is believed.
+    fn add(&mut self, left: LeftBehind, commits: Vec<CommitSummary>, sync: Uuid) {
+        match left {
+            // Files are moved when their batch is in the staging log.
+            LeftBehind::Files(table) if is_table(&table) && !commits.is_empty() => self.moved.push((table, commits)),
+            LeftBehind::Files(_) => {}
+            LeftBehind::StagingTable(name) => {
+                let table = CatalogTable::parse(&name).filter(|table| table.is_staging_table_of(sync));
+                self.staging_tables.extend(table);
+            }
+        }
     }
 
     /// Deletes from the tables' folders what was moved there and never committed.

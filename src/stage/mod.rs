@@ -85,6 +85,11 @@ impl StagedStream {
         Self { target, left_behind, encoder, open: None, files: Vec::new(), batches: 0, version: 0, told: false }
     }
 
+    /// Its staging folder, and what a kill may leave outside it.
+    pub fn left_behind(&self) -> (&str, &LeftBehind) {
+        (&self.target.staging, &self.left_behind)
+    }
+
     /// What encodes its rows.
     pub fn encoder(&self) -> &Arc<Encoder> {
         &self.encoder
