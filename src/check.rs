@@ -16,7 +16,7 @@ use self::ground::{Ground, new_name};
 use self::problems::Problems;
 use crate::config::{Config, Engine};
 use crate::error::{Error, Result, StreamDescriptor};
-use crate::protocol::catalog::{Catalog, Disposition, Stream};
+use crate::protocol::catalog::{Catalog, Stream, WriteMode};
 use crate::storage::layout::targets;
 use crate::sync::Context;
 
@@ -74,7 +74,7 @@ fn catalog(name: &str) -> Catalog {
     Catalog {
         streams: vec![Stream {
             descriptor: StreamDescriptor { name: name.to_owned(), namespace: None },
-            disposition: Disposition::Append,
+            write_mode: WriteMode::Append,
             generation_id: None,
         }],
     }

@@ -9,7 +9,7 @@ use crate::config::{Config, ensure_standard_input, is_job_of_platform};
 use crate::counted::counted;
 use crate::error::{Error, Result};
 use crate::pipeline::Outcome;
-use crate::protocol::catalog::{Caller, Catalog, Disposition};
+use crate::protocol::catalog::{Caller, Catalog};
 use crate::sync::{CleanUp, Context, STOPPED, Sync};
 use crate::tasks::{repeat, signals};
 use crate::telemetry::Terminal;
@@ -31,7 +31,7 @@ pub async fn run(config: &Path, catalog: &Path, input: impl Read + Send + 'stati
     let catalog = Catalog::from_file(catalog, caller)?;
     watch_for_stop(context)?;
 
-    let adds = catalog.streams.iter().all(|stream| stream.disposition == Disposition::Append);
+    let adds = catalog.streams.iter().all(|stream| !stream.write_mode.removes_rows());
     let prepared = Sync::prepare(&config, &catalog, context).await;
     let sync = prepared.map_err(|error| if adds { error } else { error.starting_over() })?;
     tracing::info!("Sync {} begins: {}.", sync.id(), counted(catalog.streams.len() as u64, "stream"));

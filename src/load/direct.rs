@@ -25,7 +25,6 @@ use crate::counted::counted;
 use crate::delta::actions::{Commit, DataFile, TableMetadata};
 use crate::delta::table::{CHECKPOINT_INTERVAL, Committed, TableLog, TableSnapshot};
 use crate::error::{Error, Result, ResultExt};
-use crate::protocol::catalog::Disposition;
 use crate::recovery::left_behind::{LeftBehind, LeftInCatalog, application_id};
 use crate::recovery::sweep::StagingTables;
 use crate::schema::columns::TableSchema;
@@ -122,7 +121,7 @@ impl Direct {
     }
 
     fn ensure_loadable(&self, target: &Target, snapshot: &TableSnapshot) -> Result<()> {
-        let (shown, replaces) = (self.storage.shown(&target.table), target.disposition != Disposition::Append);
+        let (shown, replaces) = (self.storage.shown(&target.table), target.write_mode.removes_rows());
         snapshot.ensure_writable(replaces)?;
         ensure_columns(&self.schema, &shown, &target.stream, snapshot.columns())?;
         origin::ensure_own(&shown, Said::InLog(snapshot.description()), target, replaces)
@@ -311,7 +310,7 @@ impl DirectTable {
 
     /// Makes the table with its first rows in one commit, unless somebody else has made it meanwhile.
     async fn create(&self, files: &[DataFile], transactions: Vec<(String, i64)>) -> Result<Put> {
-        let mode = self.target.disposition.mode();
+        let mode = self.target.write_mode.airbyte_mode();
         let properties = [
             ("airbyte.destinationSyncMode", mode),
             ("delta.autoOptimize.optimizeWrite", "true"),

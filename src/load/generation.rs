@@ -5,7 +5,6 @@ use std::fmt::Display;
 
 use crate::delta::table::TableSnapshot;
 use crate::error::{Error, Result};
-use crate::protocol::catalog::Disposition;
 use crate::storage::layout::Target;
 
 /// Application transaction whose version is the generation.
@@ -41,13 +40,13 @@ pub fn ensure_not_overtaken(
     replaces: bool,
 ) -> Result<()> {
     let (Some(wanted), Some(now)) = (target.generation_id, now) else { return Ok(()) };
-    if now == wanted && replaces && !target.disposition.replaces(true) {
+    if now == wanted && replaces && !target.write_mode.replaces(true) {
         return Err(Error::transient(format!(
             "Another sync has loaded generation {wanted} into table {table} since this one began. Run this one again: it then \
              adds to those rows."
         )));
     }
-    if now > wanted && began.is_none_or(|began| now > began) && target.disposition != Disposition::Append {
+    if now > wanted && began.is_none_or(|began| now > began) && target.write_mode.removes_rows() {
         return Err(Error::config(format!(
             "Another sync has loaded generation {now} into table {table} since this one, of generation {wanted}, began. This sync \
              is out of date and has left those rows as they are: let the platform start a new one."
@@ -60,7 +59,7 @@ pub fn ensure_not_overtaken(
 /// connection numbers its generations anew, and cannot be told from a sync that comes too late.
 pub fn warn_of_newer(table: &impl Display, target: &Target, found: Option<i64>) {
     let (Some(wanted), Some(found)) = (target.generation_id, found) else { return };
-    if found > wanted && target.disposition == Disposition::Refresh {
+    if found > wanted && target.write_mode.keeps_own_generation() {
         tracing::warn!(
             "Table {table} has rows of generation {found}, and this sync is of generation {wanted}: it replaces them, as those of \
              an older connection. If they are of this connection, a newer sync has loaded them."

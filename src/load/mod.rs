@@ -82,8 +82,8 @@ impl Standing {
     /// How the table of `target` stands, which has rows of `generation` if it `existed`.
     fn of(target: &Target, existed: bool, generation: Option<i64>, rows: RowsBefore) -> Self {
         let same = existed && generation.is_some() && generation == target.generation_id;
-        let replaces = target.disposition.replaces(same);
-        let needs_complete = target.disposition.needs_complete();
+        let replaces = target.write_mode.replaces(same);
+        let needs_complete = target.write_mode.needs_complete();
         let own_generation = generation.filter(|_| same && needs_complete);
         Self { existed, replaces, needs_complete, own_generation, rows }
     }

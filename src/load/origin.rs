@@ -199,13 +199,13 @@ fn plain(name: &str, may_be_garbled: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::catalog::Disposition;
+    use crate::protocol::catalog::WriteMode;
 
     fn target(name: &str, namespace: Option<&str>) -> Target {
         Target {
             stream: StreamDescriptor { name: name.into(), namespace: namespace.map(Into::into) },
             schema: namespace.unwrap_or("shop").into(),
-            disposition: Disposition::Overwrite,
+            write_mode: WriteMode::Replace,
             generation_id: None,
             table: "shop/t".into(),
             older: None,

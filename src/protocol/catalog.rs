@@ -29,7 +29,7 @@ pub struct Stream {
     /// Name and namespace; a namespace that was null, missing or empty is `None`.
     pub descriptor: StreamDescriptor,
     /// What the sync does with the rows that the table has already.
-    pub disposition: Disposition,
+    pub write_mode: WriteMode,
     /// The platform's number for this generation of the stream's data, where it sends one.
     pub generation_id: Option<i64>,
 }
@@ -37,7 +37,7 @@ pub struct Stream {
 /// What a sync does with the rows that a table has already. Airbyte's words for this (overwrite, truncate, refresh) are used
 /// only where its JSON is read: here rows are added (append), or take the place of the old ones (replace).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Disposition {
+pub enum WriteMode {
     /// It keeps them and adds its own: `append`.
     Append,
     /// It replaces rows of another generation when the source has said COMPLETE, and keeps rows of its own generation: `append`
@@ -47,9 +47,9 @@ pub enum Disposition {
     /// every stream when the source has ended well; without it, a failed source looks like a clean end (`DestinationWriter`
     /// and `StreamStatusCompletionTracker` in `airbytehq/airbyte-platform`). It keeps a generation only for an attempt that
     /// goes on from the last attempt's STATEs, whatever the sync mode (`AttemptHandler`).
-    Refresh,
+    ReplaceOtherGenerations,
     /// It replaces them when the stream has ended well, whatever their generation: `overwrite`.
-    Overwrite,
+    Replace,
 }
 
 /// Who started the sync.
@@ -62,26 +62,39 @@ pub enum Caller {
     Other,
 }
 
-impl Disposition {
+impl WriteMode {
     /// Whether a sync replaces the rows of a table. `same_generation`: they are of the sync's own generation.
     pub fn replaces(self, same_generation: bool) -> bool {
         match self {
-            Disposition::Append => false,
-            Disposition::Refresh => !same_generation,
-            Disposition::Overwrite => true,
+            WriteMode::Append => false,
+            WriteMode::ReplaceOtherGenerations => !same_generation,
+            WriteMode::Replace => true,
         }
+    }
+
+    /// Whether a sync may remove or change rows that a table has already.
+    pub fn removes_rows(self) -> bool {
+        match self {
+            WriteMode::Append => false,
+            WriteMode::Replace | WriteMode::ReplaceOtherGenerations => true,
+        }
+    }
+
+    /// Whether a sync that removes rows keeps those of its own generation.
+    pub fn keeps_own_generation(self) -> bool {
+        self == WriteMode::ReplaceOtherGenerations
     }
 
     /// Whether the stream has ended well only with a COMPLETE, and not with the end of the input.
     pub fn needs_complete(self) -> bool {
-        self == Disposition::Refresh
+        self == WriteMode::ReplaceOtherGenerations
     }
 
     /// The value of the table property `airbyte.destinationSyncMode`.
-    pub fn mode(self) -> &'static str {
+    pub fn airbyte_mode(self) -> &'static str {
         match self {
-            Disposition::Append => "append",
-            Disposition::Refresh | Disposition::Overwrite => "overwrite",
+            WriteMode::Append => "append",
+            WriteMode::ReplaceOtherGenerations | WriteMode::Replace => "overwrite",
         }
     }
 }
@@ -253,18 +266,18 @@ impl Stream {
             && [raw.generation_id, raw.minimum_generation_id, raw.sync_id].iter().all(|number| *number == Some(1));
         let number = |id: Option<i64>| id.filter(|id| *id > 0 && !says_nothing);
         let generation = number(raw.generation_id);
-        let disposition = match (overwrite, number(raw.minimum_generation_id)) {
+        let write_mode = match (overwrite, number(raw.minimum_generation_id)) {
             (_, Some(minimum)) if generation != Some(minimum) => {
                 return Err(format!(
                     "Stream {descriptor} has a minimum_generation_id that is neither 0 nor its generation_id; such a \
                      partial refresh is not supported."
                 ));
             }
-            (true, _) => Disposition::Overwrite,
-            (false, Some(_)) => Disposition::Refresh,
-            (false, None) => Disposition::Append,
+            (true, _) => WriteMode::Replace,
+            (false, Some(_)) => WriteMode::ReplaceOtherGenerations,
+            (false, None) => WriteMode::Append,
         };
-        Ok(Self { descriptor, disposition, generation_id: generation })
+        Ok(Self { descriptor, write_mode, generation_id: generation })
     }
 }
 

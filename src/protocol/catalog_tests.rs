@@ -22,25 +22,28 @@ fn refused(text: &str) -> String {
 #[test]
 fn sync_modes_and_generations_decide_what_becomes_of_old_rows() -> Result<()> {
     for (fields, expected) in [
-        (r#""destination_sync_mode":"append""#, Disposition::Append),
-        (r#""destination_sync_mode":"overwrite""#, Disposition::Overwrite),
-        (r#""destination_sync_mode":"overwrite","generation_id":3,"minimum_generation_id":0"#, Disposition::Overwrite),
-        (r#""destination_sync_mode":"overwrite","generation_id":3,"minimum_generation_id":3"#, Disposition::Overwrite),
-        (r#""destination_sync_mode":"append","generation_id":3,"minimum_generation_id":0"#, Disposition::Append),
-        (r#""destination_sync_mode":"append","generation_id":3"#, Disposition::Append),
-        (r#""destination_sync_mode":"append","generation_id":3,"minimum_generation_id":3"#, Disposition::Refresh),
+        (r#""destination_sync_mode":"append""#, WriteMode::Append),
+        (r#""destination_sync_mode":"overwrite""#, WriteMode::Replace),
+        (r#""destination_sync_mode":"overwrite","generation_id":3,"minimum_generation_id":0"#, WriteMode::Replace),
+        (r#""destination_sync_mode":"overwrite","generation_id":3,"minimum_generation_id":3"#, WriteMode::Replace),
+        (r#""destination_sync_mode":"append","generation_id":3,"minimum_generation_id":0"#, WriteMode::Append),
+        (r#""destination_sync_mode":"append","generation_id":3"#, WriteMode::Append),
+        (
+            r#""destination_sync_mode":"append","generation_id":3,"minimum_generation_id":3"#,
+            WriteMode::ReplaceOtherGenerations,
+        ),
         (
             r#""sync_mode":"incremental","destination_sync_mode":"append","generation_id":3,"minimum_generation_id":3"#,
-            Disposition::Refresh,
+            WriteMode::ReplaceOtherGenerations,
         ),
         (
             r#""sync_mode":"full_refresh","destination_sync_mode":"append","generation_id":3,"minimum_generation_id":3"#,
-            Disposition::Refresh,
+            WriteMode::ReplaceOtherGenerations,
         ),
-        (r#""destination_sync_mode":"append","generation_id":null,"minimum_generation_id":null"#, Disposition::Append),
-        (r#""destination_sync_mode":"append","generation_id":0,"minimum_generation_id":0"#, Disposition::Append),
+        (r#""destination_sync_mode":"append","generation_id":null,"minimum_generation_id":null"#, WriteMode::Append),
+        (r#""destination_sync_mode":"append","generation_id":0,"minimum_generation_id":0"#, WriteMode::Append),
     ] {
-        assert_eq!(one(fields)?.disposition, expected, "{fields}");
+        assert_eq!(one(fields)?.write_mode, expected, "{fields}");
     }
     Ok(())
 }
@@ -51,12 +54,12 @@ fn the_numbers_that_pyairbyte_puts_into_every_catalog_say_nothing_unless_the_pla
         format!(r#""generation_id":{generation},"minimum_generation_id":{minimum},"sync_id":{sync}"#)
     };
     for (mode, alone, from_platform) in [
-        ("append", Disposition::Append, Disposition::Refresh),
-        ("overwrite", Disposition::Overwrite, Disposition::Overwrite),
+        ("append", WriteMode::Append, WriteMode::ReplaceOtherGenerations),
+        ("overwrite", WriteMode::Replace, WriteMode::Replace),
     ] {
         let fields = |numbers: &str| format!(r#""destination_sync_mode":"{mode}",{numbers}"#);
         let found = |numbers: &str, caller| {
-            one_of(&fields(numbers), caller).map(|stream| (stream.disposition, stream.generation_id))
+            one_of(&fields(numbers), caller).map(|stream| (stream.write_mode, stream.generation_id))
         };
         assert_eq!(found(&numbers(1, 1, 1), Caller::Other)?, (alone, None), "{mode}");
         assert_eq!(found(&numbers(1, 1, 1), Caller::Platform)?, (from_platform, Some(1)), "{mode}");

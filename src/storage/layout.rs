@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 use crate::error::{Error, LONGEST_NAME, Result, StreamDescriptor, shortened};
-use crate::protocol::catalog::{Catalog, Disposition, Stream};
+use crate::protocol::catalog::{Catalog, Stream, WriteMode};
 use crate::schema::naming::{identifier, is_identifier, older_identifier, staging_folder};
 
 /// Folder of a Delta table's log, inside the table's folder.
@@ -23,7 +23,7 @@ pub struct Target {
     /// Its namespace, or the schema that is configured for streams without one, as they are written there.
     pub schema: String,
     /// What becomes of the rows that are in the table already.
-    pub disposition: Disposition,
+    pub write_mode: WriteMode,
     /// The platform's number for this generation of the stream's data, where it sends one.
     pub generation_id: Option<i64>,
     /// The table's folder.
@@ -116,7 +116,7 @@ fn target(stream: &Stream, default_schema: &str, sync: Uuid) -> Target {
     Target {
         stream: stream.descriptor.clone(),
         schema: written.to_owned(),
-        disposition: stream.disposition,
+        write_mode: stream.write_mode,
         generation_id: stream.generation_id,
         older: Some(older).filter(|older| *older != table),
         table,
@@ -146,7 +146,7 @@ mod tests {
     fn catalog(streams: &[(&str, Option<&str>)]) -> Catalog {
         let stream = |(name, namespace): &(&str, Option<&str>)| Stream {
             descriptor: StreamDescriptor { name: (*name).into(), namespace: namespace.map(Into::into) },
-            disposition: Disposition::Append,
+            write_mode: WriteMode::Append,
             generation_id: None,
         };
         Catalog { streams: streams.iter().map(stream).collect() }

@@ -13,7 +13,7 @@ use crate::delta::actions::DataFile;
 use crate::delta::table::TableLog;
 use crate::error::{Error, StreamDescriptor};
 use crate::load::{Loader, TableLoader};
-use crate::protocol::catalog::{Catalog, Disposition, Stream};
+use crate::protocol::catalog::{Catalog, Stream, WriteMode};
 use crate::recovery::catalog_table::CatalogTable;
 use crate::recovery::left_behind::LeftInCatalog;
 use crate::recovery::sweep::StagingTables;
@@ -91,20 +91,20 @@ impl Bed {
         Ok((engine, opened.table))
     }
 
-    pub async fn open(&self, disposition: Disposition, generation_id: Option<i64>) -> (Sql, Box<dyn TableLoader>) {
-        let opened = self.try_open(users(disposition, generation_id)).await.unwrap();
+    pub async fn open(&self, write_mode: WriteMode, generation_id: Option<i64>) -> (Sql, Box<dyn TableLoader>) {
+        let opened = self.try_open(users(write_mode, generation_id)).await.unwrap();
         self.warehouse.said();
         opened
     }
 }
 
-pub fn users(disposition: Disposition, generation_id: Option<i64>) -> Target {
-    users_of(disposition, generation_id, SYNC)
+pub fn users(write_mode: WriteMode, generation_id: Option<i64>) -> Target {
+    users_of(write_mode, generation_id, SYNC)
 }
 
-pub fn users_of(disposition: Disposition, generation_id: Option<i64>, sync: Uuid) -> Target {
+pub fn users_of(write_mode: WriteMode, generation_id: Option<i64>, sync: Uuid) -> Target {
     let descriptor = StreamDescriptor { name: "users".into(), namespace: None };
-    let catalog = Catalog { streams: vec![Stream { descriptor, disposition, generation_id }] };
+    let catalog = Catalog { streams: vec![Stream { descriptor, write_mode, generation_id }] };
     targets(&catalog, "shop", sync).unwrap().remove(0)
 }
 

@@ -15,7 +15,7 @@ use super::warehouse_tests::{Table, Warehouse};
 use crate::delta::table::TableLog;
 use crate::error::{Kind, Result};
 use crate::load::{Loader, TableLoader};
-use crate::protocol::catalog::Disposition;
+use crate::protocol::catalog::WriteMode;
 use crate::recovery::claims::{self, ClaimKind};
 use crate::schema::columns::TableSchema;
 use crate::storage::{Lease, Storage, memory_for_tests};
@@ -51,7 +51,7 @@ impl Lake {
     }
 
     /// A sync that has begun, and has staged the rows from `10 * number` on.
-    async fn begin(&self, number: u64, disposition: Disposition, generation: Option<i64>) -> Sync {
+    async fn begin(&self, number: u64, write_mode: WriteMode, generation: Option<i64>) -> Sync {
         let storage = memory_for_tests::process(&self.store, self.age);
         let sync = sync_id(number.into());
         let lease = Lease::begin(&storage, || sync).await.unwrap();
@@ -60,7 +60,7 @@ impl Lake {
         let tables = TableLog::new(&storage, &Handle::current(), 1);
         let engine =
             Sql::new(Arc::new(self.warehouse.clone()), &storage, &tables, TableSchema::raw(), ("main", None), sync, 8);
-        let target = users_of(disposition, generation, sync);
+        let target = users_of(write_mode, generation, sync);
         engine.survey(std::slice::from_ref(&target)).await.unwrap();
         let table = engine.open(Arc::new(target)).await.unwrap().table;
         Sync { storage, lease, table }
@@ -88,8 +88,8 @@ impl Sync {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_that_have_claimed_one_table_the_larger_gives_up_and_the_smaller_waits() {
     let lake = Lake::new(LONG);
-    let mut small = lake.begin(1, Disposition::Overwrite, None).await;
-    let mut large = lake.begin(2, Disposition::Overwrite, None).await;
+    let mut small = lake.begin(1, WriteMode::Replace, None).await;
+    let mut large = lake.begin(2, WriteMode::Replace, None).await;
     // At the same moment: each finds the claim of the other one.
     small.claim(ClaimKind::Replaces).await;
     large.claim(ClaimKind::Replaces).await;
@@ -108,8 +108,8 @@ async fn of_two_that_have_claimed_one_table_the_larger_gives_up_and_the_smaller_
 #[tokio::test(flavor = "multi_thread")]
 async fn who_claimed_first_goes_on_whatever_its_id_is() {
     let lake = Lake::new(LONG);
-    let mut small = lake.begin(1, Disposition::Overwrite, None).await;
-    let mut large = lake.begin(2, Disposition::Overwrite, None).await;
+    let mut small = lake.begin(1, WriteMode::Replace, None).await;
+    let mut large = lake.begin(2, WriteMode::Replace, None).await;
     large.replace(2).await.unwrap();
     let mut waiting = pin!(small.replace(1));
     for _ in 0..POLLS {
@@ -126,7 +126,7 @@ async fn of_three_one_is_left_and_none_waits_for_ever() {
     let lake = Lake::new(LONG);
     let mut syncs = Vec::new();
     for number in 1..=3 {
-        syncs.push(lake.begin(number, Disposition::Overwrite, None).await);
+        syncs.push(lake.begin(number, WriteMode::Replace, None).await);
     }
     for sync in &syncs {
         sync.claim(ClaimKind::Replaces).await;
@@ -151,8 +151,8 @@ async fn of_three_one_is_left_and_none_waits_for_ever() {
 async fn who_adds_gives_way_to_who_replaces_and_not_to_who_adds() {
     for (other, gives_way) in [(ClaimKind::Replaces, true), (ClaimKind::Adds, false)] {
         let lake = Lake::new(LONG);
-        let small = lake.begin(1, Disposition::Overwrite, None).await;
-        let mut large = lake.begin(2, Disposition::Append, None).await;
+        let small = lake.begin(1, WriteMode::Replace, None).await;
+        let mut large = lake.begin(2, WriteMode::Append, None).await;
         small.claim(other).await;
         let added = large.table.append(&[batch(1, 20..30)]).await;
         assert_eq!(added.is_err(), gives_way, "{added:?}");
@@ -164,8 +164,8 @@ async fn who_adds_gives_way_to_who_replaces_and_not_to_who_adds() {
 async fn a_dead_sync_is_swept_whatever_its_id_is_and_the_living_one_goes_on() {
     for (dead, living) in [(1, 2), (2, 1)] {
         let lake = Lake::new(SHORT);
-        let gone = lake.begin(dead, Disposition::Overwrite, None).await;
-        let mut left = lake.begin(living, Disposition::Overwrite, None).await;
+        let gone = lake.begin(dead, WriteMode::Replace, None).await;
+        let mut left = lake.begin(living, WriteMode::Replace, None).await;
         let _renewal = tokio::spawn(left.lease.renewal().unwrap());
         gone.claim(ClaimKind::Replaces).await;
         tokio::time::sleep(SHORT * 2).await;
@@ -181,8 +181,8 @@ async fn a_dead_sync_is_swept_whatever_its_id_is_and_the_living_one_goes_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_has_waited_does_not_replace_rows_of_its_own_generation() {
     let lake = Lake::new(LONG);
-    let mut first = lake.begin(1, Disposition::Refresh, Some(4)).await;
-    let mut second = lake.begin(2, Disposition::Refresh, Some(4)).await;
+    let mut first = lake.begin(1, WriteMode::ReplaceOtherGenerations, Some(4)).await;
+    let mut second = lake.begin(2, WriteMode::ReplaceOtherGenerations, Some(4)).await;
     second.replace(2).await.unwrap();
     let mut waiting = pin!(first.replace(1));
     for _ in 0..POLLS {

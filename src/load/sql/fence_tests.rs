@@ -4,7 +4,7 @@ use super::bed_tests::{Bed, STAGING, SYNC, USERS, batch, ids};
 use super::warehouse_tests::{Fault, TIMED_OUT};
 use crate::error::Kind;
 use crate::load::{Ending, Loader};
-use crate::protocol::catalog::Disposition;
+use crate::protocol::catalog::WriteMode;
 
 /// Config errors that say nothing of whether the property may be set.
 const NOT_OF_THE_RIGHT: [&str; 7] = [
@@ -21,7 +21,7 @@ const NOT_OF_THE_RIGHT: [&str; 7] = [
 async fn no_second_copy_is_sent_while_the_first_one_may_commit() {
     for said in NOT_OF_THE_RIGHT {
         let bed = Bed::new().await;
-        let (engine, mut table) = bed.open(Disposition::Overwrite, None).await;
+        let (engine, mut table) = bed.open(WriteMode::Replace, None).await;
         bed.stage("users", 0..10);
         bed.fault("INSERT", Fault::Late);
         bed.warehouse.with(|state| state.refusals.push(("fence", said)));
@@ -50,7 +50,7 @@ async fn what_a_killed_sync_has_claimed_stays_claimed_while_its_table_has_no_fen
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_that_is_gone_at_the_end_needs_no_fence() {
     let bed = Bed::new().await;
-    let (engine, mut table) = bed.open(Disposition::Overwrite, None).await;
+    let (engine, mut table) = bed.open(WriteMode::Replace, None).await;
     bed.stage("users", 0..10);
     bed.fault("INSERT", Fault::DoneAndLost);
     table.replace(&[batch(1, 0..10)]).await.unwrap_err();
@@ -65,7 +65,7 @@ async fn a_table_that_is_gone_at_the_end_needs_no_fence() {
 async fn a_staging_table_that_may_have_been_made_is_dropped_at_the_end() {
     for renamed in [false, true] {
         let bed = Bed::new().await;
-        let (engine, mut table) = bed.open(Disposition::Overwrite, None).await;
+        let (engine, mut table) = bed.open(WriteMode::Replace, None).await;
         bed.stage("users", 0..10);
         let name = if renamed { STAGING.replace("cafe_", "cafex1_") } else { STAGING.to_owned() };
         let create: &'static str = Box::leak(format!("CREATE TABLE IF NOT EXISTS {name}").into_boxed_str());
@@ -83,7 +83,7 @@ async fn a_staging_table_that_may_have_been_made_is_dropped_at_the_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_staging_table_that_may_not_be_made_is_not_dropped() {
     let bed = Bed::new().await;
-    let (engine, mut table) = bed.open(Disposition::Overwrite, None).await;
+    let (engine, mut table) = bed.open(WriteMode::Replace, None).await;
     bed.stage("users", 0..10);
     let refused =
         ("USING delta\nLOCATION", "PERMISSION_DENIED: User does not have READ FILES on External Location 'lake'.");
@@ -100,7 +100,7 @@ async fn rows_of_which_a_policy_hides_a_part_are_not_merged_again_when_nothing_t
         let bed = Bed::new().await;
         bed.stage("users", 0..10);
         bed.warehouse.with(|state| state.filtered.extend(ids(0..5)));
-        let (_, mut table) = bed.open(Disposition::Append, None).await;
+        let (_, mut table) = bed.open(WriteMode::Append, None).await;
         let sent = if fault == Fault::Unknown { 2 } else { 1 };
         bed.fault("MERGE", fault);
         let error = table.append(&[batch(1, 0..10)]).await.unwrap_err();
@@ -115,7 +115,7 @@ async fn a_merge_that_tells_nothing_and_did_not_see_the_newest_batch_is_made_aga
         let bed = Bed::new().await;
         bed.stage("users", 0..10);
         bed.warehouse.with(|state| state.unseen.extend(ids(7..10)));
-        let (_, mut table) = bed.open(Disposition::Append, None).await;
+        let (_, mut table) = bed.open(WriteMode::Append, None).await;
         bed.fault("MERGE", fault);
         table.append(&[batch(1, 0..10)]).await.unwrap();
         assert_eq!(bed.warehouse.ids(USERS), ids(0..10));

@@ -9,7 +9,7 @@ use super::warehouse_tests::{Fault, Table};
 use crate::delta::table::{Logs, TableLog};
 use crate::error::Kind;
 use crate::load::{Ending, Loader};
-use crate::protocol::catalog::Disposition;
+use crate::protocol::catalog::WriteMode;
 use crate::schema::columns::TableSchema;
 
 const NOT_OWNER: (&str, &str) = ("destination-databricks.generation' =", "The token's user does not own the table.");
@@ -29,7 +29,7 @@ async fn columns_with_a_collation_are_strings_that_are_compared_byte_by_byte() {
     let bed = Bed::new().await;
     bed.has(collated(&bed));
     bed.stage("users", 0..10);
-    let (_, mut table) = bed.open(Disposition::Append, None).await;
+    let (_, mut table) = bed.open(WriteMode::Append, None).await;
     bed.fault("MERGE", Fault::Silent);
     table.append(&[batch(1, 0..10)]).await.unwrap();
     let compared = bed.warehouse.with(|state| state.statements[1..].to_vec());
@@ -44,15 +44,15 @@ async fn columns_with_a_collation_are_strings_that_are_compared_byte_by_byte() {
 async fn a_new_table_that_takes_the_collation_of_its_schema_is_loaded() {
     let refused =
         ("target.`_airbyte_ab_id` = staged", "[INDETERMINATE_COLLATION_IN_EXPRESSION] Use the COLLATE clause.");
-    for disposition in [Disposition::Append, Disposition::Overwrite] {
+    for write_mode in [WriteMode::Append, WriteMode::Replace] {
         let bed = Bed::new().await;
         bed.warehouse.with(|state| state.refusals.push(refused));
         bed.stage("users", 0..20);
-        let (engine, mut table) = bed.open(disposition, None).await;
+        let (engine, mut table) = bed.open(write_mode, None).await;
         for round in 0..2 {
             let batches = [batch(round, 0..10 + 10 * round as u64)];
-            let loaded = match disposition {
-                Disposition::Append => table.append(&batches[..]).await,
+            let loaded = match write_mode {
+                WriteMode::Append => table.append(&batches[..]).await,
                 _ => table.replace(&batches).await.map(|_| ()),
             };
             loaded.unwrap();
@@ -83,7 +83,7 @@ async fn a_dropped_table_with_a_feature_that_only_databricks_can_write_gets_its_
         let protocol = json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 7, "writerFeatures": features}});
         std::fs::write(log.join("00000000000000000000.json"), format!("{protocol}\n{create}\n")).unwrap();
         bed.stage("users", 0..10);
-        let opened = bed.try_open(users(Disposition::Overwrite, None)).await;
+        let opened = bed.try_open(users(WriteMode::Replace, None)).await;
         if let Some(words) = refused {
             let message = opened.err().map(|error| error.message().to_owned()).unwrap_or_default();
             assert!(message.contains(words), "{message}");
@@ -148,7 +148,7 @@ async fn a_dropped_table_with_a_reader_feature_that_only_databricks_knows_gets_i
             }
             unknown_log(&bed, &properties, &partitions, checkpoint).await;
             bed.stage("users", 0..10);
-            let opened = bed.try_open(users(Disposition::Overwrite, Some(3))).await;
+            let opened = bed.try_open(users(WriteMode::Replace, Some(3))).await;
             if let Some(words) = refused {
                 let message = opened.err().map(|error| error.message().to_owned()).unwrap_or_default();
                 assert!(message.contains(words), "{message}");
@@ -162,7 +162,7 @@ async fn a_dropped_table_with_a_reader_feature_that_only_databricks_knows_gets_i
             assert_eq!(bed.warehouse.ids(USERS), ids(0..10));
             // The rows of its own generation stay.
             bed.warehouse.with(|state| state.tables.clear());
-            let (_, table) = bed.try_open(users(Disposition::Refresh, Some(3))).await.unwrap();
+            let (_, table) = bed.try_open(users(WriteMode::ReplaceOtherGenerations, Some(3))).await.unwrap();
             assert!(!table.standing().replaces);
         }
     }
@@ -175,7 +175,7 @@ async fn a_dropped_table_that_only_databricks_can_describe_gets_its_name_by_hand
     let first = bed.folder.path().join("shop/users/_delta_log/00000000000000000000.json");
     let text = std::fs::read_to_string(&first).unwrap().replace(r#"\"timestamp\""#, r#"\"tomorrow\""#);
     std::fs::write(&first, text).unwrap();
-    let message = bed.try_open(users(Disposition::Append, None)).await.err().unwrap().message().to_owned();
+    let message = bed.try_open(users(WriteMode::Append, None)).await.err().unwrap().message().to_owned();
     assert!(
         message.contains("'tomorrow'") && message.contains(&format!("CREATE TABLE {USERS} USING delta LOCATION")),
         "{message}"
@@ -189,35 +189,35 @@ async fn a_generation_that_may_not_be_written_down_is_known_to_the_next_attempt_
     bed.has(bed.older(&["old"]));
     bed.stage("users", 0..40);
     bed.warehouse.with(|state| state.refusals.push(NOT_OWNER));
-    let (_, mut table) = bed.open(Disposition::Refresh, Some(2)).await;
+    let (_, mut table) = bed.open(WriteMode::ReplaceOtherGenerations, Some(2)).await;
     table.replace(&[batch(1, 0..10)]).await.unwrap();
     assert!(bed.warehouse.with(|state| state.tables[USERS].properties.is_empty()));
-    let (_, mut table) = bed.open(Disposition::Refresh, Some(2)).await;
+    let (_, mut table) = bed.open(WriteMode::ReplaceOtherGenerations, Some(2)).await;
     assert!(!table.standing().replaces);
     table.append(&[batch(1, 10..20)]).await.unwrap();
     assert_eq!(bed.warehouse.ids(USERS), ids(0..20));
     assert!(!bed.warehouse.said().contains(&"ALTER TABLE".to_owned()), "it is refused once, and told once");
     // Nothing comes, because all is loaded.
-    let (_, mut table) = bed.open(Disposition::Refresh, Some(2)).await;
+    let (_, mut table) = bed.open(WriteMode::ReplaceOtherGenerations, Some(2)).await;
     table.append(&[]).await.unwrap();
     assert_eq!(bed.warehouse.ids(USERS), ids(0..20));
     // The next generation begins anew, and is known too.
-    let (_, mut table) = bed.open(Disposition::Refresh, Some(3)).await;
+    let (_, mut table) = bed.open(WriteMode::ReplaceOtherGenerations, Some(3)).await;
     assert!(table.standing().replaces);
     table.replace(&[batch(1, 20..30)]).await.unwrap();
-    assert!(!bed.open(Disposition::Refresh, Some(3)).await.1.standing().replaces);
+    assert!(!bed.open(WriteMode::ReplaceOtherGenerations, Some(3)).await.1.standing().replaces);
     // As soon as the table itself says it, the note is gone: a new connection begins with 1 again.
     bed.warehouse.with(|state| state.refusals.clear());
-    let (_, mut table) = bed.open(Disposition::Refresh, Some(4)).await;
+    let (_, mut table) = bed.open(WriteMode::ReplaceOtherGenerations, Some(4)).await;
     table.replace(&[batch(1, 30..40)]).await.unwrap();
     bed.warehouse.with(|state| state.tables.get_mut(USERS).unwrap().properties.clear());
-    assert!(bed.open(Disposition::Refresh, Some(3)).await.1.standing().replaces);
+    assert!(bed.open(WriteMode::ReplaceOtherGenerations, Some(3)).await.1.standing().replaces);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn staging_tables_are_in_the_schema_that_is_set_for_them() {
     let bed = Bed { staging_schema: Some("Tmp"), ..Bed::new().await };
-    let (engine, mut table) = bed.open(Disposition::Append, None).await;
+    let (engine, mut table) = bed.open(WriteMode::Append, None).await;
     bed.stage("users", 0..10);
     table.append(&[batch(1, 0..10)]).await.unwrap();
     let said = bed.warehouse.with(|state| state.statements.clone());
@@ -233,7 +233,7 @@ async fn staging_tables_are_in_the_schema_that_is_set_for_them() {
         state.tables.remove(USERS);
     });
     let bed = Bed { folder: tempfile::tempdir().unwrap(), ..bed };
-    let (engine, mut table) = bed.try_open(users(Disposition::Append, None)).await.unwrap();
+    let (engine, mut table) = bed.try_open(users(WriteMode::Append, None)).await.unwrap();
     table.append(&[batch(1, 0..10)]).await.unwrap();
     let said = bed.warehouse.with(|state| state.statements.clone());
     assert!(said.contains(&"SHOW SCHEMAS IN `main` LIKE 'shop|tmp'".to_owned()), "{said:?}");
@@ -245,15 +245,15 @@ async fn staging_tables_are_in_the_schema_that_is_set_for_them() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schema_of_staging_tables_that_may_not_be_made_is_named_with_its_setting() {
-    for disposition in [Disposition::Append, Disposition::Overwrite] {
+    for write_mode in [WriteMode::Append, WriteMode::Replace] {
         let bed = Bed { staging_schema: Some("Tmp"), ..Bed::new().await };
         bed.has(bed.older(&["old"]));
-        let (engine, mut table) = bed.open(disposition, None).await;
+        let (engine, mut table) = bed.open(write_mode, None).await;
         let refused = "PERMISSION_DENIED: User does not have CREATE SCHEMA on Catalog 'main'.";
         bed.warehouse.with(|state| state.refusals.push(("CREATE SCHEMA", refused)));
         let batches = [batch(1, 0..10)];
-        let loaded = match disposition {
-            Disposition::Append => table.append(&batches).await,
+        let loaded = match write_mode {
+            WriteMode::Append => table.append(&batches).await,
             _ => table.replace(&batches).await.map(|_| ()),
         };
         let error = loaded.expect_err("refused");

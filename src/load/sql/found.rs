@@ -16,7 +16,6 @@ use crate::error::{Error, Kind, Result, ResultExt};
 use crate::load::columns::ensure_columns;
 use crate::load::generation;
 use crate::load::origin::{self, Origin, Said};
-use crate::protocol::catalog::Disposition;
 use crate::schema::columns::TableSchema;
 use crate::storage::layout::{DELTA_LOG, Target};
 
@@ -125,7 +124,7 @@ async fn in_the_catalog(shared: &Shared, target: &Target, name: &TableName) -> R
     ensure_loadable(&shared.columns, &described, target, name, &shared.storage.shown(&target.table))?;
     let is_collated = described.columns.iter().any(|(_, kind)| without_collation(kind) != kind);
     let found = Found { is_collated, ..Found::at(Place::Catalog) };
-    let replaces = target.disposition != Disposition::Append;
+    let replaces = target.write_mode.removes_rows();
     if !replaces && target.generation_id.is_none() {
         return Ok(found);
     }
@@ -170,7 +169,7 @@ async fn in_the_bucket(shared: &Shared, target: &Target, name: &TableName) -> Re
         // Databricks will read and write it, which knows more features of tables than this program.
         let described = logs.describe(&target.table).map_err(|error| or_by_hand(error, name, &shown))?;
         let Some((described, readable)) = described else { return Ok(None) };
-        let replaces = target.disposition != Disposition::Append;
+        let replaces = target.write_mode.removes_rows();
         described.ensure_writable_by_server(&shown, replaces)?;
         ensure_columns(&shared.columns, &shown, &target.stream, described.columns.clone())?;
         origin::ensure_own(&shown, Said::InLog(described.description.as_deref()), target, replaces)?;
@@ -248,7 +247,7 @@ fn ensure_loadable(
     }
     let columns = found.columns.iter().map(|(name, kind)| (name.clone(), without_collation(kind).to_owned()));
     ensure_columns(expected, &name.to_string(), &target.stream, columns.collect())?;
-    let replaces = target.disposition != Disposition::Append;
+    let replaces = target.write_mode.removes_rows();
     origin::ensure_own(name, Said::InCatalog(found.comment.as_deref()), target, replaces)
 }
 

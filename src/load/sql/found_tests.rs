@@ -3,6 +3,7 @@
 use super::*;
 use crate::error::{Kind, StreamDescriptor};
 use crate::load::sql::statements::SchemaName;
+use crate::protocol::catalog::WriteMode;
 
 const PLACE: &str = "s3://lake/raw/shop/orders";
 
@@ -25,14 +26,14 @@ fn older_connector() -> Description {
 }
 
 fn said_of(found: &Description) -> Option<String> {
-    said_of_one(found, Disposition::Append)
+    said_of_one(found, WriteMode::Append)
 }
 
-fn said_of_one(found: &Description, disposition: Disposition) -> Option<String> {
+fn said_of_one(found: &Description, write_mode: WriteMode) -> Option<String> {
     let target = Target {
         stream: StreamDescriptor { name: "Orders".into(), namespace: None },
         schema: "raw".into(),
-        disposition,
+        write_mode,
         generation_id: None,
         table: "shop/orders".into(),
         older: None,
@@ -63,7 +64,7 @@ fn a_mask_of_the_records_alone_hides_nothing_that_is_compared() {
 #[test]
 fn a_table_of_another_stream_is_added_to_but_not_replaced() {
     let of = |comment: Option<&str>| Description { comment: comment.map(Into::into), ..older_connector() };
-    let replace = Disposition::Overwrite;
+    let replace = WriteMode::Replace;
     for own in [Some("Created from stream Orders"), Some("What was ordered"), Some(""), None] {
         assert_eq!(said_of_one(&of(own), replace), None, "{own:?}");
     }

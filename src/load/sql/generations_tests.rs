@@ -3,7 +3,7 @@
 use super::bed_tests::{Bed, USERS, batch, ids};
 use super::warehouse_tests::Fault;
 use crate::load::RowsBefore;
-use crate::protocol::catalog::Disposition;
+use crate::protocol::catalog::WriteMode;
 
 const PROPERTY: &str = "destination-databricks.generation";
 
@@ -16,7 +16,7 @@ async fn a_refresh_replaces_once_and_goes_on_in_its_generation() {
     let bed = Bed::new().await;
     bed.has(bed.older(&["old"]));
     bed.stage("users", 0..40);
-    let (_, mut table) = bed.open(Disposition::Refresh, Some(2)).await;
+    let (_, mut table) = bed.open(WriteMode::ReplaceOtherGenerations, Some(2)).await;
     let standing = table.standing();
     assert!(standing.replaces && standing.needs_complete && standing.own_generation.is_none());
     assert_eq!(table.replace(&[batch(1, 0..10)]).await.unwrap(), RowsBefore::NotAsked);
@@ -26,7 +26,7 @@ async fn a_refresh_replaces_once_and_goes_on_in_its_generation() {
     );
     // Whatever comes in the same generation is added, and a COMPLETE alone changes nothing.
     for (round, expected) in [(1, 20), (2, 30)] {
-        let (_, mut table) = bed.open(Disposition::Refresh, Some(2)).await;
+        let (_, mut table) = bed.open(WriteMode::ReplaceOtherGenerations, Some(2)).await;
         let standing = table.standing();
         assert!(!standing.replaces && standing.needs_complete && standing.own_generation == Some(2));
         table.append(&[]).await.unwrap();
@@ -35,7 +35,7 @@ async fn a_refresh_replaces_once_and_goes_on_in_its_generation() {
         assert_eq!(bed.warehouse.ids(USERS), ids(0..expected));
     }
     // The next generation begins again, also without rows.
-    let (_, mut table) = bed.open(Disposition::Refresh, Some(3)).await;
+    let (_, mut table) = bed.open(WriteMode::ReplaceOtherGenerations, Some(3)).await;
     assert!(table.standing().replaces);
     table.replace(&[]).await.unwrap();
     assert!(bed.warehouse.ids(USERS).is_empty());
@@ -48,12 +48,12 @@ async fn an_overwrite_replaces_rows_of_its_own_generation_too_also_by_none() {
     bed.has(bed.older(&["old"]));
     bed.stage("users", 0..40);
     for round in 0..3 {
-        let (_, mut table) = bed.open(Disposition::Overwrite, Some(2)).await;
+        let (_, mut table) = bed.open(WriteMode::Replace, Some(2)).await;
         assert!(table.standing().replaces && !table.standing().needs_complete);
         table.replace(&[batch(1, round * 10..round * 10 + 10)]).await.unwrap();
         assert_eq!(bed.warehouse.ids(USERS), ids(round * 10..round * 10 + 10));
     }
-    let (_, mut table) = bed.open(Disposition::Overwrite, Some(2)).await;
+    let (_, mut table) = bed.open(WriteMode::Replace, Some(2)).await;
     table.replace(&[]).await.unwrap();
     assert!(bed.warehouse.ids(USERS).is_empty());
 }
@@ -71,11 +71,11 @@ async fn which_rows_are_replaced_depends_on_the_generation_that_is_written_down(
         let mut older = bed.older(&["old"]);
         older.properties.extend(written.map(|written| (PROPERTY.to_owned(), written.to_owned())));
         bed.has(older);
-        let (_, table) = bed.open(Disposition::Refresh, wanted).await;
+        let (_, table) = bed.open(WriteMode::ReplaceOtherGenerations, wanted).await;
         assert_eq!(table.standing().replaces, replaces, "{written:?}");
-        for (disposition, expected) in [(Disposition::Append, false), (Disposition::Overwrite, true)] {
-            let (_, table) = bed.open(disposition, wanted).await;
-            assert_eq!(table.standing().replaces, expected, "{written:?} {disposition:?}");
+        for (write_mode, expected) in [(WriteMode::Append, false), (WriteMode::Replace, true)] {
+            let (_, table) = bed.open(write_mode, wanted).await;
+            assert_eq!(table.standing().replaces, expected, "{written:?} {write_mode:?}");
         }
     }
 }
@@ -85,12 +85,12 @@ async fn an_attempt_that_dies_between_the_rows_and_their_generation_is_made_agai
     let bed = Bed::new().await;
     bed.has(bed.older(&["old"]));
     bed.stage("users", 0..20);
-    let (_, mut table) = bed.open(Disposition::Refresh, Some(2)).await;
+    let (_, mut table) = bed.open(WriteMode::ReplaceOtherGenerations, Some(2)).await;
     bed.fault("ALTER", Fault::Refused);
     table.replace(&[batch(1, 0..10)]).await.unwrap_err();
     assert_eq!((bed.warehouse.ids(USERS), generation(&bed)), (ids(0..10), None));
     // No STATE was given back, so the source begins again.
-    let (_, mut table) = bed.open(Disposition::Refresh, Some(2)).await;
+    let (_, mut table) = bed.open(WriteMode::ReplaceOtherGenerations, Some(2)).await;
     assert!(table.standing().replaces);
     table.replace(&[batch(1, 10..20)]).await.unwrap();
     assert_eq!((bed.warehouse.ids(USERS), generation(&bed).as_deref()), (ids(10..20), Some("2")));

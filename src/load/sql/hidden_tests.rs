@@ -4,7 +4,7 @@ use super::bed_tests::{Bed, batch, users};
 use super::warehouse_tests::{Fault, Table};
 use crate::error::Kind;
 use crate::load::{Ending, Loader};
-use crate::protocol::catalog::Disposition;
+use crate::protocol::catalog::WriteMode;
 
 fn merges(bed: &Bed) -> usize {
     bed.warehouse.said().iter().filter(|said| *said == "MERGE INTO").count()
@@ -12,11 +12,11 @@ fn merges(bed: &Bed) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_with_a_row_filter_is_refused_before_the_first_record() {
-    for disposition in [Disposition::Append, Disposition::Overwrite] {
+    for write_mode in [WriteMode::Append, WriteMode::Replace] {
         let bed = Bed::new().await;
         let policies = vec![(String::new(), String::new()), ("# Row Filter".into(), String::new())];
         bed.has(Table { policies, ..bed.older(&[]) });
-        let error = bed.try_open(users(disposition, None)).await.err().expect("refused");
+        let error = bed.try_open(users(write_mode, None)).await.err().expect("refused");
         assert!(error.kind() == Kind::Config && error.message().contains("row filter"), "{error}");
     }
 }
@@ -27,7 +27,7 @@ async fn what_is_there_and_hidden_is_told_after_three_tries_and_who_is_second_by
         for tries in [1, 3] {
             let bed = Bed::new().await;
             bed.stage("users", 0..10);
-            let (_, mut table) = bed.open(Disposition::Append, None).await;
+            let (_, mut table) = bed.open(WriteMode::Append, None).await;
             for _ in 0..tries {
                 bed.fault(words, Fault::ThereAlready);
             }
@@ -39,7 +39,7 @@ async fn what_is_there_and_hidden_is_told_after_three_tries_and_who_is_second_by
             assert!(said.ends_with(&[words.to_owned(), words.to_owned(), words.to_owned()]), "{said:?}");
         }
         let bed = Bed::new().await;
-        let (_, mut table) = bed.open(Disposition::Append, None).await;
+        let (_, mut table) = bed.open(WriteMode::Append, None).await;
         (0..3).for_each(|_| bed.fault(words, Fault::ThereAlready));
         table.append(&[batch(1, 0..10)]).await.unwrap_err();
     }
@@ -50,7 +50,7 @@ async fn rows_that_a_policy_hides_are_not_merged_again_and_again() {
     let bed = Bed::new().await;
     bed.warehouse.with(|state| state.hidden = true);
     bed.stage("users", 0..10);
-    let (_, mut table) = bed.open(Disposition::Append, None).await;
+    let (_, mut table) = bed.open(WriteMode::Append, None).await;
     bed.fault("MERGE", Fault::Unknown);
     let error = table.append(&[batch(1, 0..10)]).await.unwrap_err();
     assert!(error.kind() == Kind::Config && error.message().contains("sees 0 of the 10"), "{error}");
@@ -60,7 +60,7 @@ async fn rows_that_a_policy_hides_are_not_merged_again_and_again() {
     let bed = Bed::new().await;
     bed.warehouse.with(|state| state.hidden = true);
     bed.stage("users", 0..10);
-    let (_, mut table) = bed.open(Disposition::Append, None).await;
+    let (_, mut table) = bed.open(WriteMode::Append, None).await;
     bed.fault("MERGE", Fault::Silent);
     let error = table.append(&[batch(1, 0..10)]).await.unwrap_err();
     assert!(error.kind() == Kind::Config && merges(&bed) == 1, "{error}");
@@ -71,7 +71,7 @@ async fn a_replacement_that_a_policy_hides_is_said_to_be_hidden() {
     let bed = Bed::new().await;
     bed.warehouse.with(|state| state.hidden = true);
     bed.stage("users", 0..10);
-    let (engine, mut table) = bed.open(Disposition::Overwrite, None).await;
+    let (engine, mut table) = bed.open(WriteMode::Replace, None).await;
     let error = table.replace(&[batch(1, 0..10)]).await.unwrap_err();
     assert!(error.kind() == Kind::Config && error.message().contains("row filter or a policy"), "{error}");
     engine.end(Ending::Purged).await.unwrap();

@@ -33,7 +33,6 @@ use super::{Ending, Loader, Opened};
 use crate::databricks::{Changed, Rows, SqlTransport, conditions};
 use crate::delta::table::TableLog;
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::protocol::catalog::Disposition;
 use crate::recovery::claims::{self, ClaimKind};
 use crate::recovery::contest::Contest;
 use crate::recovery::left_behind::LeftBehind;
@@ -262,8 +261,8 @@ impl Loader for Sql {
             let older: Vec<Target> = targets.iter().filter_map(older).collect();
             let all = if older.is_empty() { Cow::Borrowed(targets) } else { Cow::Owned([targets, &older].concat()) };
             let plan = |target: &Target| {
-                let adds = target.disposition == Disposition::Append;
-                (target.table.clone(), if adds { ClaimKind::Adds } else { ClaimKind::Replaces })
+                let kind = if target.write_mode.removes_rows() { ClaimKind::Replaces } else { ClaimKind::Adds };
+                (target.table.clone(), kind)
             };
             self.shared.contest().wait_for_others(&all.iter().map(plan).collect::<Vec<_>>()).await?;
             let looked = self.shared.look_at_schemas(&all).await?;

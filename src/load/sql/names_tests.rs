@@ -9,15 +9,15 @@ use super::bed_tests::{Bed, SYNC, batch, ids};
 use super::warehouse_tests::Table;
 use crate::error::{Error, Kind, StreamDescriptor};
 use crate::load::Loader;
-use crate::protocol::catalog::{Catalog, Disposition, Stream};
+use crate::protocol::catalog::{Catalog, Stream, WriteMode};
 use crate::schema::columns::TableSchema;
 use crate::storage::layout::{Target, targets};
 
-const REPLACE: Disposition = Disposition::Overwrite;
+const REPLACE: WriteMode = WriteMode::Replace;
 
-fn target(name: &str, disposition: Disposition) -> Target {
+fn target(name: &str, write_mode: WriteMode) -> Target {
     let descriptor = StreamDescriptor { name: name.into(), namespace: None };
-    let catalog = Catalog { streams: vec![Stream { descriptor, disposition, generation_id: None }] };
+    let catalog = Catalog { streams: vec![Stream { descriptor, write_mode, generation_id: None }] };
     targets(&catalog, "shop", SYNC).unwrap().remove(0)
 }
 
@@ -34,7 +34,7 @@ async fn a_table_of_the_older_name_goes_on_being_loaded_if_it_was_made_from_this
         state.tables.insert("`main`.`shop`.`______`".into(), table)
     });
     bed.stage("x-_______605db677b22bb463", 0..10);
-    let (_, mut table) = bed.try_open(target("заказы", Disposition::Append)).await.unwrap();
+    let (_, mut table) = bed.try_open(target("заказы", WriteMode::Append)).await.unwrap();
     assert!(table.standing().existed);
     table.append(&[batch(1, 0..10)]).await.unwrap();
     let mut expected = ids(0..10);
@@ -56,7 +56,7 @@ async fn a_table_of_the_older_name_goes_on_being_loaded_if_it_was_made_from_this
 async fn a_comment_that_may_be_garbled_is_enough_to_add_rows_and_no_proof_to_replace_them() {
     for (name, comment) in [("заказы", "??????"), ("ж  ж ж", "ж ж ж")] {
         let bed = Bed::new().await;
-        let stream = target(name, Disposition::Append);
+        let stream = target(name, WriteMode::Append);
         assert_ne!(stream.older, None);
         let folder = stream.older.clone().unwrap();
         let table = Table {
@@ -113,7 +113,7 @@ async fn a_log_that_kept_every_character_decides_what_a_comment_leaves_open() {
 async fn the_table_of_another_stream_is_not_replaced() {
     let bed = Bed::new().await;
     bed.stage("center", 0..2);
-    let (_, mut table) = bed.try_open(target("Center", Disposition::Append)).await.unwrap();
+    let (_, mut table) = bed.try_open(target("Center", WriteMode::Append)).await.unwrap();
     table.append(&[batch(1, 0..2)]).await.unwrap();
     let (_, table) = bed.try_open(target("Center", REPLACE)).await.unwrap();
     assert!(table.standing().existed);
@@ -121,5 +121,5 @@ async fn the_table_of_another_stream_is_not_replaced() {
     assert_eq!(error.kind(), Kind::Config);
     assert!(error.message().contains("from stream Center, and stream center would replace"), "{error}");
     assert_eq!(error.stream().map(|stream| stream.name.as_str()), Some("center"));
-    bed.try_open(target("center", Disposition::Append)).await.map(|_| ()).unwrap();
+    bed.try_open(target("center", WriteMode::Append)).await.map(|_| ()).unwrap();
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use super::bed_tests::{Bed, USERS, batch, ids};
 use super::warehouse_tests::Fault;
-use crate::protocol::catalog::Disposition;
+use crate::protocol::catalog::WriteMode;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_that_another_sync_adds_in_the_same_range_of_ids_are_not_counted() {
     let bed = Bed::new().await;
     bed.stage("users", 0..10);
-    let (_, mut table) = bed.open(Disposition::Append, None).await;
+    let (_, mut table) = bed.open(WriteMode::Append, None).await;
     bed.fault("MERGE", Fault::Joined(&["id-000003-other", "id-000004-other"]));
     table.append(&[batch(1, 0..10)]).await.unwrap();
     assert_eq!(bed.warehouse.said()[3..], ["MERGE INTO", "SELECT count(*)"]);
@@ -19,7 +19,7 @@ async fn rows_that_another_sync_adds_in_the_same_range_of_ids_are_not_counted() 
     // Two rows of ours are missing, and two of somebody else's are in their place.
     let bed = Bed::new().await;
     bed.stage("users", 0..8);
-    let (_, mut table) = bed.open(Disposition::Append, None).await;
+    let (_, mut table) = bed.open(WriteMode::Append, None).await;
     bed.fault("MERGE", Fault::Joined(&["id-000003-other", "id-000004-other"]));
     let error = table.append(&[batch(1, 0..10)]).await.unwrap_err();
     assert!(error.message().contains("has 8 of the 10 rows"), "{error}");
@@ -27,7 +27,7 @@ async fn rows_that_another_sync_adds_in_the_same_range_of_ids_are_not_counted() 
     let bed = Bed::new().await;
     bed.has(bed.older(&["old"]));
     bed.stage("users", 0..10);
-    let (_, mut table) = bed.open(Disposition::Overwrite, None).await;
+    let (_, mut table) = bed.open(WriteMode::Replace, None).await;
     bed.fault("INSERT", Fault::Joined(&["id-000003-other"]));
     table.replace(&[batch(1, 0..10)]).await.unwrap();
     bed.fault("INSERT", Fault::Joined(&["id-000003-other"]));
@@ -39,7 +39,7 @@ async fn a_merge_in_a_range_that_is_shared_takes_and_doubles_nothing_of_the_othe
     let bed = Bed::new().await;
     bed.has(bed.older(&["id-000003-other", "id-000004-other"]));
     bed.stage("users", 0..10);
-    let (_, mut table) = bed.open(Disposition::Append, None).await;
+    let (_, mut table) = bed.open(WriteMode::Append, None).await;
     bed.fault("MERGE", Fault::Twice);
     table.append(&[batch(1, 0..10)]).await.unwrap();
     let all: BTreeSet<String> = bed.warehouse.ids(USERS).into_iter().collect();
@@ -51,7 +51,7 @@ async fn a_merge_in_a_range_that_is_shared_takes_and_doubles_nothing_of_the_othe
 async fn rows_that_cannot_be_counted_are_not_said_to_be_loaded() {
     let bed = Bed::new().await;
     bed.stage("users", 0..10);
-    let (_, mut table) = bed.open(Disposition::Append, None).await;
+    let (_, mut table) = bed.open(WriteMode::Append, None).await;
     bed.fault("MERGE", Fault::Silent);
     bed.fault("SELECT", Fault::Refused);
     table.append(&[batch(1, 0..10)]).await.unwrap_err();

@@ -11,7 +11,7 @@ use crate::delta::table::TableLog;
 use crate::error::Kind;
 use crate::load::direct::Direct;
 use crate::load::{Loader, TableLoader};
-use crate::protocol::catalog::Disposition;
+use crate::protocol::catalog::WriteMode;
 use crate::schema::columns::TableSchema;
 
 const PROPERTY: &str = "destination-databricks.generation";
@@ -23,7 +23,7 @@ async fn overtaken(meanwhile: i64, written: Option<&str>) -> (Result<(), (Kind, 
     older.properties.extend(written.map(|id| (PROPERTY.to_owned(), id.to_owned())));
     bed.has(older);
     bed.stage("users", 0..20);
-    let (_, mut first) = bed.open(Disposition::Refresh, Some(4)).await;
+    let (_, mut first) = bed.open(WriteMode::ReplaceOtherGenerations, Some(4)).await;
     bed.warehouse.with(|state| {
         let table = state.tables.get_mut(USERS).unwrap();
         table.properties.insert(PROPERTY.into(), meanwhile.to_string());
@@ -67,7 +67,7 @@ async fn begin_direct(bed: &Bed, number: u128, generation: i64) -> Box<dyn Table
     let tables = TableLog::new(&bed.storage, &Handle::current(), 1);
     let clock_and_ids = ClockAndIds { clock: Arc::new(SystemClock), new_id: Uuid::now_v7 };
     let direct = Direct::new(&bed.storage, &tables, clock_and_ids, sync, TableSchema::raw());
-    direct.open(Arc::new(users_of(Disposition::Refresh, Some(generation), sync))).await.unwrap().table
+    direct.open(Arc::new(users_of(WriteMode::ReplaceOtherGenerations, Some(generation), sync))).await.unwrap().table
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,7 +21,6 @@ use crate::counted::counted;
 use crate::databricks::{Changed, Rows};
 use crate::error::{Error, Result, ResultExt};
 use crate::load::{RowsBefore, Standing, TableLoader, generation as load_generation};
-use crate::protocol::catalog::Disposition;
 use crate::recovery::claims::ClaimKind;
 use crate::recovery::left_behind::note_staging_table;
 use crate::stage::Batch;
@@ -253,7 +252,7 @@ impl SqlTable {
         let waited = self.shared.contest().claim(&self.target.table, &self.name.to_string(), kind).await?;
         self.claimed = true;
         // Who did not have to wait may still have been overtaken, by a sync that has ended since.
-        let asks = waited || self.target.disposition == Disposition::Refresh;
+        let asks = waited || self.target.write_mode.keeps_own_generation();
         if asks { self.ensure_not_overtaken().await } else { Ok(()) }
     }
 
@@ -350,7 +349,7 @@ impl SqlTable {
             columns: &self.shared.columns,
             location,
             stream: self.target.stream.clone(),
-            mode: self.target.disposition.mode(),
+            mode: self.target.write_mode.airbyte_mode(),
             generation: self.generation_of_new(),
         }
     }

@@ -13,7 +13,7 @@ use crate::delta::table::TableLog;
 use crate::error::{Kind, StreamDescriptor};
 use crate::load::direct::Direct;
 use crate::load::{Ending, Loader};
-use crate::protocol::catalog::{Catalog, Disposition, Stream};
+use crate::protocol::catalog::{Catalog, Stream, WriteMode};
 use crate::schema::columns::TableSchema;
 use crate::stage::Batch;
 use crate::storage::layout::targets;
@@ -21,7 +21,7 @@ use crate::storage::layout::targets;
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_batches_are_one_merge_and_later_loads_one_each() {
     let bed = Bed::new().await;
-    let (_, mut table) = bed.open(Disposition::Append, None).await;
+    let (_, mut table) = bed.open(WriteMode::Append, None).await;
     bed.stage("users", 0..110);
     let batches: Vec<Batch> =
         (0..10).map(|number| batch(number + 1, number as u64 * 10..number as u64 * 10 + 10)).collect();
@@ -37,7 +37,7 @@ async fn ten_batches_are_one_merge_and_later_loads_one_each() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_that_is_prepared_needs_no_more_statements_than_one_that_is_not() {
     let bed = Bed::new().await;
-    let (_, mut table) = bed.open(Disposition::Append, None).await;
+    let (_, mut table) = bed.open(WriteMode::Append, None).await;
     bed.stage("users", 0..10);
     table.prepare().await.unwrap();
     assert_eq!(bed.warehouse.said(), ["CREATE SCHEMA", "CREATE TABLE", "CREATE TABLE"]);
@@ -51,7 +51,7 @@ async fn a_table_that_is_prepared_needs_no_more_statements_than_one_that_is_not(
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_lost_after_the_commit_doubles_nothing_and_is_counted() {
     let bed = Bed::new().await;
-    let (_, mut table) = bed.open(Disposition::Append, None).await;
+    let (_, mut table) = bed.open(WriteMode::Append, None).await;
     bed.stage("users", 0..10);
     bed.fault("MERGE", Fault::Twice);
     table.append(&[batch(1, 0..10)]).await.unwrap();
@@ -77,7 +77,7 @@ async fn every_statement_of_a_load_can_fail_before_or_after_it_is_done_and_be_as
     for words in ["CREATE SCHEMA", "CREATE TABLE", "MERGE"] {
         for fault in [Fault::DoneAndLost, Fault::Refused, Fault::Twice] {
             let bed = Bed::new().await;
-            let (_, mut table) = bed.open(Disposition::Append, None).await;
+            let (_, mut table) = bed.open(WriteMode::Append, None).await;
             bed.stage("users", 0..10);
             bed.fault(words, fault.clone());
             let first = table.append(&[batch(1, 0..10)]).await;
@@ -91,7 +91,7 @@ async fn every_statement_of_a_load_can_fail_before_or_after_it_is_done_and_be_as
 #[tokio::test(flavor = "multi_thread")]
 async fn a_merge_that_did_not_see_the_newest_batch_is_made_again_after_a_refresh() {
     let bed = Bed::new().await;
-    let (_, mut table) = bed.open(Disposition::Append, None).await;
+    let (_, mut table) = bed.open(WriteMode::Append, None).await;
     bed.stage("users", 0..10);
     bed.warehouse.with(|state| state.unseen.extend(ids(7..10)));
     table.append(&[batch(1, 0..10)]).await.unwrap();
@@ -103,7 +103,7 @@ async fn a_merge_that_did_not_see_the_newest_batch_is_made_again_after_a_refresh
 #[tokio::test(flavor = "multi_thread")]
 async fn a_merge_that_inserts_fewer_rows_than_were_staged_is_an_error() {
     let bed = Bed::new().await;
-    let (_, mut table) = bed.open(Disposition::Append, None).await;
+    let (_, mut table) = bed.open(WriteMode::Append, None).await;
     bed.stage("users", 0..9);
     let error = table.append(&[batch(1, 0..10)]).await.unwrap_err();
     assert_eq!(error.kind(), Kind::System);
@@ -114,7 +114,7 @@ async fn a_merge_that_inserts_fewer_rows_than_were_staged_is_an_error() {
 async fn rows_beside_the_batches_of_a_load_are_neither_inserted_nor_counted() {
     let bed = Bed::new().await;
     bed.has(bed.older(&["id-000004-random", "zzz"]));
-    let (_, mut table) = bed.open(Disposition::Append, None).await;
+    let (_, mut table) = bed.open(WriteMode::Append, None).await;
     assert!(table.standing().existed);
     bed.stage("users", 0..30);
     table.append(&[batch(1, 10..20)]).await.unwrap();
@@ -126,7 +126,7 @@ async fn rows_beside_the_batches_of_a_load_are_neither_inserted_nor_counted() {
 async fn a_replacement_takes_only_the_rows_of_its_batches_and_can_be_repeated() {
     let bed = Bed::new().await;
     bed.has(bed.older(&["old-1", "old-2"]));
-    let (_, mut table) = bed.open(Disposition::Overwrite, None).await;
+    let (_, mut table) = bed.open(WriteMode::Replace, None).await;
     assert!(table.standing().replaces && table.standing().existed);
     bed.stage("users", 0..30);
     table.replace(&[batch(1, 0..10), batch(2, 10..20)]).await.unwrap();
@@ -146,7 +146,7 @@ async fn a_replacement_takes_only_the_rows_of_its_batches_and_can_be_repeated() 
 async fn a_replacement_that_does_not_see_all_rows_is_an_error() {
     let bed = Bed::new().await;
     bed.has(bed.older(&["old-1"]));
-    let (_, mut table) = bed.open(Disposition::Overwrite, None).await;
+    let (_, mut table) = bed.open(WriteMode::Replace, None).await;
     bed.stage("users", 0..9);
     let error = table.replace(&[batch(1, 0..10)]).await.unwrap_err();
     assert!(error.message().contains("has 9 of the 10 rows"), "{error}");
@@ -155,7 +155,7 @@ async fn a_replacement_that_does_not_see_all_rows_is_an_error() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_table_that_is_replaced_appears_with_its_rows() {
     let bed = Bed::new().await;
-    let (_, mut table) = bed.open(Disposition::Overwrite, Some(4)).await;
+    let (_, mut table) = bed.open(WriteMode::Replace, Some(4)).await;
     bed.stage("users", 0..10);
     table.replace(&[batch(1, 0..10)]).await.unwrap();
     assert_eq!(
@@ -166,7 +166,7 @@ async fn a_new_table_that_is_replaced_appears_with_its_rows() {
         bed.warehouse.with(|state| state.tables[USERS].properties["destination-databricks.generation"].clone());
     assert_eq!(property, "4");
     let bed = Bed::new().await;
-    let (_, mut table) = bed.open(Disposition::Overwrite, None).await;
+    let (_, mut table) = bed.open(WriteMode::Replace, None).await;
     table.replace(&[]).await.unwrap();
     assert_eq!(bed.warehouse.said(), ["CREATE SCHEMA", "CREATE TABLE"]);
 }
@@ -174,9 +174,9 @@ async fn a_new_table_that_is_replaced_appears_with_its_rows() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_that_cannot_be_loaded_is_refused_before_anything_is_changed() {
     let bed = Bed::new().await;
-    let refused = async |table: Table, disposition| {
+    let refused = async |table: Table, write_mode| {
         bed.has(table);
-        let error = bed.try_open(users(disposition, None)).await.err().expect("refused");
+        let error = bed.try_open(users(write_mode, None)).await.err().expect("refused");
         let kept = ["SHOW SCHEMAS", "SHOW TABLES", "DESCRIBE TABLE", "SHOW TBLPROPERTIES"];
         assert!(bed.warehouse.said().iter().all(|said| kept.contains(&said.as_str())));
         assert_eq!((error.kind(), error.stream().map(|stream| stream.name.as_str())), (Kind::Config, Some("users")));
@@ -184,16 +184,16 @@ async fn a_table_that_cannot_be_loaded_is_refused_before_anything_is_changed() {
     };
     let mut extra = bed.older(&[]);
     extra.columns.push(("id".into(), "bigint".into()));
-    assert!(refused(extra, Disposition::Append).await.contains("id bigint"));
+    assert!(refused(extra, WriteMode::Append).await.contains("id bigint"));
     let elsewhere = Table::older("s3://other/users", &[]);
-    assert!(refused(elsewhere, Disposition::Append).await.contains("s3://other/users"));
+    assert!(refused(elsewhere, WriteMode::Append).await.contains("s3://other/users"));
     let view = Table { kind: "VIEW".into(), ..bed.older(&[]) };
-    assert!(refused(view, Disposition::Append).await.contains("is a view"));
+    assert!(refused(view, WriteMode::Append).await.contains("is a view"));
     let mut fixed = bed.older(&[]);
     fixed.properties.insert("delta.appendOnly".into(), "true".into());
     bed.has(fixed.clone());
-    assert!(bed.try_open(users(Disposition::Append, None)).await.is_ok());
-    assert!(refused(fixed, Disposition::Overwrite).await.contains("delta.appendOnly"));
+    assert!(bed.try_open(users(WriteMode::Append, None)).await.is_ok());
+    assert!(refused(fixed, WriteMode::Replace).await.contains("delta.appendOnly"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -202,10 +202,10 @@ async fn a_table_of_the_other_engine_gets_its_name_and_goes_on() {
     let tables = TableLog::new(&bed.storage, &Handle::current(), 1);
     let clock_and_ids = ClockAndIds { clock: Arc::new(SystemClock), new_id: Uuid::now_v7 };
     let direct = Direct::new(&bed.storage, &tables, clock_and_ids, SYNC, TableSchema::raw());
-    let opened = direct.open(Arc::new(users(Disposition::Append, Some(3)))).await.unwrap();
+    let opened = direct.open(Arc::new(users(WriteMode::Append, Some(3)))).await.unwrap();
     { opened.table }.append(&[]).await.unwrap();
 
-    let (_, mut table) = bed.open(Disposition::Refresh, Some(3)).await;
+    let (_, mut table) = bed.open(WriteMode::ReplaceOtherGenerations, Some(3)).await;
     assert!(table.standing().existed && !table.standing().replaces);
     bed.stage("users", 0..10);
     table.append(&[batch(1, 0..10)]).await.unwrap();
@@ -231,7 +231,7 @@ async fn a_table_that_was_dropped_and_whose_files_are_there_still_has_its_genera
     let before = r#"{"txn": {"appId": "destination-databricks/generation", "version": 1}}"#;
     std::fs::write(log.join("00000000000000000000.json"), format!("{protocol}\n{create}\n{before}\n")).unwrap();
     for (generation, replaces) in [(1, false), (2, true), (3, false), (4, true)] {
-        let (_, table) = bed.open(Disposition::Refresh, Some(generation)).await;
+        let (_, table) = bed.open(WriteMode::ReplaceOtherGenerations, Some(generation)).await;
         assert_eq!(table.standing().replaces, replaces, "{generation}");
     }
 }
@@ -241,7 +241,7 @@ async fn files_that_are_no_table_are_refused() {
     let bed = Bed::new().await;
     std::fs::create_dir_all(bed.folder.path().join("shop/users")).unwrap();
     std::fs::write(bed.folder.path().join("shop/users/report.csv"), "a,b").unwrap();
-    let error = bed.try_open(users(Disposition::Append, None)).await.err().expect("refused");
+    let error = bed.try_open(users(WriteMode::Append, None)).await.err().expect("refused");
     assert!(error.kind() == Kind::Config && error.message().contains("no Delta table"), "{error}");
 }
 
@@ -249,7 +249,7 @@ async fn files_that_are_no_table_are_refused() {
 async fn staging_tables_go_at_the_end_or_stay_where_they_are_kept() {
     for purge in [true, false] {
         let bed = Bed::new().await;
-        let (engine, mut table) = bed.open(Disposition::Append, None).await;
+        let (engine, mut table) = bed.open(WriteMode::Append, None).await;
         bed.stage("users", 0..10);
         table.append(&[batch(1, 0..10)]).await.unwrap();
         engine.end(if purge { Ending::Purged } else { Ending::Kept }).await.unwrap();
@@ -271,7 +271,7 @@ async fn a_thousand_streams_take_statements_by_the_stream_and_not_by_the_batch()
     let bed = Bed::new().await;
     let stream = |number: usize| Stream {
         descriptor: StreamDescriptor { name: format!("t{number:04}"), namespace: None },
-        disposition: Disposition::Append,
+        write_mode: WriteMode::Append,
         generation_id: None,
     };
     let catalog = Catalog { streams: (0..STREAMS).map(stream).collect() };

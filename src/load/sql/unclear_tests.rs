@@ -13,7 +13,7 @@ use super::bed_tests::{Bed, STAGING, SYNC, USERS, batch, ids};
 use super::warehouse_tests::{Fault, Table};
 use crate::error::Kind;
 use crate::load::{Ending, Loader};
-use crate::protocol::catalog::Disposition;
+use crate::protocol::catalog::WriteMode;
 
 const NOT_OWNER: &str = "PERMISSION_DENIED: User does not own Table 'main.shop.users'.";
 /// A MERGE whose answer is lost.
@@ -23,7 +23,7 @@ const SENT_AGAIN: [&str; 7] =
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_whose_properties_may_not_be_set_is_loaded_all_the_same_when_an_answer_is_lost() {
     let bed = Bed::new().await;
-    let (_, mut table) = bed.open(Disposition::Append, None).await;
+    let (_, mut table) = bed.open(WriteMode::Append, None).await;
     bed.warehouse.with(|state| state.refusals.push(("ALTER TABLE", NOT_OWNER)));
     bed.stage("users", 0..10);
     bed.fault("MERGE", Fault::Unknown);
@@ -37,8 +37,8 @@ async fn a_statement_of_unknown_fate_is_sent_again_when_no_copy_of_it_can_commit
     for fault in [Fault::Unknown, Fault::Late] {
         for words in ["MERGE", "INSERT"] {
             let bed = Bed::new().await;
-            let disposition = if words == "MERGE" { Disposition::Append } else { Disposition::Overwrite };
-            let (engine, mut table) = bed.open(disposition, None).await;
+            let write_mode = if words == "MERGE" { WriteMode::Append } else { WriteMode::Replace };
+            let (engine, mut table) = bed.open(write_mode, None).await;
             bed.stage("users", 0..10);
             bed.fault(words, fault.clone());
             bed.fault(words, fault.clone());
@@ -68,7 +68,7 @@ async fn a_statement_of_unknown_fate_is_sent_again_when_no_copy_of_it_can_commit
 async fn a_fence_that_fails_after_the_second_copy_is_set_at_the_end_or_the_claim_stays() {
     for still_fails in [false, true] {
         let bed = Bed::new().await;
-        let (engine, mut table) = bed.open(Disposition::Overwrite, None).await;
+        let (engine, mut table) = bed.open(WriteMode::Replace, None).await;
         bed.stage("users", 0..10);
         bed.fault("INSERT", Fault::Unknown);
         // The first fence stands, and each later one fails.
@@ -87,7 +87,7 @@ async fn a_fence_that_fails_after_the_second_copy_is_set_at_the_end_or_the_claim
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_whose_answer_is_lost_each_time_is_not_sent_for_ever() {
     let bed = Bed::new().await;
-    let (_, mut table) = bed.open(Disposition::Append, None).await;
+    let (_, mut table) = bed.open(WriteMode::Append, None).await;
     bed.stage("users", 0..10);
     for _ in 0..100 {
         bed.fault("MERGE", Fault::Unknown);
@@ -100,7 +100,7 @@ async fn a_statement_whose_answer_is_lost_each_time_is_not_sent_for_ever() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_whose_answer_is_lost_again_and_again_is_sent_less_and_less_often() {
     let bed = Bed::new().await;
-    let (_, mut table) = bed.open(Disposition::Append, None).await;
+    let (_, mut table) = bed.open(WriteMode::Append, None).await;
     bed.stage("users", 0..10);
     let pause = Duration::from_millis(20);
     bed.warehouse.with(|state| state.pause = pause);
@@ -147,7 +147,7 @@ async fn a_table_that_never_came_to_be_needs_no_fence_and_no_warning() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_killed_sync_has_made_is_cleared_in_its_own_catalog_when_the_setting_names_another() {
     let bed = Bed { catalog: "old", ..Bed::new().await };
-    let (_, mut table) = bed.open(Disposition::Append, None).await;
+    let (_, mut table) = bed.open(WriteMode::Append, None).await;
     bed.stage("users", 0..10);
     bed.fault("MERGE", Fault::Unknown);
     table.append(&[batch(1, 0..10)]).await.unwrap();
@@ -165,7 +165,7 @@ async fn what_a_killed_sync_has_made_is_cleared_in_its_own_catalog_when_the_sett
 #[tokio::test(flavor = "multi_thread")]
 async fn a_staging_table_that_was_renamed_is_dropped_when_its_sync_was_killed() {
     let bed = Bed::new().await;
-    let (_, mut table) = bed.open(Disposition::Append, None).await;
+    let (_, mut table) = bed.open(WriteMode::Append, None).await;
     bed.stage("users", 0..10);
     bed.fault("MERGE", Fault::Unknown);
     table.append(&[batch(1, 0..10)]).await.unwrap();
@@ -184,7 +184,7 @@ async fn a_staging_table_that_was_renamed_is_dropped_when_its_sync_was_killed() 
 async fn a_table_that_is_emptied_needs_the_staging_table_which_a_late_copy_does_not_find() {
     let bed = Bed::new().await;
     bed.has(bed.older(&["old-1", "old-2"]));
-    let (engine, mut table) = bed.open(Disposition::Overwrite, None).await;
+    let (engine, mut table) = bed.open(WriteMode::Replace, None).await;
     table.replace(&[]).await.unwrap();
     let emptied = bed.warehouse.with(|state| state.statements.last().unwrap().clone());
     assert!(emptied.contains(&format!("FROM {STAGING}")), "{emptied}");
@@ -198,8 +198,8 @@ async fn a_table_that_is_emptied_needs_the_staging_table_which_a_late_copy_does_
 async fn a_staging_table_of_a_statement_that_may_still_run_goes_although_it_should_be_kept() {
     for (words, fault) in [("MERGE", Fault::DoneAndLost), ("INSERT", Fault::DoneAndLost)] {
         let bed = Bed::new().await;
-        let disposition = if words == "MERGE" { Disposition::Append } else { Disposition::Overwrite };
-        let (engine, mut table) = bed.open(disposition, None).await;
+        let write_mode = if words == "MERGE" { WriteMode::Append } else { WriteMode::Replace };
+        let (engine, mut table) = bed.open(write_mode, None).await;
         bed.stage("users", 0..10);
         bed.fault(words, fault.clone());
         let batches = [batch(1, 0..10)];
@@ -216,7 +216,7 @@ async fn a_staging_table_of_a_statement_that_may_still_run_goes_although_it_shou
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_table_whose_rows_were_not_acknowledged_is_replaced_by_the_next_attempt_of_its_generation() {
     let bed = Bed::new().await;
-    let rest = Disposition::Refresh;
+    let rest = WriteMode::ReplaceOtherGenerations;
     let (_, mut table) = bed.open(rest, Some(4)).await;
     bed.stage("users", 0..10);
     bed.fault("INSERT", Fault::DoneAndLost);
@@ -230,7 +230,7 @@ async fn a_new_table_whose_rows_were_not_acknowledged_is_replaced_by_the_next_at
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_has_surely_changed_nothing_costs_no_fence() {
     let bed = Bed::new().await;
-    let (engine, mut table) = bed.open(Disposition::Append, None).await;
+    let (engine, mut table) = bed.open(WriteMode::Append, None).await;
     bed.stage("users", 0..10);
     bed.fault("MERGE", Fault::Denied);
     assert_eq!(table.append(&[batch(1, 0..10)]).await.unwrap_err().kind(), Kind::Config);
@@ -240,7 +240,7 @@ async fn a_statement_that_has_surely_changed_nothing_costs_no_fence() {
     // Of the copy before it nobody knows that.
     let bed = Bed::new().await;
     bed.stage("users", 0..10);
-    let (engine, mut table) = bed.open(Disposition::Append, None).await;
+    let (engine, mut table) = bed.open(WriteMode::Append, None).await;
     bed.fault("MERGE", Fault::Unknown);
     bed.fault("MERGE", Fault::Denied);
     assert_eq!(table.append(&[batch(1, 0..10)]).await.unwrap_err().kind(), Kind::Config);
@@ -252,7 +252,7 @@ async fn a_statement_that_has_surely_changed_nothing_costs_no_fence() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_is_refused_in_the_middle_of_a_load_leaves_it_unclear() {
     let bed = Bed::new().await;
-    let (engine, mut table) = bed.open(Disposition::Overwrite, None).await;
+    let (engine, mut table) = bed.open(WriteMode::Replace, None).await;
     bed.stage("users", 0..10);
     for words in ["INSERT", "DROP"] {
         bed.warehouse.with(|state| state.refusals.push((words, "The token has expired.")));

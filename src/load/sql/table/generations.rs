@@ -5,12 +5,11 @@ use super::super::{notes, statements};
 use super::SqlTable;
 use crate::error::{Kind, Result, ResultExt};
 use crate::load::generation;
-use crate::protocol::catalog::Disposition;
 
 impl SqlTable {
     /// Asks for the generation again, and refuses to touch rows that another sync has loaded since this one began.
     pub(super) async fn ensure_not_overtaken(&self) -> Result<()> {
-        if self.target.generation_id.is_none() || self.target.disposition == Disposition::Append {
+        if self.target.generation_id.is_none() || !self.target.write_mode.removes_rows() {
             return Ok(());
         }
         let now = generation_of(&self.shared, &self.target, &self.name).await?;
