@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures::{StreamExt, stream};
 use tokio::runtime::Handle;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
@@ -43,8 +42,6 @@ const FILE_SIZE: u64 = 128 << 20;
 /// One part in so many of the memory limit is for buffers and what is under way; encoding, reading and the program need the
 /// rest.
 const BUFFER_SHARE: usize = 8;
-/// Tables opened at the same time.
-const OPENING: usize = 16;
 /// How long the clean-up of a sync that was stopped may take: whoever stopped it does not wait for long.
 pub const STOPPED: Duration = Duration::from_secs(2);
 
@@ -189,11 +186,7 @@ impl Session {
     async fn open(&self, config: &Config, catalog: &Catalog, context: &Context) -> Result<Setup> {
         let sync = self.lease.id();
         let targets = targets(catalog, &config.schema, sync)?;
-        let open = async {
-            self.loader.survey(&targets).await?;
-            let encoders = Encoders::new(config.tuning.compression);
-            open_streams(&*self.loader, targets, encoders).await
-        };
+        let open = open_streams(&*self.loader, targets, Encoders::new(config.tuning.compression));
         // At the same time: what is swept is in no table's log. Both run to completion: a cancelled sweep leaves a state that
         // the next sync cannot interpret.
         let (swept, streams) = tokio::join!(sweep(&self.storage, &self.tables, &*self.loader), open);
@@ -276,17 +269,13 @@ impl RenewedLease {
 
 /// Opens every table. If each problem is one of the configuration, one error tells all of them.
 async fn open_streams(loader: &dyn Loader, targets: Vec<Target>, mut encoders: Encoders) -> Result<Vec<OpenStream>> {
-    let open = |target: Target| async move {
-        let target = Arc::new(target);
-        loader.open(Arc::clone(&target)).await.map(|opened| (target, opened))
-    };
-    let at_once = OPENING.min(loader.parallelism());
-    let opened: Vec<Result<(Arc<Target>, Opened)>> = stream::iter(targets).map(open).buffered(at_once).collect().await;
+    let targets: Vec<Arc<Target>> = targets.into_iter().map(Arc::new).collect();
+    let opened = loader.open_all(&targets).await?;
     let mut streams = Vec::with_capacity(opened.len());
     let mut problems: Vec<Error> = Vec::new();
-    for outcome in opened {
+    for (target, outcome) in targets.into_iter().zip(opened) {
         match outcome {
-            Ok((target, Opened { table, schema, left_behind })) => {
+            Ok(Opened { table, schema, left_behind }) => {
                 let descriptor = target.stream.clone();
                 let staged = StagedStream::new(target, left_behind, encoders.get(&schema));
                 streams.push(OpenStream { descriptor, table, staged });

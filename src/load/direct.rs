@@ -6,20 +6,19 @@
 //! newer version. Exactly one committer per table: nothing here sees a commit service that Databricks may run beside it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use super::columns::ensure_columns;
+use super::existing_folders::ExistingFolders;
 use super::generation;
 use super::origin::{self, Said};
-use super::survey::Survey;
-use super::{COUNTED_TABLES, Ending, Loader, Opened, RowsBefore, Standing, TableLoader};
+use super::{COUNTED_TABLES, Ending, Loader, Opened, RowsBefore, Standing, TableLoader, open_each};
 use crate::clock::ClockAndIds;
 use crate::counted::counted;
 use crate::delta::actions::{Commit, DataFile, TableMetadata};
@@ -49,11 +48,16 @@ pub struct Direct {
     clock_and_ids: ClockAndIds,
     sync: Uuid,
     schema: Arc<TableSchema>,
-    survey: OnceLock<Survey>,
-    /// There are so few tables that their rows are worth a look.
-    counts: OnceLock<bool>,
     /// The right to keep what was read of a table until its first load.
     kept: Arc<Semaphore>,
+}
+
+/// What is known while the tables of a sync are opened.
+struct Opening<'a> {
+    engine: &'a Direct,
+    folders: ExistingFolders,
+    /// There are so few tables that their rows are counted.
+    counts_rows: bool,
 }
 
 struct DirectTable {
@@ -80,44 +84,7 @@ impl Direct {
         schema: Arc<TableSchema>,
     ) -> Self {
         let kept = Arc::new(Semaphore::new(KEPT));
-        let (survey, counts) = (OnceLock::new(), OnceLock::new());
-        Self { storage: storage.clone(), tables: tables.clone(), clock_and_ids, sync, schema, survey, counts, kept }
-    }
-
-    async fn exists(&self, table: &str) -> Result<bool> {
-        if self.survey.get().is_some_and(|survey| !survey.may_have(table)) {
-            return Ok(false);
-        }
-        self.storage.has_any(&format!("{table}/{DELTA_LOG}")).await
-    }
-
-    async fn open_table(&self, target: Arc<Target>) -> Result<DirectTable> {
-        let mut exists = self.exists(&target.table).await?;
-        let mut standing = Standing::of(&target, false, None, RowsBefore::NotAsked);
-        let (mut opened, mut generation) = (None, None);
-        if exists {
-            let counts = self.counts.get().copied().unwrap_or_default();
-            let found = self.tables.run(|logs| {
-                let Some(snapshot) = logs.find(&target.table)? else { return Ok(None) };
-                self.ensure_loadable(&target, &snapshot)?;
-                let generation = target.generation_id.map(|id| generation::of(&snapshot, id)).transpose()?.flatten();
-                let mut standing = Standing::of(&target, true, generation, RowsBefore::NotAsked);
-                // What is replaced is counted when it goes. No sync fails for a number that only people read.
-                if counts && !standing.replaces {
-                    standing.rows = snapshot.rows().ok().flatten().into();
-                }
-                Ok::<_, Error>(Some((standing, generation, snapshot)))
-            });
-            // A log without a commit is what somebody left who never made the table.
-            let found = found.await?;
-            exists = found.is_some();
-            let right = Arc::clone(&self.kept).try_acquire_owned().ok();
-            if let Some((found, of_its_rows, snapshot)) = found {
-                (standing, opened, generation) = (found, right.map(|right| (snapshot, right)), of_its_rows);
-            }
-        }
-        generation::warn_of_newer(&self.storage.shown(&target.table), &target, generation);
-        Ok(DirectTable { engine: self.clone(), target, exists, opened, newest: None, standing, found: generation })
+        Self { storage: storage.clone(), tables: tables.clone(), clock_and_ids, sync, schema, kept }
     }
 
     fn ensure_loadable(&self, target: &Target, snapshot: &TableSnapshot) -> Result<()> {
@@ -126,6 +93,58 @@ impl Direct {
         ensure_columns(&self.schema, &shown, &target.stream, snapshot.columns())?;
         origin::ensure_own(&shown, Said::InLog(snapshot.description()), target, replaces)
     }
+}
+
+impl Opening<'_> {
+    async fn open(&self, target: Arc<Target>) -> Result<Opened> {
+        let target = self.named(target).await?;
+        let left_behind = LeftBehind::Files(target.table.clone());
+        let table = Box::new(self.open_table(target).await?);
+        Ok(Opened { table, left_behind, schema: Arc::clone(&self.engine.schema) })
+    }
+
+    async fn exists(&self, table: &str) -> Result<bool> {
+        if !self.folders.may_have(table) {
+            return Ok(false);
+        }
+        self.engine.storage.has_any(&format!("{table}/{DELTA_LOG}")).await
+    }
+
+    async fn open_table(&self, target: Arc<Target>) -> Result<DirectTable> {
+        let mut exists = self.exists(&target.table).await?;
+        let mut standing = Standing::of(&target, false, None, RowsBefore::NotAsked);
+        let (mut opened, mut generation) = (None, None);
+        if exists {
+            let found = self.engine.tables.run(|logs| {
+                let Some(snapshot) = logs.find(&target.table)? else { return Ok(None) };
+                self.engine.ensure_loadable(&target, &snapshot)?;
+                let generation = target.generation_id.map(|id| generation::of(&snapshot, id)).transpose()?.flatten();
+                let mut standing = Standing::of(&target, true, generation, RowsBefore::NotAsked);
+                // What is replaced is counted when it goes. No sync fails for a number that only people read.
+                if self.counts_rows && !standing.replaces {
+                    standing.rows = snapshot.rows().ok().flatten().into();
+                }
+                Ok::<_, Error>(Some((standing, generation, snapshot)))
+            });
+            // A log without a commit is what somebody left who never made the table.
+            let found = found.await?;
+            exists = found.is_some();
+            let right = Arc::clone(&self.engine.kept).try_acquire_owned().ok();
+            if let Some((found, of_its_rows, snapshot)) = found {
+                (standing, opened, generation) = (found, right.map(|right| (snapshot, right)), of_its_rows);
+            }
+        }
+        generation::warn_of_newer(&self.engine.storage.shown(&target.table), &target, generation);
+        Ok(DirectTable {
+            engine: self.engine.clone(),
+            target,
+            exists,
+            opened,
+            newest: None,
+            standing,
+            found: generation,
+        })
+    }
 
     /// `target` with the name that its table has: one that an older version made goes on under its older name.
     async fn named(&self, target: Arc<Target>) -> Result<Arc<Target>> {
@@ -133,43 +152,26 @@ impl Direct {
         if self.exists(&target.table).await? || !self.exists(older).await? {
             return Ok(target);
         }
-        let shown = self.storage.shown(older);
-        let is_own = self.tables.run(|logs| origin::is_own_log(logs, older, &shown, &target)).await?;
+        let shown = self.engine.storage.shown(older);
+        let is_own = self.engine.tables.run(|logs| origin::is_own_log(logs, older, &shown, &target)).await?;
         Ok(if is_own { Arc::new(Target { table: older.to_owned(), ..Target::clone(&target) }) } else { target })
     }
 }
 
+#[async_trait]
 impl Loader for Direct {
-    fn survey<'a>(&'a self, targets: &'a [Target]) -> BoxFuture<'a, Result<()>> {
-        async move {
-            let survey = Survey::of(&self.storage, targets).await?;
-            self.survey.get_or_init(|| survey);
-            self.counts.get_or_init(|| targets.len() <= COUNTED_TABLES);
-            Ok(())
-        }
-        .boxed()
-    }
-
-    fn open<'a>(&'a self, target: Arc<Target>) -> BoxFuture<'a, Result<Opened>> {
-        async move {
-            let stream = target.stream.clone();
-            let opened = async {
-                let target = self.named(target).await?;
-                let left_behind = LeftBehind::Files(target.table.clone());
-                let table = Box::new(self.open_table(target).await?);
-                Ok::<_, Error>(Opened { table, left_behind, schema: Arc::clone(&self.schema) })
-            };
-            opened.await.map_err(|error| error.with_stream(stream))
-        }
-        .boxed()
+    async fn open_all(&self, targets: &[Arc<Target>]) -> Result<Vec<Result<Opened>>> {
+        let folders = ExistingFolders::list(&self.storage, targets.iter().map(|target| target.table.as_str())).await?;
+        let opening = Opening { engine: self, folders, counts_rows: targets.len() <= COUNTED_TABLES };
+        Ok(open_each(targets, self.parallelism(), |target| opening.open(target)).await)
     }
 
     fn parallelism(&self) -> usize {
         LOADS
     }
 
-    fn end<'a>(&'a self, _ending: Ending) -> BoxFuture<'a, Result<()>> {
-        std::future::ready(Ok(())).boxed()
+    async fn end(&self, _ending: Ending) -> Result<()> {
+        Ok(())
     }
 }
 
@@ -180,33 +182,28 @@ impl StagingTables for Direct {
     }
 }
 
+#[async_trait]
 impl TableLoader for DirectTable {
     fn standing(&self) -> Standing {
         self.standing
     }
 
-    fn prepare(&mut self) -> BoxFuture<'_, Result<()>> {
-        // A table is made by the commit of its first rows.
-        std::future::ready(Ok(())).boxed()
+    async fn prepare(&mut self) -> Result<()> {
+        // The table is made by the commit of its first rows.
+        Ok(())
     }
 
-    fn append<'a>(&'a mut self, batches: &'a [Batch]) -> BoxFuture<'a, Result<()>> {
-        async move {
-            if batches.is_empty() && self.exists {
-                return Ok(());
-            }
-            self.load(batches, None).await
+    async fn append(&mut self, batches: &[Batch]) -> Result<()> {
+        if batches.is_empty() && self.exists {
+            return Ok(());
         }
-        .boxed()
+        self.load(batches, None).await
     }
 
-    fn replace<'a>(&'a mut self, batches: &'a [Batch]) -> BoxFuture<'a, Result<RowsBefore>> {
-        async move {
-            let mut left = None;
-            self.load(batches, Some(&mut left)).await?;
-            Ok(left.into())
-        }
-        .boxed()
+    async fn replace(&mut self, batches: &[Batch]) -> Result<RowsBefore> {
+        let mut removed = None;
+        self.load(batches, Some(&mut removed)).await?;
+        Ok(removed.into())
     }
 }
 

@@ -5,14 +5,15 @@
 
 mod columns;
 pub mod direct;
+mod existing_folders;
 mod generation;
 mod origin;
 pub mod sql;
-mod survey;
 
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
+use async_trait::async_trait;
+use futures::{StreamExt, stream};
 
 use crate::error::Result;
 use crate::recovery::left_behind::LeftBehind;
@@ -24,22 +25,26 @@ use crate::storage::layout::Target;
 /// Of no more tables is it told how many rows they had: nobody would read it.
 pub const COUNTED_TABLES: usize = 100;
 
-/// An engine.
-pub trait Loader: StagingTables {
-    /// Looks once at what `targets` share, before they are opened. Changes nothing but what dead syncs left, for which it
-    /// may have to wait.
-    fn survey<'a>(&'a self, targets: &'a [Target]) -> BoxFuture<'a, Result<()>>;
+/// Tables opened at the same time.
+const OPENING: usize = 16;
 
-    /// Opens a stream's table, which need not exist. Changes nothing; a table that cannot be loaded is an error here,
-    /// before the first record, and not later.
-    fn open<'a>(&'a self, target: Arc<Target>) -> BoxFuture<'a, Result<Opened>>;
+/// An engine.
+#[async_trait]
+pub trait Loader: StagingTables {
+    /// Opens the tables of all streams of a sync, which need not exist: an answer for each of `targets`, in their order. A table
+    /// that cannot be loaded is an error here, before the first record, and not later. Changes nothing but what dead syncs left,
+    /// for which it may have to wait.
+    ///
+    /// # Errors
+    /// Of all tables together: the server cannot be asked, or another sync changes one of the tables.
+    async fn open_all(&self, targets: &[Arc<Target>]) -> Result<Vec<Result<Opened>>>;
 
     /// How many tables may be loaded at the same time.
     fn parallelism(&self) -> usize;
 
     /// The sync has ended as `ending` says: what it still runs somewhere is cancelled. What cannot be removed that should be
     /// is an error, and left for the next sync to find.
-    fn end<'a>(&'a self, ending: Ending) -> BoxFuture<'a, Result<()>>;
+    async fn end(&self, ending: Ending) -> Result<()>;
 }
 
 /// How a sync ends for its engine.
@@ -110,6 +115,7 @@ impl From<Option<u64>> for RowsBefore {
 ///
 /// What `append` and `replace` guarantee: when they answer, the rows are in the table for good, once, together; they can be
 /// repeated without harm, also when an answer was lost; a reader sees the table before or after, never in between.
+#[async_trait]
 pub trait TableLoader: Send {
     /// What the sync found, and does with it.
     fn standing(&self) -> Standing;
@@ -117,13 +123,26 @@ pub trait TableLoader: Send {
     /// Says that rows will come, and that their [staging has begun](crate::stage::StagedStream::begin), so that what does not
     /// need them is done while they are staged. It may make a table that they are added to; what it leaves undone, the first
     /// load does.
-    fn prepare(&mut self) -> BoxFuture<'_, Result<()>>;
+    async fn prepare(&mut self) -> Result<()>;
 
     /// Adds the rows of `batches`, which follow those that were added before; makes the table if it is not there, also
     /// without batches.
-    fn append<'a>(&'a mut self, batches: &'a [Batch]) -> BoxFuture<'a, Result<()>>;
+    async fn append(&mut self, batches: &[Batch]) -> Result<()>;
 
     /// Replaces all rows by those of `batches`, and says how many they were; makes the table if it is not there. For a table that
     /// was there, the staging has to have begun.
-    fn replace<'a>(&'a mut self, batches: &'a [Batch]) -> BoxFuture<'a, Result<RowsBefore>>;
+    async fn replace(&mut self, batches: &[Batch]) -> Result<RowsBefore>;
+}
+
+/// Opens each of `targets` by `open`, some at the same time.
+async fn open_each<F: Future<Output = Result<Opened>>>(
+    targets: &[Arc<Target>],
+    parallelism: usize,
+    open: impl Fn(Arc<Target>) -> F,
+) -> Vec<Result<Opened>> {
+    let open = |target: Arc<Target>| {
+        let (stream, opened) = (target.stream.clone(), open(target));
+        async move { opened.await.map_err(|error| error.with_stream(stream)) }
+    };
+    stream::iter(targets.to_vec()).map(open).buffered(OPENING.min(parallelism)).collect().await
 }

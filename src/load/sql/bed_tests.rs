@@ -62,9 +62,9 @@ impl Bed {
         self.warehouse.with(|state| state.faults.push((words, fault)));
     }
 
-    pub async fn engine(&self, targets: &[Target]) -> Sql {
+    pub fn engine(&self) -> Sql {
         let tables = TableLog::new(&self.storage, &Handle::current(), 1);
-        let engine = Sql::new(
+        Sql::new(
             Arc::new(self.warehouse.clone()),
             &self.storage,
             &tables,
@@ -72,9 +72,7 @@ impl Bed {
             (self.catalog, self.staging_schema),
             SYNC,
             8,
-        );
-        engine.survey(targets).await.unwrap();
-        engine
+        )
     }
 
     /// Clears away what the sync left in the catalog; a staging log would name `staging_tables`.
@@ -86,8 +84,8 @@ impl Bed {
     }
 
     pub async fn try_open(&self, target: Target) -> Result<(Sql, Box<dyn TableLoader>), Error> {
-        let engine = self.engine(std::slice::from_ref(&target)).await;
-        let opened = engine.open(Arc::new(target)).await?;
+        let engine = self.engine();
+        let opened = engine.open_all(&[Arc::new(target)]).await?.remove(0)?;
         Ok((engine, opened.table))
     }
 

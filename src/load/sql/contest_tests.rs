@@ -61,8 +61,7 @@ impl Lake {
         let engine =
             Sql::new(Arc::new(self.warehouse.clone()), &storage, &tables, TableSchema::raw(), ("main", None), sync, 8);
         let target = users_of(write_mode, generation, sync);
-        engine.survey(std::slice::from_ref(&target)).await.unwrap();
-        let table = engine.open(Arc::new(target)).await.unwrap().table;
+        let table = engine.open_all(&[Arc::new(target)]).await.unwrap().remove(0).unwrap().table;
         Sync { storage, lease, table }
     }
 

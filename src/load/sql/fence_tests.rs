@@ -39,7 +39,7 @@ async fn what_a_killed_sync_has_claimed_stays_claimed_while_its_table_has_no_fen
     for said in NOT_OF_THE_RIGHT {
         let bed = Bed::new().await;
         bed.has(bed.older(&["old"]));
-        let next = bed.engine(&[]).await;
+        let next = bed.engine();
         let claim = format!("{SYNC}/_claims/replaces/shop/users");
         bed.storage.put_new(&claim, b"claimed\n".to_vec()).await.unwrap();
         bed.warehouse.with(|state| state.refusals.push(("fence", said)));

@@ -8,35 +8,33 @@
 
 mod answers;
 mod create;
-mod found;
+mod existing_table;
+mod inventory;
 mod load;
 mod notes;
 mod statements;
 mod table;
 pub mod trial;
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
+use self::inventory::Inventory;
 use self::statements::{SchemaName, TableName};
 use self::table::SqlTable;
-use super::survey::Survey;
-use super::{Ending, Loader, Opened};
+use super::{Ending, Loader, Opened, open_each};
 use crate::databricks::{Changed, Rows, SqlTransport, conditions};
 use crate::delta::table::TableLog;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::recovery::claims::{self, ClaimKind};
 use crate::recovery::contest::Contest;
-use crate::recovery::left_behind::LeftBehind;
-use crate::recovery::left_behind::LeftInCatalog;
+use crate::recovery::left_behind::{LeftBehind, LeftInCatalog};
 use crate::recovery::sweep::StagingTables;
 use crate::schema::columns::TableSchema;
 use crate::schema::naming::identifier;
@@ -44,25 +42,11 @@ use crate::storage::Storage;
 use crate::storage::layout::Target;
 
 /// Loads by sending SQL.
-#[derive(Clone)]
 pub struct Sql {
-    shared: Arc<Shared>,
-    seen: OnceLock<Arc<Seen>>,
+    session: Arc<SqlSession>,
 }
 
-/// What streams share.
-#[derive(Default)]
-struct Seen {
-    survey: Survey,
-    /// The tables and views of each schema that is there, as far as streams are called like them.
-    schemas: HashMap<String, HashSet<String>>,
-    /// Older names that several streams would have had.
-    contested: HashSet<String>,
-    /// The schema of staging tables is there.
-    has_staging_schema: bool,
-}
-
-struct Shared {
+struct SqlSession {
     transport: Arc<dyn SqlTransport>,
     storage: Storage,
     tables: TableLog,
@@ -73,7 +57,7 @@ struct Shared {
     staging_schema: Option<String>,
     sync: Uuid,
     parallelism: usize,
-    /// Schemas that this sync has to make, each made once.
+    /// Schemas that are there, and those that this sync has to make, each made once.
     made: Mutex<HashMap<String, Arc<OnceCell<()>>>>,
     /// Tables, by the names of their staging tables, with statements of which nobody knows whether they still run.
     unclear: Mutex<BTreeMap<String, TableName>>,
@@ -97,7 +81,7 @@ impl Sql {
         sync: Uuid,
         parallelism: usize,
     ) -> Self {
-        let shared = Shared {
+        let session = SqlSession {
             transport,
             storage: storage.clone(),
             tables: tables.clone(),
@@ -112,40 +96,11 @@ impl Sql {
             unfenced: Mutex::default(),
             fences: AtomicU64::default(),
         };
-        Self { shared: Arc::new(shared), seen: OnceLock::new() }
-    }
-
-    fn seen(&self) -> Arc<Seen> {
-        self.seen.get().map(Arc::clone).unwrap_or_default()
+        Self { session: Arc::new(session) }
     }
 }
 
-impl Shared {
-    /// One statement that says which schemas are there, and one for each of them that says which tables.
-    async fn look_at_schemas(&self, targets: &[Target]) -> Result<Seen> {
-        let mut wanted: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for (schema, table) in targets.iter().filter_map(|target| target.table.split_once('/')) {
-            wanted.entry(schema).or_default().push(table);
-        }
-        let staging = self.staging_schema.as_deref();
-        let names: Vec<&str> = wanted.keys().copied().chain(staging).collect::<BTreeSet<_>>().into_iter().collect();
-        let shown = self.execute(&statements::show_schemas(&self.catalog, &names)).await;
-        let there = answers::names(&shown.context(|| "looking for the schemas".to_owned())?, "namespace", 0);
-        let look = |(schema, tables): (&str, Vec<&str>)| {
-            let statement = statements::show_tables(&SchemaName::new(&self.catalog, schema), &tables);
-            let schema = schema.to_owned();
-            async move {
-                let shown = self.execute(&statement).await;
-                let shown = shown.context(|| format!("looking for the tables of schema {schema}"))?;
-                Ok((schema, answers::names(&shown, "tableName", 1)))
-            }
-        };
-        let looks: Vec<_> = wanted.into_iter().filter(|(schema, _)| there.contains(*schema)).map(look).collect();
-        let schemas = stream::iter(looks).buffer_unordered(self.parallelism).try_collect().await?;
-        let has_staging_schema = staging.is_some_and(|schema| there.contains(schema));
-        Ok(Seen { schemas, has_staging_schema, ..Seen::default() })
-    }
-
+impl SqlSession {
     async fn execute(&self, statement: &str) -> Result<Rows> {
         tracing::debug!("{statement}");
         self.transport.execute(statement).await
@@ -170,7 +125,13 @@ impl Shared {
         self.staging.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes `schema`, once in a sync.
+    /// Notes that `schema` is there, and need not be made.
+    fn schema_exists(&self, schema: &SchemaName) {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.insert(schema.to_string(), Arc::new(OnceCell::new_with(Some(()))));
+    }
+
+    /// Makes `schema`, once in a sync, unless it is there.
     async fn ensure_schema(&self, schema: &SchemaName) -> Result<()> {
         let cell = {
             let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
@@ -253,83 +214,68 @@ impl Shared {
     }
 }
 
-impl Loader for Sql {
-    fn survey<'a>(&'a self, targets: &'a [Target]) -> BoxFuture<'a, Result<()>> {
-        async move {
-            // A table of an older version has another name.
-            let older = |target: &Target| Some(Target { table: target.older.clone()?, ..target.clone() });
-            let older: Vec<Target> = targets.iter().filter_map(older).collect();
-            let all = if older.is_empty() { Cow::Borrowed(targets) } else { Cow::Owned([targets, &older].concat()) };
-            let plan = |target: &Target| {
-                let kind = if target.write_mode.removes_rows() { ClaimKind::Replaces } else { ClaimKind::Adds };
-                (target.table.clone(), kind)
-            };
-            self.shared.contest().wait_for_others(&all.iter().map(plan).collect::<Vec<_>>()).await?;
-            let looked = self.shared.look_at_schemas(&all).await?;
-            let mut once = HashSet::new();
-            let contested = older.into_iter().map(|target| target.table).filter(|table| !once.insert(table.clone()));
-            let (contested, survey) = (contested.collect(), Survey::of(&self.shared.storage, &all).await?);
-            let seen = Seen { survey, contested, ..looked };
-            self.seen.get_or_init(|| Arc::new(seen));
-            Ok(())
-        }
-        .boxed()
+impl Sql {
+    async fn open(&self, inventory: &Inventory, target: Arc<Target>) -> Result<Opened> {
+        let table = SqlTable::open(&self.session, inventory, target).await?;
+        let left_behind = LeftBehind::StagingTable(table.staging_table());
+        Ok(Opened { table: Box::new(table), schema: Arc::clone(&self.session.columns), left_behind })
     }
+}
 
-    fn open<'a>(&'a self, target: Arc<Target>) -> BoxFuture<'a, Result<Opened>> {
-        async move {
-            let stream = target.stream.clone();
-            let opened: Result<SqlTable> = SqlTable::open(self, target).await;
-            let table = opened.map_err(|error| error.with_stream(stream))?;
-            let left_behind = LeftBehind::StagingTable(table.staging_table());
-            Ok(Opened { table: Box::new(table), schema: Arc::clone(&self.shared.columns), left_behind })
-        }
-        .boxed()
+#[async_trait]
+impl Loader for Sql {
+    async fn open_all(&self, targets: &[Arc<Target>]) -> Result<Vec<Result<Opened>>> {
+        let tables: Vec<&str> = targets.iter().map(|target| target.table.as_str()).collect();
+        // The name that a table has if an older version made it.
+        let older: Vec<&str> = targets.iter().filter_map(|target| target.older.as_deref()).collect();
+        let plan = |target: &Arc<Target>| {
+            let kind = if target.write_mode.removes_rows() { ClaimKind::Replaces } else { ClaimKind::Adds };
+            [Some(&target.table), target.older.as_ref()].map(|table| table.map(|table| (table.clone(), kind)))
+        };
+        let plans: Vec<_> = targets.iter().flat_map(plan).flatten().collect();
+        self.session.contest().wait_for_others(&plans).await?;
+        let inventory = Inventory::take(&self.session, &tables, &older).await?;
+        Ok(open_each(targets, self.parallelism(), |target| self.open(&inventory, target)).await)
     }
 
     fn parallelism(&self) -> usize {
-        self.shared.parallelism
+        self.session.parallelism
     }
 
-    fn end<'a>(&'a self, ending: Ending) -> BoxFuture<'a, Result<()>> {
-        async move {
-            let shared = &self.shared;
-            if ending == Ending::Stopped {
-                shared.transport.close().await;
-                return Ok(());
-            }
-            let (made, unclear) = (std::mem::take(&mut *shared.staging()), std::mem::take(&mut *shared.unclear()));
-            // Without its staging table no statement can begin any more, and one that has begun fails at a fence.
-            let goes = |name: &String| ending == Ending::Purged || unclear.contains_key(name);
-            let dropped = shared.drop_all(&made.into_iter().filter(goes).collect::<Vec<_>>()).await;
-            let cleared = match dropped {
-                Ok(()) => {
-                    // Several staging tables may be of one table.
-                    let tables: BTreeMap<_, _> = unclear.into_values().map(|table| (table.path(), table)).collect();
-                    let fences: Vec<_> = tables.values().map(|table| shared.fence_last(table)).collect();
-                    stream::iter(fences).buffer_unordered(shared.parallelism).try_collect().await
-                }
-                Err(error) if unclear.is_empty() => {
-                    claims::withdraw(&shared.storage, shared.sync).await.and(Err(error))
-                }
-                Err(error) => Err(error),
-            };
-            shared.transport.close().await;
-            cleared
+    async fn end(&self, ending: Ending) -> Result<()> {
+        let session = &self.session;
+        if ending == Ending::Stopped {
+            session.transport.close().await;
+            return Ok(());
         }
-        .boxed()
+        let (made, unclear) = (std::mem::take(&mut *session.staging()), std::mem::take(&mut *session.unclear()));
+        // Without its staging table no statement can begin any more, and one that has begun fails at a fence.
+        let goes = |name: &String| ending == Ending::Purged || unclear.contains_key(name);
+        let dropped = session.drop_all(&made.into_iter().filter(goes).collect::<Vec<_>>()).await;
+        let cleared = match dropped {
+            Ok(()) => {
+                // Several staging tables may be of one table.
+                let tables: BTreeMap<_, _> = unclear.into_values().map(|table| (table.path(), table)).collect();
+                let fences: Vec<_> = tables.values().map(|table| session.fence_last(table)).collect();
+                stream::iter(fences).buffer_unordered(session.parallelism).try_collect().await
+            }
+            Err(error) if unclear.is_empty() => claims::withdraw(&session.storage, session.sync).await.and(Err(error)),
+            Err(error) => Err(error),
+        };
+        session.transport.close().await;
+        cleared
     }
 }
 
 #[async_trait]
 impl StagingTables for Sql {
     async fn clear(&self, sync: Uuid, left: &LeftInCatalog) -> Result<bool> {
-        self.shared.clear(sync, left).await
+        self.session.clear(sync, left).await
     }
 }
 
 #[async_trait]
-impl StagingTables for Shared {
+impl StagingTables for SqlSession {
     async fn clear(&self, _sync: Uuid, left: &LeftInCatalog) -> Result<bool> {
         let name = |table| TableName::of(table, &self.catalog);
         self.drop_all(&left.staging_tables.iter().map(|table| name(table).to_string()).collect::<Vec<_>>()).await?;

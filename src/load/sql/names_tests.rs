@@ -77,8 +77,9 @@ async fn a_comment_that_may_be_garbled_is_enough_to_add_rows_and_no_proof_to_rep
 
         // Two streams that both may have made it would both load it.
         let other = Target { stream: StreamDescriptor { name: "another".into(), namespace: None }, ..stream.clone() };
-        let engine = bed.engine(&[stream.clone(), other]).await;
-        is_refused(engine.open(Arc::new(stream)).await.map(|_| ()));
+        let engine = bed.engine();
+        let opened = engine.open_all(&[Arc::new(stream), Arc::new(other)]).await.unwrap().remove(0);
+        is_refused(opened.map(|_| ()));
 
         // As soon as the comment is right, nothing is unclear.
         bed.warehouse.with(|state| {

@@ -67,7 +67,8 @@ async fn begin_direct(bed: &Bed, number: u128, generation: i64) -> Box<dyn Table
     let tables = TableLog::new(&bed.storage, &Handle::current(), 1);
     let clock_and_ids = ClockAndIds { clock: Arc::new(SystemClock), new_id: Uuid::now_v7 };
     let direct = Direct::new(&bed.storage, &tables, clock_and_ids, sync, TableSchema::raw());
-    direct.open(Arc::new(users_of(WriteMode::ReplaceOtherGenerations, Some(generation), sync))).await.unwrap().table
+    let target = Arc::new(users_of(WriteMode::ReplaceOtherGenerations, Some(generation), sync));
+    direct.open_all(&[target]).await.unwrap().remove(0).unwrap().table
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,13 +10,13 @@ mod hidden;
 
 use std::sync::Arc;
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
+use async_trait::async_trait;
 
-use super::found::{Found, Place, look, named};
+use super::existing_table::{Existing, ExistingTable, find_existing, named};
+use super::inventory::Inventory;
 use super::load::Load;
 use super::statements::{self, NewTable, SchemaName, TableName};
-use super::{Shared, Sql, answers};
+use super::{SqlSession, answers};
 use crate::counted::counted;
 use crate::databricks::{Changed, Rows};
 use crate::error::{Error, Result, ResultExt};
@@ -33,15 +33,12 @@ const MOST_CANCELLED: u32 = 3;
 
 /// A stream's table.
 pub(super) struct SqlTable {
-    shared: Arc<Shared>,
+    session: Arc<SqlSession>,
     target: Arc<Target>,
     name: TableName,
     staging: TableName,
-    /// Whether its schema, and that of its staging table, were there when the sync began.
-    has_schema: bool,
-    has_staging_schema: bool,
     standing: Standing,
-    place: Place,
+    existing: Existing,
     /// The generation of the rows that were there when the sync began.
     found: Option<i64>,
     /// The generation that the table says it has.
@@ -61,37 +58,31 @@ struct Done {
 
 impl SqlTable {
     /// Looks at what is there of the table of `target`, and refuses what cannot be loaded.
-    pub(super) async fn open(engine: &Sql, target: Arc<Target>) -> Result<Self> {
-        let target = named(engine, target).await?;
+    pub(super) async fn open(session: &Arc<SqlSession>, inventory: &Inventory, target: Arc<Target>) -> Result<Self> {
+        let target = named(session, inventory, target).await?;
         let (schema, table) = target
             .table
             .split_once('/')
             .ok_or_else(|| Error::system(format!("The table {} has no schema.", target.table)))?;
-        let schema_name = SchemaName::new(&engine.shared.catalog, schema);
+        let schema_name = SchemaName::new(&session.catalog, schema);
         let name = schema_name.table(table);
-        let found = look(engine, &target, &name).await?;
-        let Found { place, generation, .. } = found;
+        let found = find_existing(session, inventory, &target, &name).await?;
+        let ExistingTable { existing, generation, .. } = found;
         let name = if found.is_collated { name.with_collation() } else { name };
-        let staging = name.staging_table(engine.shared.staging_schema.as_deref(), engine.shared.sync, 0);
+        let staging = name.staging_table(session.staging_schema.as_deref(), session.sync, 0);
         load_generation::warn_of_newer(&name, &target, generation);
         // No statement is sent for a number that only people read.
-        let standing = Standing::of(&target, place != Place::Nowhere, generation, RowsBefore::NotAsked);
+        let standing = Standing::of(&target, existing != Existing::Nowhere, generation, RowsBefore::NotAsked);
         Ok(Self {
-            shared: Arc::clone(&engine.shared),
-            has_schema: engine.seen().schemas.contains_key(schema),
-            has_staging_schema: match engine.shared.staging_schema {
-                Some(_) => engine.seen().has_staging_schema,
-                // The final table's is made before it.
-                None => true,
-            },
+            session: Arc::clone(session),
             standing,
             target,
             name,
             staging,
-            place,
+            existing,
             found: generation,
             // What a log says is not yet a property.
-            generation: generation.filter(|_| place == Place::Catalog),
+            generation: generation.filter(|_| existing == Existing::InCatalog),
             staging_made: false,
             renamed: 0,
             claimed: false,
@@ -105,7 +96,7 @@ impl SqlTable {
 
     async fn append(&mut self, batches: &[Batch]) -> Result<()> {
         let load = Load::of(batches);
-        if load.is_none() && self.place == Place::Catalog {
+        if load.is_none() && self.existing == Existing::InCatalog {
             return Ok(());
         }
         self.ensure_table().await?;
@@ -123,7 +114,7 @@ impl SqlTable {
         self.ensure_table().await?;
         self.ensure_staging_table().await?;
         self.claim(ClaimKind::Replaces).await?;
-        let statement = |this: &Self| statements::overwrite(&this.shared.columns, &this.name, &this.staging, &load);
+        let statement = |this: &Self| statements::overwrite(&this.session.columns, &this.name, &this.staging, &load);
         let replaced = self.change(statement).await;
         let replaced = replaced.context(|| format!("replacing the table by {}", counted(load.rows, "row")))?;
         let found = self.count(&load).await?;
@@ -134,19 +125,19 @@ impl SqlTable {
 
     /// Replaces all rows by none.
     async fn empty(&mut self) -> Result<()> {
-        let was = self.place;
+        let was = self.existing;
         self.ensure_table().await?;
-        if was != Place::Nowhere {
+        if was != Existing::Nowhere {
             self.ensure_staging_table().await?;
             self.claim(ClaimKind::Replaces).await?;
-            let emptied = self.change(|this| statements::empty(&this.shared.columns, &this.name, &this.staging)).await;
+            let emptied = self.change(|this| statements::empty(&this.session.columns, &this.name, &this.staging)).await;
             emptied.context(|| "emptying the table".to_owned())?;
         }
         self.write_down_generation().await
     }
 
     async fn merge(&mut self, load: &Load) -> Result<()> {
-        let statement = |this: &Self| statements::merge(&this.shared.columns, &this.name, &this.staging, load);
+        let statement = |this: &Self| statements::merge(&this.session.columns, &this.name, &this.staging, load);
         let done = self.change(statement).await?;
         if !done.again && answers::inserted(&done.answer) == Some(load.rows) {
             return Ok(());
@@ -171,20 +162,20 @@ impl SqlTable {
     /// the two commits: a server that looks for conflicts row by row may let both.
     async fn change(&mut self, text: impl Fn(&Self) -> String) -> Result<Done> {
         let mut sendings = 1;
-        let mut waits = self.shared.transport.waits();
+        let mut waits = self.session.transport.waits();
         loop {
             self.ensure_staging_table().await?;
-            self.shared.storage.ensure_committable()?;
-            let mut changed = self.shared.change(&text(self)).await;
+            self.session.storage.ensure_committable()?;
+            let mut changed = self.session.change(&text(self)).await;
             if Changed::why_refused(&changed).is_some_and(|error| self.learns_collation(error)) {
-                changed = self.shared.change(&text(self)).await;
+                changed = self.session.change(&text(self)).await;
             }
             // After copies of unknown fate it is not all that the server may still have.
             let is_over =
                 matches!(changed, Ok(Changed::Done(_))) || sendings == 1 && matches!(changed, Ok(Changed::Refused(_)));
             if !is_over {
                 // Also where the user has to mend something: a token that is refused says nothing of the statement.
-                self.shared.unclear().insert(self.staging_table(), self.name.clone());
+                self.session.unclear().insert(self.staging_table(), self.name.clone());
             }
             let (why, most) = match changed? {
                 Changed::Done(answer) => {
@@ -226,20 +217,20 @@ impl SqlTable {
     /// it cannot begin, and if it has begun, it fails at the fence. The next statement reads the same files by another name.
     async fn settle(&mut self) -> Result<()> {
         let lost = self.staging_table();
-        self.shared.drop_all(std::slice::from_ref(&lost)).await?;
-        self.shared.staging().remove(&lost);
-        self.shared.fence(&self.name).await?;
+        self.session.drop_all(std::slice::from_ref(&lost)).await?;
+        self.session.staging().remove(&lost);
+        self.session.fence(&self.name).await?;
         self.renamed += 1;
         self.staging_made = false;
-        self.staging = self.name.staging_table(self.shared.staging_schema.as_deref(), self.shared.sync, self.renamed);
+        self.staging = self.name.staging_table(self.session.staging_schema.as_deref(), self.session.sync, self.renamed);
         Ok(())
     }
 
     /// After a copy that has run to its end: the last fence against those before it. Without it they stay unclear, and the
     /// end of the sync sets it.
     async fn settle_all(&self) -> Result<()> {
-        if self.shared.fence(&self.name).await? {
-            self.shared.unclear().retain(|_, table| table.path() != self.name.path());
+        if self.session.fence(&self.name).await? {
+            self.session.unclear().retain(|_, table| table.path() != self.name.path());
         }
         Ok(())
     }
@@ -249,7 +240,7 @@ impl SqlTable {
         if self.claimed {
             return Ok(());
         }
-        let waited = self.shared.contest().claim(&self.target.table, &self.name.to_string(), kind).await?;
+        let waited = self.session.contest().claim(&self.target.table, &self.name.to_string(), kind).await?;
         self.claimed = true;
         // Who did not have to wait may still have been overtaken, by a sync that has ended since.
         let asks = waited || self.target.write_mode.keeps_own_generation();
@@ -278,15 +269,11 @@ impl SqlTable {
     }
 
     async fn count(&mut self, load: &Load) -> Result<u64> {
-        let mut answer = self.execute(&statements::count(&self.shared.columns, &self.name, &self.staging, load)).await;
+        let mut answer = self.execute(&statements::count(&self.session.columns, &self.name, &self.staging, load)).await;
         if answer.as_ref().is_err_and(|error| self.learns_collation(error)) {
-            answer = self.execute(&statements::count(&self.shared.columns, &self.name, &self.staging, load)).await;
+            answer = self.execute(&statements::count(&self.session.columns, &self.name, &self.staging, load)).await;
         }
         answers::number(&answer.context(|| "counting the rows of the table".to_owned())?)
-    }
-
-    async fn ensure_schema(&self) -> Result<()> {
-        if self.has_schema { Ok(()) } else { self.shared.ensure_schema(self.name.schema()).await }
     }
 
     async fn ensure_staging_schema(&self) -> Result<()> {
@@ -295,23 +282,23 @@ impl SqlTable {
             let sentence = format!("Creating schema {schema}, the `staging_schema`, failed: {error}");
             Error::new(error.kind(), sentence).with_source(error)
         };
-        self.shared.ensure_schema(schema).await.map_err(named)
+        self.session.ensure_schema(schema).await.map_err(named)
     }
 
     /// Makes the table, or gives it its name, unless it has it.
     async fn ensure_table(&mut self) -> Result<()> {
         let location = self.location();
-        let statement = match self.place {
-            Place::Catalog => return Ok(()),
-            Place::Bucket => statements::create_over(&self.name, &location),
-            Place::Nowhere => statements::create_table(&self.new_table(&location)),
+        let statement = match self.existing {
+            Existing::InCatalog => return Ok(()),
+            Existing::InBucket => statements::create_over(&self.name, &location),
+            Existing::Nowhere => statements::create_table(&self.new_table(&location)),
         };
-        self.ensure_schema().await?;
-        self.shared.create(&statement).await.context(|| format!("creating table {}", self.name))?;
-        if self.place == Place::Nowhere {
+        self.session.ensure_schema(self.name.schema()).await?;
+        self.session.create(&statement).await.context(|| format!("creating table {}", self.name))?;
+        if self.existing == Existing::Nowhere {
             self.generation = self.generation_of_new();
         }
-        self.place = Place::Catalog;
+        self.existing = Existing::InCatalog;
         Ok(())
     }
 
@@ -319,20 +306,18 @@ impl SqlTable {
         if self.staging_made {
             return Ok(());
         }
-        if !self.has_staging_schema {
-            self.ensure_staging_schema().await?;
-        }
+        self.ensure_staging_schema().await?;
         // First noted, then made: what may be there has to be dropped.
-        self.shared.staging().insert(self.staging_table());
+        self.session.staging().insert(self.staging_table());
         if self.renamed > 0 {
             let (path, name) = (self.staging.path(), self.staging.to_string());
-            note_staging_table(&self.shared.storage, self.shared.sync, &path, &name).await?;
+            note_staging_table(&self.session.storage, self.session.sync, &path, &name).await?;
         }
-        let location = self.shared.storage.shown(&self.target.staging);
+        let location = self.session.storage.shown(&self.target.staging);
         let made = self.execute(&statements::create_over(&self.staging, &location)).await;
         if made.as_ref().is_err_and(Error::lacks_right) {
             // It was refused; who may not make it may not drop it either, and its files need not stay for it.
-            self.shared.staging().remove(&self.staging_table());
+            self.session.staging().remove(&self.staging_table());
         }
         made.context(|| format!("creating the staging table over {location}"))?;
         self.staging_made = true;
@@ -340,13 +325,13 @@ impl SqlTable {
     }
 
     fn location(&self) -> String {
-        self.shared.storage.shown(&self.target.table)
+        self.session.storage.shown(&self.target.table)
     }
 
     fn new_table<'a>(&'a self, location: &'a str) -> NewTable<'a> {
         NewTable {
             name: &self.name,
-            columns: &self.shared.columns,
+            columns: &self.session.columns,
             location,
             stream: self.target.stream.clone(),
             mode: self.target.write_mode.airbyte_mode(),
@@ -355,32 +340,30 @@ impl SqlTable {
     }
 
     async fn execute(&self, statement: &str) -> Result<Rows> {
-        self.shared.execute(statement).await
+        self.session.execute(statement).await
     }
 }
 
+#[async_trait]
 impl TableLoader for SqlTable {
     fn standing(&self) -> Standing {
         self.standing
     }
 
-    fn prepare(&mut self) -> BoxFuture<'_, Result<()>> {
-        async move {
-            // What replaces rows reads the staging table once: it is made when all is staged, and cannot be read too early.
-            if self.standing.replaces {
-                return Ok(());
-            }
-            self.ensure_table().await?;
-            self.ensure_staging_table().await
+    async fn prepare(&mut self) -> Result<()> {
+        // What replaces rows reads the staging table once: it is made when all is staged, and cannot be read too early.
+        if self.standing.replaces {
+            return Ok(());
         }
-        .boxed()
+        self.ensure_table().await?;
+        self.ensure_staging_table().await
     }
 
-    fn append<'a>(&'a mut self, batches: &'a [Batch]) -> BoxFuture<'a, Result<()>> {
-        Self::append(self, batches).boxed()
+    async fn append(&mut self, batches: &[Batch]) -> Result<()> {
+        Self::append(self, batches).await
     }
 
-    fn replace<'a>(&'a mut self, batches: &'a [Batch]) -> BoxFuture<'a, Result<RowsBefore>> {
-        async move { Self::replace(self, batches).await.map(|()| RowsBefore::NotAsked) }.boxed()
+    async fn replace(&mut self, batches: &[Batch]) -> Result<RowsBefore> {
+        Self::replace(self, batches).await.map(|()| RowsBefore::NotAsked)
     }
 }

@@ -202,7 +202,7 @@ async fn a_table_of_the_other_engine_gets_its_name_and_goes_on() {
     let tables = TableLog::new(&bed.storage, &Handle::current(), 1);
     let clock_and_ids = ClockAndIds { clock: Arc::new(SystemClock), new_id: Uuid::now_v7 };
     let direct = Direct::new(&bed.storage, &tables, clock_and_ids, SYNC, TableSchema::raw());
-    let opened = direct.open(Arc::new(users(WriteMode::Append, Some(3)))).await.unwrap();
+    let opened = direct.open_all(&[Arc::new(users(WriteMode::Append, Some(3)))]).await.unwrap().remove(0).unwrap();
     { opened.table }.append(&[]).await.unwrap();
 
     let (_, mut table) = bed.open(WriteMode::ReplaceOtherGenerations, Some(3)).await;
@@ -259,7 +259,7 @@ async fn staging_tables_go_at_the_end_or_stay_where_they_are_kept() {
         assert!(bed.warehouse.with(|state| state.closed));
     }
     let bed = Bed::new().await;
-    let engine = bed.engine(&[]).await;
+    let engine = bed.engine();
     bed.warehouse.with(|state| state.tables.insert(STAGING.into(), bed.older(&[])));
     assert!(bed.clear(&engine, &[STAGING]).await.unwrap());
     assert!(bed.warehouse.with(|state| state.tables.is_empty()));
@@ -286,12 +286,14 @@ async fn a_thousand_streams_take_statements_by_the_stream_and_not_by_the_batch()
                 }
             });
         }
-        let engine = bed.engine(&targets).await;
-        for target in targets {
+        let engine = bed.engine();
+        let targets: Vec<_> = targets.into_iter().map(Arc::new).collect();
+        let opened = engine.open_all(&targets).await.unwrap();
+        for (target, opened) in targets.into_iter().zip(opened) {
             let name = target.table.rsplit('/').next().unwrap().to_owned();
             let rows = sync * 100..sync * 100 + 100;
             bed.stage(&name, rows.clone());
-            let mut table = engine.open(Arc::new(target)).await.unwrap().table;
+            let mut table = opened.unwrap().table;
             let batches: Vec<Batch> =
                 (0..10).map(|at| batch(1 + at as i64, rows.start + at * 10..rows.start + at * 10 + 10)).collect();
             table.append(&batches).await.unwrap();

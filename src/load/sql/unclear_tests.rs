@@ -132,7 +132,7 @@ async fn a_table_that_never_came_to_be_needs_no_fence_and_no_warning() {
         for table in tables {
             bed.warehouse.with(|state| state.tables.insert(format!("`main`.`shop`.`{table}`"), Table::default()));
         }
-        let next = bed.engine(&[]).await;
+        let next = bed.engine();
         let claim = format!("{SYNC}/_claims/replaces/shop/users");
         bed.storage.put_new(&claim, b"claimed\n".to_vec()).await.unwrap();
         bed.warehouse.with(|state| state.refusals.push(("ALTER TABLE", NOT_OWNER)));
@@ -154,7 +154,7 @@ async fn what_a_killed_sync_has_made_is_cleared_in_its_own_catalog_when_the_sett
     let renamed = STAGING.replace("main", "old").replace("cafe_", "cafex1_");
     assert!(bed.warehouse.with(|state| state.tables.contains_key(&renamed)));
     let bed = Bed { catalog: "main", ..bed };
-    let next = bed.engine(&[]).await;
+    let next = bed.engine();
     bed.warehouse.with(|state| state.statements.clear());
     assert!(bed.clear(&next, &[]).await.unwrap());
     assert_eq!(bed.warehouse.with(|state| state.tables.keys().cloned().collect::<Vec<_>>()), ["`old`.`shop`.`users`"]);
@@ -171,7 +171,7 @@ async fn a_staging_table_that_was_renamed_is_dropped_when_its_sync_was_killed() 
     table.append(&[batch(1, 0..10)]).await.unwrap();
     let renamed = STAGING.replace("cafe_", "cafex1_");
     assert!(bed.warehouse.with(|state| state.tables.contains_key(&renamed)));
-    let next = bed.engine(&[]).await;
+    let next = bed.engine();
     // Whoever may write to the bucket may put names there: those of other tables are not believed.
     for forged in ["shop/users", "shop/_airbyte_tmp_00000000beef_users", "shop/_airbyte_tmp_00000000cafe`.`x"] {
         bed.storage.put_new(&format!("{SYNC}/_staging_tables/{forged}"), b"x".to_vec()).await.unwrap();

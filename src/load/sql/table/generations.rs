@@ -1,6 +1,6 @@
 //! The generation of one stream's table: written down after its rows, and asked for again where another sync came in between.
 
-use super::super::found::generation_of;
+use super::super::existing_table::generation_of;
 use super::super::{notes, statements};
 use super::SqlTable;
 use crate::error::{Kind, Result, ResultExt};
@@ -12,7 +12,7 @@ impl SqlTable {
         if self.target.generation_id.is_none() || !self.target.write_mode.removes_rows() {
             return Ok(());
         }
-        let now = generation_of(&self.shared, &self.target, &self.name).await?;
+        let now = generation_of(&self.session, &self.target, &self.name).await?;
         generation::ensure_not_overtaken(&self.name, &self.target, (self.found, now), self.standing.replaces)
     }
 
@@ -21,7 +21,7 @@ impl SqlTable {
         let Some(generation) = self.target.generation_id.filter(|id| self.generation != Some(*id)) else {
             return Ok(());
         };
-        let (storage, table) = (&self.shared.storage, &self.target.table);
+        let (storage, table) = (&self.session.storage, &self.target.table);
         match self.execute(&statements::set_generation(&self.name, generation)).await {
             Ok(_) => notes::forget_generation(storage, table).await?,
             // Who may load a table need not own it. Without a generation, a second attempt would replace what was acknowledged.

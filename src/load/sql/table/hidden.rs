@@ -12,7 +12,7 @@ impl SqlTable {
         if !done.again && answers::inserted(&done.answer).is_some() {
             return Ok(());
         }
-        let staged = self.execute(&statements::count_staged(&self.shared.columns, &self.staging, load)).await;
+        let staged = self.execute(&statements::count_staged(&self.session.columns, &self.staging, load)).await;
         let staged = answers::number(&staged.context(|| "counting the staged rows".to_owned())?)?;
         if found >= staged { Ok(()) } else { Err(self.hides(load.rows, found, load.rows)) }
     }

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use url::Url;
 
 use super::answers::{Description, properties};
+use super::inventory::Inventory;
 use super::statements::{SchemaName, TableName, describe, show_properties};
-use super::{Seen, Shared, Sql, notes};
+use super::{SqlSession, notes};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::load::columns::ensure_columns;
 use crate::load::generation;
@@ -21,54 +22,53 @@ use crate::storage::layout::{DELTA_LOG, Target};
 
 /// What a stream finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Found {
+pub struct ExistingTable {
     /// Where the table is.
-    pub place: Place,
+    pub existing: Existing,
     /// The generation of its rows, where it is written down and the stream has one.
     pub generation: Option<i64>,
     /// Its texts have a collation.
     pub is_collated: bool,
 }
 
-impl Found {
-    fn at(place: Place) -> Self {
-        Self { place, generation: None, is_collated: false }
+impl ExistingTable {
+    fn at(existing: Existing) -> Self {
+        Self { existing, generation: None, is_collated: false }
     }
 }
 
 /// Where a stream's table is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum Existing {
     /// Nowhere.
     Nowhere,
     /// In the bucket, without a name in the catalog: made by `direct`, or dropped, which leaves the files.
-    Bucket,
+    InBucket,
     /// In the catalog and in the bucket.
-    Catalog,
+    InCatalog,
 }
 
 /// `target` with the name that its table has: one that an older version made goes on under its older name.
-pub async fn named(engine: &Sql, target: Arc<Target>) -> Result<Arc<Target>> {
+pub async fn named(session: &SqlSession, inventory: &Inventory, target: Arc<Target>) -> Result<Arc<Target>> {
     let Some(older) = target.older.as_deref() else { return Ok(target) };
-    let (seen, shared) = (engine.seen(), &engine.shared);
-    let in_bucket = async |table: &str| shared.storage.has_any(&format!("{table}/{DELTA_LOG}")).await;
-    if is_in_catalog(&seen, &target.table) || in_bucket(&target.table).await? {
+    let in_bucket = async |table: &str| session.storage.has_any(&format!("{table}/{DELTA_LOG}")).await;
+    if inventory.has(&target.table) || in_bucket(&target.table).await? {
         return Ok(target);
     }
-    let is_own = if is_in_catalog(&seen, older) {
+    let is_own = if inventory.has(older) {
         let Some((schema, table)) = older.split_once('/') else { return Ok(target) };
-        let name = SchemaName::new(&shared.catalog, schema).table(table);
-        let described = described(shared, &target, older, &name).await?;
+        let name = SchemaName::new(&session.catalog, schema).table(table);
+        let described = described(session, &target, older, &name).await?;
         let said = Said::InCatalog(described.comment.as_deref());
         let found = origin::of(said, &target);
         // Two streams that both may have made it would both load it.
-        if found == Origin::Unclear && seen.contested.contains(older) {
+        if found == Origin::Unclear && inventory.is_contested(older) {
             return Err(origin::unclear(&name, said, &target));
         }
         matches!(found, Origin::Own | Origin::Unclear)
     } else if in_bucket(older).await? {
-        let shown = shared.storage.shown(older);
-        shared.tables.run(|logs| origin::is_own_log(logs, older, &shown, &target)).await?
+        let shown = session.storage.shown(older);
+        session.tables.run(|logs| origin::is_own_log(logs, older, &shown, &target)).await?
     } else {
         false
     };
@@ -76,17 +76,21 @@ pub async fn named(engine: &Sql, target: Arc<Target>) -> Result<Arc<Target>> {
 }
 
 /// Looks for the table `name` of `target`.
-pub async fn look(engine: &Sql, target: &Target, name: &TableName) -> Result<Found> {
-    let seen = engine.seen();
-    if is_in_catalog(&seen, &target.table) {
-        return in_the_catalog(&engine.shared, target, name).await;
+pub async fn find_existing(
+    session: &SqlSession,
+    inventory: &Inventory,
+    target: &Target,
+    name: &TableName,
+) -> Result<ExistingTable> {
+    if inventory.has(&target.table) {
+        return in_the_catalog(session, target, name).await;
     }
-    let storage = &engine.shared.storage;
-    if !seen.survey.may_have(&target.table) || !storage.has_any(&target.table).await? {
-        return Ok(Found::at(Place::Nowhere));
+    let storage = &session.storage;
+    if !inventory.folders.may_have(&target.table) || !storage.has_any(&target.table).await? {
+        return Ok(ExistingTable::at(Existing::Nowhere));
     }
     if storage.has_any(&format!("{}/{DELTA_LOG}", target.table)).await?
-        && let Some(found) = in_the_bucket(&engine.shared, target, name).await?
+        && let Some(found) = in_the_bucket(session, target, name).await?
     {
         return Ok(found);
     }
@@ -96,82 +100,77 @@ pub async fn look(engine: &Sql, target: &Target, name: &TableName) -> Result<Fou
     )))
 }
 
-fn is_in_catalog(seen: &Seen, table: &str) -> bool {
-    let found = table.split_once('/').and_then(|(schema, table)| Some((seen.schemas.get(schema)?, table)));
-    found.is_some_and(|(tables, table)| tables.contains(table))
-}
-
 /// What the server says of the table `name` in the folder `table`, where the stream of `target` may go.
 ///
 /// A metastore need not keep every character of a comment. Where that could make two streams one, the log in the bucket is
 /// asked, in which they all are, if it is there and can be read.
-async fn described(shared: &Shared, target: &Target, table: &str, name: &TableName) -> Result<Description> {
-    let answer = shared.execute(&describe(name)).await.context(|| "describing the table".to_owned())?;
+async fn described(session: &SqlSession, target: &Target, table: &str, name: &TableName) -> Result<Description> {
+    let answer = session.execute(&describe(name)).await.context(|| "describing the table".to_owned())?;
     let mut described = Description::read(&answer);
-    let is_there = is_same_place(described.location.as_deref().unwrap_or_default(), &shared.storage.shown(table));
+    let is_there = is_same_place(described.location.as_deref().unwrap_or_default(), &session.storage.shown(table));
     if is_there
         && origin::is_ambiguous(Said::InCatalog(described.comment.as_deref()), target)
-        && shared.storage.has_any(&format!("{table}/{DELTA_LOG}")).await?
+        && session.storage.has_any(&format!("{table}/{DELTA_LOG}")).await?
     {
-        let found = shared.tables.run(|logs| logs.describe(table).ok().flatten()?.0.description).await;
+        let found = session.tables.run(|logs| logs.describe(table).ok().flatten()?.0.description).await;
         described.comment = found.or(described.comment);
     }
     Ok(described)
 }
 
-async fn in_the_catalog(shared: &Shared, target: &Target, name: &TableName) -> Result<Found> {
-    let described = described(shared, target, &target.table, name).await?;
-    ensure_loadable(&shared.columns, &described, target, name, &shared.storage.shown(&target.table))?;
+async fn in_the_catalog(session: &SqlSession, target: &Target, name: &TableName) -> Result<ExistingTable> {
+    let described = described(session, target, &target.table, name).await?;
+    ensure_loadable(&session.columns, &described, target, name, &session.storage.shown(&target.table))?;
     let is_collated = described.columns.iter().any(|(_, kind)| without_collation(kind) != kind);
-    let found = Found { is_collated, ..Found::at(Place::Catalog) };
+    let found = ExistingTable { is_collated, ..ExistingTable::at(Existing::InCatalog) };
     let replaces = target.write_mode.removes_rows();
     if !replaces && target.generation_id.is_none() {
         return Ok(found);
     }
-    let properties = properties_of(shared, name).await?;
+    let properties = properties_of(session, name).await?;
     if replaces && properties.get("delta.appendOnly").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
         return Err(Error::config(format!(
             "Table {name} has the property delta.appendOnly, so its rows cannot be replaced. Choose the sync mode append, \
              or remove the property: ALTER TABLE {name} UNSET TBLPROPERTIES ('delta.appendOnly')."
         )));
     }
-    Ok(Found { generation: told(shared, target, &properties).await?, ..found })
+    Ok(ExistingTable { generation: told(session, target, &properties).await?, ..found })
 }
 
 /// The generation that the rows of the table `name` of `target` have now.
-pub async fn generation_of(shared: &Shared, target: &Target, name: &TableName) -> Result<Option<i64>> {
-    told(shared, target, &properties_of(shared, name).await?).await
+pub async fn generation_of(session: &SqlSession, target: &Target, name: &TableName) -> Result<Option<i64>> {
+    told(session, target, &properties_of(session, name).await?).await
 }
 
-async fn properties_of(shared: &Shared, name: &TableName) -> Result<BTreeMap<String, String>> {
-    let answer = shared.execute(&show_properties(name)).await.context(|| "reading its properties".to_owned())?;
+async fn properties_of(session: &SqlSession, name: &TableName) -> Result<BTreeMap<String, String>> {
+    let answer = session.execute(&show_properties(name)).await.context(|| "reading its properties".to_owned())?;
     Ok(properties(&answer))
 }
 
-async fn told(shared: &Shared, target: &Target, properties: &BTreeMap<String, String>) -> Result<Option<i64>> {
+async fn told(session: &SqlSession, target: &Target, properties: &BTreeMap<String, String>) -> Result<Option<i64>> {
     let generation = properties.get(generation::PROPERTY).and_then(|value| value.parse().ok());
-    or_noted(shared, target, generation.filter(|_| target.generation_id.is_some())).await
+    or_noted(session, target, generation.filter(|_| target.generation_id.is_some())).await
 }
 
 /// The generation of the table, which may be `told` by itself, or be noted in the bucket.
-async fn or_noted(shared: &Shared, target: &Target, told: Option<i64>) -> Result<Option<i64>> {
+async fn or_noted(session: &SqlSession, target: &Target, told: Option<i64>) -> Result<Option<i64>> {
     let Some(id) = target.generation_id.filter(|id| told != Some(*id)) else {
         return Ok(told);
     };
-    let is_noted = notes::is_of_generation(&shared.storage, &target.table, id).await?;
+    let is_noted = notes::is_of_generation(&session.storage, &target.table, id).await?;
     Ok(if is_noted { Some(id) } else { told })
 }
 
 /// `None` where the log has neither a commit nor a checkpoint.
-async fn in_the_bucket(shared: &Shared, target: &Target, name: &TableName) -> Result<Option<Found>> {
-    let shown = shared.storage.shown(&target.table);
-    let found = shared.tables.run(|logs| {
+async fn in_the_bucket(session: &SqlSession, target: &Target, name: &TableName) -> Result<Option<ExistingTable>> {
+    let shown = session.storage.shown(&target.table);
+    let found = session.tables.run(|logs| {
         // Databricks will read and write it, which knows more features of tables than this program.
         let described = logs.describe(&target.table).map_err(|error| or_by_hand(error, name, &shown))?;
         let Some((described, readable)) = described else { return Ok(None) };
         let replaces = target.write_mode.removes_rows();
         described.ensure_writable_by_server(&shown, replaces)?;
-        ensure_columns(&shared.columns, &shown, &target.stream, described.columns.clone())?;
+        ensure_columns(&session.columns, &shown, &target.stream, described.columns.clone())?;
         origin::ensure_own(&shown, Said::InLog(described.description.as_deref()), target, replaces)?;
         let property = described.property(generation::PROPERTY);
         let transaction = match readable.filter(|_| target.generation_id.is_some()) {
@@ -182,8 +181,8 @@ async fn in_the_bucket(shared: &Shared, target: &Target, name: &TableName) -> Re
         Ok::<_, Error>(Some(generation))
     });
     let Some(generation) = found.await? else { return Ok(None) };
-    let generation = or_noted(shared, target, generation).await?;
-    Ok(Some(Found { generation, ..Found::at(Place::Bucket) }))
+    let generation = or_noted(session, target, generation).await?;
+    Ok(Some(ExistingTable { generation, ..ExistingTable::at(Existing::InBucket) }))
 }
 
 /// A log that cannot be read is no reason to give a table up that Databricks can read: with a name, the server is asked instead.
@@ -284,5 +283,5 @@ fn is_same_place(one: &str, other: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "found_tests.rs"]
+#[path = "existing_table_tests.rs"]
 mod tests;

@@ -1,0 +1,65 @@
+//! What is there when a sync begins: schemas and tables in the catalog, folders in the bucket. Asked for all streams at once,
+//! with one statement for the schemas and one for each schema's tables.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::statements::{self, SchemaName};
+use super::{SqlSession, answers};
+use crate::error::{Result, ResultExt};
+use crate::load::existing_folders::ExistingFolders;
+
+/// What was found for the tables of a sync.
+pub struct Inventory {
+    /// Folders in the bucket.
+    pub folders: ExistingFolders,
+    /// By the schemas that are there, their tables and views; at least those that have the name of a stream's table.
+    tables: HashMap<String, HashSet<String>>,
+    /// Older names that several streams would have had.
+    contested: HashSet<String>,
+}
+
+impl Inventory {
+    /// Looks for the tables at the paths `tables`, `<schema>/<table>`, and at `older`, under which older versions made them. The
+    /// schemas that are there are told to `session`.
+    pub async fn take(session: &SqlSession, tables: &[&str], older: &[&str]) -> Result<Self> {
+        let mut wanted: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (schema, table) in tables.iter().chain(older).filter_map(|path| path.split_once('/')) {
+            wanted.entry(schema).or_default().push(table);
+        }
+        let staging = session.staging_schema.as_deref();
+        let names: Vec<&str> = wanted.keys().copied().chain(staging).collect::<BTreeSet<_>>().into_iter().collect();
+        let shown = session.execute(&statements::show_schemas(&session.catalog, &names)).await;
+        let existing = answers::names(&shown.context(|| "looking for the schemas".to_owned())?, "namespace", 0);
+        for name in names.into_iter().filter(|name| existing.contains(*name)) {
+            session.schema_exists(&SchemaName::new(&session.catalog, name));
+        }
+        let look = |(schema, tables): (&str, Vec<&str>)| {
+            let statement = statements::show_tables(&SchemaName::new(&session.catalog, schema), &tables);
+            let schema = schema.to_owned();
+            async move {
+                let shown = session.execute(&statement).await;
+                let shown = shown.context(|| format!("looking for the tables of schema {schema}"))?;
+                Ok((schema, answers::names(&shown, "tableName", 1)))
+            }
+        };
+        let looks: Vec<_> = wanted.into_iter().filter(|(schema, _)| existing.contains(*schema)).map(look).collect();
+        let found = stream::iter(looks).buffer_unordered(session.parallelism).try_collect().await?;
+        let mut once = HashSet::new();
+        let contested = older.iter().filter(|path| !once.insert(**path)).map(|path| (*path).to_owned()).collect();
+        let folders = ExistingFolders::list(&session.storage, tables.iter().chain(older).copied()).await?;
+        Ok(Self { folders, tables: found, contested })
+    }
+
+    /// Whether the catalog has a table or view at the path `table`.
+    pub fn has(&self, table: &str) -> bool {
+        let found = table.split_once('/').and_then(|(schema, table)| Some((self.tables.get(schema)?, table)));
+        found.is_some_and(|(tables, table)| tables.contains(table))
+    }
+
+    /// Whether several streams would have had the older name `older`.
+    pub fn is_contested(&self, older: &str) -> bool {
+        self.contested.contains(older)
+    }
+}
