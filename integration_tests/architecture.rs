@@ -23,7 +23,7 @@ const MAY_IMPORT: [(&str, &[&str]); 28] = [
     ("delta", &["schema", "storage"]),
     ("encode", &["config", "schema"]),
     ("error", &["secret"]),
-    ("load", &["clock", "counted", "databricks", "delta", "protocol", "recovery", "schema", "stage", "storage"]),
+    ("load", &["clock", "counted", "databricks", "delta", "recovery", "schema", "stage", "storage"]),
     ("named_file", &[]),
     ("pipeline", &["clock", "counted", "encode", "load", "protocol", "stage", "tasks"]),
     ("plain", &[]),

@@ -4,6 +4,7 @@
 //! closing a *batch* ends the open file and commits all files since the last batch to the staging folder's own Delta
 //! log, in one commit. What a killed sync leaves is cleared away by `recovery`.
 
+pub mod staged;
 mod times;
 
 use std::collections::BTreeMap;

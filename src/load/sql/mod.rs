@@ -12,6 +12,7 @@ mod existing_table;
 mod inventory;
 mod load;
 mod notes;
+mod plan;
 mod statements;
 mod table;
 pub mod trial;
@@ -60,7 +61,7 @@ struct SqlSession {
     /// Schemas that are there, and those that this sync has to make, each made once.
     made: Mutex<HashMap<String, Arc<OnceCell<()>>>>,
     /// Tables, by the names of their staging tables, with statements of which nobody knows whether they still run.
-    unclear: Mutex<BTreeMap<String, TableName>>,
+    unknown_outcomes: Mutex<BTreeMap<String, TableName>>,
     /// Staging tables that this sync may have made.
     staging: Mutex<BTreeSet<String>>,
     /// Tables of which it was told that they got no fence.
@@ -91,7 +92,7 @@ impl Sql {
             sync,
             parallelism: parallelism.max(1),
             made: Mutex::default(),
-            unclear: Mutex::default(),
+            unknown_outcomes: Mutex::default(),
             staging: Mutex::default(),
             unfenced: Mutex::default(),
             fences: AtomicU64::default(),
@@ -117,8 +118,8 @@ impl SqlSession {
         self.transport.change(statement).await
     }
 
-    fn unclear(&self) -> MutexGuard<'_, BTreeMap<String, TableName>> {
-        self.unclear.lock().unwrap_or_else(PoisonError::into_inner)
+    fn unknown_outcomes(&self) -> MutexGuard<'_, BTreeMap<String, TableName>> {
+        self.unknown_outcomes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn staging(&self) -> MutexGuard<'_, BTreeSet<String>> {
@@ -248,18 +249,22 @@ impl Loader for Sql {
             session.transport.close().await;
             return Ok(());
         }
-        let (made, unclear) = (std::mem::take(&mut *session.staging()), std::mem::take(&mut *session.unclear()));
+        let (made, unknown_outcomes) =
+            (std::mem::take(&mut *session.staging()), std::mem::take(&mut *session.unknown_outcomes()));
         // Without its staging table no statement can begin any more, and one that has begun fails at a fence.
-        let goes = |name: &String| ending == Ending::Purged || unclear.contains_key(name);
+        let goes = |name: &String| ending == Ending::Purged || unknown_outcomes.contains_key(name);
         let dropped = session.drop_all(&made.into_iter().filter(goes).collect::<Vec<_>>()).await;
         let cleared = match dropped {
             Ok(()) => {
                 // Several staging tables may be of one table.
-                let tables: BTreeMap<_, _> = unclear.into_values().map(|table| (table.path(), table)).collect();
+                let tables: BTreeMap<_, _> =
+                    unknown_outcomes.into_values().map(|table| (table.path(), table)).collect();
                 let fences: Vec<_> = tables.values().map(|table| session.fence_last(table)).collect();
                 stream::iter(fences).buffer_unordered(session.parallelism).try_collect().await
             }
-            Err(error) if unclear.is_empty() => claims::withdraw(&session.storage, session.sync).await.and(Err(error)),
+            Err(error) if unknown_outcomes.is_empty() => {
+                claims::withdraw(&session.storage, session.sync).await.and(Err(error))
+            }
             Err(error) => Err(error),
         };
         session.transport.close().await;

@@ -1,59 +1,42 @@
-//! One stream's table: loads its staged batches by SQL, and counts what has come of it.
-//!
-//! An append is an insert-only MERGE, a replacement one INSERT OVERWRITE. Each can be sent twice, one after the other. What a
-//! MERGE reports is compared with what was staged; wherever that differs, as it does when an earlier answer was lost, the
-//! rows that were staged are counted in the table itself, and that number decides. Rows of others, who may write at the
-//! same time, are never counted.
+//! One stream's table, loaded by SQL: runs the plan of each load and checks that it is whole.
 
+mod change;
 mod generations;
-mod hidden;
+mod staging_table;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use self::staging_table::StagingTable;
 use super::existing_table::{Existing, ExistingTable, find_existing, named};
 use super::inventory::Inventory;
-use super::load::Load;
+use super::plan::{Answered, Names, Next, Plan, Shortfall};
 use super::statements::{self, NewTable, SchemaName, TableName};
 use super::{SqlSession, answers};
 use crate::counted::counted;
-use crate::databricks::{Changed, Rows};
+use crate::databricks::Rows;
 use crate::error::{Error, Result, ResultExt};
 use crate::load::{RowsBefore, Standing, TableLoader, generation as load_generation};
 use crate::recovery::claims::ClaimKind;
-use crate::recovery::left_behind::note_staging_table;
 use crate::stage::Batch;
+use crate::stage::staged::Staged;
 use crate::storage::layout::Target;
-
-/// How often a statement that changes rows is sent, if its answer is lost each time.
-const MOST_SENDINGS: u32 = 8;
-/// How often one is sent that somebody else cancels: who restarts a warehouse does so once, who does not want it goes on.
-const MOST_CANCELLED: u32 = 3;
 
 /// A stream's table.
 pub(super) struct SqlTable {
     session: Arc<SqlSession>,
     target: Arc<Target>,
     name: TableName,
-    staging: TableName,
+    staging: StagingTable,
     standing: Standing,
     existing: Existing,
     /// The generation of the rows that were there when the sync began.
     found: Option<i64>,
     /// The generation that the table says it has.
     generation: Option<i64>,
-    staging_made: bool,
-    /// How often the staging table got another name.
-    renamed: u32,
-    claimed: bool,
-}
-
-/// A statement that changes rows has run to its end.
-struct Done {
-    answer: Rows,
-    /// It was sent before, and nobody knows what came of that.
-    again: bool,
+    /// The claim of the table, once it is put.
+    claim: Option<ClaimKind>,
 }
 
 impl SqlTable {
@@ -69,7 +52,7 @@ impl SqlTable {
         let found = find_existing(session, inventory, &target, &name).await?;
         let ExistingTable { existing, generation, .. } = found;
         let name = if found.is_collated { name.with_collation() } else { name };
-        let staging = name.staging_table(session.staging_schema.as_deref(), session.sync, 0);
+        let staging = StagingTable::new(session, &name, Staged::DeltaTable { folder: target.staging.clone() });
         load_generation::warn_of_newer(&name, &target, generation);
         // No statement is sent for a number that only people read.
         let standing = Standing::of(&target, existing != Existing::Nowhere, generation, RowsBefore::NotAsked);
@@ -83,206 +66,120 @@ impl SqlTable {
             found: generation,
             // What a log says is not yet a property.
             generation: generation.filter(|_| existing == Existing::InCatalog),
-            staging_made: false,
-            renamed: 0,
-            claimed: false,
+            claim: None,
         })
     }
 
     /// The full name of its staging table.
     pub(super) fn staging_table(&self) -> String {
-        self.staging.to_string()
+        self.staging.name().to_string()
     }
 
     async fn append(&mut self, batches: &[Batch]) -> Result<()> {
-        let load = Load::of(batches);
-        if load.is_none() && self.existing == Existing::InCatalog {
+        let plan = Plan::append(batches);
+        if plan.is_none() && self.existing == Existing::InCatalog {
             return Ok(());
         }
-        self.ensure_table().await?;
-        if let Some(load) = load {
-            self.ensure_staging_table().await?;
-            self.claim(ClaimKind::Adds).await?;
-            self.merge(&load).await.context(|| format!("loading {} by MERGE", counted(load.rows, "row")))?;
-        }
-        self.write_down_generation().await
+        self.load(plan).await
     }
 
     async fn replace(&mut self, batches: &[Batch]) -> Result<()> {
-        let load = Load::of(batches);
-        let Some(load) = load else { return self.empty().await };
-        self.ensure_table().await?;
-        self.ensure_staging_table().await?;
-        self.claim(ClaimKind::Replaces).await?;
-        let statement = |this: &Self| statements::overwrite(&this.session.columns, &this.name, &this.staging, &load);
-        let replaced = self.change(statement).await;
-        let replaced = replaced.context(|| format!("replacing the table by {}", counted(load.rows, "row")))?;
-        let found = self.count(&load).await?;
-        self.ensure_seen(&replaced, 0, found)?;
-        self.ensure_all(&load, found)?;
-        self.write_down_generation().await
+        self.load(Plan::replace(batches, self.existing)).await
     }
 
-    /// Replaces all rows by none.
-    async fn empty(&mut self) -> Result<()> {
-        let was = self.existing;
+    /// Makes the table if it is not there, runs the plan, and writes down of which generation the rows are.
+    async fn load(&mut self, plan: Option<Plan>) -> Result<()> {
         self.ensure_table().await?;
-        if was != Existing::Nowhere {
-            self.ensure_staging_table().await?;
-            self.claim(ClaimKind::Replaces).await?;
-            let emptied = self.change(|this| statements::empty(&this.session.columns, &this.name, &this.staging)).await;
-            emptied.context(|| "emptying the table".to_owned())?;
+        if let Some(plan) = plan {
+            self.staging.ensure(&self.session).await?;
+            self.claim(plan.claim()).await?;
+            self.run(&plan).await.context(|| plan.doing())?;
         }
         self.write_down_generation().await
     }
 
-    async fn merge(&mut self, load: &Load) -> Result<()> {
-        let statement = |this: &Self| statements::merge(&this.session.columns, &this.name, &this.staging, load);
-        let done = self.change(statement).await?;
-        if !done.again && answers::inserted(&done.answer) == Some(load.rows) {
-            return Ok(());
-        }
-        let mut found = self.count(load).await?;
-        if found < load.rows {
-            self.ensure_seen(&done, 0, found)?;
-            self.ensure_not_hidden(&done, load, found).await?;
-            // A server may have read the staging table before its newest batch was there.
-            self.execute(&statements::refresh(&self.staging)).await?;
-            let done = self.change(statement).await?;
-            let before = found;
-            found = self.count(load).await?;
-            self.ensure_seen(&done, before, found)?;
-        }
-        self.ensure_all(load, found)
-    }
-
-    /// Runs the statement that `text` gives for this table and its staging table, and that changes rows.
-    ///
-    /// Where its answer is lost, it is sent again only after its first copy is [settled](Self::settle), so that one of
-    /// the two commits: a server that looks for conflicts row by row may let both.
-    async fn change(&mut self, text: impl Fn(&Self) -> String) -> Result<Done> {
-        let mut sendings = 1;
-        let mut waits = self.session.transport.waits();
+    /// Runs the statement of `plan` until the load is proven to be whole.
+    async fn run(&mut self, plan: &Plan) -> Result<()> {
+        let mut counted_before = None;
         loop {
-            self.ensure_staging_table().await?;
-            self.session.storage.ensure_committable()?;
-            let mut changed = self.session.change(&text(self)).await;
-            if Changed::why_refused(&changed).is_some_and(|error| self.learns_collation(error)) {
-                changed = self.session.change(&text(self)).await;
+            let answered = Answered { counted_before, ..self.change(plan).await? };
+            if plan.is_proven_by(&answered) {
+                return Ok(());
             }
-            // After copies of unknown fate it is not all that the server may still have.
-            let is_over =
-                matches!(changed, Ok(Changed::Done(_))) || sendings == 1 && matches!(changed, Ok(Changed::Refused(_)));
-            if !is_over {
-                // Also where the user has to mend something: a token that is refused says nothing of the statement.
-                self.session.unclear().insert(self.staging_table(), self.name.clone());
+            let found = self.count(plan).await?;
+            let mut next = plan.after_count(&answered, found);
+            if next == Ok(Next::CountStaged) {
+                next = plan.after_staged_count(found, self.count_staged(plan).await?);
             }
-            let (why, most) = match changed? {
-                Changed::Done(answer) => {
-                    let again = sendings > 1;
-                    if again {
-                        // For a copy that had found its staging table and had not begun its transaction at the first fence.
-                        self.settle_all().await?;
-                    }
-                    return Ok(Done { answer, again });
+            match next.map_err(|shortfall| self.incomplete(plan, shortfall, found))? {
+                Next::Whole => return Ok(()),
+                Next::RunAgain | Next::CountStaged => {
+                    self.session.execute(&statements::refresh(self.staging.name())).await?;
+                    counted_before = Some(found);
                 }
-                Changed::Refused(error) => return Err(error),
-                Changed::Unknown(why) => (why, MOST_SENDINGS),
-                Changed::Cancelled(why) => (why, MOST_CANCELLED),
-            };
-            if sendings >= most {
-                return Err(why);
             }
-            tracing::info!(
-                "Whether a statement has changed {} is not known. It is sent again as soon as the first one cannot do so any \
-                 more: {why}",
-                self.name
-            );
-            self.settle().await?;
-            waits.another(None).await;
-            sendings += 1;
         }
     }
 
-    /// Whether a server has refused to compare the table's texts: a new table takes the collation of its schema.
-    fn learns_collation(&mut self, error: &Error) -> bool {
-        let is_new = !self.name.is_collated() && error.message().contains("COLLATION");
-        if is_new {
-            self.name = self.name.clone().with_collation();
-        }
-        is_new
-    }
-
-    /// Sees to it that a statement of unknown fate has committed now, or never does: without the staging table that it reads
-    /// it cannot begin, and if it has begun, it fails at the fence. The next statement reads the same files by another name.
-    async fn settle(&mut self) -> Result<()> {
-        let lost = self.staging_table();
-        self.session.drop_all(std::slice::from_ref(&lost)).await?;
-        self.session.staging().remove(&lost);
-        self.session.fence(&self.name).await?;
-        self.renamed += 1;
-        self.staging_made = false;
-        self.staging = self.name.staging_table(self.session.staging_schema.as_deref(), self.session.sync, self.renamed);
-        Ok(())
-    }
-
-    /// After a copy that has run to its end: the last fence against those before it. Without it they stay unclear, and the
-    /// end of the sync sets it.
-    async fn settle_all(&self) -> Result<()> {
-        if self.session.fence(&self.name).await? {
-            self.session.unclear().retain(|_, table| table.path() != self.name.path());
-        }
-        Ok(())
-    }
-
-    /// Says, before the first statement that changes rows, that such are sent.
+    /// Claims the table before the first statement that changes its rows.
     async fn claim(&mut self, kind: ClaimKind) -> Result<()> {
-        if self.claimed {
+        if self.claim.is_some() {
             return Ok(());
         }
         let waited = self.session.contest().claim(&self.target.table, &self.name.to_string(), kind).await?;
-        self.claimed = true;
-        // Who did not have to wait may still have been overtaken, by a sync that has ended since.
-        let asks = waited || self.target.write_mode.keeps_own_generation();
-        if asks { self.ensure_not_overtaken().await } else { Ok(()) }
+        self.claim = Some(kind);
+        // A sync that did not have to wait may still have been overtaken, by one that has ended since.
+        let may_be_overtaken = waited || self.target.write_mode.keeps_own_generation();
+        if may_be_overtaken { self.ensure_not_overtaken().await } else { Ok(()) }
     }
 
-    /// Refuses to go on where rows that a statement has just inserted are not `found` beside those of `before`: each further
-    /// statement would insert them once more.
-    fn ensure_seen(&self, done: &Done, before: u64, found: u64) -> Result<()> {
-        let inserted = answers::inserted(&done.answer).unwrap_or_default();
-        if inserted.saturating_add(before) <= found {
-            return Ok(());
+    /// The error of a load of which `found` rows were counted.
+    fn incomplete(&self, plan: &Plan, shortfall: Shortfall, found: u64) -> Error {
+        match (shortfall, plan.load()) {
+            (Shortfall::Hidden { inserted, expected }, _) => Error::config(format!(
+                "{} were written to {}, and the token's user sees {found} of the {expected} that should be there: a row filter \
+                 or a policy of Unity Catalog hides them, or somebody else has removed them in the meantime. Exempt the \
+                 token's user from the filters of this table: what was loaded has to be counted. The rows are not acknowledged.",
+                counted(inserted, "row"),
+                self.name
+            )),
+            (Shortfall::Miscounted, load) => {
+                let ids = load.map(|load| format!(" (ids {} to {})", load.ids.first, load.ids.last));
+                Error::system(format!(
+                    "Table {} has {found} of the {} rows that were loaded into it from {}{}. The rows are not acknowledged.",
+                    self.name,
+                    plan.expected(),
+                    self.staging.name(),
+                    ids.unwrap_or_default()
+                ))
+            }
         }
-        Err(self.hides(inserted, found, inserted.saturating_add(before)))
     }
 
-    fn ensure_all(&self, load: &Load, found: u64) -> Result<()> {
-        if found == load.rows {
-            return Ok(());
-        }
-        Err(Error::system(format!(
-            "Table {} has {found} of the {} rows that were loaded into it from {} (ids {} to {}). The rows are not \
-             acknowledged.",
-            self.name, load.rows, self.staging, load.ids.first, load.ids.last
-        )))
-    }
-
-    async fn count(&mut self, load: &Load) -> Result<u64> {
-        let mut answer = self.execute(&statements::count(&self.session.columns, &self.name, &self.staging, load)).await;
+    /// Counts the rows of the load in the table.
+    async fn count(&mut self, plan: &Plan) -> Result<u64> {
+        let mut answer = self.execute(plan.count(&self.names())).await;
         if answer.as_ref().is_err_and(|error| self.learns_collation(error)) {
-            answer = self.execute(&statements::count(&self.session.columns, &self.name, &self.staging, load)).await;
+            answer = self.execute(plan.count(&self.names())).await;
         }
         answers::number(&answer.context(|| "counting the rows of the table".to_owned())?)
     }
 
-    async fn ensure_staging_schema(&self) -> Result<()> {
-        let schema = self.staging.schema();
-        let named = |error: Error| {
-            let sentence = format!("Creating schema {schema}, the `staging_schema`, failed: {error}");
-            Error::new(error.kind(), sentence).with_source(error)
-        };
-        self.session.ensure_schema(schema).await.map_err(named)
+    /// Counts the rows of the load in the staging table.
+    async fn count_staged(&self, plan: &Plan) -> Result<u64> {
+        let answer = self.execute(plan.count_staged(&self.names())).await;
+        answers::number(&answer.context(|| "counting the staged rows".to_owned())?)
+    }
+
+    async fn execute(&self, count: Option<String>) -> Result<Rows> {
+        match count {
+            Some(statement) => self.session.execute(&statement).await,
+            None => Err(Error::system("A load without rows has nothing to count.")),
+        }
+    }
+
+    fn names(&self) -> Names<'_> {
+        Names { columns: &self.session.columns, table: &self.name, staging: self.staging.name() }
     }
 
     /// Makes the table, or gives it its name, unless it has it.
@@ -302,28 +199,6 @@ impl SqlTable {
         Ok(())
     }
 
-    async fn ensure_staging_table(&mut self) -> Result<()> {
-        if self.staging_made {
-            return Ok(());
-        }
-        self.ensure_staging_schema().await?;
-        // First noted, then made: what may be there has to be dropped.
-        self.session.staging().insert(self.staging_table());
-        if self.renamed > 0 {
-            let (path, name) = (self.staging.path(), self.staging.to_string());
-            note_staging_table(&self.session.storage, self.session.sync, &path, &name).await?;
-        }
-        let location = self.session.storage.shown(&self.target.staging);
-        let made = self.execute(&statements::create_over(&self.staging, &location)).await;
-        if made.as_ref().is_err_and(Error::lacks_right) {
-            // It was refused; who may not make it may not drop it either, and its files need not stay for it.
-            self.session.staging().remove(&self.staging_table());
-        }
-        made.context(|| format!("creating the staging table over {location}"))?;
-        self.staging_made = true;
-        Ok(())
-    }
-
     fn location(&self) -> String {
         self.session.storage.shown(&self.target.table)
     }
@@ -337,10 +212,6 @@ impl SqlTable {
             mode: self.target.write_mode.airbyte_mode(),
             generation: self.generation_of_new(),
         }
-    }
-
-    async fn execute(&self, statement: &str) -> Result<Rows> {
-        self.session.execute(statement).await
     }
 }
 
@@ -356,7 +227,7 @@ impl TableLoader for SqlTable {
             return Ok(());
         }
         self.ensure_table().await?;
-        self.ensure_staging_table().await
+        self.staging.ensure(&self.session).await
     }
 
     async fn append(&mut self, batches: &[Batch]) -> Result<()> {

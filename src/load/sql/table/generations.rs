@@ -22,7 +22,7 @@ impl SqlTable {
             return Ok(());
         };
         let (storage, table) = (&self.session.storage, &self.target.table);
-        match self.execute(&statements::set_generation(&self.name, generation)).await {
+        match self.session.execute(&statements::set_generation(&self.name, generation)).await {
             Ok(_) => notes::forget_generation(storage, table).await?,
             // Who may load a table need not own it. Without a generation, a second attempt would replace what was acknowledged.
             Err(error) if error.kind() == Kind::Config => {

@@ -1,0 +1,101 @@
+//! Golden files of plans, and what proves them.
+
+use uuid::Uuid;
+
+use super::super::statements::SchemaName;
+use super::*;
+use crate::schema::stats::Span;
+
+fn load(rows: u64) -> Load {
+    Load {
+        rows,
+        ids: Span {
+            first: "01a1fac5-7000-7000-8000-000000000000".into(),
+            last: "01a1fac5-7000-7000-8000-000000000002".into(),
+        },
+        emitted_at: Span { first: 1_795_208_640_524_000, last: 1_795_208_640_524_123 },
+    }
+}
+
+fn answered(inserted: Option<u64>) -> Answered {
+    Answered { inserted, is_repeated: false, counted_before: None }
+}
+
+#[test]
+fn every_plan_reads_as_its_golden_file() {
+    let table = SchemaName::new("hive_metastore", "shop").table("orders");
+    let staging = table.staging_table(None, Uuid::from_u128(0x0123_4567_89ab_7000_8000_dead_beef_cafe), 0);
+    let columns = TableSchema::raw();
+    let names = Names { columns: &columns, table: &table, staging: &staging };
+    let staged = Staged::DeltaTable { folder: "01234567-89ab-7000-8000-deadbeefcafe/shop/orders".into() };
+    for (plan, golden) in [
+        (Plan::Append(load(3)), include_str!("golden/plans/append.sql")),
+        (Plan::Replace(load(3)), include_str!("golden/plans/replace.sql")),
+        (Plan::Empty, include_str!("golden/plans/empty.sql")),
+    ] {
+        let mut lines = vec![format!("-- {}; claim: {:?}", plan.doing(), plan.claim())];
+        lines.push(create_staging_table(&staging, &staged, |folder| format!("s3://lake/raw/{folder}")));
+        lines.push(plan.statement(&names));
+        let is_whole = |inserted| plan.is_proven_by(&answered(inserted));
+        lines.push(match (is_whole(None), is_whole(Some(plan.expected()))) {
+            (true, _) => "-- whole when it has run to its end".to_owned(),
+            (false, true) => {
+                format!("-- whole if it says that it has inserted {} rows; else the count proves it", plan.expected())
+            }
+            (false, false) => "-- the count proves it".to_owned(),
+        });
+        lines.extend(plan.count(&names).map(|count| format!("{count}\n-- expected: {}", plan.expected())));
+        let text = lines.join("\n\n");
+        assert_eq!(text, golden.trim_end(), "{text}");
+    }
+}
+
+#[test]
+fn nothing_is_sent_for_no_rows_unless_old_ones_are_to_go() {
+    assert_eq!(Plan::append(&[]), None);
+    assert_eq!(Plan::replace(&[], Existing::Nowhere), None);
+    assert_eq!(Plan::replace(&[], Existing::InBucket), Some(Plan::Empty));
+    assert_eq!(Plan::replace(&[], Existing::InCatalog), Some(Plan::Empty));
+}
+
+#[test]
+fn a_word_of_the_server_proves_an_append_only_where_nothing_else_can_have_inserted_rows() {
+    let plan = Plan::Append(load(10));
+    assert!(plan.is_proven_by(&answered(Some(10))));
+    for other in [
+        answered(Some(9)),
+        answered(None),
+        Answered { is_repeated: true, ..answered(Some(10)) },
+        Answered { counted_before: Some(0), ..answered(Some(10)) },
+    ] {
+        assert!(!plan.is_proven_by(&other), "{other:?}");
+    }
+    assert!(!Plan::Replace(load(10)).is_proven_by(&answered(Some(10))));
+    assert!(Plan::Empty.is_proven_by(&answered(None)));
+}
+
+#[test]
+fn only_the_right_count_proves_a_load_and_an_append_is_run_once_more_where_rows_are_missing() {
+    let (append, replace) = (Plan::Append(load(10)), Plan::Replace(load(10)));
+    let again = |before, inserted| Answered { counted_before: Some(before), ..answered(inserted) };
+    let hidden = |inserted, expected| Err(Shortfall::Hidden { inserted, expected });
+    for (plan, answered, found, expected) in [
+        (&append, answered(None), 10, Ok(Next::Whole)),
+        (&append, answered(Some(7)), 7, Ok(Next::RunAgain)),
+        (&append, answered(Some(10)), 3, hidden(10, 10)),
+        (&append, answered(None), 11, Err(Shortfall::Miscounted)),
+        (&append, answered(None), 7, Ok(Next::CountStaged)),
+        (&append, Answered { is_repeated: true, ..answered(Some(0)) }, 7, Ok(Next::CountStaged)),
+        (&append, again(7, Some(3)), 10, Ok(Next::Whole)),
+        (&append, again(7, Some(3)), 9, hidden(3, 10)),
+        (&append, again(7, Some(0)), 7, Err(Shortfall::Miscounted)),
+        (&replace, answered(Some(10)), 10, Ok(Next::Whole)),
+        (&replace, answered(None), 9, Err(Shortfall::Miscounted)),
+        (&replace, answered(Some(10)), 0, hidden(10, 10)),
+    ] {
+        assert_eq!(plan.after_count(&answered, found), expected, "{plan:?} {answered:?} {found}");
+    }
+    // All of the staged rows that the server sees are there: it has not seen the newest batch.
+    assert_eq!(append.after_staged_count(7, 7), Ok(Next::RunAgain));
+    assert_eq!(append.after_staged_count(7, 10), hidden(10, 10));
+}
