@@ -15,16 +15,16 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Certificate, Client, Method, StatusCode, redirect};
-use serde::de::DeserializeOwned;
 
-use super::conditions::{self, Place};
+use super::conditions;
 use super::pace::{Pace, Turn};
 use super::said::Said;
 use super::token::TokenProvider;
 use super::unreached::{self, Unreached};
 use super::waits::Waits;
+use super::workspace::{Response, Workspace};
 use crate::config::{DatabricksSettings, Patience};
 use crate::error::{Error, Result};
 use crate::tls::Trust;
@@ -33,7 +33,7 @@ use crate::tls::Trust;
 const USER_AGENT: &str = concat!("destination-databricks/", env!("CARGO_PKG_VERSION"));
 /// Says which workspace is meant where several share a host; without it such a host leads to a login page. Official clients send
 /// it with every request (databricks-sql-python, `session.py`), and others take no notice of it.
-const WORKSPACE: &str = "x-databricks-org-id";
+const WORKSPACE_HEADER: &str = "x-databricks-org-id";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// A request that has no answer after so long has lost it.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
@@ -82,58 +82,26 @@ impl Request {
     }
 }
 
-/// What the server answered, whatever it says.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    /// The status.
-    pub status: StatusCode,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The whole body.
-    pub body: Bytes,
-    /// What was asked: the address without the query.
-    pub address: String,
-}
-
 /// What came of a request that was made.
 #[derive(Debug)]
 pub enum Sent {
     /// It was answered.
-    Answered(Answer),
+    Answered(Response),
     /// It may have arrived and done its work; why nobody knows.
     Unknown(Error),
-}
-
-impl Answer {
-    /// The body as JSON of the shape `T`.
-    ///
-    /// # Errors
-    /// That something else than Databricks answers there, or a Databricks that this program does not know.
-    pub fn json<T: DeserializeOwned>(&self, place: &Place) -> Result<T> {
-        serde_json::from_slice(&self.body).map_err(|error| {
-            // The library's own words may hold values; where it failed does not.
-            let at = format!("line {}, column {} of {} bytes", error.line(), error.column(), self.body.len());
-            Error::system(format!(
-                "{} answered something that is no answer of Databricks: check `databricks_server_hostname` and \
-                 `databricks_http_path`, and whether a proxy answers in its place.",
-                place.host
-            ))
-            .with_source(at)
-        })
-    }
 }
 
 /// A client of one workspace. Cheap to share; connections are kept and used again.
 pub struct HttpClient {
     client: Client,
     address: String,
-    place: Place,
+    workspace: Workspace,
     tokens: Arc<dyn TokenProvider>,
     retry: Duration,
     /// How long one request may take.
     timeout: Duration,
     /// The workspace's number, as its header.
-    workspace: Option<HeaderValue>,
+    workspace_number: Option<HeaderValue>,
     pace: Pace,
     /// Whether the host has ever answered: then its name is right, and what fails now passes.
     has_answered: AtomicBool,
@@ -169,19 +137,19 @@ impl HttpClient {
         Ok(Self {
             client,
             address: settings.address(),
-            place: Place::of(settings),
+            workspace: Workspace::new(settings),
             tokens,
             retry: patience.databricks_retry,
             timeout,
-            workspace: settings.workspace.as_ref().and_then(|number| HeaderValue::try_from(number).ok()),
+            workspace_number: settings.workspace.as_ref().and_then(|number| HeaderValue::try_from(number).ok()),
             pace: Pace::default(),
             has_answered: AtomicBool::new(false),
         })
     }
 
     /// The workspace and the compute that errors name.
-    pub fn place(&self) -> &Place {
-        &self.place
+    pub fn workspace(&self) -> &Workspace {
+        &self.workspace
     }
 
     /// How long one request may take before its answer counts as lost.
@@ -195,7 +163,7 @@ impl HttpClient {
     /// # Errors
     /// A transient one where no whole answer came and the request may or may not have done its work; one of the
     /// configuration where the host cannot be meant, and nothing was sent.
-    pub async fn send(&self, request: &Request) -> Result<Answer> {
+    pub async fn send(&self, request: &Request) -> Result<Response> {
         match self.try_send(request).await? {
             Sent::Answered(answer) => Ok(answer),
             Sent::Unknown(error) => Err(error),
@@ -211,7 +179,7 @@ impl HttpClient {
             Ok(answer) => Ok(Sent::Answered(answer)),
             Err(unreached) => {
                 let may_have_arrived = unreached.may_have_arrived();
-                let error = unreached.into_error(&self.place, self.is_known());
+                let error = unreached.into_error(&self.workspace, self.is_known());
                 if may_have_arrived { Ok(Sent::Unknown(error)) } else { Err(error) }
             }
         }
@@ -224,7 +192,7 @@ impl HttpClient {
     }
 
     /// Makes one request, of a host that has not answered yet again and again while it does not arrive.
-    async fn reached(&self, request: &Request) -> Result<Answer, Unreached> {
+    async fn reached(&self, request: &Request) -> Result<Response, Unreached> {
         let mut waits = Waits::of_retries(FIRST_CONTACT.min(self.retry));
         loop {
             match self.signed_in(request).await {
@@ -239,7 +207,7 @@ impl HttpClient {
     ///
     /// # Errors
     /// What the last try said, when patience is over; at once what no waiting cures.
-    pub async fn repeat(&self, request: &Request) -> Result<Answer> {
+    pub async fn repeat(&self, request: &Request) -> Result<Response> {
         match self.until_answered(request, true).await? {
             Sent::Answered(answer) => Ok(answer),
             Sent::Unknown(error) => Err(error),
@@ -270,7 +238,7 @@ impl HttpClient {
                     if !conditions::passes(&said) {
                         return Ok(Sent::Answered(answer));
                     }
-                    let error = conditions::explain(&said, &self.place);
+                    let error = conditions::explain(&said, &self.workspace);
                     if !may_repeat && may_have_been_taken(answer.status.as_u16()) {
                         return Ok(Sent::Unknown(error));
                     }
@@ -283,7 +251,7 @@ impl HttpClient {
                         (false, false) => &mut first_answer,
                     };
                     let (lasting, arrived) = (unreached.is_lasting(), unreached.may_have_arrived());
-                    let error = unreached.into_error(&self.place, known);
+                    let error = unreached.into_error(&self.workspace, known);
                     if lasting {
                         return Err(error);
                     }
@@ -308,7 +276,7 @@ impl HttpClient {
         self.has_answered.load(Ordering::Relaxed)
     }
 
-    async fn signed_in(&self, request: &Request) -> Result<Answer, Unreached> {
+    async fn signed_in(&self, request: &Request) -> Result<Response, Unreached> {
         let token = self.tokens.token().await?;
         let answer = self.once(request, token.expose()).await?;
         let refused = matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
@@ -321,15 +289,15 @@ impl HttpClient {
         Ok(answer)
     }
 
-    async fn once(&self, request: &Request, token: &str) -> Result<Answer, Unreached> {
-        let login = match self.place.is_databricks() {
+    async fn once(&self, request: &Request, token: &str) -> Result<Response, Unreached> {
+        let login = match self.workspace.is_databricks() {
             true => format!("Bearer {token}"),
             false => format!("Basic {}", BASE64.encode(format!("token:{token}"))),
         };
         let mut login = HeaderValue::try_from(login)
             .map_err(|_| Error::config("The Databricks token has signs that no token has: copy it again."))?;
         login.set_sensitive(true);
-        if self.place.is_databricks() {
+        if self.workspace.is_databricks() {
             self.pace.wait(request.turn).await;
         }
         let url = format!("{}/{}", self.address, request.path.trim_start_matches('/'));
@@ -341,14 +309,17 @@ impl HttpClient {
             .header(ACCEPT, request.content_type)
             .header(CONTENT_TYPE, request.content_type)
             .body(request.body.clone());
-        if let Some(workspace) = &self.workspace {
-            asked = asked.header(WORKSPACE, workspace);
+        if let Some(number) = &self.workspace_number {
+            asked = asked.header(WORKSPACE_HEADER, number);
         }
         let mut response = asked.send().await.map_err(unreached::of)?;
         self.has_answered.store(true, Ordering::Relaxed);
         let is_error = !response.status().is_success();
         let too_long = || {
-            Error::system(format!("{} sent an answer of more than 64 MiB, which nobody asked for.", self.place.host))
+            Error::system(format!(
+                "{} sent an answer of more than 64 MiB, which nobody asked for.",
+                self.workspace.host
+            ))
         };
         if !is_error && response.content_length().is_some_and(|length| length > LONGEST_ANSWER as u64) {
             return Err(too_long().into());
@@ -364,7 +335,7 @@ impl HttpClient {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status: response.status(), headers: response.headers().clone(), body: body.into(), address })
+        Ok(Response { status: response.status(), headers: response.headers().clone(), body: body.into(), address })
     }
 }
 

@@ -16,6 +16,7 @@ pub mod token;
 mod unreached;
 pub mod waits;
 mod warehouse;
+pub mod workspace;
 
 use async_trait::async_trait;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::DateTime;
 use serde_json::Value;
 
-use super::http::Answer;
+use super::workspace::Response;
 use crate::error::code as code_of;
 use crate::redirect;
 
@@ -57,7 +57,7 @@ impl Said {
     }
 
     /// What an answer says that is not of the kind that was asked for.
-    pub fn of_answer(answer: &Answer) -> Self {
+    pub fn of_answer(answer: &Response) -> Self {
         let body: Option<Value> = match answer.body.len() {
             0..=LONGEST_READ => serde_json::from_slice(&answer.body).ok(),
             _ => None,
@@ -83,12 +83,12 @@ impl Said {
     }
 
     /// The name of the header in which an answer says why.
-    pub fn reason_header(answer: &Answer) -> Option<&'static str> {
+    pub fn reason_header(answer: &Response) -> Option<&'static str> {
         REASONS.into_iter().find(|name| header(answer, name).is_some())
     }
 }
 
-fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+fn header<'a>(answer: &'a Response, name: &str) -> Option<&'a str> {
     answer.headers.get(name).and_then(|value| value.to_str().ok())
 }
 

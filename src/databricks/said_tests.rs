@@ -4,15 +4,20 @@ use bytes::Bytes;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
-use super::http::Answer;
 use super::said::Said;
+use super::workspace::Response;
 use std::time::Duration;
 
 fn said(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Said {
     let headers: HeaderMap =
         headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect();
     let status = StatusCode::from_u16(status).expect("a status");
-    Said::of_answer(&Answer { status, headers, body: Bytes::copy_from_slice(body.as_bytes()), address: String::new() })
+    Said::of_answer(&Response {
+        status,
+        headers,
+        body: Bytes::copy_from_slice(body.as_bytes()),
+        address: String::new(),
+    })
 }
 
 #[test]
@@ -39,7 +44,7 @@ fn texts_pages_and_nothing_are_understood() {
     assert_eq!(said(500, &[], "<html><pre>Reason: boom</pre></html>").message, "Reason: boom");
     assert_eq!(said(502, &[], "<html></html>").message, "");
     assert_eq!(said(503, &[], "").message, "");
-    let bytes = Answer {
+    let bytes = Response {
         status: StatusCode::OK,
         headers: HeaderMap::new(),
         body: Bytes::from_static(b"\xff\xfe"),

@@ -15,12 +15,13 @@ use async_trait::async_trait;
 use futures::future::join_all;
 
 use super::conditions::{self, Fate};
-use super::http::{Answer, Request, Sent};
+use super::http::{Request, Sent};
 use super::pace::Turn;
 use super::said::Said;
 use super::statement_answers::{Chunk, State, StatementAnswer};
 use super::waits::{Waits, pause};
 use super::warehouse::{Warehouse, WarehouseState};
+use super::workspace::Response;
 use super::{Bounds, Changed, Rows, SqlTransport};
 use crate::config::Patience;
 use crate::error::{Error, Kind, Result};
@@ -164,12 +165,12 @@ impl Statements {
         self.read(&answer).map(Some)
     }
 
-    fn read(&self, answer: &Answer) -> Result<StatementAnswer> {
-        let place = self.warehouse.http().place();
+    fn read(&self, answer: &Response) -> Result<StatementAnswer> {
+        let workspace = self.warehouse.http().workspace();
         if answer.status.is_success() {
-            answer.json(place)
+            answer.json(workspace)
         } else {
-            Err(conditions::explain(&Said::of_answer(answer), place))
+            Err(conditions::explain(&Said::of_answer(answer), workspace))
         }
     }
 
@@ -214,7 +215,7 @@ impl Statements {
         if conditions::is_cancelled(said) {
             return self.ended_by_others(said);
         }
-        let error = conditions::explain(said, self.warehouse.http().place());
+        let error = conditions::explain(said, self.warehouse.http().workspace());
         match (conditions::fate(said), conditions::passes(said)) {
             (Fate::Committed, _) => {
                 tracing::warn!("{error}");
@@ -232,13 +233,13 @@ impl Statements {
         if self.closed.load(Ordering::SeqCst) {
             return Err(self.canceled());
         }
-        let place = self.warehouse.http().place();
-        let error = conditions::explain(said, place);
+        let workspace = self.warehouse.http().workspace();
+        let error = conditions::explain(said, workspace);
         if error.kind() == Kind::Config {
             return Err(error);
         }
         let said = Said::of_statement(Some("CANCELLED"), None, &said.message);
-        Ok(Run::Cancelled(conditions::explain(&Said { class: None, sqlstate: None, ..said }, place)))
+        Ok(Run::Cancelled(conditions::explain(&Said { class: None, sqlstate: None, ..said }, workspace)))
     }
 
     async fn fetch(&self, id: &str, mut answer: StatementAnswer) -> Result<Run> {
@@ -273,8 +274,8 @@ impl Statements {
         let answer = http.repeat(&Request::get(format!("{PATH}/{id}/result/chunks/{index}"))).await?;
         match answer.status.as_u16() {
             404 | 410 => Ok(None),
-            _ if answer.status.is_success() => answer.json(http.place()).map(Some),
-            _ => Err(conditions::explain(&Said::of_answer(&answer), http.place())),
+            _ if answer.status.is_success() => answer.json(http.workspace()).map(Some),
+            _ => Err(conditions::explain(&Said::of_answer(&answer), http.workspace())),
         }
     }
 
@@ -303,7 +304,7 @@ impl Statements {
         if self.closed.load(Ordering::SeqCst) {
             return Error::transient("The statement was cancelled, because the sync has ended.");
         }
-        conditions::explain(&Said::of_statement(Some("CANCELLED"), None, ""), self.warehouse.http().place())
+        conditions::explain(&Said::of_statement(Some("CANCELLED"), None, ""), self.warehouse.http().workspace())
     }
 
     async fn run_to_its_end(&self, statement: &str, twice: Twice) -> Result<Changed> {

@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 
-use super::conditions::Place;
+use super::workspace::Workspace;
 use crate::error::{Error, Kind};
 
 /// Why there is no answer.
@@ -93,13 +93,13 @@ impl Unreached {
     }
 
     /// The sentence for the user. A host that has answered before (`known`) has the right name.
-    pub(super) fn into_error(self, place: &Place, known: bool) -> Error {
+    pub(super) fn into_error(self, workspace: &Workspace, known: bool) -> Error {
         let (stage, cause) = match self {
             Self::Error(error) => return error,
             Self::Network(stage, cause) => (stage, cause),
         };
         let passing = if known { Kind::Transient } else { Kind::Config };
-        let host = &place.host;
+        let host = &workspace.host;
         let (kind, sentence) = match stage {
             Stage::Name => (
                 passing,

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 
 use super::conditions;
-use super::http::{Answer, HttpClient, Request};
+use super::http::{HttpClient, Request};
 use super::pace::Turn;
 use super::said::Said;
 use super::waits::Waits;
+use super::workspace::Response;
 use crate::config::Patience;
 use crate::error::{Error, Result, code};
 
@@ -140,17 +141,17 @@ impl Warehouse {
         format!("/api/2.0/sql/warehouses/{}", self.id)
     }
 
-    fn successful(&self, answer: Answer) -> Result<Answer> {
+    fn successful(&self, answer: Response) -> Result<Response> {
         if answer.status.is_success() {
             return Ok(answer);
         }
-        Err(conditions::explain(&Said::of_answer(&answer), self.http.place()))
+        Err(conditions::explain(&Said::of_answer(&answer), self.http.workspace()))
     }
 
     /// The state, and why it failed if it did.
     async fn describe(&self) -> Result<(WarehouseState, Option<String>)> {
         let answer = self.successful(self.http.repeat(&Request::get(self.path()).at(Turn::AtOnce)).await?)?;
-        let described: Described = answer.json(self.http.place())?;
+        let described: Described = answer.json(self.http.workspace())?;
         let state = match described.state.as_str() {
             "RUNNING" => WarehouseState::Running,
             "STARTING" => WarehouseState::Starting,

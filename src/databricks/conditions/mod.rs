@@ -13,33 +13,8 @@ mod words;
 pub use self::rows::Fate;
 use self::rows::{Condition, Sign};
 use super::said::Said;
-use crate::config::DatabricksSettings;
+use super::workspace::Workspace;
 use crate::error::{Error, Kind};
-
-/// The workspace and the compute that sentences name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The workspace's host name.
-    pub host: String,
-    /// The HTTP path of the warehouse or cluster.
-    pub http_path: String,
-}
-
-impl Place {
-    /// The place that `settings` lead to.
-    pub fn of(settings: &DatabricksSettings) -> Self {
-        Self { host: settings.hostname.clone(), http_path: settings.http_path.clone() }
-    }
-
-    /// Whether the path is one of Databricks' own. Other servers are of Spark alone, and know no `Bearer`.
-    pub fn is_databricks(&self) -> bool {
-        self.http_path.trim_start_matches('/').starts_with("sql/")
-    }
-
-    fn fill(&self, template: &str) -> String {
-        template.replace("{host}", &self.host).replace("{path}", &self.http_path)
-    }
-}
 
 /// Whether the token was refused: another one might not be.
 pub fn is_refused_token(said: &Said) -> bool {
@@ -67,10 +42,17 @@ pub fn is_there_already(error: &Error) -> bool {
 }
 
 /// The error for the user: what is wrong, where, what to do, and what the server said as far as it may be shown.
-pub fn explain(said: &Said, place: &Place) -> Error {
+pub fn explain(said: &Said, workspace: &Workspace) -> Error {
     let row = find(said);
     let (kind, mut sentence) = match row {
-        Some(row) => (row.kind, format!("{}: {}.", place.fill(row.meaning), place.fill(row.cure))),
+        Some(row) => (
+            row.kind,
+            format!(
+                "{}: {}.",
+                fill(row.meaning, &workspace.host, &workspace.http_path),
+                fill(row.cure, &workspace.host, &workspace.http_path)
+            ),
+        ),
         None => {
             let where_from =
                 said.status.map_or_else(|| "a statement failed".to_owned(), |status| format!("status {status}"));
@@ -79,7 +61,7 @@ pub fn explain(said: &Said, place: &Place) -> Error {
                 format!(
                     "{} at {} reports something that this program does not know ({where_from}): look into the query \
                      history of the workspace.",
-                    place.http_path, place.host
+                    workspace.http_path, workspace.host
                 ),
             )
         }
@@ -109,11 +91,16 @@ pub fn markdown() -> String {
         let words: Vec<String> = row.says.iter().map(|word| format!("\"{word}\"")).collect();
         let known = [signs, words.join(" or ")].into_iter().filter(|part| !part.is_empty());
         let known = known.collect::<Vec<_>>().join("; says ");
-        let fill = |template: &str| template.replace("{host}", "`<host>`").replace("{path}", "`<HTTP path>`");
+        let fill = |template: &str| fill(template, "`<host>`", "`<HTTP path>`");
         let kind = row.kind.policy().failure_type.trim_end_matches("_error");
         text.push_str(&format!("| {} | {} | {known} | {kind} |\n", fill(row.meaning), fill(row.cure)));
     }
     text
+}
+
+/// `template` with the host and the HTTP path in their places.
+fn fill(template: &str, host: &str, http_path: &str) -> String {
+    template.replace("{host}", host).replace("{path}", http_path)
 }
 
 fn sign_text(sign: &Sign) -> String {

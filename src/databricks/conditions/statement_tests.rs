@@ -2,12 +2,12 @@
 
 use super::*;
 
-fn place() -> Place {
-    Place { host: "abc.cloud.databricks.com".to_owned(), http_path: "/sql/1.0/warehouses/0123".to_owned() }
+fn workspace() -> Workspace {
+    Workspace { host: "abc.cloud.databricks.com".to_owned(), http_path: "/sql/1.0/warehouses/0123".to_owned() }
 }
 
 fn failed(code: Option<&str>, message: &str) -> Error {
-    explain(&Said::of_statement(code, None, message), &place())
+    explain(&Said::of_statement(code, None, message), &workspace())
 }
 
 #[test]
@@ -23,7 +23,7 @@ fn a_statement_that_fails_says_nothing_of_the_token_or_the_warehouse() {
     ] {
         for code in [None, Some("BAD_REQUEST"), Some("RESOURCE_DOES_NOT_EXIST"), Some("INVALID_PARAMETER_VALUE")] {
             let said = Said::of_statement(code, None, message);
-            let error = explain(&said, &place());
+            let error = explain(&said, &workspace());
             for sentence in
                 ["There is no SQL warehouse", "There is no cluster", "refuses the token", "not accept the token"]
             {

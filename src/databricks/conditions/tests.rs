@@ -2,17 +2,17 @@
 
 use super::*;
 
-fn place() -> Place {
-    Place { host: "abc.cloud.databricks.com".to_owned(), http_path: "/sql/1.0/warehouses/0123".to_owned() }
+fn workspace() -> Workspace {
+    Workspace { host: "abc.cloud.databricks.com".to_owned(), http_path: "/sql/1.0/warehouses/0123".to_owned() }
 }
 
 fn statement(code: &str, message: &str) -> Error {
-    explain(&Said::of_statement(Some(code), None, message), &place())
+    explain(&Said::of_statement(Some(code), None, message), &workspace())
 }
 
 fn answered(status: u16, code: &str, message: &str) -> Error {
     let said = Said { status: Some(status), ..Said::of_statement(Some(code), None, message) };
-    explain(&said, &place())
+    explain(&said, &workspace())
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn the_class_counts_before_the_sqlstate_before_the_code_before_the_status() {
         class: Some("CATALOG_NOT_FOUND".to_owned()),
         ..Said::default()
     };
-    let meaning = |said: &Said| explain(said, &place()).message().to_owned();
+    let meaning = |said: &Said| explain(said, &workspace()).message().to_owned();
     assert!(meaning(&said).contains("no such catalog"));
     let said = Said { class: None, ..said };
     assert!(meaning(&said).contains("Somebody else wrote"));
@@ -271,7 +271,7 @@ fn a_code_that_unity_catalog_says_as_a_class_means_the_same() {
     ] {
         let said = Said::of_statement(Some("BAD_REQUEST"), None, &within(class));
         assert!(passes(&said), "{class}");
-        assert_eq!(explain(&said, &place()).kind(), Kind::Transient, "{class}");
+        assert_eq!(explain(&said, &workspace()).kind(), Kind::Transient, "{class}");
     }
     let gone = statement("BAD_REQUEST", &within("TABLE_DOES_NOT_EXIST"));
     assert!(gone.message().contains("may not see it"), "{}", gone.message());
@@ -313,7 +313,7 @@ fn a_runtime_that_is_too_old_for_the_staged_files_is_named() {
     let message = "Job aborted due to stage failure: Lost task 0.3 in stage 1.0: java.lang.UnsupportedOperationException: \
                    Unsupported encoding: DELTA_BYTE_ARRAY";
     for code in [None, Some("INTERNAL_ERROR"), Some("BAD_REQUEST"), Some("UNKNOWN")] {
-        let error = explain(&Said::of_statement(code, None, message), &place());
+        let error = explain(&Said::of_statement(code, None, message), &workspace());
         assert_eq!(error.kind(), Kind::Config, "{}", error.message());
         assert!(error.message().contains("11.3"), "{}", error.message());
     }
@@ -327,7 +327,7 @@ fn a_statement_that_was_cancelled_says_where_its_time_is_set() {
         Said::of_statement(None, None, "[OPERATION_CANCELED] Operation has been canceled. SQLSTATE: HY008"),
     ] {
         assert!(is_cancelled(&said) && passes(&said), "{said:?}");
-        assert!(explain(&said, &place()).message().contains("STATEMENT_TIMEOUT"), "{said:?}");
+        assert!(explain(&said, &workspace()).message().contains("STATEMENT_TIMEOUT"), "{said:?}");
     }
     for message in [
         "Query was canceled: it exceeded the STATEMENT_TIMEOUT of 3600 seconds.",
@@ -337,8 +337,8 @@ fn a_statement_that_was_cancelled_says_where_its_time_is_set() {
         for code in [None, Some("CANCELLED"), Some("BAD_REQUEST"), Some("INTERNAL_ERROR")] {
             let said = Said::of_statement(code, None, message);
             assert!(!is_cancelled(&said), "{code:?}");
-            assert_eq!(explain(&said, &place()).kind(), Kind::Config, "{code:?}");
-            assert!(explain(&said, &place()).message().contains("raise STATEMENT_TIMEOUT"), "{code:?}");
+            assert_eq!(explain(&said, &workspace()).kind(), Kind::Config, "{code:?}");
+            assert!(explain(&said, &workspace()).message().contains("raise STATEMENT_TIMEOUT"), "{code:?}");
         }
     }
     assert!(!is_cancelled(&Said::of_statement(Some("ABORTED"), None, "")));

@@ -14,10 +14,11 @@ use tokio::time::timeout;
 use super::message::{self, Call, NoAnswer};
 use crate::config::Patience;
 use crate::databricks::conditions::{self, Fate};
-use crate::databricks::http::{Answer, HttpClient, Request, Sent, may_have_been_taken};
+use crate::databricks::http::{HttpClient, Request, Sent, may_have_been_taken};
 use crate::databricks::pace::Turn;
 use crate::databricks::said::Said;
 use crate::databricks::waits::Waits;
+use crate::databricks::workspace::Response;
 use crate::error::{Error, Kind, Result, shortened};
 use crate::secret::hide_in_answer;
 
@@ -137,8 +138,8 @@ impl Client {
 
     /// What is called, for messages.
     pub(super) fn place(&self) -> String {
-        let place = self.http.place();
-        format!("the cluster {} of {}", place.http_path, place.host)
+        let workspace = self.http.workspace();
+        format!("the cluster {} of {}", workspace.http_path, workspace.host)
     }
 
     /// How long is waited for what passes.
@@ -189,7 +190,7 @@ impl Client {
                 Again::Unavailable(said) => {
                     self.tell(&mut told, begun);
                     if !cut.another(said.retry_after).await {
-                        return Err(conditions::explain(&said, self.http.place()).into());
+                        return Err(conditions::explain(&said, self.http.workspace()).into());
                     }
                 }
                 Again::Away(error) | Again::Cut(error) => {
@@ -211,7 +212,7 @@ impl Client {
 
     fn explained(&self, again: Again) -> Error {
         match again {
-            Again::Later(said) | Again::Unavailable(said) => conditions::explain(&said, self.http.place()),
+            Again::Later(said) | Again::Unavailable(said) => conditions::explain(&said, self.http.workspace()),
             Again::Away(error) | Again::Cut(error) => error,
             Again::Unreadable(what) => self.misfit(&what),
         }
@@ -255,7 +256,7 @@ impl Client {
     /// A statement that somebody else has ended.
     pub(super) fn cancelled(&self) -> Fault {
         let said = Said::of_statement(Some("CANCELLED"), None, "");
-        Fault::Cancelled(conditions::explain(&said, self.http.place()))
+        Fault::Cancelled(conditions::explain(&said, self.http.workspace()))
     }
 
     /// What a statement failed with.
@@ -274,7 +275,7 @@ impl Client {
             return Fault::Lost(reason(text));
         }
         let said = Said::of_statement(None, sql_state, text);
-        let error = conditions::explain(&said, self.http.place());
+        let error = conditions::explain(&said, self.http.workspace());
         match (conditions::fate(&said), conditions::passes(&said)) {
             _ if conditions::is_cancelled(&said) => Fault::Cancelled(error),
             (Fate::Committed, _) => Fault::Committed(error),
@@ -297,7 +298,7 @@ impl Client {
     /// A cluster that was waited for in vain.
     fn never_started(&self, said: Said) -> Error {
         let seconds = self.patience.databricks_start.as_secs();
-        let cause = conditions::explain(&said, self.http.place());
+        let cause = conditions::explain(&said, self.http.workspace());
         let advice = "Look at the cluster's event log, and start it by hand.";
         Error::transient(format!("For {seconds} seconds there was no answer from {}. {advice}", self.place()))
             .with_source(cause)
@@ -332,7 +333,7 @@ impl Client {
         }
     }
 
-    fn refused<C: Call>(&self, answer: &Answer) -> Result<Again, Fault> {
+    fn refused<C: Call>(&self, answer: &Response) -> Result<Again, Fault> {
         let said = Said::of_answer(answer);
         // A cluster that starts may say no more than 503.
         let is_starting =
@@ -347,7 +348,7 @@ impl Client {
             _ if is_starting => Ok(Again::Later(said)),
             true => Ok(Again::Unavailable(said)),
             false if is_gone => Err(Fault::Lost(heard())),
-            false => Err(conditions::explain(&said, self.http.place()).into()),
+            false => Err(conditions::explain(&said, self.http.workspace()).into()),
         }
     }
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::databricks::conditions::{self, Place};
+use crate::databricks::conditions;
 use crate::databricks::said::Said;
 use crate::databricks::waits::Waits;
+use crate::databricks::workspace::Workspace;
 use crate::databricks::{Changed, Rows, SqlTransport};
 use crate::error::{Error, Result};
 
@@ -179,7 +180,7 @@ impl SqlTransport for Warehouse {
 /// As a server says it of a schema.
 pub fn there_already() -> Error {
     let said = Said::of_statement(Some("BAD_REQUEST"), None, "[SCHEMA_ALREADY_EXISTS] Cannot create schema `shop`.");
-    conditions::explain(&said, &Place { host: "example.com".into(), http_path: "/sql/1.0/warehouses/1".into() })
+    conditions::explain(&said, &Workspace { host: "example.com".into(), http_path: "/sql/1.0/warehouses/1".into() })
 }
 
 fn answer(columns: &[&str], rows: Vec<Vec<String>>) -> Rows {
