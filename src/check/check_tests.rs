@@ -11,7 +11,7 @@ use super::find_problems;
 use crate::clock::{ClockAndIds, SystemClock};
 use crate::config::{Config, Engine};
 use crate::databricks::SqlTransport;
-use crate::databricks::server_for_tests::{Seen, Server, Step, answer, failure, patience};
+use crate::databricks::testing::scripted_server::{Seen, Server, Step, answer, failure, patience};
 use crate::error::Result;
 use crate::load::sql::warehouse_tests::Warehouse;
 use crate::protocol::writer::ProtocolWriter;

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use super::http::{HttpClient, Request};
-use super::server_for_tests::{Server, Step, patience};
+use super::testing::scripted_server::{Server, Step, patience};
 use super::token::PersonalAccessToken;
 use crate::config::DatabricksSettings;
 

@@ -1,7 +1,7 @@
 //! What is known of a statement that changes rows when it has failed, and what is sent again.
 
-use super::server_for_tests::{Server, failure, state, success};
 use super::statements_tests::{SUBMIT, change, one, run};
+use super::testing::scripted_server::{Server, failure, state, success};
 use super::{Changed, Rows};
 use crate::error::Kind;
 

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use super::http::{HttpClient, Request};
-use super::server_for_tests::{Server, Step, answer, patience};
+use super::testing::scripted_server::{Server, Step, answer, patience};
 use super::token::{PersonalAccessToken, TokenProvider};
 use crate::config::DatabricksSettings;
 use crate::error::{Error, Kind, Result};

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use super::server_for_tests::{Server, Step, answer, failure, patience, state, success};
 use super::statements_tests::{SUBMIT, change, one, run};
+use super::testing::scripted_server::{Server, Step, answer, failure, patience, state, success};
 use super::{Changed, connect};
 use crate::config::Patience;
 use crate::error::Kind;

@@ -98,8 +98,8 @@ mod manners_tests;
 #[cfg(test)]
 mod said_tests;
 #[cfg(test)]
-pub(crate) mod server_for_tests;
-#[cfg(test)]
 mod statements_tests;
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod warehouse_tests;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::server_for_tests::{Seen, Server, Step, TOKEN, answer, failure, patience, state, success};
+use super::testing::scripted_server::{Seen, Server, Step, TOKEN, answer, failure, patience, state, success};
 use super::{Changed, Rows, connect};
 use crate::config::Patience;
 use crate::error::{Error, Kind};

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::server_for_tests::{Server, Step, answer, patience};
+use super::testing::scripted_server::{Server, Step, answer, patience};
 use super::{Warehouse, WarehouseState, warehouse};
 use crate::error::Kind;
 

@@ -1,8 +1,8 @@
 //! What is sent again, and what not, of statements that change rows.
 
-use super::peer_tests::{Fault as Met, Peer};
 use super::tests::{run, transport};
 use super::*;
+use crate::databricks::testing::thrift_server::{Fault as Met, Peer};
 
 #[test]
 fn a_change_that_a_gateway_answers_for_in_any_words_is_not_sent_again() {

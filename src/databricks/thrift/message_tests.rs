@@ -7,8 +7,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use proptest::prelude::*;
 use tcli_service as tcli;
 
-use super::super::wire_tests::{encode as reply, failed, fine, request};
 use super::*;
+use crate::databricks::testing::thrift_messages::{encode as reply, failed, fine, request};
 
 const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/databricks/thrift.jsonl");
 

@@ -14,11 +14,7 @@ mod session;
 #[cfg(test)]
 mod fate_tests;
 #[cfg(test)]
-mod peer_tests;
-#[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod wire_tests;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use super::peer_tests::{Fault as Met, Peer};
 use super::*;
 use crate::config::DatabricksSettings;
+use crate::databricks::testing::thrift_server::{Fault as Met, Peer};
 use crate::databricks::token::PersonalAccessToken;
 use crate::error::Kind;
 use crate::secret::Secret;

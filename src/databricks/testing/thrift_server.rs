@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use tcli_service as tcli;
 
-use super::wire_tests::{call_name, exception, failed, fine, refusal, reply, request};
+use super::thrift_messages::{call_name, exception, failed, fine, refusal, reply, request};
 
 /// What happens to one call in place of its answer.
 #[derive(Clone)]
-pub(super) enum Fault {
+pub(in crate::databricks) enum Fault {
     /// Answered as usual.
     None,
     /// HTTP status, headers, body; nothing is done.
@@ -39,20 +39,20 @@ pub(super) enum Fault {
 }
 
 #[derive(Default)]
-pub(super) struct State {
+pub(in crate::databricks) struct State {
     /// The names of all calls that came.
-    pub(super) calls: Vec<String>,
+    pub(in crate::databricks) calls: Vec<String>,
     /// The statements that were started.
-    pub(super) statements: Vec<String>,
+    pub(in crate::databricks) statements: Vec<String>,
     /// The `Authorization` headers that came.
-    pub(super) logins: Vec<String>,
-    pub(super) cancelled: usize,
-    pub(super) faults: HashMap<&'static str, VecDeque<Fault>>,
+    pub(in crate::databricks) logins: Vec<String>,
+    pub(in crate::databricks) cancelled: usize,
+    pub(in crate::databricks) faults: HashMap<&'static str, VecDeque<Fault>>,
     /// Whether it speaks Databricks' version: direct results.
-    pub(super) is_databricks: bool,
+    pub(in crate::databricks) is_databricks: bool,
     /// The most rows of a page.
-    pub(super) page: usize,
-    pub(super) sessions: HashSet<Vec<u8>>,
+    pub(in crate::databricks) page: usize,
+    pub(in crate::databricks) sessions: HashSet<Vec<u8>>,
     operations: HashMap<Vec<u8>, Operation>,
     /// How many statements somebody else has cancelled.
     cancels: usize,
@@ -66,13 +66,13 @@ struct Operation {
     cancelled: bool,
 }
 
-pub(super) struct Peer {
-    pub(super) address: String,
+pub(in crate::databricks) struct Peer {
+    pub(in crate::databricks) address: String,
     state: Arc<Mutex<State>>,
 }
 
 impl Peer {
-    pub(super) fn start(is_databricks: bool) -> Peer {
+    pub(in crate::databricks) fn start(is_databricks: bool) -> Peer {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
         let state = Arc::new(Mutex::new(State { is_databricks, page: 1000, ..State::default() }));
@@ -87,17 +87,17 @@ impl Peer {
     }
 
     /// The next calls `name` meet these faults, one each.
-    pub(super) fn with(self, name: &'static str, faults: &[Fault]) -> Peer {
+    pub(in crate::databricks) fn with(self, name: &'static str, faults: &[Fault]) -> Peer {
         self.state().faults.insert(name, faults.iter().cloned().collect());
         self
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(in crate::databricks) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("the state")
     }
 
     /// How often `name` was called.
-    pub(super) fn count(&self, name: &str) -> usize {
+    pub(in crate::databricks) fn count(&self, name: &str) -> usize {
         self.state().calls.iter().filter(|call| *call == name).count()
     }
 }
