@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use super::SqlTransport;
 use super::http::HttpClient;
-use super::statements::Statements;
+use super::statement_api::StatementApi;
 use super::thrift::ThriftTransport;
 use super::token::PersonalAccessToken;
 use super::warehouse::Warehouse;
 use crate::config::{DatabricksSettings, Patience};
 use crate::error::{Error, Result};
 
-const FORMS: &str = "/sql/1.0/warehouses/<id> for a SQL warehouse, sql/protocolv1/o/<workspace>/<cluster> for a cluster; \
+const PATH_FORMS: &str = "/sql/1.0/warehouses/<id> for a SQL warehouse, sql/protocolv1/o/<workspace>/<cluster> for a cluster; \
                      both are in the connection details";
 
 /// What an HTTP path leads to.
@@ -35,7 +35,7 @@ pub fn connect(settings: &DatabricksSettings, patience: &Patience) -> Result<Arc
     match compute(&settings.http_path)? {
         Compute::Warehouse(id) => {
             let warehouse = Warehouse::new(client(settings, patience)?, id, patience);
-            Ok(Arc::new(Statements::new(warehouse, settings.statement_timeout, patience)))
+            Ok(Arc::new(StatementApi::new(warehouse, settings.statement_timeout, patience)))
         }
         Compute::Thrift(path) => {
             let http = client(settings, patience)?;
@@ -61,7 +61,8 @@ fn client(settings: &DatabricksSettings, patience: &Patience) -> Result<Arc<Http
 }
 
 fn compute(http_path: &str) -> Result<Compute> {
-    let wrong = |what: &str| Err(Error::config(format!("`databricks_http_path` {what}: it has to be like {FORMS}.")));
+    let wrong =
+        |what: &str| Err(Error::config(format!("`databricks_http_path` {what}: it has to be like {PATH_FORMS}.")));
     let path = http_path.split_once('?').map_or(http_path, |(path, _)| path).trim_matches('/');
     let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.');
     if http_path.contains("://") {

@@ -19,10 +19,10 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Certificate, Client, Method, StatusCode, redirect};
 
 use super::conditions;
-use super::pace::{Pace, Turn};
-use super::said::Said;
+use super::no_response::{self, NoResponse};
+use super::rate_limit::{Priority, RateLimit};
+use super::server_error::ServerError;
 use super::token::TokenProvider;
-use super::unreached::{self, Unreached};
 use super::waits::Waits;
 use super::workspace::{Response, Workspace};
 use crate::config::{DatabricksSettings, Patience};
@@ -42,9 +42,9 @@ const FIRST_CONTACT: Duration = Duration::from_secs(15);
 /// How long one is asked that takes requests and has never answered any: something between may hold back the first answer.
 const FIRST_ANSWER: Duration = Duration::from_secs(300);
 /// From which try on a wait is worth a message.
-const TOLD: u32 = 4;
+const LOGGED_FROM_TRY: u32 = 4;
 /// Answers hold a few rows or a chunk of at most 25 MiB.
-const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
+const LONGEST_RESPONSE: usize = 64 * 1024 * 1024;
 /// Of an answer that is an error, this much is read: it is words for people.
 const LONGEST_ERROR: usize = 1024 * 1024;
 
@@ -60,14 +60,14 @@ pub struct Request {
     /// The body.
     pub body: Bytes,
     /// How urgent it is.
-    pub turn: Turn,
+    pub priority: Priority,
 }
 
 impl Request {
     /// A `GET` of JSON.
     pub fn get(path: impl Into<String>) -> Self {
         let content_type = "application/json";
-        Self { method: Method::GET, path: path.into(), content_type, body: Bytes::new(), turn: Turn::Next }
+        Self { method: Method::GET, path: path.into(), content_type, body: Bytes::new(), priority: Priority::Normal }
     }
 
     /// A `POST` of JSON.
@@ -77,8 +77,8 @@ impl Request {
 
     /// The same, of this urgency.
     #[must_use]
-    pub fn at(self, turn: Turn) -> Self {
-        Self { turn, ..self }
+    pub fn with_priority(self, priority: Priority) -> Self {
+        Self { priority, ..self }
     }
 }
 
@@ -102,7 +102,7 @@ pub struct HttpClient {
     timeout: Duration,
     /// The workspace's number, as its header.
     workspace_number: Option<HeaderValue>,
-    pace: Pace,
+    rate_limit: RateLimit,
     /// Whether the host has ever answered: then its name is right, and what fails now passes.
     has_answered: AtomicBool,
 }
@@ -142,7 +142,7 @@ impl HttpClient {
             retry: patience.databricks_retry,
             timeout,
             workspace_number: settings.workspace.as_ref().and_then(|number| HeaderValue::try_from(number).ok()),
-            pace: Pace::default(),
+            rate_limit: RateLimit::default(),
             has_answered: AtomicBool::new(false),
         })
     }
@@ -165,7 +165,7 @@ impl HttpClient {
     /// configuration where the host cannot be meant, and nothing was sent.
     pub async fn send(&self, request: &Request) -> Result<Response> {
         match self.try_send(request).await? {
-            Sent::Answered(answer) => Ok(answer),
+            Sent::Answered(response) => Ok(response),
             Sent::Unknown(error) => Err(error),
         }
     }
@@ -175,11 +175,11 @@ impl HttpClient {
     /// # Errors
     /// As for `send`, where nothing has arrived.
     pub async fn try_send(&self, request: &Request) -> Result<Sent> {
-        match self.reached(request).await {
-            Ok(answer) => Ok(Sent::Answered(answer)),
-            Err(unreached) => {
-                let may_have_arrived = unreached.may_have_arrived();
-                let error = unreached.into_error(&self.workspace, self.is_known());
+        match self.send_until_connected(request).await {
+            Ok(response) => Ok(Sent::Answered(response)),
+            Err(no_response) => {
+                let may_have_arrived = no_response.may_have_arrived();
+                let error = no_response.into_error(&self.workspace, self.is_known());
                 if may_have_arrived { Ok(Sent::Unknown(error)) } else { Err(error) }
             }
         }
@@ -192,11 +192,11 @@ impl HttpClient {
     }
 
     /// Makes one request, of a host that has not answered yet again and again while it does not arrive.
-    async fn reached(&self, request: &Request) -> Result<Response, Unreached> {
+    async fn send_until_connected(&self, request: &Request) -> Result<Response, NoResponse> {
         let mut waits = Waits::of_retries(FIRST_CONTACT.min(self.retry));
         loop {
-            match self.signed_in(request).await {
-                Err(unreached) if !self.is_known() && unreached.is_away() && waits.another(None).await => {}
+            match self.send_authenticated(request).await {
+                Err(no_response) if !self.is_known() && no_response.is_unreachable() && waits.another(None).await => {}
                 ended => return ended,
             }
         }
@@ -208,8 +208,8 @@ impl HttpClient {
     /// # Errors
     /// What the last try said, when patience is over; at once what no waiting cures.
     pub async fn repeat(&self, request: &Request) -> Result<Response> {
-        match self.until_answered(request, true).await? {
-            Sent::Answered(answer) => Ok(answer),
+        match self.send_until_answered(request, true).await? {
+            Sent::Answered(response) => Ok(response),
             Sent::Unknown(error) => Err(error),
         }
     }
@@ -220,38 +220,38 @@ impl HttpClient {
     /// # Errors
     /// What the last try said, when patience is over; at once what no waiting cures. It was not taken.
     pub async fn submit(&self, request: &Request) -> Result<Sent> {
-        self.until_answered(request, false).await
+        self.send_until_answered(request, false).await
     }
 
-    async fn until_answered(&self, request: &Request, may_repeat: bool) -> Result<Sent> {
+    async fn send_until_answered(&self, request: &Request, may_repeat: bool) -> Result<Sent> {
         let mut usual = Waits::of_retries(self.retry);
         let mut first_contact = Waits::of_retries(FIRST_CONTACT.min(self.retry));
         let mut first_answer = self.waits();
         for tries in 1_u32.. {
             let known = self.is_known();
-            let (waits, failed, asked) = match self.signed_in(request).await {
-                Ok(answer) => {
-                    if answer.status.is_success() {
-                        return Ok(Sent::Answered(answer));
+            let (waits, failed, asked) = match self.send_authenticated(request).await {
+                Ok(response) => {
+                    if response.status.is_success() {
+                        return Ok(Sent::Answered(response));
                     }
-                    let said = Said::of_answer(&answer);
-                    if !conditions::passes(&said) {
-                        return Ok(Sent::Answered(answer));
+                    let server_error = ServerError::of_response(&response);
+                    if !conditions::is_transient(&server_error) {
+                        return Ok(Sent::Answered(response));
                     }
-                    let error = conditions::explain(&said, &self.workspace);
-                    if !may_repeat && may_have_been_taken(answer.status.as_u16()) {
+                    let error = conditions::explain(&server_error, &self.workspace);
+                    if !may_repeat && may_have_been_taken(response.status.as_u16()) {
                         return Ok(Sent::Unknown(error));
                     }
-                    (&mut usual, error, said.retry_after)
+                    (&mut usual, error, server_error.retry_after)
                 }
-                Err(unreached) => {
-                    let waits = match (known, unreached.is_away()) {
+                Err(no_response) => {
+                    let waits = match (known, no_response.is_unreachable()) {
                         (true, _) => &mut usual,
                         (false, true) => &mut first_contact,
                         (false, false) => &mut first_answer,
                     };
-                    let (lasting, arrived) = (unreached.is_lasting(), unreached.may_have_arrived());
-                    let error = unreached.into_error(&self.workspace, known);
+                    let (lasting, arrived) = (no_response.is_permanent(), no_response.may_have_arrived());
+                    let error = no_response.into_error(&self.workspace, known);
                     if lasting {
                         return Err(error);
                     }
@@ -264,7 +264,7 @@ impl HttpClient {
             if !waits.another(asked).await {
                 return Err(failed);
             }
-            if tries.is_power_of_two() && tries >= TOLD {
+            if tries.is_power_of_two() && tries >= LOGGED_FROM_TRY {
                 tracing::info!("Still waiting for Databricks after {tries} tries: {failed}");
             }
         }
@@ -276,20 +276,20 @@ impl HttpClient {
         self.has_answered.load(Ordering::Relaxed)
     }
 
-    async fn signed_in(&self, request: &Request) -> Result<Response, Unreached> {
+    async fn send_authenticated(&self, request: &Request) -> Result<Response, NoResponse> {
         let token = self.tokens.token().await?;
-        let answer = self.once(request, token.expose()).await?;
-        let refused = matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
-            && conditions::is_refused_token(&Said::of_answer(&answer));
+        let response = self.send_once(request, token.expose()).await?;
+        let refused = matches!(response.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+            && conditions::is_refused_token(&ServerError::of_response(&response));
         if refused {
             self.tokens.forget(&token).await;
             let token = self.tokens.token().await?;
-            return self.once(request, token.expose()).await;
+            return self.send_once(request, token.expose()).await;
         }
-        Ok(answer)
+        Ok(response)
     }
 
-    async fn once(&self, request: &Request, token: &str) -> Result<Response, Unreached> {
+    async fn send_once(&self, request: &Request, token: &str) -> Result<Response, NoResponse> {
         let login = match self.workspace.is_databricks() {
             true => format!("Bearer {token}"),
             false => format!("Basic {}", BASE64.encode(format!("token:{token}"))),
@@ -298,7 +298,7 @@ impl HttpClient {
             .map_err(|_| Error::config("The Databricks token has signs that no token has: copy it again."))?;
         login.set_sensitive(true);
         if self.workspace.is_databricks() {
-            self.pace.wait(request.turn).await;
+            self.rate_limit.wait(request.priority).await;
         }
         let url = format!("{}/{}", self.address, request.path.trim_start_matches('/'));
         let address = url.split('?').next().unwrap_or_default().to_owned();
@@ -312,7 +312,7 @@ impl HttpClient {
         if let Some(number) = &self.workspace_number {
             asked = asked.header(WORKSPACE_HEADER, number);
         }
-        let mut response = asked.send().await.map_err(unreached::of)?;
+        let mut response = asked.send().await.map_err(no_response::classify)?;
         self.has_answered.store(true, Ordering::Relaxed);
         let is_error = !response.status().is_success();
         let too_long = || {
@@ -321,16 +321,16 @@ impl HttpClient {
                 self.workspace.host
             ))
         };
-        if !is_error && response.content_length().is_some_and(|length| length > LONGEST_ANSWER as u64) {
+        if !is_error && response.content_length().is_some_and(|length| length > LONGEST_RESPONSE as u64) {
             return Err(too_long().into());
         }
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(unreached::of)? {
+        while let Some(chunk) = response.chunk().await.map_err(no_response::classify)? {
             if is_error && body.len() + chunk.len() > LONGEST_ERROR {
                 body.extend_from_slice(chunk.get(..LONGEST_ERROR - body.len()).unwrap_or_default());
                 break;
             }
-            if body.len() + chunk.len() > LONGEST_ANSWER {
+            if body.len() + chunk.len() > LONGEST_RESPONSE {
                 return Err(too_long().into());
             }
             body.extend_from_slice(&chunk);

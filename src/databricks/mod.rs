@@ -3,25 +3,25 @@
 //! Two transports stand behind one small interface: the Statement Execution API of warehouses, and Thrift over HTTP of
 //! clusters and of any Spark Thrift server. Nothing here knows what the statements are for.
 
-mod bounds;
 pub mod conditions;
 mod connect;
 pub mod http;
-pub mod pace;
-pub mod said;
-mod statement_answers;
-mod statements;
+mod no_response;
+pub mod rate_limit;
+mod result_limits;
+pub mod server_error;
+mod statement_api;
+mod statement_response;
 mod thrift;
 pub mod token;
-mod unreached;
 pub mod waits;
 mod warehouse;
 pub mod workspace;
 
 use async_trait::async_trait;
 
-use self::bounds::Bounds;
 pub use self::connect::{connect, warehouse};
+use self::result_limits::ResultLimits;
 use self::waits::Waits;
 pub use self::warehouse::{Warehouse, WarehouseState};
 use crate::error::{Error, Result};
@@ -36,7 +36,7 @@ pub trait SqlTransport: Send + Sync {
     ///
     /// # Errors
     /// A sentence that says what the server found and what to do. Transient ones are told only after they were waited for.
-    async fn execute(&self, statement: &str) -> Result<Rows>;
+    async fn execute(&self, statement: &str) -> Result<QueryResult>;
 
     /// Runs `statement`, which changes the rows of a table, like [`SqlTransport::execute`], but never sends it again while
     /// the server may have it: two copies that run beside each other could both commit. It is sent again where the server
@@ -56,7 +56,7 @@ pub trait SqlTransport: Send + Sync {
 
 /// The result of a statement; small, every value as text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rows {
+pub struct QueryResult {
     /// The columns' names.
     pub columns: Vec<String>,
     /// A value for each column in each row; `None` is NULL.
@@ -67,7 +67,7 @@ pub struct Rows {
 #[derive(Debug)]
 pub enum Changed {
     /// It has run to its end, once.
-    Done(Rows),
+    Done(QueryResult),
     /// It has changed nothing, and never will, for this reason.
     Refused(Error),
     /// Its answer was lost, or tells only of the server, for this reason: it may have run, run at this moment, or begin later. Who sends it again has to
@@ -88,17 +88,17 @@ impl Changed {
 }
 
 #[cfg(test)]
-mod environment_tests;
+mod change_tests;
 #[cfg(test)]
-mod fate_tests;
+mod environment_tests;
 #[cfg(test)]
 mod http_tests;
 #[cfg(test)]
-mod manners_tests;
+mod request_rate_tests;
 #[cfg(test)]
-mod said_tests;
+mod server_error_tests;
 #[cfg(test)]
-mod statements_tests;
+mod statement_api_tests;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

@@ -1,14 +1,14 @@
 //! Rows: who we are, whether we may come in, what the connection leads to, and what passes when one waits.
 
-use super::rows::Sign::{Class, Code, State, Status, Words};
-use super::rows::{Condition, Fate, Sign, config, passing};
+use super::condition::Key::{Class, Code, SqlState, Status, Text};
+use super::condition::{CommitState, Condition, Key, config, transient};
 
 /// Refused, in all the ways that a service says so.
-pub(super) const REFUSED: &[Sign] = &[
+pub(super) const REFUSED: &[Key] = &[
     Class("PERMISSION_DENIED"),
     Class("INSUFFICIENT_PERMISSIONS"),
     Class("UNAUTHORIZED_ACCESS"),
-    State("42501"),
+    SqlState("42501"),
     Code("PERMISSION_DENIED"),
     Code("UNAUTHORIZED"),
     Status(403),
@@ -27,7 +27,7 @@ const RAISE: &str = "raise STATEMENT_TIMEOUT (SQL configuration parameters of th
                      spark.databricks.execution.timeout), or use a larger warehouse";
 
 /// Who we are, and what we may enter: what is answered to a request itself, and never how a statement ends.
-pub(super) const ENTRANCE: &[Condition] = &[
+pub(super) const ACCESS: &[Condition] = &[
     config(
         &[Class("PERMISSION_DENIED"), Code("PERMISSION_DENIED"), Code("UNAUTHORIZED"), Status(403), Status(401)],
         &["ip acl", "ip access list"],
@@ -108,7 +108,8 @@ pub(super) const ENTRANCE: &[Condition] = &[
 /// What may be over in a while, and what is only known by a status.
 pub(super) const SERVICE: &[Condition] = &[
     // What a clock ends may be at its commit.
-    config(&[Class("QUERY_EXECUTION_TIMEOUT_EXCEEDED"), State("57KD0")], &[], TOO_LONG, RAISE).with(Fate::Open),
+    config(&[Class("QUERY_EXECUTION_TIMEOUT_EXCEEDED"), SqlState("57KD0")], &[], TOO_LONG, RAISE)
+        .with(CommitState::Unknown),
     config(
         &[
             Class("OPERATION_CANCELED"),
@@ -117,7 +118,7 @@ pub(super) const SERVICE: &[Condition] = &[
             Code("DEADLINE_EXCEEDED"),
             Code("INTERNAL_ERROR"),
             Code("UNKNOWN"),
-            Words,
+            Text,
         ],
         &[
             "statement_timeout",
@@ -134,30 +135,30 @@ pub(super) const SERVICE: &[Condition] = &[
         TOO_LONG,
         RAISE,
     )
-    .with(Fate::Open),
-    passing(&[Code("SERVICE_UNDER_MAINTENANCE"), Status(554)], &[], "{host} is under maintenance", "try again later"),
-    passing(
+    .with(CommitState::Unknown),
+    transient(&[Code("SERVICE_UNDER_MAINTENANCE"), Status(554)], &[], "{host} is under maintenance", "try again later"),
+    transient(
         &[Code("RESOURCE_EXHAUSTED"), Code("REQUEST_LIMIT_EXCEEDED"), Status(429)],
         &[],
         "{host} is asked for more than it gives at a time",
         "run fewer syncs at the same time, or lower `load_parallelism`",
     )
-    .with(Fate::RolledBack),
-    passing(
-        &[Code("TEMPORARILY_UNAVAILABLE"), Code("WORKSPACE_TEMPORARILY_UNAVAILABLE"), State("08KD1"), Status(503)],
+    .with(CommitState::RolledBack),
+    transient(
+        &[Code("TEMPORARILY_UNAVAILABLE"), Code("WORKSPACE_TEMPORARILY_UNAVAILABLE"), SqlState("08KD1"), Status(503)],
         &[],
         "{host} is not available at the moment",
         "wait until the warehouse or cluster {path} has started; if it lasts, look at its page and at \
          status.databricks.com",
     ),
-    passing(
+    transient(
         &[Code("DEADLINE_EXCEEDED"), Status(502), Status(504), Status(408)],
         &[],
         "A gateway before {host} gave no answer in time",
         "try again later; if it lasts, look at the proxy and at status.databricks.com",
     ),
-    passing(
-        &[Words],
+    transient(
+        &[Text],
         &[
             "connection reset",
             "connection refused",
@@ -176,19 +177,19 @@ pub(super) const SERVICE: &[Condition] = &[
         "{path} lost a connection that it needs",
         "try again later; if it lasts, look at the page of the warehouse or cluster",
     ),
-    passing(
+    transient(
         &[Code("INTERNAL_ERROR"), Code("IO_ERROR"), Code("ABORTED"), Code("UNKNOWN"), Status(500)],
         &[],
         "Something failed inside Databricks",
         "try again later; if it lasts, look at the query history of the workspace and ask Databricks",
     ),
-    passing(
+    transient(
         &[
             Code("CANCELLED"),
             Code("CANCELED"),
             Class("OPERATION_CANCELED"),
             Class("OPERATION_CANCELLED"),
-            State("HY008"),
+            SqlState("HY008"),
         ],
         &[],
         CANCELLED,

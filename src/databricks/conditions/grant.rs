@@ -17,7 +17,7 @@ const SECURABLES: [(&str, &str); 12] = [
 ];
 
 /// The statement that gives the right that `message` says is missing, where it says which, and on what.
-pub(super) fn of(message: &str) -> Option<String> {
+pub(super) fn missing_grant(message: &str) -> Option<String> {
     let line = message.lines().find(|line| line.contains("does not have "))?;
     let missing = line.split("does not have ").nth(1)?;
     let missing = ["permission ", "permissions ", "privilege ", "privileges "]
@@ -98,7 +98,10 @@ mod tests {
             ),
         ];
         for (message, grant) in cases {
-            assert_eq!(of(message).as_deref(), Some(format!("GRANT {grant} TO `<the token's user>`").as_str()));
+            assert_eq!(
+                missing_grant(message).as_deref(),
+                Some(format!("GRANT {grant} TO `<the token's user>`").as_str())
+            );
         }
     }
 
@@ -113,7 +116,7 @@ mod tests {
             "User does not have SELECT on the moon 'x'",
             "You do not have permission to autostart 0101-abc",
         ] {
-            assert_eq!(of(message), None, "{message}");
+            assert_eq!(missing_grant(message), None, "{message}");
         }
     }
 }

@@ -7,7 +7,7 @@ fn workspace() -> Workspace {
 }
 
 fn failed(code: Option<&str>, message: &str) -> Error {
-    explain(&Said::of_statement(code, None, message), &workspace())
+    explain(&ServerError::of_statement(code, None, message), &workspace())
 }
 
 #[test]
@@ -22,14 +22,14 @@ fn a_statement_that_fails_says_nothing_of_the_token_or_the_warehouse() {
         "INVALID_PARAMETER_VALUE: invalid token in path",
     ] {
         for code in [None, Some("BAD_REQUEST"), Some("RESOURCE_DOES_NOT_EXIST"), Some("INVALID_PARAMETER_VALUE")] {
-            let said = Said::of_statement(code, None, message);
-            let error = explain(&said, &workspace());
+            let server_error = ServerError::of_statement(code, None, message);
+            let error = explain(&server_error, &workspace());
             for sentence in
                 ["There is no SQL warehouse", "There is no cluster", "refuses the token", "not accept the token"]
             {
                 assert!(!error.message().contains(sentence), "{message}: {error}");
             }
-            assert!(!is_refused_token(&said), "{message}");
+            assert!(!is_refused_token(&server_error), "{message}");
         }
     }
     let refused =

@@ -21,25 +21,25 @@ pub(in crate::databricks) enum Fault {
     /// Answered as usual.
     None,
     /// HTTP status, headers, body; nothing is done.
-    Status(u16, &'static [(&'static str, &'static str)], &'static str),
+    RespondStatus(u16, &'static [(&'static str, &'static str)], &'static str),
     /// Nothing is done; the answer says ERROR_STATUS with this SQLSTATE and these words.
-    Error(&'static str, &'static str),
+    RespondError(&'static str, &'static str),
     /// The connection is cut before anything is done.
-    CutBefore,
+    CutBeforeWork,
     /// It is done; the connection is cut before the answer.
-    CutAfter,
+    CutAfterWork,
     /// It is done; the answer comes so much later.
-    Late(Duration),
+    RespondLate(Duration),
     /// Half of the answer, as if it were all.
-    Half,
+    RespondHalf,
     /// 200 with these bytes.
-    Bytes(Vec<u8>),
+    RespondBytes(Vec<u8>),
     /// All sessions and statements are forgotten, as after a restart, then it is answered.
-    Restart,
+    ForgetEverything,
 }
 
 #[derive(Default)]
-pub(in crate::databricks) struct State {
+pub(in crate::databricks) struct ServerState {
     /// The names of all calls that came.
     pub(in crate::databricks) calls: Vec<String>,
     /// The statements that were started.
@@ -66,16 +66,16 @@ struct Operation {
     cancelled: bool,
 }
 
-pub(in crate::databricks) struct Peer {
+pub(in crate::databricks) struct ThriftServer {
     pub(in crate::databricks) address: String,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<ServerState>>,
 }
 
-impl Peer {
-    pub(in crate::databricks) fn start(is_databricks: bool) -> Peer {
+impl ThriftServer {
+    pub(in crate::databricks) fn start(is_databricks: bool) -> ThriftServer {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
-        let state = Arc::new(Mutex::new(State { is_databricks, page: 1000, ..State::default() }));
+        let state = Arc::new(Mutex::new(ServerState { is_databricks, page: 1000, ..ServerState::default() }));
         let shared = Arc::clone(&state);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -83,16 +83,16 @@ impl Peer {
                 thread::spawn(move || serve(stream, &shared));
             }
         });
-        Peer { address, state }
+        ThriftServer { address, state }
     }
 
     /// The next calls `name` meet these faults, one each.
-    pub(in crate::databricks) fn with(self, name: &'static str, faults: &[Fault]) -> Peer {
+    pub(in crate::databricks) fn with(self, name: &'static str, faults: &[Fault]) -> ThriftServer {
         self.state().faults.insert(name, faults.iter().cloned().collect());
         self
     }
 
-    pub(in crate::databricks) fn state(&self) -> MutexGuard<'_, State> {
+    pub(in crate::databricks) fn state(&self) -> MutexGuard<'_, ServerState> {
         self.state.lock().expect("the state")
     }
 
@@ -102,7 +102,7 @@ impl Peer {
     }
 }
 
-fn serve(stream: TcpStream, state: &Mutex<State>) {
+fn serve(stream: TcpStream, state: &Mutex<ServerState>) {
     let mut reader = BufReader::new(stream.try_clone().expect("a clone"));
     let mut stream = stream;
     loop {
@@ -129,21 +129,21 @@ fn serve(stream: TcpStream, state: &Mutex<State>) {
             state.faults.get_mut(name.as_str()).and_then(VecDeque::pop_front).unwrap_or(Fault::None)
         };
         let (status, headers, answer) = match fault {
-            Fault::Status(status, headers, body) => (status, headers, body.as_bytes().to_vec()),
-            Fault::Bytes(bytes) => (200, &[][..], bytes),
-            Fault::Error(state, message) => (200, &[][..], refusal(&body, state, message)),
-            Fault::CutBefore => return,
+            Fault::RespondStatus(status, headers, body) => (status, headers, body.as_bytes().to_vec()),
+            Fault::RespondBytes(bytes) => (200, &[][..], bytes),
+            Fault::RespondError(state, message) => (200, &[][..], refusal(&body, state, message)),
+            Fault::CutBeforeWork => return,
             other => {
-                if matches!(other, Fault::Restart) {
+                if matches!(other, Fault::ForgetEverything) {
                     let mut state = state.lock().expect("the state");
                     state.sessions.clear();
                     state.operations.clear();
                 }
                 let mut answer = state.lock().expect("the state").answer(&name, &body);
                 match other {
-                    Fault::CutAfter => return,
-                    Fault::Late(time) => thread::sleep(time),
-                    Fault::Half => answer.truncate(answer.len() / 2),
+                    Fault::CutAfterWork => return,
+                    Fault::RespondLate(time) => thread::sleep(time),
+                    Fault::RespondHalf => answer.truncate(answer.len() / 2),
                     _ => {}
                 }
                 (200, &[][..], answer)
@@ -159,7 +159,7 @@ fn serve(stream: TcpStream, state: &Mutex<State>) {
     }
 }
 
-impl State {
+impl ServerState {
     fn answer(&mut self, name: &str, body: &[u8]) -> Vec<u8> {
         match name {
             "OpenSession" => {

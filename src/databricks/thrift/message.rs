@@ -11,7 +11,7 @@ use thrift::protocol::{
     TOutputProtocol, TSerializable, TStructIdentifier, TType,
 };
 
-use super::counted::Counted;
+use super::limited_protocol::LimitedProtocol;
 
 /// The most elements of one list. A page of rows has fewer by far; more would only be a length that lies.
 const LONGEST_LIST: usize = 65_536;
@@ -26,11 +26,11 @@ pub(super) trait Call: TSerializable {
     /// The call's name on the wire.
     const NAME: &'static str;
     /// The structure that answers.
-    type Answer: Answer;
+    type Reply: Reply;
 }
 
 /// What every answer has.
-pub(super) trait Answer: TSerializable + Send {
+pub(super) trait Reply: TSerializable + Send {
     /// How the server says that it went.
     fn status(&self) -> &tcli::TStatus;
 }
@@ -39,9 +39,9 @@ macro_rules! calls {
     ($($name:literal: $call:ident -> $answer:ident;)*) => {$(
         impl Call for tcli::$call {
             const NAME: &'static str = $name;
-            type Answer = tcli::$answer;
+            type Reply = tcli::$answer;
         }
-        impl Answer for tcli::$answer {
+        impl Reply for tcli::$answer {
             fn status(&self) -> &tcli::TStatus {
                 &self.status
             }
@@ -62,16 +62,16 @@ calls! {
 
 /// Why there is no answer in a message.
 #[derive(Debug)]
-pub(super) enum NoAnswer {
+pub(super) enum NoReply {
     /// The server says that it could not take the call: of another protocol, or with a defect.
     Exception(String),
     /// It is no whole message of this protocol, or not the one that was asked for.
     Unreadable(String),
 }
 
-impl From<thrift::Error> for NoAnswer {
+impl From<thrift::Error> for NoReply {
     fn from(error: thrift::Error) -> Self {
-        NoAnswer::Unreadable(error.to_string())
+        NoReply::Unreadable(error.to_string())
     }
 }
 
@@ -94,7 +94,7 @@ pub(super) fn encode<C: Call>(call: &C, number: i32) -> thrift::Result<Vec<u8>> 
 ///
 /// Whatever `bytes` are: nothing is made that is longer than they are, but for one list of at most [`LONGEST_LIST`], and all
 /// lists together have as many elements as [`Counted`] allows.
-pub(super) fn decode<C: Call>(bytes: &[u8], number: i32) -> Result<C::Answer, NoAnswer> {
+pub(super) fn decode<C: Call>(bytes: &[u8], number: i32) -> Result<C::Reply, NoReply> {
     let limits = TConfiguration::builder()
         .max_message_size(Some(bytes.len()))
         .max_frame_size(Some(bytes.len()))
@@ -102,14 +102,14 @@ pub(super) fn decode<C: Call>(bytes: &[u8], number: i32) -> Result<C::Answer, No
         .max_container_size(Some(LONGEST_LIST))
         .max_recursion_depth(Some(DEEPEST))
         .build()?;
-    let mut input = Counted::new(TBinaryInputProtocol::with_config(bytes, true, limits));
+    let mut input = LimitedProtocol::new(TBinaryInputProtocol::with_config(bytes, true, limits));
     let message = input.read_message_begin()?;
     if message.message_type == TMessageType::Exception {
         let exception = thrift::Error::read_application_error_from_in_protocol(&mut input)?;
-        return Err(NoAnswer::Exception(exception.message));
+        return Err(NoReply::Exception(exception.message));
     }
     if message.message_type != TMessageType::Reply || message.name != C::NAME || message.sequence_number != number {
-        return Err(NoAnswer::Unreadable(format!("it is no reply to {} number {number}", C::NAME)));
+        return Err(NoReply::Unreadable(format!("it is no reply to {} number {number}", C::NAME)));
     }
     input.read_struct_begin()?;
     let mut answer = None;
@@ -117,13 +117,13 @@ pub(super) fn decode<C: Call>(bytes: &[u8], number: i32) -> Result<C::Answer, No
         let field = input.read_field_begin()?;
         match (field.field_type, field.id) {
             (TType::Stop, _) => break,
-            (TType::Struct, Some(RESULT)) => answer = Some(C::Answer::read_from_in_protocol(&mut input)?),
+            (TType::Struct, Some(RESULT)) => answer = Some(C::Reply::read_from_in_protocol(&mut input)?),
             (other, _) => input.skip(other)?,
         }
         input.read_field_end()?;
     }
     input.read_struct_end()?;
-    answer.ok_or_else(|| NoAnswer::Unreadable(format!("the reply to {} holds no result", C::NAME)))
+    answer.ok_or_else(|| NoReply::Unreadable(format!("the reply to {} holds no result", C::NAME)))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use tcli_service as tcli;
 use tokio::sync::Mutex;
 
-use super::client::{Client, Fault};
+use super::client::{CallError, Client};
 use crate::error::Result;
 
 /// The version that drivers of Databricks speak: columns, direct results. What is newer is about Arrow.
@@ -17,9 +17,9 @@ const DATABRICKS_V8: i64 = 0xA508;
 const DATABRICKS_V1: i32 = 0xA501;
 
 /// A version of the protocol; its number where Databricks has it; how it spells a setting of Spark.
-type Language = (tcli::TProtocolVersion, Option<i64>, &'static str);
+type ProtocolOffer = (tcli::TProtocolVersion, Option<i64>, &'static str);
 /// In what language a session is asked for: the first that the server understands counts.
-const LANGUAGES: [Language; 3] = [
+const PROTOCOL_OFFERS: [ProtocolOffer; 3] = [
     (tcli::TProtocolVersion::DATABRICKS_SEE_I64, Some(DATABRICKS_V8), "spark.sql.session.timeZone"),
     (tcli::TProtocolVersion::HIVE_CLI_SERVICE_PROTOCOL_V10, None, "set:hiveconf:spark.sql.session.timeZone"),
     (tcli::TProtocolVersion::HIVE_CLI_SERVICE_PROTOCOL_V8, None, "set:hiveconf:spark.sql.session.timeZone"),
@@ -30,18 +30,18 @@ const LANGUAGES: [Language; 3] = [
 pub(super) struct Session {
     pub(super) handle: tcli::TSessionHandle,
     /// Whether the server's word counts that a result has no more rows. Hive's always says so.
-    pub(super) tells_of_more: bool,
+    pub(super) reports_more_rows: bool,
 }
 
 /// The session there is, if there is one.
 #[derive(Default)]
-pub(super) struct Sessions {
+pub(super) struct SharedSession {
     current: Mutex<Option<Session>>,
 }
 
-impl Sessions {
+impl SharedSession {
     /// The session, opened if there is none. Whoever comes while it is being opened waits for it.
-    pub(super) async fn get(&self, client: &Client) -> Result<Session, Fault> {
+    pub(super) async fn get(&self, client: &Client) -> Result<Session, CallError> {
         let mut current = self.current.lock().await;
         match &*current {
             Some(session) => Ok(session.clone()),
@@ -50,7 +50,7 @@ impl Sessions {
     }
 
     /// The server does not know `session` any more.
-    pub(super) async fn lose(&self, session: &Session) {
+    pub(super) async fn forget(&self, session: &Session) {
         let mut current = self.current.lock().await;
         if current.as_ref() == Some(session) {
             *current = None;
@@ -60,29 +60,29 @@ impl Sessions {
     /// Ends the session, if there is one.
     pub(super) async fn close(&self, client: &Client) {
         if let Some(session) = self.current.lock().await.take() {
-            client.part(&tcli::TCloseSessionReq { session_handle: session.handle }).await;
+            client.send_best_effort(&tcli::TCloseSessionReq { session_handle: session.handle }).await;
         }
     }
 }
 
-async fn open(client: &Client) -> Result<Session, Fault> {
+async fn open(client: &Client) -> Result<Session, CallError> {
     let mut refused = None;
-    for language in LANGUAGES {
-        match client.call(&request(language)).await {
+    for offer in PROTOCOL_OFFERS {
+        match client.call(&request(offer)).await {
             Ok(answer) => {
                 let Some(handle) = answer.session_handle else {
-                    return Err(client.misfit("it opened a session and gave no handle for it").into());
+                    return Err(client.protocol_error("it opened a session and gave no handle for it").into());
                 };
-                return Ok(Session { handle, tells_of_more: answer.server_protocol_version >= DATABRICKS_V1 });
+                return Ok(Session { handle, reports_more_rows: answer.server_protocol_version >= DATABRICKS_V1 });
             }
-            Err(Fault::Exception(said)) => refused = Some(Fault::Exception(said)),
+            Err(CallError::Exception(said)) => refused = Some(CallError::Exception(said)),
             Err(other) => return Err(other),
         }
     }
-    Err(refused.unwrap_or_else(|| client.misfit("it understands no version of the protocol").into()))
+    Err(refused.unwrap_or_else(|| client.protocol_error("it understands no version of the protocol").into()))
 }
 
-fn request((client_protocol, client_protocol_i64, zone): Language) -> tcli::TOpenSessionReq {
+fn request((client_protocol, client_protocol_i64, zone): ProtocolOffer) -> tcli::TOpenSessionReq {
     tcli::TOpenSessionReq {
         client_protocol,
         configuration: Some(BTreeMap::from([(zone.to_owned(), "UTC".to_owned())])),

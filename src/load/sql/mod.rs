@@ -31,7 +31,7 @@ use self::statements::{SchemaName, TableName};
 use self::table::SqlTable;
 use super::survey::Survey;
 use super::{Ending, Loader, Opened};
-use crate::databricks::{Changed, Rows, SqlTransport};
+use crate::databricks::{Changed, QueryResult, SqlTransport};
 use crate::delta::table::TableLog;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::schema::columns::TableSchema;
@@ -144,13 +144,13 @@ impl Shared {
         Ok(Seen { schemas, has_staging_schema, ..Seen::default() })
     }
 
-    async fn execute(&self, statement: &str) -> Result<Rows> {
+    async fn execute(&self, statement: &str) -> Result<QueryResult> {
         tracing::debug!("{statement}");
         self.transport.execute(statement).await
     }
 
     /// Runs `statement`, which makes something that somebody else may make at the same moment.
-    async fn create(&self, statement: &str) -> Result<Rows> {
+    async fn create(&self, statement: &str) -> Result<QueryResult> {
         tracing::debug!("{statement}");
         create::create(self.transport.as_ref(), statement).await.answer
     }

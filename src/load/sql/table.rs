@@ -19,7 +19,7 @@ use super::load::Load;
 use super::statements::{self, NewTable, SchemaName, TableName};
 use super::{Shared, Sql, answers};
 use crate::counted::counted;
-use crate::databricks::{Changed, Rows};
+use crate::databricks::{Changed, QueryResult};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::load::{RowsBefore, Standing, TableLoader};
 use crate::stage::Batch;
@@ -51,7 +51,7 @@ pub(super) struct SqlTable {
 
 /// A statement that changes rows has run to its end.
 struct Done {
-    answer: Rows,
+    answer: QueryResult,
     /// It was sent before, and nobody knows what came of that.
     again: bool,
 }
@@ -343,7 +343,7 @@ impl SqlTable {
         }
     }
 
-    async fn execute(&self, statement: &str) -> Result<Rows> {
+    async fn execute(&self, statement: &str) -> Result<QueryResult> {
         self.shared.execute(statement).await
     }
 }

@@ -21,7 +21,7 @@ const LONGEST_READ: usize = 1 << 20;
 
 /// What was said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Said {
+pub struct ServerError {
     /// The status of the answer, where the answer itself was the error.
     pub status: Option<u16>,
     /// `error_code`, such as `PERMISSION_DENIED`.
@@ -33,12 +33,12 @@ pub struct Said {
     /// The words. They may hold values of cells and secrets: only `conditions` decides what is shown.
     pub message: String,
     /// Where the answer sends the request on to.
-    pub led_to: Option<String>,
+    pub redirects_to: Option<String>,
     /// How long the server wants to be left alone.
     pub retry_after: Option<Duration>,
 }
 
-impl Said {
+impl ServerError {
     /// What a statement's end says: `error_code`, SQLSTATE and words, each where it was given.
     pub fn of_statement(code: Option<&str>, sqlstate: Option<&str>, message: &str) -> Self {
         let message: String = message.trim().chars().take(LONGEST).collect();
@@ -51,13 +51,13 @@ impl Said {
             class,
             sqlstate: sqlstate.and_then(code_of).map(str::to_owned).or_else(|| sqlstate_in(&message)),
             message,
-            led_to: None,
+            redirects_to: None,
             retry_after: None,
         }
     }
 
     /// What an answer says that is not of the kind that was asked for.
-    pub fn of_answer(answer: &Response) -> Self {
+    pub fn of_response(answer: &Response) -> Self {
         let body: Option<Value> = match answer.body.len() {
             0..=LONGEST_READ => serde_json::from_slice(&answer.body).ok(),
             _ => None,
@@ -74,7 +74,7 @@ impl Said {
         let message = message.filter(|words| !words.trim().is_empty()).or_else(reason).or_else(plain);
         Self {
             status: Some(answer.status.as_u16()),
-            led_to: header("location")
+            redirects_to: header("location")
                 .filter(|_| redirect::is_one(answer.status.as_u16()))
                 .map(|location| redirect::address(location, &answer.address)),
             retry_after: header("retry-after").and_then(|after| wait(after, header("date"))),

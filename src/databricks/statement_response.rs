@@ -4,8 +4,8 @@ use serde::de::{DeserializeSeed, Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::Bounds;
-use super::said::Said;
+use super::ResultLimits;
+use super::server_error::ServerError;
 use crate::error::{Error, Result, code};
 
 /// The most columns of a result: those that are asked for here have a few.
@@ -13,7 +13,7 @@ const MOST_COLUMNS: usize = 1000;
 
 /// Where a statement is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum StatementState {
     /// It waits for its turn, or for the warehouse.
     Pending,
     Running,
@@ -26,7 +26,7 @@ pub(super) enum State {
 
 /// The answer to a submit and to a question.
 #[derive(Debug, Deserialize)]
-pub(super) struct StatementAnswer {
+pub(super) struct StatementResponse {
     statement_id: String,
     status: Status,
     manifest: Option<Manifest>,
@@ -75,7 +75,7 @@ pub(super) struct Chunk {
     external_links: Option<IgnoredAny>,
 }
 
-impl StatementAnswer {
+impl StatementResponse {
     /// The statement's id, which is safe as a part of a path.
     pub fn id(&self) -> Result<String> {
         let id = &self.statement_id;
@@ -87,14 +87,14 @@ impl StatementAnswer {
     }
 
     /// The state.
-    pub fn state(&self) -> Result<State> {
+    pub fn state(&self) -> Result<StatementState> {
         Ok(match self.status.state.as_str() {
-            "PENDING" => State::Pending,
-            "RUNNING" => State::Running,
-            "SUCCEEDED" => State::Succeeded,
-            "FAILED" => State::Failed,
-            "CANCELED" => State::Canceled,
-            "CLOSED" => State::Closed,
+            "PENDING" => StatementState::Pending,
+            "RUNNING" => StatementState::Running,
+            "SUCCEEDED" => StatementState::Succeeded,
+            "FAILED" => StatementState::Failed,
+            "CANCELED" => StatementState::Canceled,
+            "CLOSED" => StatementState::Closed,
             other => {
                 let shown = code(other).unwrap_or("no word");
                 return Err(Error::system(format!(
@@ -105,11 +105,11 @@ impl StatementAnswer {
     }
 
     /// What is said of a statement that failed.
-    pub fn said(&self) -> Said {
+    pub fn server_error(&self) -> ServerError {
         let error = self.status.error.as_ref();
         let code = error.and_then(|error| error.error_code.as_deref());
         let message = error.and_then(|error| error.message.as_deref()).unwrap_or_default();
-        Said::of_statement(code, self.status.sql_state.as_deref(), message)
+        ServerError::of_statement(code, self.status.sql_state.as_deref(), message)
     }
 
     /// The columns' names, and how many rows there are.
@@ -129,20 +129,21 @@ impl Chunk {
         self,
         columns: usize,
         rows: &mut Vec<Vec<Option<String>>>,
-        bounds: &mut Bounds,
+        limits: &mut ResultLimits,
     ) -> Result<Option<u64>> {
-        let unlike = || Error::system("Databricks sent a result in another form than the one that was asked for.");
+        let unexpected_form =
+            || Error::system("Databricks sent a result in another form than the one that was asked for.");
         if self.external_links.is_some() {
-            return Err(unlike());
+            return Err(unexpected_form());
         }
         if let Some(text) = &self.data_array {
             let mut failed = None;
-            let read = RowsOf { columns, rows, bounds, failed: &mut failed };
+            let read = RowsReader { columns, rows, limits, failed: &mut failed };
             let ended = read.deserialize(&mut serde_json::Deserializer::from_str(text.get()));
             if let Some(error) = failed {
                 return Err(error);
             }
-            ended.map_err(|_| unlike())?;
+            ended.map_err(|_| unexpected_form())?;
         }
         Ok(self.next_chunk_index)
     }
@@ -173,15 +174,15 @@ fn columns<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<Column>, D::Error>
 }
 
 /// Reads rows one by one, so that what is too much is never held.
-struct RowsOf<'a> {
+struct RowsReader<'a> {
     columns: usize,
     rows: &'a mut Vec<Vec<Option<String>>>,
-    bounds: &'a mut Bounds,
+    limits: &'a mut ResultLimits,
     /// Why reading was ended, beyond what the form of the text is.
     failed: &'a mut Option<Error>,
 }
 
-impl<'de> DeserializeSeed<'de> for RowsOf<'_> {
+impl<'de> DeserializeSeed<'de> for RowsReader<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<(), D::Error> {
@@ -189,7 +190,7 @@ impl<'de> DeserializeSeed<'de> for RowsOf<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for RowsOf<'_> {
+impl<'de> Visitor<'de> for RowsReader<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -197,8 +198,8 @@ impl<'de> Visitor<'de> for RowsOf<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut input: A) -> Result<(), A::Error> {
-        while input.next_element_seed(RowOf { columns: self.columns, rows: self.rows })?.is_some() {
-            if let Err(error) = self.rows.last().map_or(Ok(()), |row| self.bounds.count(row)) {
+        while input.next_element_seed(RowReader { columns: self.columns, rows: self.rows })?.is_some() {
+            if let Err(error) = self.rows.last().map_or(Ok(()), |row| self.limits.count(row)) {
                 *self.failed = Some(error);
                 return Err(A::Error::custom("too much"));
             }
@@ -207,12 +208,12 @@ impl<'de> Visitor<'de> for RowsOf<'_> {
     }
 }
 
-struct RowOf<'a> {
+struct RowReader<'a> {
     columns: usize,
     rows: &'a mut Vec<Vec<Option<String>>>,
 }
 
-impl<'de> DeserializeSeed<'de> for RowOf<'_> {
+impl<'de> DeserializeSeed<'de> for RowReader<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<(), D::Error> {
@@ -220,7 +221,7 @@ impl<'de> DeserializeSeed<'de> for RowOf<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for RowOf<'_> {
+impl<'de> Visitor<'de> for RowReader<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -251,7 +252,8 @@ mod tests {
             let text = format!(
                 r#"{{"statement_id":"1","status":{{"state":"SUCCEEDED"}},"manifest":{{"schema":{{"columns":[{columns}]}}}}}}"#
             );
-            serde_json::from_str::<StatementAnswer>(&text).map(|answer| answer.shape().map(|shape| shape.0.len()).ok())
+            serde_json::from_str::<StatementResponse>(&text)
+                .map(|answer| answer.shape().map(|shape| shape.0.len()).ok())
         };
         assert!(matches!(answer(1000), Ok(Some(1000))));
         assert!(answer(1001).is_err());

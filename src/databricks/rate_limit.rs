@@ -16,40 +16,40 @@ const BURST: u32 = 2;
 
 /// How urgent a request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
+pub enum Priority {
     /// It does not wait: it is one of a few, and of no use later.
-    AtOnce,
+    Immediate,
     /// It waits for its turn, in the order in which they came.
-    Next,
+    Normal,
     /// It waits until nothing else wants to go.
-    Spare,
+    Low,
 }
 
 /// The pace of one sync.
 #[derive(Debug)]
-pub struct Pace {
+pub struct RateLimit {
     /// When the next request would be due if all kept the interval.
     due: Mutex<Instant>,
 }
 
-impl Default for Pace {
+impl Default for RateLimit {
     /// A pace that nobody has used yet.
     fn default() -> Self {
         Self { due: Mutex::new(Instant::now()) }
     }
 }
 
-impl Pace {
+impl RateLimit {
     /// Waits until a request may go.
-    pub async fn wait(&self, turn: Turn) {
-        match turn {
-            Turn::AtOnce => {}
-            Turn::Next => {
+    pub async fn wait(&self, priority: Priority) {
+        match priority {
+            Priority::Immediate => {}
+            Priority::Normal => {
                 let wait = self.reserve(Instant::now());
                 sleep(wait).await;
             }
-            Turn::Spare => {
-                while let Some(wait) = self.spare(Instant::now()) {
+            Priority::Low => {
+                while let Some(wait) = self.reserve_spare(Instant::now()) {
                     sleep(wait).await;
                 }
             }
@@ -65,7 +65,7 @@ impl Pace {
     }
 
     /// Takes a turn if there is one now beside another that stays free; else how long to wait before asking again.
-    fn spare(&self, now: Instant) -> Option<Duration> {
+    fn reserve_spare(&self, now: Instant) -> Option<Duration> {
         let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
         let wait = due.saturating_duration_since(now).saturating_sub(INTERVAL * (BURST - 2));
         if wait.is_zero() {
@@ -87,25 +87,25 @@ mod tests {
     use super::*;
 
     /// When `turns`, who all come at `begun`, may go, in milliseconds.
-    fn times(pace: &Pace, begun: Instant, turns: usize) -> Vec<u128> {
-        (0..turns).map(|_| pace.reserve(begun).as_millis()).collect()
+    fn times(limit: &RateLimit, begun: Instant, turns: usize) -> Vec<u128> {
+        (0..turns).map(|_| limit.reserve(begun).as_millis()).collect()
     }
 
     #[test]
     fn a_few_go_at_once_and_the_others_one_by_one() {
-        let (pace, begun) = (Pace::default(), Instant::now() + INTERVAL);
-        assert_eq!(times(&pace, begun, 5), [0, 0, 100, 200, 300]);
+        let (limit, begun) = (RateLimit::default(), Instant::now() + INTERVAL);
+        assert_eq!(times(&limit, begun, 5), [0, 0, 100, 200, 300]);
         // After a silence it is the same again, however long it was.
-        assert_eq!(times(&pace, begun + 100 * INTERVAL, 3), [0, 0, 100]);
+        assert_eq!(times(&limit, begun + 100 * INTERVAL, 3), [0, 0, 100]);
     }
 
     #[test]
     fn never_are_there_more_than_twelve_within_a_second() {
-        let (pace, begun) = (Pace::default(), Instant::now());
+        let (limit, begun) = (RateLimit::default(), Instant::now());
         let mut sent: Vec<u128> = Vec::new();
         for tick in 0_u32..400 {
             let now = begun + tick * Duration::from_millis(7);
-            sent.push((now + pace.reserve(now) - begun).as_millis());
+            sent.push((now + limit.reserve(now) - begun).as_millis());
         }
         for first in &sent {
             let within = sent.iter().filter(|at| *at >= first && *at - first < 1000).count();
@@ -115,21 +115,29 @@ mod tests {
 
     #[test]
     fn a_question_leaves_a_turn_for_a_statement() {
-        let (pace, begun) = (Pace::default(), Instant::now() + INTERVAL);
-        let asked = std::iter::from_fn(|| pace.spare(begun).is_none().then_some(())).count();
+        let (limit, begun) = (RateLimit::default(), Instant::now() + INTERVAL);
+        let asked = std::iter::from_fn(|| limit.reserve_spare(begun).is_none().then_some(())).count();
         assert_eq!(asked, 1);
-        assert_eq!(pace.reserve(begun), Duration::ZERO);
+        assert_eq!(limit.reserve(begun), Duration::ZERO);
         // Statements that come meanwhile go first.
-        let wait = pace.spare(begun).expect("no turn");
-        pace.reserve(begun);
-        assert_eq!(pace.spare(begun + wait), Some(INTERVAL));
+        let wait = limit.reserve_spare(begun).expect("no turn");
+        limit.reserve(begun);
+        assert_eq!(limit.reserve_spare(begun + wait), Some(INTERVAL));
     }
 
     #[tokio::test]
     async fn who_has_to_wait_does() {
-        let (pace, begun) = (Pace::default(), Instant::now());
-        for turn in [Turn::Next, Turn::Spare, Turn::Next, Turn::AtOnce, Turn::Next, Turn::Next, Turn::Spare] {
-            pace.wait(turn).await;
+        let (limit, begun) = (RateLimit::default(), Instant::now());
+        for priority in [
+            Priority::Normal,
+            Priority::Low,
+            Priority::Normal,
+            Priority::Immediate,
+            Priority::Normal,
+            Priority::Normal,
+            Priority::Low,
+        ] {
+            limit.wait(priority).await;
         }
         assert!(begun.elapsed() >= 2 * INTERVAL, "{:?}", begun.elapsed());
     }

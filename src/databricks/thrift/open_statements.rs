@@ -8,21 +8,21 @@ use tcli_service::TOperationHandle;
 
 /// The handles of the statements under way.
 #[derive(Default)]
-pub(super) struct Running {
+pub(super) struct OpenStatements {
     next: AtomicU64,
     handles: Mutex<HashMap<u64, TOperationHandle>>,
 }
 
 /// A statement's place among those that run. It stays there after the statement was given up, until it is cancelled.
-pub(super) struct Entry<'a> {
-    running: &'a Running,
+pub(super) struct Slot<'a> {
+    statements: &'a OpenStatements,
     number: u64,
 }
 
-impl Running {
+impl OpenStatements {
     /// A place for one more statement.
-    pub(super) fn enter(&self) -> Entry<'_> {
-        Entry { running: self, number: self.next.fetch_add(1, Ordering::Relaxed) }
+    pub(super) fn open_slot(&self) -> Slot<'_> {
+        Slot { statements: self, number: self.next.fetch_add(1, Ordering::Relaxed) }
     }
 
     /// All that run. They are not noted any more.
@@ -35,19 +35,19 @@ impl Running {
     }
 }
 
-impl Entry<'_> {
+impl Slot<'_> {
     /// The statement runs under `handle`.
     pub(super) fn note(&self, handle: TOperationHandle) {
-        self.running.lock().insert(self.number, handle);
+        self.statements.lock().insert(self.number, handle);
     }
 
     /// The statement does not run any more.
     pub(super) fn clear(&self) {
-        self.running.lock().remove(&self.number);
+        self.statements.lock().remove(&self.number);
     }
 
     /// The handle that the statement runs under, if it does. It is not noted any more.
     pub(super) fn take(&self) -> Option<TOperationHandle> {
-        self.running.lock().remove(&self.number)
+        self.statements.lock().remove(&self.number)
     }
 }

@@ -9,14 +9,14 @@ const MOST_BYTES: usize = 64 << 20;
 
 /// Counts the rows of one result.
 #[derive(Debug)]
-pub(super) struct Bounds {
+pub(super) struct ResultLimits {
     /// How many there are, where the server says it.
     expected: Option<u64>,
     rows: u64,
     bytes: usize,
 }
 
-impl Bounds {
+impl ResultLimits {
     /// For a result of `expected` rows.
     pub(super) fn new(expected: Option<u64>) -> Self {
         Self { expected, rows: 0, bytes: 0 }
@@ -52,8 +52,8 @@ mod tests {
     #[test]
     fn a_result_is_bounded_in_rows_and_in_bytes_empty_rows_and_values_included() {
         let most = |expected, row: &[Option<String>]| {
-            let mut bounds = Bounds::new(expected);
-            (0..2_000_000).take_while(|_| bounds.count(row).is_ok()).count()
+            let mut limits = ResultLimits::new(expected);
+            (0..2_000_000).take_while(|_| limits.count(row).is_ok()).count()
         };
         assert_eq!(most(Some(3), &[]), 3);
         assert_eq!(most(None, &[]), 1_000_000);

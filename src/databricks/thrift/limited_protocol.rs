@@ -13,12 +13,12 @@ use thrift::{ProtocolError, ProtocolErrorKind, Result};
 const MOST_BYTES: usize = 16 << 20;
 
 /// Reads what `inner` reads, as long as it is not too much.
-pub(super) struct Counted<T: TReadTransport> {
+pub(super) struct LimitedProtocol<T: TReadTransport> {
     inner: TBinaryInputProtocol<T>,
     bytes: usize,
 }
 
-impl<T: TReadTransport> Counted<T> {
+impl<T: TReadTransport> LimitedProtocol<T> {
     pub(super) fn new(inner: TBinaryInputProtocol<T>) -> Self {
         Self { inner, bytes: 0 }
     }
@@ -51,7 +51,7 @@ macro_rules! as_inner {
     )*};
 }
 
-impl<T: TReadTransport> TInputProtocol for Counted<T> {
+impl<T: TReadTransport> TInputProtocol for LimitedProtocol<T> {
     as_inner! {
         read_message_begin -> TMessageIdentifier;
         read_message_end -> ();

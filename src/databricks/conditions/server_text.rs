@@ -1,6 +1,6 @@
 //! The server's words: which of them are its own, and which may be shown.
 
-use crate::databricks::said::Said;
+use crate::databricks::server_error::ServerError;
 use crate::secret::hide_in_answer;
 
 /// The most characters of the server's words that are shown.
@@ -8,8 +8,8 @@ const SHOWN: usize = 400;
 
 /// The server's own words in lower case, without names and paths, whether they are in quotes or not: a table may be called
 /// `main.warehouse.cluster`.
-pub(super) fn spoken(text: &str) -> String {
-    let plain = without_names(text);
+pub(super) fn to_match(text: &str) -> String {
+    let plain = without_quoted_names(text);
     let own = plain.split_whitespace().map(|word| if is_name(word) { "…" } else { word });
     own.collect::<Vec<_>>().join(" ").to_lowercase()
 }
@@ -22,13 +22,14 @@ fn is_name(word: &str) -> bool {
 }
 
 /// What the server said, as far as it may be shown: its first paragraph, and none of it where it tells of data.
-pub(super) fn shown(said: &Said, quoted: bool) -> Option<String> {
-    let of_data = said.sqlstate.as_deref().is_some_and(|state| state.starts_with("22") || state.starts_with("23"));
-    if of_data || said.message.is_empty() {
-        return said.class.as_ref().map(|class| format!("[{class}]"));
+pub(super) fn to_show(server_error: &ServerError, quoted: bool) -> Option<String> {
+    let of_data =
+        server_error.sqlstate.as_deref().is_some_and(|state| state.starts_with("22") || state.starts_with("23"));
+    if of_data || server_error.message.is_empty() {
+        return server_error.class.as_ref().map(|class| format!("[{class}]"));
     }
     // Before anything is cut: half a secret is one, too.
-    let message = &*hide_in_answer(&said.message);
+    let message = &*hide_in_answer(&server_error.message);
     // A page of many lines, the statement, the other writer's commit and the server's own stack follow behind the first
     // paragraph.
     let end = ["\n\n", "\n\tat ", "\n - ", "== SQL", "; line ", "Conflicting commit: {"]
@@ -37,7 +38,7 @@ pub(super) fn shown(said: &Said, quoted: bool) -> Option<String> {
         .min();
     let first = message.get(..end.unwrap_or(message.len())).unwrap_or_default();
     let first = first.split_whitespace().collect::<Vec<_>>().join(" ");
-    let first = if quoted { first } else { without_names(&first) };
+    let first = if quoted { first } else { without_quoted_names(&first) };
     let mut shown: String = first.chars().take(SHOWN).collect();
     if shown.len() < first.len() {
         shown.push('…');
@@ -46,7 +47,7 @@ pub(super) fn shown(said: &Said, quoted: bool) -> Option<String> {
 }
 
 /// `text` without what stands in quotes: names, paths and values must not be taken for the server's own words.
-pub(super) fn without_names(text: &str) -> String {
+pub(super) fn without_quoted_names(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(['\'', '`', '"']) {

@@ -1,8 +1,8 @@
 //! What is known of a statement that changes rows when it has failed, and what is sent again.
 
-use super::statements_tests::{SUBMIT, change, one, run};
-use super::testing::scripted_server::{Server, failure, state, success};
-use super::{Changed, Rows};
+use super::statement_api_tests::{SUBMIT, change, one, run};
+use super::testing::scripted_server::{ScriptedServer, failure, state, success};
+use super::{Changed, QueryResult};
 use crate::error::Kind;
 
 #[tokio::test]
@@ -17,11 +17,11 @@ async fn a_change_that_failed_is_run_again_at_once_only_if_it_was_surely_rolled_
         ("BAD_REQUEST", "Job aborted due to stage failure: ExecutorLostFailure (executor 3 exited)"),
         ("ABORTED", ""),
     ] {
-        let server = Server::with(vec![state("RUNNING"), failure(code, message), success("5")]);
+        let server = ScriptedServer::with(vec![state("RUNNING"), failure(code, message), success("5")]);
         let changed = change(&server).await.expect("no error");
         assert!(matches!(changed, Changed::Unknown(_)), "{code} {message}: {changed:?}");
         assert_eq!(server.count("POST", SUBMIT), 1, "{code} {message}");
-        let server = Server::with(vec![failure(code, message), success("5")]);
+        let server = ScriptedServer::with(vec![failure(code, message), success("5")]);
         assert_eq!(run(&server).await.expect("harmless to repeat"), one("5"), "{code} {message}");
     }
     for (code, message) in [
@@ -30,7 +30,7 @@ async fn a_change_that_failed_is_run_again_at_once_only_if_it_was_surely_rolled_
         ("INTERNAL_ERROR", "[DELTA_MAX_COMMIT_RETRIES_EXCEEDED] It was tried too often. SQLSTATE: 40000"),
         ("RESOURCE_EXHAUSTED", ""),
     ] {
-        let server = Server::with(vec![state("RUNNING"), failure(code, message), success("5")]);
+        let server = ScriptedServer::with(vec![state("RUNNING"), failure(code, message), success("5")]);
         let changed = change(&server).await.expect("no error");
         assert!(matches!(&changed, Changed::Done(rows) if *rows == one("5")), "{code} {message}: {changed:?}");
         assert_eq!(server.count("POST", SUBMIT), 2, "{code} {message}");
@@ -50,11 +50,11 @@ async fn a_change_that_is_committed_is_done_whatever_failed_after_it() {
             "Committing to the Delta table version 5 succeeded but error while executing post-commit hook Generate.",
         ),
     ] {
-        let server = Server::with(vec![state("RUNNING"), failure(code, message)]);
+        let server = ScriptedServer::with(vec![state("RUNNING"), failure(code, message)]);
         let changed = change(&server).await.expect("no error");
         // Without an answer: the rows are counted.
-        assert!(matches!(&changed, Changed::Done(rows) if *rows == Rows::default()), "{changed:?}");
-        assert_eq!(run(&server).await.expect("done"), Rows::default());
+        assert!(matches!(&changed, Changed::Done(rows) if *rows == QueryResult::default()), "{changed:?}");
+        assert_eq!(run(&server).await.expect("done"), QueryResult::default());
         assert_eq!(server.count("POST", SUBMIT), 2);
     }
 }
@@ -66,11 +66,11 @@ async fn a_change_that_was_refused_has_surely_changed_nothing_and_one_that_a_clo
         ("BAD_REQUEST", "[TABLE_OR_VIEW_NOT_FOUND] The table or view `a` cannot be found. SQLSTATE: 42P01"),
         ("BAD_REQUEST", "[DELTA_NOT_NULL_CONSTRAINT_VIOLATED] NOT NULL constraint violated. SQLSTATE: 23502"),
     ] {
-        let changed = change(&Server::with(vec![failure(code, message)])).await.expect("no error");
+        let changed = change(&ScriptedServer::with(vec![failure(code, message)])).await.expect("no error");
         assert!(matches!(&changed, Changed::Refused(why) if why.kind() == Kind::Config), "{message}: {changed:?}");
     }
     let conflict = failure("BAD_REQUEST", "[DELTA_CONCURRENT_APPEND] Transaction conflict detected. SQLSTATE: 2D521");
-    let changed = change(&Server::with(vec![conflict])).await.expect("no error");
+    let changed = change(&ScriptedServer::with(vec![conflict])).await.expect("no error");
     assert!(matches!(&changed, Changed::Refused(why) if why.kind() == Kind::Transient), "{changed:?}");
     for (code, message) in [
         ("BAD_REQUEST", "[QUERY_EXECUTION_TIMEOUT_EXCEEDED] It took too long. SQLSTATE: 57KD0"),
@@ -78,6 +78,6 @@ async fn a_change_that_was_refused_has_surely_changed_nothing_and_one_that_a_clo
         ("INTERNAL_ERROR", "Access Denied (Service: Amazon S3; Status Code: 403)"),
         ("BAD_REQUEST", "[SOMETHING_NEW] Whatever."),
     ] {
-        change(&Server::with(vec![failure(code, message)])).await.expect_err(message);
+        change(&ScriptedServer::with(vec![failure(code, message)])).await.expect_err(message);
     }
 }

@@ -7,42 +7,42 @@ use crate::error::{Error, Kind};
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub(super) enum Unreached {
+pub(super) enum NoResponse {
     /// Nothing to do with the network.
     Error(Error),
     /// How far the connection came, and what the library said.
-    Network(Stage, reqwest::Error),
+    Network(NetworkFailure, reqwest::Error),
 }
 
 /// How far a request came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum NetworkFailure {
     /// The name has no address.
-    Name,
+    UnknownHost,
     /// Nobody listens there.
     Refused,
     /// Nothing came back.
-    Silence,
+    TimedOut,
     /// The certificate is not trusted.
-    Certificate,
+    UntrustedCertificate,
     /// No TLS is spoken.
-    Plain,
+    NoTls,
     /// The proxy did not connect.
     Proxy,
     /// The connection broke before the request was sent.
-    Connection,
+    ConnectionBroken,
     /// The request may have arrived; its answer did not.
-    Answer,
+    ResponseLost,
 }
 
-impl From<Error> for Unreached {
+impl From<Error> for NoResponse {
     fn from(error: Error) -> Self {
         Self::Error(error)
     }
 }
 
 /// Sorts what the library says.
-pub(super) fn of(error: reqwest::Error) -> Unreached {
+pub(super) fn classify(error: reqwest::Error) -> NoResponse {
     // The address is told in the sentence; a query does not belong into a log.
     let error = error.without_url();
     let mut chain = String::new();
@@ -56,79 +56,88 @@ pub(super) fn of(error: reqwest::Error) -> Unreached {
         cause = inner.source();
     }
     let says = |words: &[&str]| words.iter().any(|word| chain.contains(word));
-    let stage = if !error.is_connect() {
-        Stage::Answer
+    let failure = if !error.is_connect() {
+        NetworkFailure::ResponseLost
     } else if says(&["InvalidContentType", "received corrupt"]) {
-        Stage::Plain
+        NetworkFailure::NoTls
     } else if says(&["certificate", "UnknownIssuer", "HandshakeFailure"]) {
-        Stage::Certificate
+        NetworkFailure::UntrustedCertificate
     } else if says(&["tunnel", "proxy"]) {
-        Stage::Proxy
+        NetworkFailure::Proxy
     } else if says(&["dns error", "lookup address"]) {
-        Stage::Name
+        NetworkFailure::UnknownHost
     } else if refused {
-        Stage::Refused
+        NetworkFailure::Refused
     } else if error.is_timeout() {
-        Stage::Silence
+        NetworkFailure::TimedOut
     } else {
-        Stage::Connection
+        NetworkFailure::ConnectionBroken
     };
-    Unreached::Network(stage, error)
+    NoResponse::Network(failure, error)
 }
 
-impl Unreached {
+impl NoResponse {
     /// Whether the request has not arrived anywhere, which may change.
-    pub(super) fn is_away(&self) -> bool {
-        matches!(self, Self::Network(Stage::Name | Stage::Refused | Stage::Silence | Stage::Proxy, _))
+    pub(super) fn is_unreachable(&self) -> bool {
+        matches!(
+            self,
+            Self::Network(
+                NetworkFailure::UnknownHost
+                    | NetworkFailure::Refused
+                    | NetworkFailure::TimedOut
+                    | NetworkFailure::Proxy,
+                _
+            )
+        )
     }
 
     /// Whether the request may have arrived and done its work.
     pub(super) fn may_have_arrived(&self) -> bool {
-        matches!(self, Self::Network(Stage::Answer, _))
+        matches!(self, Self::Network(NetworkFailure::ResponseLost, _))
     }
 
     /// Whether waiting does not help.
-    pub(super) fn is_lasting(&self) -> bool {
-        matches!(self, Self::Error(_) | Self::Network(Stage::Certificate | Stage::Plain, _))
+    pub(super) fn is_permanent(&self) -> bool {
+        matches!(self, Self::Error(_) | Self::Network(NetworkFailure::UntrustedCertificate | NetworkFailure::NoTls, _))
     }
 
     /// The sentence for the user. A host that has answered before (`known`) has the right name.
     pub(super) fn into_error(self, workspace: &Workspace, known: bool) -> Error {
-        let (stage, cause) = match self {
+        let (failure, cause) = match self {
             Self::Error(error) => return error,
-            Self::Network(stage, cause) => (stage, cause),
+            Self::Network(failure, cause) => (failure, cause),
         };
-        let passing = if known { Kind::Transient } else { Kind::Config };
+        let transient = if known { Kind::Transient } else { Kind::Config };
         let host = &workspace.host;
-        let (kind, sentence) = match stage {
-            Stage::Name => (
-                passing,
+        let (kind, sentence) = match failure {
+            NetworkFailure::UnknownHost => (
+                transient,
                 format!(
                     "No address was found for {host}: check `databricks_server_hostname`, and the DNS of this network."
                 ),
             ),
-            Stage::Refused => (
-                passing,
+            NetworkFailure::Refused => (
+                transient,
                 format!(
                     "{host} refuses connections: check `databricks_server_hostname` and `databricks_port`, and that no \
                      firewall stands between."
                 ),
             ),
-            Stage::Silence => (
+            NetworkFailure::TimedOut => (
                 Kind::Transient,
                 format!(
                     "{host} did not answer to a connection: check that a firewall or a private link lets this machine \
                      through, and set HTTPS_PROXY where a proxy is needed."
                 ),
             ),
-            Stage::Plain => (
+            NetworkFailure::NoTls => (
                 Kind::Config,
                 format!(
                     "{host} does not speak TLS at this port: check `databricks_server_hostname` and `databricks_port`, which \
                      is 443 for Databricks."
                 ),
             ),
-            Stage::Certificate => (
+            NetworkFailure::UntrustedCertificate => (
                 Kind::Config,
                 format!(
                     "The certificate that was shown for {host} is not trusted: where a proxy reads the traffic, put its \
@@ -136,19 +145,21 @@ impl Unreached {
                      SSL_CERT_FILE; otherwise check `databricks_server_hostname` and `databricks_port`."
                 ),
             ),
-            Stage::Proxy => (
-                passing,
+            NetworkFailure::Proxy => (
+                transient,
                 format!(
                     "The proxy did not connect to {host}: check HTTPS_PROXY, the rights it needs, and whether the host \
                      belongs into NO_PROXY."
                 ),
             ),
-            Stage::Connection => (Kind::Transient, format!("The connection to {host} broke: check the network.")),
-            Stage::Answer if known => (
+            NetworkFailure::ConnectionBroken => {
+                (Kind::Transient, format!("The connection to {host} broke: check the network."))
+            }
+            NetworkFailure::ResponseLost if known => (
                 Kind::Transient,
                 format!("{host} was asked, but the answer did not arrive: check the network and try again."),
             ),
-            Stage::Answer => (
+            NetworkFailure::ResponseLost => (
                 Kind::Transient,
                 format!(
                     "{host} takes connections and has not answered a request: check `databricks_server_hostname` and \

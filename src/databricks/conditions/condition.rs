@@ -4,72 +4,80 @@ use crate::error::Kind;
 
 /// By what a condition is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sign {
+pub enum Key {
     /// The error class, or a class that goes on behind it with a dot. Where several rows know it, that of the longest.
     Class(&'static str),
     /// The SQLSTATE.
-    State(&'static str),
+    SqlState(&'static str),
     /// `error_code`. Unity Catalog says it as a class where it fails inside a statement, so it counts as one too.
     Code(&'static str),
     /// The status of the answer.
     Status(u16),
     /// The words alone, where nothing else was said.
-    Words,
+    Text,
 }
 
 /// One row.
 #[derive(Debug, Clone, Copy)]
 pub struct Condition {
     /// What it is known by: any of these.
-    pub signs: &'static [Sign],
+    pub keys: &'static [Key],
     /// Words in lower case, one of which the server has to say besides; none: whatever it says.
-    pub says: &'static [&'static str],
+    pub contains: &'static [&'static str],
     /// What can be done about it.
     pub kind: Kind,
     /// What is wrong. `{host}` and `{path}` stand for the workspace and the HTTP path.
-    pub meaning: &'static str,
+    pub problem: &'static str,
     /// What to do.
-    pub cure: &'static str,
+    pub hint: &'static str,
     /// Whether the server's words are shown as they are: they hold names and paths, never values.
     pub quoted: bool,
     /// What a statement that has ended so has done to the rows of its table.
-    pub fate: Fate,
+    pub commit_state: CommitState,
 }
 
 /// What is known of the changes of a statement that has failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum CommitState {
     /// There are none, and there never will be.
     RolledBack,
     /// They are in the table; something else failed afterwards.
     Committed,
     /// Nobody knows: what was running it may still commit.
-    Open,
+    Unknown,
 }
 
 impl Condition {
     /// The same, of which this is known.
-    pub(super) const fn with(self, fate: Fate) -> Self {
-        Self { fate, ..self }
+    pub(super) const fn with(self, commit_state: CommitState) -> Self {
+        Self { commit_state, ..self }
     }
 }
 
 /// Something that the user has to change. A statement finds it before it commits.
 pub(super) const fn config(
-    signs: &'static [Sign],
-    says: &'static [&'static str],
-    meaning: &'static str,
-    cure: &'static str,
+    keys: &'static [Key],
+    contains: &'static [&'static str],
+    problem: &'static str,
+    hint: &'static str,
 ) -> Condition {
-    Condition { signs, says, kind: Kind::Config, meaning, cure, quoted: true, fate: Fate::RolledBack }
+    Condition { keys, contains, kind: Kind::Config, problem, hint, quoted: true, commit_state: CommitState::RolledBack }
 }
 
 /// Something that passes, and that may hit the server or what it tells rather than the statement. What the server says of it may hold anything.
-pub(super) const fn passing(
-    signs: &'static [Sign],
-    says: &'static [&'static str],
-    meaning: &'static str,
-    cure: &'static str,
+pub(super) const fn transient(
+    keys: &'static [Key],
+    contains: &'static [&'static str],
+    problem: &'static str,
+    hint: &'static str,
 ) -> Condition {
-    Condition { signs, says, kind: Kind::Transient, meaning, cure, quoted: false, fate: Fate::Open }
+    Condition {
+        keys,
+        contains,
+        kind: Kind::Transient,
+        problem,
+        hint,
+        quoted: false,
+        commit_state: CommitState::Unknown,
+    }
 }
