@@ -1,8 +1,7 @@
-//! From settings to something that runs statements: the HTTP path says what it leads to.
+//! Chooses the transport by the HTTP path.
 //!
-//! `/sql/1.0/warehouses/<id>` and `/sql/1.0/endpoints/<id>` are SQL warehouses, which speak the Statement Execution API.
-//! Every other path belongs to a Thrift server: `sql/protocolv1/o/<org>/<cluster>` to a cluster of Databricks,
-//! anything else, such as `cliservice`, to Spark's own.
+//! `/sql/1.0/warehouses/<id>` and `/sql/1.0/endpoints/<id>` are SQL warehouses and use the Statement Execution API. Every other path
+//! is a Thrift server: `sql/protocolv1/o/<org>/<cluster>` a cluster of Databricks, anything else, such as `cliservice`, Spark's own.
 
 use std::sync::Arc;
 
@@ -18,7 +17,7 @@ use crate::error::{Error, Result};
 const PATH_FORMS: &str = "/sql/1.0/warehouses/<id> for a SQL warehouse, sql/protocolv1/o/<workspace>/<cluster> for a cluster; \
                      both are in the connection details";
 
-/// What an HTTP path leads to.
+/// What an HTTP path names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Compute {
     /// A SQL warehouse with this id.
@@ -27,10 +26,10 @@ enum Compute {
     Thrift(String),
 }
 
-/// What runs statements where `settings` lead. Nothing is sent yet.
+/// The transport for `settings`. Nothing is sent yet.
 ///
 /// # Errors
-/// [`Kind::Config`](crate::error::Kind::Config) where the HTTP path cannot be meant.
+/// [`Kind::Config`](crate::error::Kind::Config) where the HTTP path is none of these forms.
 pub fn connect(settings: &DatabricksSettings, patience: &Patience) -> Result<Arc<dyn SqlTransport>> {
     match compute(&settings.http_path)? {
         Compute::Warehouse(id) => {
@@ -44,7 +43,7 @@ pub fn connect(settings: &DatabricksSettings, patience: &Patience) -> Result<Arc
     }
 }
 
-/// The SQL warehouse where `settings` lead; `None` where they lead to a Thrift server.
+/// The SQL warehouse of `settings`; `None` if they name a Thrift server.
 ///
 /// # Errors
 /// As [`connect`].

@@ -1,12 +1,10 @@
-//! Requests to one Databricks workspace: signed in, named, bounded in time and size.
+//! HTTP requests to one Databricks workspace: authenticated, identified, limited in time and size.
 //!
-//! [`HttpClient::send`] makes one request. [`HttpClient::repeat`] makes it again for as long as patience lasts where the
-//! server is overloaded, under maintenance or out of reach; only for requests that may arrive twice.
-//! [`HttpClient::submit`] does so only as long as it has surely not been taken. None judges an answer beyond that: `said`
-//! reads what an error says, `conditions` knows what it means.
+//! [`HttpClient::send`] sends a request once. [`HttpClient::repeat`] retries it while the server is overloaded, under maintenance or
+//! unreachable, up to a time limit; only for requests that may arrive twice. [`HttpClient::submit`] retries only while the server
+//! cannot have accepted the request. What an error response says is read by `server_error`; what it means is known by `conditions`.
 //!
-//! Proxies come from `HTTPS_PROXY` and `NO_PROXY`, but never stand before this machine itself. `tls` says whose
-//! certificates are good.
+//! Proxies come from `HTTPS_PROXY` and `NO_PROXY`; requests to this machine itself use none. `tls` supplies the trusted certificates.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,23 +27,23 @@ use crate::config::{DatabricksSettings, Patience};
 use crate::error::{Error, Result};
 use crate::tls::Trust;
 
-/// How products name themselves to Databricks.
+/// How integrations identify themselves to Databricks.
 const USER_AGENT: &str = concat!("destination-databricks/", env!("CARGO_PKG_VERSION"));
-/// Says which workspace is meant where several share a host; without it such a host leads to a login page. Official clients send
-/// it with every request (databricks-sql-python, `session.py`), and others take no notice of it.
+/// Names the workspace where several share a host; without it, such a host redirects to a login page. Official clients send it with
+/// every request (databricks-sql-python, `session.py`); a host with one workspace ignores it.
 const WORKSPACE_HEADER: &str = "x-databricks-org-id";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-/// A request that has no answer after so long has lost it.
+/// After this time without a response, the response counts as lost.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
-/// How long a host that has never answered is tried: most likely its name is wrong.
+/// How long a host is tried that has never been reached: most likely its name is wrong.
 const FIRST_CONTACT: Duration = Duration::from_secs(15);
-/// How long one is asked that takes requests and has never answered any: something between may hold back the first answer.
+/// How long a host is tried that accepts connections and has never responded: a proxy or firewall may hold back the response.
 const FIRST_ANSWER: Duration = Duration::from_secs(300);
-/// From which try on a wait is worth a message.
+/// The number of tries from which on waiting is logged.
 const LOGGED_FROM_TRY: u32 = 4;
-/// Answers hold a few rows or a chunk of at most 25 MiB.
+/// A response holds a few rows or a chunk of at most 25 MiB.
 const LONGEST_RESPONSE: usize = 64 * 1024 * 1024;
-/// Of an answer that is an error, this much is read: it is words for people.
+/// How much of an error response is read: it is text for people.
 const LONGEST_ERROR: usize = 1024 * 1024;
 
 /// One request.
@@ -55,11 +53,11 @@ pub struct Request {
     pub method: Method,
     /// The path with its query, with or without a slash in front.
     pub path: String,
-    /// What kind of body it is and expects.
+    /// The media type of the body, and of the response.
     pub content_type: &'static str,
     /// The body.
     pub body: Bytes,
-    /// How urgent it is.
+    /// Its priority in the rate limit.
     pub priority: Priority,
 }
 
@@ -75,19 +73,19 @@ impl Request {
         Self { method: Method::POST, body: body.into(), ..Self::get(path) }
     }
 
-    /// The same, of this urgency.
+    /// The same request with another priority.
     #[must_use]
     pub fn with_priority(self, priority: Priority) -> Self {
         Self { priority, ..self }
     }
 }
 
-/// What came of a request that was made.
+/// The outcome of a request that may have arrived.
 #[derive(Debug)]
 pub enum Sent {
-    /// It was answered.
+    /// The response.
     Answered(Response),
-    /// It may have arrived and done its work; why nobody knows.
+    /// It may have arrived and done its work; the error says why there is no response.
     Unknown(Error),
 }
 
@@ -100,10 +98,10 @@ pub struct HttpClient {
     retry: Duration,
     /// How long one request may take.
     timeout: Duration,
-    /// The workspace's number, as its header.
+    /// The workspace's number, as the value of its header.
     workspace_number: Option<HeaderValue>,
     rate_limit: RateLimit,
-    /// Whether the host has ever answered: then its name is right, and what fails now passes.
+    /// Whether the host has ever responded: then its name is right, and later failures are transient.
     has_answered: AtomicBool,
 }
 
@@ -119,7 +117,7 @@ impl HttpClient {
             .user_agent(USER_AGENT)
             .connect_timeout(CONNECT_TIMEOUT.min(patience.databricks_retry / 4))
             .timeout(timeout)
-            // A redirection leads to a login page: there is no workspace, or it is behind a private link.
+            // A redirection leads to a login page: the host is no workspace, or is behind a private link.
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never());
         if settings.is_on_this_machine() {
@@ -147,22 +145,21 @@ impl HttpClient {
         })
     }
 
-    /// The workspace and the compute that errors name.
+    /// The workspace, for error messages.
     pub fn workspace(&self) -> &Workspace {
         &self.workspace
     }
 
-    /// How long one request may take before its answer counts as lost.
+    /// How long one request may take before its response counts as lost.
     pub fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// Makes one request. A token that is refused is looked up once more; if that helps nothing, the answer that
-    /// refuses it comes back.
+    /// Sends one request. A refused token is looked up once more; if the new one is refused too, that response is returned.
     ///
     /// # Errors
-    /// A transient one where no whole answer came and the request may or may not have done its work; one of the
-    /// configuration where the host cannot be meant, and nothing was sent.
+    /// Transient if the response is missing or incomplete: the request may have done its work. A configuration error if the host
+    /// cannot be right; then nothing was sent.
     pub async fn send(&self, request: &Request) -> Result<Response> {
         match self.try_send(request).await? {
             Sent::Answered(response) => Ok(response),
@@ -170,10 +167,10 @@ impl HttpClient {
         }
     }
 
-    /// Makes one request like [`HttpClient::send`], and tells apart whether it may have arrived.
+    /// Sends one request like [`HttpClient::send`], and distinguishes whether it may have arrived.
     ///
     /// # Errors
-    /// As for `send`, where nothing has arrived.
+    /// As for `send`; the request has not arrived.
     pub async fn try_send(&self, request: &Request) -> Result<Sent> {
         match self.send_until_connected(request).await {
             Ok(response) => Ok(Sent::Answered(response)),
@@ -185,13 +182,12 @@ impl HttpClient {
         }
     }
 
-    /// Waits for a request that may have arrived, and was not answered: as long as for any outage where the host has
-    /// answered before.
+    /// The waits between tries of a request that got no response: as long as for any outage if the host has responded before.
     pub fn waits(&self) -> Waits {
         Waits::of_retries(if self.is_known() { self.retry } else { FIRST_ANSWER.min(self.retry) })
     }
 
-    /// Makes one request, of a host that has not answered yet again and again while it does not arrive.
+    /// Sends one request; repeats it while a host that has never responded cannot be reached.
     async fn send_until_connected(&self, request: &Request) -> Result<Response, NoResponse> {
         let mut waits = Waits::of_retries(FIRST_CONTACT.min(self.retry));
         loop {
@@ -202,11 +198,11 @@ impl HttpClient {
         }
     }
 
-    /// Makes a request that may arrive more than once, again and again while the server is overloaded, under
-    /// maintenance or out of reach. Any other answer comes back, whatever its status.
+    /// Sends a request that may arrive more than once, and retries it while the server is overloaded, under maintenance or
+    /// unreachable. Any other response is returned, whatever its status.
     ///
     /// # Errors
-    /// What the last try said, when patience is over; at once what no waiting cures.
+    /// The error of the last try when the time is up; a permanent error at once.
     pub async fn repeat(&self, request: &Request) -> Result<Response> {
         match self.send_until_answered(request, true).await? {
             Sent::Answered(response) => Ok(response),
@@ -214,11 +210,11 @@ impl HttpClient {
         }
     }
 
-    /// Makes a request that must not do its work twice: again and again like [`HttpClient::repeat`] only while it has surely
-    /// not been taken.
+    /// Sends a request that must not do its work twice: retried like [`HttpClient::repeat`], but only while the server cannot have
+    /// accepted it.
     ///
     /// # Errors
-    /// What the last try said, when patience is over; at once what no waiting cures. It was not taken.
+    /// As for `repeat`; the server has not accepted the request.
     pub async fn submit(&self, request: &Request) -> Result<Sent> {
         self.send_until_answered(request, false).await
     }
@@ -268,10 +264,10 @@ impl HttpClient {
                 tracing::info!("Still waiting for Databricks after {tries} tries: {failed}");
             }
         }
-        Err(Error::system("Databricks was asked more often than can be counted."))
+        Err(Error::system("A request to Databricks was sent more often than can be counted."))
     }
 
-    /// Whether the host has ever answered.
+    /// Whether the host has ever responded.
     pub fn is_known(&self) -> bool {
         self.has_answered.load(Ordering::Relaxed)
     }
@@ -295,7 +291,7 @@ impl HttpClient {
             false => format!("Basic {}", BASE64.encode(format!("token:{token}"))),
         };
         let mut login = HeaderValue::try_from(login)
-            .map_err(|_| Error::config("The Databricks token has signs that no token has: copy it again."))?;
+            .map_err(|_| Error::config("The Databricks token has characters that no token has: copy it again."))?;
         login.set_sensitive(true);
         if self.workspace.is_databricks() {
             self.rate_limit.wait(request.priority).await;
@@ -317,7 +313,7 @@ impl HttpClient {
         let is_error = !response.status().is_success();
         let too_long = || {
             Error::system(format!(
-                "{} sent an answer of more than 64 MiB, which nobody asked for.",
+                "{} sent a response of more than 64 MiB, more than any request asks for.",
                 self.workspace.host
             ))
         };
@@ -339,8 +335,8 @@ impl HttpClient {
     }
 }
 
-/// Whether a request that was answered by `status`, which is no success, may have done its work all the same. Official
-/// clients send a statement again on just these two that say no (databricks-sql-python, `DatabricksRetryPolicy`).
+/// Whether a request may have done its work although its response has the error `status`. Official clients send a statement again
+/// only on the two for which this is `false` (databricks-sql-python, `DatabricksRetryPolicy`).
 pub(super) fn may_have_been_taken(status: u16) -> bool {
     !matches!(status, 429 | 503)
 }

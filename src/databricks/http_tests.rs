@@ -78,7 +78,11 @@ async fn a_host_that_takes_connections_and_never_answers_is_given_up_soon() {
     let client = client(&server.settings());
     let error = client.repeat(&Request::get("/")).await.expect_err("lost");
     assert_eq!(error.kind(), Kind::Transient);
-    assert!(error.message().contains("has not answered a request: check `databricks"), "{}", error.internal_message());
+    assert!(
+        error.message().contains("has not responded to a request: check `databricks"),
+        "{}",
+        error.internal_message()
+    );
 }
 
 #[tokio::test]
@@ -105,7 +109,7 @@ async fn a_server_that_has_answered_before_is_out_of_reach_for_a_while() {
     client.send(&Request::get("/")).await.expect("an answer");
     let error = client.repeat(&Request::get("/")).await.expect_err("lost");
     assert_eq!(error.kind(), Kind::Transient);
-    assert!(error.message().contains("the answer did not arrive"), "{}", error.internal_message());
+    assert!(error.message().contains("the response did not arrive"), "{}", error.internal_message());
     assert!(server.count("GET", "/") > 3);
 }
 

@@ -1,37 +1,37 @@
-//! Requests that got no whole answer: what the network said, and what a user can do about it.
+//! Requests without a complete response: which step failed, and what the user can do about it.
 
 use std::error::Error as _;
 
 use super::workspace::Workspace;
 use crate::error::{Error, Kind};
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Debug)]
 pub(super) enum NoResponse {
-    /// Nothing to do with the network.
+    /// The request was not sent, or the response was refused; not a network failure.
     Error(Error),
-    /// How far the connection came, and what the library said.
+    /// The step that failed, and the library's error.
     Network(NetworkFailure, reqwest::Error),
 }
 
-/// How far a request came.
+/// The step of a request that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NetworkFailure {
-    /// The name has no address.
+    /// The host name has no address.
     UnknownHost,
-    /// Nobody listens there.
+    /// Nothing listens on the port.
     Refused,
-    /// Nothing came back.
+    /// The connection attempt timed out.
     TimedOut,
     /// The certificate is not trusted.
     UntrustedCertificate,
-    /// No TLS is spoken.
+    /// The server does not speak TLS.
     NoTls,
-    /// The proxy did not connect.
+    /// The proxy did not connect to the host.
     Proxy,
     /// The connection broke before the request was sent.
     ConnectionBroken,
-    /// The request may have arrived; its answer did not.
+    /// The request may have arrived; its response did not.
     ResponseLost,
 }
 
@@ -41,9 +41,9 @@ impl From<Error> for NoResponse {
     }
 }
 
-/// Sorts what the library says.
+/// The failed step, from the library's error.
 pub(super) fn classify(error: reqwest::Error) -> NoResponse {
-    // The address is told in the sentence; a query does not belong into a log.
+    // The message names the host; the query of the URL must not get into a log.
     let error = error.without_url();
     let mut chain = String::new();
     let mut refused = false;
@@ -77,7 +77,7 @@ pub(super) fn classify(error: reqwest::Error) -> NoResponse {
 }
 
 impl NoResponse {
-    /// Whether the request has not arrived anywhere, which may change.
+    /// Whether no connection was made, which may change.
     pub(super) fn is_unreachable(&self) -> bool {
         matches!(
             self,
@@ -96,12 +96,12 @@ impl NoResponse {
         matches!(self, Self::Network(NetworkFailure::ResponseLost, _))
     }
 
-    /// Whether waiting does not help.
+    /// Whether retrying is pointless.
     pub(super) fn is_permanent(&self) -> bool {
         matches!(self, Self::Error(_) | Self::Network(NetworkFailure::UntrustedCertificate | NetworkFailure::NoTls, _))
     }
 
-    /// The sentence for the user. A host that has answered before (`known`) has the right name.
+    /// The error for the user. A host that has responded before (`known`) has the right name, so that failures are transient.
     pub(super) fn into_error(self, workspace: &Workspace, known: bool) -> Error {
         let (failure, cause) = match self {
             Self::Error(error) => return error,
@@ -126,7 +126,7 @@ impl NoResponse {
             NetworkFailure::TimedOut => (
                 Kind::Transient,
                 format!(
-                    "{host} did not answer to a connection: check that a firewall or a private link lets this machine \
+                    "{host} did not respond to a connection attempt: check that a firewall or a private link lets this machine \
                      through, and set HTTPS_PROXY where a proxy is needed."
                 ),
             ),
@@ -157,13 +157,13 @@ impl NoResponse {
             }
             NetworkFailure::ResponseLost if known => (
                 Kind::Transient,
-                format!("{host} was asked, but the answer did not arrive: check the network and try again."),
+                format!("{host} was sent a request, but the response did not arrive: check the network and try again."),
             ),
             NetworkFailure::ResponseLost => (
                 Kind::Transient,
                 format!(
-                    "{host} takes connections and has not answered a request: check `databricks_server_hostname` and \
-                     `databricks_port`, and whether a proxy or firewall holds back what it says."
+                    "{host} accepts connections and has not responded to a request: check `databricks_server_hostname` and \
+                     `databricks_port`, and whether a proxy or firewall holds back its responses."
                 ),
             ),
         };

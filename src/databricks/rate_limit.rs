@@ -1,39 +1,38 @@
 //! How many requests a second one sync sends to a workspace.
 //!
-//! The limits of a workspace are shared by all who use it, and who is over them is sent away (429), or for minutes not let in at
-//! all. Databricks' own SDKs therefore send at most 15 requests a second (databricks-sdk-go, `httpclient`); this program, which is
-//! rarely alone, stays below. Statements come before questions about statements that run: a late question only lets the end of a
-//! statement be seen later.
+//! All users of a workspace share its limits; whoever exceeds them gets 429, or is locked out for minutes. Databricks' own SDKs
+//! therefore send at most 15 requests a second (databricks-sdk-go, `httpclient`); this program is rarely alone and stays below.
+//! Statements go before status queries: a late query only means that the end of a statement is seen later.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// 10 requests a second.
 const INTERVAL: Duration = Duration::from_millis(100);
-/// Requests that may go at once after a silence. Within any second it is so many more than 10; a check, which has a pace for its
+/// Requests that may go at once after a pause. Any second has at most this many more than 10; a check, which has one limit for its
 /// own statements and one for its sync, stays below 15 too.
 const BURST: u32 = 2;
 
-/// How urgent a request is.
+/// In which order requests go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Priority {
-    /// It does not wait: it is one of a few, and of no use later.
+    /// Does not wait: for a few requests that would be useless later.
     Immediate,
-    /// It waits for its turn, in the order in which they came.
+    /// Waits its turn, first come, first served.
     Normal,
-    /// It waits until nothing else wants to go.
+    /// Waits until no other request is due.
     Low,
 }
 
-/// The pace of one sync.
+/// The rate limit of one sync.
 #[derive(Debug)]
 pub struct RateLimit {
-    /// When the next request would be due if all kept the interval.
+    /// When the next request would be due if all kept to the interval.
     due: Mutex<Instant>,
 }
 
 impl Default for RateLimit {
-    /// A pace that nobody has used yet.
+    /// A limit of which nothing is used yet.
     fn default() -> Self {
         Self { due: Mutex::new(Instant::now()) }
     }
@@ -56,7 +55,7 @@ impl RateLimit {
         }
     }
 
-    /// Takes a turn, now or later: how long later.
+    /// Takes the next turn and returns how long to wait for it.
     fn reserve(&self, now: Instant) -> Duration {
         let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
         let wait = due.saturating_duration_since(now).saturating_sub(INTERVAL * (BURST - 1));
@@ -64,7 +63,7 @@ impl RateLimit {
         wait
     }
 
-    /// Takes a turn if there is one now beside another that stays free; else how long to wait before asking again.
+    /// Takes a turn (`None`) if another one stays free; otherwise returns how long to wait before asking again.
     fn reserve_spare(&self, now: Instant) -> Option<Duration> {
         let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
         let wait = due.saturating_duration_since(now).saturating_sub(INTERVAL * (BURST - 2));

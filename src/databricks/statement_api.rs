@@ -1,10 +1,10 @@
-//! The Statement Execution API of SQL warehouses: submit, ask until it has ended, fetch.
+//! The Statement Execution API of SQL warehouses: submit a statement, poll until it has ended, fetch its result.
 //!
 //! A statement that changes rows is submitted without waiting, so that its id is known at once and it can be cancelled. For any
-//! other one the server waits a while with its answer, which most often is all that has to be asked. What the server
-//! lost (an answer, a statement, a result) is done again from the start, but for a statement that changes rows: whoever has
-//! sent that is told. One that met another writer or a failure that passes is repeated a few times; of those that change rows
-//! only one that was surely rolled back.
+//! other one the server delays its response until the statement ends, for some seconds, so that one request is usually enough. When
+//! a response, a statement or a result is lost, the statement is run again from the start, unless it changes rows: then the caller
+//! learns that its outcome is unknown. A conflict with another writer or another transient failure is retried a few times; for a
+//! statement that changes rows only if it was rolled back.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,19 +27,19 @@ use crate::config::Patience;
 use crate::error::{Error, Kind, Result};
 
 const PATH: &str = "/api/2.0/sql/statements";
-/// How often a statement is run that fails in a way that passes.
+/// How often a statement is run that fails with a transient error.
 const MOST_RUNS: u32 = 8;
-/// How often a statement is run that somebody else cancels: one who restarts a warehouse does not do so for ever.
+/// How often a statement is run that somebody else cancels: a restart of the warehouse does so once.
 const MOST_CANCELLED_RUNS: u32 = 3;
-/// How long the server may keep the answer to a statement that does not change rows: as long as it does by itself.
+/// How long the server may delay its response to a statement that does not change rows: its own default.
 const SERVER_WAIT: Duration = Duration::from_secs(10);
-/// The shortest time that a server can be asked to keep an answer.
+/// The shortest delay that the API accepts, beside none.
 const SHORTEST_SERVER_WAIT: Duration = Duration::from_secs(5);
-/// How long the cancelling of what still runs may take at the end.
+/// How long a cancel request may take.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
-/// The most chunks of one result: each holds up to 25 MiB, and a result of ours fits into a few.
+/// The most chunks of one result: each holds up to 25 MiB, and the results here fit into a few.
 const MOST_CHUNKS: u32 = 100;
-/// The time between two questions, and messages, about a warehouse that lets a statement wait.
+/// The time between two queries, and log messages, about a warehouse while a statement is pending.
 const LOG_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Runs statements on a SQL warehouse.
@@ -50,34 +50,34 @@ pub struct StatementApi {
     /// The ids of statements that have not ended.
     running: Mutex<BTreeSet<String>>,
     closed: AtomicBool,
-    /// When the last message about a warehouse that starts was told: one for all statements that wait.
+    /// When waiting for the warehouse was last logged: one message for all pending statements.
     last_logged: Mutex<Instant>,
 }
 
 /// How one run of a statement ended.
 enum RunOutcome {
     Done(QueryResult),
-    /// It has ended, has changed nothing if it changes rows, and is worth another run.
+    /// It failed and is worth another run; if it changes rows, it was rolled back.
     Failed(Error),
-    /// It has ended and has changed nothing; another run would do no better.
+    /// It failed and has changed nothing; another run would fail too.
     Refused(Error),
-    /// Nobody knows what came of it: it may have run, and may still run.
+    /// Its outcome is unknown: it may have run, and may still run.
     Lost(Error),
-    /// Somebody else has ended it.
+    /// Somebody else cancelled it.
     Cancelled(Error),
 }
 
-/// Whether a statement may run twice.
+/// Whether a statement may be run again while an earlier copy may have run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rerun {
     Allowed,
     Forbidden,
 }
 
-/// How long a statement has been under way, and in what.
+/// Since when a statement has been submitted and been able to run.
 struct StatementClock {
     begun: Instant,
-    /// Since when the warehouse could have run it.
+    /// Since when the warehouse could run it; `None` while the warehouse is starting.
     running: Option<Instant>,
     asked: Instant,
 }
@@ -113,7 +113,7 @@ impl StatementApi {
         let id = response.id()?;
         self.running().insert(id.clone());
         let now = Instant::now();
-        // Tries that came to nothing are no part of its time.
+        // Failed tries of the submit do not count.
         let begun = now.checked_sub(submitted.elapsed().min(server_wait)).unwrap_or(now);
         let mut clock = StatementClock { begun, running: None, asked: now };
         let ended = loop {
@@ -142,7 +142,7 @@ impl StatementApi {
         ended
     }
 
-    /// How long the server keeps the answer to a submit: whole seconds, none or at least five, and well within a request's time.
+    /// How long the server may delay its response to a submit: whole seconds, 0 or at least 5, at most half the request timeout.
     fn server_wait(&self, rerun: Rerun) -> Duration {
         let most = Duration::from_secs((self.warehouse.http().timeout() / 2).as_secs()).min(SERVER_WAIT);
         if rerun == Rerun::Forbidden || most < SHORTEST_SERVER_WAIT { Duration::ZERO } else { most }
@@ -156,7 +156,7 @@ impl StatementApi {
         }
     }
 
-    /// The answer; `None` where the server does not know the statement or the result any more.
+    /// The response; `None` if the server no longer knows the statement or the result.
     async fn ask(&self, request: &Request) -> Result<Option<StatementResponse>> {
         let response = self.warehouse.http().repeat(request).await?;
         if matches!(response.status.as_u16(), 404 | 410) {
@@ -174,7 +174,7 @@ impl StatementApi {
         }
     }
 
-    /// Whether a statement in `state` is waited for any longer.
+    /// Fails if a statement in `state` must not be waited for any longer: a time limit has passed, or the transport was closed.
     async fn check_limits(&self, state: StatementState, clock: &mut StatementClock) -> Result<()> {
         if self.closed.load(Ordering::SeqCst) {
             return Err(self.cancelled_error());
@@ -184,7 +184,8 @@ impl StatementApi {
             clock.running.get_or_insert_with(Instant::now);
         } else if clock.running.is_none() && clock.asked.elapsed() >= log_interval {
             clock.asked = Instant::now();
-            // A statement that waits for its turn has its own limit; who may not ask waits as for a start.
+            // In a running warehouse the statement is queued, and its own time limit counts. If the state cannot be queried, the
+            // limit for a start counts.
             if let Ok(WarehouseState::Running) = self.warehouse.state().await {
                 clock.running = Some(clock.begun);
             } else {
@@ -228,7 +229,7 @@ impl StatementApi {
         }
     }
 
-    /// A statement that was cancelled, if not by this program. A reason that somebody has to mend is believed.
+    /// The outcome of a statement that was cancelled by somebody else. A configuration error as the reason is returned as it is.
     fn ended_by_others(&self, server_error: &ServerError) -> Result<RunOutcome> {
         if self.closed.load(Ordering::SeqCst) {
             return Err(self.cancelled_error());
@@ -254,7 +255,7 @@ impl StatementApi {
         while let Some(next) = chunk.into_rows(columns.len(), &mut rows, &mut limits)? {
             chunks += 1;
             if next <= index || chunks >= MOST_CHUNKS {
-                return Err(Error::system("Databricks numbers the chunks of a result in circles, or without an end."));
+                return Err(Error::system("Databricks numbered the chunks of a result in a circle or without an end."));
             }
             index = next;
             chunk = match self.chunk(id, index).await? {
@@ -264,7 +265,7 @@ impl StatementApi {
         }
         if expected.is_some_and(|expected| expected != rows.len() as u64) {
             return Err(Error::system(format!(
-                "Databricks sent {} rows of a result that has {}.",
+                "Databricks sent {} rows of a result and announced {}.",
                 rows.len(),
                 expected.unwrap_or_default()
             )));

@@ -101,7 +101,7 @@ async fn a_server_that_asks_to_be_left_alone_is_left_alone() {
 
 #[tokio::test]
 async fn a_storm_is_waited_for_and_then_told() {
-    for (status, says) in [(429, "more than it gives"), (503, "not available"), (554, "maintenance")] {
+    for (status, says) in [(429, "beyond its rate limit"), (503, "not available"), (554, "maintenance")] {
         let server = ScriptedServer::with(vec![Reaction::Respond(status, vec![], String::new())]);
         let begun = Instant::now();
         let error = run(&server).await.expect_err("a storm");
@@ -142,11 +142,11 @@ async fn a_change_is_sent_again_only_where_it_was_not_taken_or_has_failed() {
     }
     let gone = answer(404, json!({"error_code": "NOT_FOUND", "message": "The statement 01ef-a was not found."}));
     for (reactions, says) in [
-        (vec![Reaction::DropConnection], "has not answered"),
-        (vec![Reaction::HoldResponse], "has not answered"),
-        (vec![unavailable(503, "0"), Reaction::DropConnection], "the answer did not arrive"),
-        (vec![Reaction::Respond(502, vec![], String::new())], "no answer in time"),
-        (vec![Reaction::Respond(504, vec![], String::new())], "no answer in time"),
+        (vec![Reaction::DropConnection], "has not responded"),
+        (vec![Reaction::HoldResponse], "has not responded"),
+        (vec![unavailable(503, "0"), Reaction::DropConnection], "the response did not arrive"),
+        (vec![Reaction::Respond(502, vec![], String::new())], "did not respond in time"),
+        (vec![Reaction::Respond(504, vec![], String::new())], "did not respond in time"),
         (vec![state("RUNNING"), gone], "lost a statement"),
         (vec![state("CLOSED")], "lost a statement"),
     ] {

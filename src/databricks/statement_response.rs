@@ -1,4 +1,4 @@
-//! The JSON of the Statement Execution API: what a statement's answer says, and nothing beyond what is needed of it.
+//! The JSON of the Statement Execution API: the fields of a response that are needed here.
 
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -8,23 +8,23 @@ use super::ResultLimits;
 use super::server_error::ServerError;
 use crate::error::{Error, Result, code};
 
-/// The most columns of a result: those that are asked for here have a few.
+/// The most columns of a result: results here have a few.
 const MOST_COLUMNS: usize = 1000;
 
-/// Where a statement is.
+/// The state of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StatementState {
-    /// It waits for its turn, or for the warehouse.
+    /// It is queued, or waits for the warehouse to start.
     Pending,
     Running,
     Succeeded,
     Failed,
     Canceled,
-    /// It has succeeded, and its result is gone.
+    /// It succeeded, and its result is gone.
     Closed,
 }
 
-/// The answer to a submit and to a question.
+/// The response to a submit and to a poll.
 #[derive(Debug, Deserialize)]
 pub(super) struct StatementResponse {
     statement_id: String,
@@ -69,19 +69,19 @@ struct Column {
 /// A part of the result.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Chunk {
-    /// As it came: a row takes many times its text, and only as many are made as there may be.
+    /// Unparsed: rows take many times their text, and only as many are built as the limits allow.
     data_array: Option<Box<RawValue>>,
     next_chunk_index: Option<u64>,
     external_links: Option<IgnoredAny>,
 }
 
 impl StatementResponse {
-    /// The statement's id, which is safe as a part of a path.
+    /// The statement's id, checked to be safe as a part of a path.
     pub fn id(&self) -> Result<String> {
         let id = &self.statement_id;
         let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         if id.is_empty() || id.len() > 128 || !id.bytes().all(is_sign) {
-            return Err(Error::system("Databricks gave a statement an id that cannot be one."));
+            return Err(Error::system("Databricks gave a statement an invalid id."));
         }
         Ok(id.clone())
     }
@@ -104,7 +104,7 @@ impl StatementResponse {
         })
     }
 
-    /// What is said of a statement that failed.
+    /// The error of a statement that failed.
     pub fn server_error(&self) -> ServerError {
         let error = self.status.error.as_ref();
         let code = error.and_then(|error| error.error_code.as_deref());
@@ -112,11 +112,11 @@ impl StatementResponse {
         ServerError::of_statement(code, self.status.sql_state.as_deref(), message)
     }
 
-    /// The columns' names, and how many rows there are.
+    /// The columns' names and the number of rows, if the server says it.
     pub fn shape(&self) -> Result<(Vec<String>, Option<u64>)> {
         let Some(manifest) = &self.manifest else { return Ok((Vec::new(), None)) };
         if manifest.truncated {
-            return Err(Error::system("Databricks cut off a result, which should have been small."));
+            return Err(Error::system("Databricks truncated a result that should have been small."));
         }
         let columns = manifest.schema.iter().flat_map(|schema| &schema.columns).map(|column| column.name.clone());
         Ok((columns.collect(), manifest.total_row_count))
@@ -124,15 +124,14 @@ impl StatementResponse {
 }
 
 impl Chunk {
-    /// Moves its rows behind `rows`, as far as `bounds` go, and says which chunk comes next.
+    /// Moves its rows behind `rows`, within `limits`, and says which chunk comes next.
     pub fn into_rows(
         self,
         columns: usize,
         rows: &mut Vec<Vec<Option<String>>>,
         limits: &mut ResultLimits,
     ) -> Result<Option<u64>> {
-        let unexpected_form =
-            || Error::system("Databricks sent a result in another form than the one that was asked for.");
+        let unexpected_form = || Error::system("Databricks sent a result in another format than the requested one.");
         if self.external_links.is_some() {
             return Err(unexpected_form());
         }
@@ -173,12 +172,12 @@ fn columns<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<Column>, D::Error>
     input.deserialize_seq(Columns)
 }
 
-/// Reads rows one by one, so that what is too much is never held.
+/// Reads rows one by one, so that rows beyond the limits are never held.
 struct RowsReader<'a> {
     columns: usize,
     rows: &'a mut Vec<Vec<Option<String>>>,
     limits: &'a mut ResultLimits,
-    /// Why reading was ended, beyond what the form of the text is.
+    /// The limit that was exceeded, if one was: the parser's own error cannot carry it.
     failed: &'a mut Option<Error>,
 }
 

@@ -1,4 +1,4 @@
-//! A SQL warehouse: which state it is in, and starting it.
+//! A SQL warehouse: its state, and starting it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,17 +16,17 @@ use crate::error::{Error, Result, code};
 
 /// The time between two messages that a warehouse is still waited for.
 const LOG_INTERVAL: Duration = Duration::from_secs(30);
-/// How often a warehouse that stops again is started.
+/// How often a warehouse is started that stops again.
 const STARTS: u32 = 3;
 
-/// A state that a warehouse can come back from.
+/// A state from which a warehouse can reach `Running`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WarehouseState {
     /// It runs statements.
     Running,
-    /// It will soon.
+    /// It will run them soon.
     Starting,
-    /// It has to be started; a statement does so too.
+    /// It has to be started; a statement starts it too.
     Stopped,
     /// It will be stopped soon.
     Stopping,
@@ -74,7 +74,7 @@ impl Warehouse {
     /// The state it is in.
     ///
     /// # Errors
-    /// A sentence that says why it cannot be told; a deleted warehouse is one.
+    /// Why the state is unknown; a deleted warehouse is an error too.
     pub async fn state(&self) -> Result<WarehouseState> {
         Ok(self.describe().await?.0)
     }
@@ -82,7 +82,7 @@ impl Warehouse {
     /// Starts it where it is stopped, and waits until it runs statements.
     ///
     /// # Errors
-    /// [`Kind::Transient`](crate::error::Kind::Transient) when it takes longer than patience lasts; otherwise why it
+    /// [`Kind::Transient`](crate::error::Kind::Transient) when it takes longer than the time limit; otherwise why it
     /// cannot be started.
     pub async fn ensure_started(&self) -> Result<()> {
         let begun = Instant::now();
@@ -122,7 +122,7 @@ impl Warehouse {
         }
     }
 
-    /// Says that it is starting, and for how long it will be waited for.
+    /// The progress message while it starts.
     pub(super) fn starting_message(&self, since: Duration) -> String {
         format!(
             "The SQL warehouse {} is starting; waiting for {} s so far, at most {} s.",
@@ -132,7 +132,7 @@ impl Warehouse {
         )
     }
 
-    /// That patience is over.
+    /// The error when it did not start in time.
     pub(super) fn start_timeout_error(&self) -> Error {
         Error::transient(format!(
             "The SQL warehouse {} did not start within {} s: look at its page in the workspace, or start it before syncs.",
@@ -152,7 +152,7 @@ impl Warehouse {
         Err(conditions::explain(&ServerError::of_response(&response), self.http.workspace()))
     }
 
-    /// The state, and why it failed if it did.
+    /// The state, and the code of its last failure if there is one.
     async fn describe(&self) -> Result<(WarehouseState, Option<String>)> {
         let response = self
             .ensure_success(self.http.repeat(&Request::get(self.path()).with_priority(Priority::Immediate)).await?)?;

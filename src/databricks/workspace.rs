@@ -50,11 +50,11 @@ impl Response {
     /// a version of it that this program does not know.
     pub fn json<T: DeserializeOwned>(&self, workspace: &Workspace) -> Result<T> {
         serde_json::from_slice(&self.body).map_err(|error| {
-            // The library's own words may hold values; where it failed does not.
+            // The library's message may hold values; the position does not.
             let at = format!("line {}, column {} of {} bytes", error.line(), error.column(), self.body.len());
             Error::system(format!(
-                "{} answered something that is no answer of Databricks: check `databricks_server_hostname` and \
-                 `databricks_http_path`, and whether a proxy answers in its place.",
+                "{} sent a response that is not from Databricks: check `databricks_server_hostname` and \
+                 `databricks_http_path`, and whether a proxy responds in its place.",
                 workspace.host
             ))
             .with_source(at)

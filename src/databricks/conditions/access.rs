@@ -1,9 +1,9 @@
-//! Rows: who we are, whether we may come in, what the connection leads to, and what passes when one waits.
+//! Rows: authentication, access to the workspace and its compute, and transient conditions of the service.
 
 use super::condition::Key::{Class, Code, SqlState, Status, Text};
 use super::condition::{CommitState, Condition, Key, config, transient};
 
-/// Refused, in all the ways that a service says so.
+/// All the ways in which a service reports a refusal.
 pub(super) const REFUSED: &[Key] = &[
     Class("PERMISSION_DENIED"),
     Class("INSUFFICIENT_PERMISSIONS"),
@@ -14,24 +14,24 @@ pub(super) const REFUSED: &[Key] = &[
     Status(403),
 ];
 
-/// Another token might not be refused.
+/// Problem: another token may be accepted.
 pub(super) const TOKEN_REFUSED: &str = "{host} refuses the token";
 const NEW_TOKEN: &str = "it is wrong, has expired or belongs to another workspace: create a new one in the user \
                          settings of this workspace and set `databricks_personal_access_token` to it; or \
                          `databricks_http_path` is not the one of the connection details";
 
-/// Somebody else ended a statement.
+/// Problem: somebody else cancelled a statement.
 pub(super) const CANCELLED: &str = "A statement was cancelled";
 const TOO_LONG: &str = "A statement took longer than the workspace allows";
 const RAISE: &str = "raise STATEMENT_TIMEOUT (SQL configuration parameters of the workspace's SQL warehouses; of a cluster \
                      spark.databricks.execution.timeout), or use a larger warehouse";
 
-/// Who we are, and what we may enter: what is answered to a request itself, and never how a statement ends.
+/// Authentication and access: in response to a request, never the error of a statement.
 pub(super) const ACCESS: &[Condition] = &[
     config(
         &[Class("PERMISSION_DENIED"), Code("PERMISSION_DENIED"), Code("UNAUTHORIZED"), Status(403), Status(401)],
         &["ip acl", "ip access list"],
-        "{host} does not let the address of this machine in",
+        "{host} does not admit the address of this machine",
         "add the address from which it reaches the internet to the IP access list of the workspace",
     ),
     config(
@@ -92,22 +92,22 @@ pub(super) const ACCESS: &[Condition] = &[
     config(
         &[Status(300), Status(301), Status(302), Status(303), Status(305), Status(307), Status(308)],
         &[],
-        "{host} sends requests on to another page, most likely to sign in",
+        "{host} redirects requests to another page, most likely to sign in",
         "set `databricks_server_hostname` to the host name of the workspace itself, or where several workspaces share \
          one, add the workspace's number to it as its address in the browser shows it: ?o=1234567890123456; a workspace \
-         behind a private link has to be reached through that",
+         behind a private link is reached only through the link",
     ),
     config(
         &[Status(407)],
         &[],
-        "The proxy before {host} asks for a sign-in",
+        "The proxy in front of {host} requires a login",
         "put user and password into the address in HTTPS_PROXY",
     ),
 ];
 
-/// What may be over in a while, and what is only known by a status.
+/// Transient conditions, and those known only by a status.
 pub(super) const SERVICE: &[Condition] = &[
-    // What a clock ends may be at its commit.
+    // A statement that a timeout ends may be committing.
     config(&[Class("QUERY_EXECUTION_TIMEOUT_EXCEEDED"), SqlState("57KD0")], &[], TOO_LONG, RAISE)
         .with(CommitState::Unknown),
     config(
@@ -124,7 +124,7 @@ pub(super) const SERVICE: &[Condition] = &[
             "statement_timeout",
             "statement timeout",
             "exceeding the timeout",
-            // Not of any timeout: a job may fail because something inside was too slow.
+            // Not any timeout: a job may fail because a part of it was too slow.
             "execution exceeded the timeout",
             "query exceeded the timeout",
             "statement exceeded the timeout",
@@ -140,7 +140,7 @@ pub(super) const SERVICE: &[Condition] = &[
     transient(
         &[Code("RESOURCE_EXHAUSTED"), Code("REQUEST_LIMIT_EXCEEDED"), Status(429)],
         &[],
-        "{host} is asked for more than it gives at a time",
+        "{host} refuses requests beyond its rate limit",
         "run fewer syncs at the same time, or lower `load_parallelism`",
     )
     .with(CommitState::RolledBack),
@@ -154,7 +154,7 @@ pub(super) const SERVICE: &[Condition] = &[
     transient(
         &[Code("DEADLINE_EXCEEDED"), Status(502), Status(504), Status(408)],
         &[],
-        "A gateway before {host} gave no answer in time",
+        "A gateway in front of {host} did not respond in time",
         "try again later; if it lasts, look at the proxy and at status.databricks.com",
     ),
     transient(
@@ -206,7 +206,7 @@ pub(super) const SERVICE: &[Condition] = &[
     config(
         &[Status(404)],
         &[],
-        "{host} knows nothing at {path}",
+        "There is nothing at {path} on {host}",
         "copy `databricks_server_hostname` and `databricks_http_path` from the same connection details again",
     ),
 ];

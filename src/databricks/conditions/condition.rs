@@ -1,60 +1,60 @@
-//! What a row of the table is, and how rows are put down in short.
+//! A row of the table, and short constructors for rows.
 
 use crate::error::Kind;
 
-/// By what a condition is known.
+/// What identifies a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Key {
-    /// The error class, or a class that goes on behind it with a dot. Where several rows know it, that of the longest.
+    /// The error class, or any of its sub-classes (`CLASS.SUB_CLASS`). If several rows match, the longest class counts.
     Class(&'static str),
     /// The SQLSTATE.
     SqlState(&'static str),
-    /// `error_code`. Unity Catalog says it as a class where it fails inside a statement, so it counts as one too.
+    /// `error_code`. Matches error classes too: Unity Catalog reports its code as a class if it fails inside a statement.
     Code(&'static str),
-    /// The status of the answer.
+    /// The HTTP status.
     Status(u16),
-    /// The words alone, where nothing else was said.
+    /// The message alone, where nothing else matches.
     Text,
 }
 
 /// One row.
 #[derive(Debug, Clone, Copy)]
 pub struct Condition {
-    /// What it is known by: any of these.
+    /// Any of these identifies it.
     pub keys: &'static [Key],
-    /// Words in lower case, one of which the server has to say besides; none: whatever it says.
+    /// Lower-case phrases, one of which the message must contain; empty: any message.
     pub contains: &'static [&'static str],
-    /// What can be done about it.
+    /// Who can do something about it.
     pub kind: Kind,
     /// What is wrong. `{host}` and `{path}` stand for the workspace and the HTTP path.
     pub problem: &'static str,
     /// What to do.
     pub hint: &'static str,
-    /// Whether the server's words are shown as they are: they hold names and paths, never values.
+    /// Whether the server's message is shown with its names and paths: it never holds values.
     pub quoted: bool,
-    /// What a statement that has ended so has done to the rows of its table.
+    /// What a statement that failed with it has done to the rows of its table.
     pub commit_state: CommitState,
 }
 
-/// What is known of the changes of a statement that has failed.
+/// What is known of the changes of a failed statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CommitState {
-    /// There are none, and there never will be.
+    /// There are none and never will be.
     RolledBack,
-    /// They are in the table; something else failed afterwards.
+    /// They are in the table; a later step failed.
     Committed,
-    /// Nobody knows: what was running it may still commit.
+    /// Unknown: they may have been committed, or still be.
     Unknown,
 }
 
 impl Condition {
-    /// The same, of which this is known.
+    /// The same row with another `commit_state`.
     pub(super) const fn with(self, commit_state: CommitState) -> Self {
         Self { commit_state, ..self }
     }
 }
 
-/// Something that the user has to change. A statement finds it before it commits.
+/// Something that the user has to change. A statement fails with it before it commits.
 pub(super) const fn config(
     keys: &'static [Key],
     contains: &'static [&'static str],
@@ -64,7 +64,7 @@ pub(super) const fn config(
     Condition { keys, contains, kind: Kind::Config, problem, hint, quoted: true, commit_state: CommitState::RolledBack }
 }
 
-/// Something that passes, and that may hit the server or what it tells rather than the statement. What the server says of it may hold anything.
+/// A transient condition, which may concern the server or its response rather than the statement. Its message may hold anything.
 pub(super) const fn transient(
     keys: &'static [Key],
     contains: &'static [&'static str],

@@ -1,8 +1,9 @@
-//! The one table from what a server says to what it means: a kind, a sentence, a cure.
+//! The one table from a server's error to its meaning: kind, problem, hint.
 //!
-//! A condition is known by its error class, a sub-class before its class, then by its SQLSTATE, then by its error code, then
-//! by the HTTP status, then by words alone; the first row that fits at a level counts. Names never count as words. Where Databricks names a right that is missing, the GRANT that gives
-//! it is printed. `docs/databricks-conditions.md` shows the same rows; a test holds it to them.
+//! An error is looked up by its error class, a sub-class before its class, then by SQLSTATE, by error code, by HTTP status, and by the
+//! message alone; at each level the first row that matches counts. Names of tables and paths in the message never match. Where
+//! Databricks names a missing privilege, the GRANT for it is printed. `docs/databricks-conditions.md` shows this table; a test
+//! compares the two.
 
 mod access;
 mod condition;
@@ -16,7 +17,7 @@ use super::server_error::ServerError;
 use super::workspace::Workspace;
 use crate::error::{Error, Kind};
 
-/// Whether the token was refused: another one might not be.
+/// Whether the token was refused, so that another one may be accepted.
 pub fn is_refused_token(server_error: &ServerError) -> bool {
     server_error.status == Some(401) || find(server_error).is_some_and(|row| row.problem == access::TOKEN_REFUSED)
 }
@@ -26,22 +27,22 @@ pub fn is_transient(server_error: &ServerError) -> bool {
     find(server_error).is_some_and(|row| row.kind == Kind::Transient)
 }
 
-/// What a statement has done that ended in `said`: what its end says, not what is answered to a question about it.
+/// What a statement has changed that ended with this error. Not for an error in reply to a query about a statement.
 pub fn commit_state(server_error: &ServerError) -> CommitState {
     find(server_error).map_or(CommitState::Unknown, |row| row.commit_state)
 }
 
-/// Whether somebody else than this program ended the statement.
+/// Whether somebody else cancelled the statement.
 pub fn is_cancelled(server_error: &ServerError) -> bool {
     find(server_error).is_some_and(|row| row.problem == access::CANCELLED)
 }
 
-/// Whether `error`, as [`explain`] gave it, says that what was to be made is there already.
+/// Whether `error`, as [`explain`] returned it, means that the schema or table to create exists already.
 pub fn already_exists(error: &Error) -> bool {
     error.message().starts_with(sql::ALREADY_EXISTS)
 }
 
-/// The error for the user: what is wrong, where, what to do, and what the server said as far as it may be shown.
+/// The error for the user: what is wrong, where, what to do, and the server's message as far as it may be shown.
 pub fn explain(server_error: &ServerError, workspace: &Workspace) -> Error {
     let row = find(server_error);
     let (kind, mut sentence) = match row {
@@ -60,7 +61,7 @@ pub fn explain(server_error: &ServerError, workspace: &Workspace) -> Error {
             (
                 Kind::System,
                 format!(
-                    "{} at {} reports something that this program does not know ({where_from}): look into the query \
+                    "{} at {} reports an error that this program does not know ({where_from}): look into the query \
                      history of the workspace.",
                     workspace.http_path, workspace.host
                 ),
@@ -81,12 +82,12 @@ pub fn explain(server_error: &ServerError, workspace: &Workspace) -> Error {
     Error::new(kind, sentence)
 }
 
-/// The table, for the docs: one row a condition.
+/// The table as Markdown, for the docs: one row for each condition.
 pub fn markdown() -> String {
     let mut text = String::from("| what is wrong | what to do | known by | kind |\n|---|---|---|---|\n");
     for row in rows() {
         let keys = match row.keys {
-            // One word for them, or they would fill the table.
+            // One word in place of a long list.
             access::REFUSED => "refused".to_owned(),
             [Key::Text] => String::new(),
             keys => keys.iter().map(key_text).collect::<Vec<_>>().join(", "),
@@ -122,7 +123,7 @@ fn rows() -> impl Iterator<Item = &'static Condition> {
 
 fn find(server_error: &ServerError) -> Option<&'static Condition> {
     let spoken = server_text::to_match(&server_error.message);
-    // Only what is answered to a request says whether we may come in: a statement that fails may name any token or endpoint.
+    // The rows about access only apply to HTTP responses: the message of a failed statement may name any token or endpoint.
     let rows = || {
         let access = if server_error.status.is_some() { access::ACCESS } else { &[] };
         access.iter().chain(sql::STATEMENTS).chain(access::SERVICE)
@@ -142,7 +143,7 @@ fn find(server_error: &ServerError) -> Option<&'static Condition> {
     levels.iter().find_map(|fits| rows().find(|row| says(row) && row.keys.iter().any(fits)))
 }
 
-/// The row that knows most of the parts of `class`; of several, the first.
+/// The row that matches most parts of `class`; of several, the first.
 fn find_by_class<I: Iterator<Item = &'static Condition>>(
     class: &str,
     rows: impl Fn() -> I,

@@ -1,36 +1,36 @@
-//! Rows: what a statement finds. Rights, names, places in the storage, tables, other writers.
+//! Rows: the errors of statements. Privileges, names, paths in the storage, tables, other writers.
 
 use super::access::REFUSED;
 use super::condition::Key::{Class, Code, SqlState, Text};
 use super::condition::{CommitState, Condition, config, transient};
 use crate::error::Kind;
 
-/// A place in the storage that is taken.
+/// Problem: a path in the storage is taken.
 const OVERLAP: &str = "The path of a table overlaps with a table or managed storage that Unity Catalog knows already";
 const OTHER_PATH: &str = "if the other table is this one under another name, as after a change of `database`, drop that name (DROP \
                           TABLE leaves the files of an external table); if it has this very name, the token's user may not see it: \
                           have SELECT and MODIFY on it granted; else set `data_source.s3_bucket_path` to a folder that holds no \
                           other tables and no catalog's or schema's managed location";
 
-/// What Delta does after a commit.
-const HOOK: &str = "A commit to the table succeeded, and what should follow it failed";
+/// Problem: a step that Delta runs after a commit failed.
+const HOOK: &str = "A commit to the table succeeded, and a step after it failed";
 const MEND_HOOK: &str = "no row is lost by it; look what the table has to keep up to date besides its rows: symlink manifests, Iceberg \
                          metadata";
 
-/// What is to be made is there, although a SHOW did not show it.
+/// Problem: what is to be created exists, although SHOW did not list it.
 pub(super) const ALREADY_EXISTS: &str =
-    "A schema or table that is to be made is there already, and the token's user may not see it";
+    "A schema or table to be created exists already, and the token's user may not see it";
 const HIDDEN: &str = "have SELECT and MODIFY on the table, or USE SCHEMA on the schema, granted to the token's user; if somebody \
-                      else has just made it, run the sync again";
+                      else has just created it, run the sync again";
 
-/// A right that is missing. The GRANT follows.
+/// A missing privilege. The GRANT follows in the message.
 const fn right(says: &'static [&'static str], problem: &'static str) -> Condition {
     config(REFUSED, says, problem, "have an owner or administrator grant it")
 }
 
-/// What statements find.
+/// Errors of statements.
 pub(super) const STATEMENTS: &[Condition] = &[
-    // Places in the storage.
+    // Paths in the storage.
     config(
         &[
             Class("NO_PARENT_EXTERNAL_LOCATION_FOR_PATH"),
@@ -63,9 +63,9 @@ pub(super) const STATEMENTS: &[Condition] = &[
         "correct the storage credential of the external location, or without Unity Catalog the instance profile of the \
          warehouse or cluster: it needs to list, read, write and delete in the bucket",
     )
-    // What may be written and not be read back may be committed.
+    // If the bucket can be written but not read, the commit may have succeeded.
     .with(CommitState::Unknown),
-    // Rights.
+    // Privileges.
     config(REFUSED, &["already exists and user does not have permission"], ALREADY_EXISTS, HIDDEN),
     right(&["use catalog"], "The token's user lacks USE CATALOG, without which nothing in the catalog can be reached"),
     right(&["use schema"], "The token's user lacks USE SCHEMA, without which nothing in the schema can be reached"),
@@ -147,12 +147,12 @@ pub(super) const STATEMENTS: &[Condition] = &[
         ],
         &[],
         "A table is in the catalog, and its files are gone",
-        "restore them, or drop the table, which this program makes anew then: DROP TABLE",
+        "restore them, or drop the table, so that the next sync creates it again: DROP TABLE",
     ),
     config(
         &[Class("DELTA_TABLE_LOCATION_MISMATCH"), Class("DELTA_CREATE_TABLE_IDENTIFIER_LOCATION_MISMATCH")],
         &[],
-        "A table of this name exists with its files at another place",
+        "A table of this name exists with its files at another path",
         "set the bucket and path to where its files are, or drop or rename the table",
     ),
     config(
@@ -164,7 +164,7 @@ pub(super) const STATEMENTS: &[Condition] = &[
             SqlState("42KD7"),
         ],
         &[],
-        "At the place of the table lies a Delta table of another shape",
+        "At the path of the table is a Delta table with other columns, partitions or properties",
         "set another bucket path, or move that table's folder away",
     ),
     config(
@@ -199,7 +199,7 @@ pub(super) const STATEMENTS: &[Condition] = &[
     config(
         &[Class("ROW_COLUMN_ACCESS")],
         &[],
-        "A row filter or a column mask stands before the table",
+        "The table has a row filter or a column mask",
         "exempt the token's user from it: this program has to see the rows that it has written",
     ),
     config(

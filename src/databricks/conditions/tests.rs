@@ -24,7 +24,7 @@ fn every_broken_setup_is_named_with_its_cure() {
         (answered(403, denied, "Invalid Token"), "refuses the token", "create a new one"),
         (
             answered(403, denied, "Source IP address: 1.2.3.4 is blocked by Databricks IP ACL for workspace: 12"),
-            "does not let the address of this machine in",
+            "does not admit the address of this machine",
             "IP access list",
         ),
         (
@@ -109,7 +109,7 @@ fn every_broken_setup_is_named_with_its_cure() {
         ),
         (
             statement("BAD_REQUEST", "[DELTA_TABLE_LOCATION_MISMATCH] The location of the existing table is `s3://x`."),
-            "files at another place",
+            "files at another path",
             "drop or rename",
         ),
     ];
@@ -208,7 +208,7 @@ fn the_class_counts_before_the_sqlstate_before_the_code_before_the_status() {
     let server_error = ServerError { class: None, ..server_error };
     assert!(problem(&server_error).contains("Somebody else wrote"));
     let server_error = ServerError { sqlstate: None, ..server_error };
-    assert!(problem(&server_error).contains("more than it gives"));
+    assert!(problem(&server_error).contains("beyond its rate limit"));
     let server_error = ServerError { code: None, ..server_error };
     assert!(problem(&server_error).contains("not available"));
 }

@@ -96,6 +96,11 @@ impl ThriftServer {
         self.state.lock().expect("the state")
     }
 
+    /// How many statements have been asked for their state.
+    pub(in crate::databricks) fn polled(&self) -> usize {
+        self.state().operations.values().filter(|operation| operation.asked > 0).count()
+    }
+
     /// How often `name` was called.
     pub(in crate::databricks) fn count(&self, name: &str) -> usize {
         self.state().calls.iter().filter(|call| *call == name).count()

@@ -1,7 +1,7 @@
-//! One call: sent over HTTP until it is answered, and its answer looked at.
+//! Sends one call over HTTP, retries it until there is a reply, and checks the reply's status.
 //!
-//! Where an answer is lost, the call is made again, but for one that must not do its work twice. What a server says while a
-//! cluster starts (503, `TEMPORARILY_UNAVAILABLE`) is waited for.
+//! When a reply is lost, the call is sent again, unless it must not do its work twice. While a cluster starts (503,
+//! `TEMPORARILY_UNAVAILABLE`), the call waits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -23,14 +23,14 @@ use crate::error::{Error, Kind, Result, shortened};
 use crate::secret::hide_in_answer;
 
 const CONTENT_TYPE: &str = "application/x-thrift";
-/// How often it is told that a cluster is waited for.
+/// The time between two log messages about waiting for a cluster.
 const PROGRESS: Duration = Duration::from_secs(30);
-/// How often an answer that cannot be read is asked for again.
+/// How many unreadable replies to one call are accepted.
 const MOST_UNREADABLE: u32 = 3;
-/// How long a call may take that only tidies up.
+/// How long a call may take that only cleans up.
 const CLEAN_UP_TIMEOUT: Duration = Duration::from_secs(5);
-/// How servers name sessions and statements that they do not have any more, in lower case. A session that has been idle for long
-/// is such a one. The last is Spark's own, which says so where a session ends while a statement begins.
+/// How servers report a session or statement that they no longer have, in lower case; idle sessions are closed, for example. The last
+/// is Spark's own, when a session ends while a statement begins.
 const UNKNOWN_HANDLE: [&str; 6] = [
     "invalid sessionhandle",
     "invalid session handle",
@@ -40,39 +40,39 @@ const UNKNOWN_HANDLE: [&str; 6] = [
     "has not been initialized or had already closed",
 ];
 
-/// Where Spark's own message begins, at the bracket.
+/// What precedes Spark's own message, which begins at the bracket.
 const SPARK_SAYS: &str = "Exception: [";
-/// The most characters of what a server said that come into a message.
+/// The most characters of a server's message that are quoted.
 const LONGEST_REASON: usize = 200;
-/// How Databricks says that a cluster cannot answer yet.
+/// How Databricks reports that a cluster is not ready yet.
 const STARTING: [&str; 4] = ["TEMPORARILY_UNAVAILABLE", "PENDING", "RESTARTING", "is starting"];
 
-/// Why a call came to nothing.
+/// Why a call failed. The texts are the server's messages.
 pub(super) enum CallError {
-    /// The session or the statement is not known to the server any more: what it said. The call has done nothing.
+    /// The server no longer knows the session or the statement. The call has done nothing.
     HandleUnknown(String),
-    /// The server does not know a statement any more that it has begun: what it said.
+    /// The server no longer knows a statement that it had begun.
     StatementLost(String),
-    /// The answer to a call that must not be made twice is lost: it may have done its work.
+    /// The reply to a call that must not be repeated is lost: the call may have done its work.
     MayHaveRun(Error),
-    /// The server does not take the call at all: what it said. So do servers of another version.
+    /// The server rejects the call itself, as servers of another protocol version do.
     Exception(String),
-    /// What the server said passes: the statement can be sent again after a while, if it may run twice.
+    /// A transient error: the statement can be sent again after a while, if it may run twice.
     Transient(Error),
-    /// As `Passing`, and the statement has changed nothing: it was not sent, or was rolled back.
+    /// As `Transient`, and the statement has changed nothing: it was not sent, or was rolled back.
     RolledBack(Error),
-    /// The statement has changed nothing, and would do no better another time.
+    /// The statement has changed nothing, and another run would fail too.
     Refused(Error),
-    /// The statement has changed what it should, and what follows a commit has failed.
+    /// The statement has committed; a step after the commit failed.
     Committed(Error),
-    /// Somebody else has ended the statement.
+    /// Somebody else cancelled the statement.
     Cancelled(Error),
-    /// Everything else.
+    /// Any other error.
     Failed(Error),
 }
 
 impl CallError {
-    /// What this means for a statement if it was answered to a question about it: nothing beyond that there was no answer.
+    /// The same error in reply to a query about a statement: it says nothing about what the statement has changed.
     fn of_status_query(self) -> Self {
         match self {
             CallError::RolledBack(error) | CallError::Committed(error) => CallError::Transient(error),
@@ -81,7 +81,7 @@ impl CallError {
         }
     }
 
-    /// What this means for a statement that was not sent.
+    /// The same error where the statement was not sent: it has changed nothing.
     pub(super) fn before_sending(self) -> Self {
         match self {
             CallError::Transient(error) => CallError::RolledBack(error),
@@ -97,7 +97,7 @@ impl From<Error> for CallError {
     }
 }
 
-/// A server, and how to call it.
+/// Sends calls to one server.
 pub(super) struct Client {
     http: Arc<HttpClient>,
     path: String,
@@ -105,17 +105,17 @@ pub(super) struct Client {
     number: AtomicI32,
 }
 
-/// A reason to make a call again.
+/// A reason to send a call again.
 enum RetryReason {
-    /// Not now, said the server.
+    /// The cluster is starting.
     Starting(ServerError),
-    /// The service itself is not available: what it said. It is waited for as any service is, not as a cluster that starts.
+    /// The service is not available; it is waited for as long as in any outage, not as long as for a cluster that starts.
     Unavailable(ServerError),
     /// The connection was not made.
     NotConnected(Error),
-    /// The connection was cut: the call may have arrived.
+    /// The connection broke: the call may have arrived.
     ConnectionCut(Error),
-    /// An answer that says nothing.
+    /// The reply cannot be read.
     Unreadable(String),
 }
 
@@ -125,7 +125,7 @@ impl RetryReason {
         match self {
             RetryReason::ConnectionCut(_) | RetryReason::Unreadable(_) => true,
             RetryReason::NotConnected(_) => false,
-            // By its status, whatever its words: a gateway that cannot hear a cluster any more may say that it starts.
+            // By the status, whatever the message: a gateway that has lost its cluster may say that the cluster is starting.
             RetryReason::Starting(server_error) | RetryReason::Unavailable(server_error) => {
                 server_error.status.is_some_and(may_have_been_taken)
             }
@@ -138,28 +138,28 @@ impl Client {
         Self { http, path: path.to_owned(), patience, number: AtomicI32::new(1) }
     }
 
-    /// What is called, for messages.
+    /// The cluster and its workspace, for messages.
     pub(super) fn cluster(&self) -> String {
         let workspace = self.http.workspace();
         format!("the cluster {} of {}", workspace.http_path, workspace.host)
     }
 
-    /// How long is waited for what passes.
+    /// The waits between tries during an outage.
     pub(super) fn waits(&self) -> Waits {
         Waits::of_retries(self.patience.databricks_retry)
     }
 
-    /// How long is waited before a statement is sent again by whoever has settled its first copy.
+    /// The waits before a caller sends a statement again whose unknown outcome it has resolved.
     pub(super) fn waits_of_runs(&self) -> Waits {
         Waits::of_runs(self.patience.databricks_retry)
     }
 
-    /// Makes `call` and waits for its answer, whose status is good.
+    /// Sends `call` until there is a reply, whose status is success.
     pub(super) async fn call<C: Call>(&self, call: &C) -> Result<C::Reply, CallError> {
         self.call_until_answered(call, true).await
     }
 
-    /// Makes `call`, which must not do its work twice: again only while it has surely not been taken.
+    /// Sends `call`, which must not do its work twice: again only while the server cannot have accepted it.
     pub(super) async fn call_once<C: Call>(&self, call: &C) -> Result<C::Reply, CallError> {
         self.call_until_answered(call, false).await
     }
@@ -222,7 +222,7 @@ impl Client {
         }
     }
 
-    /// Says from time to time that the server is waited for.
+    /// Logs from time to time that the server is waited for.
     fn log_progress(&self, last_logged: &mut Option<Instant>, begun: Instant) {
         if last_logged.unwrap_or(begun).elapsed() >= PROGRESS {
             *last_logged = Some(Instant::now());
@@ -230,7 +230,7 @@ impl Client {
         }
     }
 
-    /// Makes `call` once, to tidy up. What comes of it changes nothing.
+    /// Sends `call` once, to clean up; a failure is ignored.
     pub(super) async fn send_best_effort<C: Call>(&self, call: &C) {
         let outcome = timeout(CLEAN_UP_TIMEOUT, self.call_http(call)).await;
         if !matches!(outcome, Ok(Ok(Ok(_)))) {
@@ -238,12 +238,12 @@ impl Client {
         }
     }
 
-    /// `answer`, if its status is good. If it is not, that says nothing of what a statement has done.
+    /// `reply`, if its status is success. An error says nothing about what the statement has changed.
     pub(super) fn accept<A: message::Reply>(&self, reply: A) -> Result<A, CallError> {
         self.check_statement(reply).map_err(CallError::of_status_query)
     }
 
-    /// The answer to a statement itself, if its status is good.
+    /// The reply to the statement itself, if its status is success.
     fn check_statement<A: message::Reply>(&self, reply: A) -> Result<A, CallError> {
         let status = reply.status();
         let is_unknown = status.status_code == tcli::TStatusCode::INVALID_HANDLE_STATUS;
@@ -259,23 +259,23 @@ impl Client {
         })
     }
 
-    /// A statement that somebody else has ended.
+    /// The error of a statement that somebody else cancelled.
     pub(super) fn cancelled(&self) -> CallError {
         let server_error = ServerError::of_statement(Some("CANCELLED"), None, "");
         CallError::Cancelled(conditions::explain(&server_error, self.http.workspace()))
     }
 
-    /// What a statement failed with.
+    /// The error of a statement that failed.
     pub(super) fn failed(&self, status: &tcli::TGetOperationStatusResp) -> CallError {
         self.classify(status.sql_state.as_deref(), [&status.display_message, &status.error_message])
     }
 
-    /// What an error means; the first of `texts` that says something counts.
+    /// Classifies an error by the first of `texts` that is not empty.
     fn classify(&self, sql_state: Option<&str>, texts: [&Option<String>; 2]) -> CallError {
         let text = texts.into_iter().flatten().find(|text| !text.trim().is_empty());
-        // Behind the message comes where in the server's sources it was.
+        // The server's stack trace follows the message.
         let text = text.and_then(|text| text.split("\n\tat ").next()).unwrap_or_default();
-        // Java's names of exceptions come before what Spark itself says.
+        // Names of Java exceptions precede Spark's own message.
         let text = text.find(SPARK_SAYS).and_then(|at| text.get(at + SPARK_SAYS.len() - 1..)).unwrap_or(text);
         if is_unknown_handle(text) {
             return CallError::HandleUnknown(first_line(text));
@@ -292,21 +292,21 @@ impl Client {
         }
     }
 
-    /// What the server does is no Thrift of Hive's kind.
+    /// The error when the server does not follow Hive's Thrift protocol.
     pub(super) fn protocol_error(&self, what: &str) -> Error {
         Error::system(format!(
-            "No Databricks cluster or Spark Thrift server that is understood answers for {}: {what}. Look whether \
+            "No Databricks cluster or Spark Thrift server of a known kind responds for {}: {what}. Check whether \
              `databricks_http_path` is the one that the cluster's page shows.",
             self.cluster()
         ))
     }
 
-    /// A cluster that was waited for in vain.
+    /// The error when a cluster did not start in time.
     fn start_timeout_error(&self, server_error: ServerError) -> Error {
         let seconds = self.patience.databricks_start.as_secs();
         let cause = conditions::explain(&server_error, self.http.workspace());
-        let advice = "Look at the cluster's event log, and start it by hand.";
-        Error::transient(format!("For {seconds} seconds there was no answer from {}. {advice}", self.cluster()))
+        let advice = "Check the cluster's event log, and start it by hand.";
+        Error::transient(format!("For {seconds} seconds there was no response from {}. {advice}", self.cluster()))
             .with_source(cause)
             .with_source(server_error.message)
     }
@@ -314,8 +314,8 @@ impl Client {
     async fn call_http<C: Call>(&self, call: &C) -> Result<Result<C::Reply, RetryReason>, CallError> {
         let number = self.number.fetch_add(1, Ordering::Relaxed);
         let body = message::encode(call, number)
-            .map_err(|error| self.protocol_error("a call has no bytes").with_source(error))?;
-        // The calls that come of a statement are few, and ask nothing of its clusters.
+            .map_err(|error| self.protocol_error("a call cannot be encoded").with_source(error))?;
+        // The other calls of a statement are few and cost the cluster nothing.
         let priority = match C::NAME {
             tcli::TExecuteStatementReq::NAME | tcli::TOpenSessionReq::NAME => Priority::Normal,
             tcli::TGetOperationStatusReq::NAME => Priority::Low,
@@ -364,7 +364,7 @@ fn is_unknown_handle(text: &str) -> bool {
     UNKNOWN_HANDLE.iter().any(|sign| text.contains(sign))
 }
 
-/// The first line of what was said, as far as a message shows it.
+/// The first line of the server's message, as far as it is quoted.
 fn first_line(said: &str) -> String {
     let line: String = said.lines().next().unwrap_or_default().chars().take(10 * LONGEST_REASON).collect();
     shortened(&hide_in_answer(&line), LONGEST_REASON).into_owned()

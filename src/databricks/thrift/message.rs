@@ -1,8 +1,7 @@
-//! One message of Thrift's binary protocol around one structure: a call on its way out, a reply or an exception on its
-//! way in.
+//! Encodes a call as a message of Thrift's binary protocol, and decodes a reply or an exception.
 //!
-//! The structures read and write themselves (`tcli_service`); this adds the envelope that a service's client would, had
-//! it one that can wait for HTTP without a thread.
+//! The structures read and write themselves (`tcli_service`); this adds the message envelope. The thrift crate's own client would
+//! need a thread for each call that waits for HTTP.
 
 use tcli_service as tcli;
 use thrift::TConfiguration;
@@ -13,25 +12,25 @@ use thrift::protocol::{
 
 use super::limited_protocol::LimitedProtocol;
 
-/// The most elements of one list. A page of rows has fewer by far; more would only be a length that lies.
+/// The most elements of one list. A page of rows has far fewer; a greater length is false.
 const LONGEST_LIST: usize = 65_536;
-/// The deepest that structures lie in each other: an answer of ours has six levels.
+/// The deepest nesting of structures: the replies here have six levels.
 const DEEPEST: usize = 16;
-/// A call has one argument, field 1; a reply its result in field 0.
+/// A call has its argument in field 1, a reply its result in field 0.
 const ARGUMENT: i16 = 1;
 const RESULT: i16 = 0;
 
-/// A call of the service: what is asked, what is answered.
+/// A call of the service: its request structure.
 pub(super) trait Call: TSerializable {
-    /// The call's name on the wire.
+    /// The call's name in the protocol.
     const NAME: &'static str;
-    /// The structure that answers.
+    /// The structure of the reply.
     type Reply: Reply;
 }
 
-/// What every answer has.
+/// What every reply has.
 pub(super) trait Reply: TSerializable + Send {
-    /// How the server says that it went.
+    /// Whether the call succeeded.
     fn status(&self) -> &tcli::TStatus;
 }
 
@@ -60,12 +59,12 @@ calls! {
     "CloseOperation": TCloseOperationReq -> TCloseOperationResp;
 }
 
-/// Why there is no answer in a message.
+/// Why a message holds no reply.
 #[derive(Debug)]
 pub(super) enum NoReply {
-    /// The server says that it could not take the call: of another protocol, or with a defect.
+    /// The server rejected the call: it speaks another version, or failed.
     Exception(String),
-    /// It is no whole message of this protocol, or not the one that was asked for.
+    /// Not a complete message of this protocol, or the reply to another call.
     Unreadable(String),
 }
 
@@ -75,7 +74,7 @@ impl From<thrift::Error> for NoReply {
     }
 }
 
-/// The bytes that ask for `call`. `number` comes back in the answer.
+/// The bytes of `call`. The reply repeats `number`.
 pub(super) fn encode<C: Call>(call: &C, number: i32) -> thrift::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut out = TBinaryOutputProtocol::new(&mut bytes, true);
@@ -90,10 +89,10 @@ pub(super) fn encode<C: Call>(call: &C, number: i32) -> thrift::Result<Vec<u8>> 
     Ok(bytes)
 }
 
-/// The answer to the call `C` with this `number`, out of the bytes that came.
+/// The reply to the call `C` with this `number`, read from `bytes`.
 ///
-/// Whatever `bytes` are: nothing is made that is longer than they are, but for one list of at most [`LONGEST_LIST`], and all
-/// lists together have as many elements as [`Counted`] allows.
+/// Whatever `bytes` are: no value is allocated that is longer than they are, except one list of at most [`LONGEST_LIST`]; all lists
+/// together have at most as many elements as [`LimitedProtocol`] allows.
 pub(super) fn decode<C: Call>(bytes: &[u8], number: i32) -> Result<C::Reply, NoReply> {
     let limits = TConfiguration::builder()
         .max_message_size(Some(bytes.len()))

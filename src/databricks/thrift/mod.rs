@@ -1,7 +1,7 @@
 //! Thrift over HTTP: the transport of clusters (`sql/protocolv1/o/<org>/<cluster>`) and of any Spark Thrift server.
 //!
-//! A statement goes through [`operation`], on the one session of [`session`], by calls of [`client`], which knows HTTP and
-//! waits for a cluster that starts. `message` and `rows` are about bytes alone.
+//! [`operation`] runs a statement on the shared session of [`session`], with calls through [`client`], which speaks HTTP and waits
+//! for a cluster that is starting. `message` and `rows` only convert bytes.
 
 mod client;
 mod limited_protocol;
@@ -34,14 +34,14 @@ use super::{Changed, QueryResult, SqlTransport};
 use crate::config::Patience;
 use crate::error::{Error, Result};
 
-/// How often one statement is sent. Servers lose sessions when they restart, and meet other writers, but not for ever.
+/// How often one statement is sent: sessions are lost in restarts and writers conflict, but not for ever.
 const MOST_SUBMISSIONS: u32 = 10;
-/// How often one is sent that somebody else cancels.
+/// How often a statement is sent that somebody else cancels.
 const MOST_CANCELLED_SUBMISSIONS: u32 = 3;
-/// How long the server is given to cancel what runs, and to end the session.
+/// How long cancelling the running statements and closing the session may take in all.
 const CLEAN_UP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Statements of one session on one server.
+/// Runs statements on one session of one server.
 pub struct ThriftTransport {
     client: Client,
     session: SharedSession,
@@ -78,13 +78,13 @@ impl SqlTransport for ThriftTransport {
             .await;
             self.session.close(&self.client).await;
         };
-        // Who does not answer ends the session when it has been idle for long.
+        // On timeout nothing is lost: the server closes idle sessions itself.
         let _ = timeout(CLEAN_UP_TIMEOUT, clean_up).await;
     }
 }
 
 impl ThriftTransport {
-    /// Statements for the server at `path`, each for at most `statement_timeout`. No connection is made yet.
+    /// A transport for the server at `path`; each statement may take at most `statement_timeout`. No connection is made yet.
     pub fn new(http: Arc<HttpClient>, path: &str, statement_timeout: Duration, patience: Patience) -> Self {
         Self {
             client: Client::new(http, path, patience),
@@ -102,14 +102,14 @@ impl ThriftTransport {
             _ = closed.wait_for(|closed| *closed) => return Err(sync_ended()),
             ended = self.attempts(statement, may_repeat, &slot) => ended,
         };
-        // Whatever still runs is given up: nobody waits for it any more.
+        // Nobody waits for a statement that is still running: cancel it.
         if let Some(operation_handle) = slot.take() {
             self.client.send_best_effort(&tcli::TCancelOperationReq { operation_handle }).await;
         }
         ended
     }
 
-    /// Sends the statement until it was heard to its end; one of unknown fate only if `may_repeat`.
+    /// Sends the statement until its outcome is known; after an unknown outcome again only if `may_repeat`.
     async fn attempts(&self, statement: &str, may_repeat: bool, slot: &Slot<'_>) -> Result<Changed> {
         let mut waits = self.client.waits();
         let mut cancelled = 0;
@@ -122,7 +122,7 @@ impl ThriftTransport {
                 CallError::MayHaveRun(error) => return Ok(Changed::Unknown(error)),
                 CallError::Failed(error) => return Err(error),
                 CallError::Exception(said) => {
-                    return Err(self.client.protocol_error("it does not take a call").with_source(said));
+                    return Err(self.client.protocol_error("it rejects a call").with_source(said));
                 }
                 CallError::Committed(error) => {
                     tracing::warn!("{error}");
@@ -146,7 +146,7 @@ impl ThriftTransport {
                 return Ok(Changed::Refused(error));
             }
         }
-        Err(Error::system("A statement was sent more often than can be counted."))
+        Err(Error::system("A statement was sent too often."))
     }
 
     async fn attempt(&self, statement: &str, may_repeat: bool, slot: &Slot<'_>) -> Result<QueryResult, CallError> {
@@ -178,5 +178,5 @@ impl ThriftTransport {
 }
 
 fn sync_ended() -> Error {
-    Error::transient("A statement was given up because the sync ends.")
+    Error::transient("A statement was abandoned because the sync has ended.")
 }

@@ -1,4 +1,4 @@
-//! What runs on the server for us: so that it can be cancelled by somebody who does not wait for it.
+//! The statements that are running on the server, so that another task than the one that waits for them can cancel them.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,26 +6,26 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tcli_service::TOperationHandle;
 
-/// The handles of the statements under way.
+/// The handles of the running statements.
 #[derive(Default)]
 pub(super) struct OpenStatements {
     next: AtomicU64,
     handles: Mutex<HashMap<u64, TOperationHandle>>,
 }
 
-/// A statement's place among those that run. It stays there after the statement was given up, until it is cancelled.
+/// The slot of one statement. It keeps the handle after the waiting task was dropped, until the statement is cancelled.
 pub(super) struct Slot<'a> {
     statements: &'a OpenStatements,
     number: u64,
 }
 
 impl OpenStatements {
-    /// A place for one more statement.
+    /// A slot for one more statement.
     pub(super) fn open_slot(&self) -> Slot<'_> {
         Slot { statements: self, number: self.next.fetch_add(1, Ordering::Relaxed) }
     }
 
-    /// All that run. They are not noted any more.
+    /// Takes the handles of all running statements.
     pub(super) fn take_all(&self) -> Vec<TOperationHandle> {
         self.lock().drain().map(|(_, handle)| handle).collect()
     }
@@ -36,17 +36,17 @@ impl OpenStatements {
 }
 
 impl Slot<'_> {
-    /// The statement runs under `handle`.
+    /// Notes that the statement runs under `handle`.
     pub(super) fn note(&self, handle: TOperationHandle) {
         self.statements.lock().insert(self.number, handle);
     }
 
-    /// The statement does not run any more.
+    /// Notes that the statement has ended.
     pub(super) fn clear(&self) {
         self.statements.lock().remove(&self.number);
     }
 
-    /// The handle that the statement runs under, if it does. It is not noted any more.
+    /// Takes the handle, if the statement is running.
     pub(super) fn take(&self) -> Option<TOperationHandle> {
         self.statements.lock().remove(&self.number)
     }

@@ -1,7 +1,7 @@
-//! One statement on one session: sent, waited for, its rows fetched, closed.
+//! Runs one statement on one session: submits it, polls its status, fetches its rows, closes it.
 //!
-//! Databricks puts all of that into the answer to ExecuteStatement where a statement is done within a few seconds (its
-//! direct results); what an answer does not hold is asked for. Other servers never put anything there.
+//! If a statement ends within a few seconds, Databricks returns all of that in the reply to ExecuteStatement (direct results); what is
+//! missing there is requested. Other servers never return direct results.
 
 use std::time::{Duration, Instant};
 
@@ -15,15 +15,15 @@ use crate::databricks::waits::pause;
 use crate::databricks::{QueryResult, ResultLimits};
 use crate::error::Error;
 
-/// The pause after a page that is empty and not the last.
+/// The pause after an empty page that is not the last.
 const EMPTY_PAGE: Duration = Duration::from_millis(50);
 /// The most rows of one page.
 const PAGE_ROWS: i64 = 10_000;
-/// How often a result is read from its first row again, because a page was lost on its way.
+/// How often a result is read again from its first row because a page was lost.
 const MOST_REWINDS: u32 = 3;
 
-/// Runs `statement` to its end; sends it again, where its answer is lost, only if `may_repeat`. What runs is noted in
-/// `entry`, so that somebody else can cancel it.
+/// Runs `statement` and returns its result; sends it again after a lost reply only if `may_repeat`. The running statement is noted in
+/// `slot`, so that another task can cancel it.
 pub(super) async fn run(
     client: &Client,
     session: &Session,
@@ -44,7 +44,7 @@ pub(super) async fn run(
     let is_closed = direct.close_operation.is_some();
     let ended = finish(client, session, &handle, direct).await;
     match &ended {
-        // What is lost to us or to the server needs no end.
+        // The server no longer has it: nothing to close.
         Err(CallError::HandleUnknown(_)) => {}
         _ if is_closed => {}
         _ => client.send_best_effort(&tcli::TCloseOperationReq { operation_handle: handle }).await,
@@ -88,7 +88,7 @@ async fn finish(
     fetch(client, session, handle, columns, direct.result_set).await
 }
 
-/// Waits for the end, and answers whether there are rows, where the server says so.
+/// Waits for the end of the statement; returns whether there are rows, if the server says so.
 async fn wait(
     client: &Client,
     handle: &tcli::TOperationHandle,
@@ -124,7 +124,7 @@ async fn wait(
     }
 }
 
-/// All rows. A page whose answer was lost is gone on the server too, which its offset shows; then all is read again.
+/// All rows. The server drops a page once it has sent it: if its reply was lost, the next offset shows that, and all is read again.
 async fn fetch(
     client: &Client,
     session: &Session,
@@ -158,13 +158,11 @@ async fn fetch(
             orientation = tcli::TFetchOrientation::FETCH_FIRST;
             continue;
         }
-        // A result without rows may say that it is in another format.
+        // An empty result may claim another format.
         if set.arrow_batches.is_some_and(|batches| !batches.is_empty())
             || set.result_links.is_some_and(|links| !links.is_empty())
         {
-            return Err(client
-                .protocol_error("it writes rows in another format than the one that was asked for")
-                .into());
+            return Err(client.protocol_error("it writes rows in another format than the requested one").into());
         }
         let added = match set.columns {
             Some(columns) => {
@@ -172,7 +170,7 @@ async fn fetch(
             }
             None => 0,
         };
-        // Spark's own server always says that there are no more; there are none when a page is empty.
+        // Spark's own server always says that there are no more rows; the end is an empty page.
         let is_last = if session.reports_more_rows { page.has_more_rows != Some(true) } else { added == 0 };
         if is_last {
             return Ok(rows);

@@ -1,7 +1,7 @@
-//! Pages of columns -> rows of texts.
+//! Converts columnar pages to rows of texts.
 //!
-//! Texts follow what the Statement Execution API writes: `true`, `42`, `1.5`, binary as base64; dates, times, decimals
-//! and nested values are texts already when they come.
+//! Values are written as the Statement Execution API writes them: `true`, `42`, `1.5`, binary as base64; dates, times, decimals and
+//! nested values arrive as text.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -9,16 +9,16 @@ use tcli_service as tcli;
 
 use crate::databricks::{QueryResult, ResultLimits};
 
-/// Adds the page `columns` to `rows`, as far as `bounds` go, and answers how many rows it had.
+/// Appends the page `columns` to `rows`, within `limits`, and returns its number of rows.
 ///
 /// # Errors
-/// What does not fit: another number of columns, columns of different lengths or of an unknown type.
+/// What is wrong with the page: another number of columns, columns of different lengths or of an unknown type.
 pub(super) fn append(
     rows: &mut QueryResult,
     columns: Vec<tcli::TColumn>,
     limits: &mut ResultLimits,
 ) -> Result<usize, String> {
-    // What Spark answers to a statement without a result: the name of a column, and none.
+    // Spark's reply to a statement without a result: the name of a column in the schema, and no column in the page.
     if columns.is_empty() {
         return Ok(0);
     }
@@ -39,7 +39,7 @@ pub(super) fn append(
     Ok(length)
 }
 
-/// The values of whichever kind is set.
+/// The values of the variant that is set.
 fn texts(column: tcli::TColumn) -> Option<Vec<Option<String>>> {
     let booleans = column.bool_val.map(|column| present(column.values, &column.nulls, |value| value.to_string()));
     let bytes = column.byte_val.map(|column| present(column.values, &column.nulls, |value| value.to_string()));
@@ -53,7 +53,7 @@ fn texts(column: tcli::TColumn) -> Option<Vec<Option<String>>> {
     booleans.or(bytes).or(shorts).or(integers).or(longs).or(doubles).or(texts).or(binaries)
 }
 
-/// Each value as text, or `None` where its bit in `nulls` is set: lowest bit first, bytes that are missing have none set.
+/// Each value as text, or `None` where its bit in `nulls` is set: lowest bit first; missing bytes count as 0.
 fn present<T>(values: Vec<T>, nulls: &[u8], text: impl Fn(T) -> String) -> Vec<Option<String>> {
     let is_null = |at: usize| nulls.get(at / 8).is_some_and(|byte| byte >> (at % 8) & 1 == 1);
     values.into_iter().enumerate().map(|(at, value)| (!is_null(at)).then(|| text(value))).collect()

@@ -1,7 +1,7 @@
 //! The transport against a scripted server: whole, slow, broken, forgetful.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::time::sleep;
 
@@ -272,12 +272,10 @@ fn a_starting_cluster_is_waited_for() {
 #[test]
 fn a_storm_of_503_ends_at_its_limit_and_says_what_the_server_said() {
     let server = ThriftServer::start(true).with("OpenSession", &vec![STARTING; 10_000]);
-    let begun = Instant::now();
     let error = run(transport(&server, true).execute("rows 1")).expect_err("never starts");
     assert_eq!(error.kind(), Kind::Transient);
-    assert!(error.message().contains("For 4 seconds there was no answer"), "{error}");
+    assert!(error.message().contains("For 4 seconds there was no response"), "{error}");
     assert!(error.internal_message().contains("The cluster is PENDING"), "{}", error.internal_message());
-    assert!(begun.elapsed() < 6 * SECOND, "{:?}", begun.elapsed());
     assert!(server.count("OpenSession") < 40, "{} calls", server.count("OpenSession"));
 }
 
@@ -317,17 +315,17 @@ fn close_cancels_what_runs_and_ends_the_session() {
     let transport = transport(&server, false);
     run(async {
         let closing = async {
-            while server.state().statements.len() < 3 {
+            // A statement whose state is polled has noted its handle.
+            while server.polled() < 3 {
                 sleep(Duration::from_millis(20)).await;
             }
-            sleep(Duration::from_millis(200)).await;
             transport.close().await;
         };
-        let begun = Instant::now();
         let running = join_all((0..3).map(|_| transport.execute("forever")));
         let (ended, ()) = tokio::join!(running, closing);
-        assert!(ended.into_iter().all(|ended| ended.is_err_and(|error| error.kind() == Kind::Transient)));
-        assert!(begun.elapsed() < Duration::from_secs(3), "they did not wait for their end");
+        assert!(
+            ended.into_iter().all(|ended| ended.is_err_and(|error| error.message().contains("the sync has ended")))
+        );
         assert!(transport.execute("rows 1").await.is_err(), "nothing is executed after it");
     });
     assert_eq!(server.state().cancelled, 3);
