@@ -55,7 +55,7 @@ const MAY_IMPORT: [(&str, &[&str]); 27] = [
         ],
     ),
     ("tasks", &[]),
-    ("telemetry", &["counted", "pipeline", "protocol"]),
+    ("telemetry", &["counted", "pipeline", "protocol", "secret"]),
     ("tls", &["config"]),
     ("write", &["config", "counted", "pipeline", "protocol", "sync", "tasks", "telemetry"]),
 ];

@@ -145,6 +145,7 @@ pub struct Error {
     context: Vec<String>,
     stream: Option<StreamDescriptor>,
     starts_over: bool,
+    lacks_right: bool,
     source: Option<Source>,
 }
 
@@ -154,7 +155,15 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of `kind` whose `message` is a whole sentence for the user.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), context: Vec::new(), stream: None, starts_over: false, source: None }
+        Self {
+            kind,
+            message: message.into(),
+            context: Vec::new(),
+            stream: None,
+            starts_over: false,
+            lacks_right: false,
+            source: None,
+        }
     }
 
     /// Shorthand for [`Kind::Config`].
@@ -217,6 +226,18 @@ impl Error {
     pub fn starting_over(mut self) -> Self {
         self.starts_over = true;
         self
+    }
+
+    /// Says that a server has refused a statement itself, because its user lacks a right: it was not begun.
+    #[must_use]
+    pub fn lacking_right(mut self) -> Self {
+        self.lacks_right = true;
+        self
+    }
+
+    /// Whether a statement was not begun, because a right is missing.
+    pub fn lacks_right(&self) -> bool {
+        self.lacks_right
     }
 
     /// One sentence that tells the user what to do next.

@@ -26,7 +26,7 @@ fn run() -> ExitCode {
     allocator::set_up();
     process::set_up();
     // A panic's message may hold values and secrets.
-    std::panic::set_hook(Box::new(|defect| tell(&format!("defect: {defect}"))));
+    std::panic::set_hook(Box::new(|defect| tell(&secret::hide_in_answer(&format!("defect: {defect}")))));
     let command = match cli::parse() {
         Ok(command) => command,
         Err(error) => return explain(&error),

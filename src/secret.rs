@@ -5,7 +5,7 @@ mod forms;
 mod hiding;
 mod view;
 
-pub use self::hiding::{hide, hide_in_answer, know};
+pub use self::hiding::{hide, hide_in_answer, know, know_key_id, know_open};
 
 /// A password, token or key. The only way to the text is [`Secret::expose`], which is easy to search for.
 #[derive(Clone, PartialEq, Eq)]
@@ -16,6 +16,13 @@ impl Secret {
     pub fn new(text: impl Into<String>) -> Self {
         let text = text.into();
         know(&text);
+        Self(text)
+    }
+
+    /// The same for the name of a key, which may be like other names: this program's own sentences show those.
+    pub fn key_id(text: impl Into<String>) -> Self {
+        let text = text.into();
+        know_key_id(&text);
         Self(text)
     }
 

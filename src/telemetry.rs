@@ -19,6 +19,10 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::pipeline::progress::Progress;
 use crate::protocol::writer::{Level, ProtocolWriter};
+use crate::secret::hide_in_answer;
+
+/// How the targets of this program's own events begin.
+const OWN: &str = "destination_databricks";
 
 /// From now on, writes events up to the level `most` to `writer`, as LOG messages.
 pub fn start(writer: &Arc<ProtocolWriter>, most: LevelFilter) {
@@ -37,7 +41,7 @@ impl<S: Subscriber> Layer<S> for ProtocolLayer {
             return false;
         }
         let target = metadata.target();
-        if target.starts_with("destination_databricks") {
+        if target.starts_with(OWN) {
             return true;
         }
         // These log every error with all its details where it occurs; we log it once, where it is handled.
@@ -54,7 +58,12 @@ impl<S: Subscriber> Layer<S> for ProtocolLayer {
         };
         let mut text = Text::default();
         event.record(&mut text);
-        self.writer.log(level, text.0.trim_start());
+        let said = text.0.trim_start();
+        match event.metadata().target().starts_with(OWN) {
+            true => self.writer.log(level, said),
+            // A library may repeat what a server said.
+            false => self.writer.log(level, &hide_in_answer(said)),
+        }
     }
 }
 

@@ -97,7 +97,7 @@ fn find(named: &CertificatePlaces, system: fn() -> CertificatePlaces) -> Result<
 
 /// The certificates at `places`, and what is wrong there.
 fn read(places: &CertificatePlaces, is_named: bool) -> (Trust, Vec<String>) {
-    let (mut all, mut problems, mut damaged) = (Vec::new(), Vec::new(), 0);
+    let (mut all, mut problems, mut damaged, mut read) = (Vec::new(), Vec::new(), 0, Sizes::default());
     let file = places.file.iter().map(|file| (file, true));
     for (path, is_file) in file.chain(places.folders.iter().map(|folder| (folder, false))) {
         let name = match (is_named, is_file) {
@@ -105,11 +105,11 @@ fn read(places: &CertificatePlaces, is_named: bool) -> (Trust, Vec<String>) {
             (true, false) => format!("SSL_CERT_DIR names {}, which", path.display()),
             (false, _) => path.display().to_string(),
         };
-        let read = match std::fs::metadata(path) {
+        let found = match std::fs::metadata(path) {
             Err(error) => Err(missing(&error)),
-            Ok(metadata) => certificates(path, &metadata, is_file),
+            Ok(metadata) => certificates(path, &metadata, is_file, &mut read),
         };
-        match read {
+        match found {
             Err(what) => problems.push(format!("{name} {what}")),
             Ok((certificates, broken)) => {
                 damaged += broken;
@@ -137,14 +137,25 @@ fn missing(error: &std::io::Error) -> String {
     }
 }
 
-/// The most bytes of a file of certificates: those of a system have a quarter of one MiB.
+/// The most bytes of all certificates: those of a system have a quarter of one MiB.
 const LONGEST: u64 = 64 << 20;
+/// The most files with them: a system has some hundred.
+const MOST_FILES: usize = 4096;
 
-/// The certificates in a file, or in the files of a folder, and how many pieces of them were none; or what is wrong.
+/// How much certificates are.
+#[derive(Clone, Copy, Default)]
+struct Sizes {
+    bytes: u64,
+    files: usize,
+}
+
+/// The certificates in a file, or in the files of a folder, and how many pieces of them were none; or what is wrong. `read`: how much
+/// was read before.
 fn certificates(
     path: &Path,
     metadata: &Metadata,
     is_file: bool,
+    read: &mut Sizes,
 ) -> Result<(Vec<CertificateDer<'static>>, usize), String> {
     // What is no file may have no end.
     let is_right = if is_file { metadata.is_file() } else { metadata.is_dir() };
@@ -154,11 +165,18 @@ fn certificates(
     if is_file && metadata.len() == 0 {
         return Err("is empty".to_owned());
     }
-    let lengths = if is_file { vec![metadata.len()] } else { lengths(path).map_err(|error| missing(&error))? };
-    if lengths.iter().any(|length| *length > LONGEST) {
-        let what = if is_file { "has" } else { "holds a file that has" };
-        return Err(format!("{what} more than {} MiB, which no certificates have", LONGEST >> 20));
+    let here = Sizes { bytes: metadata.len(), files: 1 };
+    let here = if is_file { here } else { sizes(path).map_err(|error| missing(&error))? };
+    let all = Sizes { bytes: read.bytes.saturating_add(here.bytes), files: read.files + here.files };
+    let others = if read.files > 0 { ", with what was read before," } else { "" };
+    let what = if is_file { "has" } else { "holds files that have" };
+    if all.bytes > LONGEST {
+        return Err(format!("{what}{others} more than {} MiB, which no certificates have", LONGEST >> 20));
     }
+    if all.files > MOST_FILES {
+        return Err(format!("holds{others} more than {MOST_FILES} files, which no store of certificates does"));
+    }
+    *read = all;
     let (file, folder) = if is_file { (Some(path), None) } else { (None, Some(path)) };
     let found = rustls_native_certs::load_certs_from_paths(file, folder);
     let not_read = found.errors.iter().find_map(|error| match &error.kind {
@@ -173,10 +191,15 @@ fn certificates(
     }
 }
 
-/// Bytes of the files in a folder.
-fn lengths(folder: &Path) -> std::io::Result<Vec<u64>> {
-    let files = std::fs::read_dir(folder)?.filter_map(|entry| std::fs::metadata(entry.ok()?.path()).ok());
-    Ok(files.filter(Metadata::is_file).map(|file| file.len()).collect())
+/// How much is in a folder, as far as that may be read.
+fn sizes(folder: &Path) -> std::io::Result<Sizes> {
+    let mut sizes = Sizes::default();
+    for entry in std::fs::read_dir(folder)?.take(MOST_FILES + 1) {
+        let file = entry.and_then(|entry| std::fs::metadata(entry.path())).ok().filter(Metadata::is_file);
+        sizes.files += 1;
+        sizes.bytes = sizes.bytes.saturating_add(file.map_or(0, |file| file.len()));
+    }
+    Ok(sizes)
 }
 
 /// Those that the TLS library takes: a client refuses all of them for the sake of one.

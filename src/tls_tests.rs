@@ -97,3 +97,43 @@ fn files_that_are_too_long_to_be_certificates_are_refused_unread() {
         assert!(error.contains("more than 64 MiB"), "{error}");
     }
 }
+
+#[test]
+fn folders_that_hold_too_much_are_refused_unread() {
+    let large = tempfile::tempdir().expect("a folder");
+    for number in 0..5 {
+        let file = std::fs::File::create(large.path().join(number.to_string())).expect("a file");
+        file.set_len(20 << 20).expect("a longer file");
+    }
+    let many = tempfile::tempdir().expect("a folder");
+    for number in 0..=MOST_FILES {
+        std::fs::File::create(many.path().join(number.to_string())).expect("a file");
+    }
+    let good = tempfile::tempdir().expect("a folder");
+    std::fs::write(good.path().join("one.pem"), CERTIFICATE).expect("written");
+    for (folder, what) in [(&large, "more than 64 MiB"), (&many, "more than 4096 files")] {
+        let in_folders = |folders: &[&Path]| {
+            let folders = folders.iter().map(|folder| folder.to_path_buf()).collect();
+            find(&CertificatePlaces { file: None, folders }, nothing)
+        };
+        let error = in_folders(&[folder.path()]).map(drop).expect_err("nothing is trusted");
+        assert!(error.contains(what), "{error}");
+        let (trust, remark) = in_folders(&[folder.path(), good.path()]).expect("one is good");
+        assert_eq!(trust.certificates().count(), 1);
+        assert!(remark.is_some_and(|remark| remark.contains(what)));
+    }
+}
+
+#[test]
+fn folders_that_hold_too_much_together_are_refused_from_the_first_that_is_too_much() {
+    let folders: Vec<_> = (0..3).map(|_| tempfile::tempdir().expect("a folder")).collect();
+    for folder in &folders {
+        std::fs::write(folder.path().join("one.pem"), CERTIFICATE).expect("written");
+        let file = std::fs::File::create(folder.path().join("two.pem")).expect("a file");
+        file.set_len(30 << 20).expect("a longer file");
+    }
+    let folders: Vec<PathBuf> = folders.iter().map(|folder| folder.path().to_path_buf()).collect();
+    let (trust, remark) = find(&CertificatePlaces { file: None, folders }, nothing).expect("one is good");
+    assert_eq!(trust.certificates().count(), 1);
+    assert!(remark.is_some_and(|remark| remark.matches("more than 64 MiB").count() == 1));
+}

@@ -101,10 +101,26 @@ fn a_checkpoint_that_is_no_file_is_done_without_or_named() {
 
 #[test]
 fn a_commit_of_more_bytes_than_any_is_refused_unread() {
-    let sandbox = sandbox();
-    let commit = table::commit(&sandbox.table("default/users"), next(&sandbox));
-    File::create(&commit).unwrap().set_len(3 << 30).unwrap();
-    let run = sandbox.write(&append(&["users"]), records("users", 5..9));
-    let message = run.failed_with("config_error");
-    assert!(message.contains("1024 MiB"), "{message}");
+    for length in [300 << 20, 3 << 30] {
+        let sandbox = sandbox();
+        let commit = table::commit(&sandbox.table("default/users"), next(&sandbox));
+        File::create(&commit).unwrap().set_len(length).unwrap();
+        let run = sandbox.write(&append(&["users"]), records("users", 5..9));
+        let message = run.failed_with("config_error");
+        assert!(message.contains("256 MiB"), "{message}");
+    }
+}
+
+#[test]
+fn hints_and_sums_of_more_bytes_than_any_are_not_needed() {
+    for length in [2 << 20, 65 << 20, 3 << 30] {
+        for name in ["_last_checkpoint", "the newest sum"] {
+            let sandbox = sandbox();
+            let sum = format!("{:020}.crc", next(&sandbox) - 1);
+            let file = in_log(&sandbox, if name == "_last_checkpoint" { name } else { &sum });
+            File::create(&file).unwrap().set_len(length).unwrap();
+            sandbox.load(&append(&["users"]), records("users", 5..9));
+            assert_eq!(table::data(&sandbox.table("default/users")).len(), 9, "{name}: {length}");
+        }
+    }
 }

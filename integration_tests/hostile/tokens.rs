@@ -61,6 +61,7 @@ fn files_of_aws_that_are_none_are_named_and_not_waited_for() {
         "AWS_CONFIG_FILE",
         "AWS_SHARED_CREDENTIALS_FILE",
         "HOME",
+        "~",
     ] {
         for what in ["pipe", "device", "huge", "folder"] {
             let mut sandbox = with_web_identity(&store);
@@ -73,8 +74,16 @@ fn files_of_aws_that_are_none_are_named_and_not_waited_for() {
                 "huge" => File::create(&file).unwrap().set_len(3 << 30).unwrap(),
                 _ => std::fs::create_dir(&file).unwrap(),
             }
-            let value = if name == "HOME" { sandbox.folder().join("home") } else { file };
-            sandbox.set_environment(name, value.to_str().unwrap());
+            let name = if name == "~" {
+                sandbox.set_environment("HOME", sandbox.folder().join("home").to_str().unwrap());
+                sandbox.set_environment("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
+                sandbox.set_environment("AWS_CONFIG_FILE", "~/.aws/config");
+                "AWS_CONFIG_FILE"
+            } else {
+                let value = if name == "HOME" { sandbox.folder().join("home") } else { file };
+                sandbox.set_environment(name, value.to_str().unwrap());
+                name
+            };
             sandbox.set_environment("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:1/");
             let run = sandbox.check();
             assert!(run.says("FAILED") && run.says(name) && run.says("no regular file"), "{name}, {what}: {run:#?}");

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::fields::Fields;
 use super::host::{is_host, is_loopback};
-use crate::secret::Secret;
+use crate::secret::{Secret, know_open};
 
 const HOSTNAME: &str = "databricks_server_hostname";
 const HTTP_PATH: &str = "databricks_http_path";
@@ -82,6 +82,8 @@ pub(super) fn read(root: &Fields<'_>) -> Engine {
     let advice = "a Databricks hostname needs it; it is in the connection details of the warehouse or cluster";
     let (https, hostname, host_query) = hostname(root);
     let http_path = root.required_text(HTTP_PATH, advice).unwrap_or_default();
+    // Without a dot it is no host in the network, and may be a token that got into the wrong field.
+    Some(&hostname).filter(|hostname| hostname.contains('.')).into_iter().for_each(|hostname| know_open(hostname));
     Engine::Databricks(DatabricksSettings {
         hostname,
         https,

@@ -1,14 +1,17 @@
 //! Secrets that stand in the environment, for AWS's own client and for proxies: known before anything is said of them.
 
+use std::path::{Path, PathBuf};
+
 use url::Url;
 
 use super::profiles::{self, LONGEST_FILE, LONGEST_PROFILES, PROFILES};
 use crate::error::{Error, Result};
-use crate::secret::know;
+use crate::secret::{know, know_key_id};
 
 /// Variables that are secrets as they are.
-const SECRETS: [&str; 4] =
-    ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN"];
+const SECRETS: [&str; 3] = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN"];
+/// One that is the name of a key.
+const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 /// Variables that name a file with one.
 const FILES: [&str; 2] = ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"];
 /// Variables whose address may have a user and a password in it.
@@ -21,18 +24,19 @@ const PROXIES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_pr
 /// One of the configuration that names the variable.
 pub fn ensure_aws_files() -> Result<()> {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let tokens = FILES.iter().map(|name| ((*name).to_owned(), set(name), LONGEST_FILE));
+    let tokens = FILES.iter().map(|name| ((*name).to_owned(), set(name).map(PathBuf::from), LONGEST_FILE));
     let profiles = PROFILES.iter().map(|(name, usual)| match (set(name), set("HOME")) {
-        (None, Some(home)) => ("HOME".to_owned(), Some(format!("{home}/{usual}")), LONGEST_PROFILES),
-        (named, _) => ((*name).to_owned(), named, LONGEST_PROFILES),
+        (None, Some(home)) => ("HOME".to_owned(), Some(Path::new(&home).join(usual)), LONGEST_PROFILES),
+        (named, _) => ((*name).to_owned(), named.map(|file| profiles::in_home(&file)), LONGEST_PROFILES),
     });
     for (name, file, most) in tokens.chain(profiles).filter_map(|(name, file, most)| Some((name, file?, most))) {
         // A missing one is told by who needs it, and that one is how to have no profile at all.
-        let Some(metadata) = std::fs::metadata(&file).ok().filter(|_| file != "/dev/null") else { continue };
+        let Some(metadata) = std::fs::metadata(&file).ok().filter(|_| file != Path::new("/dev/null")) else { continue };
         if !metadata.is_file() || metadata.len() > most {
             return Err(Error::config(format!(
-                "The variable {name} leads to {file}, which is to say who this machine is at AWS and is no regular file of at most \
+                "The variable {name} leads to {}, which is to say who this machine is at AWS and is no regular file of at most \
                  {} kB: correct it.",
+                file.display(),
                 most >> 10
             )));
         }
@@ -43,6 +47,7 @@ pub fn ensure_aws_files() -> Result<()> {
 /// Makes them known. Tokens in files are exchanged while a sync runs: to be called whenever they are about to be used.
 pub fn know_secrets() {
     let set = |name: &&str| std::env::var(name).ok();
+    set(&KEY_ID).iter().for_each(|id| know_key_id(id.trim()));
     SECRETS.iter().filter_map(set).for_each(|secret| know(secret.trim()));
     for file in FILES.iter().filter_map(set) {
         profiles::know_file(file.as_ref());

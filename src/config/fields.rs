@@ -96,6 +96,11 @@ impl<'a> Fields<'a> {
         self.text(name).map(Secret::new)
     }
 
+    /// The name of a key, which is not shown either.
+    pub(super) fn key_id(&self, name: &str) -> Option<Secret> {
+        self.text(name).map(Secret::key_id)
+    }
+
     /// A secret that has to be there.
     pub(super) fn required_secret(&self, name: &str, advice: &str) -> Option<Secret> {
         self.required_text(name, advice).map(Secret::new)

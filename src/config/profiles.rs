@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::secret::know;
+use crate::secret::{know, know_key_id};
 
 /// Variables that name a file with profiles, and where it is in the user's folder without them.
 pub(super) const PROFILES: [(&str, &str); 2] =
     [("AWS_CONFIG_FILE", ".aws/config"), ("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials")];
 /// What in a profile is a secret, and what names a file with one.
-const SECRETS: [&str; 3] = ["aws_access_key_id", "aws_secret_access_key", "aws_session_token"];
+const SECRETS: [&str; 2] = ["aws_secret_access_key", "aws_session_token"];
+const KEY_ID: &str = "aws_access_key_id";
 const FILE: &str = "web_identity_token_file";
 /// A longer file holds no token.
 pub(super) const LONGEST_FILE: u64 = 64 << 10;
@@ -17,10 +18,8 @@ pub(super) const LONGEST_PROFILES: u64 = 16 << 20;
 
 /// Makes them known.
 pub(super) fn know_secrets() {
-    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    let in_home = |path: &str| path.strip_prefix("~/").map_or_else(|| PathBuf::from(path), |path| home.join(path));
     for (variable, usual) in PROFILES {
-        let file = std::env::var(variable).map_or_else(|_| home.join(usual), |file| in_home(&file));
+        let file = std::env::var(variable).map_or_else(|_| home().join(usual), |file| in_home(&file));
         let text = text_of(&file, LONGEST_PROFILES).unwrap_or_default();
         for (name, value) in text.lines().filter_map(|line| line.split_once('=')) {
             let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
@@ -29,11 +28,22 @@ pub(super) fn know_secrets() {
             let value = value.get(..end.unwrap_or(value.len())).unwrap_or_default().trim_end();
             if SECRETS.contains(&name.as_str()) {
                 know(value);
+            } else if name == KEY_ID {
+                know_key_id(value);
             } else if name == FILE {
                 know_file(&in_home(value));
             }
         }
     }
+}
+
+fn home() -> PathBuf {
+    std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default()
+}
+
+/// `path` as AWS's tools read it: `~/` is the user's folder.
+pub(super) fn in_home(path: &str) -> PathBuf {
+    path.strip_prefix("~/").map_or_else(|| PathBuf::from(path), |path| home().join(path))
 }
 
 /// Makes known what the file at `path` holds, if it is there and may be a token.

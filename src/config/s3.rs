@@ -10,7 +10,7 @@ use url::{Host, Url};
 use super::fields::{Fields, shown};
 use super::file_name_pattern::FileNamePattern;
 use super::host::{is_host, is_loopback};
-use crate::secret::Secret;
+use crate::secret::{Secret, know_open};
 
 /// Settings of `S3_STORAGE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,8 +98,11 @@ impl S3Settings {
                  IP address and has no name: set it to true or remove it, or give the endpoint by its name.",
             );
         }
+        let path = folder(fields);
+        let host = endpoint.as_ref().and_then(Url::host_str);
+        [Some(path.as_str()), host].into_iter().flatten().for_each(know_open);
         Self {
-            path: folder(fields),
+            path,
             region: region(fields),
             credentials: credentials(fields),
             role: role(fields),
@@ -137,6 +140,8 @@ fn bucket(fields: &Fields<'_>, is_elsewhere: bool) -> String {
                 shown(&bucket)
             ),
         );
+    } else {
+        know_open(&bucket);
     }
     bucket
 }
@@ -203,7 +208,7 @@ fn credentials(fields: &Fields<'_>) -> Option<S3Credentials> {
 
 /// A part of a key, which is sent in a header. It is never shown.
 fn key_text(fields: &Fields<'_>, name: &str) -> Option<Secret> {
-    let secret = fields.secret(name)?;
+    let secret = if name == ID { fields.key_id(name) } else { fields.secret(name) }?;
     if !secret.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
         fields.problem(
             name,

@@ -1,6 +1,13 @@
 //! What is known of a statement that changes rows when it has failed, and what is sent again.
 
-use super::statement_api_tests::{SUBMIT, change, one, run};
+use std::sync::{Arc, Mutex};
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::{Context, SubscriberExt};
+
+use super::statement_api_tests::{SUBMIT, change, change_by, one, run};
 use super::testing::scripted_server::{ScriptedServer, failure, state, success};
 use super::{Changed, QueryResult};
 use crate::error::Kind;
@@ -80,4 +87,37 @@ async fn a_change_that_was_refused_has_surely_changed_nothing_and_one_that_a_clo
     ] {
         change(&ScriptedServer::with(vec![failure(code, message)])).await.expect_err(message);
     }
+}
+
+/// What `tracing` was told in this thread.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<String>>);
+
+impl Visit for Told {
+    fn record_debug(&mut self, _: &Field, value: &dyn std::fmt::Debug) {
+        self.0.lock().unwrap().push_str(&format!("{value:?}"));
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Told {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        event.record(&mut self.clone());
+    }
+}
+
+#[tokio::test]
+async fn what_failed_after_a_commit_is_told_with_the_table() {
+    let told = Told::default();
+    let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(told.clone()));
+    for statement in [
+        "MERGE INTO `main`.`shop`.`users` AS target\nUSING (`x`) AS staged",
+        "INSERT OVERWRITE TABLE `main`.`shop`.`users` (`a`, `b`)\nSELECT 1",
+    ] {
+        let hook = "[DELTA_POST_COMMIT_HOOK_FAILED] Committing to the Delta table version 5 succeeded. SQLSTATE: 2DKD0";
+        let server = ScriptedServer::with(vec![failure("BAD_REQUEST", hook)]);
+        change_by(&server, statement).await.expect("done");
+        let told = std::mem::take(&mut *told.0.lock().unwrap());
+        assert!(told.contains("Table `main`.`shop`.`users`: A commit to the table succeeded"), "{told}");
+    }
+    drop(guard);
 }

@@ -87,6 +87,14 @@ impl Changed {
     }
 }
 
+/// The table that `statement` names first, for messages: all that stands before its columns, its alias or its next line.
+fn table_of(statement: &str) -> &str {
+    let line = statement.lines().next().unwrap_or_default();
+    let named = line.find('`').and_then(|at| line.get(at..)).unwrap_or(line);
+    let end = ["` (", "` AS "].iter().filter_map(|end| named.find(end)).min();
+    end.and_then(|end| named.get(..=end)).unwrap_or(named)
+}
+
 #[cfg(test)]
 mod change_tests;
 #[cfg(test)]

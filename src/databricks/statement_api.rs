@@ -22,7 +22,7 @@ use super::statement_response::{Chunk, StatementResponse, StatementState};
 use super::waits::{Waits, pause};
 use super::warehouse::{Warehouse, WarehouseState};
 use super::workspace::Response;
-use super::{Changed, QueryResult, ResultLimits, SqlTransport};
+use super::{Changed, QueryResult, ResultLimits, SqlTransport, table_of};
 use crate::config::Patience;
 use crate::error::{Error, Kind, Result};
 
@@ -122,7 +122,7 @@ impl StatementApi {
                     let fetched = tokio::time::timeout(self.timeout, self.fetch(&id, response)).await;
                     break fetched.unwrap_or_else(|_| Err(self.statement_timeout_error()));
                 }
-                StatementState::Failed => break self.classify(&response.server_error(), rerun),
+                StatementState::Failed => break self.classify(statement, &response.server_error(), rerun),
                 StatementState::Canceled => break self.ended_by_others(&response.server_error()),
                 StatementState::Closed => break Ok(RunOutcome::Lost(self.lost_error())),
                 state @ (StatementState::Pending | StatementState::Running) => {
@@ -212,14 +212,14 @@ impl StatementApi {
         ))
     }
 
-    fn classify(&self, server_error: &ServerError, rerun: Rerun) -> Result<RunOutcome> {
+    fn classify(&self, statement: &str, server_error: &ServerError, rerun: Rerun) -> Result<RunOutcome> {
         if conditions::is_cancelled(server_error) {
             return self.ended_by_others(server_error);
         }
         let error = conditions::explain(server_error, self.warehouse.http().workspace());
         match (conditions::commit_state(server_error), conditions::is_transient(server_error)) {
             (CommitState::Committed, _) => {
-                tracing::warn!("{error}");
+                tracing::warn!("Table {}: {error}", table_of(statement));
                 Ok(RunOutcome::Done(QueryResult::default()))
             }
             (CommitState::RolledBack, false) => Ok(RunOutcome::Refused(error)),

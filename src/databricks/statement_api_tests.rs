@@ -24,7 +24,11 @@ pub(super) fn one(value: &str) -> QueryResult {
 }
 
 pub(super) async fn change(server: &ScriptedServer) -> Result<Changed, Error> {
-    connect(&server.settings(), &patience()).expect("a warehouse").change("MERGE").await
+    change_by(server, "MERGE").await
+}
+
+pub(super) async fn change_by(server: &ScriptedServer, statement: &str) -> Result<Changed, Error> {
+    connect(&server.settings(), &patience()).expect("a warehouse").change(statement).await
 }
 
 fn unavailable(status: u16, after: &str) -> Reaction {

@@ -69,7 +69,12 @@ pub fn classify(shown: &str, verb: &str, error: KernelError) -> Error {
         }
         _ => Error::system(failed),
     };
-    error_for_user.with_source(error)
+    match error {
+        // The kernel shows these and does not name them as its causes, among which limits of the system are found.
+        KernelError::ObjectStore(cause) => error_for_user.with_source(cause),
+        KernelError::IOError(cause) => error_for_user.with_source(cause),
+        error => error_for_user.with_source(error),
+    }
 }
 
 /// This program's own error about the store, if it is the cause of `error`.
@@ -178,5 +183,32 @@ fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     match names.as_slice() {
         [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
         names => names.concat(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    #[test]
+    fn a_limit_that_the_kernel_meets_is_named() {
+        let limits = [
+            (libc::EMFILE, "ulimit -n"),
+            (libc::ENOSPC, "df -i"),
+            (libc::EDQUOT, "quota"),
+            (libc::EFBIG, "ulimit -f"),
+            (libc::ENOMEM, "ulimit -v"),
+        ];
+        for ((code, remedy), verb) in limits.into_iter().zip(["read", "write"].into_iter().cycle()) {
+            let source = Box::new(std::io::Error::from_raw_os_error(code));
+            let met = object_store::Error::Generic { store: "LocalFileSystem", source };
+            for error in [KernelError::from(met), KernelError::IOError(std::io::Error::from_raw_os_error(code))] {
+                let error = classify("users", verb, error);
+                assert_eq!(error.kind(), Kind::Config, "{error}");
+                assert!(error.message().contains(remedy), "{error}");
+                assert!(error.message().contains(&format!("A {verb} of the log of table users")), "{error}");
+            }
+        }
     }
 }

@@ -6,7 +6,10 @@ use std::io::ErrorKind;
 pub(super) fn met(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        if let Some(sentence) = error.downcast_ref::<std::io::Error>().and_then(of) {
+        let io = error.downcast_ref::<std::io::Error>();
+        // An error of the system inside of another one is left out of the chain.
+        let inner = || io?.get_ref()?.downcast_ref::<std::io::Error>().and_then(of);
+        if let Some(sentence) = io.and_then(of).or_else(inner) {
             return Some(sentence);
         }
         cause = error.source();
@@ -29,7 +32,7 @@ fn of(error: &std::io::Error) -> Option<&'static str> {
         (libc::EDQUOT, _) => "The quota of this user is used up: free some space, or raise it.",
         (libc::ENOSPC, _) => "The disk is full, or has no room for more files: free some space (`df`, `df -i`).",
         (libc::ENOMEM, _) | (_, ErrorKind::OutOfMemory) => {
-            "The system gave no more memory: give the container or the process more (`ulimit -v`), or lower \
+            "The system gave no more memory: give the container or the process more (`ulimit -v`, `ulimit -d`), or lower \
              `memory_limit_mb`."
         }
         _ => return None,
@@ -54,6 +57,8 @@ mod tests {
             let inner = std::io::Error::from_raw_os_error(code);
             let through = object_store::Error::Generic { store: "LocalFileSystem", source: Box::new(inner) };
             assert!(met(&through).is_some_and(|sentence| sentence.contains(remedy)), "{remedy}");
+            let wrapped = std::io::Error::other(std::io::Error::from_raw_os_error(code));
+            assert!(met(&wrapped).is_some_and(|sentence| sentence.contains(remedy)), "{remedy}");
         }
         assert_eq!(met(&std::io::Error::from_raw_os_error(libc::ENOENT)), None);
         assert_eq!(met(&std::io::Error::other("Too many open files")), None);

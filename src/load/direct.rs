@@ -65,6 +65,8 @@ struct DirectTable {
     /// written to it.
     newest: Option<(u64, i64)>,
     standing: Standing,
+    /// The generation of the rows that were there when the sync began.
+    found: Option<i64>,
 }
 
 impl Direct {
@@ -91,29 +93,30 @@ impl Direct {
     async fn open_table(&self, target: Arc<Target>) -> Result<DirectTable> {
         let mut exists = self.exists(&target.table).await?;
         let mut standing = Standing::of(&target, false, None, RowsBefore::NotAsked);
-        let mut opened = None;
+        let (mut opened, mut generation) = (None, None);
         if exists {
             let counts = self.counts.get().copied().unwrap_or_default();
             let found = self.tables.run(|logs| {
                 let Some(snapshot) = logs.find(&target.table)? else { return Ok(None) };
                 self.ensure_loadable(&target, &snapshot)?;
-                let generation = target.generation_id.map(|id| generation::of(&snapshot, id)).transpose()?;
-                let mut standing = Standing::of(&target, true, generation.flatten(), RowsBefore::NotAsked);
+                let generation = target.generation_id.map(|id| generation::of(&snapshot, id)).transpose()?.flatten();
+                let mut standing = Standing::of(&target, true, generation, RowsBefore::NotAsked);
                 // What is replaced is counted when it goes. No sync fails for a number that only people read.
                 if counts && !standing.replaces {
                     standing.rows = snapshot.rows().ok().flatten().into();
                 }
-                Ok::<_, Error>(Some((standing, snapshot)))
+                Ok::<_, Error>(Some((standing, generation, snapshot)))
             });
             // A log without a commit is what somebody left who never made the table.
             let found = found.await?;
             exists = found.is_some();
             let right = Arc::clone(&self.kept).try_acquire_owned().ok();
-            if let Some((found, snapshot)) = found {
-                (standing, opened) = (found, right.map(|right| (snapshot, right)));
+            if let Some((found, of_its_rows, snapshot)) = found {
+                (standing, opened, generation) = (found, right.map(|right| (snapshot, right)), of_its_rows);
             }
         }
-        Ok(DirectTable { engine: self.clone(), target, exists, opened, newest: None, standing })
+        generation::warn_of_newer(&self.storage.shown(&target.table), &target, generation);
+        Ok(DirectTable { engine: self.clone(), target, exists, opened, newest: None, standing, found: generation })
     }
 
     fn ensure_loadable(&self, target: &Target, snapshot: &TableSnapshot) -> Result<()> {
@@ -235,6 +238,7 @@ impl DirectTable {
         if replace.is_none() && self.append_to_newest(files, through, transactions.clone()).await? {
             return Ok(());
         }
+        let shown = self.engine.storage.shown(&self.target.table);
         for attempt in 0..ATTEMPTS {
             let opened = self.opened.take();
             let left = replace.as_deref_mut();
@@ -243,9 +247,14 @@ impl DirectTable {
                     return opened.commit(&self.engine.schema, files, &transactions, left);
                 }
                 let snapshot = logs.read(&self.target.table)?;
-                if snapshot.transaction(&app_id)?.is_some_and(|loaded| loaded >= through) {
+                let loaded = snapshot.transaction(&app_id)?;
+                if loaded.is_some_and(|loaded| loaded >= through) {
                     return Ok(Committed::Before);
                 }
+                let now = self.target.generation_id.map(|id| generation::of(&snapshot, id)).transpose()?.flatten();
+                // What this sync has loaded itself is of its generation too.
+                let replaces = left.is_some() && loaded.is_none();
+                generation::ensure_not_overtaken(&shown, &self.target, (self.found, now), replaces)?;
                 snapshot.commit(&self.engine.schema, files, &transactions, left)
             });
             let committed = committed.await?;
@@ -261,8 +270,7 @@ impl DirectTable {
             tokio::time::sleep(Duration::from_millis(10u64 << attempt.min(7))).await;
         }
         Err(Error::transient(format!(
-            "Table {} is being written by somebody else: {ATTEMPTS} commits came in between.",
-            self.engine.storage.shown(&self.target.table)
+            "Table {shown} is being written by somebody else: {ATTEMPTS} commits came in between."
         )))
     }
 

@@ -44,6 +44,9 @@ fn a_secret_that_is_escaped_or_broken_up_by_anything_is_hidden() {
     know(TOKEN);
     let each = |form: &dyn Fn(u8) -> String| TOKEN.bytes().map(form).collect::<String>();
     let hexadecimal: Vec<String> = TOKEN.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let octal: Vec<String> = TOKEN.bytes().map(|byte| format!("{byte:03o}")).collect();
+    let utf_16 = |bytes: fn(u16) -> [u8; 2]| TOKEN.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
+    let hexadecimal_of = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let broken = |text: &str, length: usize, by: &str| {
         let signs: Vec<char> = text.chars().collect();
         signs.chunks(length).map(String::from_iter).collect::<Vec<_>>().join(by)
@@ -75,6 +78,48 @@ fn a_secret_that_is_escaped_or_broken_up_by_anything_is_hidden() {
         broken(TOKEN, 7, "\\n"),
         broken(&STANDARD.encode(TOKEN), 20, "\n"),
         broken(&STANDARD.encode(TOKEN), 20, "\r\n"),
+        each(&|byte| format!("%252525{byte:02x}")),
+        each(&|byte| format!("%2525252525{byte:02x}")),
+        each(&|byte| format!("&amp;amp;amp;#{byte};")),
+        each(&|byte| format!("\\\\\\\\\\\\\\\\u{byte:04x}")),
+        each(&|byte| format!("%26%2523{byte}%3B")),
+        each(&|byte| format!("<span class=\"k\">{}</span>", char::from(byte))),
+        each(&|byte| format!("&lt;span class=&quot;k&quot;&gt;\\x{byte:02x}&lt;/span&gt;")),
+        each(&|byte| format!("<i>%{byte:02x}</i>")),
+        each(&|byte| format!("&#x{byte:x}")),
+        broken(TOKEN, 1, "<!-- a comment -->"),
+        broken(TOKEN, 3, "<a href='https://example.com/?q=1' title=''>"),
+        broken(TOKEN, 1, "&ZeroWidthSpace;"),
+        broken(TOKEN, 1, "&InvisibleComma;"),
+        broken(TOKEN, 3, "&lrm;"),
+        broken(TOKEN, 1, "&#8203"),
+        broken(TOKEN, 1, "&#x200b"),
+        broken(TOKEN, 1, "&#65279"),
+        broken(TOKEN, 1, "&#8288;"),
+        broken(TOKEN, 5, "\u{1b}[1;31m"),
+        broken(TOKEN, 5, "\\x1b[31m"),
+        broken(TOKEN, 5, "\\u001b[38;5;196m"),
+        broken(TOKEN, 5, "\\033[0m"),
+        broken(TOKEN, 5, "\\e[0m"),
+        broken(TOKEN, 5, "^[[31m"),
+        broken(TOKEN, 5, "\\x1b]8;;https://example.com\\x07"),
+        octal.join(" "),
+        TOKEN.bytes().map(|byte| format!("{byte:o}")).collect::<Vec<_>>().join(", "),
+        TOKEN.bytes().map(|byte| format!("{byte:04o}")).collect::<Vec<_>>().join(" "),
+        TOKEN.bytes().map(|byte| format!("0o{byte:o}")).collect::<Vec<_>>().join(", "),
+        each(&|byte| format!("\\0{byte:03o}")),
+        each(&|byte| format!("\\{byte:o}")),
+        each(&|byte| format!("\\o{{{byte:o}}}")),
+        each(&|byte| format!("\\{byte:06x}")),
+        each(&|byte| format!("\\{byte:06x} ")).trim().to_owned(),
+        each(&|byte| format!("\\{byte:x} ")).trim().to_owned(),
+        STANDARD.encode(utf_16(u16::to_le_bytes)),
+        STANDARD.encode(utf_16(u16::to_be_bytes)),
+        STANDARD.encode([vec![0xff, 0xfe], utf_16(u16::to_le_bytes)].concat()),
+        hexadecimal_of(&utf_16(u16::to_le_bytes)),
+        hexadecimal_of(&utf_16(u16::to_be_bytes)).to_uppercase(),
+        STANDARD.encode(STANDARD.encode(TOKEN)),
+        STANDARD.encode(STANDARD.encode(format!("token:{TOKEN}"))),
         TOKEN.to_uppercase(),
         TOKEN.replace("dapi", ""),
         TOKEN[9..21].to_owned(),
@@ -83,8 +128,9 @@ fn a_secret_that_is_escaped_or_broken_up_by_anything_is_hidden() {
         for text in [format!("the token {form} here"), format!("{form};x")] {
             let shown = hide(&text);
             assert!(shown.contains("***"), "{text}: {shown}");
-            assert!(shown.len() < 40 && shown.ends_with(&text[text.len() - 1..]), "{text}: {shown}");
-            assert_eq!(shown.starts_with("the token ***"), text.starts_with("the"), "{shown}");
+            let left = shown.split("***").map(str::len).sum::<usize>();
+            assert!(left < 40 + form.len() / 12 && shown.ends_with(&text[text.len() - 1..]), "{text}: {shown}");
+            assert_eq!(shown.starts_with("the token "), text.starts_with("the"), "{shown}");
         }
     }
 }
@@ -97,6 +143,36 @@ fn what_looks_a_little_like_a_secret_stays() {
     let sentence = "The warehouse of 2024 is in production; another passphrase of words: 12% of \\new\\x and a=20 b=30 \
                     in s3://lake/2026_11_26_1700000000000_0.parquet, version 00000000000000000042.json.";
     assert_eq!(hide(sentence), sentence);
+}
+
+#[test]
+fn the_name_of_a_key_is_hidden_and_what_is_like_it_stays_in_our_own_sentences() {
+    know_key_id("lake-house-2024");
+    know_key_id("AKIAQ7W8E9R0T1Y2U3I4");
+    know("lake-house-2024-secret");
+    know_open("lake-house-2024-production");
+    know("the-same-bucket-2024");
+    know_open("the-same-bucket-2024");
+    let sentence = "Resource: arn:aws:s3:::lake-house-2024-production/tables of the-same-bucket-2024, LakeHouse2024.";
+    assert_eq!(hide(sentence), sentence);
+    let both = "the key AKIAQ7W8E9R0T1Y2U3I4 of lake-house-2024-secret";
+    assert_eq!(hide(both), "the key *** of ***");
+    assert_eq!(hide("akia q7w8 e9r0 t1y2 u3i4"), "akia q7w8 e9r0 t1y2 u3i4");
+    let answer = hide_in_answer("akia q7w8 e9r0 t1y2 u3i4 lake-house-2024 the-same-bucket-2024");
+    assert_eq!(answer, "*** *** ***");
+    // What is the name of a key and its secret, too, is a secret.
+    know_key_id("minio-key-2024-abcdef");
+    know("minio-key-2024-abcdef");
+    know_key_id("minio-key-2024-abcdef");
+    assert_eq!(hide("MINIO KEY 2024 ABCDEF"), "***");
+}
+
+#[test]
+fn of_a_text_that_nobody_reads_to_its_end_the_beginning_is_searched() {
+    know("dapi5a6b7c8d9e0f5a6b7c8d");
+    let text = format!("dapi5a6b7c8d9e0f5a6b7c8d {}dapi5a6b7c8d9e0f5a6b7c8d", "ä".repeat(LONGEST));
+    let shown = hide_in_answer(&text);
+    assert!(shown.starts_with("*** ää") && shown.ends_with("ä…") && shown.len() < LONGEST + 8);
 }
 
 #[test]
@@ -127,23 +203,41 @@ fn what_is_cut_in_the_middle_of_a_secret_is_hidden_too() {
     assert_eq!(hide("a key begins with dapi"), "a key begins with dapi");
 }
 
+/// `text` without what signs a request, whatever secrets other tests have made known.
+fn without_sign_ins(text: &str) -> String {
+    let mut spans = Vec::new();
+    each_view(&View::of(text), DEEPEST, &mut HashMap::new(), &mut |view| sign_ins(view, &mut spans));
+    without(text, spans).into_owned()
+}
+
 #[test]
 fn what_signs_a_request_is_hidden_whoever_made_it() {
     for (text, shown) in [
         ("got Authorization: Bearer eyJhbGciOi.J9.x1 here", "got Authorization: Bearer *** here"),
         ("Basic dG9rZW46eHh4eA==", "Basic ***"),
         ("SignedHeaders=host, Signature=0011223344556677aabb", "SignedHeaders=host, Signature=***"),
-        ("x-amz-security-token: IQoJb3Jp//9", "x-amz-security-token: ***"),
+        ("X-Amz-Signature: IQoJb3Jp//9", "X-Amz-Signature: ***"),
         ("Action=A&WebIdentityToken=0pa9ueT0ken&Version=1", "Action=A&WebIdentityToken=***&Version=1"),
         ("<SessionToken>IQoJb3Jp9//9</SessionToken>", "<SessionToken>***</SessionToken>"),
         ("{\"access_token\": \"0pa9ueT0ken\"}", "{\"access_token\": \"***\"}"),
         ("WebIdentityToken%3D0pa9ueT0ken%26Version", "WebIdentityToken%3D***%26Version"),
         ("&lt;SecretAccessKey&gt;0pa9ueT0ken&lt;", "&lt;SecretAccessKey&gt;***&lt;"),
     ] {
-        assert_eq!(hide(text), shown);
+        assert_eq!(without_sign_ins(text), shown);
+        assert!(hide_in_answer(text).contains("***"));
     }
-    let plain = "Bearer authentication and basic settings: the signature=missing";
-    assert_eq!(hide(plain), plain);
+    for name in NAMES {
+        assert_eq!(without_sign_ins(&format!("{name}: 0pa9ueT0ken")), format!("{name}: ***"));
+    }
+    for plain in [
+        "Bearer authentication and basic settings: the signature=missing",
+        "the plan basic 2024-plan-basic-of-2025 and the bearer 2024-contract-of-q1",
+        "the streams signature 20240101 and assertion 2024-01-01",
+    ] {
+        assert_eq!(without_sign_ins(plain), plain);
+    }
+    let own = "The stream signature=20240101 and the path s3://lake/access_token=20240101/Bearer abcdefgh0123456789.";
+    assert_eq!(hide(own), own);
 }
 
 #[test]

@@ -56,15 +56,18 @@ impl LocalStore {
         let opened = self.folder.at(&path, |root, relative| root.open_regular(relative));
         let (file, stat) = opened.map_err(|error| match in_the_way(&error) {
             // It is only a hint, and as good as missing.
-            Some(_) if location.filename() == Some(HINT) => missing(location, error),
+            Some(_) if is_hint(location) => missing(location, error),
             _ => failed(location, error),
         })?;
         let meta = meta(location.clone(), &stat);
+        let (name, most) = (location.filename().unwrap_or_default(), longest(location));
         options.check_preconditions(&meta)?;
         let range = match &options.range {
             Some(range) => range.as_range(meta.size).map_err(|error| generic(std::io::Error::other(error)))?,
-            None if meta.size > LONGEST && !options.head => {
-                return Err(generic(too_long(location.filename().unwrap_or_default(), LONGEST)));
+            None if meta.size > most && !options.head => {
+                let error = too_long(name, most);
+                let needless = is_hint(location) || name.ends_with(SUM);
+                return Err(if needless { missing(location, error) } else { generic(error) });
             }
             None => 0..meta.size,
         };
@@ -92,6 +95,23 @@ impl LocalStore {
 
 /// Names the newest checkpoint, to spare readers a longer look.
 const HINT: &str = "_last_checkpoint";
+/// How the name of a sum of a version ends, which spares them one, too.
+const SUM: &str = ".crc";
+
+fn is_hint(location: &Path) -> bool {
+    location.filename() == Some(HINT)
+}
+
+/// The most bytes of the file at `location`, if it is read whole.
+fn longest(location: &Path) -> u64 {
+    match location.filename().unwrap_or_default() {
+        HINT => 1 << 20,
+        name if name.ends_with(SUM) => 64 << 20,
+        // One commit of a table's log: some hundred bytes a file.
+        name if name.ends_with(".json") => 256 << 20,
+        _ => LONGEST,
+    }
+}
 
 fn generic(error: std::io::Error) -> Error {
     Error::Generic { store: "LocalFileSystem", source: Box::new(error) }

@@ -20,6 +20,15 @@ const NEW_TOKEN: &str = "it is wrong, has expired or belongs to another workspac
                          settings of this workspace and set `databricks_personal_access_token` to it; or \
                          `databricks_http_path` is not the one of the connection details";
 
+const NO_CLUSTER: &str = "There is no cluster {path} in {host}";
+const CLUSTER_PATH: &str =
+    "copy `databricks_http_path` from the connection details of the cluster (Advanced options, JDBC/ODBC)";
+const NO_WAREHOUSE: &str = "There is no SQL warehouse {path} in {host}";
+const WAREHOUSE_PATH: &str =
+    "copy `databricks_http_path` from the connection details of the warehouse, and check that it is in this workspace";
+/// What a response with status 400 must contain for the compute to count as missing: 400 can refuse anything.
+const MISSING: &[&str] = &["does not exist", "not found", "not a valid"];
+
 /// Problem: somebody else cancelled a statement.
 pub(super) const CANCELLED: &str = "A statement was cancelled";
 const TOO_LONG: &str = "A statement took longer than the workspace allows";
@@ -77,18 +86,15 @@ pub(super) const ACCESS: &[Condition] = &[
         "The token's user may not use the SQL warehouse {path}",
         "give it the permission CAN USE: SQL Warehouses, the warehouse, Permissions",
     ),
+    config(&[Code("RESOURCE_DOES_NOT_EXIST"), Status(404)], &["cluster"], NO_CLUSTER, CLUSTER_PATH),
+    config(&[Status(400)], &["cluster"], NO_CLUSTER, CLUSTER_PATH).also_contains(MISSING),
     config(
-        &[Code("RESOURCE_DOES_NOT_EXIST"), Status(400), Status(404)],
-        &["cluster"],
-        "There is no cluster {path} in {host}",
-        "copy `databricks_http_path` from the connection details of the cluster (Advanced options, JDBC/ODBC)",
-    ),
-    config(
-        &[Code("RESOURCE_DOES_NOT_EXIST"), Code("ENDPOINT_NOT_FOUND"), Code("NOT_FOUND"), Status(400)],
+        &[Code("RESOURCE_DOES_NOT_EXIST"), Code("ENDPOINT_NOT_FOUND"), Code("NOT_FOUND")],
         &["endpoint", "warehouse"],
-        "There is no SQL warehouse {path} in {host}",
-        "copy `databricks_http_path` from the connection details of the warehouse, and check that it is in this workspace",
+        NO_WAREHOUSE,
+        WAREHOUSE_PATH,
     ),
+    config(&[Status(400)], &["endpoint", "warehouse"], NO_WAREHOUSE, WAREHOUSE_PATH).also_contains(MISSING),
     config(
         &[Status(300), Status(301), Status(302), Status(303), Status(305), Status(307), Status(308)],
         &[],

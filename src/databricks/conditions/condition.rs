@@ -24,6 +24,8 @@ pub struct Condition {
     pub keys: &'static [Key],
     /// Lower-case phrases, one of which the message must contain; empty: any message.
     pub contains: &'static [&'static str],
+    /// Further phrases, one of which the message must contain too; empty: no condition.
+    pub also_contains: &'static [&'static str],
     /// Who can do something about it.
     pub kind: Kind,
     /// What is wrong. `{host}` and `{path}` stand for the workspace and the HTTP path.
@@ -52,6 +54,11 @@ impl Condition {
     pub(super) const fn with(self, commit_state: CommitState) -> Self {
         Self { commit_state, ..self }
     }
+
+    /// The same row, only for messages that contain one of these phrases too.
+    pub(super) const fn also_contains(self, also_contains: &'static [&'static str]) -> Self {
+        Self { also_contains, ..self }
+    }
 }
 
 /// Something that the user has to change. A statement fails with it before it commits.
@@ -61,7 +68,16 @@ pub(super) const fn config(
     problem: &'static str,
     hint: &'static str,
 ) -> Condition {
-    Condition { keys, contains, kind: Kind::Config, problem, hint, quoted: true, commit_state: CommitState::RolledBack }
+    Condition {
+        keys,
+        contains,
+        also_contains: &[],
+        kind: Kind::Config,
+        problem,
+        hint,
+        quoted: true,
+        commit_state: CommitState::RolledBack,
+    }
 }
 
 /// A transient condition, which may concern the server or its response rather than the statement. Its message may hold anything.
@@ -74,6 +90,7 @@ pub(super) const fn transient(
     Condition {
         keys,
         contains,
+        also_contains: &[],
         kind: Kind::Transient,
         problem,
         hint,

@@ -42,6 +42,17 @@ pub fn already_exists(error: &Error) -> bool {
     error.message().starts_with(sql::ALREADY_EXISTS)
 }
 
+/// Whether `error`, as [`explain`] returned it, means that nothing in the catalog or the schema can be reached.
+pub fn is_shut_out(error: &Error) -> bool {
+    error.message().starts_with(sql::SHUT_OUT)
+}
+
+/// Whether `row` means that the statement that failed with `server_error` lacked a privilege. The error of a request says nothing about
+/// the statement.
+fn lacks_privilege(server_error: &ServerError, row: &Condition) -> bool {
+    server_error.status.is_none() && row.keys == access::REFUSED && row.problem != sql::ALREADY_EXISTS
+}
+
 /// The error for the user: what is wrong, where, what to do, and the server's message as far as it may be shown.
 pub fn explain(server_error: &ServerError, workspace: &Workspace) -> Error {
     let row = find(server_error);
@@ -79,7 +90,8 @@ pub fn explain(server_error: &ServerError, workspace: &Workspace) -> Error {
     if let Some(words) = server_text::to_show(server_error, row.is_some_and(|row| row.quoted)) {
         sentence.push_str(&format!(" Databricks said: {words}"));
     }
-    Error::new(kind, sentence)
+    let error = Error::new(kind, sentence);
+    if row.is_some_and(|row| lacks_privilege(server_error, row)) { error.lacking_right() } else { error }
 }
 
 /// The table as Markdown, for the docs: one row for each condition.
@@ -92,8 +104,10 @@ pub fn markdown() -> String {
             [Key::Text] => String::new(),
             keys => keys.iter().map(key_text).collect::<Vec<_>>().join(", "),
         };
-        let words: Vec<String> = row.contains.iter().map(|word| format!("\"{word}\"")).collect();
-        let known = [keys, words.join(" or ")].into_iter().filter(|part| !part.is_empty());
+        let words = [row.contains, row.also_contains]
+            .map(|words| words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" or "));
+        let words: Vec<String> = words.into_iter().filter(|words| !words.is_empty()).collect();
+        let known = [keys, words.join(", and ")].into_iter().filter(|part| !part.is_empty());
         let known = known.collect::<Vec<_>>().join("; says ");
         let fill = |template: &str| fill(template, "`<host>`", "`<HTTP path>`");
         let kind = row.kind.policy().failure_type.trim_end_matches("_error");
@@ -128,7 +142,8 @@ fn find(server_error: &ServerError) -> Option<&'static Condition> {
         let access = if server_error.status.is_some() { access::ACCESS } else { &[] };
         access.iter().chain(sql::STATEMENTS).chain(access::SERVICE)
     };
-    let says = |row: &Condition| row.contains.is_empty() || row.contains.iter().any(|word| spoken.contains(word));
+    let any = |words: &[&str]| words.is_empty() || words.iter().any(|word| spoken.contains(word));
+    let says = |row: &Condition| any(row.contains) && any(row.also_contains);
     if let Some(row) =
         server_error.class.as_deref().and_then(|class| find_by_class(class, || rows().filter(|row| says(row))))
     {

@@ -20,6 +20,8 @@ const MEND_HOOK: &str = "no row is lost by it; look what the table has to keep u
 /// Problem: what is to be created exists, although SHOW did not list it.
 pub(super) const ALREADY_EXISTS: &str =
     "A schema or table to be created exists already, and the token's user may not see it";
+/// How the problems begin without whose privilege nothing in the catalog or schema can be reached.
+pub(super) const SHUT_OUT: &str = "The token's user lacks USE ";
 const HIDDEN: &str = "have SELECT and MODIFY on the table, or USE SCHEMA on the schema, granted to the token's user; if somebody \
                       else has just created it, run the sync again";
 

@@ -38,6 +38,53 @@ fn a_statement_that_fails_says_nothing_of_the_token_or_the_warehouse() {
 }
 
 #[test]
+fn an_answer_400_tells_of_a_missing_warehouse_or_cluster_only_where_it_says_so() {
+    let answered = |code: Option<&str>, message: &str| {
+        explain(&ServerError { status: Some(400), ..ServerError::of_statement(code, None, message) }, &workspace())
+    };
+    for (message, missing) in [
+        ("0123 is not a valid endpoint id.", "There is no SQL warehouse"),
+        ("SQL warehouse 0123 does not exist", "There is no SQL warehouse"),
+        ("The endpoint was not found.", "There is no SQL warehouse"),
+        ("Cluster 0101-abc does not exist", "There is no cluster"),
+        ("warehouse is PENDING RESTARTING is starting", ""),
+        ("The warehouse takes no parameter `row_limit`.", ""),
+        ("The cluster is restarting.", ""),
+        ("The statement is too long for this endpoint.", ""),
+    ] {
+        for code in [None, Some("INVALID_PARAMETER_VALUE"), Some("BAD_REQUEST")] {
+            let error = answered(code, message);
+            assert_eq!(error.message().contains("There is no "), !missing.is_empty(), "{code:?} {message}: {error}");
+            assert!(error.message().contains(missing), "{code:?} {message}: {error}");
+        }
+    }
+}
+
+#[test]
+fn only_a_right_that_the_statement_itself_lacks_tells_that_it_was_not_begun() {
+    let lacks = |status: Option<u16>, message: &str| {
+        explain(&ServerError { status, ..ServerError::of_statement(None, None, message) }, &workspace()).lacks_right()
+    };
+    for message in [
+        "PERMISSION_DENIED: User does not have MODIFY on Table 'main.shop.users'.",
+        "[INSUFFICIENT_PERMISSIONS] Insufficient privileges: User does not own Table a. SQLSTATE: 42501",
+        "[RequestId=1f ErrorClass=PERMISSION_DENIED] Whatever.",
+    ] {
+        assert!(lacks(None, message), "{message}");
+        assert!(!lacks(Some(403), message), "{message}");
+    }
+    for message in [
+        "[QUERY_EXECUTION_TIMEOUT_EXCEEDED] It took too long. SQLSTATE: 57KD0",
+        "[TABLE_OR_VIEW_NOT_FOUND] The table or view `a` cannot be found. SQLSTATE: 42P01",
+        "PERMISSION_DENIED: Access Denied (Service: Amazon S3; Status Code: 403)",
+        "[SCHEMA_ALREADY_EXISTS] Cannot create schema `shop`.",
+        "[SOMETHING_NEW] Whatever.",
+    ] {
+        assert!(!lacks(None, message), "{message}");
+    }
+}
+
+#[test]
 fn a_statement_that_exceeded_the_time_that_it_has_says_where_it_is_set() {
     for message in [
         "Statement execution exceeded the timeout of 3600 seconds",

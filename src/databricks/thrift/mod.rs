@@ -30,7 +30,7 @@ use self::open_statements::{OpenStatements, Slot};
 use self::session::SharedSession;
 use super::http::HttpClient;
 use super::waits::Waits;
-use super::{Changed, QueryResult, SqlTransport};
+use super::{Changed, QueryResult, SqlTransport, table_of};
 use crate::config::Patience;
 use crate::error::{Error, Result};
 
@@ -125,7 +125,7 @@ impl ThriftTransport {
                     return Err(self.client.protocol_error("it rejects a call").with_source(said));
                 }
                 CallError::Committed(error) => {
-                    tracing::warn!("{error}");
+                    tracing::warn!("Table {}: {error}", table_of(statement));
                     return Ok(Changed::Done(QueryResult::default()));
                 }
                 CallError::Refused(error) => return Ok(Changed::Refused(error)),

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::bed_tests::{Bed, STAGING, SYNC, USERS, batch, ids, users};
 use super::warehouse_tests::{Fault, Table};
 use crate::delta::table::{Logs, TableLog};
+use crate::error::Kind;
 use crate::load::{Ending, Loader};
 use crate::protocol::catalog::Disposition;
 use crate::schema::columns::TableSchema;
@@ -241,4 +242,27 @@ async fn staging_tables_are_in_the_schema_that_is_set_for_them() {
     // What a killed sync left there is dropped by its full name.
     assert!(engine.clear(SYNC, &[staging.to_owned(), STAGING.to_owned()]).await.unwrap());
     assert!(!bed.warehouse.with(|state| state.tables.contains_key(staging)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_of_staging_tables_that_may_not_be_made_is_named_with_its_setting() {
+    for disposition in [Disposition::Append, Disposition::Overwrite] {
+        let bed = Bed { staging_schema: Some("Tmp"), ..Bed::new().await };
+        bed.has(bed.older(&["old"]));
+        let (engine, mut table) = bed.open(disposition, None).await;
+        let refused = "PERMISSION_DENIED: User does not have CREATE SCHEMA on Catalog 'main'.";
+        bed.warehouse.with(|state| state.refusals.push(("CREATE SCHEMA", refused)));
+        let batches = [batch(1, 0..10)];
+        let loaded = match disposition {
+            Disposition::Append => table.append(&batches).await,
+            _ => table.replace(&batches).await.map(|_| ()),
+        };
+        let error = loaded.expect_err("refused");
+        assert!(error.message().contains("schema `main`.`tmp`, the `staging_schema`"), "{error}");
+        assert!(error.kind() == Kind::Config && error.message().contains("lacks CREATE SCHEMA"), "{error}");
+        // No table was made there, and none is dropped.
+        bed.warehouse.said();
+        engine.end(Ending::Purged).await.unwrap();
+        assert!(bed.warehouse.said().is_empty());
+    }
 }

@@ -20,7 +20,10 @@ async fn a_refresh_replaces_once_and_goes_on_in_its_generation() {
     let standing = table.standing();
     assert!(standing.replaces && standing.needs_complete && standing.own_generation.is_none());
     assert_eq!(table.replace(&[batch(1, 0..10)]).await.unwrap(), RowsBefore::NotAsked);
-    assert_eq!(bed.warehouse.said(), ["CREATE TABLE", "INSERT OVERWRITE", "SELECT count(*)", "ALTER TABLE"]);
+    assert_eq!(
+        bed.warehouse.said(),
+        ["CREATE TABLE", "SHOW TBLPROPERTIES", "INSERT OVERWRITE", "SELECT count(*)", "ALTER TABLE"]
+    );
     // Whatever comes in the same generation is added, and a COMPLETE alone changes nothing.
     for (round, expected) in [(1, 20), (2, 30)] {
         let (_, mut table) = bed.open(Disposition::Refresh, Some(2)).await;

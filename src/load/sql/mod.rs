@@ -31,7 +31,7 @@ use self::statements::{SchemaName, TableName};
 use self::table::SqlTable;
 use super::survey::Survey;
 use super::{Ending, Loader, Opened};
-use crate::databricks::{Changed, QueryResult, SqlTransport};
+use crate::databricks::{Changed, QueryResult, SqlTransport, conditions};
 use crate::delta::table::TableLog;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::schema::columns::TableSchema;
@@ -174,7 +174,10 @@ impl Shared {
             let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(made.entry(schema.to_string()).or_default())
         };
-        let make = || async { self.create(&statements::create_schema(schema)).await.map(|_| ()) };
+        let make = || async {
+            let made = self.create(&statements::create_schema(schema)).await;
+            made.context(|| format!("creating schema {schema}")).map(|_| ())
+        };
         cell.get_or_try_init(make).await.map(|_| ())
     }
 
@@ -188,24 +191,29 @@ impl Shared {
         Ok(refused.is_none())
     }
 
-    /// The same for a table that a dead sync had claimed. One that is gone, or never came to be, needs no fence.
-    async fn fence_claimed(&self, table: &TableName) -> Result<()> {
-        if let Some(error) = self.try_fence(table).await?
-            && self.is_seen(table).await
-        {
-            self.tell_unfenced(table, &error);
+    /// The same for a table that its sync loads no more. One that is gone, or never came to be, needs no fence.
+    async fn fence_last(&self, table: &TableName) -> Result<()> {
+        match self.try_fence(table).await {
+            Ok(None) => Ok(()),
+            Err(error) if error.kind() != Kind::Config => Err(error),
+            Ok(Some(_)) | Err(_) if !self.is_seen(table).await => Ok(()),
+            Ok(Some(error)) => {
+                self.tell_unfenced(table, &error);
+                Ok(())
+            }
+            Err(error) => Err(error),
         }
-        Ok(())
     }
 
-    /// Sets a fence; why not, if it may not be set: who may load a table need not own it.
+    /// Sets a fence; why not, if it may not be set: who may load a table need not own it. Whatever else is in the way, a time
+    /// limit or a token, says nothing of that right, and nobody may go on as if the fence stood.
     async fn try_fence(&self, table: &TableName) -> Result<Option<Error>> {
         self.storage.ensure_committable()?;
         // Two fences never have the same value: Delta from 4.1 on lets a transaction pass a change of metadata that
         // changes nothing (`attemptToResolveMetadataConflicts` of its ConflictChecker).
         let number = self.fences.fetch_add(1, Ordering::Relaxed);
         match self.execute(&statements::fence(table, self.sync, number)).await {
-            Err(error) if error.kind() == Kind::Config => Ok(Some(error)),
+            Err(error) if error.lacks_right() && !conditions::is_shut_out(&error) => Ok(Some(error)),
             fenced => fenced.context(|| format!("setting a property of {table}")).map(|_| None),
         }
     }
@@ -288,8 +296,7 @@ impl Loader for Sql {
                 Ok(()) => {
                     // Several staging tables may be of one table.
                     let tables: BTreeMap<_, _> = unclear.into_values().map(|table| (table.path(), table)).collect();
-                    let fence = |table| async move { shared.fence(table).await.map(|_| ()) };
-                    let fences: Vec<_> = tables.values().map(fence).collect();
+                    let fences: Vec<_> = tables.values().map(|table| shared.fence_last(table)).collect();
                     stream::iter(fences).buffer_unordered(shared.parallelism).try_collect().await
                 }
                 Err(error) if unclear.is_empty() => {
@@ -317,7 +324,7 @@ impl StagingTables for Shared {
             let renamed: Vec<String> = renamed.iter().map(ToString::to_string).collect();
             self.drop_all(&[names, &renamed].concat()).await?;
             let claimed = claims::claimed(&self.storage, sync, &self.catalog).await?;
-            let fences: Vec<_> = claimed.iter().map(|table| self.fence_claimed(table)).collect();
+            let fences: Vec<_> = claimed.iter().map(|table| self.fence_last(table)).collect();
             stream::iter(fences).buffer_unordered(self.parallelism).try_collect::<()>().await.map(|()| true)
         }
         .boxed()
@@ -326,6 +333,8 @@ impl StagingTables for Shared {
 
 #[cfg(test)]
 mod bed_tests;
+#[cfg(test)]
+mod fence_tests;
 #[cfg(test)]
 mod foreign_tests;
 #[cfg(test)]
@@ -336,6 +345,8 @@ mod hidden_tests;
 mod names_tests;
 #[cfg(test)]
 mod neighbours_tests;
+#[cfg(test)]
+mod stale_tests;
 #[cfg(test)]
 mod table_tests;
 #[cfg(test)]

@@ -228,6 +228,12 @@ pub fn count(columns: &TableSchema, table: &TableName, staging: &TableName, load
     )
 }
 
+/// How many rows of `load` the staging table has.
+pub fn count_staged(columns: &TableSchema, staging: &TableName, load: &Load) -> String {
+    let ids = between(&quoted(&columns.id().name), &literal(&load.ids.first), &literal(&load.ids.last));
+    format!("SELECT count(*) AS `rows`\nFROM {staging}\nWHERE {ids}")
+}
+
 /// What a table that has few rows has of the records.
 pub fn read(columns: &TableSchema, table: &TableName) -> String {
     format!("SELECT {}\nFROM {table}\nLIMIT 2", list(columns.record(), ""))

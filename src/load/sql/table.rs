@@ -6,6 +6,7 @@
 //! same time, are never counted.
 
 mod generations;
+mod hidden;
 
 use std::sync::Arc;
 
@@ -20,8 +21,9 @@ use super::statements::{self, NewTable, SchemaName, TableName};
 use super::{Shared, Sql, answers};
 use crate::counted::counted;
 use crate::databricks::{Changed, QueryResult};
-use crate::error::{Error, Kind, Result, ResultExt};
-use crate::load::{RowsBefore, Standing, TableLoader};
+use crate::error::{Error, Result, ResultExt};
+use crate::load::{RowsBefore, Standing, TableLoader, generation as load_generation};
+use crate::protocol::catalog::Disposition;
 use crate::stage::Batch;
 use crate::storage::layout::Target;
 
@@ -41,6 +43,8 @@ pub(super) struct SqlTable {
     has_staging_schema: bool,
     standing: Standing,
     place: Place,
+    /// The generation of the rows that were there when the sync began.
+    found: Option<i64>,
     /// The generation that the table says it has.
     generation: Option<i64>,
     staging_made: bool,
@@ -70,6 +74,7 @@ impl SqlTable {
         let Found { place, generation, .. } = found;
         let name = if found.is_collated { name.with_collation() } else { name };
         let staging = name.staging_table(engine.shared.staging_schema.as_deref(), engine.shared.sync, 0);
+        load_generation::warn_of_newer(&name, &target, generation);
         // No statement is sent for a number that only people read.
         let standing = Standing::of(&target, place != Place::Nowhere, generation, RowsBefore::NotAsked);
         Ok(Self {
@@ -85,6 +90,7 @@ impl SqlTable {
             name,
             staging,
             place,
+            found: generation,
             // What a log says is not yet a property.
             generation: generation.filter(|_| place == Place::Catalog),
             staging_made: false,
@@ -149,6 +155,7 @@ impl SqlTable {
         let mut found = self.count(load).await?;
         if found < load.rows {
             self.ensure_seen(&done, 0, found)?;
+            self.ensure_not_hidden(&done, load, found).await?;
             // A server may have read the staging table before its newest batch was there.
             self.execute(&statements::refresh(&self.staging)).await?;
             let done = self.change(statement).await?;
@@ -245,7 +252,9 @@ impl SqlTable {
         }
         let waited = contest::claim(&self.shared, &self.target.table, &self.name, change).await?;
         self.claimed = true;
-        if waited { self.ensure_still_truncates().await } else { Ok(()) }
+        // Who did not have to wait may still have been overtaken, by a sync that has ended since.
+        let asks = waited || self.target.disposition == Disposition::Refresh;
+        if asks { self.ensure_not_overtaken().await } else { Ok(()) }
     }
 
     /// Refuses to go on where rows that a statement has just inserted are not `found` beside those of `before`: each further
@@ -255,14 +264,7 @@ impl SqlTable {
         if inserted.saturating_add(before) <= found {
             return Ok(());
         }
-        Err(Error::config(format!(
-            "{} were written to {}, and the token's user sees {found} of the {} that should be there: a row filter or a policy \
-             of Unity Catalog hides them, or somebody else has removed them in the meantime. Exempt the token's user from the \
-             filters of this table: what was loaded has to be counted. The rows are not acknowledged.",
-            counted(inserted, "row"),
-            self.name,
-            inserted.saturating_add(before)
-        )))
+        Err(self.hides(inserted, found, inserted.saturating_add(before)))
     }
 
     fn ensure_all(&self, load: &Load, found: u64) -> Result<()> {
@@ -288,6 +290,15 @@ impl SqlTable {
         if self.has_schema { Ok(()) } else { self.shared.ensure_schema(self.name.schema()).await }
     }
 
+    async fn ensure_staging_schema(&self) -> Result<()> {
+        let schema = self.staging.schema();
+        let named = |error: Error| {
+            let sentence = format!("Creating schema {schema}, the `staging_schema`, failed: {error}");
+            Error::new(error.kind(), sentence).with_source(error)
+        };
+        self.shared.ensure_schema(schema).await.map_err(named)
+    }
+
     /// Makes the table, or gives it its name, unless it has it.
     async fn ensure_table(&mut self) -> Result<()> {
         let location = self.location();
@@ -309,17 +320,17 @@ impl SqlTable {
         if self.staging_made {
             return Ok(());
         }
+        if !self.has_staging_schema {
+            self.ensure_staging_schema().await?;
+        }
         // First noted, then made: what may be there has to be dropped.
         self.shared.staging().insert(self.staging_table());
         if self.renamed > 0 {
             claims::rename(&self.shared.storage, self.shared.sync, &self.staging).await?;
         }
-        if !self.has_staging_schema {
-            self.shared.ensure_schema(self.staging.schema()).await?;
-        }
         let location = self.shared.storage.shown(&self.target.staging);
         let made = self.execute(&statements::create_over(&self.staging, &location)).await;
-        if made.as_ref().is_err_and(|error| error.kind() == Kind::Config) {
+        if made.as_ref().is_err_and(Error::lacks_right) {
             // It was refused; who may not make it may not drop it either, and its files need not stay for it.
             self.shared.staging().remove(&self.staging_table());
         }

@@ -49,8 +49,8 @@ impl Trial {
         if !names(&shown, "namespace", 0).contains(&self.schema) {
             let Created { answer: made, by_others } =
                 create(self.transport.as_ref(), &statements::create_schema(&self.name)).await;
-            // Also where the answer is lost: what may have been made is dropped if it is empty.
-            self.made = !by_others && made.as_ref().err().is_none_or(|error| error.kind() != Kind::Config);
+            // Also where the answer is lost, or a time limit ended it: what may have been made is dropped if it is empty.
+            self.made = !by_others && made.as_ref().err().is_none_or(|error| !error.lacks_right());
             made.context(|| format!("creating schema {}", self.name))?;
         }
         Ok(())

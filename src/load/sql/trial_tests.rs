@@ -39,15 +39,19 @@ async fn a_schema_that_the_check_made_goes_again_and_another_one_stays() {
 
 #[tokio::test]
 async fn a_schema_that_may_have_been_made_is_dropped_and_one_that_was_refused_is_not() {
+    for fault in [Fault::DoneAndLost, Fault::TimedOut] {
+        let warehouse = Warehouse::default();
+        warehouse.with(|state| state.faults.push(("CREATE SCHEMA", fault)));
+        let mut trial = Trial::new(Arc::new(warehouse.clone()), "main", "shop", TableSchema::raw());
+        assert!(trial.ensure_schema().await.is_err());
+        trial.end().await;
+        assert_eq!(warehouse.said(), ["SHOW SCHEMAS", "CREATE SCHEMA", "DROP SCHEMA"]);
+        assert!(warehouse.with(|state| state.closed));
+    }
     let warehouse = Warehouse::default();
-    warehouse.with(|state| state.faults.push(("CREATE SCHEMA", Fault::DoneAndLost)));
-    let mut trial = Trial::new(Arc::new(warehouse.clone()), "main", "shop", TableSchema::raw());
-    assert!(trial.ensure_schema().await.is_err());
-    trial.end().await;
-    assert_eq!(warehouse.said(), ["SHOW SCHEMAS", "CREATE SCHEMA", "DROP SCHEMA"]);
-    assert!(warehouse.with(|state| state.closed));
-    let warehouse = Warehouse::default();
-    warehouse.with(|state| state.refusals.push(("CREATE SCHEMA", "No CREATE SCHEMA.")));
+    warehouse.with(|state| {
+        state.refusals.push(("CREATE SCHEMA", "PERMISSION_DENIED: User does not have CREATE SCHEMA on Catalog 'main'."))
+    });
     let mut trial = Trial::new(Arc::new(warehouse.clone()), "main", "shop", TableSchema::raw());
     assert!(trial.ensure_schema().await.is_err());
     trial.end().await;

@@ -16,6 +16,7 @@ use crate::load::{Ending, Loader};
 use crate::protocol::catalog::Disposition;
 use crate::stage::sweep::StagingTables;
 
+const NOT_OWNER: &str = "PERMISSION_DENIED: User does not own Table 'main.shop.users'.";
 /// A MERGE whose answer is lost.
 const SENT_AGAIN: [&str; 7] =
     ["MERGE INTO", "DROP TABLE", "ALTER TABLE", "CREATE TABLE", "MERGE INTO", "ALTER TABLE", "SELECT count(*)"];
@@ -24,7 +25,7 @@ const SENT_AGAIN: [&str; 7] =
 async fn a_table_whose_properties_may_not_be_set_is_loaded_all_the_same_when_an_answer_is_lost() {
     let bed = Bed::new().await;
     let (_, mut table) = bed.open(Disposition::Append, None).await;
-    bed.warehouse.with(|state| state.refusals.push(("ALTER TABLE", "The token's user does not own the table.")));
+    bed.warehouse.with(|state| state.refusals.push(("ALTER TABLE", NOT_OWNER)));
     bed.stage("users", 0..10);
     bed.fault("MERGE", Fault::Unknown);
     table.append(&[batch(1, 0..10)]).await.unwrap();
@@ -135,8 +136,7 @@ async fn a_table_that_never_came_to_be_needs_no_fence_and_no_warning() {
         let next = bed.engine(&[]).await;
         let claim = format!("{SYNC}/_claims/replaces/shop/users");
         bed.storage.put_new(&claim, b"claimed\n".to_vec()).await.unwrap();
-        bed.warehouse
-            .with(|state| state.refusals.push(("ALTER TABLE", "It is gone, or SELECT and MODIFY are missing.")));
+        bed.warehouse.with(|state| state.refusals.push(("ALTER TABLE", NOT_OWNER)));
         let warnings = Warnings::default();
         let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(warnings.clone()));
         assert!(next.clear(SYNC, &[]).await.unwrap());

@@ -18,6 +18,8 @@ use crate::error::{Error, Result};
 pub enum Fault {
     /// It is done, and is said to have failed in a way that passes: the transport sends it again, and gives the second answer.
     Twice,
+    /// It is done, and is said to have run out of time.
+    TimedOut,
     /// It is done, and the answer is never known.
     DoneAndLost,
     /// It is not done.
@@ -35,6 +37,9 @@ pub enum Fault {
     /// It is done, and somebody else has added rows with these ids by the time the next one comes.
     Joined(&'static [&'static str]),
 }
+
+/// What a server says of a statement that ran into its limit; it may have committed.
+pub const TIMED_OUT: &str = "[QUERY_EXECUTION_TIMEOUT_EXCEEDED] Query execution was cancelled due to exceeding the timeout (60s). SQLSTATE: 57KD0";
 
 #[derive(Debug, Clone, Default)]
 pub struct Table {
@@ -80,6 +85,8 @@ pub struct State {
     pub unseen: BTreeSet<String>,
     /// A policy hides the rows of final tables from whoever reads them; a MERGE inserts what it does not see.
     pub hidden: bool,
+    /// Those that a policy hides where it does not hide all.
+    pub filtered: BTreeSet<String>,
     pub faults: Vec<(&'static str, Fault)>,
     /// Words of statements that are always refused, and what is said then.
     pub refusals: Vec<(&'static str, &'static str)>,
@@ -118,7 +125,7 @@ impl Warehouse {
             let fault = at.map(|at| state.faults.remove(at).1);
             state.statements.push(statement.to_owned());
             if let Some((_, said)) = state.refusals.iter().find(|(words, _)| statement.contains(words)) {
-                return Err(Error::config(*said));
+                return Err(refusal(said));
             }
             if fault == Some(Fault::Late) {
                 state.late = Some(statement.to_owned());
@@ -132,6 +139,7 @@ impl Warehouse {
                     return Ok(Changed::Unknown(Error::transient("The answer was lost.")));
                 }
                 Some(Fault::Silent) => state.run(statement).map(|_| QueryResult::default()),
+                Some(Fault::TimedOut) => state.run(statement).and(Err(refusal(TIMED_OUT))),
                 Some(Fault::DoneAndLost) => state.run(statement).and(Err(Error::transient("The answer was lost."))),
                 Some(Fault::Joined(ids)) => state.run(statement).map(|_| {
                     state.tables.values_mut().filter(|table| !table.ids.is_empty()).for_each(|table| {
@@ -179,12 +187,29 @@ impl SqlTransport for Warehouse {
 
 /// As a server says it of a schema.
 pub fn there_already() -> Error {
-    let server_error =
-        ServerError::of_statement(Some("BAD_REQUEST"), None, "[SCHEMA_ALREADY_EXISTS] Cannot create schema `shop`.");
-    conditions::explain(
-        &server_error,
-        &Workspace { host: "example.com".into(), http_path: "/sql/1.0/warehouses/1".into() },
+    explained(&ServerError::of_statement(
+        Some("BAD_REQUEST"),
+        None,
+        "[SCHEMA_ALREADY_EXISTS] Cannot create schema `shop`.",
+    ))
+}
+
+/// What a refusal is: words with an error class or a status, `403 …`, are those of a server.
+fn refusal(said: &str) -> Error {
+    if said.starts_with('[') || said.starts_with("PERMISSION_DENIED") {
+        return explained(&ServerError::of_statement(Some("BAD_REQUEST"), None, said));
+    }
+    let status = said.split_once(' ').and_then(|(status, words)| Some((status.parse().ok()?, words)));
+    status.map_or_else(
+        || Error::config(said),
+        |(status, words)| {
+            explained(&ServerError { status: Some(status), ..ServerError::of_statement(None, None, words) })
+        },
     )
+}
+
+fn explained(said: &ServerError) -> Error {
+    conditions::explain(said, &Workspace { host: "example.com".into(), http_path: "/sql/1.0/warehouses/1".into() })
 }
 
 fn answer(columns: &[&str], rows: Vec<Vec<String>>) -> QueryResult {
@@ -261,7 +286,8 @@ impl State {
             ["MERGE", "INTO", name, ..] => {
                 let staged = self.staged_ids(statement);
                 let ids = &mut self.tables.get_mut(*name).unwrap().ids;
-                let inserted = staged.iter().filter(|id| self.hidden || !ids.contains(*id)).count().to_string();
+                let hides = |id: &String| self.hidden || self.filtered.contains(id);
+                let inserted = staged.iter().filter(|id| hides(id) || !ids.contains(*id)).count().to_string();
                 ids.extend(staged);
                 Ok(answer(&["num_affected_rows", "num_inserted_rows"], vec![vec![inserted.clone(), inserted]]))
             }
@@ -271,12 +297,19 @@ impl State {
                 self.tables.get_mut(*name).unwrap().ids = staged;
                 Ok(answer(&["num_affected_rows", "num_inserted_rows"], vec![vec![inserted.clone(), inserted]]))
             }
+            ["SELECT", "count(*)", _, _, _, name, ..] if name.contains("_airbyte_tmp_") => {
+                Ok(answer(&["rows"], vec![vec![self.staged_ids(statement).len().to_string()]]))
+            }
             ["SELECT", "count(*)", _, _, _, name, ..] => {
                 let (low, high) = range(statement.rsplit_once("\nWHERE ").unwrap().1);
                 let staged =
                     statement.contains("SEMI JOIN").then(|| self.staged_ids(between(statement, "SEMI JOIN (", ")")));
                 let counts = |id: &&String| {
-                    !self.hidden && **id >= low && **id <= high && staged.as_ref().is_none_or(|s| s.contains(*id))
+                    !self.hidden
+                        && !self.filtered.contains(*id)
+                        && **id >= low
+                        && **id <= high
+                        && staged.as_ref().is_none_or(|s| s.contains(*id))
                 };
                 let count = self.tables[*name].ids.iter().filter(counts).count();
                 Ok(answer(&["rows"], vec![vec![count.to_string()]]))

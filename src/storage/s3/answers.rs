@@ -17,6 +17,9 @@ const MIB: u64 = 1 << 20;
 const PARQUET: u64 = 1024 * MIB;
 /// One commit of a table's log: some hundred bytes a file.
 const COMMIT: u64 = 256 * MIB;
+/// What names the newest checkpoint of a table, and what sums up a version of one: they only save readers work.
+const HINT: u64 = MIB;
+const SUM: u64 = 64 * MIB;
 /// Every other object that is read whole: a lease, a claim.
 const OBJECT: u64 = 16 * MIB;
 /// A page of names: a thousand of them, each at most 1 kB, escaped.
@@ -31,6 +34,8 @@ pub(super) struct Asked {
     address: String,
     query: Option<String>,
     kind: Kind,
+    /// Whether the object only saves work: one that is too long is as good as missing.
+    is_needless: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,12 +55,13 @@ impl Asked {
         let kind = match request.method().as_str() {
             "HEAD" => Kind::Head,
             "GET" if uri.query().is_some_and(|query| query.contains("list-type=")) => Kind::Page,
-            "GET" => Kind::Bytes(header("range").and_then(length_of_range).unwrap_or_else(|| whole(uri.path()))),
+            "GET" => Kind::Bytes(header("range").and_then(length_of_range).unwrap_or_else(|| whole_of(uri.path()))),
             _ => Kind::Bytes(WORDS),
         };
-        let (query, whole) = (uri.query().map(ToOwned::to_owned), uri.to_string());
-        let address = whole.split('?').next().unwrap_or_default().to_owned();
-        Self { address, query, kind }
+        let (query, all) = (uri.query().map(ToOwned::to_owned), uri.to_string());
+        let address = all.split('?').next().unwrap_or_default().to_owned();
+        let is_needless = matches!(kind, Kind::Bytes(HINT | SUM));
+        Self { address, query, kind, is_needless }
     }
 
     /// Where the request went, without its query.
@@ -78,6 +84,12 @@ impl Asked {
         let named = header("content-length").and_then(|length| length.parse().ok());
         let in_range = header("content-range").and_then(|range| length_of_range(range.split('/').next()?));
         if named.into_iter().chain(in_range).any(|length: u64| length > most) {
+            let status = 404_u16.try_into().ok().filter(|_| self.is_needless);
+            if let Some(status) = status {
+                let (mut head, _) = answer.into_parts();
+                head.status = status;
+                return Ok(HttpResponse::from_parts(head, Bytes::new().into()));
+            }
             return Err(self.too_long(most));
         }
         let (head, body) = answer.into_parts();
@@ -122,10 +134,12 @@ fn too_long(address: &str, most: u64) -> HttpError {
 }
 
 /// The most bytes of the object at `path` that are read whole.
-fn whole(path: &str) -> u64 {
+fn whole_of(path: &str) -> u64 {
     let name = path.to_ascii_lowercase();
     match () {
         () if name.ends_with(".parquet") => PARQUET,
+        () if name.ends_with("/_delta_log/_last_checkpoint") => HINT,
+        () if name.contains("/_delta_log/") && name.ends_with(".crc") => SUM,
         () if name.contains("/_delta_log/") => COMMIT,
         () => OBJECT,
     }
@@ -183,11 +197,29 @@ mod tests {
         assert_eq!(readable(vec![0xff, 0xfe, 0x41]), "");
     }
 
+    #[tokio::test]
+    async fn a_hint_or_sum_that_is_too_long_is_missing_and_a_commit_an_error() {
+        for (name, length, status) in [
+            ("_last_checkpoint", "2097152", Some(404)),
+            ("_last_checkpoint", "1000", Some(200)),
+            ("00000000000000000001.crc", "68000000", Some(404)),
+            ("00000000000000000001.json", "300000000", None),
+        ] {
+            let mut request = HttpRequest::new(Bytes::new().into());
+            *request.uri_mut() =
+                format!("https://store/lake/default/users/_delta_log/{name}").parse().expect("an address");
+            let mut answer = HttpResponse::new(Bytes::new().into());
+            answer.headers_mut().insert("content-length", length.parse().expect("a header"));
+            let bounded = Asked::of(&request).bounded(answer, &Listings::default()).await;
+            assert_eq!(bounded.ok().map(|answer| answer.status().as_u16()), status, "{name}");
+        }
+    }
+
     #[test]
     fn what_is_read_whole_is_bounded_by_what_it_is() {
-        assert_eq!(whole("/lake/default/users/2026_1.parquet"), PARQUET);
-        assert_eq!(whole("/lake/default/users/_delta_log/00000000000000000001.json"), COMMIT);
-        assert_eq!(whole("/lake/0189-0/sync.lease"), OBJECT);
+        assert_eq!(whole_of("/lake/default/users/2026_1.parquet"), PARQUET);
+        assert_eq!(whole_of("/lake/default/users/_delta_log/00000000000000000001.json"), COMMIT);
+        assert_eq!(whole_of("/lake/0189-0/sync.lease"), OBJECT);
         assert_eq!(length_of_range("bytes=8-15"), Some(8));
         assert_eq!(length_of_range("bytes 0-0"), Some(1));
         assert!(

@@ -23,7 +23,7 @@ use super::sdk_client::sdk_client;
 use super::{one_try, refusals};
 use crate::config::{Patience, S3Settings, know_secrets};
 use crate::error::{Error, Result};
-use crate::secret::know;
+use crate::secret::{know, know_key_id};
 use crate::tls::Trust;
 
 /// Renewed when they are valid for less than this, or for less than a third of the time that they were given for.
@@ -126,7 +126,7 @@ impl Credentials {
                  correct the environment variables or the profile that they stand in.",
             ));
         }
-        texts.iter().flatten().for_each(|text| know(text));
+        know_all(&found);
         let credential = AwsCredential {
             key_id: found.access_key_id().to_owned(),
             secret_key: found.secret_access_key().to_owned(),
@@ -137,6 +137,11 @@ impl Credentials {
         renewed.early = renewed.left().map_or(Duration::ZERO, |left| EARLY.min(left / 3));
         Ok(renewed)
     }
+}
+
+fn know_all(found: &aws_credential_types::Credentials) {
+    know_key_id(found.access_key_id());
+    [Some(found.secret_access_key()), found.session_token()].into_iter().flatten().for_each(know);
 }
 
 /// Makes the secrets of what it asks with, and of what it gives, known: with a role, they go to the service that gives another identity.
@@ -151,8 +156,7 @@ impl ProvideCredentials for Known {
         future::ProvideCredentials::new(async {
             know_secrets();
             let found = self.0.provide_credentials().await?;
-            let texts = [Some(found.access_key_id()), Some(found.secret_access_key()), found.session_token()];
-            texts.iter().flatten().for_each(|text| know(text));
+            know_all(&found);
             Ok(found)
         })
     }

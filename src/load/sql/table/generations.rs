@@ -3,21 +3,18 @@
 use super::super::found::generation_of;
 use super::super::{notes, statements};
 use super::SqlTable;
-use crate::error::{Error, Kind, Result, ResultExt};
+use crate::error::{Kind, Result, ResultExt};
+use crate::load::generation;
+use crate::protocol::catalog::Disposition;
 
 impl SqlTable {
-    /// Refuses to replace the rows of another sync of the same generation, which were acknowledged meanwhile.
-    pub(super) async fn ensure_still_truncates(&self) -> Result<()> {
-        let Some(wanted) = self.target.generation_id.filter(|_| self.standing.replaces) else { return Ok(()) };
-        let found = generation_of(&self.shared, &self.target, &self.name).await?;
-        if found != Some(wanted) || self.target.disposition.replaces(true) {
+    /// Asks for the generation again, and refuses to touch rows that another sync has loaded since this one began.
+    pub(super) async fn ensure_not_overtaken(&self) -> Result<()> {
+        if self.target.generation_id.is_none() || self.target.disposition == Disposition::Append {
             return Ok(());
         }
-        Err(Error::transient(format!(
-            "Another sync has loaded generation {wanted} into table {} since this one began. Run this one again: it then adds \
-             to those rows.",
-            self.name
-        )))
+        let now = generation_of(&self.shared, &self.target, &self.name).await?;
+        generation::ensure_not_overtaken(&self.name, &self.target, (self.found, now), self.standing.replaces)
     }
 
     /// After the rows: a sync that is killed in between loads them again, and the same rows come of it.
