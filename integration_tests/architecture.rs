@@ -3,6 +3,7 @@
 //! The sources are read as tokens: comments and literals never count, and what stands under `#[cfg(test)]` is free of
 //! every rule but the two about whole files. ARCHITECTURE.md says why each rule is there.
 
+mod circles;
 mod sources;
 
 use std::collections::BTreeSet;
@@ -125,7 +126,8 @@ fn the_sources_keep_the_rules_of_the_architecture() {
     let mut files = Vec::new();
     collect(&root, &root, &mut files);
     assert!(files.len() > 20, "only {} sources were found", files.len());
-    let broken: Vec<String> = files.iter().flat_map(|(path, text)| violations(path, text)).collect();
+    let mut broken: Vec<String> = files.iter().flat_map(|(path, text)| violations(path, text)).collect();
+    broken.extend(circles::circles(&files));
     assert!(broken.is_empty(), "rules are broken:\n{}", broken.join("\n"));
     let unused = unused_permissions(&files);
     assert!(unused.is_empty(), "nothing uses these permissions: {unused:?}");
@@ -159,6 +161,8 @@ fn each_rule_is_seen_when_it_is_broken_and_only_then() {
         ("schema/columns.rs", "const ID: &str = \"_airbyte_ab_id\";"),
         ("load/direct.rs", "/// `_airbyte_ab_id`\nconst ID: &str = \"_airbyte_tmp_\";"),
         ("load/direct.rs", "#[cfg(test)]\nmod tests { const ID: &str = \"_airbyte_ab_id\"; }"),
+        ("databricks/testing/scripted_server.rs", "fn f() { panic!(); }"),
+        ("databricks/mod.rs", "#[cfg(test)]\nmod testing;"),
     ];
     for (path, code) in no_rule {
         assert_eq!(violations(path, &format!("//! Says what it is.\n{code}")), [""; 0], "{path}: {code}");
@@ -194,6 +198,8 @@ fn each_rule_is_seen_when_it_is_broken_and_only_then() {
         ("pipeline/flow.rs", "fn f() { x.expect(\"\") }"),
         ("pipeline/flow.rs", "fn f() { todo!() }"),
         ("pipeline/flow.rs", "mod flow_tests;"),
+        ("databricks/mod.rs", "mod testing;"),
+        ("databricks/testing.rs", "fn f() { panic!(); }"),
         ("novelty/mod.rs", "fn f() {}"),
         ("delta/bounds.rs", "const ID: &str = \"_airbyte_ab_id\";"),
         ("load/sql/plan.rs", "const READ: &str = r#\"SELECT `_airbyte_data` FROM t\"#;"),
@@ -227,7 +233,7 @@ fn violations(path: &str, text: &str) -> Vec<String> {
     if length > LONGEST {
         found.insert(format!("src/{path}: {length} lines are more than {LONGEST}"));
     }
-    if !path.ends_with("tests.rs") {
+    if !is_for_tests(path) {
         code_violations(path, &without_tests(tokens(text)), &mut found);
         let literals = without_tests(tokens_and_literals(text)).into_iter().filter(Token::is_literal);
         for Token { text, line } in literals.filter(|_| path != NAMES_COLUMNS) {
@@ -243,7 +249,7 @@ fn violations(path: &str, text: &str) -> Vec<String> {
 /// What [`MAY_IMPORT`] allows and no source outside tests imports.
 fn unused_permissions(files: &[(String, String)]) -> Vec<(&'static str, &'static str)> {
     let mut used = BTreeSet::new();
-    for (path, text) in files.iter().filter(|(path, _)| !path.ends_with("tests.rs")) {
+    for (path, text) in files.iter().filter(|(path, _)| !is_for_tests(path)) {
         for (_, named) in paths(path, &without_tests(tokens(text))) {
             let other = named.strip_prefix("crate::").and_then(|inside| inside.split("::").next());
             used.extend(other.map(|other| (module_of(path).to_owned(), other.to_owned())));
@@ -255,6 +261,11 @@ fn unused_permissions(files: &[(String, String)]) -> Vec<(&'static str, &'static
 
 fn module_of(path: &str) -> &str {
     path.split('/').next().unwrap_or_default().trim_end_matches(".rs")
+}
+
+/// Whether the file at `path` holds tests or, in a folder `testing`, what tests run against.
+fn is_for_tests(path: &str) -> bool {
+    path.ends_with("tests.rs") || path.split('/').any(|folder| folder == "testing")
 }
 
 fn code_violations(path: &str, tokens: &[Token<'_>], found: &mut BTreeSet<String>) {
@@ -297,7 +308,8 @@ fn code_violations(path: &str, tokens: &[Token<'_>], found: &mut BTreeSet<String
             found.extend(lines.iter().map(|line| format!("src/{path}:{line}: `{word}`: {why}")));
         }
     }
-    for pair in tokens.windows(2).filter(|pair| pair[0].text == "mod" && pair[1].text.ends_with("tests")) {
+    let is_of_tests = |name: &str| name.ends_with("tests") || name == "testing";
+    for pair in tokens.windows(2).filter(|pair| pair[0].text == "mod" && is_of_tests(pair[1].text)) {
         found.insert(format!("src/{path}:{}: tests stand under `#[cfg(test)]`", pair[0].line));
     }
 }

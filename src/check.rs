@@ -1,10 +1,10 @@
 //! `check`: does what a first sync would do, with one row, and takes it away again.
 //!
-//! The row goes through the very code that `write` runs: staged, loaded, read back, removed. Whatever fails on the way
-//! is told in the user's words. Where Databricks loads the tables, it is asked for its catalog and schema first, the row is
-//! read back by SQL, and after a failure each thing that it has to do is tried by itself: all problems are told at once.
+//! The row goes through the same code as in `write`: staged, loaded, read back, removed. Where Databricks loads the tables, its catalog
+//! and schema are tested first, and the row is read back by SQL; after a failure each step that Databricks has to do is tried on its
+//! own, so that all problems are reported at once.
 
-mod ground;
+mod check_run;
 mod problems;
 
 use std::path::Path;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use self::ground::{Ground, new_name};
+use self::check_run::{CheckRun, new_name};
 use self::problems::Problems;
 use crate::config::{Config, Engine};
 use crate::error::{Error, Result, StreamDescriptor};
@@ -58,14 +58,14 @@ async fn find_problems(config: &Config, context: &Context) -> Result<()> {
     let (schema, table) = place.ok_or_else(|| Error::system("The check has no table."))?;
 
     let mut problems = Problems::default();
-    let mut ground = Ground::reach(config, schema, context, &mut problems).await;
+    let mut check_run = CheckRun::begin(config, schema, context, &mut problems).await;
     if problems.is_empty() {
-        problems.note(ground.try_a_row(table).await);
+        problems.note(check_run.try_a_row(table).await);
     }
     if !problems.is_empty() {
-        ground.find_more(&mut problems).await;
+        check_run.find_more(&mut problems).await;
     }
-    ground.end(&mut problems).await;
+    check_run.end(&mut problems).await;
     problems.into_result()
 }
 

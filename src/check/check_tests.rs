@@ -11,7 +11,9 @@ use super::find_problems;
 use crate::clock::{ClockAndIds, SystemClock};
 use crate::config::{Config, Engine};
 use crate::databricks::SqlTransport;
-use crate::databricks::server_for_tests::{Seen, Server, Step, answer, failure, patience};
+use crate::databricks::testing::scripted_server::{
+    Reaction, ReceivedRequest, ScriptedServer, answer, failure, patience,
+};
 use crate::error::Result;
 use crate::load::sql::warehouse_tests::Warehouse;
 use crate::protocol::writer::ProtocolWriter;
@@ -41,7 +43,7 @@ impl Bed {
 
     async fn check(&self) -> Result<()> {
         let warehouse = self.warehouse.clone();
-        let server = Server::new(move |seen, _| serve(&warehouse, seen));
+        let server = ScriptedServer::new(move |received, _| serve(&warehouse, received));
         let path = self.root.display();
         let text = format!(
             r#"{{"data_source": {{"data_source_type": "LOCAL_STORAGE", "local_path": "{path}"}},
@@ -73,11 +75,11 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Answers as a warehouse does; what it kept in place of a check's row is the row.
-fn serve(warehouse: &Warehouse, seen: &Seen) -> Step {
-    if seen.method == "GET" {
+fn serve(warehouse: &Warehouse, received: &ReceivedRequest) -> Reaction {
+    if received.method == "GET" {
         return answer(200, json!({"id": "abc", "state": "RUNNING"}));
     }
-    let body: Value = serde_json::from_str(&seen.body).expect("JSON");
+    let body: Value = serde_json::from_str(&received.body).expect("JSON");
     let statement = body["statement"].as_str().expect("a statement");
     let rows = match warehouse.execute(statement).now_or_never().expect("an answer") {
         Ok(rows) => rows,

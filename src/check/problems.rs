@@ -1,16 +1,16 @@
-//! All that a check found in the way, told together.
+//! All problems that a check found, reported together.
 
 use crate::error::{Error, Kind, Result};
 
-/// Where the words of a server begin: what they make clear is told once, however often it was met.
+/// What precedes the server's own message: problems that differ only in that are reported once.
 const SAID: &str = " Databricks said: ";
 
-/// What was found so far, in the order in which it was found.
+/// The problems found so far, in order.
 #[derive(Default)]
 pub struct Problems(Vec<Error>);
 
 impl Problems {
-    /// Notes what went wrong, if something did and it is not noted yet; whether it went well.
+    /// Notes the error of `outcome`, unless it is noted already; returns whether there was none.
     pub fn note(&mut self, outcome: Result<()>) -> bool {
         let Err(error) = outcome else { return true };
         let sentence = |error: &Error| error.message().split(SAID).next().unwrap_or_default().to_owned();
@@ -20,12 +20,12 @@ impl Problems {
         false
     }
 
-    /// Whether nothing is in the way.
+    /// Whether there are no problems.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether all of them are answers, which say nothing of the next question; where nobody answers, none is worth asking.
+    /// Whether the server responded every time; if it did not, further tests are pointless.
     pub fn are_answers(&self) -> bool {
         self.0.iter().all(|error| error.kind() == Kind::Config)
     }
@@ -38,7 +38,7 @@ impl Problems {
         let kinds = self.0.iter().map(Error::kind);
         let kind = kinds.reduce(|one, other| if one == other { one } else { Kind::Config }).unwrap_or(Kind::Config);
         let messages: Vec<&str> = self.0.iter().map(Error::message).collect();
-        // Causes and contexts only: the messages themselves are told.
+        // Causes and contexts only: the messages are in the error already.
         let internal: Vec<String> = self
             .0
             .iter()

@@ -1,24 +1,23 @@
-//! From settings to something that runs statements: the HTTP path says what it leads to.
+//! Chooses the transport by the HTTP path.
 //!
-//! `/sql/1.0/warehouses/<id>` and `/sql/1.0/endpoints/<id>` are SQL warehouses, which speak the Statement Execution API.
-//! Every other path belongs to a Thrift server: `sql/protocolv1/o/<org>/<cluster>` to a cluster of Databricks,
-//! anything else, such as `cliservice`, to Spark's own.
+//! `/sql/1.0/warehouses/<id>` and `/sql/1.0/endpoints/<id>` are SQL warehouses and use the Statement Execution API. Every other path
+//! is a Thrift server: `sql/protocolv1/o/<org>/<cluster>` a cluster of Databricks, anything else, such as `cliservice`, Spark's own.
 
 use std::sync::Arc;
 
 use super::SqlTransport;
 use super::http::HttpClient;
-use super::statements::Statements;
+use super::statement_api::StatementApi;
 use super::thrift::ThriftTransport;
 use super::token::PersonalAccessToken;
 use super::warehouse::Warehouse;
 use crate::config::{DatabricksSettings, Patience};
 use crate::error::{Error, Result};
 
-const FORMS: &str = "/sql/1.0/warehouses/<id> for a SQL warehouse, sql/protocolv1/o/<workspace>/<cluster> for a cluster; \
+const PATH_FORMS: &str = "/sql/1.0/warehouses/<id> for a SQL warehouse, sql/protocolv1/o/<workspace>/<cluster> for a cluster; \
                      both are in the connection details";
 
-/// What an HTTP path leads to.
+/// What an HTTP path names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Compute {
     /// A SQL warehouse with this id.
@@ -27,15 +26,15 @@ enum Compute {
     Thrift(String),
 }
 
-/// What runs statements where `settings` lead. Nothing is sent yet.
+/// The transport for `settings`. Nothing is sent yet.
 ///
 /// # Errors
-/// [`Kind::Config`](crate::error::Kind::Config) where the HTTP path cannot be meant.
+/// [`Kind::Config`](crate::error::Kind::Config) where the HTTP path is none of these forms.
 pub fn connect(settings: &DatabricksSettings, patience: &Patience) -> Result<Arc<dyn SqlTransport>> {
     match compute(&settings.http_path)? {
         Compute::Warehouse(id) => {
             let warehouse = Warehouse::new(client(settings, patience)?, id, patience);
-            Ok(Arc::new(Statements::new(warehouse, settings.statement_timeout, patience)))
+            Ok(Arc::new(StatementApi::new(warehouse, settings.statement_timeout, patience)))
         }
         Compute::Thrift(path) => {
             let http = client(settings, patience)?;
@@ -44,7 +43,7 @@ pub fn connect(settings: &DatabricksSettings, patience: &Patience) -> Result<Arc
     }
 }
 
-/// The SQL warehouse where `settings` lead; `None` where they lead to a Thrift server.
+/// The SQL warehouse of `settings`; `None` if they name a Thrift server.
 ///
 /// # Errors
 /// As [`connect`].
@@ -61,7 +60,8 @@ fn client(settings: &DatabricksSettings, patience: &Patience) -> Result<Arc<Http
 }
 
 fn compute(http_path: &str) -> Result<Compute> {
-    let wrong = |what: &str| Err(Error::config(format!("`databricks_http_path` {what}: it has to be like {FORMS}.")));
+    let wrong =
+        |what: &str| Err(Error::config(format!("`databricks_http_path` {what}: it has to be like {PATH_FORMS}.")));
     let path = http_path.split_once('?').map_or(http_path, |(path, _)| path).trim_matches('/');
     let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.');
     if http_path.contains("://") {

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use super::http::{HttpClient, Request};
-use super::server_for_tests::{Server, Step, patience};
+use super::testing::scripted_server::{Reaction, ScriptedServer, patience};
 use super::token::PersonalAccessToken;
 use crate::config::DatabricksSettings;
 
@@ -17,7 +17,7 @@ const HOST: &str = "ASKED_HOST";
 #[tokio::test]
 async fn asks_for_another_process() {
     let Ok(hostname) = std::env::var(HOST) else { return };
-    let server = Server::with(vec![Step::Lost]);
+    let server = ScriptedServer::with(vec![Reaction::DropConnection]);
     let settings = DatabricksSettings { hostname, https: true, port: 443, ..server.settings() };
     let tokens = Arc::new(PersonalAccessToken(settings.token.clone()));
     let said = match HttpClient::new(&settings, tokens, &patience()) {
@@ -43,16 +43,19 @@ fn asked(host: &str, variables: &[(&str, &str)]) -> String {
 #[test]
 fn the_proxy_of_the_environment_is_asked_but_for_hosts_that_are_excepted() {
     let host = "abc.databricks.test";
-    let proxy = Server::with(vec![Step::Answer(407, vec![], String::new())]);
+    let proxy = ScriptedServer::with(vec![Reaction::Respond(407, vec![], String::new())]);
     let address = format!("http://127.0.0.1:{}", proxy.settings().port);
     let said = asked(host, &[("HTTPS_PROXY", &address)]);
     assert!(said.contains("The proxy did not connect to"), "{said}");
-    let seen = proxy.seen();
-    assert!(seen.iter().all(|seen| seen.is("CONNECT", "abc.databricks.test:443")) && !seen.is_empty(), "{seen:?}");
+    let received = proxy.received();
+    assert!(
+        received.iter().all(|received| received.is("CONNECT", "abc.databricks.test:443")) && !received.is_empty(),
+        "{received:?}"
+    );
 
     asked(host, &[("HTTPS_PROXY", &address), ("NO_PROXY", "other.test,.databricks.test")]);
     asked("127.0.0.1", &[("HTTPS_PROXY", &address)]);
-    assert_eq!(proxy.seen().len(), seen.len());
+    assert_eq!(proxy.received().len(), received.len());
 }
 
 #[test]

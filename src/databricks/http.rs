@@ -1,12 +1,10 @@
-//! Requests to one Databricks workspace: signed in, named, bounded in time and size.
+//! HTTP requests to one Databricks workspace: authenticated, identified, limited in time and size.
 //!
-//! [`HttpClient::send`] makes one request. [`HttpClient::repeat`] makes it again for as long as patience lasts where the
-//! server is overloaded, under maintenance or out of reach; only for requests that may arrive twice.
-//! [`HttpClient::submit`] does so only as long as it has surely not been taken. None judges an answer beyond that: `said`
-//! reads what an error says, `conditions` knows what it means.
+//! [`HttpClient::send`] sends a request once. [`HttpClient::repeat`] retries it while the server is overloaded, under maintenance or
+//! unreachable, up to a time limit; only for requests that may arrive twice. [`HttpClient::submit`] retries only while the server
+//! cannot have accepted the request. What an error response says is read by `server_error`; what it means is known by `conditions`.
 //!
-//! Proxies come from `HTTPS_PROXY` and `NO_PROXY`, but never stand before this machine itself. `tls` says whose
-//! certificates are good.
+//! Proxies come from `HTTPS_PROXY` and `NO_PROXY`; requests to this machine itself use none. `tls` supplies the trusted certificates.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,37 +13,37 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Certificate, Client, Method, StatusCode, redirect};
-use serde::de::DeserializeOwned;
 
-use super::conditions::{self, Place};
-use super::pace::{Pace, Turn};
-use super::said::Said;
+use super::conditions;
+use super::no_response::{self, NoResponse};
+use super::rate_limit::{Priority, RateLimit};
+use super::server_error::ServerError;
 use super::token::TokenProvider;
-use super::unreached::{self, Unreached};
 use super::waits::Waits;
+use super::workspace::{Response, Workspace};
 use crate::config::{DatabricksSettings, Patience};
 use crate::error::{Error, Result};
 use crate::tls::Trust;
 
-/// How products name themselves to Databricks.
+/// How integrations identify themselves to Databricks.
 const USER_AGENT: &str = concat!("destination-databricks/", env!("CARGO_PKG_VERSION"));
-/// Says which workspace is meant where several share a host; without it such a host leads to a login page. Official clients send
-/// it with every request (databricks-sql-python, `session.py`), and others take no notice of it.
-const WORKSPACE: &str = "x-databricks-org-id";
+/// Names the workspace where several share a host; without it, such a host redirects to a login page. Official clients send it with
+/// every request (databricks-sql-python, `session.py`); a host with one workspace ignores it.
+const WORKSPACE_HEADER: &str = "x-databricks-org-id";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-/// A request that has no answer after so long has lost it.
+/// After this time without a response, the response counts as lost.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
-/// How long a host that has never answered is tried: most likely its name is wrong.
+/// How long a host is tried that has never been reached: most likely its name is wrong.
 const FIRST_CONTACT: Duration = Duration::from_secs(15);
-/// How long one is asked that takes requests and has never answered any: something between may hold back the first answer.
+/// How long a host is tried that accepts connections and has never responded: a proxy or firewall may hold back the response.
 const FIRST_ANSWER: Duration = Duration::from_secs(300);
-/// From which try on a wait is worth a message.
-const TOLD: u32 = 4;
-/// Answers hold a few rows or a chunk of at most 25 MiB.
-const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
-/// Of an answer that is an error, this much is read: it is words for people.
+/// The number of tries from which on waiting is logged.
+const LOGGED_FROM_TRY: u32 = 4;
+/// A response holds a few rows or a chunk of at most 25 MiB.
+const LONGEST_RESPONSE: usize = 64 * 1024 * 1024;
+/// How much of an error response is read: it is text for people.
 const LONGEST_ERROR: usize = 1024 * 1024;
 
 /// One request.
@@ -55,19 +53,19 @@ pub struct Request {
     pub method: Method,
     /// The path with its query, with or without a slash in front.
     pub path: String,
-    /// What kind of body it is and expects.
+    /// The media type of the body, and of the response.
     pub content_type: &'static str,
     /// The body.
     pub body: Bytes,
-    /// How urgent it is.
-    pub turn: Turn,
+    /// Its priority in the rate limit.
+    pub priority: Priority,
 }
 
 impl Request {
     /// A `GET` of JSON.
     pub fn get(path: impl Into<String>) -> Self {
         let content_type = "application/json";
-        Self { method: Method::GET, path: path.into(), content_type, body: Bytes::new(), turn: Turn::Next }
+        Self { method: Method::GET, path: path.into(), content_type, body: Bytes::new(), priority: Priority::Normal }
     }
 
     /// A `POST` of JSON.
@@ -75,67 +73,35 @@ impl Request {
         Self { method: Method::POST, body: body.into(), ..Self::get(path) }
     }
 
-    /// The same, of this urgency.
+    /// The same request with another priority.
     #[must_use]
-    pub fn at(self, turn: Turn) -> Self {
-        Self { turn, ..self }
+    pub fn with_priority(self, priority: Priority) -> Self {
+        Self { priority, ..self }
     }
 }
 
-/// What the server answered, whatever it says.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    /// The status.
-    pub status: StatusCode,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The whole body.
-    pub body: Bytes,
-    /// What was asked: the address without the query.
-    pub address: String,
-}
-
-/// What came of a request that was made.
+/// The outcome of a request that may have arrived.
 #[derive(Debug)]
 pub enum Sent {
-    /// It was answered.
-    Answered(Answer),
-    /// It may have arrived and done its work; why nobody knows.
+    /// The response.
+    Answered(Response),
+    /// It may have arrived and done its work; the error says why there is no response.
     Unknown(Error),
-}
-
-impl Answer {
-    /// The body as JSON of the shape `T`.
-    ///
-    /// # Errors
-    /// That something else than Databricks answers there, or a Databricks that this program does not know.
-    pub fn json<T: DeserializeOwned>(&self, place: &Place) -> Result<T> {
-        serde_json::from_slice(&self.body).map_err(|error| {
-            // The library's own words may hold values; where it failed does not.
-            let at = format!("line {}, column {} of {} bytes", error.line(), error.column(), self.body.len());
-            Error::system(format!(
-                "{} answered something that is no answer of Databricks: check `databricks_server_hostname` and \
-                 `databricks_http_path`, and whether a proxy answers in its place.",
-                place.host
-            ))
-            .with_source(at)
-        })
-    }
 }
 
 /// A client of one workspace. Cheap to share; connections are kept and used again.
 pub struct HttpClient {
     client: Client,
     address: String,
-    place: Place,
+    workspace: Workspace,
     tokens: Arc<dyn TokenProvider>,
     retry: Duration,
     /// How long one request may take.
     timeout: Duration,
-    /// The workspace's number, as its header.
-    workspace: Option<HeaderValue>,
-    pace: Pace,
-    /// Whether the host has ever answered: then its name is right, and what fails now passes.
+    /// The workspace's number, as the value of its header.
+    workspace_number: Option<HeaderValue>,
+    rate_limit: RateLimit,
+    /// Whether the host has ever responded: then its name is right, and later failures are transient.
     has_answered: AtomicBool,
 }
 
@@ -151,7 +117,7 @@ impl HttpClient {
             .user_agent(USER_AGENT)
             .connect_timeout(CONNECT_TIMEOUT.min(patience.databricks_retry / 4))
             .timeout(timeout)
-            // A redirection leads to a login page: there is no workspace, or it is behind a private link.
+            // A redirection leads to a login page: the host is no workspace, or is behind a private link.
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never());
         if settings.is_on_this_machine() {
@@ -169,121 +135,119 @@ impl HttpClient {
         Ok(Self {
             client,
             address: settings.address(),
-            place: Place::of(settings),
+            workspace: Workspace::new(settings),
             tokens,
             retry: patience.databricks_retry,
             timeout,
-            workspace: settings.workspace.as_ref().and_then(|number| HeaderValue::try_from(number).ok()),
-            pace: Pace::default(),
+            workspace_number: settings.workspace.as_ref().and_then(|number| HeaderValue::try_from(number).ok()),
+            rate_limit: RateLimit::default(),
             has_answered: AtomicBool::new(false),
         })
     }
 
-    /// The workspace and the compute that errors name.
-    pub fn place(&self) -> &Place {
-        &self.place
+    /// The workspace, for error messages.
+    pub fn workspace(&self) -> &Workspace {
+        &self.workspace
     }
 
-    /// How long one request may take before its answer counts as lost.
+    /// How long one request may take before its response counts as lost.
     pub fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// Makes one request. A token that is refused is looked up once more; if that helps nothing, the answer that
-    /// refuses it comes back.
+    /// Sends one request. A refused token is looked up once more; if the new one is refused too, that response is returned.
     ///
     /// # Errors
-    /// A transient one where no whole answer came and the request may or may not have done its work; one of the
-    /// configuration where the host cannot be meant, and nothing was sent.
-    pub async fn send(&self, request: &Request) -> Result<Answer> {
+    /// Transient if the response is missing or incomplete: the request may have done its work. A configuration error if the host
+    /// cannot be right; then nothing was sent.
+    pub async fn send(&self, request: &Request) -> Result<Response> {
         match self.try_send(request).await? {
-            Sent::Answered(answer) => Ok(answer),
+            Sent::Answered(response) => Ok(response),
             Sent::Unknown(error) => Err(error),
         }
     }
 
-    /// Makes one request like [`HttpClient::send`], and tells apart whether it may have arrived.
+    /// Sends one request like [`HttpClient::send`], and distinguishes whether it may have arrived.
     ///
     /// # Errors
-    /// As for `send`, where nothing has arrived.
+    /// As for `send`; the request has not arrived.
     pub async fn try_send(&self, request: &Request) -> Result<Sent> {
-        match self.reached(request).await {
-            Ok(answer) => Ok(Sent::Answered(answer)),
-            Err(unreached) => {
-                let may_have_arrived = unreached.may_have_arrived();
-                let error = unreached.into_error(&self.place, self.is_known());
+        match self.send_until_connected(request).await {
+            Ok(response) => Ok(Sent::Answered(response)),
+            Err(no_response) => {
+                let may_have_arrived = no_response.may_have_arrived();
+                let error = no_response.into_error(&self.workspace, self.is_known());
                 if may_have_arrived { Ok(Sent::Unknown(error)) } else { Err(error) }
             }
         }
     }
 
-    /// Waits for a request that may have arrived, and was not answered: as long as for any outage where the host has
-    /// answered before.
+    /// The waits between tries of a request that got no response: as long as for any outage if the host has responded before.
     pub fn waits(&self) -> Waits {
         Waits::of_retries(if self.is_known() { self.retry } else { FIRST_ANSWER.min(self.retry) })
     }
 
-    /// Makes one request, of a host that has not answered yet again and again while it does not arrive.
-    async fn reached(&self, request: &Request) -> Result<Answer, Unreached> {
+    /// Sends one request; repeats it while a host that has never responded cannot be reached.
+    async fn send_until_connected(&self, request: &Request) -> Result<Response, NoResponse> {
         let mut waits = Waits::of_retries(FIRST_CONTACT.min(self.retry));
         loop {
-            match self.signed_in(request).await {
-                Err(unreached) if !self.is_known() && unreached.is_away() && waits.another(None).await => {}
+            match self.send_authenticated(request).await {
+                Err(no_response) if !self.is_known() && no_response.is_unreachable() && waits.another(None).await => {}
                 ended => return ended,
             }
         }
     }
 
-    /// Makes a request that may arrive more than once, again and again while the server is overloaded, under
-    /// maintenance or out of reach. Any other answer comes back, whatever its status.
+    /// Sends a request that may arrive more than once, and retries it while the server is overloaded, under maintenance or
+    /// unreachable. Any other response is returned, whatever its status.
     ///
     /// # Errors
-    /// What the last try said, when patience is over; at once what no waiting cures.
-    pub async fn repeat(&self, request: &Request) -> Result<Answer> {
-        match self.until_answered(request, true).await? {
-            Sent::Answered(answer) => Ok(answer),
+    /// The error of the last try when the time is up; a permanent error at once.
+    pub async fn repeat(&self, request: &Request) -> Result<Response> {
+        match self.send_until_answered(request, true).await? {
+            Sent::Answered(response) => Ok(response),
             Sent::Unknown(error) => Err(error),
         }
     }
 
-    /// Makes a request that must not do its work twice: again and again like [`HttpClient::repeat`] only while it has surely
-    /// not been taken.
+    /// Sends a request that must not do its work twice: retried like [`HttpClient::repeat`], but only while the server cannot have
+    /// accepted it.
     ///
     /// # Errors
-    /// What the last try said, when patience is over; at once what no waiting cures. It was not taken.
+    /// As for `repeat`; the server has not accepted the request.
     pub async fn submit(&self, request: &Request) -> Result<Sent> {
-        self.until_answered(request, false).await
+        self.send_until_answered(request, false).await
     }
 
-    async fn until_answered(&self, request: &Request, may_repeat: bool) -> Result<Sent> {
+    async fn send_until_answered(&self, request: &Request, may_repeat: bool) -> Result<Sent> {
         let mut usual = Waits::of_retries(self.retry);
         let mut first_contact = Waits::of_retries(FIRST_CONTACT.min(self.retry));
         let mut first_answer = self.waits();
         for tries in 1_u32.. {
             let known = self.is_known();
-            let (waits, failed, asked) = match self.signed_in(request).await {
-                Ok(answer) => {
-                    if answer.status.is_success() {
-                        return Ok(Sent::Answered(answer));
+            let (waits, failed, asked) = match self.send_authenticated(request).await {
+                Ok(response) => {
+                    if response.status.is_success() {
+                        return Ok(Sent::Answered(response));
                     }
-                    let said = Said::of_answer(&answer);
-                    if !conditions::passes(&said) {
-                        return Ok(Sent::Answered(answer));
+                    let server_error = ServerError::of_response(&response);
+                    if !conditions::is_transient(&server_error) {
+                        return Ok(Sent::Answered(response));
                     }
-                    let error = conditions::explain(&said, &self.place);
-                    if !may_repeat && may_have_been_taken(answer.status.as_u16()) {
+                    let error = conditions::explain(&server_error, &self.workspace);
+                    if !may_repeat && may_have_been_taken(response.status.as_u16()) {
                         return Ok(Sent::Unknown(error));
                     }
-                    (&mut usual, error, said.retry_after)
+                    (&mut usual, error, server_error.retry_after)
                 }
-                Err(unreached) => {
-                    let waits = match (known, unreached.is_away()) {
+                Err(no_response) => {
+                    let waits = match (known, no_response.is_unreachable()) {
                         (true, _) => &mut usual,
                         (false, true) => &mut first_contact,
                         (false, false) => &mut first_answer,
                     };
-                    let (lasting, arrived) = (unreached.is_lasting(), unreached.may_have_arrived());
-                    let error = unreached.into_error(&self.place, known);
+                    let (lasting, arrived) = (no_response.is_permanent(), no_response.may_have_arrived());
+                    let error = no_response.into_error(&self.workspace, known);
                     if lasting {
                         return Err(error);
                     }
@@ -296,41 +260,41 @@ impl HttpClient {
             if !waits.another(asked).await {
                 return Err(failed);
             }
-            if tries.is_power_of_two() && tries >= TOLD {
+            if tries.is_power_of_two() && tries >= LOGGED_FROM_TRY {
                 tracing::info!("Still waiting for Databricks after {tries} tries: {failed}");
             }
         }
-        Err(Error::system("Databricks was asked more often than can be counted."))
+        Err(Error::system("A request to Databricks was sent more often than can be counted."))
     }
 
-    /// Whether the host has ever answered.
+    /// Whether the host has ever responded.
     pub fn is_known(&self) -> bool {
         self.has_answered.load(Ordering::Relaxed)
     }
 
-    async fn signed_in(&self, request: &Request) -> Result<Answer, Unreached> {
+    async fn send_authenticated(&self, request: &Request) -> Result<Response, NoResponse> {
         let token = self.tokens.token().await?;
-        let answer = self.once(request, token.expose()).await?;
-        let refused = matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
-            && conditions::is_refused_token(&Said::of_answer(&answer));
+        let response = self.send_once(request, token.expose()).await?;
+        let refused = matches!(response.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+            && conditions::is_refused_token(&ServerError::of_response(&response));
         if refused {
             self.tokens.forget(&token).await;
             let token = self.tokens.token().await?;
-            return self.once(request, token.expose()).await;
+            return self.send_once(request, token.expose()).await;
         }
-        Ok(answer)
+        Ok(response)
     }
 
-    async fn once(&self, request: &Request, token: &str) -> Result<Answer, Unreached> {
-        let login = match self.place.is_databricks() {
+    async fn send_once(&self, request: &Request, token: &str) -> Result<Response, NoResponse> {
+        let login = match self.workspace.is_databricks() {
             true => format!("Bearer {token}"),
             false => format!("Basic {}", BASE64.encode(format!("token:{token}"))),
         };
         let mut login = HeaderValue::try_from(login)
-            .map_err(|_| Error::config("The Databricks token has signs that no token has: copy it again."))?;
+            .map_err(|_| Error::config("The Databricks token has characters that no token has: copy it again."))?;
         login.set_sensitive(true);
-        if self.place.is_databricks() {
-            self.pace.wait(request.turn).await;
+        if self.workspace.is_databricks() {
+            self.rate_limit.wait(request.priority).await;
         }
         let url = format!("{}/{}", self.address, request.path.trim_start_matches('/'));
         let address = url.split('?').next().unwrap_or_default().to_owned();
@@ -341,35 +305,38 @@ impl HttpClient {
             .header(ACCEPT, request.content_type)
             .header(CONTENT_TYPE, request.content_type)
             .body(request.body.clone());
-        if let Some(workspace) = &self.workspace {
-            asked = asked.header(WORKSPACE, workspace);
+        if let Some(number) = &self.workspace_number {
+            asked = asked.header(WORKSPACE_HEADER, number);
         }
-        let mut response = asked.send().await.map_err(unreached::of)?;
+        let mut response = asked.send().await.map_err(no_response::classify)?;
         self.has_answered.store(true, Ordering::Relaxed);
         let is_error = !response.status().is_success();
         let too_long = || {
-            Error::system(format!("{} sent an answer of more than 64 MiB, which nobody asked for.", self.place.host))
+            Error::system(format!(
+                "{} sent a response of more than 64 MiB, more than any request asks for.",
+                self.workspace.host
+            ))
         };
-        if !is_error && response.content_length().is_some_and(|length| length > LONGEST_ANSWER as u64) {
+        if !is_error && response.content_length().is_some_and(|length| length > LONGEST_RESPONSE as u64) {
             return Err(too_long().into());
         }
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(unreached::of)? {
+        while let Some(chunk) = response.chunk().await.map_err(no_response::classify)? {
             if is_error && body.len() + chunk.len() > LONGEST_ERROR {
                 body.extend_from_slice(chunk.get(..LONGEST_ERROR - body.len()).unwrap_or_default());
                 break;
             }
-            if body.len() + chunk.len() > LONGEST_ANSWER {
+            if body.len() + chunk.len() > LONGEST_RESPONSE {
                 return Err(too_long().into());
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status: response.status(), headers: response.headers().clone(), body: body.into(), address })
+        Ok(Response { status: response.status(), headers: response.headers().clone(), body: body.into(), address })
     }
 }
 
-/// Whether a request that was answered by `status`, which is no success, may have done its work all the same. Official
-/// clients send a statement again on just these two that say no (databricks-sql-python, `DatabricksRetryPolicy`).
+/// Whether a request may have done its work although its response has the error `status`. Official clients send a statement again
+/// only on the two for which this is `false` (databricks-sql-python, `DatabricksRetryPolicy`).
 pub(super) fn may_have_been_taken(status: u16) -> bool {
     !matches!(status, 429 | 503)
 }

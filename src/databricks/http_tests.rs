@@ -9,8 +9,10 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use super::http::{HttpClient, Request};
-use super::server_for_tests::{Server, Step, answer, patience};
+use super::no_response;
+use super::testing::scripted_server::{Reaction, ScriptedServer, answer, patience};
 use super::token::{PersonalAccessToken, TokenProvider};
+use super::workspace::Workspace;
 use crate::config::DatabricksSettings;
 use crate::error::{Error, Kind, Result};
 use crate::secret::Secret;
@@ -29,7 +31,7 @@ async fn refused(settings: &DatabricksSettings) -> Error {
 
 fn nobody() -> DatabricksSettings {
     let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
-    DatabricksSettings { port, ..Server::with(vec![Step::Lost]).settings() }
+    DatabricksSettings { port, ..ScriptedServer::with(vec![Reaction::DropConnection]).settings() }
 }
 
 #[tokio::test]
@@ -37,16 +39,25 @@ async fn a_host_that_never_answered_is_most_likely_wrong() {
     let error = refused(&nobody()).await;
     assert_eq!(error.kind(), Kind::Config);
     assert!(error.message().contains("refuses connections: check `databricks_server_hostname`"), "{}", error.message());
+}
+
+#[tokio::test]
+async fn a_name_without_an_address_is_told_however_long_the_look_up_takes() {
     // A label of more than 63 letters has no address anywhere, and nobody needs to be asked for it.
-    let nameless = DatabricksSettings { hostname: format!("{}.localhost", "a".repeat(64)), ..nobody() };
-    let error = refused(&nameless).await;
-    assert_eq!(error.kind(), Kind::Config);
-    assert!(error.message().contains("No address was found"), "{}", error.internal_message());
+    let hostname = format!("{}.localhost", "a".repeat(64));
+    let asked = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let workspace = Workspace { host: hostname, http_path: String::new() };
+    for (has_answered, kind) in [(false, Kind::Config), (true, Kind::Transient)] {
+        let failed = asked.get(format!("http://{}/", workspace.host)).send().await.expect_err("no address");
+        let error = no_response::classify(failed).into_error(&workspace, has_answered);
+        assert_eq!(error.kind(), kind);
+        assert!(error.message().contains("No address was found"), "{}", error.internal_message());
+    }
 }
 
 #[tokio::test]
 async fn a_server_without_tls_is_told_apart() {
-    let server = Server::with(vec![Step::Lost]);
+    let server = ScriptedServer::with(vec![Reaction::DropConnection]);
     // What listens there speaks, and it is no TLS.
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
@@ -63,11 +74,15 @@ async fn a_server_without_tls_is_told_apart() {
 
 #[tokio::test]
 async fn a_host_that_takes_connections_and_never_answers_is_given_up_soon() {
-    let server = Server::with(vec![Step::Lost]);
+    let server = ScriptedServer::with(vec![Reaction::DropConnection]);
     let client = client(&server.settings());
     let error = client.repeat(&Request::get("/")).await.expect_err("lost");
     assert_eq!(error.kind(), Kind::Transient);
-    assert!(error.message().contains("has not answered a request: check `databricks"), "{}", error.internal_message());
+    assert!(
+        error.message().contains("has not responded to a request: check `databricks"),
+        "{}",
+        error.internal_message()
+    );
 }
 
 #[tokio::test]
@@ -89,12 +104,12 @@ async fn a_single_request_waits_for_a_host_that_is_not_there_yet() {
 
 #[tokio::test]
 async fn a_server_that_has_answered_before_is_out_of_reach_for_a_while() {
-    let server = Server::with(vec![answer(200, json!({})), Step::Lost]);
+    let server = ScriptedServer::with(vec![answer(200, json!({})), Reaction::DropConnection]);
     let client = client(&server.settings());
     client.send(&Request::get("/")).await.expect("an answer");
     let error = client.repeat(&Request::get("/")).await.expect_err("lost");
     assert_eq!(error.kind(), Kind::Transient);
-    assert!(error.message().contains("the answer did not arrive"), "{}", error.internal_message());
+    assert!(error.message().contains("the response did not arrive"), "{}", error.internal_message());
     assert!(server.count("GET", "/") > 3);
 }
 
@@ -114,7 +129,7 @@ impl TokenProvider for Renewed {
 
 #[tokio::test]
 async fn the_token_is_looked_up_for_each_request_and_again_when_it_is_refused() {
-    let server = Server::new(|seen, _| match seen.header("authorization") {
+    let server = ScriptedServer::new(|received, _| match received.header("authorization") {
         Some("Bearer token-1") => answer(200, json!({})),
         _ => answer(401, json!({"error_code": 401, "message": "expired"})),
     });
@@ -123,14 +138,14 @@ async fn the_token_is_looked_up_for_each_request_and_again_when_it_is_refused() 
     for _ in 0..2 {
         assert!(client.send(&Request::get("/")).await.expect("an answer").status.is_success());
     }
-    assert_eq!(server.seen().len(), 3);
+    assert_eq!(server.received().len(), 3);
 }
 
 #[tokio::test]
 async fn the_workspaces_number_goes_with_every_request() {
-    let server = Server::new(|seen, _| match seen.header("x-databricks-org-id") {
+    let server = ScriptedServer::new(|received, _| match received.header("x-databricks-org-id") {
         Some("123") => answer(200, json!({})),
-        _ => Step::Answer(303, vec![("location", "/login".to_owned())], String::new()),
+        _ => Reaction::Respond(303, vec![("location", "/login".to_owned())], String::new()),
     });
     let settings = DatabricksSettings { workspace: Some("123".to_owned()), ..server.settings() };
     for request in [Request::get("/"), Request::post("/", "{}")] {
@@ -142,7 +157,7 @@ async fn the_workspaces_number_goes_with_every_request() {
 #[tokio::test]
 async fn a_right_that_is_missing_is_no_refused_token() {
     let body = json!({"error_code": "PERMISSION_DENIED", "message": "User does not have USE CATALOG on Catalog 'x'."});
-    let server = Server::with(vec![answer(403, body)]);
+    let server = ScriptedServer::with(vec![answer(403, body)]);
     let answer = client(&server.settings()).repeat(&Request::get("/")).await.expect("an answer");
-    assert_eq!((answer.status.as_u16(), server.seen().len()), (403, 1));
+    assert_eq!((answer.status.as_u16(), server.received().len()), (403, 1));
 }

@@ -1,83 +1,84 @@
-//! Databricks as this program sees it: something that runs SQL statements.
+//! Runs SQL statements on Databricks.
 //!
-//! Two transports stand behind one small interface: the Statement Execution API of warehouses, and Thrift over HTTP of
-//! clusters and of any Spark Thrift server. Nothing here knows what the statements are for.
+//! One small trait has two implementations: the Statement Execution API for SQL warehouses, and Thrift over HTTP for clusters and any
+//! Spark Thrift server. Nothing here knows what the statements are for.
 
-mod bounds;
 pub mod conditions;
 mod connect;
 pub mod http;
-pub mod pace;
-pub mod said;
-mod statement_answers;
-mod statements;
+mod no_response;
+pub mod rate_limit;
+mod result_limits;
+pub mod server_error;
+mod statement_api;
+mod statement_response;
 mod thrift;
 pub mod token;
-mod unreached;
 pub mod waits;
 mod warehouse;
+pub mod workspace;
 
 use async_trait::async_trait;
 
-use self::bounds::Bounds;
 pub use self::connect::{connect, warehouse};
+use self::result_limits::ResultLimits;
 use self::waits::Waits;
 pub use self::warehouse::{Warehouse, WarehouseState};
 use crate::error::{Error, Result};
 
-/// Runs statements, one after the other or many at the same time.
+/// Runs statements, also many at the same time.
 #[async_trait]
 pub trait SqlTransport: Send + Sync {
-    /// Runs `statement` to its end and answers with its whole result. Waits for a warehouse or cluster that starts.
+    /// Runs `statement` and returns its whole result. Waits for a warehouse or cluster that is starting.
     ///
-    /// The statement has to be repeatable without harm: where an answer is lost, it is sent again, also when the first one
-    /// has run, or still does.
+    /// The statement must be safe to repeat: when a response is lost, it is sent again, even if the first copy has run or is still
+    /// running.
     ///
     /// # Errors
-    /// A sentence that says what the server found and what to do. Transient ones are told only after they were waited for.
-    async fn execute(&self, statement: &str) -> Result<Rows>;
+    /// What the server reports and what the user can do. A transient error is returned only after the retries are used up.
+    async fn execute(&self, statement: &str) -> Result<QueryResult>;
 
-    /// Runs `statement`, which changes the rows of a table, like [`SqlTransport::execute`], but never sends it again while
-    /// the server may have it: two copies that run beside each other could both commit. It is sent again where the server
-    /// has refused it before it began, and where it has ended in a failure that passes and has surely changed nothing. Where
-    /// it has committed and only what follows a commit has failed, it is done, and has no answer.
+    /// Runs `statement`, which changes rows of a table, like [`SqlTransport::execute`], but never sends it again while a copy may
+    /// still run on the server: both copies could commit. It is sent again only if the server refused it before it began, or if it
+    /// failed with a transient error and was rolled back. If it committed and only a step after the commit failed, the result is
+    /// `Done` with an empty `QueryResult`.
     ///
     /// # Errors
-    /// As for `execute`. What the statement has done by then, or will do, is not known.
+    /// As for `execute`. Whether the statement has changed rows, or still will, is unknown.
     async fn change(&self, statement: &str) -> Result<Changed>;
 
-    /// The waits before one statement of [`SqlTransport::change`] is sent again by whoever has settled what was unknown of it.
+    /// The waits for a caller of [`SqlTransport::change`] who has resolved an unknown outcome and sends the statement again.
     fn waits(&self) -> Waits;
 
-    /// Cancels what still runs, and ends what the server keeps for us. Nothing is executed after it.
+    /// Cancels running statements and closes the session. Statements that are run afterwards fail.
     async fn close(&self);
 }
 
-/// The result of a statement; small, every value as text.
+/// The result of a statement: small, every value as text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rows {
+pub struct QueryResult {
     /// The columns' names.
     pub columns: Vec<String>,
     /// A value for each column in each row; `None` is NULL.
     pub rows: Vec<Vec<Option<String>>>,
 }
 
-/// What came of a statement that changes rows.
+/// The outcome of a statement that changes rows.
 #[derive(Debug)]
 pub enum Changed {
-    /// It has run to its end, once.
-    Done(Rows),
-    /// It has changed nothing, and never will, for this reason.
+    /// It has run, exactly once.
+    Done(QueryResult),
+    /// It has changed nothing and never will, for this reason.
     Refused(Error),
-    /// Its answer was lost, or tells only of the server, for this reason: it may have run, run at this moment, or begin later. Who sends it again has to
-    /// see to it first that only one of the two commits.
+    /// Its response was lost, or says nothing about the statement: it may have run, may be running, or may still begin. A caller who
+    /// sends it again must first make sure that only one copy can commit.
     Unknown(Error),
-    /// Somebody else has ended it, for this reason: as `Unknown`, but not worth many tries.
+    /// Somebody else cancelled it: as `Unknown`, but worth only a few more tries.
     Cancelled(Error),
 }
 
 impl Changed {
-    /// Why a statement was refused, whatever is known of its fate.
+    /// The error of a statement that was refused, whether or not its outcome is known.
     pub fn why_refused(ended: &Result<Self>) -> Option<&Error> {
         match ended {
             Err(error) | Ok(Changed::Refused(error)) => Some(error),
@@ -95,18 +96,18 @@ fn table_of(statement: &str) -> &str {
 }
 
 #[cfg(test)]
-mod environment_tests;
+mod change_tests;
 #[cfg(test)]
-mod fate_tests;
+mod environment_tests;
 #[cfg(test)]
 mod http_tests;
 #[cfg(test)]
-mod manners_tests;
+mod request_rate_tests;
 #[cfg(test)]
-mod said_tests;
+mod server_error_tests;
 #[cfg(test)]
-pub(crate) mod server_for_tests;
+mod statement_api_tests;
 #[cfg(test)]
-mod statements_tests;
+pub(crate) mod testing;
 #[cfg(test)]
 mod warehouse_tests;

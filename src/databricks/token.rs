@@ -1,4 +1,4 @@
-//! Who this program is to Databricks. Asked for every request, so that a token may be replaced while a sync runs.
+//! The token that authenticates requests. It is asked for with every request, so that it may be replaced while a sync runs.
 
 use async_trait::async_trait;
 
@@ -8,14 +8,14 @@ use crate::secret::Secret;
 /// Gives the token of the next request.
 #[async_trait]
 pub trait TokenProvider: Send + Sync {
-    /// A token that should be good now. Cheap: it is asked once for every request.
+    /// A token that should be valid now. Must be cheap: it is called once for every request.
     ///
     /// # Errors
-    /// A sentence that says what to do, when there is no token to be had.
+    /// If no token can be obtained; the message says what to do.
     async fn token(&self) -> Result<Secret>;
 
-    /// Told when the server has refused `token`: what was remembered of it is forgotten, and the next
-    /// [`token`](TokenProvider::token) is looked up anew.
+    /// Called when the server has refused `token`: an implementation drops it from its cache, so that the next
+    /// [`token`](TokenProvider::token) is looked up again.
     async fn forget(&self, token: &Secret);
 }
 

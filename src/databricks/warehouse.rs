@@ -1,4 +1,4 @@
-//! A SQL warehouse: which state it is in, and starting it.
+//! A SQL warehouse: its state, and starting it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,26 +6,27 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 
 use super::conditions;
-use super::http::{Answer, HttpClient, Request};
-use super::pace::Turn;
-use super::said::Said;
+use super::http::{HttpClient, Request};
+use super::rate_limit::Priority;
+use super::server_error::ServerError;
 use super::waits::Waits;
+use super::workspace::Response;
 use crate::config::Patience;
 use crate::error::{Error, Result, code};
 
 /// The time between two messages that a warehouse is still waited for.
-const TELL: Duration = Duration::from_secs(30);
-/// How often a warehouse that stops again is started.
+const LOG_INTERVAL: Duration = Duration::from_secs(30);
+/// How often a warehouse is started that stops again.
 const STARTS: u32 = 3;
 
-/// A state that a warehouse can come back from.
+/// A state from which a warehouse can reach `Running`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WarehouseState {
     /// It runs statements.
     Running,
-    /// It will soon.
+    /// It will run them soon.
     Starting,
-    /// It has to be started; a statement does so too.
+    /// It has to be started; a statement starts it too.
     Stopped,
     /// It will be stopped soon.
     Stopping,
@@ -73,7 +74,7 @@ impl Warehouse {
     /// The state it is in.
     ///
     /// # Errors
-    /// A sentence that says why it cannot be told; a deleted warehouse is one.
+    /// Why the state is unknown; a deleted warehouse is an error too.
     pub async fn state(&self) -> Result<WarehouseState> {
         Ok(self.describe().await?.0)
     }
@@ -81,13 +82,16 @@ impl Warehouse {
     /// Starts it where it is stopped, and waits until it runs statements.
     ///
     /// # Errors
-    /// [`Kind::Transient`](crate::error::Kind::Transient) when it takes longer than patience lasts; otherwise why it
+    /// [`Kind::Transient`](crate::error::Kind::Transient) when it takes longer than the time limit; otherwise why it
     /// cannot be started.
     pub async fn ensure_started(&self) -> Result<()> {
         let begun = Instant::now();
-        let mut waits =
-            Waits::new(self.start.min(Duration::from_secs(100)) / 100, TELL.min(self.start / 10), Some(self.start));
-        let (mut starts, mut told) = (0, begun);
+        let mut waits = Waits::new(
+            self.start.min(Duration::from_secs(100)) / 100,
+            LOG_INTERVAL.min(self.start / 10),
+            Some(self.start),
+        );
+        let (mut starts, mut last_logged) = (0, begun);
         loop {
             match self.describe().await? {
                 (WarehouseState::Running, _) => return Ok(()),
@@ -102,23 +106,24 @@ impl Warehouse {
                 (WarehouseState::Stopped, _) => {
                     starts += 1;
                     tracing::info!("The SQL warehouse {} is stopped and will be started.", self.id);
-                    let request = Request::post(format!("{}/start", self.path()), "{}").at(Turn::AtOnce);
-                    self.successful(self.http.repeat(&request).await?)?;
+                    let request =
+                        Request::post(format!("{}/start", self.path()), "{}").with_priority(Priority::Immediate);
+                    self.ensure_success(self.http.repeat(&request).await?)?;
                 }
                 (WarehouseState::Starting | WarehouseState::Stopping, _) => {}
             }
-            if told.elapsed() >= TELL {
-                told = Instant::now();
-                tracing::info!("{}", self.waiting(begun.elapsed()));
+            if last_logged.elapsed() >= LOG_INTERVAL {
+                last_logged = Instant::now();
+                tracing::info!("{}", self.starting_message(begun.elapsed()));
             }
             if !waits.another(None).await {
-                return Err(self.too_long());
+                return Err(self.start_timeout_error());
             }
         }
     }
 
-    /// Says that it is starting, and for how long it will be waited for.
-    pub(super) fn waiting(&self, since: Duration) -> String {
+    /// The progress message while it starts.
+    pub(super) fn starting_message(&self, since: Duration) -> String {
         format!(
             "The SQL warehouse {} is starting; waiting for {} s so far, at most {} s.",
             self.id,
@@ -127,8 +132,8 @@ impl Warehouse {
         )
     }
 
-    /// That patience is over.
-    pub(super) fn too_long(&self) -> Error {
+    /// The error when it did not start in time.
+    pub(super) fn start_timeout_error(&self) -> Error {
         Error::transient(format!(
             "The SQL warehouse {} did not start within {} s: look at its page in the workspace, or start it before syncs.",
             self.id,
@@ -140,17 +145,18 @@ impl Warehouse {
         format!("/api/2.0/sql/warehouses/{}", self.id)
     }
 
-    fn successful(&self, answer: Answer) -> Result<Answer> {
-        if answer.status.is_success() {
-            return Ok(answer);
+    fn ensure_success(&self, response: Response) -> Result<Response> {
+        if response.status.is_success() {
+            return Ok(response);
         }
-        Err(conditions::explain(&Said::of_answer(&answer), self.http.place()))
+        Err(conditions::explain(&ServerError::of_response(&response), self.http.workspace()))
     }
 
-    /// The state, and why it failed if it did.
+    /// The state, and the code of its last failure if there is one.
     async fn describe(&self) -> Result<(WarehouseState, Option<String>)> {
-        let answer = self.successful(self.http.repeat(&Request::get(self.path()).at(Turn::AtOnce)).await?)?;
-        let described: Described = answer.json(self.http.place())?;
+        let response = self
+            .ensure_success(self.http.repeat(&Request::get(self.path()).with_priority(Priority::Immediate)).await?)?;
+        let described: Described = response.json(self.http.workspace())?;
         let state = match described.state.as_str() {
             "RUNNING" => WarehouseState::Running,
             "STARTING" => WarehouseState::Starting,

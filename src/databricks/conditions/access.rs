@@ -1,20 +1,20 @@
-//! Rows: who we are, whether we may come in, what the connection leads to, and what passes when one waits.
+//! Rows: authentication, access to the workspace and its compute, and transient conditions of the service.
 
-use super::rows::Sign::{Class, Code, State, Status, Words};
-use super::rows::{Condition, Fate, Sign, config, passing};
+use super::condition::Key::{Class, Code, SqlState, Status, Text};
+use super::condition::{CommitState, Condition, Key, config, transient};
 
-/// Refused, in all the ways that a service says so.
-pub(super) const REFUSED: &[Sign] = &[
+/// All the ways in which a service reports a refusal.
+pub(super) const REFUSED: &[Key] = &[
     Class("PERMISSION_DENIED"),
     Class("INSUFFICIENT_PERMISSIONS"),
     Class("UNAUTHORIZED_ACCESS"),
-    State("42501"),
+    SqlState("42501"),
     Code("PERMISSION_DENIED"),
     Code("UNAUTHORIZED"),
     Status(403),
 ];
 
-/// Another token might not be refused.
+/// Problem: another token may be accepted.
 pub(super) const TOKEN_REFUSED: &str = "{host} refuses the token";
 const NEW_TOKEN: &str = "it is wrong, has expired or belongs to another workspace: create a new one in the user \
                          settings of this workspace and set `databricks_personal_access_token` to it; or \
@@ -26,21 +26,21 @@ const CLUSTER_PATH: &str =
 const NO_WAREHOUSE: &str = "There is no SQL warehouse {path} in {host}";
 const WAREHOUSE_PATH: &str =
     "copy `databricks_http_path` from the connection details of the warehouse, and check that it is in this workspace";
-/// What an answer 400 has to say of something before it counts as missing: it may refuse anything else of it.
+/// What a response with status 400 must contain for the compute to count as missing: 400 can refuse anything.
 const MISSING: &[&str] = &["does not exist", "not found", "not a valid"];
 
-/// Somebody else ended a statement.
+/// Problem: somebody else cancelled a statement.
 pub(super) const CANCELLED: &str = "A statement was cancelled";
 const TOO_LONG: &str = "A statement took longer than the workspace allows";
 const RAISE: &str = "raise STATEMENT_TIMEOUT (SQL configuration parameters of the workspace's SQL warehouses; of a cluster \
                      spark.databricks.execution.timeout), or use a larger warehouse";
 
-/// Who we are, and what we may enter: what is answered to a request itself, and never how a statement ends.
-pub(super) const ENTRANCE: &[Condition] = &[
+/// Authentication and access: in response to a request, never the error of a statement.
+pub(super) const ACCESS: &[Condition] = &[
     config(
         &[Class("PERMISSION_DENIED"), Code("PERMISSION_DENIED"), Code("UNAUTHORIZED"), Status(403), Status(401)],
         &["ip acl", "ip access list"],
-        "{host} does not let the address of this machine in",
+        "{host} does not admit the address of this machine",
         "add the address from which it reaches the internet to the IP access list of the workspace",
     ),
     config(
@@ -87,34 +87,35 @@ pub(super) const ENTRANCE: &[Condition] = &[
         "give it the permission CAN USE: SQL Warehouses, the warehouse, Permissions",
     ),
     config(&[Code("RESOURCE_DOES_NOT_EXIST"), Status(404)], &["cluster"], NO_CLUSTER, CLUSTER_PATH),
-    config(&[Status(400)], &["cluster"], NO_CLUSTER, CLUSTER_PATH).besides(MISSING),
+    config(&[Status(400)], &["cluster"], NO_CLUSTER, CLUSTER_PATH).also_contains(MISSING),
     config(
         &[Code("RESOURCE_DOES_NOT_EXIST"), Code("ENDPOINT_NOT_FOUND"), Code("NOT_FOUND")],
         &["endpoint", "warehouse"],
         NO_WAREHOUSE,
         WAREHOUSE_PATH,
     ),
-    config(&[Status(400)], &["endpoint", "warehouse"], NO_WAREHOUSE, WAREHOUSE_PATH).besides(MISSING),
+    config(&[Status(400)], &["endpoint", "warehouse"], NO_WAREHOUSE, WAREHOUSE_PATH).also_contains(MISSING),
     config(
         &[Status(300), Status(301), Status(302), Status(303), Status(305), Status(307), Status(308)],
         &[],
-        "{host} sends requests on to another page, most likely to sign in",
+        "{host} redirects requests to another page, most likely to sign in",
         "set `databricks_server_hostname` to the host name of the workspace itself, or where several workspaces share \
          one, add the workspace's number to it as its address in the browser shows it: ?o=1234567890123456; a workspace \
-         behind a private link has to be reached through that",
+         behind a private link is reached only through the link",
     ),
     config(
         &[Status(407)],
         &[],
-        "The proxy before {host} asks for a sign-in",
+        "The proxy in front of {host} requires a login",
         "put user and password into the address in HTTPS_PROXY",
     ),
 ];
 
-/// What may be over in a while, and what is only known by a status.
+/// Transient conditions, and those known only by a status.
 pub(super) const SERVICE: &[Condition] = &[
-    // What a clock ends may be at its commit.
-    config(&[Class("QUERY_EXECUTION_TIMEOUT_EXCEEDED"), State("57KD0")], &[], TOO_LONG, RAISE).with(Fate::Open),
+    // A statement that a timeout ends may be committing.
+    config(&[Class("QUERY_EXECUTION_TIMEOUT_EXCEEDED"), SqlState("57KD0")], &[], TOO_LONG, RAISE)
+        .with(CommitState::Unknown),
     config(
         &[
             Class("OPERATION_CANCELED"),
@@ -123,13 +124,13 @@ pub(super) const SERVICE: &[Condition] = &[
             Code("DEADLINE_EXCEEDED"),
             Code("INTERNAL_ERROR"),
             Code("UNKNOWN"),
-            Words,
+            Text,
         ],
         &[
             "statement_timeout",
             "statement timeout",
             "exceeding the timeout",
-            // Not of any timeout: a job may fail because something inside was too slow.
+            // Not any timeout: a job may fail because a part of it was too slow.
             "execution exceeded the timeout",
             "query exceeded the timeout",
             "statement exceeded the timeout",
@@ -140,30 +141,30 @@ pub(super) const SERVICE: &[Condition] = &[
         TOO_LONG,
         RAISE,
     )
-    .with(Fate::Open),
-    passing(&[Code("SERVICE_UNDER_MAINTENANCE"), Status(554)], &[], "{host} is under maintenance", "try again later"),
-    passing(
+    .with(CommitState::Unknown),
+    transient(&[Code("SERVICE_UNDER_MAINTENANCE"), Status(554)], &[], "{host} is under maintenance", "try again later"),
+    transient(
         &[Code("RESOURCE_EXHAUSTED"), Code("REQUEST_LIMIT_EXCEEDED"), Status(429)],
         &[],
-        "{host} is asked for more than it gives at a time",
+        "{host} refuses requests beyond its rate limit",
         "run fewer syncs at the same time, or lower `load_parallelism`",
     )
-    .with(Fate::RolledBack),
-    passing(
-        &[Code("TEMPORARILY_UNAVAILABLE"), Code("WORKSPACE_TEMPORARILY_UNAVAILABLE"), State("08KD1"), Status(503)],
+    .with(CommitState::RolledBack),
+    transient(
+        &[Code("TEMPORARILY_UNAVAILABLE"), Code("WORKSPACE_TEMPORARILY_UNAVAILABLE"), SqlState("08KD1"), Status(503)],
         &[],
         "{host} is not available at the moment",
         "wait until the warehouse or cluster {path} has started; if it lasts, look at its page and at \
          status.databricks.com",
     ),
-    passing(
+    transient(
         &[Code("DEADLINE_EXCEEDED"), Status(502), Status(504), Status(408)],
         &[],
-        "A gateway before {host} gave no answer in time",
+        "A gateway in front of {host} did not respond in time",
         "try again later; if it lasts, look at the proxy and at status.databricks.com",
     ),
-    passing(
-        &[Words],
+    transient(
+        &[Text],
         &[
             "connection reset",
             "connection refused",
@@ -182,19 +183,19 @@ pub(super) const SERVICE: &[Condition] = &[
         "{path} lost a connection that it needs",
         "try again later; if it lasts, look at the page of the warehouse or cluster",
     ),
-    passing(
+    transient(
         &[Code("INTERNAL_ERROR"), Code("IO_ERROR"), Code("ABORTED"), Code("UNKNOWN"), Status(500)],
         &[],
         "Something failed inside Databricks",
         "try again later; if it lasts, look at the query history of the workspace and ask Databricks",
     ),
-    passing(
+    transient(
         &[
             Code("CANCELLED"),
             Code("CANCELED"),
             Class("OPERATION_CANCELED"),
             Class("OPERATION_CANCELLED"),
-            State("HY008"),
+            SqlState("HY008"),
         ],
         &[],
         CANCELLED,
@@ -211,7 +212,7 @@ pub(super) const SERVICE: &[Condition] = &[
     config(
         &[Status(404)],
         &[],
-        "{host} knows nothing at {path}",
+        "There is nothing at {path} on {host}",
         "copy `databricks_server_hostname` and `databricks_http_path` from the same connection details again",
     ),
 ];

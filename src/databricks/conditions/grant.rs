@@ -1,6 +1,6 @@
-//! From "User does not have USE CATALOG on Catalog 'main'." to the GRANT that gives it.
+//! Turns "User does not have USE CATALOG on Catalog 'main'." into the GRANT for it.
 
-/// What can be granted on, as the server's words begin and as SQL spells it.
+/// Securable objects, as the server's message names them and as SQL does.
 const SECURABLES: [(&str, &str); 12] = [
     ("any file", "ANY FILE"),
     ("catalog", "CATALOG"),
@@ -16,8 +16,8 @@ const SECURABLES: [(&str, &str); 12] = [
     ("path", "EXTERNAL LOCATION"),
 ];
 
-/// The statement that gives the right that `message` says is missing, where it says which, and on what.
-pub(super) fn of(message: &str) -> Option<String> {
+/// The GRANT for the privilege that `message` says is missing; `None` if it does not name the privilege and its object.
+pub(super) fn missing_grant(message: &str) -> Option<String> {
     let line = message.lines().find(|line| line.contains("does not have "))?;
     let missing = line.split("does not have ").nth(1)?;
     let missing = ["permission ", "permissions ", "privilege ", "privileges "]
@@ -35,9 +35,9 @@ pub(super) fn of(message: &str) -> Option<String> {
     let name = on.get(word.len()..)?.trim_start_matches([' ', ':']);
     let named = match *securable {
         "ANY FILE" => String::new(),
-        // The metastore that a workspace has is the one that is meant.
+        // A workspace has one metastore.
         "METASTORE" => String::new(),
-        // The name of the location is not known: who grants it finds it by its path.
+        // The location's name is not in the message: whoever grants it finds it by its path.
         "EXTERNAL LOCATION" if *word == "path" => " `<the external location of this path>`".to_owned(),
         "EXTERNAL LOCATION" | "STORAGE CREDENTIAL" => format!(" {}", quoted(&[unquoted(name)?])),
         _ => format!(" {}", quoted(&parts(name)?)),
@@ -45,7 +45,7 @@ pub(super) fn of(message: &str) -> Option<String> {
     Some(format!("GRANT {right} ON {securable}{named} TO `<the token's user>`"))
 }
 
-/// What stands between the quotes that `text` begins with.
+/// The text between the quotes that `text` begins with.
 fn unquoted(text: &str) -> Option<&str> {
     let quote = text.chars().next().filter(|sign| matches!(sign, '\'' | '`' | '"'))?;
     let inside = text.get(1..)?.split(quote).next()?;
@@ -98,7 +98,10 @@ mod tests {
             ),
         ];
         for (message, grant) in cases {
-            assert_eq!(of(message).as_deref(), Some(format!("GRANT {grant} TO `<the token's user>`").as_str()));
+            assert_eq!(
+                missing_grant(message).as_deref(),
+                Some(format!("GRANT {grant} TO `<the token's user>`").as_str())
+            );
         }
     }
 
@@ -113,7 +116,7 @@ mod tests {
             "User does not have SELECT on the moon 'x'",
             "You do not have permission to autostart 0101-abc",
         ] {
-            assert_eq!(of(message), None, "{message}");
+            assert_eq!(missing_grant(message), None, "{message}");
         }
     }
 }

@@ -1,38 +1,38 @@
-//! Rows: what a statement finds. Rights, names, places in the storage, tables, other writers.
+//! Rows: the errors of statements. Privileges, names, paths in the storage, tables, other writers.
 
 use super::access::REFUSED;
-use super::rows::Sign::{Class, Code, State, Words};
-use super::rows::{Condition, Fate, config, passing};
+use super::condition::Key::{Class, Code, SqlState, Text};
+use super::condition::{CommitState, Condition, config, transient};
 use crate::error::Kind;
 
-/// A place in the storage that is taken.
+/// Problem: a path in the storage is taken.
 const OVERLAP: &str = "The path of a table overlaps with a table or managed storage that Unity Catalog knows already";
 const OTHER_PATH: &str = "if the other table is this one under another name, as after a change of `database`, drop that name (DROP \
                           TABLE leaves the files of an external table); if it has this very name, the token's user may not see it: \
                           have SELECT and MODIFY on it granted; else set `data_source.s3_bucket_path` to a folder that holds no \
                           other tables and no catalog's or schema's managed location";
 
-/// What Delta does after a commit.
-const HOOK: &str = "A commit to the table succeeded, and what should follow it failed";
+/// Problem: a step that Delta runs after a commit failed.
+const HOOK: &str = "A commit to the table succeeded, and a step after it failed";
 const MEND_HOOK: &str = "no row is lost by it; look what the table has to keep up to date besides its rows: symlink manifests, Iceberg \
                          metadata";
 
-/// What is to be made is there, although a SHOW did not show it.
-pub(super) const THERE_ALREADY: &str =
-    "A schema or table that is to be made is there already, and the token's user may not see it";
-/// How what is said of rights begins without which nothing is reached.
+/// Problem: what is to be created exists, although SHOW did not list it.
+pub(super) const ALREADY_EXISTS: &str =
+    "A schema or table to be created exists already, and the token's user may not see it";
+/// How the problems begin without whose privilege nothing in the catalog or schema can be reached.
 pub(super) const SHUT_OUT: &str = "The token's user lacks USE ";
 const HIDDEN: &str = "have SELECT and MODIFY on the table, or USE SCHEMA on the schema, granted to the token's user; if somebody \
-                      else has just made it, run the sync again";
+                      else has just created it, run the sync again";
 
-/// A right that is missing. The GRANT follows.
-const fn right(says: &'static [&'static str], meaning: &'static str) -> Condition {
-    config(REFUSED, says, meaning, "have an owner or administrator grant it")
+/// A missing privilege. The GRANT follows in the message.
+const fn right(says: &'static [&'static str], problem: &'static str) -> Condition {
+    config(REFUSED, says, problem, "have an owner or administrator grant it")
 }
 
-/// What statements find.
+/// Errors of statements.
 pub(super) const STATEMENTS: &[Condition] = &[
-    // Places in the storage.
+    // Paths in the storage.
     config(
         &[
             Class("NO_PARENT_EXTERNAL_LOCATION_FOR_PATH"),
@@ -40,7 +40,7 @@ pub(super) const STATEMENTS: &[Condition] = &[
             Class("INVALID_PARAMETER_VALUE"),
             Class("PERMISSION_DENIED"),
             Code("EXTERNAL_LOCATION_DOES_NOT_EXIST"),
-            Words,
+            Text,
         ],
         &["external location was found", "external location found", "external location does not exist"],
         "No external location of Unity Catalog covers the path of the tables",
@@ -48,27 +48,27 @@ pub(super) const STATEMENTS: &[Condition] = &[
          WITH (STORAGE CREDENTIAL `credential`)",
     ),
     config(&[Class("LOCATION_OVERLAP"), Class("INVALID_PARAMETER_VALUE.LOCATION_OVERLAP")], &[], OVERLAP, OTHER_PATH),
-    config(&[Words], &["overlaps with managed storage", "overlaps with other"], OVERLAP, OTHER_PATH),
+    config(&[Text], &["overlaps with managed storage", "overlaps with other"], OVERLAP, OTHER_PATH),
     config(
         &[
             Class("PERMISSION_DENIED"),
-            State("42501"),
+            SqlState("42501"),
             Code("PERMISSION_DENIED"),
             Code("BAD_REQUEST"),
             Code("IO_ERROR"),
             Code("INTERNAL_ERROR"),
             Code("UNKNOWN"),
-            Words,
+            Text,
         ],
         &["cloud storage provider", "accessdeniedexception", "status code: 403", "access denied (service: amazon s3"],
         "Databricks itself may not read or write the bucket",
         "correct the storage credential of the external location, or without Unity Catalog the instance profile of the \
          warehouse or cluster: it needs to list, read, write and delete in the bucket",
     )
-    // What may be written and not be read back may be committed.
-    .with(Fate::Open),
-    // Rights.
-    config(REFUSED, &["already exists and user does not have permission"], THERE_ALREADY, HIDDEN),
+    // If the bucket can be written but not read, the commit may have succeeded.
+    .with(CommitState::Unknown),
+    // Privileges.
+    config(REFUSED, &["already exists and user does not have permission"], ALREADY_EXISTS, HIDDEN),
     right(&["use catalog"], "The token's user lacks USE CATALOG, without which nothing in the catalog can be reached"),
     right(&["use schema"], "The token's user lacks USE SCHEMA, without which nothing in the schema can be reached"),
     config(
@@ -108,7 +108,7 @@ pub(super) const STATEMENTS: &[Condition] = &[
             Class("CATALOG_NOT_FOUND"),
             Class("NO_SUCH_CATALOG_EXCEPTION"),
             Class("CATALOG_DOES_NOT_EXIST"),
-            State("42P08"),
+            SqlState("42P08"),
             Code("CATALOG_DOES_NOT_EXIST"),
         ],
         &[],
@@ -116,13 +116,13 @@ pub(super) const STATEMENTS: &[Condition] = &[
         "correct `database`, or create the catalog with CREATE CATALOG",
     ),
     config(
-        &[Words],
+        &[Text],
         &["nosuchcatalogexception", "catalog not found"],
         "There is no such catalog",
         "correct `database`, or create the catalog with CREATE CATALOG",
     ),
     config(
-        &[Class("SCHEMA_NOT_FOUND"), Class("SCHEMA_DOES_NOT_EXIST"), State("42704"), Code("SCHEMA_DOES_NOT_EXIST")],
+        &[Class("SCHEMA_NOT_FOUND"), Class("SCHEMA_DOES_NOT_EXIST"), SqlState("42704"), Code("SCHEMA_DOES_NOT_EXIST")],
         &["schema", "database"],
         "There is no such schema",
         "create it with CREATE SCHEMA, or let this program do so: GRANT CREATE SCHEMA on the catalog; if it is the catalog that \
@@ -132,7 +132,7 @@ pub(super) const STATEMENTS: &[Condition] = &[
         &[
             Class("TABLE_OR_VIEW_NOT_FOUND"),
             Class("DELTA_TABLE_NOT_FOUND"),
-            State("42P01"),
+            SqlState("42P01"),
             Code("TABLE_DOES_NOT_EXIST"),
         ],
         &[],
@@ -149,12 +149,12 @@ pub(super) const STATEMENTS: &[Condition] = &[
         ],
         &[],
         "A table is in the catalog, and its files are gone",
-        "restore them, or drop the table, which this program makes anew then: DROP TABLE",
+        "restore them, or drop the table, so that the next sync creates it again: DROP TABLE",
     ),
     config(
         &[Class("DELTA_TABLE_LOCATION_MISMATCH"), Class("DELTA_CREATE_TABLE_IDENTIFIER_LOCATION_MISMATCH")],
         &[],
-        "A table of this name exists with its files at another place",
+        "A table of this name exists with its files at another path",
         "set the bucket and path to where its files are, or drop or rename the table",
     ),
     config(
@@ -163,10 +163,10 @@ pub(super) const STATEMENTS: &[Condition] = &[
             Class("DELTA_CREATE_TABLE_WITH_DIFFERENT_PARTITIONING"),
             Class("DELTA_CREATE_TABLE_WITH_DIFFERENT_CLUSTERING"),
             Class("DELTA_CREATE_TABLE_WITH_DIFFERENT_PROPERTY"),
-            State("42KD7"),
+            SqlState("42KD7"),
         ],
         &[],
-        "At the place of the table lies a Delta table of another shape",
+        "At the path of the table is a Delta table with other columns, partitions or properties",
         "set another bucket path, or move that table's folder away",
     ),
     config(
@@ -180,16 +180,20 @@ pub(super) const STATEMENTS: &[Condition] = &[
             Class("DELTA_VIOLATE_CONSTRAINT_WITH_VALUES"),
             Class("DELTA_EXCEED_CHAR_VARCHAR_LIMIT"),
             Class("DELTA_NOT_NULL_CONSTRAINT_VIOLATED"),
-            State("23001"),
-            State("23502"),
-            State("23514"),
+            SqlState("23001"),
+            SqlState("23502"),
+            SqlState("23514"),
         ],
         &[],
         "The table has a constraint that rows of this sync do not meet",
         "look at it with SHOW CREATE TABLE and drop it: ALTER TABLE, DROP CONSTRAINT",
     ),
     config(
-        &[Class("DELTA_UNSUPPORTED_FEATURES_FOR_WRITE"), Class("DELTA_UNSUPPORTED_FEATURES_FOR_READ"), State("56038")],
+        &[
+            Class("DELTA_UNSUPPORTED_FEATURES_FOR_WRITE"),
+            Class("DELTA_UNSUPPORTED_FEATURES_FOR_READ"),
+            SqlState("56038"),
+        ],
         &[],
         "The table has Delta features that {path} is too old for",
         "use a newer runtime, or a SQL warehouse",
@@ -197,7 +201,7 @@ pub(super) const STATEMENTS: &[Condition] = &[
     config(
         &[Class("ROW_COLUMN_ACCESS")],
         &[],
-        "A row filter or a column mask stands before the table",
+        "The table has a row filter or a column mask",
         "exempt the token's user from it: this program has to see the rows that it has written",
     ),
     config(
@@ -207,14 +211,14 @@ pub(super) const STATEMENTS: &[Condition] = &[
             Code("IO_ERROR"),
             Code("INTERNAL_ERROR"),
             Code("UNKNOWN"),
-            Words,
+            Text,
         ],
         &["unsupported encoding"],
         "{path} cannot read the staged Parquet files: its runtime is too old for their encodings",
         "use a cluster with Databricks Runtime 11.3 LTS or later (Apache Spark 3.3), or a SQL warehouse",
     ),
     // Other writers.
-    passing(
+    transient(
         &[
             Class("DELTA_CONCURRENT_APPEND"),
             Class("DELTA_CONCURRENT_DELETE_DELETE"),
@@ -224,15 +228,15 @@ pub(super) const STATEMENTS: &[Condition] = &[
             Class("DELTA_MAX_COMMIT_RETRIES_EXCEEDED"),
             Class("DELTA_METADATA_CHANGED"),
             Class("DELTA_PROTOCOL_CHANGED"),
-            State("2D521"),
+            SqlState("2D521"),
         ],
         &[],
         "Somebody else wrote to the table at the same time, again and again",
         "do not let other jobs update or delete in it while a sync runs",
     )
-    .with(Fate::RolledBack),
-    passing(
-        &[Words],
+    .with(CommitState::RolledBack),
+    transient(
+        &[Text],
         &[
             "concurrentappendexception",
             "concurrentdeletedeleteexception",
@@ -245,26 +249,27 @@ pub(super) const STATEMENTS: &[Condition] = &[
         "Somebody else wrote to the table at the same time, again and again",
         "do not let other jobs update or delete in it while a sync runs",
     )
-    .with(Fate::RolledBack),
-    passing(
+    .with(CommitState::RolledBack),
+    transient(
         &[Class("DELTA_MERGE_MATERIALIZE_SOURCE_FAILED_REPEATEDLY")],
         &[],
         "{path} lost what a MERGE had read, again and again",
         "run the sync again; if it lasts, use workers that are not taken away (no spot instances), or more memory",
     )
-    .with(Fate::RolledBack),
-    passing(&[Class("DELTA_POST_COMMIT_HOOK_FAILED"), State("2DKD0")], &[], HOOK, MEND_HOOK).with(Fate::Committed),
-    passing(
-        &[Code("BAD_REQUEST"), Code("INTERNAL_ERROR"), Code("UNKNOWN"), Words],
+    .with(CommitState::RolledBack),
+    transient(&[Class("DELTA_POST_COMMIT_HOOK_FAILED"), SqlState("2DKD0")], &[], HOOK, MEND_HOOK)
+        .with(CommitState::Committed),
+    transient(
+        &[Code("BAD_REQUEST"), Code("INTERNAL_ERROR"), Code("UNKNOWN"), Text],
         &["succeeded but error while executing post-commit hook"],
         HOOK,
         MEND_HOOK,
     )
-    .with(Fate::Committed),
+    .with(CommitState::Committed),
     config(
-        &[Class("TABLE_OR_VIEW_ALREADY_EXISTS"), Class("SCHEMA_ALREADY_EXISTS"), State("42P06"), State("42P07")],
+        &[Class("TABLE_OR_VIEW_ALREADY_EXISTS"), Class("SCHEMA_ALREADY_EXISTS"), SqlState("42P06"), SqlState("42P07")],
         &[],
-        THERE_ALREADY,
+        ALREADY_EXISTS,
         HIDDEN,
     ),
     // This program.
@@ -272,7 +277,7 @@ pub(super) const STATEMENTS: &[Condition] = &[
         kind: Kind::System,
         quoted: false,
         ..config(
-            &[Class("PARSE_SYNTAX_ERROR"), State("42601")],
+            &[Class("PARSE_SYNTAX_ERROR"), SqlState("42601")],
             &[],
             "{path} does not understand a statement of this program",
             "report it with the version of the runtime",

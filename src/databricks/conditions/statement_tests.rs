@@ -2,12 +2,12 @@
 
 use super::*;
 
-fn place() -> Place {
-    Place { host: "abc.cloud.databricks.com".to_owned(), http_path: "/sql/1.0/warehouses/0123".to_owned() }
+fn workspace() -> Workspace {
+    Workspace { host: "abc.cloud.databricks.com".to_owned(), http_path: "/sql/1.0/warehouses/0123".to_owned() }
 }
 
 fn failed(code: Option<&str>, message: &str) -> Error {
-    explain(&Said::of_statement(code, None, message), &place())
+    explain(&ServerError::of_statement(code, None, message), &workspace())
 }
 
 #[test]
@@ -22,14 +22,14 @@ fn a_statement_that_fails_says_nothing_of_the_token_or_the_warehouse() {
         "INVALID_PARAMETER_VALUE: invalid token in path",
     ] {
         for code in [None, Some("BAD_REQUEST"), Some("RESOURCE_DOES_NOT_EXIST"), Some("INVALID_PARAMETER_VALUE")] {
-            let said = Said::of_statement(code, None, message);
-            let error = explain(&said, &place());
+            let server_error = ServerError::of_statement(code, None, message);
+            let error = explain(&server_error, &workspace());
             for sentence in
                 ["There is no SQL warehouse", "There is no cluster", "refuses the token", "not accept the token"]
             {
                 assert!(!error.message().contains(sentence), "{message}: {error}");
             }
-            assert!(!is_refused_token(&said), "{message}");
+            assert!(!is_refused_token(&server_error), "{message}");
         }
     }
     let refused =
@@ -40,7 +40,7 @@ fn a_statement_that_fails_says_nothing_of_the_token_or_the_warehouse() {
 #[test]
 fn an_answer_400_tells_of_a_missing_warehouse_or_cluster_only_where_it_says_so() {
     let answered = |code: Option<&str>, message: &str| {
-        explain(&Said { status: Some(400), ..Said::of_statement(code, None, message) }, &place())
+        explain(&ServerError { status: Some(400), ..ServerError::of_statement(code, None, message) }, &workspace())
     };
     for (message, missing) in [
         ("0123 is not a valid endpoint id.", "There is no SQL warehouse"),
@@ -63,7 +63,7 @@ fn an_answer_400_tells_of_a_missing_warehouse_or_cluster_only_where_it_says_so()
 #[test]
 fn only_a_right_that_the_statement_itself_lacks_tells_that_it_was_not_begun() {
     let lacks = |status: Option<u16>, message: &str| {
-        explain(&Said { status, ..Said::of_statement(None, None, message) }, &place()).lacks_right()
+        explain(&ServerError { status, ..ServerError::of_statement(None, None, message) }, &workspace()).lacks_right()
     };
     for message in [
         "PERMISSION_DENIED: User does not have MODIFY on Table 'main.shop.users'.",

@@ -2,17 +2,17 @@
 
 use super::*;
 
-fn place() -> Place {
-    Place { host: "abc.cloud.databricks.com".to_owned(), http_path: "/sql/1.0/warehouses/0123".to_owned() }
+fn workspace() -> Workspace {
+    Workspace { host: "abc.cloud.databricks.com".to_owned(), http_path: "/sql/1.0/warehouses/0123".to_owned() }
 }
 
 fn statement(code: &str, message: &str) -> Error {
-    explain(&Said::of_statement(Some(code), None, message), &place())
+    explain(&ServerError::of_statement(Some(code), None, message), &workspace())
 }
 
 fn answered(status: u16, code: &str, message: &str) -> Error {
-    let said = Said { status: Some(status), ..Said::of_statement(Some(code), None, message) };
-    explain(&said, &place())
+    let server_error = ServerError { status: Some(status), ..ServerError::of_statement(Some(code), None, message) };
+    explain(&server_error, &workspace())
 }
 
 #[test]
@@ -24,7 +24,7 @@ fn every_broken_setup_is_named_with_its_cure() {
         (answered(403, denied, "Invalid Token"), "refuses the token", "create a new one"),
         (
             answered(403, denied, "Source IP address: 1.2.3.4 is blocked by Databricks IP ACL for workspace: 12"),
-            "does not let the address of this machine in",
+            "does not admit the address of this machine",
             "IP access list",
         ),
         (
@@ -109,14 +109,14 @@ fn every_broken_setup_is_named_with_its_cure() {
         ),
         (
             statement("BAD_REQUEST", "[DELTA_TABLE_LOCATION_MISMATCH] The location of the existing table is `s3://x`."),
-            "files at another place",
+            "files at another path",
             "drop or rename",
         ),
     ];
-    for (error, meaning, cure) in cases {
+    for (error, problem, hint) in cases {
         let message = error.message();
         assert_eq!(error.kind(), Kind::Config, "{message}");
-        assert!(message.contains(meaning) && message.contains(cure), "{message}");
+        assert!(message.contains(problem) && message.contains(hint), "{message}");
         assert!(message.contains("Databricks said: "), "{message}");
     }
 }
@@ -153,56 +153,64 @@ fn each_missing_right_is_named_with_the_statement_that_grants_it() {
 
 #[test]
 fn what_passes_is_known_in_all_its_shapes() {
-    let said = [
-        Said::of_statement(None, None, "[DELTA_CONCURRENT_APPEND] Transaction conflict detected. SQLSTATE: 2D521"),
-        Said::of_statement(None, None, "[DELTA_CONCURRENT_APPEND.WHOLE_TABLE_READ] Transaction conflict detected."),
-        Said::of_statement(None, Some("2D521"), "Conflict"),
-        Said::of_statement(None, None, "io.delta.exceptions.ConcurrentAppendException: Files were added"),
-        Said::of_statement(
+    let server_error = [
+        ServerError::of_statement(
+            None,
+            None,
+            "[DELTA_CONCURRENT_APPEND] Transaction conflict detected. SQLSTATE: 2D521",
+        ),
+        ServerError::of_statement(
+            None,
+            None,
+            "[DELTA_CONCURRENT_APPEND.WHOLE_TABLE_READ] Transaction conflict detected.",
+        ),
+        ServerError::of_statement(None, Some("2D521"), "Conflict"),
+        ServerError::of_statement(None, None, "io.delta.exceptions.ConcurrentAppendException: Files were added"),
+        ServerError::of_statement(
             Some("BAD_REQUEST"),
             None,
             "[DELTA_METADATA_CHANGED] MetadataChangedException: The metadata",
         ),
-        Said::of_statement(Some("TEMPORARILY_UNAVAILABLE"), None, ""),
-        Said::of_statement(Some("SERVICE_UNDER_MAINTENANCE"), None, ""),
-        Said::of_statement(Some("RESOURCE_EXHAUSTED"), None, ""),
-        Said { status: Some(429), ..Said::default() },
-        Said { status: Some(500), ..Said::default() },
-        Said { status: Some(502), ..Said::default() },
-        Said { status: Some(503), ..Said::default() },
-        Said { status: Some(504), ..Said::default() },
-        Said { status: Some(554), ..Said::default() },
+        ServerError::of_statement(Some("TEMPORARILY_UNAVAILABLE"), None, ""),
+        ServerError::of_statement(Some("SERVICE_UNDER_MAINTENANCE"), None, ""),
+        ServerError::of_statement(Some("RESOURCE_EXHAUSTED"), None, ""),
+        ServerError { status: Some(429), ..ServerError::default() },
+        ServerError { status: Some(500), ..ServerError::default() },
+        ServerError { status: Some(502), ..ServerError::default() },
+        ServerError { status: Some(503), ..ServerError::default() },
+        ServerError { status: Some(504), ..ServerError::default() },
+        ServerError { status: Some(554), ..ServerError::default() },
     ];
-    for said in said {
-        assert!(passes(&said), "{said:?}");
+    for server_error in server_error {
+        assert!(is_transient(&server_error), "{server_error:?}");
     }
-    for said in [
-        Said::of_statement(Some("BAD_REQUEST"), None, "[DELTA_CONCURRENT] no such class"),
-        Said { status: Some(400), ..Said::default() },
-        Said { status: Some(403), ..Said::default() },
-        Said::default(),
+    for server_error in [
+        ServerError::of_statement(Some("BAD_REQUEST"), None, "[DELTA_CONCURRENT] no such class"),
+        ServerError { status: Some(400), ..ServerError::default() },
+        ServerError { status: Some(403), ..ServerError::default() },
+        ServerError::default(),
     ] {
-        assert!(!passes(&said), "{said:?}");
+        assert!(!is_transient(&server_error), "{server_error:?}");
     }
 }
 
 #[test]
 fn the_class_counts_before_the_sqlstate_before_the_code_before_the_status() {
-    let said = Said {
+    let server_error = ServerError {
         status: Some(503),
         code: Some("RESOURCE_EXHAUSTED".to_owned()),
         sqlstate: Some("2D521".to_owned()),
         class: Some("CATALOG_NOT_FOUND".to_owned()),
-        ..Said::default()
+        ..ServerError::default()
     };
-    let meaning = |said: &Said| explain(said, &place()).message().to_owned();
-    assert!(meaning(&said).contains("no such catalog"));
-    let said = Said { class: None, ..said };
-    assert!(meaning(&said).contains("Somebody else wrote"));
-    let said = Said { sqlstate: None, ..said };
-    assert!(meaning(&said).contains("more than it gives"));
-    let said = Said { code: None, ..said };
-    assert!(meaning(&said).contains("not available"));
+    let problem = |server_error: &ServerError| explain(server_error, &workspace()).message().to_owned();
+    assert!(problem(&server_error).contains("no such catalog"));
+    let server_error = ServerError { class: None, ..server_error };
+    assert!(problem(&server_error).contains("Somebody else wrote"));
+    let server_error = ServerError { sqlstate: None, ..server_error };
+    assert!(problem(&server_error).contains("beyond its rate limit"));
+    let server_error = ServerError { code: None, ..server_error };
+    assert!(problem(&server_error).contains("not available"));
 }
 
 #[test]
@@ -269,9 +277,9 @@ fn a_code_that_unity_catalog_says_as_a_class_means_the_same() {
         "WORKSPACE_TEMPORARILY_UNAVAILABLE",
         "TEMPORARILY_UNAVAILABLE.SOMETHING",
     ] {
-        let said = Said::of_statement(Some("BAD_REQUEST"), None, &within(class));
-        assert!(passes(&said), "{class}");
-        assert_eq!(explain(&said, &place()).kind(), Kind::Transient, "{class}");
+        let server_error = ServerError::of_statement(Some("BAD_REQUEST"), None, &within(class));
+        assert!(is_transient(&server_error), "{class}");
+        assert_eq!(explain(&server_error, &workspace()).kind(), Kind::Transient, "{class}");
     }
     let gone = statement("BAD_REQUEST", &within("TABLE_DOES_NOT_EXIST"));
     assert!(gone.message().contains("may not see it"), "{}", gone.message());
@@ -279,13 +287,13 @@ fn a_code_that_unity_catalog_says_as_a_class_means_the_same() {
     assert_eq!(more.kind(), Kind::System, "{}", more.message());
     for class in ["DELTA_MAX_COMMIT_RETRIES_EXCEEDED", "DELTA_MERGE_MATERIALIZE_SOURCE_FAILED_REPEATEDLY"] {
         let message = format!("[{class}] Again and again. SQLSTATE: 40000");
-        assert!(passes(&Said::of_statement(Some("BAD_REQUEST"), None, &message)), "{class}");
+        assert!(is_transient(&ServerError::of_statement(Some("BAD_REQUEST"), None, &message)), "{class}");
     }
     for message in [
         "org.apache.spark.SparkException: Job 3 cancelled because SparkContext was shut down",
         "Job aborted due to stage failure: ExecutorLostFailure (executor 3 exited)",
     ] {
-        assert!(passes(&Said::of_statement(None, None, message)), "{message}");
+        assert!(is_transient(&ServerError::of_statement(None, None, message)), "{message}");
     }
 }
 
@@ -313,7 +321,7 @@ fn a_runtime_that_is_too_old_for_the_staged_files_is_named() {
     let message = "Job aborted due to stage failure: Lost task 0.3 in stage 1.0: java.lang.UnsupportedOperationException: \
                    Unsupported encoding: DELTA_BYTE_ARRAY";
     for code in [None, Some("INTERNAL_ERROR"), Some("BAD_REQUEST"), Some("UNKNOWN")] {
-        let error = explain(&Said::of_statement(code, None, message), &place());
+        let error = explain(&ServerError::of_statement(code, None, message), &workspace());
         assert_eq!(error.kind(), Kind::Config, "{}", error.message());
         assert!(error.message().contains("11.3"), "{}", error.message());
     }
@@ -321,13 +329,13 @@ fn a_runtime_that_is_too_old_for_the_staged_files_is_named() {
 
 #[test]
 fn a_statement_that_was_cancelled_says_where_its_time_is_set() {
-    for said in [
-        Said::of_statement(Some("CANCELLED"), None, ""),
-        Said::of_statement(Some("BAD_REQUEST"), Some("HY008"), "The query was cancelled."),
-        Said::of_statement(None, None, "[OPERATION_CANCELED] Operation has been canceled. SQLSTATE: HY008"),
+    for server_error in [
+        ServerError::of_statement(Some("CANCELLED"), None, ""),
+        ServerError::of_statement(Some("BAD_REQUEST"), Some("HY008"), "The query was cancelled."),
+        ServerError::of_statement(None, None, "[OPERATION_CANCELED] Operation has been canceled. SQLSTATE: HY008"),
     ] {
-        assert!(is_cancelled(&said) && passes(&said), "{said:?}");
-        assert!(explain(&said, &place()).message().contains("STATEMENT_TIMEOUT"), "{said:?}");
+        assert!(is_cancelled(&server_error) && is_transient(&server_error), "{server_error:?}");
+        assert!(explain(&server_error, &workspace()).message().contains("STATEMENT_TIMEOUT"), "{server_error:?}");
     }
     for message in [
         "Query was canceled: it exceeded the STATEMENT_TIMEOUT of 3600 seconds.",
@@ -335,13 +343,13 @@ fn a_statement_that_was_cancelled_says_where_its_time_is_set() {
         "[QUERY_EXECUTION_TIMEOUT_EXCEEDED] It took too long.",
     ] {
         for code in [None, Some("CANCELLED"), Some("BAD_REQUEST"), Some("INTERNAL_ERROR")] {
-            let said = Said::of_statement(code, None, message);
-            assert!(!is_cancelled(&said), "{code:?}");
-            assert_eq!(explain(&said, &place()).kind(), Kind::Config, "{code:?}");
-            assert!(explain(&said, &place()).message().contains("raise STATEMENT_TIMEOUT"), "{code:?}");
+            let server_error = ServerError::of_statement(code, None, message);
+            assert!(!is_cancelled(&server_error), "{code:?}");
+            assert_eq!(explain(&server_error, &workspace()).kind(), Kind::Config, "{code:?}");
+            assert!(explain(&server_error, &workspace()).message().contains("raise STATEMENT_TIMEOUT"), "{code:?}");
         }
     }
-    assert!(!is_cancelled(&Said::of_statement(Some("ABORTED"), None, "")));
+    assert!(!is_cancelled(&ServerError::of_statement(Some("ABORTED"), None, "")));
 }
 
 #[test]
@@ -352,7 +360,7 @@ fn names_in_quotes_are_not_the_servers_own_words() {
         ("an open 'quote", "an open 'quote"),
         ("", ""),
     ] {
-        assert_eq!(words::without_names(text), plain);
+        assert_eq!(server_text::without_quoted_names(text), plain);
     }
 }
 

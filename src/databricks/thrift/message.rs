@@ -1,8 +1,7 @@
-//! One message of Thrift's binary protocol around one structure: a call on its way out, a reply or an exception on its
-//! way in.
+//! Encodes a call as a message of Thrift's binary protocol, and decodes a reply or an exception.
 //!
-//! The structures read and write themselves (`tcli_service`); this adds the envelope that a service's client would, had
-//! it one that can wait for HTTP without a thread.
+//! The structures read and write themselves (`tcli_service`); this adds the message envelope. The thrift crate's own client would
+//! need a thread for each call that waits for HTTP.
 
 use tcli_service as tcli;
 use thrift::TConfiguration;
@@ -11,27 +10,27 @@ use thrift::protocol::{
     TOutputProtocol, TSerializable, TStructIdentifier, TType,
 };
 
-use super::counted::Counted;
+use super::limited_protocol::LimitedProtocol;
 
-/// The most elements of one list. A page of rows has fewer by far; more would only be a length that lies.
+/// The most elements of one list. A page of rows has far fewer; a greater length is false.
 const LONGEST_LIST: usize = 65_536;
-/// The deepest that structures lie in each other: an answer of ours has six levels.
+/// The deepest nesting of structures: the replies here have six levels.
 const DEEPEST: usize = 16;
-/// A call has one argument, field 1; a reply its result in field 0.
+/// A call has its argument in field 1, a reply its result in field 0.
 const ARGUMENT: i16 = 1;
 const RESULT: i16 = 0;
 
-/// A call of the service: what is asked, what is answered.
+/// A call of the service: its request structure.
 pub(super) trait Call: TSerializable {
-    /// The call's name on the wire.
+    /// The call's name in the protocol.
     const NAME: &'static str;
-    /// The structure that answers.
-    type Answer: Answer;
+    /// The structure of the reply.
+    type Reply: Reply;
 }
 
-/// What every answer has.
-pub(super) trait Answer: TSerializable + Send {
-    /// How the server says that it went.
+/// What every reply has.
+pub(super) trait Reply: TSerializable + Send {
+    /// Whether the call succeeded.
     fn status(&self) -> &tcli::TStatus;
 }
 
@@ -39,9 +38,9 @@ macro_rules! calls {
     ($($name:literal: $call:ident -> $answer:ident;)*) => {$(
         impl Call for tcli::$call {
             const NAME: &'static str = $name;
-            type Answer = tcli::$answer;
+            type Reply = tcli::$answer;
         }
-        impl Answer for tcli::$answer {
+        impl Reply for tcli::$answer {
             fn status(&self) -> &tcli::TStatus {
                 &self.status
             }
@@ -60,22 +59,22 @@ calls! {
     "CloseOperation": TCloseOperationReq -> TCloseOperationResp;
 }
 
-/// Why there is no answer in a message.
+/// Why a message holds no reply.
 #[derive(Debug)]
-pub(super) enum NoAnswer {
-    /// The server says that it could not take the call: of another protocol, or with a defect.
+pub(super) enum NoReply {
+    /// The server rejected the call: it speaks another version, or failed.
     Exception(String),
-    /// It is no whole message of this protocol, or not the one that was asked for.
+    /// Not a complete message of this protocol, or the reply to another call.
     Unreadable(String),
 }
 
-impl From<thrift::Error> for NoAnswer {
+impl From<thrift::Error> for NoReply {
     fn from(error: thrift::Error) -> Self {
-        NoAnswer::Unreadable(error.to_string())
+        NoReply::Unreadable(error.to_string())
     }
 }
 
-/// The bytes that ask for `call`. `number` comes back in the answer.
+/// The bytes of `call`. The reply repeats `number`.
 pub(super) fn encode<C: Call>(call: &C, number: i32) -> thrift::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut out = TBinaryOutputProtocol::new(&mut bytes, true);
@@ -90,11 +89,11 @@ pub(super) fn encode<C: Call>(call: &C, number: i32) -> thrift::Result<Vec<u8>> 
     Ok(bytes)
 }
 
-/// The answer to the call `C` with this `number`, out of the bytes that came.
+/// The reply to the call `C` with this `number`, read from `bytes`.
 ///
-/// Whatever `bytes` are: nothing is made that is longer than they are, but for one list of at most [`LONGEST_LIST`], and all
-/// lists together have as many elements as [`Counted`] allows.
-pub(super) fn decode<C: Call>(bytes: &[u8], number: i32) -> Result<C::Answer, NoAnswer> {
+/// Whatever `bytes` are: no value is allocated that is longer than they are, except one list of at most [`LONGEST_LIST`]; all lists
+/// together have at most as many elements as [`LimitedProtocol`] allows.
+pub(super) fn decode<C: Call>(bytes: &[u8], number: i32) -> Result<C::Reply, NoReply> {
     let limits = TConfiguration::builder()
         .max_message_size(Some(bytes.len()))
         .max_frame_size(Some(bytes.len()))
@@ -102,14 +101,14 @@ pub(super) fn decode<C: Call>(bytes: &[u8], number: i32) -> Result<C::Answer, No
         .max_container_size(Some(LONGEST_LIST))
         .max_recursion_depth(Some(DEEPEST))
         .build()?;
-    let mut input = Counted::new(TBinaryInputProtocol::with_config(bytes, true, limits));
+    let mut input = LimitedProtocol::new(TBinaryInputProtocol::with_config(bytes, true, limits));
     let message = input.read_message_begin()?;
     if message.message_type == TMessageType::Exception {
         let exception = thrift::Error::read_application_error_from_in_protocol(&mut input)?;
-        return Err(NoAnswer::Exception(exception.message));
+        return Err(NoReply::Exception(exception.message));
     }
     if message.message_type != TMessageType::Reply || message.name != C::NAME || message.sequence_number != number {
-        return Err(NoAnswer::Unreadable(format!("it is no reply to {} number {number}", C::NAME)));
+        return Err(NoReply::Unreadable(format!("it is no reply to {} number {number}", C::NAME)));
     }
     input.read_struct_begin()?;
     let mut answer = None;
@@ -117,13 +116,13 @@ pub(super) fn decode<C: Call>(bytes: &[u8], number: i32) -> Result<C::Answer, No
         let field = input.read_field_begin()?;
         match (field.field_type, field.id) {
             (TType::Stop, _) => break,
-            (TType::Struct, Some(RESULT)) => answer = Some(C::Answer::read_from_in_protocol(&mut input)?),
+            (TType::Struct, Some(RESULT)) => answer = Some(C::Reply::read_from_in_protocol(&mut input)?),
             (other, _) => input.skip(other)?,
         }
         input.read_field_end()?;
     }
     input.read_struct_end()?;
-    answer.ok_or_else(|| NoAnswer::Unreadable(format!("the reply to {} holds no result", C::NAME)))
+    answer.ok_or_else(|| NoReply::Unreadable(format!("the reply to {} holds no result", C::NAME)))
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use proptest::prelude::*;
 use tcli_service as tcli;
 
-use super::super::wire_tests::{encode as reply, failed, fine, request};
 use super::*;
+use crate::databricks::testing::thrift_messages::{encode as reply, failed, fine, request};
 
 const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/databricks/thrift.jsonl");
 
@@ -17,7 +17,7 @@ fn bytes(of: &serde_json::Value) -> Vec<u8> {
 }
 
 /// The call that the official client made, and the answer it got.
-fn exchange<C: Call>(line: &serde_json::Value) -> (C, C::Answer) {
+fn exchange<C: Call>(line: &serde_json::Value) -> (C, C::Reply) {
     let (message, call) = request::<C>(&bytes(&line["request_base64"]));
     assert_eq!(message.name, C::NAME);
     // Every call of ours that says the same is the same bytes when it is read again.
@@ -84,9 +84,9 @@ fn an_answer_to_another_question_is_none() {
     let answer = tcli::TCloseSessionResp { status: fine() };
     let bytes = reply("CloseSession", 3, &answer);
     assert!(decode::<tcli::TCloseSessionReq>(&bytes, 3).is_ok());
-    assert!(matches!(decode::<tcli::TCloseSessionReq>(&bytes, 4), Err(NoAnswer::Unreadable(_))));
-    assert!(matches!(decode::<tcli::TCloseOperationReq>(&bytes, 3), Err(NoAnswer::Unreadable(_))));
-    assert!(matches!(decode::<tcli::TCloseSessionReq>(&bytes[..bytes.len() - 1], 3), Err(NoAnswer::Unreadable(_))));
+    assert!(matches!(decode::<tcli::TCloseSessionReq>(&bytes, 4), Err(NoReply::Unreadable(_))));
+    assert!(matches!(decode::<tcli::TCloseOperationReq>(&bytes, 3), Err(NoReply::Unreadable(_))));
+    assert!(matches!(decode::<tcli::TCloseSessionReq>(&bytes[..bytes.len() - 1], 3), Err(NoReply::Unreadable(_))));
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn a_length_that_lies_allocates_nothing_of_that_length() {
     for length in [i32::MAX, i32::MIN, -1, 1 << 28] {
         let mut bytes = bytes.clone();
         bytes[at..at + 4].copy_from_slice(&length.to_be_bytes());
-        assert!(matches!(decode::<tcli::TCloseSessionReq>(&bytes, 3), Err(NoAnswer::Unreadable(_))), "{length}");
+        assert!(matches!(decode::<tcli::TCloseSessionReq>(&bytes, 3), Err(NoReply::Unreadable(_))), "{length}");
     }
 }
 
@@ -129,7 +129,7 @@ fn a_page_of_many_lists_each_of_which_is_short_enough_is_refused_before_it_is_he
         reply("FetchResults", 5, &tcli::TFetchResultsResp { status: fine(), has_more_rows: Some(true), results })
     };
     assert!(decode::<tcli::TFetchResultsReq>(&page(7), 5).is_ok());
-    assert!(matches!(decode::<tcli::TFetchResultsReq>(&page(9), 5), Err(NoAnswer::Unreadable(_))));
+    assert!(matches!(decode::<tcli::TFetchResultsReq>(&page(9), 5), Err(NoReply::Unreadable(_))));
 }
 
 proptest! {

@@ -1,24 +1,20 @@
 //! Thrift over HTTP: the transport of clusters (`sql/protocolv1/o/<org>/<cluster>`) and of any Spark Thrift server.
 //!
-//! A statement goes through [`operation`], on the one session of [`session`], by calls of [`client`], which knows HTTP and
-//! waits for a cluster that starts. `message` and `rows` are about bytes alone.
+//! [`operation`] runs a statement on the shared session of [`session`], with calls through [`client`], which speaks HTTP and waits
+//! for a cluster that is starting. `message` and `rows` only convert bytes.
 
 mod client;
-mod counted;
+mod limited_protocol;
 mod message;
+mod open_statements;
 mod operation;
 mod rows;
-mod running;
 mod session;
 
 #[cfg(test)]
-mod fate_tests;
-#[cfg(test)]
-mod peer_tests;
+mod change_tests;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod wire_tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,42 +25,42 @@ use tcli_service as tcli;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use self::client::{Client, Fault};
-use self::running::{Entry, Running};
-use self::session::Sessions;
+use self::client::{CallError, Client};
+use self::open_statements::{OpenStatements, Slot};
+use self::session::SharedSession;
 use super::http::HttpClient;
 use super::waits::Waits;
-use super::{Changed, Rows, SqlTransport, table_of};
+use super::{Changed, QueryResult, SqlTransport, table_of};
 use crate::config::Patience;
 use crate::error::{Error, Result};
 
-/// How often one statement is sent. Servers lose sessions when they restart, and meet other writers, but not for ever.
-const MOST_SENDINGS: u32 = 10;
-/// How often one is sent that somebody else cancels.
-const CANCELLED_SENDINGS: u32 = 3;
-/// How long the server is given to cancel what runs, and to end the session.
-const PARTING: Duration = Duration::from_secs(5);
+/// How often one statement is sent: sessions are lost in restarts and writers conflict, but not for ever.
+const MOST_SUBMISSIONS: u32 = 10;
+/// How often a statement is sent that somebody else cancels.
+const MOST_CANCELLED_SUBMISSIONS: u32 = 3;
+/// How long cancelling the running statements and closing the session may take in all.
+const CLEAN_UP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Statements of one session on one server.
+/// Runs statements on one session of one server.
 pub struct ThriftTransport {
     client: Client,
-    sessions: Sessions,
-    running: Running,
+    session: SharedSession,
+    open_statements: OpenStatements,
     closed: watch::Sender<bool>,
     statement_timeout: Duration,
 }
 
 #[async_trait]
 impl SqlTransport for ThriftTransport {
-    async fn execute(&self, statement: &str) -> Result<Rows> {
-        match self.run_to_its_end(statement, true).await? {
+    async fn execute(&self, statement: &str) -> Result<QueryResult> {
+        match self.run_to_completion(statement, true).await? {
             Changed::Done(rows) => Ok(rows),
             Changed::Refused(error) | Changed::Unknown(error) | Changed::Cancelled(error) => Err(error),
         }
     }
 
     async fn change(&self, statement: &str) -> Result<Changed> {
-        self.run_to_its_end(statement, false).await
+        self.run_to_completion(statement, false).await
     }
 
     fn waits(&self) -> Waits {
@@ -73,108 +69,114 @@ impl SqlTransport for ThriftTransport {
 
     async fn close(&self) {
         self.closed.send_replace(true);
-        let parting = async {
-            let running = self.running.take_all();
+        let clean_up = async {
+            let running = self.open_statements.take_all();
             let cancel = |operation_handle| tcli::TCancelOperationReq { operation_handle };
-            join_all(running.into_iter().map(|handle| async move { self.client.part(&cancel(handle)).await })).await;
-            self.sessions.close(&self.client).await;
+            join_all(
+                running.into_iter().map(|handle| async move { self.client.send_best_effort(&cancel(handle)).await }),
+            )
+            .await;
+            self.session.close(&self.client).await;
         };
-        // Who does not answer ends the session when it has been idle for long.
-        let _ = timeout(PARTING, parting).await;
+        // On timeout nothing is lost: the server closes idle sessions itself.
+        let _ = timeout(CLEAN_UP_TIMEOUT, clean_up).await;
     }
 }
 
 impl ThriftTransport {
-    /// Statements for the server at `path`, each for at most `statement_timeout`. No connection is made yet.
+    /// A transport for the server at `path`; each statement may take at most `statement_timeout`. No connection is made yet.
     pub fn new(http: Arc<HttpClient>, path: &str, statement_timeout: Duration, patience: Patience) -> Self {
         Self {
             client: Client::new(http, path, patience),
-            sessions: Sessions::default(),
-            running: Running::default(),
+            session: SharedSession::default(),
+            open_statements: OpenStatements::default(),
             closed: watch::Sender::new(false),
             statement_timeout,
         }
     }
 
-    async fn run_to_its_end(&self, statement: &str, may_repeat: bool) -> Result<Changed> {
-        let entry = self.running.enter();
+    async fn run_to_completion(&self, statement: &str, may_repeat: bool) -> Result<Changed> {
+        let slot = self.open_statements.open_slot();
         let mut closed = self.closed.subscribe();
         let ended = tokio::select! {
-            _ = closed.wait_for(|closed| *closed) => return Err(stopped()),
-            ended = self.attempts(statement, may_repeat, &entry) => ended,
+            _ = closed.wait_for(|closed| *closed) => return Err(sync_ended()),
+            ended = self.attempts(statement, may_repeat, &slot) => ended,
         };
-        // Whatever still runs is given up: nobody waits for it any more.
-        if let Some(operation_handle) = entry.take() {
-            self.client.part(&tcli::TCancelOperationReq { operation_handle }).await;
+        // Nobody waits for a statement that is still running: cancel it.
+        if let Some(operation_handle) = slot.take() {
+            self.client.send_best_effort(&tcli::TCancelOperationReq { operation_handle }).await;
         }
         ended
     }
 
-    /// Sends the statement until it was heard to its end; one of unknown fate only if `may_repeat`.
-    async fn attempts(&self, statement: &str, may_repeat: bool, entry: &Entry<'_>) -> Result<Changed> {
+    /// Sends the statement until its outcome is known; after an unknown outcome again only if `may_repeat`.
+    async fn attempts(&self, statement: &str, may_repeat: bool, slot: &Slot<'_>) -> Result<Changed> {
         let mut waits = self.client.waits();
         let mut cancelled = 0;
-        for sendings in 1.. {
-            let fault = match self.attempt(statement, may_repeat, entry).await {
+        for submissions in 1.. {
+            let failure = match self.attempt(statement, may_repeat, slot).await {
                 Ok(rows) => return Ok(Changed::Done(rows)),
-                Err(fault) => fault,
+                Err(failure) => failure,
             };
-            let error = match fault {
-                Fault::Unknown(error) => return Ok(Changed::Unknown(error)),
-                Fault::Failed(error) => return Err(error),
-                Fault::Exception(said) => return Err(self.client.misfit("it does not take a call").with_source(said)),
-                Fault::Committed(error) => {
-                    tracing::warn!("Table {}: {error}", table_of(statement));
-                    return Ok(Changed::Done(Rows::default()));
+            let error = match failure {
+                CallError::MayHaveRun(error) => return Ok(Changed::Unknown(error)),
+                CallError::Failed(error) => return Err(error),
+                CallError::Exception(said) => {
+                    return Err(self.client.protocol_error("it rejects a call").with_source(said));
                 }
-                Fault::Refused(error) => return Ok(Changed::Refused(error)),
-                Fault::Passing(error) if !may_repeat => return Ok(Changed::Unknown(error)),
-                Fault::Passing(error) | Fault::RolledBack(error) => error,
-                Fault::Cancelled(error) if !may_repeat => return Ok(Changed::Cancelled(error)),
-                Fault::Cancelled(error) => {
+                CallError::Committed(error) => {
+                    tracing::warn!("Table {}: {error}", table_of(statement));
+                    return Ok(Changed::Done(QueryResult::default()));
+                }
+                CallError::Refused(error) => return Ok(Changed::Refused(error)),
+                CallError::Transient(error) if !may_repeat => return Ok(Changed::Unknown(error)),
+                CallError::Transient(error) | CallError::RolledBack(error) => error,
+                CallError::Cancelled(error) if !may_repeat => return Ok(Changed::Cancelled(error)),
+                CallError::Cancelled(error) => {
                     cancelled += 1;
-                    if cancelled == CANCELLED_SENDINGS {
+                    if cancelled == MOST_CANCELLED_SUBMISSIONS {
                         return Err(error);
                     }
                     error
                 }
-                Fault::Forgotten(said) if !may_repeat => return Ok(Changed::Unknown(self.lost(said))),
-                Fault::Lost(said) | Fault::Forgotten(said) => self.lost(said),
+                CallError::StatementLost(said) if !may_repeat => return Ok(Changed::Unknown(self.lost_error(said))),
+                CallError::HandleUnknown(said) | CallError::StatementLost(said) => self.lost_error(said),
             };
-            if sendings >= MOST_SENDINGS || !waits.another(None).await {
+            if submissions >= MOST_SUBMISSIONS || !waits.another(None).await {
                 return Ok(Changed::Refused(error));
             }
         }
-        Err(Error::system("A statement was sent more often than can be counted."))
+        Err(Error::system("A statement was sent too often."))
     }
 
-    async fn attempt(&self, statement: &str, may_repeat: bool, entry: &Entry<'_>) -> Result<Rows, Fault> {
-        let session = self.sessions.get(&self.client).await.map_err(Fault::before_it_was_sent)?;
-        let run = operation::run(&self.client, &session, statement, may_repeat, entry);
-        let ended = timeout(self.statement_timeout, run).await.unwrap_or_else(|_| Err(self.too_slow().into()));
-        if let Err(Fault::Lost(said) | Fault::Forgotten(said)) = &ended {
-            tracing::info!("A session or a statement is lost on {}: {said}", self.client.place());
-            self.sessions.lose(&session).await;
+    async fn attempt(&self, statement: &str, may_repeat: bool, slot: &Slot<'_>) -> Result<QueryResult, CallError> {
+        let session = self.session.get(&self.client).await.map_err(CallError::before_sending)?;
+        let run = operation::run(&self.client, &session, statement, may_repeat, slot);
+        let ended =
+            timeout(self.statement_timeout, run).await.unwrap_or_else(|_| Err(self.statement_timeout_error().into()));
+        if let Err(CallError::HandleUnknown(said) | CallError::StatementLost(said)) = &ended {
+            tracing::info!("A session or a statement is lost on {}: {said}", self.client.cluster());
+            self.session.forget(&session).await;
         }
         ended
     }
 
-    fn lost(&self, said: String) -> Error {
+    fn lost_error(&self, said: String) -> Error {
         let advice = "Look whether the cluster restarts or is short of memory.";
-        Error::transient(format!("A statement was lost again and again on {}. {advice}", self.client.place()))
+        Error::transient(format!("A statement was lost again and again on {}. {advice}", self.client.cluster()))
             .with_source(said)
     }
 
-    fn too_slow(&self) -> Error {
+    fn statement_timeout_error(&self) -> Error {
         let seconds = self.statement_timeout.as_secs();
         Error::transient(format!(
             "A statement on {} took longer than {seconds} seconds and was cancelled. Raise \
              `statement_timeout_seconds` or give the cluster more workers.",
-            self.client.place()
+            self.client.cluster()
         ))
     }
 }
 
-fn stopped() -> Error {
-    Error::transient("A statement was given up because the sync ends.")
+fn sync_ended() -> Error {
+    Error::transient("A statement was abandoned because the sync has ended.")
 }

@@ -1,20 +1,24 @@
-//! Pages of columns -> rows of texts.
+//! Converts columnar pages to rows of texts.
 //!
-//! Texts follow what the Statement Execution API writes: `true`, `42`, `1.5`, binary as base64; dates, times, decimals
-//! and nested values are texts already when they come.
+//! Values are written as the Statement Execution API writes them: `true`, `42`, `1.5`, binary as base64; dates, times, decimals and
+//! nested values arrive as text.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use tcli_service as tcli;
 
-use crate::databricks::{Bounds, Rows};
+use crate::databricks::{QueryResult, ResultLimits};
 
-/// Adds the page `columns` to `rows`, as far as `bounds` go, and answers how many rows it had.
+/// Appends the page `columns` to `rows`, within `limits`, and returns its number of rows.
 ///
 /// # Errors
-/// What does not fit: another number of columns, columns of different lengths or of an unknown type.
-pub(super) fn append(rows: &mut Rows, columns: Vec<tcli::TColumn>, bounds: &mut Bounds) -> Result<usize, String> {
-    // What Spark answers to a statement without a result: the name of a column, and none.
+/// What is wrong with the page: another number of columns, columns of different lengths or of an unknown type.
+pub(super) fn append(
+    rows: &mut QueryResult,
+    columns: Vec<tcli::TColumn>,
+    limits: &mut ResultLimits,
+) -> Result<usize, String> {
+    // Spark's reply to a statement without a result: the name of a column in the schema, and no column in the page.
     if columns.is_empty() {
         return Ok(0);
     }
@@ -29,13 +33,13 @@ pub(super) fn append(rows: &mut Rows, columns: Vec<tcli::TColumn>, bounds: &mut 
     }
     for _ in 0..length {
         let row: Vec<Option<String>> = columns.iter_mut().map(|column| column.next().flatten()).collect();
-        bounds.count(&row).map_err(|error| error.message().to_owned())?;
+        limits.count(&row).map_err(|error| error.message().to_owned())?;
         rows.rows.push(row);
     }
     Ok(length)
 }
 
-/// The values of whichever kind is set.
+/// The values of the variant that is set.
 fn texts(column: tcli::TColumn) -> Option<Vec<Option<String>>> {
     let booleans = column.bool_val.map(|column| present(column.values, &column.nulls, |value| value.to_string()));
     let bytes = column.byte_val.map(|column| present(column.values, &column.nulls, |value| value.to_string()));
@@ -49,7 +53,7 @@ fn texts(column: tcli::TColumn) -> Option<Vec<Option<String>>> {
     booleans.or(bytes).or(shorts).or(integers).or(longs).or(doubles).or(texts).or(binaries)
 }
 
-/// Each value as text, or `None` where its bit in `nulls` is set: lowest bit first, bytes that are missing have none set.
+/// Each value as text, or `None` where its bit in `nulls` is set: lowest bit first; missing bytes count as 0.
 fn present<T>(values: Vec<T>, nulls: &[u8], text: impl Fn(T) -> String) -> Vec<Option<String>> {
     let is_null = |at: usize| nulls.get(at / 8).is_some_and(|byte| byte >> (at % 8) & 1 == 1);
     values.into_iter().enumerate().map(|(at, value)| (!is_null(at)).then(|| text(value))).collect()
@@ -59,8 +63,8 @@ fn present<T>(values: Vec<T>, nulls: &[u8], text: impl Fn(T) -> String) -> Vec<O
 mod tests {
     use super::*;
 
-    fn rows(names: &[&str]) -> Rows {
-        Rows { columns: names.iter().map(|name| (*name).to_owned()).collect(), ..Rows::default() }
+    fn rows(names: &[&str]) -> QueryResult {
+        QueryResult { columns: names.iter().map(|name| (*name).to_owned()).collect(), ..QueryResult::default() }
     }
 
     fn none() -> tcli::TColumn {
@@ -90,7 +94,7 @@ mod tests {
             },
         ];
         let mut rows = rows(&["a", "b", "c", "d", "e", "f", "g", "h"]);
-        assert_eq!(append(&mut rows, columns, &mut Bounds::new(None)), Ok(1));
+        assert_eq!(append(&mut rows, columns, &mut ResultLimits::new(None)), Ok(1));
         let texts: Vec<_> = rows.rows[0].iter().map(|text| text.as_deref().expect("no NULL")).collect();
         assert_eq!(texts, ["true", "-128", "-32768", "7", "9223372036854775807", "1.5", "2024-01-01", "AP8="]);
     }
@@ -101,7 +105,7 @@ mod tests {
         let mut rows = rows(&["a"]);
         let column = tcli::TI32Column { values, nulls: vec![0b1000_0001, 0b10] };
         assert_eq!(
-            append(&mut rows, vec![tcli::TColumn { i32_val: Some(column), ..none() }], &mut Bounds::new(None)),
+            append(&mut rows, vec![tcli::TColumn { i32_val: Some(column), ..none() }], &mut ResultLimits::new(None)),
             Ok(20)
         );
         let missing: Vec<usize> = (0..20).filter(|at| rows.rows[*at][0].is_none()).collect();
@@ -114,10 +118,10 @@ mod tests {
             i32_val: Some(tcli::TI32Column { values: vec![1; length], nulls: vec![] }),
             ..none()
         };
-        assert!(append(&mut rows(&["a"]), vec![column(1), column(1)], &mut Bounds::new(None)).is_err());
-        assert!(append(&mut rows(&["a", "b"]), vec![column(1), column(2)], &mut Bounds::new(None)).is_err());
-        assert!(append(&mut rows(&["a"]), vec![none()], &mut Bounds::new(None)).is_err());
-        assert!(append(&mut rows(&[]), vec![column(1)], &mut Bounds::new(None)).is_err());
-        assert_eq!(append(&mut rows(&["Result"]), vec![], &mut Bounds::new(None)), Ok(0));
+        assert!(append(&mut rows(&["a"]), vec![column(1), column(1)], &mut ResultLimits::new(None)).is_err());
+        assert!(append(&mut rows(&["a", "b"]), vec![column(1), column(2)], &mut ResultLimits::new(None)).is_err());
+        assert!(append(&mut rows(&["a"]), vec![none()], &mut ResultLimits::new(None)).is_err());
+        assert!(append(&mut rows(&[]), vec![column(1)], &mut ResultLimits::new(None)).is_err());
+        assert_eq!(append(&mut rows(&["Result"]), vec![], &mut ResultLimits::new(None)), Ok(0));
     }
 }

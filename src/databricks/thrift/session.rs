@@ -1,25 +1,25 @@
-//! The session that all statements share: opened with the first, opened again when the server has lost it.
+//! The session that all statements share: opened by the first one, and opened again when the server has lost it.
 //!
 //! One session is enough: its statements run side by side, as the statements of one connection do in the drivers for
-//! Java. None of ours changes what a session holds, so that statements do not see each other.
+//! Java. No statement here changes the session's state, so that statements do not affect each other.
 
 use std::collections::BTreeMap;
 
 use tcli_service as tcli;
 use tokio::sync::Mutex;
 
-use super::client::{Client, Fault};
+use super::client::{CallError, Client};
 use crate::error::Result;
 
-/// The version that drivers of Databricks speak: columns, direct results. What is newer is about Arrow.
+/// The version that Databricks' drivers use: columnar results, direct results. Newer versions only add Arrow.
 const DATABRICKS_V8: i64 = 0xA508;
-/// Versions of Databricks begin here, those of Hive are far below.
+/// Databricks' versions begin here; those of Hive are far below.
 const DATABRICKS_V1: i32 = 0xA501;
 
-/// A version of the protocol; its number where Databricks has it; how it spells a setting of Spark.
-type Language = (tcli::TProtocolVersion, Option<i64>, &'static str);
-/// In what language a session is asked for: the first that the server understands counts.
-const LANGUAGES: [Language; 3] = [
+/// A protocol version, Databricks' number for it if it has one, and the key of Spark's time zone setting in it.
+type ProtocolOffer = (tcli::TProtocolVersion, Option<i64>, &'static str);
+/// The versions offered one after the other; the first that the server accepts is used.
+const PROTOCOL_OFFERS: [ProtocolOffer; 3] = [
     (tcli::TProtocolVersion::DATABRICKS_SEE_I64, Some(DATABRICKS_V8), "spark.sql.session.timeZone"),
     (tcli::TProtocolVersion::HIVE_CLI_SERVICE_PROTOCOL_V10, None, "set:hiveconf:spark.sql.session.timeZone"),
     (tcli::TProtocolVersion::HIVE_CLI_SERVICE_PROTOCOL_V8, None, "set:hiveconf:spark.sql.session.timeZone"),
@@ -29,19 +29,19 @@ const LANGUAGES: [Language; 3] = [
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Session {
     pub(super) handle: tcli::TSessionHandle,
-    /// Whether the server's word counts that a result has no more rows. Hive's always says so.
-    pub(super) tells_of_more: bool,
+    /// Whether `has_more_rows` can be trusted: Hive's server always says that there are none.
+    pub(super) reports_more_rows: bool,
 }
 
-/// The session there is, if there is one.
+/// The current session, if one is open.
 #[derive(Default)]
-pub(super) struct Sessions {
+pub(super) struct SharedSession {
     current: Mutex<Option<Session>>,
 }
 
-impl Sessions {
-    /// The session, opened if there is none. Whoever comes while it is being opened waits for it.
-    pub(super) async fn get(&self, client: &Client) -> Result<Session, Fault> {
+impl SharedSession {
+    /// The session; opens it if there is none. Concurrent callers wait for the one that opens it.
+    pub(super) async fn get(&self, client: &Client) -> Result<Session, CallError> {
         let mut current = self.current.lock().await;
         match &*current {
             Some(session) => Ok(session.clone()),
@@ -49,40 +49,40 @@ impl Sessions {
         }
     }
 
-    /// The server does not know `session` any more.
-    pub(super) async fn lose(&self, session: &Session) {
+    /// Drops `session`, which the server no longer knows.
+    pub(super) async fn forget(&self, session: &Session) {
         let mut current = self.current.lock().await;
         if current.as_ref() == Some(session) {
             *current = None;
         }
     }
 
-    /// Ends the session, if there is one.
+    /// Closes the session, if one is open.
     pub(super) async fn close(&self, client: &Client) {
         if let Some(session) = self.current.lock().await.take() {
-            client.part(&tcli::TCloseSessionReq { session_handle: session.handle }).await;
+            client.send_best_effort(&tcli::TCloseSessionReq { session_handle: session.handle }).await;
         }
     }
 }
 
-async fn open(client: &Client) -> Result<Session, Fault> {
+async fn open(client: &Client) -> Result<Session, CallError> {
     let mut refused = None;
-    for language in LANGUAGES {
-        match client.call(&request(language)).await {
+    for offer in PROTOCOL_OFFERS {
+        match client.call(&request(offer)).await {
             Ok(answer) => {
                 let Some(handle) = answer.session_handle else {
-                    return Err(client.misfit("it opened a session and gave no handle for it").into());
+                    return Err(client.protocol_error("it opened a session and gave no handle for it").into());
                 };
-                return Ok(Session { handle, tells_of_more: answer.server_protocol_version >= DATABRICKS_V1 });
+                return Ok(Session { handle, reports_more_rows: answer.server_protocol_version >= DATABRICKS_V1 });
             }
-            Err(Fault::Exception(said)) => refused = Some(Fault::Exception(said)),
+            Err(CallError::Exception(said)) => refused = Some(CallError::Exception(said)),
             Err(other) => return Err(other),
         }
     }
-    Err(refused.unwrap_or_else(|| client.misfit("it understands no version of the protocol").into()))
+    Err(refused.unwrap_or_else(|| client.protocol_error("it understands no version of the protocol").into()))
 }
 
-fn request((client_protocol, client_protocol_i64, zone): Language) -> tcli::TOpenSessionReq {
+fn request((client_protocol, client_protocol_i64, zone): ProtocolOffer) -> tcli::TOpenSessionReq {
     tcli::TOpenSessionReq {
         client_protocol,
         configuration: Some(BTreeMap::from([(zone.to_owned(), "UTC".to_owned())])),

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::databricks::Rows;
+use crate::databricks::QueryResult;
 use crate::error::{Error, Result};
 
 /// The line after which a description says what a table is.
@@ -40,7 +40,7 @@ pub struct Description {
 
 impl Description {
     /// Reads the answer of DESCRIBE TABLE EXTENDED.
-    pub fn read(answer: &Rows) -> Self {
+    pub fn read(answer: &QueryResult) -> Self {
         let mut description = Self::default();
         let (mut in_columns, mut in_partitions, mut in_details, mut in_masks) = (true, false, false, false);
         for row in &answer.rows {
@@ -73,7 +73,7 @@ impl Description {
 }
 
 /// The names in the column called `column`, or else in the one at `otherwise`; temporary views left out.
-pub fn names(answer: &Rows, column: &str, otherwise: usize) -> HashSet<String> {
+pub fn names(answer: &QueryResult, column: &str, otherwise: usize) -> HashSet<String> {
     let at = position(answer, column).unwrap_or(otherwise);
     let temporary = position(answer, "isTemporary");
     let lasting =
@@ -83,12 +83,12 @@ pub fn names(answer: &Rows, column: &str, otherwise: usize) -> HashSet<String> {
 }
 
 /// Keys and values of SHOW TBLPROPERTIES.
-pub fn properties(answer: &Rows) -> BTreeMap<String, String> {
+pub fn properties(answer: &QueryResult) -> BTreeMap<String, String> {
     answer.rows.iter().map(|row| (text(row, 0).to_owned(), text(row, 1).to_owned())).collect()
 }
 
 /// How many rows a MERGE says that it has inserted, if it says so.
-pub fn inserted(answer: &Rows) -> Option<u64> {
+pub fn inserted(answer: &QueryResult) -> Option<u64> {
     let at = position(answer, "num_inserted_rows")?;
     text(answer.rows.first()?, at).parse().ok()
 }
@@ -97,12 +97,12 @@ pub fn inserted(answer: &Rows) -> Option<u64> {
 ///
 /// # Errors
 /// A system error where it is none.
-pub fn number(answer: &Rows) -> Result<u64> {
+pub fn number(answer: &QueryResult) -> Result<u64> {
     let number = answer.rows.first().and_then(|row| text(row, 0).parse().ok());
     number.ok_or_else(|| Error::system("A statement that counts rows was answered without a number."))
 }
 
-fn position(answer: &Rows, column: &str) -> Option<usize> {
+fn position(answer: &QueryResult, column: &str) -> Option<usize> {
     answer.columns.iter().position(|name| name.eq_ignore_ascii_case(column))
 }
 

@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn rows(columns: &[&str], rows: &[&[&str]]) -> Rows {
-    Rows {
+fn rows(columns: &[&str], rows: &[&[&str]]) -> QueryResult {
+    QueryResult {
         columns: columns.iter().map(|name| (*name).to_owned()).collect(),
         rows: rows.iter().map(|row| row.iter().map(|value| Some((*value).to_owned())).collect()).collect(),
     }

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use crate::databricks::conditions::is_there_already;
-use crate::databricks::{Rows, SqlTransport};
+use crate::databricks::conditions::already_exists;
+use crate::databricks::{QueryResult, SqlTransport};
 use crate::error::Result;
 
 /// The waits before further tries.
@@ -15,7 +15,7 @@ const WAITS: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)
 /// What came of a statement that makes something.
 pub struct Created {
     /// Its answer.
-    pub answer: Result<Rows>,
+    pub answer: Result<QueryResult>,
     /// The server has said that it was there already: somebody else has made it.
     pub by_others: bool,
 }
@@ -25,12 +25,12 @@ pub async fn create(transport: &dyn SqlTransport, statement: &str) -> Created {
     let mut by_others = false;
     for wait in WAITS {
         match transport.execute(statement).await {
-            Err(error) if is_there_already(&error) => by_others = true,
+            Err(error) if already_exists(&error) => by_others = true,
             answer => return Created { answer, by_others },
         }
         tokio::time::sleep(wait).await;
     }
     let answer = transport.execute(statement).await;
-    by_others |= answer.as_ref().is_err_and(is_there_already);
+    by_others |= answer.as_ref().is_err_and(already_exists);
     Created { answer, by_others }
 }

@@ -30,7 +30,7 @@ use self::inventory::Inventory;
 use self::statements::{SchemaName, TableName};
 use self::table::SqlTable;
 use super::{Ending, Loader, Opened, open_each};
-use crate::databricks::{Changed, Rows, SqlTransport, conditions};
+use crate::databricks::{Changed, QueryResult, SqlTransport, conditions};
 use crate::delta::table::TableLog;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::recovery::claims::{self, ClaimKind};
@@ -102,13 +102,13 @@ impl Sql {
 }
 
 impl SqlSession {
-    async fn execute(&self, statement: &str) -> Result<Rows> {
+    async fn execute(&self, statement: &str) -> Result<QueryResult> {
         tracing::debug!("{statement}");
         self.transport.execute(statement).await
     }
 
     /// Runs `statement`, which makes something that somebody else may make at the same moment.
-    async fn create(&self, statement: &str) -> Result<Rows> {
+    async fn create(&self, statement: &str) -> Result<QueryResult> {
         tracing::debug!("{statement}");
         create::create(self.transport.as_ref(), statement).await.answer
     }

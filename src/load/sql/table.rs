@@ -15,7 +15,7 @@ use super::plan::{Answered, Names, Next, Plan, Shortfall};
 use super::statements::{self, NewTable, SchemaName, TableName};
 use super::{SqlSession, answers};
 use crate::counted::counted;
-use crate::databricks::Rows;
+use crate::databricks::QueryResult;
 use crate::error::{Error, Result, ResultExt};
 use crate::load::{RowsBefore, Standing, TableLoader, generation as load_generation};
 use crate::recovery::claims::ClaimKind;
@@ -171,7 +171,7 @@ impl SqlTable {
         answers::number(&answer.context(|| "counting the staged rows".to_owned())?)
     }
 
-    async fn execute(&self, count: Option<String>) -> Result<Rows> {
+    async fn execute(&self, count: Option<String>) -> Result<QueryResult> {
         match count {
             Some(statement) => self.session.execute(&statement).await,
             None => Err(Error::system("A load without rows has nothing to count.")),

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::databricks::conditions::{self, Place};
-use crate::databricks::said::Said;
+use crate::databricks::conditions;
+use crate::databricks::server_error::ServerError;
 use crate::databricks::waits::Waits;
-use crate::databricks::{Changed, Rows, SqlTransport};
+use crate::databricks::workspace::Workspace;
+use crate::databricks::{Changed, QueryResult, SqlTransport};
 use crate::error::{Error, Result};
 
 /// What goes wrong, once, with the next statement that begins as said.
@@ -137,14 +138,14 @@ impl Warehouse {
                     state.run(statement)?;
                     return Ok(Changed::Unknown(Error::transient("The answer was lost.")));
                 }
-                Some(Fault::Silent) => state.run(statement).map(|_| Rows::default()),
+                Some(Fault::Silent) => state.run(statement).map(|_| QueryResult::default()),
                 Some(Fault::TimedOut) => state.run(statement).and(Err(refusal(TIMED_OUT))),
                 Some(Fault::DoneAndLost) => state.run(statement).and(Err(Error::transient("The answer was lost."))),
                 Some(Fault::Joined(ids)) => state.run(statement).map(|_| {
                     state.tables.values_mut().filter(|table| !table.ids.is_empty()).for_each(|table| {
                         table.ids.extend(ids.iter().map(|id| (*id).to_owned()));
                     });
-                    Rows::default()
+                    QueryResult::default()
                 }),
                 Some(Fault::Denied) => return Ok(Changed::Refused(Error::config("MODIFY is missing."))),
                 Some(Fault::ThereAlready) => Err(there_already()),
@@ -157,7 +158,7 @@ impl Warehouse {
 
 #[async_trait]
 impl SqlTransport for Warehouse {
-    async fn execute(&self, statement: &str) -> Result<Rows> {
+    async fn execute(&self, statement: &str) -> Result<QueryResult> {
         match self.answer(statement)? {
             Changed::Done(rows) => Ok(rows),
             Changed::Refused(error) => Err(error),
@@ -186,27 +187,33 @@ impl SqlTransport for Warehouse {
 
 /// As a server says it of a schema.
 pub fn there_already() -> Error {
-    explained(&Said::of_statement(Some("BAD_REQUEST"), None, "[SCHEMA_ALREADY_EXISTS] Cannot create schema `shop`."))
+    explained(&ServerError::of_statement(
+        Some("BAD_REQUEST"),
+        None,
+        "[SCHEMA_ALREADY_EXISTS] Cannot create schema `shop`.",
+    ))
 }
 
 /// What a refusal is: words with an error class or a status, `403 …`, are those of a server.
 fn refusal(said: &str) -> Error {
     if said.starts_with('[') || said.starts_with("PERMISSION_DENIED") {
-        return explained(&Said::of_statement(Some("BAD_REQUEST"), None, said));
+        return explained(&ServerError::of_statement(Some("BAD_REQUEST"), None, said));
     }
     let status = said.split_once(' ').and_then(|(status, words)| Some((status.parse().ok()?, words)));
     status.map_or_else(
         || Error::config(said),
-        |(status, words)| explained(&Said { status: Some(status), ..Said::of_statement(None, None, words) }),
+        |(status, words)| {
+            explained(&ServerError { status: Some(status), ..ServerError::of_statement(None, None, words) })
+        },
     )
 }
 
-fn explained(said: &Said) -> Error {
-    conditions::explain(said, &Place { host: "example.com".into(), http_path: "/sql/1.0/warehouses/1".into() })
+fn explained(said: &ServerError) -> Error {
+    conditions::explain(said, &Workspace { host: "example.com".into(), http_path: "/sql/1.0/warehouses/1".into() })
 }
 
-fn answer(columns: &[&str], rows: Vec<Vec<String>>) -> Rows {
-    Rows {
+fn answer(columns: &[&str], rows: Vec<Vec<String>>) -> QueryResult {
+    QueryResult {
         columns: columns.iter().map(|name| (*name).to_owned()).collect(),
         rows: rows.into_iter().map(|row| row.into_iter().map(Some).collect()).collect(),
     }
@@ -235,7 +242,7 @@ impl State {
         ids.iter().filter(|id| **id >= low && **id <= high && !self.unseen.contains(*id)).cloned().collect()
     }
 
-    fn run(&mut self, statement: &str) -> Result<Rows> {
+    fn run(&mut self, statement: &str) -> Result<QueryResult> {
         let words: Vec<&str> = statement.split_whitespace().collect();
         let last = words.last().copied().unwrap_or_default();
         match words.as_slice() {
@@ -269,12 +276,12 @@ impl State {
                 if last.contains("_airbyte_tmp_") {
                     self.unseen.clear();
                 }
-                Ok(Rows::default())
+                Ok(QueryResult::default())
             }
             ["CREATE", "TABLE", _, _, _, name, ..] => {
                 let name = (*name).to_owned();
                 self.tables.entry(name).or_insert_with(|| new_table(statement));
-                Ok(Rows::default())
+                Ok(QueryResult::default())
             }
             ["MERGE", "INTO", name, ..] => {
                 let staged = self.staged_ids(statement);
@@ -307,21 +314,21 @@ impl State {
                 let count = self.tables[*name].ids.iter().filter(counts).count();
                 Ok(answer(&["rows"], vec![vec![count.to_string()]]))
             }
-            ["SELECT", _, "FROM", folder, ..] if folder.starts_with("delta.") => Ok(Rows::default()),
+            ["SELECT", _, "FROM", folder, ..] if folder.starts_with("delta.") => Ok(QueryResult::default()),
             ["SELECT", "`_airbyte_data`", "FROM", name, ..] => {
                 let rows = self.tables[*name].ids.iter().map(|id| vec![id.clone()]).collect();
                 Ok(answer(&["_airbyte_data"], rows))
             }
-            ["DROP", "SCHEMA", ..] => Ok(Rows::default()),
+            ["DROP", "SCHEMA", ..] => Ok(QueryResult::default()),
             ["ALTER", "TABLE", name, ..] => {
                 let property = between(statement, "TBLPROPERTIES (", ")").replace('\'', "");
                 let (key, value) = property.split_once(" = ").unwrap();
                 self.tables.get_mut(*name).unwrap().properties.insert(key.into(), value.into());
-                Ok(Rows::default())
+                Ok(QueryResult::default())
             }
             ["DROP", "TABLE", ..] => {
                 self.tables.remove(last);
-                Ok(Rows::default())
+                Ok(QueryResult::default())
             }
             _ => panic!("an unknown statement: {statement}"),
         }

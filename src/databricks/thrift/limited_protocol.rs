@@ -1,5 +1,5 @@
-//! Thrift's binary protocol on its way in, with all elements of all lists counted: an answer of empty texts would take many
-//! times its bytes, which no bound of one list shows.
+//! Thrift's binary input protocol with a limit on the elements of all lists together: a reply of empty texts takes many times its
+//! bytes in memory, which the limit of a single list does not catch.
 
 use thrift::protocol::{
     TBinaryInputProtocol, TFieldIdentifier, TInputProtocol, TListIdentifier, TMapIdentifier, TMessageIdentifier,
@@ -8,17 +8,17 @@ use thrift::protocol::{
 use thrift::transport::TReadTransport;
 use thrift::{ProtocolError, ProtocolErrorKind, Result};
 
-/// The most bytes that the elements of one answer take, beside the bytes of their texts: half a million values, where a page
-/// of rows has some thousand.
+/// The most bytes that the elements of one reply take in memory, without the bytes of their texts: half a million values, where a
+/// page of rows has a few thousand.
 const MOST_BYTES: usize = 16 << 20;
 
-/// Reads what `inner` reads, as long as it is not too much.
-pub(super) struct Counted<T: TReadTransport> {
+/// Reads from `inner` until the limit is reached.
+pub(super) struct LimitedProtocol<T: TReadTransport> {
     inner: TBinaryInputProtocol<T>,
     bytes: usize,
 }
 
-impl<T: TReadTransport> Counted<T> {
+impl<T: TReadTransport> LimitedProtocol<T> {
     pub(super) fn new(inner: TBinaryInputProtocol<T>) -> Self {
         Self { inner, bytes: 0 }
     }
@@ -29,12 +29,12 @@ impl<T: TReadTransport> Counted<T> {
         if self.bytes <= MOST_BYTES {
             return Ok(());
         }
-        let message = "it has more elements than any answer that was asked for".to_owned();
+        let message = "it has more elements than any expected reply".to_owned();
         Err(thrift::Error::Protocol(ProtocolError::new(ProtocolErrorKind::SizeLimit, message)))
     }
 }
 
-/// About how many bytes an element is held in.
+/// About how many bytes an element takes in memory.
 fn held(kind: TType) -> usize {
     match kind {
         TType::Struct => 512,
@@ -51,7 +51,7 @@ macro_rules! as_inner {
     )*};
 }
 
-impl<T: TReadTransport> TInputProtocol for Counted<T> {
+impl<T: TReadTransport> TInputProtocol for LimitedProtocol<T> {
     as_inner! {
         read_message_begin -> TMessageIdentifier;
         read_message_end -> ();

@@ -7,12 +7,12 @@ use thrift::protocol::{
 };
 
 /// The answer to a call that was not taken: every one begins with its status.
-pub(super) fn refusal(body: &[u8], state: &str, message: &str) -> Vec<u8> {
+pub(in crate::databricks) fn refusal(body: &[u8], state: &str, message: &str) -> Vec<u8> {
     let call = TBinaryInputProtocol::new(body, true).read_message_begin().expect("a call");
     encode(&call.name, call.sequence_number, &tcli::TCloseOperationResp { status: failed(state, message) })
 }
 
-pub(super) fn fine() -> tcli::TStatus {
+pub(in crate::databricks) fn fine() -> tcli::TStatus {
     tcli::TStatus {
         status_code: tcli::TStatusCode::SUCCESS_STATUS,
         sql_state: None,
@@ -22,7 +22,7 @@ pub(super) fn fine() -> tcli::TStatus {
     }
 }
 
-pub(super) fn failed(sql_state: &str, message: &str) -> tcli::TStatus {
+pub(in crate::databricks) fn failed(sql_state: &str, message: &str) -> tcli::TStatus {
     tcli::TStatus {
         status_code: tcli::TStatusCode::ERROR_STATUS,
         sql_state: Some(sql_state.to_owned()),
@@ -32,12 +32,12 @@ pub(super) fn failed(sql_state: &str, message: &str) -> tcli::TStatus {
     }
 }
 
-pub(super) fn call_name(body: &[u8]) -> String {
+pub(in crate::databricks) fn call_name(body: &[u8]) -> String {
     TBinaryInputProtocol::new(body, true).read_message_begin().expect("a call").name
 }
 
 /// The envelope and the structure of a call.
-pub(super) fn request<C: TSerializable>(body: &[u8]) -> (TMessageIdentifier, C) {
+pub(in crate::databricks) fn request<C: TSerializable>(body: &[u8]) -> (TMessageIdentifier, C) {
     let mut input = TBinaryInputProtocol::new(body, true);
     let message = input.read_message_begin().expect("a call");
     input.read_struct_begin().expect("arguments");
@@ -45,13 +45,16 @@ pub(super) fn request<C: TSerializable>(body: &[u8]) -> (TMessageIdentifier, C) 
     (message, C::read_from_in_protocol(&mut input).expect("the structure"))
 }
 
-pub(super) fn reply<C: TSerializable, A: TSerializable>(body: &[u8], answer: impl FnOnce(C) -> A) -> Vec<u8> {
+pub(in crate::databricks) fn reply<C: TSerializable, A: TSerializable>(
+    body: &[u8],
+    answer: impl FnOnce(C) -> A,
+) -> Vec<u8> {
     let (message, asked) = request(body);
     encode(&message.name, message.sequence_number, &answer(asked))
 }
 
 /// A reply as servers write it.
-pub(super) fn encode<A: TSerializable>(name: &str, number: i32, answer: &A) -> Vec<u8> {
+pub(in crate::databricks) fn encode<A: TSerializable>(name: &str, number: i32, answer: &A) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut out = TBinaryOutputProtocol::new(&mut bytes, true);
     out.write_message_begin(&TMessageIdentifier::new(name, TMessageType::Reply, number)).expect("memory");
@@ -62,7 +65,7 @@ pub(super) fn encode<A: TSerializable>(name: &str, number: i32, answer: &A) -> V
     bytes
 }
 
-pub(super) fn exception(body: &[u8], message: &str) -> Vec<u8> {
+pub(in crate::databricks) fn exception(body: &[u8], message: &str) -> Vec<u8> {
     let call = TBinaryInputProtocol::new(body, true).read_message_begin().expect("a call");
     let mut bytes = Vec::new();
     let mut out = TBinaryOutputProtocol::new(&mut bytes, true);

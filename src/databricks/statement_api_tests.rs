@@ -5,38 +5,40 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::server_for_tests::{Seen, Server, Step, TOKEN, answer, failure, patience, state, success};
-use super::{Changed, Rows, connect};
+use super::testing::scripted_server::{
+    Reaction, ReceivedRequest, ScriptedServer, TOKEN, answer, failure, patience, state, success,
+};
+use super::{Changed, QueryResult, connect};
 use crate::config::Patience;
 use crate::error::{Error, Kind};
 
 pub(super) const SUBMIT: &str = "/api/2.0/sql/statements";
 const POLL: &str = "/api/2.0/sql/statements/01ef-a";
 
-pub(super) async fn run(server: &Server) -> Result<Rows, Error> {
+pub(super) async fn run(server: &ScriptedServer) -> Result<QueryResult, Error> {
     connect(&server.settings(), &patience()).expect("a warehouse").execute("SELECT 1").await
 }
 
-pub(super) fn one(value: &str) -> Rows {
-    Rows { columns: vec!["n".to_owned()], rows: vec![vec![Some(value.to_owned())]] }
+pub(super) fn one(value: &str) -> QueryResult {
+    QueryResult { columns: vec!["n".to_owned()], rows: vec![vec![Some(value.to_owned())]] }
 }
 
-pub(super) async fn change(server: &Server) -> Result<Changed, Error> {
+pub(super) async fn change(server: &ScriptedServer) -> Result<Changed, Error> {
     change_by(server, "MERGE").await
 }
 
-pub(super) async fn change_by(server: &Server, statement: &str) -> Result<Changed, Error> {
+pub(super) async fn change_by(server: &ScriptedServer, statement: &str) -> Result<Changed, Error> {
     connect(&server.settings(), &patience()).expect("a warehouse").change(statement).await
 }
 
-fn unavailable(status: u16, after: &str) -> Step {
+fn unavailable(status: u16, after: &str) -> Reaction {
     let headers = vec![("retry-after", after.to_owned()), ("date", "Sun, 06 Nov 1994 08:49:37 GMT".to_owned())];
-    Step::Answer(status, headers, json!({"error_code": "TEMPORARILY_UNAVAILABLE", "message": "busy"}).to_string())
+    Reaction::Respond(status, headers, json!({"error_code": "TEMPORARILY_UNAVAILABLE", "message": "busy"}).to_string())
 }
 
 #[tokio::test]
 async fn a_statement_is_submitted_asked_for_and_its_chunks_are_put_together() {
-    let server = Server::new(|seen, before| match before {
+    let server = ScriptedServer::new(|received, before| match before {
         0 => state("PENDING"),
         1 => state("RUNNING"),
         2 => answer(
@@ -53,7 +55,7 @@ async fn a_statement_is_submitted_asked_for_and_its_chunks_are_put_together() {
             }),
         ),
         3 => {
-            assert_eq!(seen.path, format!("{POLL}/result/chunks/1"));
+            assert_eq!(received.path, format!("{POLL}/result/chunks/1"));
             answer(200, json!({"data_array": [["2", ""]], "next_chunk_index": 2}))
         }
         _ => answer(200, json!({"data_array": [["3", "x"]]})),
@@ -62,16 +64,16 @@ async fn a_statement_is_submitted_asked_for_and_its_chunks_are_put_together() {
     assert_eq!(rows.columns, ["a", "b"]);
     let texts: Vec<_> = rows.rows.iter().map(|row| (row[0].as_deref(), row[1].as_deref())).collect();
     assert_eq!(texts, [(Some("1"), None), (Some("2"), Some("")), (Some("3"), Some("x"))]);
-    let seen = server.seen();
-    let asked: Vec<_> = seen.iter().map(|seen| format!("{} {}", seen.method, seen.path)).collect();
+    let received = server.received();
+    let asked: Vec<_> = received.iter().map(|received| format!("{} {}", received.method, received.path)).collect();
     let chunk = |index| format!("GET {POLL}/result/chunks/{index}");
     assert_eq!(asked, [format!("POST {SUBMIT}"), format!("GET {POLL}"), format!("GET {POLL}"), chunk(1), chunk(2)]);
-    let body: Value = serde_json::from_str(&seen[0].body).expect("JSON");
+    let body: Value = serde_json::from_str(&received[0].body).expect("JSON");
     assert_eq!((&body["warehouse_id"], &body["statement"]), (&json!("abc"), &json!("SELECT 1")));
     assert_eq!((&body["disposition"], &body["format"]), (&json!("INLINE"), &json!("JSON_ARRAY")));
-    for seen in &seen {
-        assert_eq!(seen.header("authorization"), Some(format!("Bearer {TOKEN}").as_str()));
-        assert!(seen.header("user-agent").expect("a name").starts_with("destination-databricks/0."));
+    for received in &received {
+        assert_eq!(received.header("authorization"), Some(format!("Bearer {TOKEN}").as_str()));
+        assert!(received.header("user-agent").expect("a name").starts_with("destination-databricks/0."));
     }
 }
 
@@ -81,11 +83,11 @@ async fn a_submit_that_is_refused_before_work_is_sent_again() {
         unavailable(503, "0"),
         unavailable(429, "0"),
         unavailable(429, "Sun, 06 Nov 1994 08:49:37 GMT"),
-        Step::Answer(502, vec![], "<html><title>Bad Gateway</title></html>".to_owned()),
-        Step::Answer(504, vec![], String::new()),
-        Step::Answer(554, vec![], String::new()),
+        Reaction::Respond(502, vec![], "<html><title>Bad Gateway</title></html>".to_owned()),
+        Reaction::Respond(504, vec![], String::new()),
+        Reaction::Respond(554, vec![], String::new()),
     ] {
-        let server = Server::with(vec![refusal.clone(), refusal.clone(), success("1")]);
+        let server = ScriptedServer::with(vec![refusal.clone(), refusal.clone(), success("1")]);
         assert_eq!(run(&server).await.expect("a result"), one("1"), "{refusal:?}");
         assert_eq!(server.count("POST", SUBMIT), 3);
     }
@@ -93,7 +95,7 @@ async fn a_submit_that_is_refused_before_work_is_sent_again() {
 
 #[tokio::test]
 async fn a_server_that_asks_to_be_left_alone_is_left_alone() {
-    let server = Server::with(vec![unavailable(429, "1"), success("1")]);
+    let server = ScriptedServer::with(vec![unavailable(429, "1"), success("1")]);
     let settings = server.settings();
     let patience = Patience { databricks_retry: Duration::from_secs(10), ..patience() };
     let begun = Instant::now();
@@ -103,8 +105,8 @@ async fn a_server_that_asks_to_be_left_alone_is_left_alone() {
 
 #[tokio::test]
 async fn a_storm_is_waited_for_and_then_told() {
-    for (status, says) in [(429, "more than it gives"), (503, "not available"), (554, "maintenance")] {
-        let server = Server::with(vec![Step::Answer(status, vec![], String::new())]);
+    for (status, says) in [(429, "beyond its rate limit"), (503, "not available"), (554, "maintenance")] {
+        let server = ScriptedServer::with(vec![Reaction::Respond(status, vec![], String::new())]);
         let begun = Instant::now();
         let error = run(&server).await.expect_err("a storm");
         assert_eq!(error.kind(), Kind::Transient);
@@ -112,7 +114,7 @@ async fn a_storm_is_waited_for_and_then_told() {
         assert!(begun.elapsed() < Duration::from_secs(3));
         assert!(server.count("POST", SUBMIT) > 3);
     }
-    let server = Server::with(vec![unavailable(503, "3600")]);
+    let server = ScriptedServer::with(vec![unavailable(503, "3600")]);
     let begun = Instant::now();
     assert_eq!(run(&server).await.expect_err("an hour").kind(), Kind::Transient);
     assert!(begun.elapsed() < Duration::from_secs(1), "an hour is not begun to be waited for");
@@ -120,8 +122,8 @@ async fn a_storm_is_waited_for_and_then_told() {
 
 #[tokio::test]
 async fn a_submit_whose_answer_is_lost_or_held_is_sent_again() {
-    for shape in [Step::Lost, Step::Held] {
-        let server = Server::with(vec![shape.clone(), success("1")]);
+    for shape in [Reaction::DropConnection, Reaction::HoldResponse] {
+        let server = ScriptedServer::with(vec![shape.clone(), success("1")]);
         assert_eq!(run(&server).await.expect("a result"), one("1"), "{shape:?}");
         assert_eq!(server.count("POST", SUBMIT), 2);
     }
@@ -131,24 +133,29 @@ async fn a_submit_whose_answer_is_lost_or_held_is_sent_again() {
 async fn a_change_is_sent_again_only_where_it_was_not_taken_or_has_failed() {
     let conflict = failure("BAD_REQUEST", "[DELTA_CONCURRENT_APPEND] Transaction conflict detected.");
     for not_taken in [unavailable(503, "0"), unavailable(429, "0"), conflict] {
-        let server =
-            Server::with(vec![not_taken.clone(), not_taken.clone(), state("RUNNING"), Step::Lost, success("1")]);
+        let server = ScriptedServer::with(vec![
+            not_taken.clone(),
+            not_taken.clone(),
+            state("RUNNING"),
+            Reaction::DropConnection,
+            success("1"),
+        ]);
         let changed = change(&server).await.expect("a result");
         assert!(matches!(&changed, Changed::Done(rows) if *rows == one("1")), "{not_taken:?}: {changed:?}");
         assert_eq!(server.count("POST", SUBMIT), 3);
     }
     let gone = answer(404, json!({"error_code": "NOT_FOUND", "message": "The statement 01ef-a was not found."}));
-    for (steps, says) in [
-        (vec![Step::Lost], "has not answered"),
-        (vec![Step::Held], "has not answered"),
-        (vec![unavailable(503, "0"), Step::Lost], "the answer did not arrive"),
-        (vec![Step::Answer(502, vec![], String::new())], "no answer in time"),
-        (vec![Step::Answer(504, vec![], String::new())], "no answer in time"),
+    for (reactions, says) in [
+        (vec![Reaction::DropConnection], "has not responded"),
+        (vec![Reaction::HoldResponse], "has not responded"),
+        (vec![unavailable(503, "0"), Reaction::DropConnection], "the response did not arrive"),
+        (vec![Reaction::Respond(502, vec![], String::new())], "did not respond in time"),
+        (vec![Reaction::Respond(504, vec![], String::new())], "did not respond in time"),
         (vec![state("RUNNING"), gone], "lost a statement"),
         (vec![state("CLOSED")], "lost a statement"),
     ] {
-        let (lost, submits) = (format!("{steps:?}"), steps.len());
-        let server = Server::with(steps);
+        let (lost, submits) = (format!("{reactions:?}"), reactions.len());
+        let server = ScriptedServer::with(reactions);
         let changed = change(&server).await.expect("no error");
         assert!(matches!(&changed, Changed::Unknown(why) if why.message().contains(says)), "{lost}: {changed:?}");
         assert!(server.count("POST", SUBMIT) <= submits, "{lost}");
@@ -157,9 +164,9 @@ async fn a_change_is_sent_again_only_where_it_was_not_taken_or_has_failed() {
 
 #[tokio::test]
 async fn a_question_whose_answer_is_lost_held_or_slow_is_asked_again() {
-    let slow = Step::Slow(Duration::from_millis(100), Box::new(success("1")));
-    for shape in [Step::Lost, Step::Held, slow] {
-        let server = Server::with(vec![state("RUNNING"), shape.clone(), success("1")]);
+    let slow = Reaction::RespondSlowly(Duration::from_millis(100), Box::new(success("1")));
+    for shape in [Reaction::DropConnection, Reaction::HoldResponse, slow] {
+        let server = ScriptedServer::with(vec![state("RUNNING"), shape.clone(), success("1")]);
         assert_eq!(run(&server).await.expect("a result"), one("1"), "{shape:?}");
         assert_eq!(server.count("POST", SUBMIT), 1);
     }
@@ -169,11 +176,11 @@ async fn a_question_whose_answer_is_lost_held_or_slow_is_asked_again() {
 async fn a_statement_that_the_server_lost_is_submitted_again() {
     let lost = answer(404, json!({"error_code": "NOT_FOUND", "message": "The statement 01ef-a was not found."}));
     for shape in [lost, state("CLOSED")] {
-        let server = Server::with(vec![state("RUNNING"), shape.clone(), success("1")]);
+        let server = ScriptedServer::with(vec![state("RUNNING"), shape.clone(), success("1")]);
         assert_eq!(run(&server).await.expect("a result"), one("1"), "{shape:?}");
         assert_eq!(server.count("POST", SUBMIT), 2);
     }
-    let error = run(&Server::with(vec![state("CLOSED")])).await.expect_err("always lost");
+    let error = run(&ScriptedServer::with(vec![state("CLOSED")])).await.expect_err("always lost");
     assert_eq!(error.kind(), Kind::Transient);
 }
 
@@ -183,10 +190,10 @@ async fn a_conflict_with_another_writer_is_tried_again_a_few_times() {
         "BAD_REQUEST",
         "[DELTA_CONCURRENT_APPEND.ROW_LEVEL_CHANGES] Transaction conflict detected. Conflicting commit: {\"a\":1}",
     );
-    let server = Server::with(vec![conflict.clone(), conflict.clone(), success("1")]);
+    let server = ScriptedServer::with(vec![conflict.clone(), conflict.clone(), success("1")]);
     assert_eq!(run(&server).await.expect("a result"), one("1"));
     assert_eq!(server.count("POST", SUBMIT), 3);
-    let server = Server::with(vec![conflict]);
+    let server = ScriptedServer::with(vec![conflict]);
     let error = run(&server).await.expect_err("a conflict");
     assert_eq!((error.kind(), server.count("POST", SUBMIT)), (Kind::Transient, 8));
     assert!(error.message().contains("Somebody else wrote to the table"), "{}", error.message());
@@ -197,7 +204,7 @@ async fn a_conflict_with_another_writer_is_tried_again_a_few_times() {
 async fn a_statement_that_cannot_succeed_fails_at_once() {
     let message = "[INSUFFICIENT_PERMISSIONS] Insufficient privileges:\nUser does not have USE SCHEMA on Schema \
                    'main.sales'. SQLSTATE: 42501";
-    let server = Server::with(vec![failure("BAD_REQUEST", message)]);
+    let server = ScriptedServer::with(vec![failure("BAD_REQUEST", message)]);
     let error = run(&server).await.expect_err("no right");
     assert_eq!((error.kind(), server.count("POST", SUBMIT)), (Kind::Config, 1));
     assert!(error.message().contains("GRANT USE SCHEMA ON SCHEMA `main`.`sales` TO"), "{}", error.message());
@@ -206,8 +213,8 @@ async fn a_statement_that_cannot_succeed_fails_at_once() {
 #[tokio::test]
 async fn a_starting_warehouse_is_waited_for() {
     let mut is_asked = false;
-    let server = Server::new(move |seen, _| match seen {
-        _ if seen.is("GET", "/api/2.0/sql/warehouses/abc") => {
+    let server = ScriptedServer::new(move |received, _| match received {
+        _ if received.is("GET", "/api/2.0/sql/warehouses/abc") => {
             is_asked = true;
             answer(200, json!({"state": "STARTING"}))
         }
@@ -222,9 +229,9 @@ async fn a_starting_warehouse_is_waited_for() {
 
 #[tokio::test]
 async fn a_warehouse_that_never_starts_is_given_up_and_the_statement_cancelled() {
-    let server = Server::new(|seen, _| match seen {
-        _ if seen.path.ends_with("/cancel") => answer(200, json!({})),
-        _ if seen.path.contains("warehouses") => answer(200, json!({"state": "STARTING"})),
+    let server = ScriptedServer::new(|received, _| match received {
+        _ if received.path.ends_with("/cancel") => answer(200, json!({})),
+        _ if received.path.contains("warehouses") => answer(200, json!({"state": "STARTING"})),
         _ => state("PENDING"),
     });
     let error = run(&server).await.expect_err("never");
@@ -236,9 +243,9 @@ async fn a_warehouse_that_never_starts_is_given_up_and_the_statement_cancelled()
 #[tokio::test]
 async fn a_statement_that_takes_too_long_is_cancelled_also_while_it_waits_for_its_turn() {
     for under_way in ["RUNNING", "PENDING"] {
-        let server = Server::new(move |seen, _| match seen {
-            _ if seen.path.ends_with("/cancel") => answer(200, json!({})),
-            _ if seen.path.contains("warehouses") => answer(200, json!({"state": "RUNNING"})),
+        let server = ScriptedServer::new(move |received, _| match received {
+            _ if received.path.ends_with("/cancel") => answer(200, json!({})),
+            _ if received.path.contains("warehouses") => answer(200, json!({"state": "RUNNING"})),
             _ => state(under_way),
         });
         let mut settings = server.settings();
@@ -253,8 +260,8 @@ async fn a_statement_that_takes_too_long_is_cancelled_also_while_it_waits_for_it
 
 #[tokio::test]
 async fn closing_cancels_what_runs_and_nothing_runs_after_it() {
-    let server = Server::new(|seen, _| match seen {
-        _ if seen.path.ends_with("/cancel") => answer(200, json!({})),
+    let server = ScriptedServer::new(|received, _| match received {
+        _ if received.path.ends_with("/cancel") => answer(200, json!({})),
         _ => state("RUNNING"),
     });
     let sql = connect(&server.settings(), &patience()).expect("a warehouse");
@@ -276,15 +283,15 @@ async fn closing_cancels_what_runs_and_nothing_runs_after_it() {
 async fn a_token_that_expires_in_the_middle_is_looked_up_once_more_and_then_told() {
     let expired = answer(403, json!({"error_code": 403, "message": "Invalid access token."}));
     let missing = answer(401, json!({"error_code": 401, "message": "Credential was not sent."}));
-    for refusal in [expired, missing, Step::Answer(401, vec![], String::new())] {
-        let server = Server::with(vec![state("RUNNING"), refusal.clone()]);
+    for refusal in [expired, missing, Reaction::Respond(401, vec![], String::new())] {
+        let server = ScriptedServer::with(vec![state("RUNNING"), refusal.clone()]);
         let error = run(&server).await.expect_err("expired");
         assert_eq!((error.kind(), server.count("GET", POLL)), (Kind::Config, 2), "{refusal:?}");
         assert!(error.message().contains("create a new one"), "{}", error.message());
         assert!(!error.internal_message().contains(TOKEN));
     }
     let once = answer(401, json!({"error_code": 401, "message": "x"}));
-    let server = Server::with(vec![state("RUNNING"), once, success("1")]);
+    let server = ScriptedServer::with(vec![state("RUNNING"), once, success("1")]);
     assert_eq!(run(&server).await.expect("a result"), one("1"));
 }
 
@@ -297,11 +304,11 @@ async fn what_is_not_known_is_an_error() {
     let columns = json!({"columns": [{"name": "n"}]});
     for garbage in [
         state("PAUSED"),
-        Step::Answer(200, vec![], "<html>Sign in</html>".to_owned()),
-        Step::Answer(200, vec![], String::new()),
+        Reaction::Respond(200, vec![], "<html>Sign in</html>".to_owned()),
+        Reaction::Respond(200, vec![], String::new()),
         answer(200, json!([])),
         answer(200, json!({"statement_id": "../x", "status": {"state": "RUNNING"}})),
-        Step::Answer(418, vec![], "teapot".to_owned()),
+        Reaction::Respond(418, vec![], "teapot".to_owned()),
         result(json!({"schema": columns, "truncated": true}), json!({})),
         result(json!({"schema": columns, "total_row_count": 2}), json!({"data_array": [["1"]]})),
         result(json!({"schema": columns}), json!({"data_array": [["1", "2"]]})),
@@ -309,14 +316,15 @@ async fn what_is_not_known_is_an_error() {
         result(json!({"schema": columns}), json!({"external_links": []})),
         result(json!({"schema": columns}), json!({"data_array": [["1"]], "next_chunk_index": 0})),
     ] {
-        let error = run(&Server::with(vec![garbage.clone()])).await.expect_err("garbage");
+        let error = run(&ScriptedServer::with(vec![garbage.clone()])).await.expect_err("garbage");
         assert_eq!(error.kind(), Kind::System, "{garbage:?}: {}", error.message());
     }
 }
 
 #[tokio::test]
 async fn a_page_to_sign_in_is_no_workspace() {
-    let server = Server::with(vec![Step::Answer(303, vec![("location", "/login.html".to_owned())], String::new())]);
+    let server =
+        ScriptedServer::with(vec![Reaction::Respond(303, vec![("location", "/login.html".to_owned())], String::new())]);
     let error = run(&server).await.expect_err("a redirection");
     assert_eq!(error.kind(), Kind::Config);
     assert!(error.message().contains("`databricks_server_hostname`"), "{}", error.message());
@@ -344,7 +352,7 @@ async fn recorded_answers_of_the_service_are_understood() {
             continue;
         }
         let body = response["body"].clone();
-        let server = Server::new(move |_: &Seen, _| answer(status, body.clone()));
+        let server = ScriptedServer::new(move |_: &ReceivedRequest, _| answer(status, body.clone()));
         let got = run(&server).await;
         let linked = !response["body"]["result"]["external_links"].is_null();
         match (status, response["body"]["status"]["state"].as_str()) {

@@ -4,15 +4,20 @@ use bytes::Bytes;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
-use super::http::Answer;
-use super::said::Said;
+use super::server_error::ServerError;
+use super::workspace::Response;
 use std::time::Duration;
 
-fn said(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Said {
+fn said(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> ServerError {
     let headers: HeaderMap =
         headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect();
     let status = StatusCode::from_u16(status).expect("a status");
-    Said::of_answer(&Answer { status, headers, body: Bytes::copy_from_slice(body.as_bytes()), address: String::new() })
+    ServerError::of_response(&Response {
+        status,
+        headers,
+        body: Bytes::copy_from_slice(body.as_bytes()),
+        address: String::new(),
+    })
 }
 
 #[test]
@@ -39,13 +44,13 @@ fn texts_pages_and_nothing_are_understood() {
     assert_eq!(said(500, &[], "<html><pre>Reason: boom</pre></html>").message, "Reason: boom");
     assert_eq!(said(502, &[], "<html></html>").message, "");
     assert_eq!(said(503, &[], "").message, "");
-    let bytes = Answer {
+    let bytes = Response {
         status: StatusCode::OK,
         headers: HeaderMap::new(),
         body: Bytes::from_static(b"\xff\xfe"),
         address: String::new(),
     };
-    assert!(!Said::of_answer(&bytes).message.is_empty());
+    assert!(!ServerError::of_response(&bytes).message.is_empty());
 }
 
 #[test]
@@ -74,10 +79,10 @@ fn classes_and_sqlstates_are_found_in_words() {
         ("SQLSTATE: 4", None, None),
         ("", None, None),
     ] {
-        let said = Said::of_statement(None, None, message);
+        let said = ServerError::of_statement(None, None, message);
         assert_eq!((said.class.as_deref(), said.sqlstate.as_deref()), (class, sqlstate), "{message}");
     }
-    let said = Said::of_statement(Some("X"), Some("42501"), "SQLSTATE: 22018");
+    let said = ServerError::of_statement(Some("X"), Some("42501"), "SQLSTATE: 22018");
     assert_eq!(said.sqlstate.as_deref(), Some("42501"));
 }
 

@@ -1,28 +1,28 @@
-//! What a server says of an error, whatever shape it says it in: status, code, error class, SQLSTATE, words.
+//! An error as the server reports it: status, code, error class, SQLSTATE and message, read from any of its shapes.
 //!
-//! Shapes: `{"error_code", "message", "details"}` with a text or a number as code, `{"error": …}`, a plain `CODE: words`,
-//! a page of HTML, nothing at all; and the headers that Databricks adds.
+//! Shapes: `{"error_code", "message", "details"}` with text or a number as the code, `{"error": …}`, plain `CODE: message`, an HTML
+//! page, an empty body; and the headers that Databricks adds.
 
 use std::time::Duration;
 
 use chrono::DateTime;
 use serde_json::Value;
 
-use super::http::Answer;
+use super::workspace::Response;
 use crate::error::code as code_of;
 use crate::redirect;
 
-/// The headers in which Databricks says what the body may not, best first.
+/// The headers that carry the message where the body does not, best first.
 const REASONS: [&str; 2] = ["x-thriftserver-error-message", "x-databricks-reason-phrase"];
-/// The most characters of the words that are kept.
+/// The most characters of the message that are kept.
 const LONGEST: usize = 2000;
-/// A longer answer is no error of Databricks, and is not read: as a tree it takes many times its length.
+/// A longer body is no error of Databricks and is not parsed: a JSON tree takes many times its length.
 const LONGEST_READ: usize = 1 << 20;
 
-/// What was said.
+/// One error of the server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Said {
-    /// The status of the answer, where the answer itself was the error.
+pub struct ServerError {
+    /// The HTTP status, where the response itself was the error; `None` for a statement that failed.
     pub status: Option<u16>,
     /// `error_code`, such as `PERMISSION_DENIED`.
     pub code: Option<String>,
@@ -30,16 +30,16 @@ pub struct Said {
     pub class: Option<String>,
     /// Five characters.
     pub sqlstate: Option<String>,
-    /// The words. They may hold values of cells and secrets: only `conditions` decides what is shown.
+    /// The message. It may hold cell values and secrets: only `conditions` decides what is shown.
     pub message: String,
-    /// Where the answer sends the request on to.
-    pub led_to: Option<String>,
-    /// How long the server wants to be left alone.
+    /// Where the response redirects to.
+    pub redirects_to: Option<String>,
+    /// How long the server asks to wait before the next request.
     pub retry_after: Option<Duration>,
 }
 
-impl Said {
-    /// What a statement's end says: `error_code`, SQLSTATE and words, each where it was given.
+impl ServerError {
+    /// The error of a statement that failed: `error_code`, SQLSTATE and message, each if there was one.
     pub fn of_statement(code: Option<&str>, sqlstate: Option<&str>, message: &str) -> Self {
         let message: String = message.trim().chars().take(LONGEST).collect();
         let class = class(&message);
@@ -51,13 +51,13 @@ impl Said {
             class,
             sqlstate: sqlstate.and_then(code_of).map(str::to_owned).or_else(|| sqlstate_in(&message)),
             message,
-            led_to: None,
+            redirects_to: None,
             retry_after: None,
         }
     }
 
-    /// What an answer says that is not of the kind that was asked for.
-    pub fn of_answer(answer: &Answer) -> Self {
+    /// The error that an HTTP response reports.
+    pub fn of_response(answer: &Response) -> Self {
         let body: Option<Value> = match answer.body.len() {
             0..=LONGEST_READ => serde_json::from_slice(&answer.body).ok(),
             _ => None,
@@ -74,7 +74,7 @@ impl Said {
         let message = message.filter(|words| !words.trim().is_empty()).or_else(reason).or_else(plain);
         Self {
             status: Some(answer.status.as_u16()),
-            led_to: header("location")
+            redirects_to: header("location")
                 .filter(|_| redirect::is_one(answer.status.as_u16()))
                 .map(|location| redirect::address(location, &answer.address)),
             retry_after: header("retry-after").and_then(|after| wait(after, header("date"))),
@@ -82,13 +82,13 @@ impl Said {
         }
     }
 
-    /// The name of the header in which an answer says why.
-    pub fn reason_header(answer: &Answer) -> Option<&'static str> {
+    /// The name of the header that carries the message, if one does.
+    pub fn reason_header(answer: &Response) -> Option<&'static str> {
         REASONS.into_iter().find(|name| header(answer, name).is_some())
     }
 }
 
-fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+fn header<'a>(answer: &'a Response, name: &str) -> Option<&'a str> {
     answer.headers.get(name).and_then(|value| value.to_str().ok())
 }
 
@@ -113,7 +113,7 @@ fn sqlstate_in(message: &str) -> Option<String> {
     rest.get(..5).filter(|state| state.bytes().all(|sign| sign.is_ascii_alphanumeric())).map(str::to_owned)
 }
 
-/// The words of a body that is no JSON: of a page its title or what it shows as it is.
+/// The message of a body that is no JSON; of an HTML page its title or its preformatted text.
 fn page(body: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(body.get(..LONGEST_READ).unwrap_or(body));
     let between = |begin: &str, end: &str| Some(text.split_once(begin)?.1.split_once(end)?.0.trim().to_owned());
@@ -123,7 +123,7 @@ fn page(body: &[u8]) -> Option<String> {
     Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
-/// `Retry-After`: seconds, or a date, which is held against the server's own clock.
+/// `Retry-After`: seconds, or a date, which is compared with the server's own `Date`.
 fn wait(after: &str, date: Option<&str>) -> Option<Duration> {
     if let Ok(seconds) = after.trim().parse::<u64>() {
         return Some(Duration::from_secs(seconds));

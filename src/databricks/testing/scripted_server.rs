@@ -15,7 +15,7 @@ pub const TOKEN: &str = "dapi-very-secret-0123";
 
 /// One request, as it arrived.
 #[derive(Debug, Clone)]
-pub struct Seen {
+pub struct ReceivedRequest {
     pub method: String,
     pub path: String,
     /// Names in lower case.
@@ -23,7 +23,7 @@ pub struct Seen {
     pub body: String,
 }
 
-impl Seen {
+impl ReceivedRequest {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
@@ -35,33 +35,33 @@ impl Seen {
 
 /// What happens to a request.
 #[derive(Debug, Clone)]
-pub enum Step {
-    Answer(u16, Vec<(&'static str, String)>, String),
+pub enum Reaction {
+    Respond(u16, Vec<(&'static str, String)>, String),
     /// The work is done, and the connection breaks before the answer.
-    Lost,
+    DropConnection,
     /// Nothing ever comes.
-    Held,
-    Slow(Duration, Box<Step>),
+    HoldResponse,
+    RespondSlowly(Duration, Box<Reaction>),
 }
 
 /// An answer in JSON.
-pub fn answer(status: u16, body: Value) -> Step {
-    Step::Answer(status, vec![("content-type", "application/json".to_owned())], body.to_string())
+pub fn answer(status: u16, body: Value) -> Reaction {
+    Reaction::Respond(status, vec![("content-type", "application/json".to_owned())], body.to_string())
 }
 
 /// A statement's state.
-pub fn state(state: &str) -> Step {
+pub fn state(state: &str) -> Reaction {
     answer(200, json!({"statement_id": "01ef-a", "status": {"state": state}}))
 }
 
 /// A statement that failed.
-pub fn failure(code: &str, message: &str) -> Step {
+pub fn failure(code: &str, message: &str) -> Reaction {
     let error = json!({"error_code": code, "message": message});
     answer(200, json!({"statement_id": "01ef-a", "status": {"state": "FAILED", "error": error}}))
 }
 
 /// A statement that has ended with one row and one column.
-pub fn success(value: &str) -> Step {
+pub fn success(value: &str) -> Reaction {
     answer(
         200,
         json!({
@@ -73,34 +73,34 @@ pub fn success(value: &str) -> Step {
     )
 }
 
-type Script = Box<dyn FnMut(&Seen, usize) -> Step + Send>;
+type Script = Box<dyn FnMut(&ReceivedRequest, usize) -> Reaction + Send>;
 
 /// The server. It goes on until the process ends.
-pub struct Server {
+pub struct ScriptedServer {
     port: u16,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    received: Arc<Mutex<Vec<ReceivedRequest>>>,
 }
 
-impl Server {
+impl ScriptedServer {
     /// Answers each request with what `script` says of it and of the number of those before it.
-    pub fn new(script: impl FnMut(&Seen, usize) -> Step + Send + 'static) -> Self {
+    pub fn new(script: impl FnMut(&ReceivedRequest, usize) -> Reaction + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("an address").port();
-        let seen = Arc::new(Mutex::new(Vec::new()));
+        let received = Arc::new(Mutex::new(Vec::new()));
         let script: Arc<Mutex<Script>> = Arc::new(Mutex::new(Box::new(script)));
-        let all = seen.clone();
+        let all = received.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let (script, seen) = (script.clone(), all.clone());
-                std::thread::spawn(move || serve(stream, &script, &seen));
+                let (script, received) = (script.clone(), all.clone());
+                std::thread::spawn(move || serve(stream, &script, &received));
             }
         });
-        Self { port, seen }
+        Self { port, received }
     }
 
     /// Answers with `steps`, one after the other, and the last of them for ever.
-    pub fn with(steps: Vec<Step>) -> Self {
-        Self::new(move |_, before| steps[before.min(steps.len() - 1)].clone())
+    pub fn with(reactions: Vec<Reaction>) -> Self {
+        Self::new(move |_, before| reactions[before.min(reactions.len() - 1)].clone())
     }
 
     /// What leads here.
@@ -118,13 +118,13 @@ impl Server {
     }
 
     /// Every request so far.
-    pub fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().expect("no panic").clone()
+    pub fn received(&self) -> Vec<ReceivedRequest> {
+        self.received.lock().expect("no panic").clone()
     }
 
     /// How many requests so far have this method and a path that ends so.
     pub fn count(&self, method: &str, end: &str) -> usize {
-        self.seen().iter().filter(|seen| seen.method == method && seen.path.ends_with(end)).count()
+        self.received().iter().filter(|received| received.method == method && received.path.ends_with(end)).count()
     }
 }
 
@@ -139,23 +139,23 @@ pub fn patience() -> Patience {
     }
 }
 
-fn serve(stream: TcpStream, script: &Mutex<Script>, all: &Mutex<Vec<Seen>>) {
+fn serve(stream: TcpStream, script: &Mutex<Script>, all: &Mutex<Vec<ReceivedRequest>>) {
     let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
     let mut writer = stream;
-    while let Some(seen) = read(&mut reader) {
-        let mut step = {
+    while let Some(received) = read(&mut reader) {
+        let mut reaction = {
             let mut all = all.lock().expect("no panic");
             let before = all.len();
-            all.push(seen.clone());
-            (script.lock().expect("no panic"))(&seen, before)
+            all.push(received.clone());
+            (script.lock().expect("no panic"))(&received, before)
         };
-        if let Step::Slow(time, then) = step {
+        if let Reaction::RespondSlowly(time, then) = reaction {
             std::thread::sleep(time);
-            step = *then;
+            reaction = *then;
         }
-        match step {
-            Step::Answer(status, headers, body) => {
-                let mut head = format!("HTTP/1.1 {status} Said\r\ncontent-length: {}\r\n", body.len());
+        match reaction {
+            Reaction::Respond(status, headers, body) => {
+                let mut head = format!("HTTP/1.1 {status} Status\r\ncontent-length: {}\r\n", body.len());
                 for (name, value) in headers {
                     head.push_str(&format!("{name}: {value}\r\n"));
                 }
@@ -163,8 +163,8 @@ fn serve(stream: TcpStream, script: &Mutex<Script>, all: &Mutex<Vec<Seen>>) {
                     return;
                 }
             }
-            Step::Held => std::thread::sleep(Duration::from_secs(30)),
-            Step::Lost | Step::Slow(..) => {
+            Reaction::HoldResponse => std::thread::sleep(Duration::from_secs(30)),
+            Reaction::DropConnection | Reaction::RespondSlowly(..) => {
                 let _ = writer.shutdown(std::net::Shutdown::Both);
                 return;
             }
@@ -172,7 +172,7 @@ fn serve(stream: TcpStream, script: &Mutex<Script>, all: &Mutex<Vec<Seen>>) {
     }
 }
 
-fn read(reader: &mut impl BufRead) -> Option<Seen> {
+fn read(reader: &mut impl BufRead) -> Option<ReceivedRequest> {
     let mut line = || {
         let mut text = String::new();
         reader.read_line(&mut text).ok().filter(|length| *length > 0)?;
@@ -190,5 +190,5 @@ fn read(reader: &mut impl BufRead) -> Option<Seen> {
     let length = headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, value)| value.parse().ok());
     let mut body = vec![0; length.unwrap_or(0)];
     reader.read_exact(&mut body).ok()?;
-    Some(Seen { method, path, headers, body: String::from_utf8(body).ok()? })
+    Some(ReceivedRequest { method, path, headers, body: String::from_utf8(body).ok()? })
 }

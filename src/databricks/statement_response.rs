@@ -1,32 +1,32 @@
-//! The JSON of the Statement Execution API: what a statement's answer says, and nothing beyond what is needed of it.
+//! The JSON of the Statement Execution API: the fields of a response that are needed here.
 
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::Bounds;
-use super::said::Said;
+use super::ResultLimits;
+use super::server_error::ServerError;
 use crate::error::{Error, Result, code};
 
-/// The most columns of a result: those that are asked for here have a few.
+/// The most columns of a result: results here have a few.
 const MOST_COLUMNS: usize = 1000;
 
-/// Where a statement is.
+/// The state of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
-    /// It waits for its turn, or for the warehouse.
+pub(super) enum StatementState {
+    /// It is queued, or waits for the warehouse to start.
     Pending,
     Running,
     Succeeded,
     Failed,
     Canceled,
-    /// It has succeeded, and its result is gone.
+    /// It succeeded, and its result is gone.
     Closed,
 }
 
-/// The answer to a submit and to a question.
+/// The response to a submit and to a poll.
 #[derive(Debug, Deserialize)]
-pub(super) struct StatementAnswer {
+pub(super) struct StatementResponse {
     statement_id: String,
     status: Status,
     manifest: Option<Manifest>,
@@ -69,32 +69,32 @@ struct Column {
 /// A part of the result.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Chunk {
-    /// As it came: a row takes many times its text, and only as many are made as there may be.
+    /// Unparsed: rows take many times their text, and only as many are built as the limits allow.
     data_array: Option<Box<RawValue>>,
     next_chunk_index: Option<u64>,
     external_links: Option<IgnoredAny>,
 }
 
-impl StatementAnswer {
-    /// The statement's id, which is safe as a part of a path.
+impl StatementResponse {
+    /// The statement's id, checked to be safe as a part of a path.
     pub fn id(&self) -> Result<String> {
         let id = &self.statement_id;
         let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         if id.is_empty() || id.len() > 128 || !id.bytes().all(is_sign) {
-            return Err(Error::system("Databricks gave a statement an id that cannot be one."));
+            return Err(Error::system("Databricks gave a statement an invalid id."));
         }
         Ok(id.clone())
     }
 
     /// The state.
-    pub fn state(&self) -> Result<State> {
+    pub fn state(&self) -> Result<StatementState> {
         Ok(match self.status.state.as_str() {
-            "PENDING" => State::Pending,
-            "RUNNING" => State::Running,
-            "SUCCEEDED" => State::Succeeded,
-            "FAILED" => State::Failed,
-            "CANCELED" => State::Canceled,
-            "CLOSED" => State::Closed,
+            "PENDING" => StatementState::Pending,
+            "RUNNING" => StatementState::Running,
+            "SUCCEEDED" => StatementState::Succeeded,
+            "FAILED" => StatementState::Failed,
+            "CANCELED" => StatementState::Canceled,
+            "CLOSED" => StatementState::Closed,
             other => {
                 let shown = code(other).unwrap_or("no word");
                 return Err(Error::system(format!(
@@ -104,19 +104,19 @@ impl StatementAnswer {
         })
     }
 
-    /// What is said of a statement that failed.
-    pub fn said(&self) -> Said {
+    /// The error of a statement that failed.
+    pub fn server_error(&self) -> ServerError {
         let error = self.status.error.as_ref();
         let code = error.and_then(|error| error.error_code.as_deref());
         let message = error.and_then(|error| error.message.as_deref()).unwrap_or_default();
-        Said::of_statement(code, self.status.sql_state.as_deref(), message)
+        ServerError::of_statement(code, self.status.sql_state.as_deref(), message)
     }
 
-    /// The columns' names, and how many rows there are.
+    /// The columns' names and the number of rows, if the server says it.
     pub fn shape(&self) -> Result<(Vec<String>, Option<u64>)> {
         let Some(manifest) = &self.manifest else { return Ok((Vec::new(), None)) };
         if manifest.truncated {
-            return Err(Error::system("Databricks cut off a result, which should have been small."));
+            return Err(Error::system("Databricks truncated a result that should have been small."));
         }
         let columns = manifest.schema.iter().flat_map(|schema| &schema.columns).map(|column| column.name.clone());
         Ok((columns.collect(), manifest.total_row_count))
@@ -124,25 +124,25 @@ impl StatementAnswer {
 }
 
 impl Chunk {
-    /// Moves its rows behind `rows`, as far as `bounds` go, and says which chunk comes next.
+    /// Moves its rows behind `rows`, within `limits`, and says which chunk comes next.
     pub fn into_rows(
         self,
         columns: usize,
         rows: &mut Vec<Vec<Option<String>>>,
-        bounds: &mut Bounds,
+        limits: &mut ResultLimits,
     ) -> Result<Option<u64>> {
-        let unlike = || Error::system("Databricks sent a result in another form than the one that was asked for.");
+        let unexpected_form = || Error::system("Databricks sent a result in another format than the requested one.");
         if self.external_links.is_some() {
-            return Err(unlike());
+            return Err(unexpected_form());
         }
         if let Some(text) = &self.data_array {
             let mut failed = None;
-            let read = RowsOf { columns, rows, bounds, failed: &mut failed };
+            let read = RowsReader { columns, rows, limits, failed: &mut failed };
             let ended = read.deserialize(&mut serde_json::Deserializer::from_str(text.get()));
             if let Some(error) = failed {
                 return Err(error);
             }
-            ended.map_err(|_| unlike())?;
+            ended.map_err(|_| unexpected_form())?;
         }
         Ok(self.next_chunk_index)
     }
@@ -172,16 +172,16 @@ fn columns<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<Column>, D::Error>
     input.deserialize_seq(Columns)
 }
 
-/// Reads rows one by one, so that what is too much is never held.
-struct RowsOf<'a> {
+/// Reads rows one by one, so that rows beyond the limits are never held.
+struct RowsReader<'a> {
     columns: usize,
     rows: &'a mut Vec<Vec<Option<String>>>,
-    bounds: &'a mut Bounds,
-    /// Why reading was ended, beyond what the form of the text is.
+    limits: &'a mut ResultLimits,
+    /// The limit that was exceeded, if one was: the parser's own error cannot carry it.
     failed: &'a mut Option<Error>,
 }
 
-impl<'de> DeserializeSeed<'de> for RowsOf<'_> {
+impl<'de> DeserializeSeed<'de> for RowsReader<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<(), D::Error> {
@@ -189,7 +189,7 @@ impl<'de> DeserializeSeed<'de> for RowsOf<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for RowsOf<'_> {
+impl<'de> Visitor<'de> for RowsReader<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -197,8 +197,8 @@ impl<'de> Visitor<'de> for RowsOf<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut input: A) -> Result<(), A::Error> {
-        while input.next_element_seed(RowOf { columns: self.columns, rows: self.rows })?.is_some() {
-            if let Err(error) = self.rows.last().map_or(Ok(()), |row| self.bounds.count(row)) {
+        while input.next_element_seed(RowReader { columns: self.columns, rows: self.rows })?.is_some() {
+            if let Err(error) = self.rows.last().map_or(Ok(()), |row| self.limits.count(row)) {
                 *self.failed = Some(error);
                 return Err(A::Error::custom("too much"));
             }
@@ -207,12 +207,12 @@ impl<'de> Visitor<'de> for RowsOf<'_> {
     }
 }
 
-struct RowOf<'a> {
+struct RowReader<'a> {
     columns: usize,
     rows: &'a mut Vec<Vec<Option<String>>>,
 }
 
-impl<'de> DeserializeSeed<'de> for RowOf<'_> {
+impl<'de> DeserializeSeed<'de> for RowReader<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<(), D::Error> {
@@ -220,7 +220,7 @@ impl<'de> DeserializeSeed<'de> for RowOf<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for RowOf<'_> {
+impl<'de> Visitor<'de> for RowReader<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -251,7 +251,8 @@ mod tests {
             let text = format!(
                 r#"{{"statement_id":"1","status":{{"state":"SUCCEEDED"}},"manifest":{{"schema":{{"columns":[{columns}]}}}}}}"#
             );
-            serde_json::from_str::<StatementAnswer>(&text).map(|answer| answer.shape().map(|shape| shape.0.len()).ok())
+            serde_json::from_str::<StatementResponse>(&text)
+                .map(|answer| answer.shape().map(|shape| shape.0.len()).ok())
         };
         assert!(matches!(answer(1000), Ok(Some(1000))));
         assert!(answer(1001).is_err());

@@ -1,5 +1,5 @@
-//! What a check stands on: the storage and, where Databricks loads the tables, its schema. Everything that is made
-//! there is noted first and taken away at the end.
+//! The steps of a check on the storage and, where Databricks loads the tables, on its schema. Everything it creates is noted first and
+//! removed at the end.
 
 use std::io::Cursor;
 use std::sync::Arc;
@@ -21,30 +21,30 @@ use crate::schema::columns::TableSchema;
 use crate::storage::Storage;
 use crate::sync::{Context, Sync};
 
-/// A check's table that is older was left by one that was killed.
+/// An older table of a check was left by one that was killed.
 const LEFT: Duration = Duration::from_secs(600);
 
-/// What a check stands on.
-pub struct Ground<'a> {
+/// One check under way.
+pub struct CheckRun<'a> {
     config: &'a Config,
     context: &'a Context,
     schema: &'a str,
     storage: Option<Storage>,
-    /// Where Databricks loads the tables and answers.
+    /// Where Databricks loads the tables and could be reached.
     trial: Option<Trial>,
     has_schema: bool,
-    /// Tables that may have been made.
+    /// Tables that may have been created.
     tables: Vec<String>,
 }
 
-impl<'a> Ground<'a> {
-    /// Asks storage and Databricks, at the same time, for what a sync needs of each.
-    pub async fn reach(
+impl<'a> CheckRun<'a> {
+    /// Tests, at the same time, what a sync needs of the storage and of Databricks.
+    pub async fn begin(
         config: &'a Config,
         schema: &'a str,
         context: &'a Context,
         problems: &mut Problems,
-    ) -> Ground<'a> {
+    ) -> CheckRun<'a> {
         let storage = async {
             match Storage::open(&config.storage, &config.tuning).await {
                 Ok(storage) => {
@@ -68,11 +68,11 @@ impl<'a> Ground<'a> {
         let ((storage, probed), (trial, ensured)) = futures::join!(Box::pin(storage), Box::pin(trial));
         problems.note(probed);
         let has_schema = problems.note(ensured);
-        let ground = Self { config, context, schema, storage, trial, has_schema, tables: Vec::new() };
+        let check_run = Self { config, context, schema, storage, trial, has_schema, tables: Vec::new() };
         if problems.is_empty() {
-            problems.note(ground.remove_left_overs().await);
+            problems.note(check_run.remove_left_overs().await);
         }
-        ground
+        check_run
     }
 
     /// Sends one row through a sync into the table `table`, and reads it back.
@@ -86,14 +86,14 @@ impl<'a> Ground<'a> {
         }
     }
 
-    /// What else keeps Databricks from loading, beside what is known: a sync ends at its first problem.
+    /// Finds further problems with Databricks: the sync of one row ended at its first one.
     pub async fn find_more(&mut self, problems: &mut Problems) {
         let (Some(trial), Some(storage)) = (&self.trial, &self.storage) else { return };
         let [new, staged] = [new_name(self.context), new_name(self.context)].map(|table| {
             let location = storage.shown(&format!("{}/{table}", self.schema));
             Place { table, location }
         });
-        // Databricks makes files in the bucket. Where they could not be taken away again, none are made.
+        // Databricks creates files in the bucket: only if they can be removed again.
         if !problems.are_answers() || !may_clear(storage, &format!("{}/{}", self.schema, new.table)).await {
             return;
         }
@@ -105,7 +105,7 @@ impl<'a> Ground<'a> {
         }
     }
 
-    /// Takes away what was made; the schema goes last, whatever happened before.
+    /// Removes what was created; the schema last, whatever happened before.
     pub async fn end(self, problems: &mut Problems) {
         for table in &self.tables {
             problems.note(self.remove(table).await);
@@ -129,13 +129,13 @@ impl<'a> Ground<'a> {
         Ok(())
     }
 
-    /// First the name in the catalog, then the files: a check that is killed in between is found by its folder.
+    /// Drops the table in the catalog first, then deletes its files: a check that is killed in between is found by its folder.
     async fn remove(&self, table: &str) -> Result<()> {
         let dropped = match self.trial.as_ref().filter(|_| self.has_schema) {
             Some(trial) => trial.drop_table(table).await,
             None => Ok(()),
         };
-        // Who may not drop it could not make it.
+        // A token that may not drop the table could not have created it.
         if dropped.as_ref().is_err_and(|error| error.kind() != Kind::Config) {
             return dropped;
         }
@@ -148,26 +148,26 @@ impl<'a> Ground<'a> {
     }
 }
 
-/// A name of its own for a table: two checks at the same time do not meet, and no stream is called so.
+/// A unique table name: concurrent checks do not collide, and no stream has such a name.
 pub fn new_name(context: &Context) -> String {
     format!("{NAME}{}", (context.clock_and_ids.new_id)().simple())
 }
 
 async fn enter(config: &Config, settings: &DatabricksSettings) -> Result<Arc<dyn SqlTransport>> {
     let patience = &config.tuning.patience;
-    // Says more of a warehouse than a statement that waits for it.
+    // Reports more about a warehouse than a statement that waits for it.
     if let Some(warehouse) = warehouse(settings, patience)? {
         warehouse.ensure_started().await?;
     }
     connect(settings, patience)
 }
 
-/// Whether objects below `folder`, where nothing is yet, can be found and removed.
+/// Whether objects below `folder`, which is still empty, can be listed and deleted.
 async fn may_clear(storage: &Storage, folder: &str) -> bool {
     storage.list(folder).await.is_ok() && storage.delete(&[format!("{folder}/nothing")]).await.is_ok()
 }
 
-/// A whole sync of one row into `table`; the record that was sent.
+/// Runs a whole sync of one row into `table`; returns the record that was sent.
 async fn one_row(config: &Config, context: &Context, table: &str) -> Result<String> {
     let now = context.clock_and_ids.clock.now_ms();
     let row = format!(r#"{{"check":"{table}"}}"#);

@@ -13,46 +13,46 @@ use std::time::Duration;
 
 use tcli_service as tcli;
 
-use super::wire_tests::{call_name, exception, failed, fine, refusal, reply, request};
+use super::thrift_messages::{call_name, exception, failed, fine, refusal, reply, request};
 
 /// What happens to one call in place of its answer.
 #[derive(Clone)]
-pub(super) enum Fault {
+pub(in crate::databricks) enum Fault {
     /// Answered as usual.
     None,
     /// HTTP status, headers, body; nothing is done.
-    Status(u16, &'static [(&'static str, &'static str)], &'static str),
+    RespondStatus(u16, &'static [(&'static str, &'static str)], &'static str),
     /// Nothing is done; the answer says ERROR_STATUS with this SQLSTATE and these words.
-    Error(&'static str, &'static str),
+    RespondError(&'static str, &'static str),
     /// The connection is cut before anything is done.
-    CutBefore,
+    CutBeforeWork,
     /// It is done; the connection is cut before the answer.
-    CutAfter,
+    CutAfterWork,
     /// It is done; the answer comes so much later.
-    Late(Duration),
+    RespondLate(Duration),
     /// Half of the answer, as if it were all.
-    Half,
+    RespondHalf,
     /// 200 with these bytes.
-    Bytes(Vec<u8>),
+    RespondBytes(Vec<u8>),
     /// All sessions and statements are forgotten, as after a restart, then it is answered.
-    Restart,
+    ForgetEverything,
 }
 
 #[derive(Default)]
-pub(super) struct State {
+pub(in crate::databricks) struct ServerState {
     /// The names of all calls that came.
-    pub(super) calls: Vec<String>,
+    pub(in crate::databricks) calls: Vec<String>,
     /// The statements that were started.
-    pub(super) statements: Vec<String>,
+    pub(in crate::databricks) statements: Vec<String>,
     /// The `Authorization` headers that came.
-    pub(super) logins: Vec<String>,
-    pub(super) cancelled: usize,
-    pub(super) faults: HashMap<&'static str, VecDeque<Fault>>,
+    pub(in crate::databricks) logins: Vec<String>,
+    pub(in crate::databricks) cancelled: usize,
+    pub(in crate::databricks) faults: HashMap<&'static str, VecDeque<Fault>>,
     /// Whether it speaks Databricks' version: direct results.
-    pub(super) is_databricks: bool,
+    pub(in crate::databricks) is_databricks: bool,
     /// The most rows of a page.
-    pub(super) page: usize,
-    pub(super) sessions: HashSet<Vec<u8>>,
+    pub(in crate::databricks) page: usize,
+    pub(in crate::databricks) sessions: HashSet<Vec<u8>>,
     operations: HashMap<Vec<u8>, Operation>,
     /// How many statements somebody else has cancelled.
     cancels: usize,
@@ -66,16 +66,16 @@ struct Operation {
     cancelled: bool,
 }
 
-pub(super) struct Peer {
-    pub(super) address: String,
-    state: Arc<Mutex<State>>,
+pub(in crate::databricks) struct ThriftServer {
+    pub(in crate::databricks) address: String,
+    state: Arc<Mutex<ServerState>>,
 }
 
-impl Peer {
-    pub(super) fn start(is_databricks: bool) -> Peer {
+impl ThriftServer {
+    pub(in crate::databricks) fn start(is_databricks: bool) -> ThriftServer {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
-        let state = Arc::new(Mutex::new(State { is_databricks, page: 1000, ..State::default() }));
+        let state = Arc::new(Mutex::new(ServerState { is_databricks, page: 1000, ..ServerState::default() }));
         let shared = Arc::clone(&state);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -83,26 +83,31 @@ impl Peer {
                 thread::spawn(move || serve(stream, &shared));
             }
         });
-        Peer { address, state }
+        ThriftServer { address, state }
     }
 
     /// The next calls `name` meet these faults, one each.
-    pub(super) fn with(self, name: &'static str, faults: &[Fault]) -> Peer {
+    pub(in crate::databricks) fn with(self, name: &'static str, faults: &[Fault]) -> ThriftServer {
         self.state().faults.insert(name, faults.iter().cloned().collect());
         self
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(in crate::databricks) fn state(&self) -> MutexGuard<'_, ServerState> {
         self.state.lock().expect("the state")
     }
 
+    /// How many statements have been asked for their state.
+    pub(in crate::databricks) fn polled(&self) -> usize {
+        self.state().operations.values().filter(|operation| operation.asked > 0).count()
+    }
+
     /// How often `name` was called.
-    pub(super) fn count(&self, name: &str) -> usize {
+    pub(in crate::databricks) fn count(&self, name: &str) -> usize {
         self.state().calls.iter().filter(|call| *call == name).count()
     }
 }
 
-fn serve(stream: TcpStream, state: &Mutex<State>) {
+fn serve(stream: TcpStream, state: &Mutex<ServerState>) {
     let mut reader = BufReader::new(stream.try_clone().expect("a clone"));
     let mut stream = stream;
     loop {
@@ -129,21 +134,21 @@ fn serve(stream: TcpStream, state: &Mutex<State>) {
             state.faults.get_mut(name.as_str()).and_then(VecDeque::pop_front).unwrap_or(Fault::None)
         };
         let (status, headers, answer) = match fault {
-            Fault::Status(status, headers, body) => (status, headers, body.as_bytes().to_vec()),
-            Fault::Bytes(bytes) => (200, &[][..], bytes),
-            Fault::Error(state, message) => (200, &[][..], refusal(&body, state, message)),
-            Fault::CutBefore => return,
+            Fault::RespondStatus(status, headers, body) => (status, headers, body.as_bytes().to_vec()),
+            Fault::RespondBytes(bytes) => (200, &[][..], bytes),
+            Fault::RespondError(state, message) => (200, &[][..], refusal(&body, state, message)),
+            Fault::CutBeforeWork => return,
             other => {
-                if matches!(other, Fault::Restart) {
+                if matches!(other, Fault::ForgetEverything) {
                     let mut state = state.lock().expect("the state");
                     state.sessions.clear();
                     state.operations.clear();
                 }
                 let mut answer = state.lock().expect("the state").answer(&name, &body);
                 match other {
-                    Fault::CutAfter => return,
-                    Fault::Late(time) => thread::sleep(time),
-                    Fault::Half => answer.truncate(answer.len() / 2),
+                    Fault::CutAfterWork => return,
+                    Fault::RespondLate(time) => thread::sleep(time),
+                    Fault::RespondHalf => answer.truncate(answer.len() / 2),
                     _ => {}
                 }
                 (200, &[][..], answer)
@@ -159,7 +164,7 @@ fn serve(stream: TcpStream, state: &Mutex<State>) {
     }
 }
 
-impl State {
+impl ServerState {
     fn answer(&mut self, name: &str, body: &[u8]) -> Vec<u8> {
         match name {
             "OpenSession" => {
