@@ -5,7 +5,6 @@
 //! read back by SQL, and after a failure each thing that it has to do is tried by itself: all problems are told at once.
 
 mod ground;
-mod problems;
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,9 +12,8 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use self::ground::{Ground, new_name};
-use self::problems::Problems;
 use crate::config::{Config, Engine};
-use crate::error::{Error, Result, StreamDescriptor};
+use crate::error::{Error, Problems, Result, StreamDescriptor};
 use crate::protocol::catalog::{Catalog, Stream, WriteMode};
 use crate::storage::layout::targets;
 use crate::sync::Context;

@@ -1,15 +1,18 @@
-//! The one error type: what went wrong (kind), a sentence for the user, where it happened, and the cause.
+//! The one error type: what went wrong (kind), a sentence for the user, a server's own words, where it happened, and the cause.
 //!
 //! A function that fails returns an [`Error`]; callers add context on the way up with [`ResultExt`]; the command
 //! that handles it turns it into one Airbyte TRACE message. `Kind` alone decides what the orchestrator and the
-//! user are told to do: see [`Kind::policy`].
+//! user are told to do: see [`Kind::policy`]. What a caller must recognize has a field of its own ([`Tag`], reason, detail):
+//! nobody searches the text of a message. [`Problems`] collects several errors and reports them as one.
 
+mod cause;
 mod limits;
+mod problems;
 
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::secret::hide_in_answer;
+pub use self::problems::Problems;
 
 /// What a caller can do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +23,15 @@ pub enum Kind {
     Transient,
     /// A defect here, or a machine that does not work.
     System,
+}
+
+/// What a caller recognizes an error by, where it has to decide something that the kind does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tag {
+    /// The identity in use lacks a permission.
+    AccessDenied,
+    /// What was to be created exists, although the identity in use may not see it.
+    AlreadyExists,
 }
 
 /// What follows from a [`Kind`]: one row of the table that the rest of the program asks.
@@ -93,48 +105,6 @@ pub fn code(text: &str) -> Option<&str> {
 
 /// What a sentence says where the program knows no cure.
 const UNEXPLAINED: &str = ": see the internal message for the cause";
-/// The most characters of one cause.
-const LONGEST_CAUSE: usize = 300;
-/// How the pages and documents begin that servers answer with. They are long, and say who asked with which key.
-const DOCUMENTS: [&str; 4] = ["<?xml", "<Error>", "<!DOCTYPE", "<html"];
-
-/// What a library says of an error, without the document that a server sent; of that only the code of the error and
-/// the sentence with it stay.
-fn brief(said: &str) -> String {
-    let said = &*hide_in_answer(said);
-    let begin = DOCUMENTS.iter().filter_map(|sign| said.find(sign)).min().unwrap_or(said.len());
-    let (words, document) = said.split_at_checked(begin).unwrap_or((said, ""));
-    let document_code =
-        document.split_once("<Code>").and_then(|(_, rest)| rest.split_once('<')).and_then(|(word, _)| code(word));
-    let words = words.trim_end_matches([' ', ':', '"']);
-    let mut short = shortened(words, LONGEST_CAUSE).into_owned();
-    if let Some(code) = document_code {
-        short.push_str(": ");
-        short.push_str(code);
-    }
-    let sentence = document.split_once("<Message>").and_then(|(_, rest)| rest.split_once('<'));
-    if let Some((sentence, _)) = sentence {
-        short.push_str(": ");
-        short.push_str(&shortened(&unescaped(sentence), LONGEST_CAUSE));
-    }
-    short
-}
-
-/// Text as it was before it was put into XML.
-fn unescaped(text: &str) -> String {
-    let signs = [
-        ("&lt;", "<"),
-        ("&gt;", ">"),
-        ("&quot;", "\""),
-        ("&#34;", "\""),
-        ("&apos;", "'"),
-        ("&#39;", "'"),
-        ("&amp;", "&"),
-    ];
-    let text = signs.iter().fold(text.to_owned(), |text, (escape, sign)| text.replace(escape, sign));
-    text.replace(char::is_control, " ")
-}
-
 type Source = Box<dyn std::error::Error + Send + Sync + 'static>;
 
 /// An error with everything that the user and the log need. Never holds a secret or a cell value.
@@ -142,6 +112,9 @@ type Source = Box<dyn std::error::Error + Send + Sync + 'static>;
 pub struct Error {
     kind: Kind,
     message: String,
+    detail: Option<String>,
+    reason: Option<String>,
+    tag: Option<Tag>,
     context: Vec<String>,
     stream: Option<StreamDescriptor>,
     starts_over: bool,
@@ -158,6 +131,9 @@ impl Error {
         Self {
             kind,
             message: message.into(),
+            detail: None,
+            reason: None,
+            tag: None,
             context: Vec::new(),
             stream: None,
             starts_over: false,
@@ -181,19 +157,6 @@ impl Error {
         Self::new(Kind::System, message)
     }
 
-    /// One config error of all `problems`, a line for each; beside each problem the stream that it concerns, if it concerns
-    /// one. Where all concern the same stream, so does the error.
-    pub fn of_problems(problems: Vec<(Option<StreamDescriptor>, String)>) -> Self {
-        let (streams, lines): (Vec<_>, Vec<_>) = problems.into_iter().unzip();
-        let error = Self::config(lines.join("\n"));
-        match streams.split_first() {
-            Some((Some(first), rest)) if rest.iter().all(|other| other.as_ref() == Some(first)) => {
-                error.with_stream(first.clone())
-            }
-            _ => error,
-        }
-    }
-
     /// Adds the error that caused this one. If that is a limit of the system which the process has met, the sentence
     /// says which one it is and how to raise it, unless it tells the user what to do already.
     #[must_use]
@@ -204,6 +167,27 @@ impl Error {
             self.message = format!("{} {limit}", self.message.replace(UNEXPLAINED, ""));
         }
         self.source = Some(source);
+        self
+    }
+
+    /// Adds what a server said, with who said it: shown behind the message, and not part of it. Must hold no secret and no value.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// Says which part of the message is the reason: errors with one reason are reported once, whatever they happened to.
+    #[must_use]
+    pub fn with_reason(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+
+    /// Adds what a caller recognizes it by.
+    #[must_use]
+    pub fn with_tag(mut self, tag: Tag) -> Self {
+        self.tag = Some(tag);
         self
     }
 
@@ -255,9 +239,24 @@ impl Error {
         self.kind
     }
 
-    /// The sentence for the user.
+    /// The sentence for the user, without what a server said; `to_string` gives both.
     pub fn message(&self) -> &str {
         &self.message
+    }
+
+    /// The reason that the message names, or the whole message.
+    pub fn reason(&self) -> &str {
+        self.reason.as_deref().unwrap_or(&self.message)
+    }
+
+    /// Whether it was given `tag`.
+    pub fn has(&self, tag: Tag) -> bool {
+        self.tag == Some(tag)
+    }
+
+    /// Whether a server's words, which are no part of the message, contain `word`.
+    pub fn detail_contains(&self, word: &str) -> bool {
+        self.detail.as_ref().is_some_and(|detail| detail.contains(word))
     }
 
     /// The stream it concerns, if it concerns one.
@@ -272,11 +271,11 @@ impl Error {
             text.push_str(context);
             text.push_str(": ");
         }
-        text.push_str(&self.message);
+        text.push_str(&self.to_string());
         let mut cause = self.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static));
         while let Some(error) = cause {
             let whole = error.to_string();
-            let said = brief(&whole);
+            let said = cause::summary(&whole);
             // An error of ours that went through a library comes back with the library's name before it.
             if !text.contains(&said) && !whole.ends_with(&self.message) {
                 text.push_str(": ");
@@ -290,7 +289,8 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.message)?;
+        self.detail.as_ref().map_or(Ok(()), |detail| write!(f, " {detail}"))
     }
 }
 
@@ -328,6 +328,14 @@ mod tests {
     }
 
     #[test]
+    fn a_servers_words_are_shown_behind_the_message_and_are_no_part_of_it() {
+        let error = Error::config("No right.").with_detail("Databricks said: no").with_context("table a");
+        assert_eq!((error.message(), error.to_string().as_str()), ("No right.", "No right. Databricks said: no"));
+        assert_eq!(error.internal_message(), "table a: No right. Databricks said: no");
+        assert!(error.detail_contains("no") && !error.detail_contains("No right"));
+    }
+
+    #[test]
     fn a_sentence_that_went_through_a_library_is_told_once() {
         let inner = Error::config("No keys.").with_source("the chain is empty");
         let through = object_store::Error::Generic { store: "S3", source: Box::new(inner) };
@@ -341,9 +349,6 @@ mod tests {
                       <StringToSign>AWS4-HMAC-SHA256</StringToSign></Error>";
         let error = Error::config("No.").with_source(answer);
         assert_eq!(error.internal_message(), "No.: status code: 403 Forbidden: SignatureDoesNotMatch");
-        assert_eq!(brief("404 Not Found: <html><p>Nothing</p></html>"), "404 Not Found");
-        let long = brief(&"ä".repeat(10_000));
-        assert_eq!((long.chars().count(), long.ends_with('…')), (LONGEST_CAUSE + 1, true));
     }
 
     #[test]

@@ -10,12 +10,11 @@ use parquet::record::Field;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use super::problems::Problems;
 use super::{NAME, catalog};
 use crate::config::{Config, DatabricksSettings, Engine};
 use crate::databricks::{SqlTransport, connect, warehouse};
 use crate::delta::table::TableLog;
-use crate::error::{Error, Kind, Result, ResultExt};
+use crate::error::{Error, Kind, Problems, Result, ResultExt};
 use crate::load::sql::trial::{Place, Trial};
 use crate::schema::columns::TableSchema;
 use crate::storage::Storage;
@@ -94,7 +93,9 @@ impl<'a> Ground<'a> {
             Place { table, location }
         });
         // Databricks makes files in the bucket. Where they could not be taken away again, none are made.
-        if !problems.are_answers() || !may_clear(storage, &format!("{}/{}", self.schema, new.table)).await {
+        // If the server did not answer every time, further questions are pointless.
+        let has_answered = problems.iter().all(|error| error.kind() == Kind::Config);
+        if !has_answered || !may_clear(storage, &format!("{}/{}", self.schema, new.table)).await {
             return;
         }
         self.tables.extend([new.table.clone(), staged.table.clone()]);

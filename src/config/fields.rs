@@ -11,7 +11,7 @@ use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Problems, Result};
 use crate::secret::Secret;
 
 /// The most characters of a value or name that a sentence repeats.
@@ -20,23 +20,21 @@ const SHOWN: usize = 60;
 /// What was found while reading: problems in the order they were met, and every path asked for.
 #[derive(Debug, Default)]
 pub(super) struct Report {
-    problems: Vec<String>,
+    problems: Problems,
     asked: BTreeSet<String>,
 }
 
 impl Report {
     /// Adds a sentence for the user.
     pub(super) fn problem(&mut self, sentence: String) {
-        self.problems.push(sentence);
+        self.problems.add(Error::config(sentence));
     }
 
     /// `value`, unless there were problems: then one error with a line for each of them.
     pub(super) fn into_result<T>(self, subject: &str, value: T) -> Result<T> {
-        match self.problems.as_slice() {
-            [] => Ok(value),
-            [only] => Err(Error::config(format!("In the {subject}, {only}"))),
-            all => Err(Error::config(format!("The {subject} has {} problems:\n- {}", all.len(), all.join("\n- ")))),
-        }
+        let is_one = self.problems.iter().count() == 1;
+        let result = self.problems.into_result_of(&format!("The {subject}")).map(|()| value);
+        result.map_err(|error| if is_one { Error::config(format!("In the {subject}, {error}")) } else { error })
     }
 
     /// The paths that were asked for.

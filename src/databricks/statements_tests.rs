@@ -357,8 +357,8 @@ async fn recorded_answers_of_the_service_are_understood() {
             (200, state) => {
                 assert_eq!(state, Some("FAILED"), "{request}");
                 let error = got.expect_err("a failure");
-                assert!(error.message().contains("PARSE_SYNTAX_ERROR"), "{}", error.message());
-                assert!(!error.message().contains("value1"), "{}", error.message());
+                assert!(error.to_string().contains("PARSE_SYNTAX_ERROR"), "{}", error.to_string());
+                assert!(!error.to_string().contains("value1"), "{}", error.to_string());
                 refusals += 1;
             }
             _ => {

@@ -14,7 +14,7 @@ pub use self::rows::Fate;
 use self::rows::{Condition, Sign};
 use super::said::Said;
 use crate::config::DatabricksSettings;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, Tag};
 
 /// The workspace and the compute that sentences name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +63,7 @@ pub fn is_cancelled(said: &Said) -> bool {
 
 /// Whether `error`, as [`explain`] gave it, says that what was to be made is there already.
 pub fn is_there_already(error: &Error) -> bool {
-    error.message().starts_with(sql::THERE_ALREADY)
+    error.has(Tag::AlreadyExists)
 }
 
 /// Whether `error`, as [`explain`] gave it, says that nothing in the catalog or the schema can be reached.
@@ -101,11 +101,17 @@ pub fn explain(said: &Said, place: &Place) -> Error {
     if let Some(address) = &said.led_to {
         sentence.push_str(&format!(" It sends them to {address}, where this program does not follow."));
     }
-    if let Some(words) = words::shown(said, row.is_some_and(|row| row.quoted)) {
-        sentence.push_str(&format!(" Databricks said: {words}"));
+    let mut error = Error::new(kind, sentence);
+    if row.is_some_and(|row| row.meaning == sql::THERE_ALREADY) {
+        error = error.with_tag(Tag::AlreadyExists);
     }
-    let error = Error::new(kind, sentence);
-    if row.is_some_and(|row| is_refused_right(said, row)) { error.lacking_right() } else { error }
+    if row.is_some_and(|row| is_refused_right(said, row)) {
+        error = error.lacking_right();
+    }
+    match words::shown(said, row.is_some_and(|row| row.quoted)) {
+        Some(words) => error.with_detail(format!("Databricks said: {words}")),
+        None => error,
+    }
 }
 
 /// The table, for the docs: one row a condition.

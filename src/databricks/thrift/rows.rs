@@ -29,7 +29,7 @@ pub(super) fn append(rows: &mut Rows, columns: Vec<tcli::TColumn>, bounds: &mut 
     }
     for _ in 0..length {
         let row: Vec<Option<String>> = columns.iter_mut().map(|column| column.next().flatten()).collect();
-        bounds.count(&row).map_err(|error| error.message().to_owned())?;
+        bounds.count(&row).map_err(|error| error.to_string())?;
         rows.rows.push(row);
     }
     Ok(length)

@@ -286,7 +286,7 @@ fn a_statement_that_fails_says_why_and_is_ended_on_the_server() {
         let peer = Peer::start(is_databricks);
         let error = run(transport(&peer, is_databricks).execute("fail")).expect_err("no table");
         assert_eq!(error.kind(), Kind::Config);
-        assert!(error.message().contains("said: [TABLE_OR_VIEW_NOT_FOUND] The table"), "{error}");
+        assert!(error.to_string().contains("said: [TABLE_OR_VIEW_NOT_FOUND] The table"), "{error}");
         assert_eq!(peer.state().statements.len(), 1);
         assert_eq!(peer.count("CloseOperation"), 1);
     }

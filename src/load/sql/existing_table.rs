@@ -193,7 +193,7 @@ fn or_by_hand(error: Error, name: &TableName, shown: &str) -> Error {
     let said = format!(
         "{} If Databricks can read it, give it its name in the catalog by hand, and the next sync goes on: CREATE TABLE {name} USING \
          delta LOCATION '{}'",
-        error.message(),
+        error,
         shown.replace('\'', "\\'")
     );
     Error::config(said).with_source(error)

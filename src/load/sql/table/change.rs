@@ -63,7 +63,7 @@ impl SqlTable {
 
     /// Whether a server has refused to compare the table's texts: a new table takes the collation of its schema.
     pub(super) fn learns_collation(&mut self, error: &Error) -> bool {
-        let is_new = !self.name.is_collated() && error.message().contains("COLLATION");
+        let is_new = !self.name.is_collated() && error.detail_contains("COLLATION");
         if is_new {
             self.name = self.name.clone().with_collation();
         }
