@@ -255,6 +255,6 @@ fn a_secret_that_is_short_or_a_word_leaves_the_messages_readable() {
         let mut sandbox = Sandbox::with(json!({"data_source": source}));
         sandbox.set_environment("DESTINATION_DATABRICKS_RETRY_MS", "1000");
         let run = sandbox.check();
-        assert!(run.says("access is denied; allow s3:ListBucket for this identity"), "{word}: {run:#?}");
+        assert!(run.says("access is denied: allow s3:ListBucket for this identity"), "{word}: {run:#?}");
     }
 }

@@ -89,7 +89,7 @@ impl<'a> Ground<'a> {
     pub async fn find_more(&mut self, problems: &mut Problems) {
         let (Some(trial), Some(storage)) = (&self.trial, &self.storage) else { return };
         let [new, staged] = [new_name(self.context), new_name(self.context)].map(|table| {
-            let location = storage.shown(&format!("{}/{table}", self.schema));
+            let location = storage.uri(&format!("{}/{table}", self.schema));
             Place { table, location }
         });
         // Databricks makes files in the bucket. Where they could not be taken away again, none are made.

@@ -86,9 +86,9 @@ impl Storage {
     pub fn url(&self, relative: &str) -> Result<Url> {
         let url = match &self.home {
             Home::Folder(folder) => Url::from_directory_path(folder.path(relative)).ok(),
-            Home::Bucket(_) => Url::parse(&format!("{}/", self.shown(relative))).ok(),
+            Home::Bucket(_) => Url::parse(&format!("{}/", self.uri(relative))).ok(),
         };
-        url.ok_or_else(|| Error::system(format!("{} makes no valid URL.", self.shown(relative))))
+        url.ok_or_else(|| Error::system(format!("{} makes no valid URL.", self.uri(relative))))
     }
 
     /// How many files may be open at the same time: one in a bucket keeps in memory what makes no whole part yet.
@@ -110,9 +110,17 @@ impl Storage {
         Some(parts.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/"))
     }
 
-    /// What a user calls the folder `relative`.
+    /// What people are told the folder `relative` is called: for messages alone.
     pub fn shown(&self, relative: &str) -> String {
         format!("{}/{relative}", self.shown)
+    }
+
+    /// What engines and Delta readers call the folder `relative`: for statements, and to compare with what they answer.
+    pub fn uri(&self, relative: &str) -> String {
+        match &self.home {
+            Home::Folder(folder) => folder.path(relative).display().to_string(),
+            Home::Bucket(bucket) => format!("{}/{relative}", bucket.uri(&self.root)),
+        }
     }
 
     /// Writes a whole object unless one of that name is there.
@@ -161,7 +169,7 @@ impl Storage {
         match &self.home {
             // A locked file cannot be lost.
             Home::Folder(_) => Ok(()),
-            Home::Bucket(bucket) => bucket.lifeline.ensure_held(),
+            Home::Bucket(bucket) => bucket.lease_clock.ensure_held(),
         }
     }
 
@@ -181,7 +189,7 @@ impl Storage {
         };
         let found = self.store.list(Some(&self.path(relative))).map_ok(|object| self.relative(&object.location));
         let found = found.try_filter_map(|path| std::future::ready(Ok(path))).try_collect().await;
-        found.map_err(|error| bucket.failed(s3::errors::Action::List, &self.path(relative), error))
+        found.map_err(|error| bucket.failed(bucket::Action::List, &self.path(relative), error))
     }
 
     /// Whether anything lies in the folder `relative`.

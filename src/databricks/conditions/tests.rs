@@ -243,7 +243,11 @@ fn a_sub_class_is_looked_for_before_its_class_and_no_name_decides() {
         );
         for error in [statement("BAD_REQUEST", &overlap), statement("INVALID_PARAMETER_VALUE", &overlap)] {
             assert!(error.message().contains("overlaps with a table or managed storage"), "{}", error.message());
-            assert!(error.to_string().contains("DROP TABLE") && error.to_string().contains(name), "{}", error.to_string());
+            assert!(
+                error.to_string().contains("DROP TABLE") && error.to_string().contains(name),
+                "{}",
+                error.to_string()
+            );
         }
         let denied = format!("PERMISSION_DENIED: User does not have SELECT on Table {name}.");
         assert!(statement("BAD_REQUEST", &denied).to_string().contains("lacks a right that a sync needs"), "{name}");

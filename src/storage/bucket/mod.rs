@@ -1,11 +1,14 @@
-//! A bucket as storage: the verbs of [`Storage`](super::Storage) as requests, as few as possible: they cost money and time.
+//! A bucket as storage: the verbs of [`Storage`](super::Storage) as requests, as few as possible, since each costs money and
+//! time.
 //!
-//! Bytes go through an object store; what that has no verb for (unfinished uploads, copies of more than 5 GB) is asked of
-//! [`Remote`], which each kind of bucket has its own of. All uploads together have a bounded number of bytes on their way.
+//! Each kind of bucket brings an object store for the bytes, a [`Provider`] that names and explains things, and a [`Remote`]
+//! for what an object store has no verb for. All uploads together have a bounded number of bytes in flight.
 
-mod careful;
-mod lifeline;
+mod failure;
+mod lease_clock;
 mod probe;
+mod provider;
+mod retrying_store;
 mod upload;
 
 use std::sync::{Arc, Once};
@@ -18,24 +21,23 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode};
 use tokio::sync::Semaphore;
 
-use self::careful::Careful;
-pub(super) use self::careful::again;
-pub(super) use self::lifeline::Lifeline;
+pub(super) use self::failure::{Action, Failure, Known, NoAnswer, causes};
+pub(super) use self::lease_clock::LeaseClock;
+pub(super) use self::provider::{Explanation, Provider, explained};
+use self::retrying_store::{RetryingStore, retry_while_cut};
 pub use self::upload::ObjectUpload;
-use super::s3::demands::is_retained;
-use super::s3::errors::{Action, Answer, Place};
 use super::{Home, Put, Storage};
 use crate::config::{Patience, Tuning};
 use crate::error::{Error, Result};
 
-/// All uploads together have this part of the memory limit on its way, but at least three parts of a file.
+/// All uploads together have this part of the memory limit in flight, but at least three parts of a file.
 const UPLOAD_SHARE: usize = 16;
 /// Files in a bucket that may be open at the same time; each keeps up to a part in memory.
 const OPEN_FILES: usize = 6;
 /// Requests that carry no file and are made at the same time.
 const REQUESTS: usize = 256;
 
-/// What a bucket can do beyond what an object store does.
+/// What a bucket does that an object store has no verb for.
 pub(super) trait Remote: Send + Sync {
     /// Copies an object larger than a single request copies.
     fn copy_large<'a>(&'a self, from: &'a Path, to: &'a Path, size: u64) -> BoxFuture<'a, Result<()>>;
@@ -49,9 +51,9 @@ pub(super) struct Bucket {
     pub(super) store: Arc<dyn ObjectStore>,
     parts: Arc<dyn MultipartStore>,
     remote: Option<Box<dyn Remote>>,
-    place: Place,
+    provider: Box<dyn Provider>,
     pub(super) patience: Patience,
-    pub(super) lifeline: Arc<Lifeline>,
+    pub(super) lease_clock: Arc<LeaseClock>,
     /// A permit is a byte on its way.
     sending: Arc<Semaphore>,
     sent_at_once: usize,
@@ -64,27 +66,24 @@ pub(super) struct Bucket {
 pub(super) fn open<S: ObjectStore + MultipartStore>(
     store: Arc<S>,
     remote: Option<Box<dyn Remote>>,
-    place: Place,
+    provider: Box<dyn Provider>,
     root: Path,
     tuning: &Tuning,
 ) -> Storage {
-    let lifeline = Arc::new(Lifeline::new(tuning.patience.lease_age));
-    let careful =
-        Careful::new(Arc::clone(&store) as Arc<dyn ObjectStore>, tuning.patience.retry, Arc::clone(&lifeline));
+    let lease_clock = Arc::new(LeaseClock::new(tuning.patience.lease_age));
+    let retrying_store =
+        RetryingStore::new(Arc::clone(&store) as Arc<dyn ObjectStore>, tuning.patience.retry, Arc::clone(&lease_clock));
     let parts: Arc<dyn MultipartStore> = store;
-    let store: Arc<dyn ObjectStore> = Arc::new(careful);
+    let store: Arc<dyn ObjectStore> = Arc::new(retrying_store);
     let sent_at_once = (tuning.memory_limit / UPLOAD_SHARE).clamp(3 * upload::SMALLEST_PART, 1 << 30);
-    let shown = match root.as_ref() {
-        "" => format!("s3://{}", place.bucket),
-        path => format!("s3://{}/{path}", place.bucket),
-    };
+    let shown = provider.uri(&root);
     let bucket = Bucket {
         store: Arc::clone(&store),
         parts,
         remote,
-        place,
+        provider,
         patience: tuning.patience,
-        lifeline,
+        lease_clock,
         sending: Arc::new(Semaphore::new(sent_at_once)),
         sent_at_once,
         requests: Semaphore::new(REQUESTS),
@@ -100,7 +99,7 @@ impl Bucket {
     }
 
     pub(super) async fn put_new(&self, path: Path, bytes: Vec<u8>) -> Result<Put> {
-        self.lifeline.ensure_held()?;
+        self.lease_clock.ensure_held()?;
         let _turn = self.requests.acquire().await;
         match self.store.put_opts(&path, bytes.into(), PutMode::Create.into()).await {
             Ok(_) => Ok(Put::Created),
@@ -134,7 +133,7 @@ impl Bucket {
 
     pub(super) async fn get(&self, path: &Path) -> Result<Bytes> {
         let _turn = self.requests.acquire().await;
-        let got = again(self.patience.retry, || async move { self.store.get(path).await?.bytes().await });
+        let got = retry_while_cut(self.patience.retry, || async move { self.store.get(path).await?.bytes().await });
         got.await.map_err(|error| self.failed(Action::Get, path, error))
     }
 
@@ -160,7 +159,7 @@ impl Bucket {
         while let Some(gone) = deleted.next().await {
             match gone {
                 Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) if is_retained(&Answer::of(&error)) => kept += 1,
+                Err(error) if self.provider.is_retained(&Failure::of(&error)) => kept += 1,
                 Err(error) => {
                     failed.get_or_insert(error);
                 }
@@ -172,18 +171,19 @@ impl Bucket {
         if kept > 0 {
             self.retention_told.call_once(|| {
                 tracing::warn!(
-                    "The store keeps objects that are of no use any more, {kept} of them near {}, because they are under \
-                     retention (object lock). No table has them, and nobody tries to delete them again: a rule for the \
-                     life cycle of the bucket's objects, or somebody, has to when their time is over.",
-                    self.shown(&first)
+                    "The store keeps objects that no table uses any more, {kept} of them near {}, because they are under \
+                     retention (object lock). This program does not try to delete them again: use a lifecycle rule of the \
+                     bucket, or delete them when the retention has ended.",
+                    self.provider.uri(&first)
                 );
             });
         }
         Ok(kept)
     }
 
-    fn shown(&self, path: &Path) -> String {
-        format!("s3://{}/{path}", self.place.bucket)
+    /// What engines and Delta readers call the object or folder `path`.
+    pub(super) fn uri(&self, path: &Path) -> String {
+        self.provider.uri(path)
     }
 
     pub(super) async fn folders(&self, folder: &Path) -> Result<Vec<String>> {
@@ -201,7 +201,6 @@ impl Bucket {
 
     /// What an error of the store means to a user.
     pub(super) fn failed(&self, action: Action, path: &Path, error: object_store::Error) -> Error {
-        let (kind, sentence) = Answer::of(&error).explain(action, &self.place, path.as_ref());
-        Error::new(kind, sentence).with_source(error)
+        explained(&*self.provider, action, path, &Failure::of(&error)).with_source(error)
     }
 }

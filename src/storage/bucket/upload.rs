@@ -15,9 +15,8 @@ use object_store::{MultipartId, ObjectStoreExt, PutMode, PutPayload, Result as S
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::{Bucket, again};
+use super::{Action, Bucket, retry_while_cut};
 use crate::error::{Error, Result};
-use crate::storage::s3::errors::Action;
 
 /// Length of the first parts. No part but the last may be shorter than 5 MiB.
 pub(super) const SMALLEST_PART: usize = 6 << 20;
@@ -96,7 +95,7 @@ impl ObjectUpload {
         parts.sent.sort_by_key(|(number, _)| *number);
         let ids: Vec<PartId> = parts.sent.iter().map(|(_, id)| id.clone()).collect();
         let (bucket, path, id) = (&self.bucket, &self.path, &parts.id);
-        let ended = again(bucket.patience.retry, || bucket.parts.complete_multipart(path, id, ids.clone()));
+        let ended = retry_while_cut(bucket.patience.retry, || bucket.parts.complete_multipart(path, id, ids.clone()));
         match ended.await {
             Ok(_) => Ok(()),
             // Its end may have been answered, and the answer lost. Nobody else ever uses this name.
@@ -116,7 +115,8 @@ impl ObjectUpload {
         let mut parts = match self.parts.take() {
             Some(parts) => parts,
             None => {
-                let begun = again(self.bucket.patience.retry, || self.bucket.parts.create_multipart(&self.path));
+                let begun =
+                    retry_while_cut(self.bucket.patience.retry, || self.bucket.parts.create_multipart(&self.path));
                 let id = begun.await.map_err(|error| self.failed(error))?;
                 Parts { id, begun: 0, sending: JoinSet::new(), sent: Vec::new() }
             }
@@ -124,7 +124,8 @@ impl ObjectUpload {
         let (bucket, path, id, number) = (Arc::clone(&self.bucket), self.path.clone(), parts.id.clone(), parts.begun);
         parts.begun += 1;
         parts.sending.spawn(async move {
-            let sent = again(bucket.patience.retry, || bucket.parts.put_part(&path, &id, number, payload.clone()));
+            let sent =
+                retry_while_cut(bucket.patience.retry, || bucket.parts.put_part(&path, &id, number, payload.clone()));
             let sent = sent.await.map(|id| (number, id));
             drop(permit);
             sent
@@ -177,7 +178,7 @@ impl ObjectUpload {
         // A part that arrives behind the end would stay.
         parts.sending.shutdown().await;
         let patience = self.bucket.patience;
-        let ended = again(patience.retry, || self.bucket.parts.abort_multipart(&self.path, &parts.id));
+        let ended = retry_while_cut(patience.retry, || self.bucket.parts.abort_multipart(&self.path, &parts.id));
         match timeout(patience.clean_up(), ended).await {
             Ok(Ok(()) | Err(object_store::Error::NotFound { .. })) => {}
             Err(_) => tracing::warn!("The upload of {} was not given up in time: the next sync does it.", self.path),

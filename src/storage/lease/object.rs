@@ -6,7 +6,7 @@
 //! that they have not. Where a store knows no such condition, or not its own tags in it, a lease is read before it is rewritten.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
@@ -14,13 +14,13 @@ use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use object_store::{Error as StoreError, ObjectMeta, ObjectStoreExt, PutMode, PutResult, UpdateVersion};
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::KEPT;
 use crate::error::{Error, Result};
 use crate::storage::Storage;
-use crate::storage::bucket::Bucket;
-use crate::storage::s3::errors::{Action, Answer};
+use crate::storage::bucket::{Action, Bucket, Failure};
 
 const LEASE: &str = "sync.lease";
 /// Folders of other syncs that are looked at at the same time.
@@ -60,7 +60,7 @@ impl ObjectLease {
         let lease = Self::new(storage, bucket, sync, format!("sync {sync}"));
         let begun = Instant::now();
         match lease.shared.create().await? {
-            Rewritten::Ours => bucket.lifeline.renewed(&lease.shared.path, begun),
+            Rewritten::Ours => bucket.lease_clock.renewed(&lease.shared.path, begun),
             Rewritten::Lost => return Err(Error::system(format!("The id {sync} of this sync was used before."))),
         }
         Ok(lease)
@@ -83,7 +83,7 @@ impl ObjectLease {
     }
 
     pub(super) async fn take_dead(storage: &Storage, bucket: &Arc<Bucket>) -> Result<(Vec<Self>, usize)> {
-        let own = bucket.lifeline.object();
+        let own = bucket.lease_clock.object();
         let (others, mut alive) = folders(storage, bucket).await?;
         let Some(own) = own.filter(|_| !others.is_empty()) else { return Ok((Vec::new(), alive)) };
         let now = bucket.store.head(&own).await.map_err(|error| bucket.failed(Action::Get, &own, error))?.last_modified;
@@ -124,10 +124,10 @@ impl ObjectLease {
                 tokio::time::sleep(shared.bucket.patience.lease_renewal).await;
                 let begun = Instant::now();
                 match shared.rewrite().await {
-                    Ok(Rewritten::Ours) => shared.bucket.lifeline.renewed(&shared.path, begun),
+                    Ok(Rewritten::Ours) => shared.bucket.lease_clock.renewed(&shared.path, begun),
                     Ok(Rewritten::Lost) => {
                         if !shared.written.lock().await.ended {
-                            shared.bucket.lifeline.lost();
+                            shared.bucket.lease_clock.lost();
                         }
                         return;
                     }
@@ -176,15 +176,15 @@ impl ObjectLease {
     async fn end(&self) {
         self.shared.written.lock().await.ended = true;
         let bucket = &self.shared.bucket;
-        if bucket.lifeline.object().as_ref() == Some(&self.shared.path) {
-            bucket.lifeline.ended();
+        if bucket.lease_clock.object().as_ref() == Some(&self.shared.path) {
+            bucket.lease_clock.ended();
         }
     }
 }
 
 /// The other folders that are called like those of syncs, and how many are our own.
 async fn folders(storage: &Storage, bucket: &Bucket) -> Result<(Vec<Uuid>, usize)> {
-    let own = bucket.lifeline.object().and_then(|path| storage.relative(&path));
+    let own = bucket.lease_clock.object().and_then(|path| storage.relative(&path));
     let is_own = |sync: &Uuid| own.as_ref().is_some_and(|path| path.starts_with(&sync.to_string()));
     let syncs: Vec<Uuid> = storage.folders("").await?.iter().filter_map(|name| super::sync_of(name)).collect();
     let others: Vec<Uuid> = syncs.iter().filter(|sync| !is_own(sync)).copied().collect();
@@ -289,7 +289,7 @@ fn has_no_condition(error: &StoreError) -> bool {
     matches!(
         error,
         StoreError::NotImplemented { .. } | StoreError::NotSupported { .. } | StoreError::Precondition { .. }
-    ) || Answer::of(error).is_unknown_request()
+    ) || Failure::of(error).is_unknown_request()
 }
 
 /// Whether what is there is the version that was seen last, if both have tags. A weak tag is one that was changed on the way.

@@ -8,7 +8,6 @@ use futures::TryStreamExt;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use object_store::client::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody};
 
-use super::errors::ENDLESS;
 use super::pages::Listings;
 use crate::error::Error;
 
@@ -119,7 +118,7 @@ impl Asked {
 
 fn endless(address: &str) -> Error {
     Error::config(format!(
-        "{address} does not answer like S3: {ENDLESS}. Check that `data_source.s3_endpoint` is the address of an S3 store; of one \
+        "{address} does not answer like S3: a listing goes in circles, or does not end. Check that `data_source.s3_endpoint` is the address of an S3 store; of one \
          table's log, no more than a million files are listed."
     ))
 }

@@ -7,17 +7,18 @@
 //! signed together with the SHA-256 of its body, so that bytes which arrive changed are refused, also by a store that knows
 //! no checksums.
 
-mod action;
 mod answers;
+mod conditions;
 mod connector;
 mod credentials;
-pub(super) mod demands;
+mod demands;
 mod embedded;
-pub(super) mod errors;
 mod led_away;
 mod pages;
+mod provider;
 mod refusals;
 mod remote;
+mod rows;
 mod sdk_client;
 mod sums;
 mod trust;
@@ -30,12 +31,14 @@ use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
 use object_store::path::Path;
 use object_store::{BackoffConfig, RetryConfig};
 
+use self::conditions::BucketAddress;
 use self::connector::Connector;
 use self::credentials::Credentials;
 use self::embedded::OneWay;
-use self::errors::{Action, Answer, Place};
+use self::provider::S3;
 use self::remote::S3Remote;
 use self::sums::{Sums, Taken};
+use super::bucket::{Action, Failure, explained};
 use super::{Storage, bucket};
 use crate::config::{Patience, S3Encryption, S3Settings, Tuning, ensure_aws_files};
 use crate::error::{Error, Result, code};
@@ -88,9 +91,9 @@ pub(super) async fn open(settings: &S3Settings, tuning: &Tuning) -> Result<Stora
         Error::config(format!("`data_source.s3_bucket_path` {} is no path of a bucket: correct it.", settings.path))
             .with_source(error)
     })?;
-    let place = Place { bucket: settings.bucket.clone(), region, endpoint: address(settings) };
-    let remote = S3Remote::new(settings, place.clone(), credentials, taken, tuning, &trust);
-    Ok(bucket::open(Arc::new(store), Some(Box::new(remote)), place, root, tuning))
+    let provider = S3(BucketAddress { bucket: settings.bucket.clone(), region, endpoint: address(settings) });
+    let remote = S3Remote::new(settings, provider.clone(), credentials, taken, tuning, &trust);
+    Ok(bucket::open(Arc::new(store), Some(Box::new(remote)), Box::new(provider), root, tuning))
 }
 
 /// What makes objects asks for `encryption`.
@@ -130,11 +133,17 @@ async fn asked_region(bucket: &str, connector: &Connector) -> Result<String> {
             ))
         }),
         Err(error) => {
-            let place = Place { bucket: bucket.to_owned(), region: NO_REGION.to_owned(), endpoint: None };
-            let (kind, sentence) = Answer::of(&error).explain(Action::Locate, &place, "");
-            Err(Error::new(kind, format!("{sentence} {cure}")).with_source(error))
+            let s3 = S3(BucketAddress { bucket: bucket.to_owned(), region: NO_REGION.to_owned(), endpoint: None });
+            let explained = explained(&s3, Action::Locate, &Path::default(), &Failure::of(&error));
+            Err(Error::new(explained.kind(), format!("{explained} {cure}")).with_source(error))
         }
     }
+}
+
+/// For tests: what the bucket `bucket` of AWS and its failures are called.
+#[cfg(test)]
+pub(super) fn provider(bucket: &str) -> S3 {
+    S3(BucketAddress { bucket: bucket.to_owned(), region: NO_REGION.to_owned(), endpoint: None })
 }
 
 /// The endpoint as the object store takes it: with the bucket in the host's name if that is the style.

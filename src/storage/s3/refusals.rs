@@ -6,8 +6,8 @@
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::ErrorMetadata;
 
-use super::errors::{Answer, Silence};
 use crate::error::{self, Error, Kind};
+use crate::storage::bucket::{Failure, NoAnswer, causes};
 
 const NO_KEYS: &str = "No AWS credentials were found in the environment, a profile, a web identity, the container or the \
                        instance. Set `data_source.s3_access_key_id` and `data_source.s3_secret_access_key`, or give this \
@@ -21,9 +21,9 @@ const SILENT: [&str; 4] = ["dispatch failure", "request has timed out", "respons
 
 /// What it means that there are no credentials; `role` is the one to be assumed.
 pub(super) fn explain(role: Option<&str>, error: CredentialsError) -> Error {
-    let mut chain = std::iter::successors(Some(&error as &(dyn std::error::Error + 'static)), |error| error.source());
-    if let Some(own) = chain.find_map(|error| error.downcast_ref::<Error>()) {
-        return Error::new(own.kind(), own.message().to_owned()).with_source(error);
+    let own = causes(&error).find_map(|error| error.downcast_ref::<Error>());
+    if let Some((kind, message)) = own.map(|own| (own.kind(), own.to_string())) {
+        return Error::new(kind, message).with_source(error);
     }
     let (kind, sentence) = match Cause::of(&error) {
         Cause::NoKeys => (Kind::Config, NO_KEYS.to_owned()),
@@ -47,7 +47,7 @@ enum Cause {
 
 impl Cause {
     fn of(error: &CredentialsError) -> Self {
-        let chain = || std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| error.source());
+        let chain = || causes(error);
         let is_not_loaded = |error: &(dyn std::error::Error + 'static)| {
             matches!(error.downcast_ref(), Some(CredentialsError::CredentialsNotLoaded(_)))
         };
@@ -64,12 +64,12 @@ impl Cause {
             matches!(error.downcast_ref(), Some(CredentialsError::ProviderTimedOut(_)))
                 || SILENT.contains(&error.to_string().as_str())
         };
-        match (code, Answer::of(error).silence) {
+        match (code, Failure::of(error).no_answer) {
             (Some(code), _) if is_busy(&code) => {
                 Self::Other(Kind::Transient, format!("the service that gives credentials is too busy and answered {code}"))
             }
             (Some(code), _) => Self::Refused(code),
-            (None, Some(Silence::Tls)) => Self::Other(
+            (None, Some(NoAnswer::Tls)) => Self::Other(
                 Kind::Config,
                 "no encrypted connection to the service that gives credentials came about: its certificate must be valid for \
                  its name and known to this machine"

@@ -16,16 +16,17 @@ use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPa
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::time::timeout;
 
-use super::errors::{Action, Answer, ENDLESS, Place, Silence};
 use super::led_away::led_away;
+use super::provider::S3;
 use super::sdk_client::sdk_client;
 use super::sums::Taken;
 use super::{CONNECT, REQUEST, one_try};
 use crate::config::{S3Encryption, S3Settings, Tuning};
 use crate::error::{Error, Result, code};
-use crate::storage::bucket::Remote;
+use crate::storage::bucket::{Action, Failure, NoAnswer, Remote, explained};
 use crate::tls::Trust;
 
 const MOST_PARTS: u64 = 10_000;
@@ -37,7 +38,7 @@ const COPIES: usize = 8;
 /// A bucket as AWS's own client sees it.
 pub(super) struct S3Remote {
     client: Client,
-    place: Place,
+    s3: S3,
     /// The length of a part that is copied, unless ten thousand of them are too few.
     copied_part: u64,
     /// How long giving up what has failed may take.
@@ -49,7 +50,7 @@ pub(super) struct S3Remote {
 impl S3Remote {
     pub(super) fn new(
         settings: &S3Settings,
-        place: Place,
+        s3: S3,
         credentials: Arc<dyn ProvideCredentials>,
         taken: Taken,
         tuning: &Tuning,
@@ -64,7 +65,7 @@ impl S3Remote {
         let mut config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .http_client(sdk_client(trust, settings.allow_http))
-            .region(Region::new(place.region.clone()))
+            .region(Region::new(s3.0.region.clone()))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             // They are kept there, for both clients.
             .identity_cache(IdentityCache::no_cache())
@@ -79,7 +80,7 @@ impl S3Remote {
         }
         let (copied_part, clean_up) = (tuning.copied_at_once / 2, patience.clean_up());
         let encryption = settings.encryption.clone();
-        Self { client: Client::from_conf(config.build()), place, copied_part, clean_up, encryption, taken }
+        Self { client: Client::from_conf(config.build()), s3, copied_part, clean_up, encryption, taken }
     }
 
     async fn copy(&self, from: &Path, to: &Path, size: u64) -> Result<()> {
@@ -100,7 +101,7 @@ impl S3Remote {
     async fn begin(&self, to: &Path) -> Result<String> {
         loop {
             let summed = self.taken.is_likely();
-            let begun = self.client.create_multipart_upload().bucket(&self.place.bucket).key(to.as_ref());
+            let begun = self.client.create_multipart_upload().bucket(&self.s3.0.bucket).key(to.as_ref());
             let (sse, key_id) = match &self.encryption {
                 None => (None, None),
                 Some(S3Encryption::Own) => (Some(ServerSideEncryption::Aes256), None),
@@ -110,16 +111,16 @@ impl S3Remote {
             let begun = begun.set_checksum_algorithm(summed.then_some(ChecksumAlgorithm::Crc64Nvme));
             match begun.send().await {
                 Ok(begun) => return Ok(begun.upload_id().unwrap_or_default().to_owned()),
-                Err(error) if summed && self.taken.is_refused_by(&answer(&error)) => {}
+                Err(error) if summed && self.taken.is_refused_by(&failure(&error)) => {}
                 Err(error) => return Err(self.failed(Action::Copy, to, error)),
             }
         }
     }
 
     async fn copy_parts(&self, from: &Path, to: &Path, id: &str, size: u64) -> Result<()> {
-        let source = format!("{}/{}", self.place.bucket, encoded(from.as_ref()));
+        let source = format!("{}/{}", self.s3.0.bucket, utf8_percent_encode(from.as_ref(), ESCAPED));
         let parts = ranges(size, self.copied_part).into_iter().zip(1_i32..).map(|((first, last), number)| {
-            let part = self.client.upload_part_copy().bucket(&self.place.bucket).key(to.as_ref()).upload_id(id);
+            let part = self.client.upload_part_copy().bucket(&self.s3.0.bucket).key(to.as_ref()).upload_id(id);
             let part = part.part_number(number).copy_source(&source).copy_source_range(format!("bytes={first}-{last}"));
             async move {
                 let copied = part.send().await.map_err(|error| self.failed(Action::Copy, to, error))?;
@@ -132,7 +133,7 @@ impl S3Remote {
         });
         let parts: Vec<CompletedPart> = stream::iter(parts.collect::<Vec<_>>()).buffered(COPIES).try_collect().await?;
         let whole = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
-        let ended = self.client.complete_multipart_upload().bucket(&self.place.bucket).key(to.as_ref()).upload_id(id);
+        let ended = self.client.complete_multipart_upload().bucket(&self.s3.0.bucket).key(to.as_ref()).upload_id(id);
         match ended.multipart_upload(whole).send().await {
             Ok(_) => Ok(()),
             // Its end may have been answered, and the answer lost.
@@ -143,7 +144,7 @@ impl S3Remote {
 
     /// The size of an object that is there.
     async fn size(&self, path: &Path) -> Option<u64> {
-        let there = self.client.head_object().bucket(&self.place.bucket).key(path.as_ref()).send().await.ok()?;
+        let there = self.client.head_object().bucket(&self.s3.0.bucket).key(path.as_ref()).send().await.ok()?;
         there.content_length()?.try_into().ok()
     }
 
@@ -152,7 +153,7 @@ impl S3Remote {
         let (mut key, mut upload): (Option<String>, Option<String>) = (None, None);
         let mut markers = HashSet::new();
         loop {
-            let page = self.client.list_multipart_uploads().bucket(&self.place.bucket).prefix(prefix);
+            let page = self.client.list_multipart_uploads().bucket(&self.s3.0.bucket).prefix(prefix);
             let page = page.set_key_marker(key).set_upload_id_marker(upload).send().await;
             let page = page.map_err(|error| self.failed(Action::ListUploads, &Path::from(prefix), error))?;
             for unfinished in page.uploads() {
@@ -168,15 +169,15 @@ impl S3Remote {
             key = page.next_key_marker().map(ToOwned::to_owned);
             upload = page.next_upload_id_marker().map(ToOwned::to_owned);
             if !markers.insert((key.clone(), upload.clone())) || markers.len() > MOST_PAGES {
-                let answer = Answer { foreign: true, ..Answer::default() };
-                let (kind, sentence) = answer.explain(Action::ListUploads, &self.place, prefix);
-                return Err(Error::new(kind, sentence).with_source(ENDLESS));
+                let failure = Failure { foreign: true, ..Failure::default() };
+                let error = explained(&self.s3, Action::ListUploads, &Path::from(prefix), &failure);
+                return Err(error.with_source("the listing does not end"));
             }
         }
     }
 
     async fn give_up(&self, name: &str, id: &str) -> Result<()> {
-        let given_up = self.client.abort_multipart_upload().bucket(&self.place.bucket).key(name).upload_id(id);
+        let given_up = self.client.abort_multipart_upload().bucket(&self.s3.0.bucket).key(name).upload_id(id);
         match given_up.send().await {
             Err(error) if error.code() != Some("NoSuchUpload") => {
                 Err(self.failed(Action::Abort, &Path::from(name), error))
@@ -190,31 +191,31 @@ impl S3Remote {
         E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
     {
         let led = error.raw_response().and_then(|response| {
-            let (headers, asked) = (response.headers(), self.place.endpoint.as_deref().unwrap_or_default());
+            let (headers, asked) = (response.headers(), self.s3.0.endpoint.as_deref().unwrap_or_default());
             led_away(response.status().as_u16(), headers.get("location"), headers.get("x-amz-bucket-region"), asked)
         });
         if let Some(led) = led {
             return led;
         }
-        let (kind, sentence) = answer(&error).explain(action, &self.place, path.as_ref());
-        Error::new(kind, sentence).with_source(error)
+        explained(&self.s3, action, path, &failure(&error)).with_source(error)
     }
 }
 
-fn answer<E>(error: &SdkError<E>) -> Answer
+/// What is known of an error of AWS's own client.
+fn failure<E>(error: &SdkError<E>) -> Failure
 where
     E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
-    let read = Answer::of(error);
-    Answer {
+    let read = Failure::of(error);
+    Failure {
         status: error.raw_response().map(|response| response.status().as_u16()),
         code: error.code().and_then(code).map(ToOwned::to_owned),
         message: error.message().map(ToOwned::to_owned),
         // Nothing is asked here before the object store was answered.
-        silence: read.silence.map(Silence::later).or(match error {
-            SdkError::TimeoutError(_) => Some(Silence::TimedOut),
-            SdkError::DispatchFailure(failure) if failure.is_timeout() => Some(Silence::TimedOut),
-            SdkError::DispatchFailure(_) => Some(Silence::Refused),
+        no_answer: read.no_answer.map(NoAnswer::after_answers).or(match error {
+            SdkError::TimeoutError(_) => Some(NoAnswer::TimedOut),
+            SdkError::DispatchFailure(failure) if failure.is_timeout() => Some(NoAnswer::TimedOut),
+            SdkError::DispatchFailure(_) => Some(NoAnswer::Refused),
             _ => None,
         }),
         ..read
@@ -241,17 +242,8 @@ fn ranges(size: u64, part: u64) -> Vec<(u64, u64)> {
     (0..size.div_ceil(length)).map(|part| (part * length, (part * length + length).min(size) - 1)).collect()
 }
 
-/// A name as it stands in a header: everything but letters, digits and some signs as %XX.
-fn encoded(name: &str) -> String {
-    let mut text = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => text.push(char::from(byte)),
-            other => text.push_str(&format!("%{other:02X}")),
-        }
-    }
-    text
-}
+/// Which characters are escaped in the name of an object in a header.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
 #[cfg(test)]
 mod tests {
@@ -270,6 +262,6 @@ mod tests {
 
     #[test]
     fn a_name_is_encoded_for_a_header() {
-        assert_eq!(encoded("a b/ä=1.parquet"), "a%20b/%C3%A4%3D1.parquet");
+        assert_eq!(utf8_percent_encode("a b/ä=1.parquet", ESCAPED).to_string(), "a%20b/%C3%A4%3D1.parquet");
     }
 }

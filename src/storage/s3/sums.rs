@@ -20,7 +20,7 @@ use object_store::{
 };
 
 use super::demands;
-use super::errors::Answer;
+use crate::storage::bucket::Failure;
 
 /// S3 deletes so many by one request.
 const DELETED_AT_ONCE: usize = 1000;
@@ -36,7 +36,7 @@ impl Taken {
     }
 
     /// Whether `answer` to a request with a checksum says that the same without one may be taken.
-    pub(super) fn is_refused_by(&self, answer: &Answer) -> bool {
+    pub(super) fn is_refused_by(&self, answer: &Failure) -> bool {
         let refused = demands::refuses_checksums(answer);
         if refused && !self.0.swap(true, Ordering::Relaxed) {
             tracing::warn!(
@@ -80,7 +80,7 @@ impl Sums {
     {
         if self.taken.is_likely() {
             match work(Arc::clone(&self.with)).await {
-                Err(error) if self.taken.is_refused_by(&Answer::of(&error)) => {}
+                Err(error) if self.taken.is_refused_by(&Failure::of(&error)) => {}
                 outcome => return outcome,
             }
         }
@@ -123,7 +123,7 @@ impl ObjectStore for Sums {
                 let each = |chunk: Vec<Path>| stream::iter(chunk).map(Ok).boxed();
                 let gone: Vec<Result<Path>> = many.delete_stream(each(chunk.clone())).collect().await;
                 let is_unknown =
-                    gone.iter().any(|gone| gone.as_ref().is_err_and(|error| Answer::of(error).is_unknown_request()));
+                    gone.iter().any(|gone| gone.as_ref().is_err_and(|error| Failure::of(error).is_unknown_request()));
                 Ok(if is_unknown { single.delete_stream(each(chunk)) } else { stream::iter(gone).boxed() })
             }
         });
