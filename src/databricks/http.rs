@@ -24,9 +24,9 @@ use super::pace::{Pace, Turn};
 use super::said::Said;
 use super::token::TokenProvider;
 use super::unreached::{self, Unreached};
-use super::waits::Waits;
 use crate::config::{DatabricksSettings, Patience};
 use crate::error::{Error, Result};
+use crate::retry::Backoff;
 use crate::tls::Trust;
 
 /// How products name themselves to Databricks.
@@ -219,16 +219,16 @@ impl HttpClient {
 
     /// Waits for a request that may have arrived, and was not answered: as long as for any outage where the host has
     /// answered before.
-    pub fn waits(&self) -> Waits {
-        Waits::of_retries(if self.is_known() { self.retry } else { FIRST_ANSWER.min(self.retry) })
+    pub fn waits(&self) -> Backoff {
+        Backoff::within(if self.is_known() { self.retry } else { FIRST_ANSWER.min(self.retry) })
     }
 
     /// Makes one request, of a host that has not answered yet again and again while it does not arrive.
     async fn reached(&self, request: &Request) -> Result<Answer, Unreached> {
-        let mut waits = Waits::of_retries(FIRST_CONTACT.min(self.retry));
+        let mut waits = Backoff::within(FIRST_CONTACT.min(self.retry));
         loop {
             match self.signed_in(request).await {
-                Err(unreached) if !self.is_known() && unreached.is_away() && waits.another(None).await => {}
+                Err(unreached) if !self.is_known() && unreached.is_away() && waits.wait(None).await => {}
                 ended => return ended,
             }
         }
@@ -256,8 +256,8 @@ impl HttpClient {
     }
 
     async fn until_answered(&self, request: &Request, may_repeat: bool) -> Result<Sent> {
-        let mut usual = Waits::of_retries(self.retry);
-        let mut first_contact = Waits::of_retries(FIRST_CONTACT.min(self.retry));
+        let mut usual = Backoff::within(self.retry);
+        let mut first_contact = Backoff::within(FIRST_CONTACT.min(self.retry));
         let mut first_answer = self.waits();
         for tries in 1_u32.. {
             let known = self.is_known();
@@ -293,7 +293,7 @@ impl HttpClient {
                     (waits, error, None)
                 }
             };
-            if !waits.another(asked).await {
+            if !waits.wait(asked).await {
                 return Err(failed);
             }
             if tries.is_power_of_two() && tries >= TOLD {

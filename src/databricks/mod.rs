@@ -8,22 +8,22 @@ pub mod conditions;
 mod connect;
 pub mod http;
 pub mod pace;
+mod polling;
 pub mod said;
 mod statement_answers;
 mod statements;
 mod thrift;
 pub mod token;
 mod unreached;
-pub mod waits;
 mod warehouse;
 
 use async_trait::async_trait;
 
 use self::bounds::Bounds;
 pub use self::connect::{connect, warehouse};
-use self::waits::Waits;
 pub use self::warehouse::{Warehouse, WarehouseState};
 use crate::error::{Error, Result};
+use crate::retry::Backoff;
 
 /// Runs statements, one after the other or many at the same time.
 #[async_trait]
@@ -47,7 +47,7 @@ pub trait SqlTransport: Send + Sync {
     async fn change(&self, statement: &str) -> Result<Changed>;
 
     /// The waits before one statement of [`SqlTransport::change`] is sent again by whoever has settled what was unknown of it.
-    fn waits(&self) -> Waits;
+    fn waits(&self) -> Backoff;
 
     /// Cancels what still runs, and ends what the server keeps for us. Nothing is executed after it.
     async fn close(&self);

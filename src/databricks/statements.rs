@@ -17,13 +17,14 @@ use futures::future::join_all;
 use super::conditions::{self, Fate};
 use super::http::{Answer, Request, Sent};
 use super::pace::Turn;
+use super::polling::pause;
 use super::said::Said;
 use super::statement_answers::{Chunk, State, StatementAnswer};
-use super::waits::{Waits, pause};
 use super::warehouse::{Warehouse, WarehouseState};
 use super::{Bounds, Changed, Rows, SqlTransport, table_of};
 use crate::config::Patience;
 use crate::error::{Error, Kind, Result};
+use crate::retry::Backoff;
 
 const PATH: &str = "/api/2.0/sql/statements";
 /// How often a statement is run that fails in a way that passes.
@@ -307,7 +308,7 @@ impl Statements {
     }
 
     async fn run_to_its_end(&self, statement: &str, twice: Twice) -> Result<Changed> {
-        let mut waits = Waits::of_runs(self.patience.databricks_retry);
+        let mut waits = Backoff::counted(self.patience.databricks_retry);
         let (mut runs, mut cancelled) = (1, 0);
         loop {
             if self.closed.load(Ordering::SeqCst) {
@@ -333,7 +334,7 @@ impl Statements {
             }
             tracing::info!("A statement failed and will be repeated ({runs} of {RUNS}): {error}");
             runs += 1;
-            waits.another(None).await;
+            waits.wait(None).await;
         }
     }
 }
@@ -351,8 +352,8 @@ impl SqlTransport for Statements {
         self.run_to_its_end(statement, Twice::Never).await
     }
 
-    fn waits(&self) -> Waits {
-        Waits::of_runs(self.patience.databricks_retry)
+    fn waits(&self) -> Backoff {
+        Backoff::counted(self.patience.databricks_retry)
     }
 
     async fn close(&self) {

@@ -9,9 +9,9 @@ use super::conditions;
 use super::http::{Answer, HttpClient, Request};
 use super::pace::Turn;
 use super::said::Said;
-use super::waits::Waits;
 use crate::config::Patience;
 use crate::error::{Error, Result, code};
+use crate::retry::Backoff;
 
 /// The time between two messages that a warehouse is still waited for.
 const TELL: Duration = Duration::from_secs(30);
@@ -86,7 +86,7 @@ impl Warehouse {
     pub async fn ensure_started(&self) -> Result<()> {
         let begun = Instant::now();
         let mut waits =
-            Waits::new(self.start.min(Duration::from_secs(100)) / 100, TELL.min(self.start / 10), Some(self.start));
+            Backoff::new(self.start.min(Duration::from_secs(100)) / 100, TELL.min(self.start / 10), Some(self.start));
         let (mut starts, mut told) = (0, begun);
         loop {
             match self.describe().await? {
@@ -111,7 +111,7 @@ impl Warehouse {
                 told = Instant::now();
                 tracing::info!("{}", self.waiting(begun.elapsed()));
             }
-            if !waits.another(None).await {
+            if !waits.wait(None).await {
                 return Err(self.too_long());
             }
         }

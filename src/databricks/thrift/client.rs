@@ -17,8 +17,8 @@ use crate::databricks::conditions::{self, Fate};
 use crate::databricks::http::{Answer, HttpClient, Request, Sent, may_have_been_taken};
 use crate::databricks::pace::Turn;
 use crate::databricks::said::Said;
-use crate::databricks::waits::Waits;
 use crate::error::{Error, Kind, Result, shortened};
+use crate::retry::Backoff;
 use crate::secret::hide_in_answer;
 
 const CONTENT_TYPE: &str = "application/x-thrift";
@@ -142,13 +142,13 @@ impl Client {
     }
 
     /// How long is waited for what passes.
-    pub(super) fn waits(&self) -> Waits {
-        Waits::of_retries(self.patience.databricks_retry)
+    pub(super) fn waits(&self) -> Backoff {
+        Backoff::within(self.patience.databricks_retry)
     }
 
     /// How long is waited before a statement is sent again by whoever has settled its first copy.
-    pub(super) fn waits_of_runs(&self) -> Waits {
-        Waits::of_runs(self.patience.databricks_retry)
+    pub(super) fn waits_of_runs(&self) -> Backoff {
+        Backoff::counted(self.patience.databricks_retry)
     }
 
     /// Makes `call` and waits for its answer, whose status is good.
@@ -163,7 +163,7 @@ impl Client {
 
     async fn until_answered<C: Call>(&self, call: &C, may_repeat: bool) -> Result<C::Answer, Fault> {
         let begun = Instant::now();
-        let mut starting = Waits::of_retries(self.patience.databricks_start);
+        let mut starting = Backoff::within(self.patience.databricks_start);
         let (mut cut, mut first_answer) = (self.waits(), self.http.waits());
         let (mut unreadable, mut told) = (0, None::<Instant>);
         loop {
@@ -182,26 +182,26 @@ impl Client {
                         tracing::info!("Waiting for {}, which starts", self.place());
                     }
                     self.tell(&mut told, begun);
-                    if !starting.another(said.retry_after.filter(|after| !after.is_zero())).await {
+                    if !starting.wait(said.retry_after.filter(|after| !after.is_zero())).await {
                         return Err(self.never_started(said).into());
                     }
                 }
                 Again::Unavailable(said) => {
                     self.tell(&mut told, begun);
-                    if !cut.another(said.retry_after).await {
+                    if !cut.wait(said.retry_after).await {
                         return Err(conditions::explain(&said, self.http.place()).into());
                     }
                 }
                 Again::Away(error) | Again::Cut(error) => {
                     self.tell(&mut told, begun);
                     let waits = if self.http.is_known() { &mut cut } else { &mut first_answer };
-                    if !waits.another(None).await {
+                    if !waits.wait(None).await {
                         return Err(error.into());
                     }
                 }
                 Again::Unreadable(what) => {
                     unreadable += 1;
-                    if unreadable >= MOST_UNREADABLE || !cut.another(None).await {
+                    if unreadable >= MOST_UNREADABLE || !cut.wait(None).await {
                         return Err(self.misfit(&what).into());
                     }
                 }

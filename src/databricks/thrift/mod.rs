@@ -33,10 +33,10 @@ use self::client::{Client, Fault};
 use self::running::{Entry, Running};
 use self::session::Sessions;
 use super::http::HttpClient;
-use super::waits::Waits;
 use super::{Changed, Rows, SqlTransport, table_of};
 use crate::config::Patience;
 use crate::error::{Error, Result};
+use crate::retry::Backoff;
 
 /// How often one statement is sent. Servers lose sessions when they restart, and meet other writers, but not for ever.
 const MOST_SENDINGS: u32 = 10;
@@ -67,7 +67,7 @@ impl SqlTransport for ThriftTransport {
         self.run_to_its_end(statement, false).await
     }
 
-    fn waits(&self) -> Waits {
+    fn waits(&self) -> Backoff {
         self.client.waits_of_runs()
     }
 
@@ -141,7 +141,7 @@ impl ThriftTransport {
                 Fault::Forgotten(said) if !may_repeat => return Ok(Changed::Unknown(self.lost(said))),
                 Fault::Lost(said) | Fault::Forgotten(said) => self.lost(said),
             };
-            if sendings >= MOST_SENDINGS || !waits.another(None).await {
+            if sendings >= MOST_SENDINGS || !waits.wait(None).await {
                 return Ok(Changed::Refused(error));
             }
         }

@@ -11,7 +11,7 @@ use super::client::{Client, Fault};
 use super::rows;
 use super::running::Entry;
 use super::session::Session;
-use crate::databricks::waits::pause;
+use crate::databricks::polling::pause;
 use crate::databricks::{Bounds, Rows};
 use crate::error::Error;
 

@@ -8,9 +8,9 @@ use async_trait::async_trait;
 
 use crate::databricks::conditions::{self, Place};
 use crate::databricks::said::Said;
-use crate::databricks::waits::Waits;
 use crate::databricks::{Changed, Rows, SqlTransport};
 use crate::error::{Error, Result};
+use crate::retry::Backoff;
 
 /// What goes wrong, once, with the next statement that begins as said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,8 +175,8 @@ impl SqlTransport for Warehouse {
         self.answer(statement)
     }
 
-    fn waits(&self) -> Waits {
-        Waits::new(self.with(|state| state.pause), Duration::MAX, None)
+    fn waits(&self) -> Backoff {
+        Backoff::new(self.with(|state| state.pause), Duration::MAX, None)
     }
 
     async fn close(&self) {

@@ -56,7 +56,7 @@ impl SqlTable {
                 self.name
             );
             self.settle().await?;
-            waits.another(None).await;
+            waits.wait(None).await;
             sendings += 1;
         }
     }
