@@ -36,7 +36,7 @@ const MAY_IMPORT: [(&str, &[&str]); 29] = [
     ("secret", &[]),
     ("spec", &[]),
     ("stage", &["clock", "delta", "encode", "recovery", "schema", "storage"]),
-    ("storage", &["config", "redirect", "secret", "tls"]),
+    ("storage", &["config", "redirect", "retry", "secret", "tls"]),
     (
         "sync",
         &[
