@@ -17,7 +17,7 @@ use crate::delta::table::TableLog;
 use crate::error::{Error, Kind, Problems, Result, ResultExt};
 use crate::load::sql::trial::{Place, Trial};
 use crate::schema::columns::TableSchema;
-use crate::storage::Storage;
+use crate::storage::{Leftovers, Storage, probe};
 use crate::sync::{Context, Sync};
 
 /// A check's table that is older was left by one that was killed.
@@ -47,7 +47,7 @@ impl<'a> Ground<'a> {
         let storage = async {
             match Storage::open(&config.storage, &config.tuning).await {
                 Ok(storage) => {
-                    let probed = storage.probe(&format!("{schema}/{}", new_name(context))).await;
+                    let probed = probe(&storage, &format!("{schema}/{}", new_name(context))).await;
                     (Some(storage), probed)
                 }
                 Err(error) => (None, Err(error)),
@@ -123,7 +123,7 @@ impl<'a> Ground<'a> {
             let id = folder.strip_prefix(NAME).and_then(|id| Uuid::parse_str(id).ok());
             let made = id.and_then(|id| id.get_timestamp()).map(|made| Duration::from_secs(made.to_unix().0));
             if made.is_some_and(|made| now.saturating_sub(made) > LEFT) {
-                storage.remove_unfinished(&format!("{}/{folder}", self.schema), "").await?;
+                Leftovers::of(storage).remove_unfinished(&format!("{}/{folder}", self.schema), "").await?;
                 self.remove(&folder).await?;
             }
         }
@@ -143,8 +143,9 @@ impl<'a> Ground<'a> {
         let Some(storage) = &self.storage else { return dropped };
         let folder = format!("{}/{table}", self.schema);
         storage.delete(&storage.list(&folder).await?).await?;
-        storage.remove_empty_folder(&folder);
-        storage.remove_empty_folder(self.schema);
+        let leftovers = Leftovers::of(storage);
+        leftovers.remove_empty_folder(&folder);
+        leftovers.remove_empty_folder(self.schema);
         dropped
     }
 }

@@ -12,12 +12,14 @@ mod durability;
 pub mod file_names;
 pub mod layout;
 mod lease;
+mod leftovers;
 mod local;
 mod local_store;
 #[cfg(test)]
 pub mod memory_for_tests;
 mod names;
 mod planted;
+mod probe;
 mod root_lock;
 mod s3;
 mod trusted;
@@ -32,8 +34,10 @@ use url::Url;
 
 use self::bucket::Bucket;
 pub use self::lease::Lease;
+pub use self::leftovers::Leftovers;
 use self::local::Folder;
 pub use self::planted::in_the_way;
+pub use self::probe::probe;
 use crate::config::{StorageSettings, Tuning};
 use crate::error::{Error, Result};
 
@@ -164,15 +168,6 @@ impl Storage {
         }
     }
 
-    /// Whether what somebody commits for this sync now is safe: nobody may have taken the sync for dead meanwhile.
-    pub fn ensure_committable(&self) -> Result<()> {
-        match &self.home {
-            // A locked file cannot be lost.
-            Home::Folder(_) => Ok(()),
-            Home::Bucket(bucket) => bucket.lease_clock.ensure_held(),
-        }
-    }
-
     /// The whole of a small object.
     pub async fn get(&self, relative: &str) -> Result<Bytes> {
         match &self.home {
@@ -214,35 +209,6 @@ impl Storage {
             Home::Folder(folder) => Ok(folder.folders(relative)),
             Home::Bucket(bucket) => bucket.folders(&self.path(relative)).await,
         }
-    }
-
-    /// Removes the folder `relative` and the folders in it where they are empty; a bucket has no folders.
-    pub fn remove_empty_folder(&self, relative: &str) {
-        if let Home::Folder(folder) = &self.home {
-            folder.remove_empty_folder(relative);
-        }
-    }
-
-    /// Tries everything that a sync will ask of the storage, below the folder `relative`, which nobody else uses; the error
-    /// lists all that is in the way. A folder on a disk has no rights beyond those that a sync shows at once.
-    pub async fn probe(&self, relative: &str) -> Result<()> {
-        match &self.home {
-            Home::Folder(_) => Ok(()),
-            Home::Bucket(bucket) => bucket.probe(&self.root, &self.path(relative)).await,
-        }
-    }
-
-    /// Gives up every upload below the folder `relative` that was begun and never ended, of names with `part` in them.
-    pub async fn remove_unfinished(&self, relative: &str, part: &str) -> Result<()> {
-        match &self.home {
-            Home::Folder(_) => Ok(()),
-            Home::Bucket(bucket) => bucket.remove_unfinished(&self.path(relative), part).await,
-        }
-    }
-
-    /// Whether a copy of an object of `size` bytes is an upload that can be left unfinished.
-    pub fn copies_in_parts(&self, size: u64) -> bool {
-        matches!(&self.home, Home::Bucket(bucket) if bucket.copies_in_parts(size))
     }
 }
 

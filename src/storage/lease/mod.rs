@@ -65,6 +65,15 @@ impl Lease {
         }
     }
 
+    /// Fails when what this process commits now may not be safe, because another sync may have taken it for dead.
+    pub fn ensure_held(storage: &Storage) -> Result<()> {
+        match &storage.home {
+            // A locked file cannot be lost.
+            Home::Folder(_) => Ok(()),
+            Home::Bucket(bucket) => bucket.lease_clock.ensure_held(),
+        }
+    }
+
     /// Work that has to go on beside the sync, or the lease lapses; it ends when the lease is given back or lost.
     pub fn renewal(&self) -> Option<BoxFuture<'static, ()>> {
         match &self.0 {
@@ -94,14 +103,6 @@ impl Lease {
         match self.0 {
             Inner::Folder(lease) => lease.keep(),
             Inner::Object(lease) => lease.keep().await,
-        }
-    }
-
-    /// The files that somebody is writing in the folder `relative`, or was when he was killed. A bucket has none.
-    pub fn temporaries(storage: &Storage, relative: &str) -> Vec<String> {
-        match &storage.home {
-            Home::Folder(folder) => folder.temporaries(relative),
-            Home::Bucket(_) => Vec::new(),
         }
     }
 }

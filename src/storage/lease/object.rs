@@ -19,8 +19,8 @@ use uuid::Uuid;
 
 use super::KEPT;
 use crate::error::{Error, Result};
-use crate::storage::Storage;
 use crate::storage::bucket::{Action, Bucket, Failure};
+use crate::storage::{Leftovers, Storage};
 
 const LEASE: &str = "sync.lease";
 /// Folders of other syncs that are looked at at the same time.
@@ -141,7 +141,8 @@ impl ObjectLease {
     pub(super) async fn remove(self) -> Result<()> {
         self.end().await;
         let folder = self.sync.to_string();
-        let (unfinished, all) = tokio::join!(self.storage.remove_unfinished(&folder, ""), self.storage.list(&folder));
+        let (unfinished, all) =
+            tokio::join!(Leftovers::of(&self.storage).remove_unfinished(&folder, ""), self.storage.list(&folder));
         // Not worth leaving all else behind: whoever may not list uploads has been told by `check`.
         if let Err(error) = unfinished {
             tracing::warn!("{}", error.internal_message());
