@@ -89,7 +89,7 @@ impl fmt::Display for StreamDescriptor {
 /// The most characters of a name in a message.
 pub const LONGEST_NAME: usize = 300;
 
-/// `text` as far as a message shows it: its first `most` characters.
+/// The first `most` characters of `text`, for messages.
 pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
     match text.char_indices().nth(most) {
         None => Cow::Borrowed(text),
@@ -97,17 +97,17 @@ pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
     }
 }
 
-/// `text`, if it looks like a code: what a server says in the place of one may be anything.
+/// `text`, if it looks like an error code: a server may send anything in its place.
 pub fn code(text: &str) -> Option<&str> {
     let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     Some(text).filter(|text| (1..=64).contains(&text.len()) && text.bytes().all(is_sign))
 }
 
-/// What a sentence says where the program knows no cure.
+/// The end of a message without advice.
 const UNEXPLAINED: &str = ": see the internal message for the cause";
 type Source = Box<dyn std::error::Error + Send + Sync + 'static>;
 
-/// An error with everything that the user and the log need. Never holds a secret or a cell value.
+/// An error with everything that the user and the log need. Never contains a secret or a cell value.
 #[derive(Debug)]
 pub struct Error {
     kind: Kind,
@@ -126,7 +126,7 @@ pub struct Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// An error of `kind` whose `message` is a whole sentence for the user.
+    /// An error of `kind`; `message` is one or more whole sentences for the user.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self {
             kind,
@@ -198,14 +198,14 @@ impl Error {
         self
     }
 
-    /// Says which stream it concerns; the first one said stays.
+    /// Adds the stream it concerns; the first one stays.
     #[must_use]
     pub fn with_stream(mut self, stream: StreamDescriptor) -> Self {
         self.stream.get_or_insert(stream);
         self
     }
 
-    /// Says that a table which was to be replaced has not been: there is no state to go on from.
+    /// Marks that a table which was to be replaced was not: the next sync cannot continue from a state.
     #[must_use]
     pub fn starting_over(mut self) -> Self {
         self.starts_over = true;
@@ -264,7 +264,7 @@ impl Error {
         self.stream.as_ref()
     }
 
-    /// The whole story for a log: what was being done, and every cause down to the first, each in short.
+    /// The text for logs: what was being done, the message, and every cause, each shortened.
     pub fn internal_message(&self) -> String {
         let mut text = String::new();
         for context in self.context.iter().rev() {
@@ -276,7 +276,7 @@ impl Error {
         while let Some(error) = cause {
             let whole = error.to_string();
             let said = cause::summary(&whole);
-            // An error of ours that went through a library comes back with the library's name before it.
+            // An error of ours that passed through a library has the library's name before it.
             if !text.contains(&said) && !whole.ends_with(&self.message) {
                 text.push_str(": ");
                 text.push_str(&said);

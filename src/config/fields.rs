@@ -14,10 +14,10 @@ use serde_json::{Map, Value};
 use crate::error::{Error, Problems, Result};
 use crate::secret::Secret;
 
-/// The most characters of a value or name that a sentence repeats.
+/// The most characters of a value or name in a message.
 const SHOWN: usize = 60;
 
-/// What was found while reading: problems in the order they were met, and every path asked for.
+/// The result of reading: problems in the order in which they were found, and every path that was asked for.
 #[derive(Debug, Default)]
 pub(super) struct Report {
     problems: Problems,
@@ -25,7 +25,7 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// Adds a sentence for the user.
+    /// Adds a problem as a sentence that begins with the path of the field.
     pub(super) fn problem(&mut self, sentence: String) {
         self.problems.add(Error::config(sentence));
     }
@@ -44,7 +44,7 @@ impl Report {
     }
 }
 
-/// One JSON object of the configuration, and where it lies.
+/// One JSON object of the configuration, and its path.
 pub(super) struct Fields<'a> {
     object: &'a Map<String, Value>,
     prefix: String,
@@ -57,7 +57,7 @@ impl<'a> Fields<'a> {
         Self { object, prefix: String::new(), report }
     }
 
-    /// Notes that `name` is wrong; `rest` completes the sentence that begins with its path.
+    /// Reports that `name` is wrong; `rest` completes the sentence that begins with its path.
     pub(super) fn problem(&self, name: &str, rest: &str) {
         let sentence = format!("`{}{name}` {rest}", self.prefix);
         self.report.borrow_mut().problem(sentence);
@@ -172,7 +172,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The paths in this object, and in the sections read from it, that nobody asked for.
+    /// The paths in this object, and in the sections read from it, that no reader asked for.
     pub(super) fn unknown(&self) -> Vec<String> {
         let mut unknown = Vec::new();
         collect_unknown(self.object, &self.prefix, &self.report.borrow().asked, &mut unknown);

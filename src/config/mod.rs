@@ -50,7 +50,7 @@ use crate::named_file;
 const MEGABYTE: u64 = 1024 * 1024;
 /// The most bytes of a configuration file.
 const LONGEST: u64 = 16 * MEGABYTE;
-/// A store copies 5 GB at once at most, and takes its time for it.
+/// A store copies at most 5 GB by one request, which may take long.
 const COPIED_AT_ONCE: u64 = 1024 * MEGABYTE;
 /// Half of it is a part, and no part may be shorter than 5 MiB.
 const COPIED_RANGE: (u64, u64) = (10 * MEGABYTE, 4096 * MEGABYTE);
@@ -58,7 +58,7 @@ const COPIED_RANGE: (u64, u64) = (10 * MEGABYTE, 4096 * MEGABYTE);
 /// Everything a user can set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Who makes staged files part of the final tables.
+    /// The engine that makes staged files part of the final tables.
     pub engine: Engine,
     /// Where the files of the tables are.
     pub storage: StorageSettings,
@@ -76,7 +76,7 @@ pub struct Config {
     pub tuning: Tuning,
     /// Paths of fields that have no meaning here: tolerated, and worth one warning, because a misspelt name hides there.
     pub unknown_fields: Vec<String>,
-    /// Names that were given in backticks, and are taken without them.
+    /// Fields whose names were given in backticks, which are removed.
     pub quoted_names: Vec<&'static str>,
 }
 
@@ -95,7 +95,7 @@ pub struct Tuning {
     pub heartbeat: Duration,
     /// How Parquet pages are compressed.
     pub compression: Compression,
-    /// How long stores and other syncs are waited for.
+    /// How long to wait for stores, Databricks and other syncs.
     pub patience: Patience,
     /// Objects with more bytes are copied in parts of half as many. No user sets it: `COPIED_AT_ONCE_BYTES` is hidden.
     pub copied_at_once: u64,
@@ -188,11 +188,11 @@ impl Config {
             );
         }
         for field in &self.unknown_fields {
-            tracing::warn!("The configuration has the field {field}, which has no meaning here. Is it misspelt?");
+            tracing::warn!("The configuration has the unknown field {field}, which is ignored. Is it misspelt?");
         }
     }
 
-    /// Reads every field; where one is wrong, a stand-in takes its place and the problem is in the report.
+    /// Reads every field; a wrong one gets a placeholder, and the report the problem.
     fn read(root: &Fields<'_>) -> Self {
         root.boolean("accept_terms", false);
         let engine = engine::read(root);
@@ -281,7 +281,7 @@ impl Tuning {
     }
 }
 
-/// `name` as it is meant, where somebody has written it as SQL does. What keeps a backtick at an end was not written so.
+/// `name` without the quoting of SQL. A result with a backtick at an end was not quoted correctly.
 fn without_backticks(name: &str) -> String {
     let inner = name.strip_prefix('`').and_then(|name| name.strip_suffix('`')).map(str::trim);
     inner.filter(|inner| !inner.is_empty()).map_or_else(|| name.to_owned(), |inner| inner.replace("``", "`"))

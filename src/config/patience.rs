@@ -1,34 +1,34 @@
-//! How long this program waits for a store, for Databricks and for other syncs. No user sets it; a test that cannot wait for ten minutes does.
+//! How long this program waits for a store, for Databricks and for other syncs. Users do not set it; tests do, to be fast.
 //!
-//! Its hidden settings are `LEASE_AGE_MS`, `LEASE_RENEWAL_MS`, `RETRY_MS`, `DATABRICKS_RETRY_MS`, `DATABRICKS_START_MS`, `CHECK_MS`.
+//! The hidden settings are `LEASE_AGE_MS`, `LEASE_RENEWAL_MS`, `RETRY_MS`, `DATABRICKS_RETRY_MS`, `DATABRICKS_START_MS`, `CHECK_MS`.
 
 use std::time::Duration;
 
 use super::hidden;
 
-/// What bounds the waiting.
+/// The limits of all waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
-    /// A lease that has not been rewritten for so long belongs to a dead sync.
+    /// A lease that was not rewritten for this time belongs to a dead sync.
     pub lease_age: Duration,
     /// The time between two rewrites.
     pub lease_renewal: Duration,
-    /// How long a request is repeated. Less than a third of the lease's age: no commit may outlive a lease.
+    /// How long a request to a store is repeated. At most a third of the lease's age: no commit may outlive a lease.
     pub retry: Duration,
-    /// How long Databricks is waited for where it is overloaded, under maintenance or out of reach.
+    /// How long to wait for Databricks while it is overloaded, under maintenance or out of reach.
     pub databricks_retry: Duration,
     /// How long a warehouse or cluster may take to start.
     pub databricks_start: Duration,
 }
 
 impl Patience {
-    /// How long each step of cleaning up may take after a failure, whose reason is told when they are done: 20 seconds, a
-    /// ninth of the time before, and never so little that a busy machine could not do it. What is left then is the next sync's.
+    /// How long each step of cleaning up may take after a failure, which is reported afterwards: a ninth of `retry`, 20 seconds
+    /// by default, at least one second. The next sync removes the rest.
     pub fn clean_up(&self) -> Duration {
         (self.retry / 9).max(Duration::from_secs(1))
     }
 
-    /// How long a whole `check` may take. A warehouse or cluster that starts, and a first answer, have their own time in it.
+    /// How long a whole `check` may take, with the time for a warehouse or cluster that starts.
     pub fn check(&self, has_databricks: bool) -> Duration {
         let store = self.retry * 6 + Duration::from_secs(30);
         let all = if has_databricks { store + self.databricks_start + self.databricks_retry * 10 } else { store };

@@ -5,7 +5,7 @@ use crate::secret::hide_in_answer;
 
 /// The most characters of one cause.
 const LONGEST_CAUSE: usize = 300;
-/// How the pages and documents begin that servers answer with. They are long, and say who asked with which key.
+/// How pages and documents in answers begin. They are long, and may contain the user's identity and key id.
 const DOCUMENTS: [&str; 4] = ["<?xml", "<Error>", "<!DOCTYPE", "<html"];
 
 /// `text` without the document that a server sent: only the document's error code and message stay.

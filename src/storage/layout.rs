@@ -1,8 +1,8 @@
-//! The names of everything that is written: one place that knows where a stream's files, table and staging lie.
+//! The names of everything that is written: the one place that knows the folders of a stream's table and staging.
 //!
-//! All paths are relative to the storage's root. `<schema>/<stream>` is a table, `<sync id>/<schema>/<stream>` a staging
-//! folder. A sync's id has dashes and identifiers have none, so the two can never meet. No staging folder lies in another
-//! one: Unity Catalog refuses tables whose folders do.
+//! All paths are relative to the storage's root. `<schema>/<stream>` is a table, `<sync id>/<schema>/<stream>` a staging folder.
+//! A sync's id has dashes and identifiers have none, so the two never meet. No staging folder is inside another one: Unity
+//! Catalog refuses tables whose folders are.
 
 use std::collections::{HashMap, HashSet};
 

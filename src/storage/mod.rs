@@ -1,11 +1,13 @@
-//! Where bytes rest: one small interface, the same for a folder and a bucket.
+//! Storage of bytes: one small interface, the same for a folder and a bucket.
 //!
-//! Paths here are relative to the root that the user configured (`schema/stream/file`); the store knows what the root
-//! is. A storage is one builder file (`local`, `s3`) and one arm in [`Storage::open`]; there are two kinds of home, a
-//! folder (`local`) and a bucket (`bucket`). What every storage guarantees:
-//! - [`Storage::put_new`] writes a whole object or nothing and never replaces one;
-//! - [`Storage::copy_new`] copies inside the store, no bytes pass through here, and can be repeated;
-//! - after [`Storage::flush`], what was answered before is on stable storage, in every storage.
+//! Paths are relative to the root that the user configured (`schema/stream/file`). There are two homes, a folder (`local`) and
+//! a bucket (`bucket`); a new kind of bucket is a builder file such as `s3` and one arm in [`Storage::open`]. Guarantees:
+//! - [`Storage::put_new`] writes a whole object or nothing, and never replaces one;
+//! - [`Storage::copy_new`] copies inside the store, so that no bytes pass through here, and can be repeated;
+//! - after [`Storage::flush`], everything written before it is on stable storage.
+//!
+//! What only some callers need is beside it: [`Lease`] for a sync and its recovery, [`Leftovers`] for recovery, [`probe`] for
+//! `check`.
 
 mod bucket;
 mod durability;
@@ -47,12 +49,12 @@ pub struct Storage {
     store: Arc<dyn ObjectStore>,
     /// The root, as the store names it.
     root: Path,
-    /// What a user calls the root, for messages.
+    /// The root as people know it, for messages.
     shown: Arc<str>,
     home: Home,
 }
 
-/// What the verbs are done with.
+/// Where the bytes are.
 #[derive(Clone)]
 enum Home {
     Folder(Arc<Folder>),
@@ -62,9 +64,9 @@ enum Home {
 /// Whether [`Storage::put_new`] wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Put {
-    /// The object is there now.
+    /// The object was written.
     Created,
-    /// An object of that name was there already and is untouched.
+    /// An object of that name existed and is unchanged.
     Exists,
 }
 
@@ -81,12 +83,12 @@ impl Storage {
         }
     }
 
-    /// The store itself, for what reads Delta logs.
+    /// The object store itself, for the Delta kernel.
     pub fn store(&self) -> &Arc<dyn ObjectStore> {
         &self.store
     }
 
-    /// The URL by which a Delta reader that was given [`Storage::store`] names the folder `relative`.
+    /// The URL of the folder `relative` for a Delta reader of [`Storage::store`].
     pub fn url(&self, relative: &str) -> Result<Url> {
         let url = match &self.home {
             Home::Folder(folder) => Url::from_directory_path(folder.path(relative)).ok(),
@@ -95,7 +97,7 @@ impl Storage {
         url.ok_or_else(|| Error::system(format!("{} makes no valid URL.", self.uri(relative))))
     }
 
-    /// How many files may be open at the same time: one in a bucket keeps in memory what makes no whole part yet.
+    /// How many files may be open at the same time: each file in a bucket keeps up to one part in memory.
     pub fn open_files(&self) -> usize {
         match &self.home {
             Home::Folder(_) => local::OPEN_FILES,
@@ -108,18 +110,18 @@ impl Storage {
         parts.fold(self.root.clone(), |path, part| path.join(part))
     }
 
-    /// `location` as everybody but the store names it.
+    /// `location` relative to the root.
     fn relative(&self, location: &Path) -> Option<String> {
         let parts = location.prefix_match(&self.root)?;
         Some(parts.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/"))
     }
 
-    /// What people are told the folder `relative` is called: for messages alone.
+    /// The folder `relative` as people know it: for messages only.
     pub fn shown(&self, relative: &str) -> String {
         format!("{}/{relative}", self.shown)
     }
 
-    /// What engines and Delta readers call the folder `relative`: for statements, and to compare with what they answer.
+    /// The folder `relative` as engines and Delta readers know it: for statements, and to compare with their answers.
     pub fn uri(&self, relative: &str) -> String {
         match &self.home {
             Home::Folder(folder) => folder.path(relative).display().to_string(),
@@ -127,7 +129,7 @@ impl Storage {
         }
     }
 
-    /// Writes a whole object unless one of that name is there.
+    /// Writes a whole object unless one of that name exists.
     pub async fn put_new(&self, relative: &str, bytes: Vec<u8>) -> Result<Put> {
         match &self.home {
             Home::Folder(folder) => folder.put_new(relative, &bytes),
@@ -135,7 +137,7 @@ impl Storage {
         }
     }
 
-    /// Begins a file whose bytes come piece by piece; its name must never have been used.
+    /// Begins a file that is written piece by piece; its name must never have been used.
     pub async fn upload(&self, relative: String) -> Result<Upload> {
         match &self.home {
             Home::Folder(folder) => folder.upload(relative).map(Upload::File),
@@ -143,7 +145,7 @@ impl Storage {
         }
     }
 
-    /// Copies an object of `size` bytes inside the store; a copy that is there already is the same one.
+    /// Copies an object of `size` bytes inside the store. An existing copy is taken to be the same.
     pub async fn copy_new(&self, from: &str, to: &str, size: u64) -> Result<()> {
         match &self.home {
             Home::Folder(folder) => folder.link(from, to),
@@ -151,11 +153,11 @@ impl Storage {
         }
     }
 
-    /// Answers when everything that was written before the call is on stable storage. Cheap when many call at once.
+    /// Returns when everything written before the call is on stable storage. Cheap when many call at once.
     pub async fn flush(&self) -> Result<()> {
         match &self.home {
             Home::Folder(folder) => folder.flush().await,
-            // What a bucket has answered is there for good.
+            // A bucket answers when the object is durable.
             Home::Bucket(_) => Ok(()),
         }
     }
@@ -176,7 +178,7 @@ impl Storage {
         }
     }
 
-    /// Paths, relative to the root, of all objects below the folder `relative`; none where there is no such folder.
+    /// Paths, relative to the root, of all objects below the folder `relative`; none if there is no such folder.
     pub async fn list(&self, relative: &str) -> Result<Vec<String>> {
         let bucket = match &self.home {
             Home::Folder(folder) => return folder.list(relative),
@@ -195,7 +197,7 @@ impl Storage {
         }
     }
 
-    /// Removes objects; one that is not there is removed already. On a disk: files of this program's own user.
+    /// Removes objects; a missing object is no error. On a disk, only files of this program's own user.
     pub async fn delete(&self, relative: &[String]) -> Result<()> {
         match &self.home {
             Home::Folder(folder) => relative.iter().try_for_each(|path| folder.delete(path)),
@@ -212,7 +214,7 @@ impl Storage {
     }
 }
 
-/// A file on its way into the store.
+/// A file that is being written.
 pub enum Upload {
     /// Into a folder.
     File(local::FileUpload),
@@ -221,7 +223,7 @@ pub enum Upload {
 }
 
 impl Upload {
-    /// Sends the next bytes; waits where the store is slower than whoever writes.
+    /// Sends the next bytes; waits while the store is slower than the caller.
     pub async fn write(&mut self, bytes: Vec<u8>) -> Result<()> {
         match self {
             Self::File(file) => file.write(&bytes),
@@ -229,16 +231,16 @@ impl Upload {
         }
     }
 
-    /// Ends the file; it is there, whole, when this answers.
+    /// Ends the file; it is complete when this returns.
     pub async fn finish(self) -> Result<()> {
         match self {
-            // Its bytes are where they belong since they were written.
+            // Its bytes were written in place.
             Self::File(_) => Ok(()),
             Self::Object(object) => object.finish().await,
         }
     }
 
-    /// Gives the file up: nothing of it stays.
+    /// Aborts the file: nothing of it stays.
     pub async fn abort(self) {
         match self {
             Self::File(file) => file.abort(),

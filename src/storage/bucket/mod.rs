@@ -32,17 +32,17 @@ use crate::error::{Error, Result};
 
 /// All uploads together have this part of the memory limit in flight, but at least three parts of a file.
 const UPLOAD_SHARE: usize = 16;
-/// Files in a bucket that may be open at the same time; each keeps up to a part in memory.
+/// Files in a bucket that may be open at the same time; each keeps up to one part in memory.
 const OPEN_FILES: usize = 6;
-/// Requests that carry no file and are made at the same time.
+/// Requests without a file that are made at the same time.
 const REQUESTS: usize = 256;
 
 /// What a bucket does that an object store has no verb for.
 pub(super) trait Remote: Send + Sync {
-    /// Copies an object larger than a single request copies.
+    /// Copies an object that is too large for a single request.
     fn copy_large<'a>(&'a self, from: &'a Path, to: &'a Path, size: u64) -> BoxFuture<'a, Result<()>>;
 
-    /// Gives up all uploads below `folder` that were begun and never ended, of names with `part` in them.
+    /// Aborts every unfinished upload below `folder` to a name that contains `part`.
     fn remove_unfinished<'a>(&'a self, folder: &'a Path, part: &'a str) -> BoxFuture<'a, Result<()>>;
 }
 
@@ -54,7 +54,7 @@ pub(super) struct Bucket {
     provider: Box<dyn Provider>,
     pub(super) patience: Patience,
     pub(super) lease_clock: Arc<LeaseClock>,
-    /// A permit is a byte on its way.
+    /// A permit is a byte in flight.
     sending: Arc<Semaphore>,
     sent_at_once: usize,
     requests: Semaphore,
@@ -62,7 +62,7 @@ pub(super) struct Bucket {
     retention_told: Once,
 }
 
-/// Makes a storage of a bucket; `root` is the folder below which everything lies.
+/// Makes a storage of a bucket; everything is below the folder `root`.
 pub(super) fn open<S: ObjectStore + MultipartStore>(
     store: Arc<S>,
     remote: Option<Box<dyn Remote>>,
@@ -108,7 +108,7 @@ impl Bucket {
         }
     }
 
-    /// Writes an object, whatever was there before.
+    /// Writes an object, and replaces an existing one.
     pub(super) async fn put(&self, path: &Path, bytes: Bytes) -> Result<()> {
         let put = self.store.put_opts(path, bytes.into(), PutMode::Overwrite.into()).await;
         put.map(|_| ()).map_err(|error| self.failed(Action::Put, path, error))
@@ -118,7 +118,7 @@ impl Bucket {
         ObjectUpload::new(Arc::clone(self), path)
     }
 
-    /// Whether an object of `size` bytes is copied by several requests.
+    /// Whether copying an object of `size` bytes takes several requests.
     pub(super) fn copies_in_parts(&self, size: u64) -> bool {
         size > self.copied_at_once
     }
@@ -137,21 +137,21 @@ impl Bucket {
         got.await.map_err(|error| self.failed(Action::Get, path, error))
     }
 
-    /// Whether anything lies below `folder`: the first page of a listing says it.
+    /// Whether there is an object below `folder`, by the first page of a listing.
     pub(super) async fn has_any(&self, folder: &Path) -> Result<bool> {
         let _turn = self.requests.acquire().await;
-        // Some tools make an object of a folder's name, with a slash at its end, for each folder.
+        // Some tools create an object for each folder, named like the folder with a slash.
         let mut named = self.store.list(Some(folder)).try_filter(|found| std::future::ready(found.location != *folder));
         let first = named.try_next().await;
         first.map(|first| first.is_some()).map_err(|error| self.failed(Action::List, folder, error))
     }
 
-    /// Deletes objects; what the store keeps under retention is told, once, and is no error.
+    /// Deletes objects. Objects under retention stay: that is a warning, given once, and no error.
     pub(super) async fn delete(&self, paths: Vec<Path>) -> Result<()> {
         self.delete_most(paths).await.map(drop)
     }
 
-    /// The same; how many objects stay.
+    /// The same; returns how many objects stay.
     pub(super) async fn delete_most(&self, paths: Vec<Path>) -> Result<usize> {
         let Some(first) = paths.first().cloned() else { return Ok(0) };
         let mut deleted = self.store.delete_stream(stream::iter(paths).map(Ok).boxed());
@@ -199,7 +199,7 @@ impl Bucket {
         }
     }
 
-    /// What an error of the store means to a user.
+    /// The error for the user when `action` on `path` failed with `error`.
     pub(super) fn failed(&self, action: Action, path: &Path, error: object_store::Error) -> Error {
         explained(&*self.provider, action, path, &Failure::of(&error)).with_source(error)
     }

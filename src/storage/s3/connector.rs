@@ -1,10 +1,9 @@
-//! The way to the store: a client that follows nobody, and answers that are held against what was asked.
+//! HTTP connector that marks permanent connection failures (no TLS, invalid certificate) as not retryable.
 //!
-//! The object store repeats whatever failed while connecting. A server that speaks no TLS, whose certificate is not good, or
-//! that speaks first, is the same the next time: its error is given on as one of a kind that is not repeated. Whether
-//! anything has come from the store before is known here alone: a name that leads nowhere then is a passing thing. A
-//! redirection is an error with the address it leads to: what signs a request is for one host. How long an answer may be
-//! is in `answers`, how often a listing may go on in `pages`.
+//! The object store repeats every request that failed while connecting. A server that speaks no TLS, has an invalid certificate
+//! or speaks first will do the same the next time. Only this connector knows whether the store has answered before: then a
+//! host name that cannot be resolved is a transient failure. A redirection is an error with the address it names, since a
+//! signature is for one host. `answers` limits the length of answers, `pages` the length of listings.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -24,20 +23,20 @@ use crate::tls::Trust;
 
 const USER_AGENT: &str = concat!("destination-databricks/", env!("CARGO_PKG_VERSION"));
 
-/// Connects like the object store itself, but for such errors.
+/// Connects like the object store's own connector, except for such errors.
 #[derive(Debug, Clone)]
 pub(super) struct Connector {
     /// How long a whole request may take, its answer included.
     pub(super) request: Duration,
     /// How long a connection may take.
     pub(super) connect: Duration,
-    /// How long a connection without requests is kept.
+    /// How long an idle connection is kept.
     pub(super) idle: Duration,
     /// Whether requests may go unencrypted.
     pub(super) plain: bool,
-    /// Whether the store runs where this program does: no proxy of the environment leads there.
+    /// Whether the store runs on this machine: no proxy of the environment is used then.
     pub(super) is_here: bool,
-    /// Whose certificates are good.
+    /// Which certificate authorities are trusted.
     pub(super) trust: Trust,
 }
 
@@ -77,7 +76,7 @@ impl HttpConnector for Connector {
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
         let client = self.client();
         let client = client.map_err(|error| object_store::Error::Generic { store: "S3", source: Box::new(error) })?;
-        Ok(HttpClient::new(Way {
+        Ok(HttpClient::new(CheckedClient {
             client: HttpClient::new(client),
             answered: AtomicBool::default(),
             listings: Listings::default(),
@@ -86,7 +85,7 @@ impl HttpConnector for Connector {
 }
 
 #[derive(Debug)]
-struct Way {
+struct CheckedClient {
     client: HttpClient,
     /// Whether there was ever an answer.
     answered: AtomicBool,
@@ -94,7 +93,7 @@ struct Way {
 }
 
 #[async_trait]
-impl HttpService for Way {
+impl HttpService for CheckedClient {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let asked = Asked::of(&request);
         let answer = self.client.execute(request).await;
@@ -110,7 +109,7 @@ impl HttpService for Way {
     }
 }
 
-/// `error` as the object store is to see it: not to be repeated if it is permanent, or was there an answer `before`.
+/// `error` for the object store: not retryable if it is permanent; `before`: whether the store has answered before.
 fn mark_permanent(error: HttpError, before: bool) -> HttpError {
     if is_permanent(&error) {
         HttpError::new(HttpErrorKind::Unknown, error)

@@ -1,9 +1,9 @@
-//! An answer that sends a request on to somewhere else, as the error that it is for both clients.
+//! The error of an answer that redirects a request, for both clients.
 
 use crate::error::{Error, code};
 use crate::redirect;
 
-/// The error of an answer that sends a request to `address` on to somewhere else, with the region that it names.
+/// The error of an answer that redirects a request to `address`, with the region that the answer names; none if it does not.
 pub(super) fn led_away(status: u16, location: Option<&str>, region: Option<&str>, address: &str) -> Option<Error> {
     let location = location.filter(|_| redirect::is_one(status))?;
     let region = region.and_then(code).map_or_else(

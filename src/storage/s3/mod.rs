@@ -1,11 +1,11 @@
 //! S3 and stores that speak like it: from settings to a bucket.
 //!
-//! `credentials` says who this program is there, `refusals` why it is nobody, `connector` gives up at once what cannot be mended by waiting and bounds every answer, `remote`
-//! does what an object store has no verb for, `sums` sends checksums to stores that take them, `trust` is whose
-//! certificates are good, `errors` says what an answer
-//! means, `embedded` where its status does not say it, `demands` what a bucket wants of what is written. Every request is
-//! signed together with the SHA-256 of its body, so that bytes which arrive changed are refused, also by a store that knows
-//! no checksums.
+//! Identity: `credentials` gives the keys, `refusals` says why there are none. Requests: `connector` connects, limits answers
+//! (`answers`, `pages`) and refuses redirections (`led_away`), `embedded` reads errors in answers with status 200, `sums` sends
+//! checksums to stores that accept them, `remote` makes requests that an object store has no verb for, `trust` says which
+//! certificates are valid. Errors: `conditions` and `rows` are the table of what answers mean, `demands` tells some of them
+//! apart by their message, `provider` makes sentences of them. The SHA-256 of every body is part of the request's signature, so
+//! that a store refuses changed bytes even if it knows no checksums.
 
 mod answers;
 mod conditions;
@@ -37,21 +37,21 @@ use self::credentials::Credentials;
 use self::embedded::OneWay;
 use self::provider::S3;
 use self::remote::S3Remote;
-use self::sums::{Sums, Taken};
+use self::sums::{ChecksumSupport, Sums};
 use super::bucket::{Action, Failure, explained};
 use super::{Storage, bucket};
 use crate::config::{Patience, S3Encryption, S3Settings, Tuning, ensure_aws_files};
 use crate::error::{Error, Result, code};
 
-/// A request that has no answer after so long is given up and made again; a part has at least 100 kB/s then.
+/// A request without an answer after this time is repeated; a part may be sent at 100 kB/s.
 const REQUEST: Duration = Duration::from_secs(60);
 const CONNECT: Duration = Duration::from_secs(10);
-/// Connections that are kept for the next request. Servers close them after some seconds; ours must go first.
+/// How long an idle connection is kept. Servers close idle connections after some seconds; this must be shorter.
 const IDLE: Duration = Duration::from_secs(8);
 /// The region of stores that have none.
 const NO_REGION: &str = "us-east-1";
 
-/// Opens the bucket of `settings`; asks for its region where that is not given.
+/// Opens the bucket of `settings`; asks AWS for its region if the settings have none.
 pub(super) async fn open(settings: &S3Settings, tuning: &Tuning) -> Result<Storage> {
     let patience = &tuning.patience;
     let trust = trust::of(settings)?;
@@ -84,19 +84,19 @@ pub(super) async fn open(settings: &S3Settings, tuning: &Tuning) -> Result<Stora
     if let Some(endpoint) = address(settings) {
         builder = builder.with_endpoint(endpoint);
     }
-    let taken = Taken::default();
+    let checksums = ChecksumSupport::default();
     let encrypted = |builder| encrypted(builder, settings.encryption.as_ref());
-    let store = Sums::build(builder, encrypted, taken.clone()).map_err(unusable)?;
+    let store = Sums::build(builder, encrypted, checksums.clone()).map_err(unusable)?;
     let root = Path::parse(&settings.path).map_err(|error| {
         Error::config(format!("`data_source.s3_bucket_path` {} is no path of a bucket: correct it.", settings.path))
             .with_source(error)
     })?;
     let provider = S3(BucketAddress { bucket: settings.bucket.clone(), region, endpoint: address(settings) });
-    let remote = S3Remote::new(settings, provider.clone(), credentials, taken, tuning, &trust);
+    let remote = S3Remote::new(settings, provider.clone(), credentials, checksums, tuning, &trust);
     Ok(bucket::open(Arc::new(store), Some(Box::new(remote)), Box::new(provider), root, tuning))
 }
 
-/// What makes objects asks for `encryption`.
+/// `builder` for requests that create objects, with `encryption`.
 fn encrypted(builder: AmazonS3Builder, encryption: Option<&S3Encryption>) -> object_store::Result<AmazonS3Builder> {
     let kind: AmazonS3ConfigKey = "aws_server_side_encryption".parse()?;
     Ok(match encryption {
@@ -115,9 +115,9 @@ async fn region(settings: &S3Settings, connector: &Connector) -> Result<String> 
     }
 }
 
-/// The region that AWS says the bucket is in; it says so to everybody, whatever else it answers.
+/// The region of the bucket according to AWS, which names it in every answer, even to clients without access.
 async fn asked_region(bucket: &str, connector: &Connector) -> Result<String> {
-    let cure = "Set `data_source.s3_bucket_region` if it cannot be asked for.";
+    let cure = "Set `data_source.s3_bucket_region`, so that it need not be asked for.";
     // A certificate for *.s3.amazonaws.com does not cover a name with dots.
     let url = match bucket.contains('.') {
         true => format!("https://s3.amazonaws.com/{bucket}"),
@@ -128,9 +128,7 @@ async fn asked_region(bucket: &str, connector: &Connector) -> Result<String> {
             "There is no bucket {bucket}: create it or correct `data_source.s3_bucket_name`."
         ))),
         Ok((status, region)) => region.as_deref().and_then(code).map(ToOwned::to_owned).ok_or_else(|| {
-            Error::transient(format!(
-                "The region of bucket {bucket} was asked for and not named (status {status}). {cure}"
-            ))
+            Error::transient(format!("AWS did not name the region of bucket {bucket} (status {status}). {cure}"))
         }),
         Err(error) => {
             let s3 = S3(BucketAddress { bucket: bucket.to_owned(), region: NO_REGION.to_owned(), endpoint: None });
@@ -146,7 +144,7 @@ pub(super) fn provider(bucket: &str) -> S3 {
     S3(BucketAddress { bucket: bucket.to_owned(), region: NO_REGION.to_owned(), endpoint: None })
 }
 
-/// The endpoint as the object store takes it: with the bucket in the host's name if that is the style.
+/// The endpoint for the object store: with the bucket in the host name unless the path style is set.
 fn address(settings: &S3Settings) -> Option<String> {
     let endpoint = settings.endpoint.as_ref()?;
     match endpoint.split_once("://") {
@@ -155,10 +153,10 @@ fn address(settings: &S3Settings) -> Option<String> {
     }
 }
 
-/// However soon the deadline is, one try gets so long.
+/// One try gets at least this time, however short the deadline is.
 const SHORTEST_TRY: Duration = Duration::from_millis(500);
 
-/// The longest time that one try may take: a request without an answer is to be made again before the deadline.
+/// The longest time for one try: a request without an answer must be repeated before the deadline.
 fn one_try(patience: &Patience) -> Duration {
     (patience.retry / 3).max(SHORTEST_TRY)
 }

@@ -1,7 +1,7 @@
-//! Why AWS gives no credentials, as a sentence with a cure.
+//! Why AWS gives no credentials, as a sentence with what to do.
 //!
-//! The error of AWS's own client is a chain of types that it keeps to itself: what is known of it is the code of an
-//! answer, and the text where there was none.
+//! The types in the error chain of AWS's own client are private: what is known is the code of an answer, and the text if there
+//! was no answer.
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::ErrorMetadata;

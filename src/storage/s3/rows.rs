@@ -1,4 +1,4 @@
-//! The rows of the table of [`conditions`](super::conditions), in the order in which they are tried.
+//! The rows of the table of [`conditions`](super::conditions), in the order in which they are compared.
 
 use super::conditions::Key::{Any, Bare, Code, CodeAt, Codes, NotS3, Page, Retained, Status, Unanswered};
 use super::conditions::When::{Always, Aws, BucketInHost, OtherRegion, Writing};
