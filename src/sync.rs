@@ -149,7 +149,7 @@ impl Session {
         let server = match &config.engine {
             Engine::Direct => None,
             Engine::Databricks(settings) => {
-                Some((connect(settings, &config.tuning.patience)?, settings.load_parallelism))
+                Some((connect(settings, &config.tuning.timeouts)?, settings.load_parallelism))
             }
         };
         let lease = Lease::begin(&storage, context.clock_and_ids.new_id).await?;
@@ -175,7 +175,7 @@ impl Session {
                 sleep(STOPPED).await;
             };
             // Whichever comes first.
-            let _ = timeout(config.tuning.patience.clean_up(), stopped).await;
+            let _ = timeout(config.tuning.timeouts.clean_up(), stopped).await;
         };
         tokio::select! {
             left = left => left.unwrap_or_else(|left| tracing::warn!("{}", left.internal_message())),

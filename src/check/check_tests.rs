@@ -11,7 +11,7 @@ use super::find_problems;
 use crate::clock::{ClockAndIds, SystemClock};
 use crate::config::{Config, Engine};
 use crate::databricks::SqlTransport;
-use crate::databricks::server_for_tests::{Seen, Server, Step, answer, failure, patience};
+use crate::databricks::server_for_tests::{Seen, Server, Step, answer, failure, timeouts};
 use crate::error::Result;
 use crate::load::sql::warehouse_tests::Warehouse;
 use crate::protocol::writer::ProtocolWriter;
@@ -49,7 +49,7 @@ impl Bed {
         );
         let mut config = Config::from_json(&text).expect("a configuration");
         config.engine = Engine::Databricks(server.settings());
-        config.tuning.patience = patience();
+        config.tuning.timeouts = timeouts();
         let context = Context {
             writer: Arc::new(ProtocolWriter::stdout()),
             clock_and_ids: ClockAndIds { clock: Arc::new(SystemClock), new_id: Uuid::now_v7 },

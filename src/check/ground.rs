@@ -156,12 +156,12 @@ pub fn new_name(context: &Context) -> String {
 }
 
 async fn enter(config: &Config, settings: &DatabricksSettings) -> Result<Arc<dyn SqlTransport>> {
-    let patience = &config.tuning.patience;
+    let timeouts = &config.tuning.timeouts;
     // Says more of a warehouse than a statement that waits for it.
-    if let Some(warehouse) = warehouse(settings, patience)? {
+    if let Some(warehouse) = warehouse(settings, timeouts)? {
         warehouse.ensure_started().await?;
     }
-    connect(settings, patience)
+    connect(settings, timeouts)
 }
 
 /// Whether objects below `folder`, where nothing is yet, can be found and removed.

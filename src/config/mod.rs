@@ -18,11 +18,11 @@ mod host;
 mod log_level;
 mod memory;
 mod newer;
-mod patience;
 mod platform;
 mod profiles;
 mod s3;
 mod storage;
+mod timeouts;
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -37,10 +37,10 @@ pub use self::environment::{ensure_aws_files, know_secrets};
 pub use self::file_name_pattern::{DateField, FileNamePattern, Piece};
 pub use self::host::is_near;
 pub use self::log_level::LogLevel;
-pub use self::patience::Patience;
 pub use self::platform::is_job_of_platform;
 pub use self::s3::{S3Credentials, S3Encryption, S3Role, S3Settings};
 pub use self::storage::{AzureSettings, StorageSettings};
+pub use self::timeouts::Timeouts;
 
 use self::fields::{Fields, Report, kind_of};
 use crate::error::{Error, Result};
@@ -96,7 +96,7 @@ pub struct Tuning {
     /// How Parquet pages are compressed.
     pub compression: Compression,
     /// How long to wait for stores, Databricks and other syncs.
-    pub patience: Patience,
+    pub timeouts: Timeouts,
     /// Objects with more bytes are copied in parts of half as many. No user sets it: `COPIED_AT_ONCE_BYTES` is hidden.
     pub copied_at_once: u64,
 }
@@ -273,7 +273,7 @@ impl Tuning {
             compression: root
                 .choice("compression", &[("zstd", Compression::Zstd), ("snappy", Compression::Snappy)])
                 .unwrap_or(Compression::Zstd),
-            patience: Patience::read(),
+            timeouts: Timeouts::read(),
             copied_at_once: hidden::number("COPIED_AT_ONCE_BYTES")
                 .unwrap_or(COPIED_AT_ONCE)
                 .clamp(COPIED_RANGE.0, COPIED_RANGE.1),

@@ -1,6 +1,6 @@
 //! Requests to one Databricks workspace: signed in, named, bounded in time and size.
 //!
-//! [`HttpClient::send`] makes one request. [`HttpClient::repeat`] makes it again for as long as patience lasts where the
+//! [`HttpClient::send`] makes one request. [`HttpClient::repeat`] makes it again for as long as its timeout allows where the
 //! server is overloaded, under maintenance or out of reach; only for requests that may arrive twice.
 //! [`HttpClient::submit`] does so only as long as it has surely not been taken. None judges an answer beyond that: `said`
 //! reads what an error says, `conditions` knows what it means.
@@ -24,7 +24,7 @@ use super::pace::{Pace, Turn};
 use super::said::Said;
 use super::token::TokenProvider;
 use super::unreached::{self, Unreached};
-use crate::config::{DatabricksSettings, Patience};
+use crate::config::{DatabricksSettings, Timeouts};
 use crate::error::{Error, Result};
 use crate::retry::Backoff;
 use crate::tls::Trust;
@@ -144,12 +144,12 @@ impl HttpClient {
     pub fn new(
         settings: &DatabricksSettings,
         tokens: Arc<dyn TokenProvider>,
-        patience: &Patience,
+        timeouts: &Timeouts,
     ) -> Result<HttpClient> {
-        let timeout = REQUEST_TIMEOUT.min(patience.databricks_retry / 4);
+        let timeout = REQUEST_TIMEOUT.min(timeouts.databricks_retry / 4);
         let mut builder = Client::builder()
             .user_agent(USER_AGENT)
-            .connect_timeout(CONNECT_TIMEOUT.min(patience.databricks_retry / 4))
+            .connect_timeout(CONNECT_TIMEOUT.min(timeouts.databricks_retry / 4))
             .timeout(timeout)
             // A redirection leads to a login page: there is no workspace, or it is behind a private link.
             .redirect(redirect::Policy::none())
@@ -171,7 +171,7 @@ impl HttpClient {
             address: settings.address(),
             place: Place::of(settings),
             tokens,
-            retry: patience.databricks_retry,
+            retry: timeouts.databricks_retry,
             timeout,
             workspace: settings.workspace.as_ref().and_then(|number| HeaderValue::try_from(number).ok()),
             pace: Pace::default(),
@@ -238,7 +238,7 @@ impl HttpClient {
     /// maintenance or out of reach. Any other answer comes back, whatever its status.
     ///
     /// # Errors
-    /// What the last try said, when patience is over; at once what no waiting cures.
+    /// What the last try said, when its timeout has passed; at once what no waiting cures.
     pub async fn repeat(&self, request: &Request) -> Result<Answer> {
         match self.until_answered(request, true).await? {
             Sent::Answered(answer) => Ok(answer),
@@ -250,7 +250,7 @@ impl HttpClient {
     /// not been taken.
     ///
     /// # Errors
-    /// What the last try said, when patience is over; at once what no waiting cures. It was not taken.
+    /// What the last try said, when its timeout has passed; at once what no waiting cures. It was not taken.
     pub async fn submit(&self, request: &Request) -> Result<Sent> {
         self.until_answered(request, false).await
     }

@@ -9,14 +9,14 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use super::http::{HttpClient, Request};
-use super::server_for_tests::{Server, Step, answer, patience};
+use super::server_for_tests::{Server, Step, answer, timeouts};
 use super::token::{PersonalAccessToken, TokenProvider};
 use crate::config::DatabricksSettings;
 use crate::error::{Error, Kind, Result};
 use crate::secret::Secret;
 
 fn client(settings: &DatabricksSettings) -> HttpClient {
-    HttpClient::new(settings, Arc::new(PersonalAccessToken(settings.token.clone())), &patience()).expect("a client")
+    HttpClient::new(settings, Arc::new(PersonalAccessToken(settings.token.clone())), &timeouts()).expect("a client")
 }
 
 /// What asking the server of `settings` that was never reached says, soon.
@@ -119,7 +119,7 @@ async fn the_token_is_looked_up_for_each_request_and_again_when_it_is_refused() 
         _ => answer(401, json!({"error_code": 401, "message": "expired"})),
     });
     let client =
-        HttpClient::new(&server.settings(), Arc::new(Renewed(AtomicU32::new(0))), &patience()).expect("a client");
+        HttpClient::new(&server.settings(), Arc::new(Renewed(AtomicU32::new(0))), &timeouts()).expect("a client");
     for _ in 0..2 {
         assert!(client.send(&Request::get("/")).await.expect("an answer").status.is_success());
     }

@@ -22,7 +22,7 @@ use super::said::Said;
 use super::statement_answers::{Chunk, State, StatementAnswer};
 use super::warehouse::{Warehouse, WarehouseState};
 use super::{Bounds, Changed, Rows, SqlTransport, table_of};
-use crate::config::Patience;
+use crate::config::Timeouts;
 use crate::error::{Error, Kind, Result};
 use crate::retry::Backoff;
 
@@ -46,7 +46,7 @@ const TELL: Duration = Duration::from_secs(30);
 pub struct Statements {
     warehouse: Warehouse,
     timeout: Duration,
-    patience: Patience,
+    timeouts: Timeouts,
     /// The ids of statements that have not ended.
     running: Mutex<BTreeSet<String>>,
     closed: AtomicBool,
@@ -84,11 +84,11 @@ struct Course {
 
 impl Statements {
     /// Runs statements on `warehouse`, each for at most `timeout`.
-    pub(super) fn new(warehouse: Warehouse, timeout: Duration, patience: &Patience) -> Self {
+    pub(super) fn new(warehouse: Warehouse, timeout: Duration, timeouts: &Timeouts) -> Self {
         Self {
             warehouse,
             timeout,
-            patience: *patience,
+            timeouts: *timeouts,
             running: Mutex::default(),
             closed: AtomicBool::new(false),
             told: Mutex::new(Instant::now()),
@@ -179,7 +179,7 @@ impl Statements {
         if self.closed.load(Ordering::SeqCst) {
             return Err(self.canceled());
         }
-        let tell = TELL.min(self.patience.databricks_start / 10);
+        let tell = TELL.min(self.timeouts.databricks_start / 10);
         if state == State::Running {
             course.running.get_or_insert_with(Instant::now);
         } else if course.running.is_none() && course.asked.elapsed() >= tell {
@@ -197,7 +197,7 @@ impl Statements {
         }
         match course.running {
             Some(since) if since.elapsed() > self.timeout => Err(self.too_slow()),
-            None if course.begun.elapsed() > self.patience.databricks_start => Err(self.warehouse.too_long()),
+            None if course.begun.elapsed() > self.timeouts.databricks_start => Err(self.warehouse.too_long()),
             _ => Ok(()),
         }
     }
@@ -308,7 +308,7 @@ impl Statements {
     }
 
     async fn run_to_its_end(&self, statement: &str, twice: Twice) -> Result<Changed> {
-        let mut waits = Backoff::counted(self.patience.databricks_retry);
+        let mut waits = Backoff::counted(self.timeouts.databricks_retry);
         let (mut runs, mut cancelled) = (1, 0);
         loop {
             if self.closed.load(Ordering::SeqCst) {
@@ -353,7 +353,7 @@ impl SqlTransport for Statements {
     }
 
     fn waits(&self) -> Backoff {
-        Backoff::counted(self.patience.databricks_retry)
+        Backoff::counted(self.timeouts.databricks_retry)
     }
 
     async fn close(&self) {

@@ -9,7 +9,7 @@ use super::conditions;
 use super::http::{Answer, HttpClient, Request};
 use super::pace::Turn;
 use super::said::Said;
-use crate::config::Patience;
+use crate::config::Timeouts;
 use crate::error::{Error, Result, code};
 use crate::retry::Backoff;
 
@@ -56,8 +56,8 @@ struct FailureReason {
 
 impl Warehouse {
     /// The warehouse `id` of the workspace that `http` speaks to.
-    pub(super) fn new(http: Arc<HttpClient>, id: String, patience: &Patience) -> Self {
-        Self { http, id, start: patience.databricks_start }
+    pub(super) fn new(http: Arc<HttpClient>, id: String, timeouts: &Timeouts) -> Self {
+        Self { http, id, start: timeouts.databricks_start }
     }
 
     /// The client that reaches it.
@@ -81,7 +81,7 @@ impl Warehouse {
     /// Starts it where it is stopped, and waits until it runs statements.
     ///
     /// # Errors
-    /// [`Kind::Transient`](crate::error::Kind::Transient) when it takes longer than patience lasts; otherwise why it
+    /// [`Kind::Transient`](crate::error::Kind::Transient) when it takes longer than its timeout; otherwise why it
     /// cannot be started.
     pub async fn ensure_started(&self) -> Result<()> {
         let begun = Instant::now();
@@ -127,7 +127,7 @@ impl Warehouse {
         )
     }
 
-    /// That patience is over.
+    /// That its timeout has passed.
     pub(super) fn too_long(&self) -> Error {
         Error::transient(format!(
             "The SQL warehouse {} did not start within {} s: look at its page in the workspace, or start it before syncs.",

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use super::server_for_tests::{Server, Step, answer, patience};
+use super::server_for_tests::{Server, Step, answer, timeouts};
 use super::{Warehouse, WarehouseState, warehouse};
 use crate::error::Kind;
 
 fn of(server: &Server) -> Warehouse {
-    warehouse(&server.settings(), &patience()).expect("a path").expect("a warehouse")
+    warehouse(&server.settings(), &timeouts()).expect("a path").expect("a warehouse")
 }
 
 fn in_state(state: &str) -> Step {

@@ -15,9 +15,9 @@ pub fn process(store: &Arc<InMemory>, age: Duration) -> Storage {
     let config =
         r#"{"data_source": {"data_source_type": "LOCAL_STORAGE", "local_path": "/tmp/x"}, "memory_limit_mb": 64}"#;
     let mut tuning: Tuning = Config::from_json(config).unwrap().tuning;
-    tuning.patience.lease_age = age;
-    tuning.patience.lease_renewal = age / 5;
-    tuning.patience.retry = age * 3 / 10;
+    tuning.timeouts.lease_age = age;
+    tuning.timeouts.lease_renewal = age / 5;
+    tuning.timeouts.request_retry = age * 3 / 10;
     bucket::open(Arc::clone(store), None, provider(), Path::from("root"), &tuning)
 }
 

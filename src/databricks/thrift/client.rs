@@ -12,7 +12,7 @@ use tcli_service as tcli;
 use tokio::time::timeout;
 
 use super::message::{self, Call, NoAnswer};
-use crate::config::Patience;
+use crate::config::Timeouts;
 use crate::databricks::conditions::{self, Fate};
 use crate::databricks::http::{Answer, HttpClient, Request, Sent, may_have_been_taken};
 use crate::databricks::pace::Turn;
@@ -100,7 +100,7 @@ impl From<Error> for Fault {
 pub(super) struct Client {
     http: Arc<HttpClient>,
     path: String,
-    patience: Patience,
+    timeouts: Timeouts,
     number: AtomicI32,
 }
 
@@ -131,8 +131,8 @@ impl Again {
 }
 
 impl Client {
-    pub(super) fn new(http: Arc<HttpClient>, path: &str, patience: Patience) -> Self {
-        Self { http, path: path.to_owned(), patience, number: AtomicI32::new(1) }
+    pub(super) fn new(http: Arc<HttpClient>, path: &str, timeouts: Timeouts) -> Self {
+        Self { http, path: path.to_owned(), timeouts, number: AtomicI32::new(1) }
     }
 
     /// What is called, for messages.
@@ -143,12 +143,12 @@ impl Client {
 
     /// How long is waited for what passes.
     pub(super) fn waits(&self) -> Backoff {
-        Backoff::within(self.patience.databricks_retry)
+        Backoff::within(self.timeouts.databricks_retry)
     }
 
     /// How long is waited before a statement is sent again by whoever has settled its first copy.
     pub(super) fn waits_of_runs(&self) -> Backoff {
-        Backoff::counted(self.patience.databricks_retry)
+        Backoff::counted(self.timeouts.databricks_retry)
     }
 
     /// Makes `call` and waits for its answer, whose status is good.
@@ -163,7 +163,7 @@ impl Client {
 
     async fn until_answered<C: Call>(&self, call: &C, may_repeat: bool) -> Result<C::Answer, Fault> {
         let begun = Instant::now();
-        let mut starting = Backoff::within(self.patience.databricks_start);
+        let mut starting = Backoff::within(self.timeouts.databricks_start);
         let (mut cut, mut first_answer) = (self.waits(), self.http.waits());
         let (mut unreadable, mut told) = (0, None::<Instant>);
         loop {
@@ -296,7 +296,7 @@ impl Client {
 
     /// A cluster that was waited for in vain.
     fn never_started(&self, said: Said) -> Error {
-        let seconds = self.patience.databricks_start.as_secs();
+        let seconds = self.timeouts.databricks_start.as_secs();
         let cause = conditions::explain(&said, self.http.place());
         let advice = "Look at the cluster's event log, and start it by hand.";
         Error::transient(format!("For {seconds} seconds there was no answer from {}. {advice}", self.place()))

@@ -34,7 +34,7 @@ use self::running::{Entry, Running};
 use self::session::Sessions;
 use super::http::HttpClient;
 use super::{Changed, Rows, SqlTransport, table_of};
-use crate::config::Patience;
+use crate::config::Timeouts;
 use crate::error::{Error, Result};
 use crate::retry::Backoff;
 
@@ -86,9 +86,9 @@ impl SqlTransport for ThriftTransport {
 
 impl ThriftTransport {
     /// Statements for the server at `path`, each for at most `statement_timeout`. No connection is made yet.
-    pub fn new(http: Arc<HttpClient>, path: &str, statement_timeout: Duration, patience: Patience) -> Self {
+    pub fn new(http: Arc<HttpClient>, path: &str, statement_timeout: Duration, timeouts: Timeouts) -> Self {
         Self {
-            client: Client::new(http, path, patience),
+            client: Client::new(http, path, timeouts),
             sessions: Sessions::default(),
             running: Running::default(),
             closed: watch::Sender::new(false),

@@ -32,16 +32,16 @@ fn transport_at(peer: &Peer, http_path: &str) -> ThriftTransport {
         statement_timeout: 3 * SECOND,
         load_parallelism: 8,
     };
-    let patience = Patience {
+    let timeouts = Timeouts {
         lease_age: SECOND,
         lease_renewal: SECOND,
-        retry: SECOND,
+        request_retry: SECOND,
         databricks_retry: 4 * SECOND,
         databricks_start: 4 * SECOND,
     };
     let tokens = Arc::new(PersonalAccessToken(settings.token.clone()));
-    let http = Arc::new(HttpClient::new(&settings, tokens, &patience).expect("a client"));
-    ThriftTransport::new(http, &settings.http_path, settings.statement_timeout, patience)
+    let http = Arc::new(HttpClient::new(&settings, tokens, &timeouts).expect("a client"));
+    ThriftTransport::new(http, &settings.http_path, settings.statement_timeout, timeouts)
 }
 
 pub(super) fn transport(peer: &Peer, is_databricks: bool) -> ThriftTransport {

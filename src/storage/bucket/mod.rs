@@ -27,7 +27,7 @@ pub(super) use self::provider::{Explanation, Provider, explained};
 use self::retrying_store::{RetryingStore, retry_while_cut};
 pub use self::upload::ObjectUpload;
 use super::{Home, Put, Storage};
-use crate::config::{Patience, Tuning};
+use crate::config::{Timeouts, Tuning};
 use crate::error::{Error, Result};
 
 /// All uploads together have this part of the memory limit in flight, but at least three parts of a file.
@@ -52,7 +52,7 @@ pub(super) struct Bucket {
     parts: Arc<dyn MultipartStore>,
     remote: Option<Box<dyn Remote>>,
     provider: Box<dyn Provider>,
-    pub(super) patience: Patience,
+    pub(super) timeouts: Timeouts,
     pub(super) lease_clock: Arc<LeaseClock>,
     /// A permit is a byte in flight.
     sending: Arc<Semaphore>,
@@ -70,9 +70,12 @@ pub(super) fn open<S: ObjectStore + MultipartStore>(
     root: Path,
     tuning: &Tuning,
 ) -> Storage {
-    let lease_clock = Arc::new(LeaseClock::new(tuning.patience.lease_age));
-    let retrying_store =
-        RetryingStore::new(Arc::clone(&store) as Arc<dyn ObjectStore>, tuning.patience.retry, Arc::clone(&lease_clock));
+    let lease_clock = Arc::new(LeaseClock::new(tuning.timeouts.lease_age));
+    let retrying_store = RetryingStore::new(
+        Arc::clone(&store) as Arc<dyn ObjectStore>,
+        tuning.timeouts.request_retry,
+        Arc::clone(&lease_clock),
+    );
     let parts: Arc<dyn MultipartStore> = store;
     let store: Arc<dyn ObjectStore> = Arc::new(retrying_store);
     let sent_at_once = (tuning.memory_limit / UPLOAD_SHARE).clamp(3 * upload::SMALLEST_PART, 1 << 30);
@@ -82,7 +85,7 @@ pub(super) fn open<S: ObjectStore + MultipartStore>(
         parts,
         remote,
         provider,
-        patience: tuning.patience,
+        timeouts: tuning.timeouts,
         lease_clock,
         sending: Arc::new(Semaphore::new(sent_at_once)),
         sent_at_once,
@@ -133,7 +136,8 @@ impl Bucket {
 
     pub(super) async fn get(&self, path: &Path) -> Result<Bytes> {
         let _turn = self.requests.acquire().await;
-        let got = retry_while_cut(self.patience.retry, || async move { self.store.get(path).await?.bytes().await });
+        let got =
+            retry_while_cut(self.timeouts.request_retry, || async move { self.store.get(path).await?.bytes().await });
         got.await.map_err(|error| self.failed(Action::Get, path, error))
     }
 

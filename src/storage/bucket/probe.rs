@@ -58,7 +58,9 @@ impl Bucket {
     }
 
     async fn probe_get(&self, path: &Path, is_there: bool) -> Result<()> {
-        match retry_while_cut(self.patience.retry, || async move { self.store.get(path).await?.bytes().await }).await {
+        match retry_while_cut(self.timeouts.request_retry, || async move { self.store.get(path).await?.bytes().await })
+            .await
+        {
             Ok(bytes) if bytes == FIRST || !is_there => Ok(()),
             Ok(_) => Err(Error::config(format!(
                 "The object {} came back changed: use a store that returns what was written.",
@@ -70,12 +72,12 @@ impl Bucket {
     }
 
     async fn probe_parts(&self, path: &Path) -> Result<()> {
-        let patience = self.patience.retry;
-        let id = retry_while_cut(patience, || self.parts.create_multipart(path)).await;
+        let timeouts = self.timeouts.request_retry;
+        let id = retry_while_cut(timeouts, || self.parts.create_multipart(path)).await;
         let id = id.map_err(|error| self.failed(Action::Put, path, error))?;
-        let sent = retry_while_cut(patience, || self.parts.put_part(path, &id, 0, FIRST.to_vec().into())).await;
+        let sent = retry_while_cut(timeouts, || self.parts.put_part(path, &id, 0, FIRST.to_vec().into())).await;
         let ended = match sent {
-            Ok(part) => retry_while_cut(patience, || self.parts.complete_multipart(path, &id, vec![part.clone()]))
+            Ok(part) => retry_while_cut(timeouts, || self.parts.complete_multipart(path, &id, vec![part.clone()]))
                 .await
                 .map(drop),
             Err(error) => Err(error),
@@ -84,10 +86,10 @@ impl Bucket {
     }
 
     async fn probe_abort(&self, path: &Path) -> Result<()> {
-        let patience = self.patience.retry;
-        let id = retry_while_cut(patience, || self.parts.create_multipart(path)).await;
+        let timeouts = self.timeouts.request_retry;
+        let id = retry_while_cut(timeouts, || self.parts.create_multipart(path)).await;
         let id = id.map_err(|error| self.failed(Action::Put, path, error))?;
-        let given_up = retry_while_cut(patience, || self.parts.abort_multipart(path, &id)).await;
+        let given_up = retry_while_cut(timeouts, || self.parts.abort_multipart(path, &id)).await;
         given_up.map_err(|error| self.failed(Action::Abort, path, error))
     }
 }

@@ -95,11 +95,12 @@ impl ObjectUpload {
         parts.sent.sort_by_key(|(number, _)| *number);
         let ids: Vec<PartId> = parts.sent.iter().map(|(_, id)| id.clone()).collect();
         let (bucket, path, id) = (&self.bucket, &self.path, &parts.id);
-        let ended = retry_while_cut(bucket.patience.retry, || bucket.parts.complete_multipart(path, id, ids.clone()));
+        let ended =
+            retry_while_cut(bucket.timeouts.request_retry, || bucket.parts.complete_multipart(path, id, ids.clone()));
         match ended.await {
             Ok(_) => Ok(()),
             // It may have ended and the answer be lost. No other file ever has this name.
-            Err(error) => match timeout(bucket.patience.clean_up(), bucket.store.head(path)).await {
+            Err(error) => match timeout(bucket.timeouts.clean_up(), bucket.store.head(path)).await {
                 Ok(Ok(there)) if there.size == self.size => Ok(()),
                 _ => {
                     self.parts = Some(parts);
@@ -115,8 +116,9 @@ impl ObjectUpload {
         let mut parts = match self.parts.take() {
             Some(parts) => parts,
             None => {
-                let begun =
-                    retry_while_cut(self.bucket.patience.retry, || self.bucket.parts.create_multipart(&self.path));
+                let begun = retry_while_cut(self.bucket.timeouts.request_retry, || {
+                    self.bucket.parts.create_multipart(&self.path)
+                });
                 let id = begun.await.map_err(|error| self.failed(error))?;
                 Parts { id, begun: 0, sending: JoinSet::new(), sent: Vec::new() }
             }
@@ -124,8 +126,9 @@ impl ObjectUpload {
         let (bucket, path, id, number) = (Arc::clone(&self.bucket), self.path.clone(), parts.id.clone(), parts.begun);
         parts.begun += 1;
         parts.sending.spawn(async move {
-            let sent =
-                retry_while_cut(bucket.patience.retry, || bucket.parts.put_part(&path, &id, number, payload.clone()));
+            let sent = retry_while_cut(bucket.timeouts.request_retry, || {
+                bucket.parts.put_part(&path, &id, number, payload.clone())
+            });
             let sent = sent.await.map(|id| (number, id));
             drop(permit);
             sent
@@ -177,9 +180,10 @@ impl ObjectUpload {
         let Some(mut parts) = self.parts.take() else { return };
         // A part that arrives after the abort would stay.
         parts.sending.shutdown().await;
-        let patience = self.bucket.patience;
-        let ended = retry_while_cut(patience.retry, || self.bucket.parts.abort_multipart(&self.path, &parts.id));
-        match timeout(patience.clean_up(), ended).await {
+        let timeouts = self.bucket.timeouts;
+        let ended =
+            retry_while_cut(timeouts.request_retry, || self.bucket.parts.abort_multipart(&self.path, &parts.id));
+        match timeout(timeouts.clean_up(), ended).await {
             Ok(Ok(()) | Err(object_store::Error::NotFound { .. })) => {}
             Err(_) => tracing::warn!("The upload of {} was not aborted in time: the next sync does it.", self.path),
             Ok(Err(error)) => {

@@ -60,7 +60,7 @@ impl Lease {
     pub fn age(storage: &Storage) -> Duration {
         match &storage.home {
             Home::Folder(_) => Duration::ZERO,
-            Home::Bucket(bucket) => bucket.patience.lease_age,
+            Home::Bucket(bucket) => bucket.timeouts.lease_age,
         }
     }
 

@@ -105,7 +105,7 @@ impl ObjectLease {
     /// Whether `sync` is alive at the store's time `now`; takes its lease if it is not.
     async fn holder_of(storage: &Storage, bucket: &Arc<Bucket>, sync: Uuid, now: DateTime<Utc>) -> Result<LeaseHolder> {
         let Some(found) = lease_of(storage, bucket, sync).await? else { return Ok(LeaseHolder::NotOurs) };
-        if is_young(found.last_modified, now, bucket.patience.lease_age) {
+        if is_young(found.last_modified, now, bucket.timeouts.lease_age) {
             return Ok(LeaseHolder::Alive);
         }
         let owner = format!("swept by {}", Uuid::now_v7());
@@ -121,7 +121,7 @@ impl ObjectLease {
         let shared = Arc::clone(&self.shared);
         async move {
             loop {
-                tokio::time::sleep(shared.bucket.patience.lease_renewal).await;
+                tokio::time::sleep(shared.bucket.timeouts.lease_renewal).await;
                 let begun = Instant::now();
                 match shared.rewrite().await {
                     Ok(Rewritten::Ours) => shared.bucket.lease_clock.renewed(&shared.path, begun),

@@ -21,7 +21,7 @@ use tokio::sync::Mutex;
 
 use super::sdk_client::sdk_client;
 use super::{one_try, refusals};
-use crate::config::{Patience, S3Settings, know_secrets};
+use crate::config::{S3Settings, Timeouts, know_secrets};
 use crate::error::{Error, Result};
 use crate::secret::{know, know_key_id};
 use crate::tls::Trust;
@@ -59,7 +59,7 @@ impl Current {
 }
 
 impl Credentials {
-    pub(super) async fn new(settings: &S3Settings, region: &str, patience: &Patience, trust: &Trust) -> Self {
+    pub(super) async fn new(settings: &S3Settings, region: &str, timeouts: &Timeouts, trust: &Trust) -> Self {
         let client = sdk_client(trust, settings.allow_http);
         let region = Region::new(region.to_owned());
         let base = match &settings.credentials {
@@ -77,16 +77,17 @@ impl Credentials {
             }
         };
         let base = SharedCredentialsProvider::new(Known(base));
-        let Some(role) = &settings.role else { return Self::from_provider(base, None, patience.retry) };
-        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(one_try(patience)).build();
-        let around = aws_config::defaults(BehaviorVersion::latest()).region(region.clone()).timeout_config(timeouts);
+        let Some(role) = &settings.role else { return Self::from_provider(base, None, timeouts.request_retry) };
+        let sdk_timeouts = TimeoutConfig::builder().operation_attempt_timeout(one_try(timeouts)).build();
+        let around =
+            aws_config::defaults(BehaviorVersion::latest()).region(region.clone()).timeout_config(sdk_timeouts);
         let around = around.http_client(client).credentials_provider(base.clone()).load().await;
         let mut assume = AssumeRoleProvider::builder(&role.arn).session_name(SESSION).region(region).configure(&around);
         if let Some(external_id) = &role.external_id {
             assume = assume.external_id(external_id);
         }
         let assumed = assume.build_from_provider(base).await;
-        Self::from_provider(SharedCredentialsProvider::new(assumed), Some(role.arn.clone()), patience.retry)
+        Self::from_provider(SharedCredentialsProvider::new(assumed), Some(role.arn.clone()), timeouts.request_retry)
     }
 
     fn from_provider(provider: SharedCredentialsProvider, role: Option<String>, deadline: Duration) -> Self {

@@ -40,7 +40,7 @@ use self::remote::S3Remote;
 use self::sums::{ChecksumSupport, Sums};
 use super::bucket::{Action, Failure, explained};
 use super::{Storage, bucket};
-use crate::config::{Patience, S3Encryption, S3Settings, Tuning, ensure_aws_files};
+use crate::config::{S3Encryption, S3Settings, Timeouts, Tuning, ensure_aws_files};
 use crate::error::{Error, Result, code};
 
 /// A request without an answer after this time is repeated; a part may be sent at 100 kB/s.
@@ -53,11 +53,11 @@ const NO_REGION: &str = "us-east-1";
 
 /// Opens the bucket of `settings`; asks AWS for its region if the settings have none.
 pub(super) async fn open(settings: &S3Settings, tuning: &Tuning) -> Result<Storage> {
-    let patience = &tuning.patience;
+    let timeouts = &tuning.timeouts;
     let trust = trust::of(settings)?;
     let connector = Connector {
-        request: REQUEST.min(one_try(patience)),
-        connect: CONNECT.min(one_try(patience)),
+        request: REQUEST.min(one_try(timeouts)),
+        connect: CONNECT.min(one_try(timeouts)),
         idle: IDLE,
         plain: settings.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://")),
         is_here: settings.is_on_this_machine(),
@@ -67,7 +67,7 @@ pub(super) async fn open(settings: &S3Settings, tuning: &Tuning) -> Result<Stora
     if settings.credentials.is_none() || settings.role.is_some() {
         ensure_aws_files()?;
     }
-    let credentials = Arc::new(Credentials::new(settings, &region, patience, &trust).await);
+    let credentials = Arc::new(Credentials::new(settings, &region, timeouts, &trust).await);
     let unusable = |error| {
         Error::config("The S3 settings make no usable address. Check bucket, region and endpoint.").with_source(error)
     };
@@ -80,7 +80,7 @@ pub(super) async fn open(settings: &S3Settings, tuning: &Tuning) -> Result<Stora
         .with_virtual_hosted_style_request(!settings.path_style)
         .with_allow_http(connector.plain)
         .with_http_connector(way)
-        .with_retry(retry(patience));
+        .with_retry(retry(timeouts));
     if let Some(endpoint) = address(settings) {
         builder = builder.with_endpoint(endpoint);
     }
@@ -157,18 +157,18 @@ fn address(settings: &S3Settings) -> Option<String> {
 const SHORTEST_TRY: Duration = Duration::from_millis(500);
 
 /// The longest time for one try: a request without an answer must be repeated before the deadline.
-fn one_try(patience: &Patience) -> Duration {
-    (patience.retry / 3).max(SHORTEST_TRY)
+fn one_try(timeouts: &Timeouts) -> Duration {
+    (timeouts.request_retry / 3).max(SHORTEST_TRY)
 }
 
 /// The deadline decides when to give up, not a number of tries.
-fn retry(patience: &Patience) -> RetryConfig {
+fn retry(timeouts: &Timeouts) -> RetryConfig {
     let backoff = BackoffConfig {
         init_backoff: Duration::from_millis(100),
-        max_backoff: Duration::from_secs(15).min(patience.retry / 4),
+        max_backoff: Duration::from_secs(15).min(timeouts.request_retry / 4),
         base: 2.,
     };
-    RetryConfig { backoff, max_retries: usize::MAX, retry_timeout: patience.retry }
+    RetryConfig { backoff, max_retries: usize::MAX, retry_timeout: timeouts.request_retry }
 }
 
 #[cfg(test)]

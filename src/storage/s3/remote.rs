@@ -57,11 +57,11 @@ impl S3Remote {
         tuning: &Tuning,
         trust: &Trust,
     ) -> Self {
-        let patience = &tuning.patience;
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT.min(one_try(patience)))
-            .operation_attempt_timeout(REQUEST.min(one_try(patience)))
-            .operation_timeout(patience.retry)
+        let timeouts = &tuning.timeouts;
+        let sdk_timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT.min(one_try(timeouts)))
+            .operation_attempt_timeout(REQUEST.min(one_try(timeouts)))
+            .operation_timeout(timeouts.request_retry)
             .build();
         let mut config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -72,14 +72,14 @@ impl S3Remote {
             .identity_cache(IdentityCache::no_cache())
             .force_path_style(settings.path_style)
             .retry_config(RetryConfig::standard().with_max_attempts(8))
-            .timeout_config(timeouts)
+            .timeout_config(sdk_timeouts)
             // Checksums are requested below, if the store supports them.
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
         if let Some(endpoint) = &settings.endpoint {
             config = config.endpoint_url(endpoint);
         }
-        let (copied_part, clean_up) = (tuning.copied_at_once / 2, patience.clean_up());
+        let (copied_part, clean_up) = (tuning.copied_at_once / 2, timeouts.clean_up());
         let encryption = settings.encryption.clone();
         Self { client: Client::from_conf(config.build()), s3, copied_part, clean_up, encryption, checksums }
     }
