@@ -41,7 +41,7 @@ pub struct Policy {
     pub failure_type: &'static str,
     /// Whether an operation that can be repeated is worth repeating.
     pub retry: bool,
-    /// One sentence that tells the user what to do next.
+    /// One sentence: what the user does next.
     pub hint: &'static str,
 }
 
@@ -157,8 +157,8 @@ impl Error {
         Self::new(Kind::System, message)
     }
 
-    /// Adds the error that caused this one. If that is a limit of the system which the process has met, the sentence
-    /// says which one it is and how to raise it, unless it tells the user what to do already.
+    /// Adds the error that caused this one. If that is a limit of the system which the process has met, the message
+    /// names the limit and how to raise it, unless it has advice already.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Source>) -> Self {
         let source = source.into();
@@ -167,6 +167,13 @@ impl Error {
             self.message = format!("{} {limit}", self.message.replace(UNEXPLAINED, ""));
         }
         self.source = Some(source);
+        self
+    }
+
+    /// Adds `text` to the message, right behind it.
+    #[must_use]
+    pub fn followed_by(mut self, text: &str) -> Self {
+        self.message.push_str(text);
         self
     }
 
@@ -212,19 +219,19 @@ impl Error {
         self
     }
 
-    /// Says that a server has refused a statement itself, because its user lacks a right: it was not begun.
+    /// Marks that a server refused a statement because its user lacks a right: the statement did not begin.
     #[must_use]
     pub fn lacking_right(mut self) -> Self {
         self.lacks_right = true;
         self
     }
 
-    /// Whether a statement was not begun, because a right is missing.
+    /// Whether a statement did not begin because a right is missing.
     pub fn lacks_right(&self) -> bool {
         self.lacks_right
     }
 
-    /// One sentence that tells the user what to do next.
+    /// One sentence: what the user does next.
     pub fn hint(&self) -> &'static str {
         match self.kind {
             Kind::Transient if self.starts_over => {

@@ -74,7 +74,7 @@ pub struct Config {
     pub purge_staging_data: bool,
     /// How fast, with how much memory, how often.
     pub tuning: Tuning,
-    /// Paths of fields that have no meaning here: tolerated, and worth one warning, because a misspelt name hides there.
+    /// Paths of unknown fields: ignored with one warning each, because they may be misspelt.
     pub unknown_fields: Vec<String>,
     /// Fields whose names were given in backticks, which are removed.
     pub quoted_names: Vec<&'static str>,
@@ -170,8 +170,7 @@ impl Config {
         report.into_inner().into_result("configuration", config)
     }
 
-    /// Warns of every field that has no meaning here, of every name that was given in backticks, and of what Databricks most
-    /// likely refuses.
+    /// Warns of every unknown field, of every name that was given in backticks, and of what Databricks most likely refuses.
     pub fn warn(&self) {
         if let (Engine::Databricks(settings), StorageSettings::S3(_)) = (&self.engine, &self.storage)
             && settings.hostname.to_lowercase().trim_end_matches('.').ends_with(".azuredatabricks.net")
@@ -184,7 +183,7 @@ impl Config {
         }
         for field in &self.quoted_names {
             tracing::warn!(
-                "The name in `{field}` is in backticks, and is taken without them: names are quoted where SQL needs it."
+                "The name in `{field}` is in backticks, which are removed: names are quoted where SQL needs it."
             );
         }
         for field in &self.unknown_fields {
@@ -202,7 +201,7 @@ impl Config {
             let bare = without_backticks(&name);
             if bare.starts_with('`') || bare.ends_with('`') {
                 let rest = format!(
-                    "is {}: a backtick stands at only one end of the name, twice, or around nothing. Write the name without \
+                    "is {}: a backtick is at only one end of the name, twice, or around nothing. Write the name without \
                      backticks: it is quoted where SQL needs it.",
                     fields::shown(&name)
                 );

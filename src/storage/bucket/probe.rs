@@ -98,13 +98,9 @@ impl Bucket {
 fn report(problems: Problems, provider: &dyn Provider, root: &Path) -> Result<()> {
     let is_denied = problems.iter().any(|error| error.has(Tag::AccessDenied));
     let reported = problems.into_result_of(&format!("The bucket of {}", provider.uri(root)));
-    match reported {
-        Err(error) if is_denied => {
-            let message = format!("{error}\nA policy that is enough: {}", provider.permissions(root));
-            Err(Error::new(error.kind(), message).with_source(error))
-        }
-        reported => reported,
-    }
+    let policy =
+        if is_denied { format!("\nA policy that is enough: {}", provider.permissions(root)) } else { String::new() };
+    reported.map_err(|error| error.followed_by(&policy))
 }
 
 #[cfg(test)]
@@ -118,7 +114,9 @@ mod tests {
     fn all_problems_are_reported_once_with_a_policy_where_a_permission_is_missing() {
         let provider = provider();
         let denied = Failure { status: Some(403), ..Failure::default() };
-        let error = |path: &str| explained(&*provider, Action::List, &Path::from(path), &denied);
+        let error = |path: &str| {
+            explained(&*provider, Action::List, &Path::from(path), &denied).with_source("what the store said")
+        };
         let mut problems = Problems::default();
         assert!(problems.note(Ok(())));
         assert!(!problems.note(Err(error("x"))) && !problems.note(Err(error("y"))));
@@ -126,6 +124,7 @@ mod tests {
         let error = report(problems, &*provider, &Path::from("a/c")).expect_err("problems");
         let message = error.message();
         assert_eq!(error.kind(), Kind::Config);
+        assert!(error.internal_message().contains("what the store said"), "{}", error.internal_message());
         assert!(
             message.starts_with("The bucket of s3://lake/a/c has 2 problems:\n- Could not list s3://lake/x"),
             "{message}"

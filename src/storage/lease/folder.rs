@@ -42,7 +42,7 @@ impl FolderLease {
     pub(super) fn begin(home: &Arc<Folder>, mut new_id: impl FnMut() -> Uuid) -> Result<Self> {
         let failed = |error: std::io::Error| {
             Error::config(format!(
-                "No staging folder could be made in {}: {error}. Check that this program may write there.",
+                "Could not create a staging folder in {}: {error}. Check that this program may write there.",
                 home.path("").display()
             ))
             .with_source(error)
@@ -66,7 +66,10 @@ impl FolderLease {
                 return Ok(Self { sync, home: Arc::clone(home), folder, _lock: lock });
             }
         }
-        Err(Error::transient(format!("Others took each of {TRIES} staging folders in {}.", home.path("").display())))
+        Err(Error::transient(format!(
+            "Other syncs took each of {TRIES} new staging folders in {}.",
+            home.path("").display()
+        )))
     }
 
     /// The folders of all syncs that died, each with its lease taken, and how many syncs live.

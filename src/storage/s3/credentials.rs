@@ -1,8 +1,8 @@
-//! Who this program is at AWS: the configured key, or whatever AWS's default chain finds, and the role that is assumed with it.
+//! The identity at AWS: the configured key, or what AWS's default chain finds, and the role that is assumed with it.
 //!
-//! The chain (environment, profile, web identity, container, instance) is AWS's own code and reads the environment: the
-//! one exception to the rule that only `config` does. What it gives expires; it is renewed some time before, and if that
-//! fails, what there is goes on being used until it has expired. All clients share what was got: it is got once for all.
+//! The chain (environment, profile, web identity, container, instance) is AWS's own code and reads the environment: the one
+//! exception to the rule that only `config` does. Credentials are renewed some time before they expire; if that fails, the old
+//! ones are used until they have expired. All clients share one set.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -31,13 +31,13 @@ const EARLY: Duration = Duration::from_secs(300);
 /// What the role's session is called in AWS's logs.
 const SESSION: &str = "destination-databricks";
 
-/// Gives credentials, and renews them.
+/// Returns credentials, and renews them.
 #[derive(Debug)]
 pub(super) struct Credentials {
     provider: SharedCredentialsProvider,
     /// The role that is assumed.
     role: Option<String>,
-    /// How long is waited for new ones.
+    /// How long to wait for new ones.
     deadline: Duration,
     current: Mutex<Option<Current>>,
 }
@@ -46,7 +46,7 @@ pub(super) struct Credentials {
 struct Current {
     credential: Arc<AwsCredential>,
     expires: Option<SystemTime>,
-    /// New ones are asked for when they are valid for no longer than this.
+    /// They are renewed when they are valid for no longer than this.
     early: Duration,
 }
 
@@ -94,7 +94,7 @@ impl Credentials {
         Self { provider, role, deadline, current: Mutex::default() }
     }
 
-    /// What is valid now.
+    /// Credentials that are valid now.
     async fn current(&self) -> Result<Current> {
         let mut current = self.current.lock().await;
         if let Some(known) = current.as_ref()
@@ -106,7 +106,7 @@ impl Credentials {
             (Ok(renewed), _) => Ok(current.insert(renewed).clone()),
             (Err(error), Some(known)) if known.left().is_none_or(|left| !left.is_zero()) => {
                 tracing::warn!("{}", error.internal_message());
-                // Not with every request once more.
+                // Not tried again with every request.
                 known.early = known.left().unwrap_or_default() / 2;
                 Ok(known.clone())
             }

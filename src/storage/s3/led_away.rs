@@ -11,7 +11,7 @@ pub(super) fn led_away(status: u16, location: Option<&str>, region: Option<&str>
         |region| format!("`data_source.s3_bucket_region` to {region}, which it names"),
     );
     Some(Error::config(format!(
-        "The S3 store at {} sends requests on to {} (status {status}), where this program does not follow: set \
+        "The S3 store at {} redirects requests to {} (status {status}), and this program follows no redirections: set \
          `data_source.s3_endpoint` to the address of the store itself, and {region}.",
         redirect::address(address, ""),
         redirect::address(location, address),
@@ -27,7 +27,7 @@ mod tests {
         let led = |status, region| led_away(status, Some("https://other/x?y=z"), region, "http://store:9000/lake?a=b");
         let message = led(307, Some("eu-west-3")).map(|error| error.message().to_owned()).unwrap_or_default();
         for part in [
-            "http://store:9000/lake sends",
+            "http://store:9000/lake redirects",
             "https://other/x (status 307)",
             "`data_source.s3_bucket_region` to eu-west-3,",
         ] {

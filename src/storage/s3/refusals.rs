@@ -16,10 +16,10 @@ const BAD_KEYS: &str = "the keys that are shown to it are not valid: correct `da
                         `data_source.s3_secret_access_key` and `data_source.s3_session_token`, or where they are not set, those \
                         of this machine's environment";
 
-/// What the client's errors say when there was no answer, or one that is not of the service: a gateway's.
+/// Texts of the client's errors when there was no answer, or a gateway's instead of the service's.
 const SILENT: [&str; 4] = ["dispatch failure", "request has timed out", "response error", "unhandled error"];
 
-/// What it means that there are no credentials; `role` is the one to be assumed.
+/// The error for the user when there are no credentials; `role` is the one to be assumed.
 pub(super) fn explain(role: Option<&str>, error: CredentialsError) -> Error {
     let own = causes(&error).find_map(|error| error.downcast_ref::<Error>());
     if let Some((kind, message)) = own.map(|own| (own.kind(), own.to_string())) {
@@ -29,7 +29,7 @@ pub(super) fn explain(role: Option<&str>, error: CredentialsError) -> Error {
         Cause::NoKeys => (Kind::Config, NO_KEYS.to_owned()),
         Cause::Other(kind, why) => {
             let what = role.map_or_else(
-                || "The AWS credentials of this machine could not be had".to_owned(),
+                || "The AWS credentials of this machine could not be obtained".to_owned(),
                 |role| format!("The role {role} could not be assumed"),
             );
             (kind, format!("{what}: {why}."))
@@ -55,7 +55,7 @@ impl Cause {
             return Self::NoKeys;
         }
         let code = chain().find_map(|error| error.downcast_ref::<ErrorMetadata>()?.code().map(ToOwned::to_owned));
-        // A refusal that the client has a type for is only told by its text, which begins with the code.
+        // A refusal for which the client has a private type is recognized by its text, which begins with the code.
         let refusal = chain().skip_while(|error| error.to_string() != "service error").nth(1);
         let word = |text: String| text.split(|sign: char| !sign.is_alphanumeric()).next().map(ToOwned::to_owned);
         let code = code.or_else(|| word(refusal?.to_string()).filter(|word| word != "unhandled"));
@@ -71,7 +71,7 @@ impl Cause {
             (Some(code), _) => Self::Refused(code),
             (None, Some(NoAnswer::Tls)) => Self::Other(
                 Kind::Config,
-                "no encrypted connection to the service that gives credentials came about: its certificate must be valid for \
+                "no encrypted connection to the service that gives credentials could be made: its certificate must be valid for \
                  its name and known to this machine"
                     .to_owned(),
             ),
@@ -83,7 +83,7 @@ impl Cause {
             ),
             (None, _) => Self::Other(
                 Kind::Config,
-                "what AWS's default chain found is of no use: correct this machine's profile, web identity, container or \
+                "what AWS's default chain found cannot be used: correct this machine's profile, web identity, container or \
                  instance role; the internal message has the cause"
                     .to_owned(),
             ),
