@@ -112,11 +112,12 @@ type Source = Box<dyn std::error::Error + Send + Sync + 'static>;
 pub struct Error {
     kind: Kind,
     message: String,
-    detail: Option<String>,
-    reason: Option<String>,
+    // Boxed: every result carries the room for them.
+    detail: Option<Box<str>>,
+    reason: Option<Box<str>>,
     tag: Option<Tag>,
     context: Vec<String>,
-    stream: Option<StreamDescriptor>,
+    stream: Option<Box<StreamDescriptor>>,
     starts_over: bool,
     lacks_right: bool,
     source: Option<Source>,
@@ -180,14 +181,14 @@ impl Error {
     /// Adds what a server said, with who said it: shown behind the message, and not part of it. Must hold no secret and no value.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = Some(detail.into());
+        self.detail = Some(detail.into().into());
         self
     }
 
     /// Says which part of the message is the reason: errors with one reason are reported once, whatever they happened to.
     #[must_use]
     pub fn with_reason(mut self, reason: impl Into<String>) -> Self {
-        self.reason = Some(reason.into());
+        self.reason = Some(reason.into().into());
         self
     }
 
@@ -208,7 +209,7 @@ impl Error {
     /// Adds the stream it concerns; the first one stays.
     #[must_use]
     pub fn with_stream(mut self, stream: StreamDescriptor) -> Self {
-        self.stream.get_or_insert(stream);
+        self.stream.get_or_insert(Box::new(stream));
         self
     }
 
@@ -268,7 +269,7 @@ impl Error {
 
     /// The stream it concerns, if it concerns one.
     pub fn stream(&self) -> Option<&StreamDescriptor> {
-        self.stream.as_ref()
+        self.stream.as_deref()
     }
 
     /// The text for logs: what was being done, the message, and every cause, each shortened.
