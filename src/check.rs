@@ -5,7 +5,6 @@
 //! own, so that all problems are reported at once.
 
 mod check_run;
-mod problems;
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,9 +12,8 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use self::check_run::{CheckRun, new_name};
-use self::problems::Problems;
 use crate::config::{Config, Engine};
-use crate::error::{Error, Result, StreamDescriptor};
+use crate::error::{Error, Problems, Result, StreamDescriptor};
 use crate::protocol::catalog::{Catalog, Stream, WriteMode};
 use crate::storage::layout::targets;
 use crate::sync::Context;
@@ -24,9 +22,9 @@ use crate::sync::Context;
 const NAME: &str = "airbyte_check_";
 
 /// How long a request of a check is repeated.
-const PATIENCE: Duration = Duration::from_secs(15);
+const STORE_RETRY: Duration = Duration::from_secs(15);
 /// The same for Databricks, which asks for longer pauses; a warehouse that starts is waited for as in a sync.
-const DATABRICKS_PATIENCE: Duration = Duration::from_secs(60);
+const DATABRICKS_RETRY: Duration = Duration::from_secs(60);
 
 /// Runs `check` with the configuration file `config`.
 pub async fn run(config: &Path, context: &Context) -> Result<()> {
@@ -36,10 +34,10 @@ pub async fn run(config: &Path, context: &Context) -> Result<()> {
     // What a sync leaves to be looked at is of no use here, and would grow with every check.
     config.purge_staging_data = true;
     // Somebody waits for the answer: what a sync would try for minutes is told soon.
-    let patience = &mut config.tuning.patience;
-    patience.retry = patience.retry.min(PATIENCE);
-    patience.databricks_retry = patience.databricks_retry.min(DATABRICKS_PATIENCE);
-    let deadline = config.tuning.patience.check(matches!(config.engine, Engine::Databricks(_)));
+    let timeouts = &mut config.tuning.timeouts;
+    timeouts.request_retry = timeouts.request_retry.min(STORE_RETRY);
+    timeouts.databricks_retry = timeouts.databricks_retry.min(DATABRICKS_RETRY);
+    let deadline = config.tuning.timeouts.check(matches!(config.engine, Engine::Databricks(_)));
     let ended = tokio::time::timeout(deadline, Box::pin(find_problems(&config, context))).await;
     // What it made is taken away by the next one, as what a killed check left is.
     ended.unwrap_or_else(|_| {

@@ -1,15 +1,18 @@
-//! The one error type: what went wrong (kind), a sentence for the user, where it happened, and the cause.
+//! The one error type: what went wrong (kind), a sentence for the user, a server's own words, where it happened, and the cause.
 //!
 //! A function that fails returns an [`Error`]; callers add context on the way up with [`ResultExt`]; the command
 //! that handles it turns it into one Airbyte TRACE message. `Kind` alone decides what the orchestrator and the
-//! user are told to do: see [`Kind::policy`].
+//! user are told to do: see [`Kind::policy`]. What a caller must recognize has a field of its own ([`Tag`], reason, detail):
+//! nobody searches the text of a message. [`Problems`] collects several errors and reports them as one.
 
+mod cause;
 mod limits;
+mod problems;
 
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::secret::hide_in_answer;
+pub use self::problems::Problems;
 
 /// What a caller can do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +25,15 @@ pub enum Kind {
     System,
 }
 
+/// What a caller recognizes an error by, where it has to decide something that the kind does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tag {
+    /// The identity in use lacks a permission.
+    AccessDenied,
+    /// What was to be created exists, although the identity in use may not see it.
+    AlreadyExists,
+}
+
 /// What follows from a [`Kind`]: one row of the table that the rest of the program asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
@@ -29,7 +41,7 @@ pub struct Policy {
     pub failure_type: &'static str,
     /// Whether an operation that can be repeated is worth repeating.
     pub retry: bool,
-    /// One sentence that tells the user what to do next.
+    /// One sentence: what the user does next.
     pub hint: &'static str,
 }
 
@@ -77,7 +89,7 @@ impl fmt::Display for StreamDescriptor {
 /// The most characters of a name in a message.
 pub const LONGEST_NAME: usize = 300;
 
-/// `text` as far as a message shows it: its first `most` characters.
+/// The first `most` characters of `text`, for messages.
 pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
     match text.char_indices().nth(most) {
         None => Cow::Borrowed(text),
@@ -85,65 +97,27 @@ pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
     }
 }
 
-/// `text`, if it looks like a code: what a server says in the place of one may be anything.
+/// `text`, if it looks like an error code: a server may send anything in its place.
 pub fn code(text: &str) -> Option<&str> {
     let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     Some(text).filter(|text| (1..=64).contains(&text.len()) && text.bytes().all(is_sign))
 }
 
-/// What a sentence says where the program knows no cure.
+/// The end of a message without advice.
 const UNEXPLAINED: &str = ": see the internal message for the cause";
-/// The most characters of one cause.
-const LONGEST_CAUSE: usize = 300;
-/// How the pages and documents begin that servers answer with. They are long, and say who asked with which key.
-const DOCUMENTS: [&str; 4] = ["<?xml", "<Error>", "<!DOCTYPE", "<html"];
-
-/// What a library says of an error, without the document that a server sent; of that only the code of the error and
-/// the sentence with it stay.
-fn brief(said: &str) -> String {
-    let said = &*hide_in_answer(said);
-    let begin = DOCUMENTS.iter().filter_map(|sign| said.find(sign)).min().unwrap_or(said.len());
-    let (words, document) = said.split_at_checked(begin).unwrap_or((said, ""));
-    let document_code =
-        document.split_once("<Code>").and_then(|(_, rest)| rest.split_once('<')).and_then(|(word, _)| code(word));
-    let words = words.trim_end_matches([' ', ':', '"']);
-    let mut short = shortened(words, LONGEST_CAUSE).into_owned();
-    if let Some(code) = document_code {
-        short.push_str(": ");
-        short.push_str(code);
-    }
-    let sentence = document.split_once("<Message>").and_then(|(_, rest)| rest.split_once('<'));
-    if let Some((sentence, _)) = sentence {
-        short.push_str(": ");
-        short.push_str(&shortened(&unescaped(sentence), LONGEST_CAUSE));
-    }
-    short
-}
-
-/// Text as it was before it was put into XML.
-fn unescaped(text: &str) -> String {
-    let signs = [
-        ("&lt;", "<"),
-        ("&gt;", ">"),
-        ("&quot;", "\""),
-        ("&#34;", "\""),
-        ("&apos;", "'"),
-        ("&#39;", "'"),
-        ("&amp;", "&"),
-    ];
-    let text = signs.iter().fold(text.to_owned(), |text, (escape, sign)| text.replace(escape, sign));
-    text.replace(char::is_control, " ")
-}
-
 type Source = Box<dyn std::error::Error + Send + Sync + 'static>;
 
-/// An error with everything that the user and the log need. Never holds a secret or a cell value.
+/// An error with everything that the user and the log need. Never contains a secret or a cell value.
 #[derive(Debug)]
 pub struct Error {
     kind: Kind,
     message: String,
+    // Boxed: every result carries the room for them.
+    detail: Option<Box<str>>,
+    reason: Option<Box<str>>,
+    tag: Option<Tag>,
     context: Vec<String>,
-    stream: Option<StreamDescriptor>,
+    stream: Option<Box<StreamDescriptor>>,
     starts_over: bool,
     lacks_right: bool,
     source: Option<Source>,
@@ -153,11 +127,14 @@ pub struct Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// An error of `kind` whose `message` is a whole sentence for the user.
+    /// An error of `kind`; `message` is one or more whole sentences for the user.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self {
             kind,
             message: message.into(),
+            detail: None,
+            reason: None,
+            tag: None,
             context: Vec::new(),
             stream: None,
             starts_over: false,
@@ -181,21 +158,8 @@ impl Error {
         Self::new(Kind::System, message)
     }
 
-    /// One config error of all `problems`, a line for each; beside each problem the stream that it concerns, if it concerns
-    /// one. Where all concern the same stream, so does the error.
-    pub fn of_problems(problems: Vec<(Option<StreamDescriptor>, String)>) -> Self {
-        let (streams, lines): (Vec<_>, Vec<_>) = problems.into_iter().unzip();
-        let error = Self::config(lines.join("\n"));
-        match streams.split_first() {
-            Some((Some(first), rest)) if rest.iter().all(|other| other.as_ref() == Some(first)) => {
-                error.with_stream(first.clone())
-            }
-            _ => error,
-        }
-    }
-
-    /// Adds the error that caused this one. If that is a limit of the system which the process has met, the sentence
-    /// says which one it is and how to raise it, unless it tells the user what to do already.
+    /// Adds the error that caused this one. If that is a limit of the system which the process has met, the message
+    /// names the limit and how to raise it, unless it has advice already.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Source>) -> Self {
         let source = source.into();
@@ -207,6 +171,34 @@ impl Error {
         self
     }
 
+    /// Adds `text` to the message, right behind it.
+    #[must_use]
+    pub fn followed_by(mut self, text: &str) -> Self {
+        self.message.push_str(text);
+        self
+    }
+
+    /// Adds what a server said, with who said it: shown behind the message, and not part of it. Must hold no secret and no value.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into().into());
+        self
+    }
+
+    /// Says which part of the message is the reason: errors with one reason are reported once, whatever they happened to.
+    #[must_use]
+    pub fn with_reason(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into().into());
+        self
+    }
+
+    /// Adds what a caller recognizes it by.
+    #[must_use]
+    pub fn with_tag(mut self, tag: Tag) -> Self {
+        self.tag = Some(tag);
+        self
+    }
+
     /// Adds what was being done, outermost last.
     #[must_use]
     pub fn with_context(mut self, context: impl Into<String>) -> Self {
@@ -214,33 +206,33 @@ impl Error {
         self
     }
 
-    /// Says which stream it concerns; the first one said stays.
+    /// Adds the stream it concerns; the first one stays.
     #[must_use]
     pub fn with_stream(mut self, stream: StreamDescriptor) -> Self {
-        self.stream.get_or_insert(stream);
+        self.stream.get_or_insert(Box::new(stream));
         self
     }
 
-    /// Says that a table which was to be replaced has not been: there is no state to go on from.
+    /// Marks that a table which was to be replaced was not: the next sync cannot continue from a state.
     #[must_use]
     pub fn starting_over(mut self) -> Self {
         self.starts_over = true;
         self
     }
 
-    /// Says that a server has refused a statement itself, because its user lacks a right: it was not begun.
+    /// Marks that a server refused a statement because its user lacks a right: the statement did not begin.
     #[must_use]
     pub fn lacking_right(mut self) -> Self {
         self.lacks_right = true;
         self
     }
 
-    /// Whether a statement was not begun, because a right is missing.
+    /// Whether a statement did not begin because a right is missing.
     pub fn lacks_right(&self) -> bool {
         self.lacks_right
     }
 
-    /// One sentence that tells the user what to do next.
+    /// One sentence: what the user does next.
     pub fn hint(&self) -> &'static str {
         match self.kind {
             Kind::Transient if self.starts_over => {
@@ -255,29 +247,44 @@ impl Error {
         self.kind
     }
 
-    /// The sentence for the user.
+    /// The sentence for the user, without what a server said; `to_string` gives both.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// The stream it concerns, if it concerns one.
-    pub fn stream(&self) -> Option<&StreamDescriptor> {
-        self.stream.as_ref()
+    /// The reason that the message names, or the whole message.
+    pub fn reason(&self) -> &str {
+        self.reason.as_deref().unwrap_or(&self.message)
     }
 
-    /// The whole story for a log: what was being done, and every cause down to the first, each in short.
+    /// Whether it was given `tag`.
+    pub fn has(&self, tag: Tag) -> bool {
+        self.tag == Some(tag)
+    }
+
+    /// Whether a server's words, which are no part of the message, contain `word`.
+    pub fn detail_contains(&self, word: &str) -> bool {
+        self.detail.as_ref().is_some_and(|detail| detail.contains(word))
+    }
+
+    /// The stream it concerns, if it concerns one.
+    pub fn stream(&self) -> Option<&StreamDescriptor> {
+        self.stream.as_deref()
+    }
+
+    /// The text for logs: what was being done, the message, and every cause, each shortened.
     pub fn internal_message(&self) -> String {
         let mut text = String::new();
         for context in self.context.iter().rev() {
             text.push_str(context);
             text.push_str(": ");
         }
-        text.push_str(&self.message);
+        text.push_str(&self.to_string());
         let mut cause = self.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static));
         while let Some(error) = cause {
             let whole = error.to_string();
-            let said = brief(&whole);
-            // An error of ours that went through a library comes back with the library's name before it.
+            let said = cause::summary(&whole);
+            // An error of ours that passed through a library has the library's name before it.
             if !text.contains(&said) && !whole.ends_with(&self.message) {
                 text.push_str(": ");
                 text.push_str(&said);
@@ -290,7 +297,8 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.message)?;
+        self.detail.as_ref().map_or(Ok(()), |detail| write!(f, " {detail}"))
     }
 }
 
@@ -328,6 +336,14 @@ mod tests {
     }
 
     #[test]
+    fn a_servers_words_are_shown_behind_the_message_and_are_no_part_of_it() {
+        let error = Error::config("No right.").with_detail("Databricks said: no").with_context("table a");
+        assert_eq!((error.message(), error.to_string().as_str()), ("No right.", "No right. Databricks said: no"));
+        assert_eq!(error.internal_message(), "table a: No right. Databricks said: no");
+        assert!(error.detail_contains("no") && !error.detail_contains("No right"));
+    }
+
+    #[test]
     fn a_sentence_that_went_through_a_library_is_told_once() {
         let inner = Error::config("No keys.").with_source("the chain is empty");
         let through = object_store::Error::Generic { store: "S3", source: Box::new(inner) };
@@ -341,9 +357,6 @@ mod tests {
                       <StringToSign>AWS4-HMAC-SHA256</StringToSign></Error>";
         let error = Error::config("No.").with_source(answer);
         assert_eq!(error.internal_message(), "No.: status code: 403 Forbidden: SignatureDoesNotMatch");
-        assert_eq!(brief("404 Not Found: <html><p>Nothing</p></html>"), "404 Not Found");
-        let long = brief(&"ä".repeat(10_000));
-        assert_eq!((long.chars().count(), long.ends_with('…')), (LONGEST_CAUSE + 1, true));
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod process;
 pub mod protocol;
 mod recovery;
 mod redirect;
+mod retry;
 pub mod schema;
 pub mod secret;
 pub mod spec;

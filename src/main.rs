@@ -49,7 +49,7 @@ fn run() -> ExitCode {
             let status = on_runtime(&context, async |context| check::run(&config, context).await).map_err(|error| {
                 complain(&error);
                 tracing::error!("{}", error.internal_message());
-                error.message().to_owned()
+                error.to_string()
             });
             context.writer.connection_status(status)
         }
@@ -107,7 +107,7 @@ fn explain(error: &clap::Error) -> ExitCode {
 /// Writes the error to stderr, for people; the orchestrator gets it on stdout.
 fn complain(error: &Error) {
     // A server's words may be in it: the prefix keeps a line of them from looking like a protocol message.
-    secret::hide(error.message()).lines().for_each(|line| tell(&format!("error: {line}")));
+    secret::hide(&error.to_string()).lines().for_each(|line| tell(&format!("error: {line}")));
 }
 
 /// Writes one line to stderr.

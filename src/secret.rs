@@ -1,5 +1,5 @@
-//! A text that must never be shown: no `Display`, and a `Debug` that says only that it is there. Whatever becomes a
-//! [`Secret`] is known from then on to [`hide`], through which every text leaves.
+//! A text that must never be shown: it has no `Display`, and its `Debug` says only that it exists. Every [`Secret`] is known to
+//! [`hide`], through which every text leaves the program.
 
 mod forms;
 mod hiding;

@@ -18,7 +18,7 @@ use crate::counted::counted;
 use crate::databricks::connect;
 use crate::delta::table::TableLog;
 use crate::encode::encoder::Encoders;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Problems, Result};
 use crate::load::direct::Direct;
 use crate::load::sql::Sql;
 use crate::load::{Ending, Loader, Opened};
@@ -149,7 +149,7 @@ impl Session {
         let server = match &config.engine {
             Engine::Direct => None,
             Engine::Databricks(settings) => {
-                Some((connect(settings, &config.tuning.patience)?, settings.load_parallelism))
+                Some((connect(settings, &config.tuning.timeouts)?, settings.load_parallelism))
             }
         };
         let lease = Lease::begin(&storage, context.clock_and_ids.new_id).await?;
@@ -175,7 +175,7 @@ impl Session {
                 sleep(STOPPED).await;
             };
             // Whichever comes first.
-            let _ = timeout(config.tuning.patience.clean_up(), stopped).await;
+            let _ = timeout(config.tuning.timeouts.clean_up(), stopped).await;
         };
         tokio::select! {
             left = left => left.unwrap_or_else(|left| tracing::warn!("{}", left.internal_message())),
@@ -272,7 +272,7 @@ async fn open_streams(loader: &dyn Loader, targets: Vec<Target>, mut encoders: E
     let targets: Vec<Arc<Target>> = targets.into_iter().map(Arc::new).collect();
     let opened = loader.open_all(&targets).await?;
     let mut streams = Vec::with_capacity(opened.len());
-    let mut problems: Vec<Error> = Vec::new();
+    let mut problems = Problems::default();
     for (target, outcome) in targets.into_iter().zip(opened) {
         match outcome {
             Ok(Opened { table, schema, left_behind }) => {
@@ -280,15 +280,10 @@ async fn open_streams(loader: &dyn Loader, targets: Vec<Target>, mut encoders: E
                 let staged = StagedStream::new(target, left_behind, encoders.get(&schema));
                 streams.push(OpenStream { descriptor, table, staged });
             }
-            Err(error) => problems.push(error),
+            Err(error) if error.kind() == Kind::Config || problems.is_empty() => problems.add(error),
+            // What is out of reach is so for many tables at once: the first one says it.
+            Err(_) => {}
         }
     }
-    if problems.len() > 1 && problems.iter().all(|problem| problem.kind() == Kind::Config) {
-        let all: Vec<&str> = problems.iter().map(Error::message).collect();
-        return Err(Error::config(all.join("\n")));
-    }
-    match problems.into_iter().next() {
-        Some(problem) => Err(problem),
-        None => Ok(streams),
-    }
+    problems.into_result().map(|()| streams)
 }

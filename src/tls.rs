@@ -1,8 +1,8 @@
-//! Whom encrypted connections trust: one set of certificate authorities for all clients, found once.
+//! The certificate authorities that encrypted connections trust: one set for all clients, read once.
 //!
-//! What `SSL_CERT_FILE` and `SSL_CERT_DIR` name is what the user wants, and nothing else is trusted then: where they lead to no
-//! certificate, nothing is connected to. Without them, the system's authorities are trusted; a system that has none, as
-//! slim images do, gets those that Mozilla trusts, which are built into this program, and the user is told.
+//! If `SSL_CERT_FILE` or `SSL_CERT_DIR` is set, only their certificates are trusted; if they lead to none, no connection is made.
+//! Without them, the system's authorities are trusted. A system without any, such as a slim image, gets Mozilla's, which are
+//! built into this program, and the user is warned.
 
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};

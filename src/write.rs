@@ -51,7 +51,7 @@ pub async fn run(config: &Path, catalog: &Path, input: impl Read + Send + 'stati
     drop((reports, display));
     terminal.end();
 
-    if let Err(error) = clean(clean_up, &outcome, config.tuning.patience.clean_up()).await {
+    if let Err(error) = clean(clean_up, &outcome, config.tuning.timeouts.clean_up()).await {
         // Everything is loaded and acknowledged, or the error that counts is in `outcome`. The next sync cleans up again.
         tracing::warn!("{}", error.internal_message());
     }

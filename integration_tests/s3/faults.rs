@@ -164,11 +164,11 @@ fn a_gateway_that_never_lets_anything_through_is_one_clear_error_that_may_pass()
 #[test]
 fn a_request_that_is_never_answered_is_made_again() {
     // A third of it is how long one try may take.
-    let patience = [("DESTINATION_DATABRICKS_RETRY_MS", "6000")];
+    let timeouts = [("DESTINATION_DATABRICKS_RETRY_MS", "6000")];
     std::thread::scope(|scope| {
         for half in KINDS.chunks(KINDS.len() / 2) {
             scope
-                .spawn(|| half.iter().for_each(|kind| gets_over_one("never answered", &Fault::Hold, *kind, &patience)));
+                .spawn(|| half.iter().for_each(|kind| gets_over_one("never answered", &Fault::Hold, *kind, &timeouts)));
         }
     });
 }

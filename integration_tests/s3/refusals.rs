@@ -246,7 +246,7 @@ fn a_server_without_tls_behind_https_is_told() {
     let endpoint = format!("https://127.0.0.1:{}", server().port());
     let mut source = place.source();
     source["s3_endpoint"] = json!(endpoint);
-    // Without a shorter patience: it is told at once all the same.
+    // Without a shorter timeout: it is told at once all the same.
     let begun = std::time::Instant::now();
     let message = refused(&Sandbox::with(json!({"data_source": source})).check());
     assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());

@@ -10,15 +10,14 @@ use parquet::record::Field;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use super::problems::Problems;
 use super::{NAME, catalog};
 use crate::config::{Config, DatabricksSettings, Engine};
 use crate::databricks::{SqlTransport, connect, warehouse};
 use crate::delta::table::TableLog;
-use crate::error::{Error, Kind, Result, ResultExt};
+use crate::error::{Error, Kind, Problems, Result, ResultExt};
 use crate::load::sql::trial::{Place, Trial};
 use crate::schema::columns::TableSchema;
-use crate::storage::Storage;
+use crate::storage::{Leftovers, Storage, probe};
 use crate::sync::{Context, Sync};
 
 /// An older table of a check was left by one that was killed.
@@ -48,7 +47,7 @@ impl<'a> CheckRun<'a> {
         let storage = async {
             match Storage::open(&config.storage, &config.tuning).await {
                 Ok(storage) => {
-                    let probed = storage.probe(&format!("{schema}/{}", new_name(context))).await;
+                    let probed = probe(&storage, &format!("{schema}/{}", new_name(context))).await;
                     (Some(storage), probed)
                 }
                 Err(error) => (None, Err(error)),
@@ -90,11 +89,13 @@ impl<'a> CheckRun<'a> {
     pub async fn find_more(&mut self, problems: &mut Problems) {
         let (Some(trial), Some(storage)) = (&self.trial, &self.storage) else { return };
         let [new, staged] = [new_name(self.context), new_name(self.context)].map(|table| {
-            let location = storage.shown(&format!("{}/{table}", self.schema));
+            let location = storage.uri(&format!("{}/{table}", self.schema));
             Place { table, location }
         });
         // Databricks creates files in the bucket: only if they can be removed again.
-        if !problems.are_answers() || !may_clear(storage, &format!("{}/{}", self.schema, new.table)).await {
+        // If the server did not answer every time, further questions are pointless.
+        let has_answered = problems.iter().all(|error| error.kind() == Kind::Config);
+        if !has_answered || !may_clear(storage, &format!("{}/{}", self.schema, new.table)).await {
             return;
         }
         self.tables.extend([new.table.clone(), staged.table.clone()]);
@@ -122,7 +123,7 @@ impl<'a> CheckRun<'a> {
             let id = folder.strip_prefix(NAME).and_then(|id| Uuid::parse_str(id).ok());
             let made = id.and_then(|id| id.get_timestamp()).map(|made| Duration::from_secs(made.to_unix().0));
             if made.is_some_and(|made| now.saturating_sub(made) > LEFT) {
-                storage.remove_unfinished(&format!("{}/{folder}", self.schema), "").await?;
+                Leftovers::of(storage).remove_unfinished(&format!("{}/{folder}", self.schema), "").await?;
                 self.remove(&folder).await?;
             }
         }
@@ -142,8 +143,9 @@ impl<'a> CheckRun<'a> {
         let Some(storage) = &self.storage else { return dropped };
         let folder = format!("{}/{table}", self.schema);
         storage.delete(&storage.list(&folder).await?).await?;
-        storage.remove_empty_folder(&folder);
-        storage.remove_empty_folder(self.schema);
+        let leftovers = Leftovers::of(storage);
+        leftovers.remove_empty_folder(&folder);
+        leftovers.remove_empty_folder(self.schema);
         dropped
     }
 }
@@ -154,12 +156,12 @@ pub fn new_name(context: &Context) -> String {
 }
 
 async fn enter(config: &Config, settings: &DatabricksSettings) -> Result<Arc<dyn SqlTransport>> {
-    let patience = &config.tuning.patience;
+    let timeouts = &config.tuning.timeouts;
     // Reports more about a warehouse than a statement that waits for it.
-    if let Some(warehouse) = warehouse(settings, patience)? {
+    if let Some(warehouse) = warehouse(settings, timeouts)? {
         warehouse.ensure_started().await?;
     }
-    connect(settings, patience)
+    connect(settings, timeouts)
 }
 
 /// Whether objects below `folder`, which is still empty, can be listed and deleted.

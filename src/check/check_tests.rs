@@ -12,7 +12,7 @@ use crate::clock::{ClockAndIds, SystemClock};
 use crate::config::{Config, Engine};
 use crate::databricks::SqlTransport;
 use crate::databricks::testing::scripted_server::{
-    Reaction, ReceivedRequest, ScriptedServer, answer, failure, patience,
+    Reaction, ReceivedRequest, ScriptedServer, answer, failure, timeouts,
 };
 use crate::error::Result;
 use crate::load::sql::warehouse_tests::Warehouse;
@@ -51,7 +51,7 @@ impl Bed {
         );
         let mut config = Config::from_json(&text).expect("a configuration");
         config.engine = Engine::Databricks(server.settings());
-        config.tuning.patience = patience();
+        config.tuning.timeouts = timeouts();
         let context = Context {
             writer: Arc::new(ProtocolWriter::stdout()),
             clock_and_ids: ClockAndIds { clock: Arc::new(SystemClock), new_id: Uuid::now_v7 },

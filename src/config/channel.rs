@@ -1,4 +1,4 @@
-//! How records come: on standard input. Airbyte's platform can also be told to send them through sockets.
+//! Refuses a platform that sends records through sockets: this program reads standard input only.
 
 use super::fields::shown;
 use crate::error::{Error, Result};

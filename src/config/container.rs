@@ -1,8 +1,8 @@
-//! Whether a directory goes with the container that this program runs in.
+//! Whether a directory is lost with the container that this program runs in.
 //!
-//! Airbyte's platform, which sets `WORKER_JOB_ID`, runs a sync in a container that is thrown away: what was written to the
-//! container's own file system is lost when the states are given back already. The kernel's list of mounts says what a
-//! directory lies on: the root of a container is a layer over its image, a volume is a mount of its own.
+//! Airbyte's platform, which sets `WORKER_JOB_ID`, runs a sync in a container and removes it afterwards: what was written to the
+//! container's own file system is lost, although the states were returned. The kernel's list of mounts says what a directory
+//! is on: the root of a container is a layer over its image, a volume is a mount of its own.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ const EMPTY_DIR: &str = "kubernetes.io~empty-dir";
 /// Files that container engines make in containers.
 const MARKS: [&str; 2] = ["/.dockerenv", "/run/.containerenv"];
 
-/// Whether the platform started this process in a container, and `path`, which need not be there yet, goes with it.
+/// Whether the platform started this process in a container and `path`, which need not exist yet, is lost with it.
 pub(super) fn takes_along(path: &Path) -> bool {
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     if !is_set("WORKER_JOB_ID") {
@@ -28,7 +28,7 @@ pub(super) fn takes_along(path: &Path) -> bool {
     there.is_some_and(|there| lies_inside(&mounts, &there, is_container))
 }
 
-/// Whether `path` lies on what goes with a container, by the lines of `mounts`.
+/// Whether `path` is on a mount that is lost with the container, by the lines of `mounts`.
 fn lies_inside(mounts: &str, path: &Path, is_container: bool) -> bool {
     // Of mounts at the same place the last one is seen.
     let mount = mounts.lines().filter_map(Mount::parse).filter(|mount| path.starts_with(&mount.point));

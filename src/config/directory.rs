@@ -1,7 +1,7 @@
 //! The directory that a text means: a path of this machine, as people and other programs write it.
 //!
-//! What only a shell, another system or another storage understands would become a folder of that name, and a sync into it
-//! would be green: it is refused with what to write instead.
+//! A path that only a shell, another system or another storage understands would become a folder of that name, and the sync
+//! would succeed: it is refused with what to write instead.
 
 use std::path::{Component, Path, PathBuf};
 

@@ -15,7 +15,7 @@ const HOSTNAME: &str = "databricks_server_hostname";
 const HTTP_PATH: &str = "databricks_http_path";
 const TOKEN: &str = "databricks_personal_access_token";
 
-/// Who makes staged files part of the final tables.
+/// The engine that makes staged files part of the final tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Engine {
     /// This program commits the tables' Delta logs itself.

@@ -1,4 +1,4 @@
-//! Secrets that stand in the environment, for AWS's own client and for proxies: known before anything is said of them.
+//! Secrets in the environment, of AWS's own client and of proxies: made known before any message can contain them.
 
 use std::path::{Path, PathBuf};
 

@@ -11,32 +11,30 @@ use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Problems, Result};
 use crate::secret::Secret;
 
-/// The most characters of a value or name that a sentence repeats.
+/// The most characters of a value or name in a message.
 const SHOWN: usize = 60;
 
-/// What was found while reading: problems in the order they were met, and every path asked for.
+/// The result of reading: problems in the order in which they were found, and every path that was asked for.
 #[derive(Debug, Default)]
 pub(super) struct Report {
-    problems: Vec<String>,
+    problems: Problems,
     asked: BTreeSet<String>,
 }
 
 impl Report {
-    /// Adds a sentence for the user.
+    /// Adds a problem as a sentence that begins with the path of the field.
     pub(super) fn problem(&mut self, sentence: String) {
-        self.problems.push(sentence);
+        self.problems.add(Error::config(sentence));
     }
 
     /// `value`, unless there were problems: then one error with a line for each of them.
     pub(super) fn into_result<T>(self, subject: &str, value: T) -> Result<T> {
-        match self.problems.as_slice() {
-            [] => Ok(value),
-            [only] => Err(Error::config(format!("In the {subject}, {only}"))),
-            all => Err(Error::config(format!("The {subject} has {} problems:\n- {}", all.len(), all.join("\n- ")))),
-        }
+        let is_one = self.problems.iter().count() == 1;
+        let result = self.problems.into_result_of(&format!("The {subject}")).map(|()| value);
+        result.map_err(|error| if is_one { Error::config(format!("In the {subject}, {error}")) } else { error })
     }
 
     /// The paths that were asked for.
@@ -46,7 +44,7 @@ impl Report {
     }
 }
 
-/// One JSON object of the configuration, and where it lies.
+/// One JSON object of the configuration, and its path.
 pub(super) struct Fields<'a> {
     object: &'a Map<String, Value>,
     prefix: String,
@@ -59,7 +57,7 @@ impl<'a> Fields<'a> {
         Self { object, prefix: String::new(), report }
     }
 
-    /// Notes that `name` is wrong; `rest` completes the sentence that begins with its path.
+    /// Reports that `name` is wrong; `rest` completes the sentence that begins with its path.
     pub(super) fn problem(&self, name: &str, rest: &str) {
         let sentence = format!("`{}{name}` {rest}", self.prefix);
         self.report.borrow_mut().problem(sentence);
@@ -174,7 +172,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The paths in this object, and in the sections read from it, that nobody asked for.
+    /// The paths in this object, and in the sections read from it, that no reader asked for.
     pub(super) fn unknown(&self) -> Vec<String> {
         let mut unknown = Vec::new();
         collect_unknown(self.object, &self.prefix, &self.report.borrow().asked, &mut unknown);

@@ -1,5 +1,5 @@
-//! Settings that no user needs and tests do: read from the environment, so that the documented configuration stays free
-//! of them. Each is `DESTINATION_DATABRICKS_` and a name, and a whole number above zero; anything else is as if it was not set.
+//! Settings for tests, read from the environment so that the documented configuration does not have them. Each is
+//! `DESTINATION_DATABRICKS_` and a name, and a whole number above zero; any other value is ignored.
 
 /// What the hidden setting `name` is set to.
 pub(super) fn number(name: &str) -> Option<u64> {

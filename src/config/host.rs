@@ -1,4 +1,4 @@
-//! What addresses name: whether it is a host at all, and whether it is this machine.
+//! What a text that should be a host name or address means: whether it is one, and whether it is this machine.
 
 use url::{Host, Url};
 

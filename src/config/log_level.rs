@@ -21,7 +21,7 @@ const NAMES: [(&str, LevelFilter); 10] = [
 /// What `LOG_LEVEL` asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub struct LogLevel {
-    /// The least important messages that are told; INFO where nothing, or nothing that is known, is set.
+    /// The lowest level that is logged; INFO if none, or an unknown one, is set.
     pub most: LevelFilter,
     /// A sentence about a value that is no level. It is worth a warning, and no reason to refuse a sync.
     pub unknown: Option<String>,
@@ -38,7 +38,7 @@ impl LogLevel {
         let known = NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, level)| *level);
         let unknown = || {
             let names = NAMES.map(|(name, _)| name).join(", ");
-            format!("LOG_LEVEL is {}, which is none of {names}: INFO counts.", shown(name))
+            format!("LOG_LEVEL is {}, which is none of {names}: INFO is used.", shown(name))
         };
         Self { most: known.unwrap_or(LevelFilter::INFO), unknown: (known.is_none() && !name.is_empty()).then(unknown) }
     }

@@ -18,11 +18,11 @@ mod host;
 mod log_level;
 mod memory;
 mod newer;
-mod patience;
 mod platform;
 mod profiles;
 mod s3;
 mod storage;
+mod timeouts;
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -37,10 +37,10 @@ pub use self::environment::{ensure_aws_files, know_secrets};
 pub use self::file_name_pattern::{DateField, FileNamePattern, Piece};
 pub use self::host::is_near;
 pub use self::log_level::LogLevel;
-pub use self::patience::Patience;
 pub use self::platform::is_job_of_platform;
 pub use self::s3::{S3Credentials, S3Encryption, S3Role, S3Settings};
 pub use self::storage::{AzureSettings, StorageSettings};
+pub use self::timeouts::Timeouts;
 
 use self::fields::{Fields, Report, kind_of};
 use crate::error::{Error, Result};
@@ -50,7 +50,7 @@ use crate::named_file;
 const MEGABYTE: u64 = 1024 * 1024;
 /// The most bytes of a configuration file.
 const LONGEST: u64 = 16 * MEGABYTE;
-/// A store copies 5 GB at once at most, and takes its time for it.
+/// A store copies at most 5 GB by one request, which may take long.
 const COPIED_AT_ONCE: u64 = 1024 * MEGABYTE;
 /// Half of it is a part, and no part may be shorter than 5 MiB.
 const COPIED_RANGE: (u64, u64) = (10 * MEGABYTE, 4096 * MEGABYTE);
@@ -58,7 +58,7 @@ const COPIED_RANGE: (u64, u64) = (10 * MEGABYTE, 4096 * MEGABYTE);
 /// Everything a user can set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Who makes staged files part of the final tables.
+    /// The engine that makes staged files part of the final tables.
     pub engine: Engine,
     /// Where the files of the tables are.
     pub storage: StorageSettings,
@@ -74,9 +74,9 @@ pub struct Config {
     pub purge_staging_data: bool,
     /// How fast, with how much memory, how often.
     pub tuning: Tuning,
-    /// Paths of fields that have no meaning here: tolerated, and worth one warning, because a misspelt name hides there.
+    /// Paths of unknown fields: ignored with one warning each, because they may be misspelt.
     pub unknown_fields: Vec<String>,
-    /// Names that were given in backticks, and are taken without them.
+    /// Fields whose names were given in backticks, which are removed.
     pub quoted_names: Vec<&'static str>,
 }
 
@@ -95,8 +95,8 @@ pub struct Tuning {
     pub heartbeat: Duration,
     /// How Parquet pages are compressed.
     pub compression: Compression,
-    /// How long stores and other syncs are waited for.
-    pub patience: Patience,
+    /// How long to wait for stores, Databricks and other syncs.
+    pub timeouts: Timeouts,
     /// Objects with more bytes are copied in parts of half as many. No user sets it: `COPIED_AT_ONCE_BYTES` is hidden.
     pub copied_at_once: u64,
 }
@@ -170,8 +170,7 @@ impl Config {
         report.into_inner().into_result("configuration", config)
     }
 
-    /// Warns of every field that has no meaning here, of every name that was given in backticks, and of what Databricks most
-    /// likely refuses.
+    /// Warns of every unknown field, of every name that was given in backticks, and of what Databricks most likely refuses.
     pub fn warn(&self) {
         if let (Engine::Databricks(settings), StorageSettings::S3(_)) = (&self.engine, &self.storage)
             && settings.hostname.to_lowercase().trim_end_matches('.').ends_with(".azuredatabricks.net")
@@ -184,15 +183,15 @@ impl Config {
         }
         for field in &self.quoted_names {
             tracing::warn!(
-                "The name in `{field}` is in backticks, and is taken without them: names are quoted where SQL needs it."
+                "The name in `{field}` is in backticks, which are removed: names are quoted where SQL needs it."
             );
         }
         for field in &self.unknown_fields {
-            tracing::warn!("The configuration has the field {field}, which has no meaning here. Is it misspelt?");
+            tracing::warn!("The configuration has the unknown field {field}, which is ignored. Is it misspelt?");
         }
     }
 
-    /// Reads every field; where one is wrong, a stand-in takes its place and the problem is in the report.
+    /// Reads every field; a wrong one gets a placeholder, and the report the problem.
     fn read(root: &Fields<'_>) -> Self {
         root.boolean("accept_terms", false);
         let engine = engine::read(root);
@@ -202,7 +201,7 @@ impl Config {
             let bare = without_backticks(&name);
             if bare.starts_with('`') || bare.ends_with('`') {
                 let rest = format!(
-                    "is {}: a backtick stands at only one end of the name, twice, or around nothing. Write the name without \
+                    "is {}: a backtick is at only one end of the name, twice, or around nothing. Write the name without \
                      backticks: it is quoted where SQL needs it.",
                     fields::shown(&name)
                 );
@@ -273,7 +272,7 @@ impl Tuning {
             compression: root
                 .choice("compression", &[("zstd", Compression::Zstd), ("snappy", Compression::Snappy)])
                 .unwrap_or(Compression::Zstd),
-            patience: Patience::read(),
+            timeouts: Timeouts::read(),
             copied_at_once: hidden::number("COPIED_AT_ONCE_BYTES")
                 .unwrap_or(COPIED_AT_ONCE)
                 .clamp(COPIED_RANGE.0, COPIED_RANGE.1),
@@ -281,7 +280,7 @@ impl Tuning {
     }
 }
 
-/// `name` as it is meant, where somebody has written it as SQL does. What keeps a backtick at an end was not written so.
+/// `name` without the quoting of SQL. A result with a backtick at an end was not quoted correctly.
 fn without_backticks(name: &str) -> String {
     let inner = name.strip_prefix('`').and_then(|name| name.strip_suffix('`')).map(str::trim);
     inner.filter(|inner| !inner.is_empty()).map_or_else(|| name.to_owned(), |inner| inner.replace("``", "`"))

@@ -1,7 +1,7 @@
-//! Configurations of the connector's versions 2 to 4, recognised by fields that only those have.
+//! Configurations of the connector's versions 2 to 4, recognized by fields that only those have.
 //!
-//! They miss nearly everything that is needed here, and what is missing would be told in words that lead away from Databricks.
-//! With a `data_source` added, they would even be right, and the tables would be written without Databricks.
+//! They lack nearly everything that is needed here, and a list of the missing fields would not help. With a `data_source` added
+//! they would be valid, and the tables would be written without Databricks.
 
 use serde_json::{Map, Value};
 

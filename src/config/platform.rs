@@ -1,6 +1,6 @@
-//! What the environment says of who started the program.
+//! Who started the program, according to the environment.
 
-/// Whether Airbyte's platform runs this sync: it sets `WORKER_JOB_ID` for each `read` and `write`, and nobody else does.
+/// Whether Airbyte's platform runs this sync: it sets `WORKER_JOB_ID` for each `read` and `write`, and no other caller does.
 /// (`check`, `discover` and `spec` do not get it: `RuntimeEnvVarFactory` in `airbytehq/airbyte-platform`.)
 pub fn is_job_of_platform() -> bool {
     is_set(std::env::var_os("WORKER_JOB_ID").as_deref())

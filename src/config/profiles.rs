@@ -1,4 +1,4 @@
-//! Secrets in the profiles of AWS's tools, and in the files that they name: known before AWS's own client sends them.
+//! Secrets in the profiles of AWS's tools, and in the files that they name: made known before AWS's own client uses them.
 
 use std::path::{Path, PathBuf};
 

@@ -11,7 +11,7 @@ use super::statement_api::StatementApi;
 use super::thrift::ThriftTransport;
 use super::token::PersonalAccessToken;
 use super::warehouse::Warehouse;
-use crate::config::{DatabricksSettings, Patience};
+use crate::config::{DatabricksSettings, Timeouts};
 use crate::error::{Error, Result};
 
 const PATH_FORMS: &str = "/sql/1.0/warehouses/<id> for a SQL warehouse, sql/protocolv1/o/<workspace>/<cluster> for a cluster; \
@@ -30,15 +30,15 @@ enum Compute {
 ///
 /// # Errors
 /// [`Kind::Config`](crate::error::Kind::Config) where the HTTP path is none of these forms.
-pub fn connect(settings: &DatabricksSettings, patience: &Patience) -> Result<Arc<dyn SqlTransport>> {
+pub fn connect(settings: &DatabricksSettings, timeouts: &Timeouts) -> Result<Arc<dyn SqlTransport>> {
     match compute(&settings.http_path)? {
         Compute::Warehouse(id) => {
-            let warehouse = Warehouse::new(client(settings, patience)?, id, patience);
-            Ok(Arc::new(StatementApi::new(warehouse, settings.statement_timeout, patience)))
+            let warehouse = Warehouse::new(client(settings, timeouts)?, id, timeouts);
+            Ok(Arc::new(StatementApi::new(warehouse, settings.statement_timeout, timeouts)))
         }
         Compute::Thrift(path) => {
-            let http = client(settings, patience)?;
-            Ok(Arc::new(ThriftTransport::new(http, &path, settings.statement_timeout, *patience)))
+            let http = client(settings, timeouts)?;
+            Ok(Arc::new(ThriftTransport::new(http, &path, settings.statement_timeout, *timeouts)))
         }
     }
 }
@@ -47,16 +47,16 @@ pub fn connect(settings: &DatabricksSettings, patience: &Patience) -> Result<Arc
 ///
 /// # Errors
 /// As [`connect`].
-pub fn warehouse(settings: &DatabricksSettings, patience: &Patience) -> Result<Option<Warehouse>> {
+pub fn warehouse(settings: &DatabricksSettings, timeouts: &Timeouts) -> Result<Option<Warehouse>> {
     match compute(&settings.http_path)? {
-        Compute::Warehouse(id) => Ok(Some(Warehouse::new(client(settings, patience)?, id, patience))),
+        Compute::Warehouse(id) => Ok(Some(Warehouse::new(client(settings, timeouts)?, id, timeouts))),
         Compute::Thrift(_) => Ok(None),
     }
 }
 
-fn client(settings: &DatabricksSettings, patience: &Patience) -> Result<Arc<HttpClient>> {
+fn client(settings: &DatabricksSettings, timeouts: &Timeouts) -> Result<Arc<HttpClient>> {
     let tokens = Arc::new(PersonalAccessToken(settings.token.clone()));
-    Ok(Arc::new(HttpClient::new(settings, tokens, patience)?))
+    Ok(Arc::new(HttpClient::new(settings, tokens, timeouts)?))
 }
 
 fn compute(http_path: &str) -> Result<Compute> {

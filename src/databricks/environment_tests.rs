@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use super::http::{HttpClient, Request};
-use super::testing::scripted_server::{Reaction, ScriptedServer, patience};
+use super::testing::scripted_server::{Reaction, ScriptedServer, timeouts};
 use super::token::PersonalAccessToken;
 use crate::config::DatabricksSettings;
 
@@ -20,7 +20,7 @@ async fn asks_for_another_process() {
     let server = ScriptedServer::with(vec![Reaction::DropConnection]);
     let settings = DatabricksSettings { hostname, https: true, port: 443, ..server.settings() };
     let tokens = Arc::new(PersonalAccessToken(settings.token.clone()));
-    let said = match HttpClient::new(&settings, tokens, &patience()) {
+    let said = match HttpClient::new(&settings, tokens, &timeouts()) {
         Err(error) => error,
         Ok(client) => client.repeat(&Request::get("/")).await.expect_err("no workspace"),
     };

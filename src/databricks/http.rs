@@ -21,10 +21,10 @@ use super::no_response::{self, NoResponse};
 use super::rate_limit::{Priority, RateLimit};
 use super::server_error::ServerError;
 use super::token::TokenProvider;
-use super::waits::Waits;
 use super::workspace::{Response, Workspace};
-use crate::config::{DatabricksSettings, Patience};
+use crate::config::{DatabricksSettings, Timeouts};
 use crate::error::{Error, Result};
+use crate::retry::Backoff;
 use crate::tls::Trust;
 
 /// How integrations identify themselves to Databricks.
@@ -110,12 +110,12 @@ impl HttpClient {
     pub fn new(
         settings: &DatabricksSettings,
         tokens: Arc<dyn TokenProvider>,
-        patience: &Patience,
+        timeouts: &Timeouts,
     ) -> Result<HttpClient> {
-        let timeout = REQUEST_TIMEOUT.min(patience.databricks_retry / 4);
+        let timeout = REQUEST_TIMEOUT.min(timeouts.databricks_retry / 4);
         let mut builder = Client::builder()
             .user_agent(USER_AGENT)
-            .connect_timeout(CONNECT_TIMEOUT.min(patience.databricks_retry / 4))
+            .connect_timeout(CONNECT_TIMEOUT.min(timeouts.databricks_retry / 4))
             .timeout(timeout)
             // A redirection leads to a login page: the host is no workspace, or is behind a private link.
             .redirect(redirect::Policy::none())
@@ -137,7 +137,7 @@ impl HttpClient {
             address: settings.address(),
             workspace: Workspace::new(settings),
             tokens,
-            retry: patience.databricks_retry,
+            retry: timeouts.databricks_retry,
             timeout,
             workspace_number: settings.workspace.as_ref().and_then(|number| HeaderValue::try_from(number).ok()),
             rate_limit: RateLimit::default(),
@@ -183,16 +183,16 @@ impl HttpClient {
     }
 
     /// The waits between tries of a request that got no response: as long as for any outage if the host has responded before.
-    pub fn waits(&self) -> Waits {
-        Waits::of_retries(if self.is_known() { self.retry } else { FIRST_ANSWER.min(self.retry) })
+    pub fn waits(&self) -> Backoff {
+        Backoff::within(if self.is_known() { self.retry } else { FIRST_ANSWER.min(self.retry) })
     }
 
     /// Sends one request; repeats it while a host that has never responded cannot be reached.
     async fn send_until_connected(&self, request: &Request) -> Result<Response, NoResponse> {
-        let mut waits = Waits::of_retries(FIRST_CONTACT.min(self.retry));
+        let mut waits = Backoff::within(FIRST_CONTACT.min(self.retry));
         loop {
             match self.send_authenticated(request).await {
-                Err(no_response) if !self.is_known() && no_response.is_unreachable() && waits.another(None).await => {}
+                Err(no_response) if !self.is_known() && no_response.is_unreachable() && waits.wait(None).await => {}
                 ended => return ended,
             }
         }
@@ -220,8 +220,8 @@ impl HttpClient {
     }
 
     async fn send_until_answered(&self, request: &Request, may_repeat: bool) -> Result<Sent> {
-        let mut usual = Waits::of_retries(self.retry);
-        let mut first_contact = Waits::of_retries(FIRST_CONTACT.min(self.retry));
+        let mut usual = Backoff::within(self.retry);
+        let mut first_contact = Backoff::within(FIRST_CONTACT.min(self.retry));
         let mut first_answer = self.waits();
         for tries in 1_u32.. {
             let known = self.is_known();
@@ -257,7 +257,7 @@ impl HttpClient {
                     (waits, error, None)
                 }
             };
-            if !waits.another(asked).await {
+            if !waits.wait(asked).await {
                 return Err(failed);
             }
             if tries.is_power_of_two() && tries >= LOGGED_FROM_TRY {

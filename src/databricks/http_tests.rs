@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::http::{HttpClient, Request};
 use super::no_response;
-use super::testing::scripted_server::{Reaction, ScriptedServer, answer, patience};
+use super::testing::scripted_server::{Reaction, ScriptedServer, answer, timeouts};
 use super::token::{PersonalAccessToken, TokenProvider};
 use super::workspace::Workspace;
 use crate::config::DatabricksSettings;
@@ -18,7 +18,7 @@ use crate::error::{Error, Kind, Result};
 use crate::secret::Secret;
 
 fn client(settings: &DatabricksSettings) -> HttpClient {
-    HttpClient::new(settings, Arc::new(PersonalAccessToken(settings.token.clone())), &patience()).expect("a client")
+    HttpClient::new(settings, Arc::new(PersonalAccessToken(settings.token.clone())), &timeouts()).expect("a client")
 }
 
 /// What asking the server of `settings` that was never reached says, soon.
@@ -134,7 +134,7 @@ async fn the_token_is_looked_up_for_each_request_and_again_when_it_is_refused() 
         _ => answer(401, json!({"error_code": 401, "message": "expired"})),
     });
     let client =
-        HttpClient::new(&server.settings(), Arc::new(Renewed(AtomicU32::new(0))), &patience()).expect("a client");
+        HttpClient::new(&server.settings(), Arc::new(Renewed(AtomicU32::new(0))), &timeouts()).expect("a client");
     for _ in 0..2 {
         assert!(client.send(&Request::get("/")).await.expect("an answer").status.is_success());
     }

@@ -7,6 +7,7 @@ pub mod conditions;
 mod connect;
 pub mod http;
 mod no_response;
+mod polling;
 pub mod rate_limit;
 mod result_limits;
 pub mod server_error;
@@ -14,7 +15,6 @@ mod statement_api;
 mod statement_response;
 mod thrift;
 pub mod token;
-pub mod waits;
 mod warehouse;
 pub mod workspace;
 
@@ -22,9 +22,9 @@ use async_trait::async_trait;
 
 pub use self::connect::{connect, warehouse};
 use self::result_limits::ResultLimits;
-use self::waits::Waits;
 pub use self::warehouse::{Warehouse, WarehouseState};
 use crate::error::{Error, Result};
+use crate::retry::Backoff;
 
 /// Runs statements, also many at the same time.
 #[async_trait]
@@ -48,7 +48,7 @@ pub trait SqlTransport: Send + Sync {
     async fn change(&self, statement: &str) -> Result<Changed>;
 
     /// The waits for a caller of [`SqlTransport::change`] who has resolved an unknown outcome and sends the statement again.
-    fn waits(&self) -> Waits;
+    fn waits(&self) -> Backoff;
 
     /// Cancels running statements and closes the session. Statements that are run afterwards fail.
     async fn close(&self);

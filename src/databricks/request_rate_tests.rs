@@ -7,9 +7,9 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 
 use super::statement_api_tests::{SUBMIT, change, one, run};
-use super::testing::scripted_server::{Reaction, ScriptedServer, answer, failure, patience, state, success};
+use super::testing::scripted_server::{Reaction, ScriptedServer, answer, failure, state, success, timeouts};
 use super::{Changed, connect};
-use crate::config::Patience;
+use crate::config::Timeouts;
 use crate::error::Kind;
 
 fn cancelled(status: Value) -> Reaction {
@@ -63,12 +63,12 @@ fn server_wait(server: &ScriptedServer) -> String {
 async fn only_a_statement_that_changes_no_rows_is_waited_for_by_the_server() {
     // A request's time is a quarter of it, and the server's half of that.
     for (retry, asked) in [(900, "10s"), (60, "7s"), (40, "5s"), (39, "0s"), (1, "0s")] {
-        let patience = Patience { databricks_retry: Duration::from_secs(retry), ..patience() };
+        let timeouts = Timeouts { databricks_retry: Duration::from_secs(retry), ..timeouts() };
         let server = ScriptedServer::with(vec![success("1")]);
-        connect(&server.settings(), &patience).expect("a warehouse").execute("SELECT 1").await.expect("a result");
+        connect(&server.settings(), &timeouts).expect("a warehouse").execute("SELECT 1").await.expect("a result");
         assert_eq!((server_wait(&server).as_str(), server.received().len()), (asked, 1), "{retry}");
         let server = ScriptedServer::with(vec![success("1")]);
-        connect(&server.settings(), &patience).expect("a warehouse").change("MERGE").await.expect("a result");
+        connect(&server.settings(), &timeouts).expect("a warehouse").change("MERGE").await.expect("a result");
         assert_eq!(server_wait(&server), "0s", "{retry}");
     }
 }
@@ -83,7 +83,7 @@ async fn statements_and_questions_of_all_streams_keep_one_pace() {
         let polls = times.len() > 40;
         if received.method == "POST" || !polls { state("RUNNING") } else { success("1") }
     });
-    let sql = connect(&server.settings(), &patience()).expect("a warehouse");
+    let sql = connect(&server.settings(), &timeouts()).expect("a warehouse");
     let ended = join_all((0..16).map(|_| sql.change("MERGE"))).await;
     assert!(ended.into_iter().all(|ended| matches!(ended, Ok(Changed::Done(_)))));
     let times = asked.lock().expect("no panic");

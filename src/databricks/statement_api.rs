@@ -16,15 +16,16 @@ use futures::future::join_all;
 
 use super::conditions::{self, CommitState};
 use super::http::{Request, Sent};
+use super::polling::pause;
 use super::rate_limit::Priority;
 use super::server_error::ServerError;
 use super::statement_response::{Chunk, StatementResponse, StatementState};
-use super::waits::{Waits, pause};
 use super::warehouse::{Warehouse, WarehouseState};
 use super::workspace::Response;
 use super::{Changed, QueryResult, ResultLimits, SqlTransport, table_of};
-use crate::config::Patience;
+use crate::config::Timeouts;
 use crate::error::{Error, Kind, Result};
+use crate::retry::Backoff;
 
 const PATH: &str = "/api/2.0/sql/statements";
 /// How often a statement is run that fails with a transient error.
@@ -46,7 +47,7 @@ const LOG_INTERVAL: Duration = Duration::from_secs(30);
 pub struct StatementApi {
     warehouse: Warehouse,
     timeout: Duration,
-    patience: Patience,
+    timeouts: Timeouts,
     /// The ids of statements that have not ended.
     running: Mutex<BTreeSet<String>>,
     closed: AtomicBool,
@@ -84,11 +85,11 @@ struct StatementClock {
 
 impl StatementApi {
     /// Runs statements on `warehouse`, each for at most `timeout`.
-    pub(super) fn new(warehouse: Warehouse, timeout: Duration, patience: &Patience) -> Self {
+    pub(super) fn new(warehouse: Warehouse, timeout: Duration, timeouts: &Timeouts) -> Self {
         Self {
             warehouse,
             timeout,
-            patience: *patience,
+            timeouts: *timeouts,
             running: Mutex::default(),
             closed: AtomicBool::new(false),
             last_logged: Mutex::new(Instant::now()),
@@ -179,7 +180,7 @@ impl StatementApi {
         if self.closed.load(Ordering::SeqCst) {
             return Err(self.cancelled_error());
         }
-        let log_interval = LOG_INTERVAL.min(self.patience.databricks_start / 10);
+        let log_interval = LOG_INTERVAL.min(self.timeouts.databricks_start / 10);
         if state == StatementState::Running {
             clock.running.get_or_insert_with(Instant::now);
         } else if clock.running.is_none() && clock.asked.elapsed() >= log_interval {
@@ -198,7 +199,7 @@ impl StatementApi {
         }
         match clock.running {
             Some(since) if since.elapsed() > self.timeout => Err(self.statement_timeout_error()),
-            None if clock.begun.elapsed() > self.patience.databricks_start => Err(self.warehouse.start_timeout_error()),
+            None if clock.begun.elapsed() > self.timeouts.databricks_start => Err(self.warehouse.start_timeout_error()),
             _ => Ok(()),
         }
     }
@@ -312,7 +313,7 @@ impl StatementApi {
     }
 
     async fn run_to_completion(&self, statement: &str, rerun: Rerun) -> Result<Changed> {
-        let mut waits = Waits::of_runs(self.patience.databricks_retry);
+        let mut waits = Backoff::counted(self.timeouts.databricks_retry);
         let (mut runs, mut cancelled) = (1, 0);
         loop {
             if self.closed.load(Ordering::SeqCst) {
@@ -338,7 +339,7 @@ impl StatementApi {
             }
             tracing::info!("A statement failed and will be repeated ({runs} of {MOST_RUNS}): {error}");
             runs += 1;
-            waits.another(None).await;
+            waits.wait(None).await;
         }
     }
 }
@@ -356,8 +357,8 @@ impl SqlTransport for StatementApi {
         self.run_to_completion(statement, Rerun::Forbidden).await
     }
 
-    fn waits(&self) -> Waits {
-        Waits::of_runs(self.patience.databricks_retry)
+    fn waits(&self) -> Backoff {
+        Backoff::counted(self.timeouts.databricks_retry)
     }
 
     async fn close(&self) {

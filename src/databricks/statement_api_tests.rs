@@ -6,17 +6,17 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::testing::scripted_server::{
-    Reaction, ReceivedRequest, ScriptedServer, TOKEN, answer, failure, patience, state, success,
+    Reaction, ReceivedRequest, ScriptedServer, TOKEN, answer, failure, state, success, timeouts,
 };
 use super::{Changed, QueryResult, connect};
-use crate::config::Patience;
+use crate::config::Timeouts;
 use crate::error::{Error, Kind};
 
 pub(super) const SUBMIT: &str = "/api/2.0/sql/statements";
 const POLL: &str = "/api/2.0/sql/statements/01ef-a";
 
 pub(super) async fn run(server: &ScriptedServer) -> Result<QueryResult, Error> {
-    connect(&server.settings(), &patience()).expect("a warehouse").execute("SELECT 1").await
+    connect(&server.settings(), &timeouts()).expect("a warehouse").execute("SELECT 1").await
 }
 
 pub(super) fn one(value: &str) -> QueryResult {
@@ -28,7 +28,7 @@ pub(super) async fn change(server: &ScriptedServer) -> Result<Changed, Error> {
 }
 
 pub(super) async fn change_by(server: &ScriptedServer, statement: &str) -> Result<Changed, Error> {
-    connect(&server.settings(), &patience()).expect("a warehouse").change(statement).await
+    connect(&server.settings(), &timeouts()).expect("a warehouse").change(statement).await
 }
 
 fn unavailable(status: u16, after: &str) -> Reaction {
@@ -97,9 +97,9 @@ async fn a_submit_that_is_refused_before_work_is_sent_again() {
 async fn a_server_that_asks_to_be_left_alone_is_left_alone() {
     let server = ScriptedServer::with(vec![unavailable(429, "1"), success("1")]);
     let settings = server.settings();
-    let patience = Patience { databricks_retry: Duration::from_secs(10), ..patience() };
+    let timeouts = Timeouts { databricks_retry: Duration::from_secs(10), ..timeouts() };
     let begun = Instant::now();
-    connect(&settings, &patience).expect("a warehouse").execute("SELECT 1").await.expect("a result");
+    connect(&settings, &timeouts).expect("a warehouse").execute("SELECT 1").await.expect("a result");
     assert!(begun.elapsed() >= Duration::from_secs(1));
 }
 
@@ -221,8 +221,8 @@ async fn a_starting_warehouse_is_waited_for() {
         _ if is_asked => success("1"),
         _ => state("PENDING"),
     });
-    let patience = Patience { databricks_start: Duration::from_secs(5), ..patience() };
-    let rows = connect(&server.settings(), &patience).expect("a warehouse").execute("SELECT 1").await;
+    let timeouts = Timeouts { databricks_start: Duration::from_secs(5), ..timeouts() };
+    let rows = connect(&server.settings(), &timeouts).expect("a warehouse").execute("SELECT 1").await;
     assert_eq!(rows.expect("a result"), one("1"));
     assert_eq!(server.count("GET", "warehouses/abc"), 1);
 }
@@ -250,8 +250,8 @@ async fn a_statement_that_takes_too_long_is_cancelled_also_while_it_waits_for_it
         });
         let mut settings = server.settings();
         settings.statement_timeout = Duration::from_millis(200);
-        let patience = Patience { databricks_start: Duration::from_millis(1000), ..patience() };
-        let error = connect(&settings, &patience).expect("a warehouse").execute("SELECT 1").await.expect_err("long");
+        let timeouts = Timeouts { databricks_start: Duration::from_millis(1000), ..timeouts() };
+        let error = connect(&settings, &timeouts).expect("a warehouse").execute("SELECT 1").await.expect_err("long");
         assert_eq!(error.kind(), Kind::Transient);
         assert!(error.message().contains("`statement_timeout_seconds`"), "{}", error.message());
         assert_eq!(server.count("POST", "/01ef-a/cancel"), 1);
@@ -264,7 +264,7 @@ async fn closing_cancels_what_runs_and_nothing_runs_after_it() {
         _ if received.path.ends_with("/cancel") => answer(200, json!({})),
         _ => state("RUNNING"),
     });
-    let sql = connect(&server.settings(), &patience()).expect("a warehouse");
+    let sql = connect(&server.settings(), &timeouts()).expect("a warehouse");
     // The first is dropped in the middle, as when a sync is stopped; the second goes on.
     let dropped = tokio::time::timeout(Duration::from_millis(150), sql.execute("SELECT 1")).await;
     assert!(dropped.is_err());
@@ -365,8 +365,8 @@ async fn recorded_answers_of_the_service_are_understood() {
             (200, state) => {
                 assert_eq!(state, Some("FAILED"), "{request}");
                 let error = got.expect_err("a failure");
-                assert!(error.message().contains("PARSE_SYNTAX_ERROR"), "{}", error.message());
-                assert!(!error.message().contains("value1"), "{}", error.message());
+                assert!(error.to_string().contains("PARSE_SYNTAX_ERROR"), "{}", error.to_string());
+                assert!(!error.to_string().contains("value1"), "{}", error.to_string());
                 refusals += 1;
             }
             _ => {

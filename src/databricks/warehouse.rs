@@ -9,10 +9,10 @@ use super::conditions;
 use super::http::{HttpClient, Request};
 use super::rate_limit::Priority;
 use super::server_error::ServerError;
-use super::waits::Waits;
 use super::workspace::Response;
-use crate::config::Patience;
+use crate::config::Timeouts;
 use crate::error::{Error, Result, code};
+use crate::retry::Backoff;
 
 /// The time between two messages that a warehouse is still waited for.
 const LOG_INTERVAL: Duration = Duration::from_secs(30);
@@ -57,8 +57,8 @@ struct FailureReason {
 
 impl Warehouse {
     /// The warehouse `id` of the workspace that `http` speaks to.
-    pub(super) fn new(http: Arc<HttpClient>, id: String, patience: &Patience) -> Self {
-        Self { http, id, start: patience.databricks_start }
+    pub(super) fn new(http: Arc<HttpClient>, id: String, timeouts: &Timeouts) -> Self {
+        Self { http, id, start: timeouts.databricks_start }
     }
 
     /// The client that reaches it.
@@ -86,7 +86,7 @@ impl Warehouse {
     /// cannot be started.
     pub async fn ensure_started(&self) -> Result<()> {
         let begun = Instant::now();
-        let mut waits = Waits::new(
+        let mut waits = Backoff::new(
             self.start.min(Duration::from_secs(100)) / 100,
             LOG_INTERVAL.min(self.start / 10),
             Some(self.start),
@@ -116,7 +116,7 @@ impl Warehouse {
                 last_logged = Instant::now();
                 tracing::info!("{}", self.starting_message(begun.elapsed()));
             }
-            if !waits.another(None).await {
+            if !waits.wait(None).await {
                 return Err(self.start_timeout_error());
             }
         }

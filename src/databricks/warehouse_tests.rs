@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use super::testing::scripted_server::{Reaction, ScriptedServer, answer, patience};
+use super::testing::scripted_server::{Reaction, ScriptedServer, answer, timeouts};
 use super::{Warehouse, WarehouseState, warehouse};
 use crate::error::Kind;
 
 fn warehouse_of(server: &ScriptedServer) -> Warehouse {
-    warehouse(&server.settings(), &patience()).expect("a path").expect("a warehouse")
+    warehouse(&server.settings(), &timeouts()).expect("a path").expect("a warehouse")
 }
 
 fn in_state(state: &str) -> Reaction {

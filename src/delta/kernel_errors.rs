@@ -57,7 +57,7 @@ pub fn classify(shown: &str, verb: &str, error: KernelError) -> Error {
             ))
         }
         KernelError::ObjectStore(cause) => match own_error(cause) {
-            Some(own) => Error::new(own.kind(), format!("{failed} {}", own.message())),
+            Some(own) => Error::new(own.kind(), format!("{failed} {own}")),
             None => Error::transient(failed),
         },
         KernelError::IOError(_) => Error::transient(failed),

@@ -1,8 +1,8 @@
-//! Limits that the system sets to a process: which one an I/O error has met, and how it is raised.
+//! Limits that the system sets for a process: which one an I/O error has met, and how to raise it.
 
 use std::io::ErrorKind;
 
-/// What the system said no to, and what to do, as a sentence; of the first such cause of `error`, if one is.
+/// Which limit of the system `error` or one of its causes has met, and what to do, as a sentence.
 pub(super) fn met(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
     let mut cause = Some(error);
     while let Some(error) = cause {

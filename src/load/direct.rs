@@ -26,6 +26,7 @@ use crate::delta::table::{CHECKPOINT_INTERVAL, Committed, TableLog, TableSnapsho
 use crate::error::{Error, Result, ResultExt};
 use crate::recovery::left_behind::{LeftBehind, LeftInCatalog, application_id};
 use crate::recovery::sweep::StagingTables;
+use crate::retry::Backoff;
 use crate::schema::columns::TableSchema;
 use crate::stage::Batch;
 use crate::storage::layout::{DELTA_LOG, Target, commit_path};
@@ -238,7 +239,8 @@ impl DirectTable {
             return Ok(());
         }
         let shown = self.engine.storage.shown(&self.target.table);
-        for attempt in 0..ATTEMPTS {
+        let mut backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(1280), None);
+        for _ in 0..ATTEMPTS {
             let opened = self.opened.take();
             let left = replace.as_deref_mut();
             let committed = self.engine.tables.run(|logs| {
@@ -266,7 +268,7 @@ impl DirectTable {
                 Committed::Before => return Ok(()),
                 Committed::Conflict => {}
             }
-            tokio::time::sleep(Duration::from_millis(10u64 << attempt.min(7))).await;
+            backoff.wait(None).await;
         }
         Err(Error::transient(format!(
             "Table {shown} is being written by somebody else: {ATTEMPTS} commits came in between."

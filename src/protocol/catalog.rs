@@ -11,7 +11,7 @@ use std::path::Path;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::error::{Error, Result, StreamDescriptor};
+use crate::error::{Error, Problems, Result, StreamDescriptor};
 
 /// The mode that replaces rows by their keys.
 const DEDUP: &str = "append_dedup";
@@ -202,21 +202,23 @@ impl Catalog {
                  ConfiguredAirbyteCatalog: an object with a list `streams`).",
             ));
         }
-        let mut problems = Vec::new();
-        problems.extend(without_dedup(&raw));
+        let mut problems = Problems::default();
+        if let Some(problem) = without_dedup(&raw) {
+            problems.add(problem);
+        }
         let mut streams = Vec::with_capacity(raw.len());
         let mut seen = HashSet::with_capacity(raw.len());
         for (position, configured) in raw.into_iter().enumerate() {
             let descriptor = configured.descriptor();
             match Stream::from_raw(configured, position, caller) {
                 Ok(stream) if !seen.insert(stream.descriptor.clone()) => {
-                    problems.push((descriptor, format!("Stream {} is in the catalog twice.", stream.descriptor)));
+                    problems.add(about(descriptor, format!("Stream {} is in the catalog twice.", stream.descriptor)));
                 }
                 Ok(stream) => streams.push(stream),
-                Err(problem) => problems.push((descriptor, problem)),
+                Err(problem) => problems.add(about(descriptor, problem)),
             }
         }
-        if problems.is_empty() { Ok(Self { streams }) } else { Err(Error::of_problems(problems)) }
+        problems.into_result().map(|()| Self { streams })
     }
 }
 
@@ -281,9 +283,8 @@ impl Stream {
     }
 }
 
-/// The problem of all streams that ask for `append_dedup`, which many clients choose by default, with what to choose instead;
-/// beside it the stream, if it is a single one.
-fn without_dedup(streams: &[RawConfigured]) -> Option<(Option<StreamDescriptor>, String)> {
+/// The problem of all streams that ask for `append_dedup`, which many clients choose by default, with what to choose instead.
+fn without_dedup(streams: &[RawConfigured]) -> Option<Error> {
     let asking = streams.iter().filter(|raw| raw.destination_sync_mode.as_deref() == Some(DEDUP));
     let asking: Vec<StreamDescriptor> = asking.filter_map(RawConfigured::descriptor).collect();
     let names: Vec<String> = asking.iter().map(ToString::to_string).collect();
@@ -299,7 +300,16 @@ fn without_dedup(streams: &[RawConfigured]) -> Option<(Option<StreamDescriptor>,
          append_dedup.",
         names.join(", ")
     );
-    Some((asking.into_iter().next().filter(|_| names.len() == 1), message))
+    Some(about(asking.into_iter().next().filter(|_| names.len() == 1), message))
+}
+
+/// A config error about one stream, where it is about one.
+fn about(stream: Option<StreamDescriptor>, message: String) -> Error {
+    let error = Error::config(message);
+    match stream {
+        Some(stream) => error.with_stream(stream),
+        None => error,
+    }
 }
 
 #[cfg(test)]

@@ -93,7 +93,7 @@ impl ProtocolWriter {
         }
         let policy = error.kind().policy();
         let mut body = json!({
-            "message": format!("{} {}", spoken(error.message()), error.hint()),
+            "message": format!("{} {}", spoken(&error.to_string()), error.hint()),
             "internal_message": spoken(&error.internal_message()),
             "failure_type": policy.failure_type,
         });

@@ -112,7 +112,7 @@ impl Contest<'_> {
                 let message = format!(
                     "Sync {sync} was killed while it loaded table {table}, and what it left cannot be cleared away: {} Drop its \
                      staging tables, `{}_…`, and delete the folder {}.",
-                    why.message(),
+                    why,
                     staging_table_prefix(*sync),
                     self.storage.shown(&sync.to_string())
                 );

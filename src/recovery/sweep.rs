@@ -17,7 +17,7 @@ use crate::delta::actions::CommitSummary;
 use crate::delta::table::TableLog;
 use crate::error::{Error, Result, ResultExt};
 use crate::storage::layout::{DELTA_LOG, is_table};
-use crate::storage::{Lease, Storage};
+use crate::storage::{Lease, Leftovers, Storage};
 
 /// What can clear away the tables that syncs made in a catalog over their staging folders.
 #[async_trait]
@@ -140,8 +140,8 @@ impl LeftByStreams {
         for (table, commits) in &self.moved {
             clear_table(storage, tables, table, sync, commits).await.context(|| table.clone())?;
             // Every name of a file has its sync's id in it; uploads of others in the table's folder have not.
-            if commits.iter().any(|commit| storage.copies_in_parts(commit.largest)) {
-                storage.remove_unfinished(table, &sync.simple().to_string()).await?;
+            if commits.iter().any(|commit| Leftovers::of(storage).may_be_unfinished(commit.largest)) {
+                Leftovers::of(storage).remove_unfinished(table, &sync.simple().to_string()).await?;
             }
         }
         Ok(())
@@ -154,7 +154,7 @@ impl LeftByStreams {
     async fn clear_temporaries(&self, storage: &Storage, alone: bool) -> Result<bool> {
         for (table, _) in &self.moved {
             for folder in [table.clone(), format!("{table}/{DELTA_LOG}")] {
-                let left = Lease::temporaries(storage, &folder);
+                let left = Leftovers::of(storage).temporaries(&folder);
                 if !left.is_empty() && !alone {
                     return Ok(false);
                 }

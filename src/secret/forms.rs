@@ -1,5 +1,5 @@
-//! The forms in which a secret can stand in a text: as it is, in base64 inside of something longer, once or twice, in numbers, and
-//! in UTF-16 in these. Escapes (`%2F`, `\u002f`, `&#47;`) are no forms of their own: a text is searched once more with its escapes
+//! The forms in which a secret can occur in a text: as it is, in base64 inside something longer, once or twice, in numbers, and
+//! in UTF-16 in these. Escapes (`%2F`, `\u002f`, `&#47;`) are not forms of their own: a text is searched again with its escapes
 //! undone.
 
 use std::collections::HashSet;

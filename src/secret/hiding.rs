@@ -1,10 +1,10 @@
-//! Takes secrets out of texts: what a server, a proxy or a library repeats of them becomes `***`.
+//! Replaces secrets in texts: what a server, a proxy or a library repeats of them becomes `***`.
 //!
-//! Known is every [`Secret`](super::Secret), and what was made known with [`know`]. A text is searched as it is and with its
-//! escapes undone, until there are none, and without what stands between its letters and digits; of a long secret any 12 of them
-//! are hidden. Beyond the known forms, in others' words what stands behind the words of a sign-in (`Bearer`, `Basic`,
-//! `Signature=`) goes too, and whatever has the shape of a JSON web token. Texts are messages for people: STATEs and records do
-//! not pass here.
+//! Known are every [`Secret`](super::Secret) and every text given to [`know`]. A text is searched as it is, with its escapes
+//! undone until there are none, and without the characters between its letters and digits; any 12 characters of a long secret
+//! are hidden. Beyond the known forms, in texts of others what follows the words of a sign-in (`Bearer`, `Basic`,
+//! `Signature=`) is hidden too, and anything shaped like a JSON web token. Only messages for people are searched, never STATEs
+//! or records.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

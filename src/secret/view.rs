@@ -1,5 +1,5 @@
-//! A text as it is searched for secrets: as it came, with its escapes undone, and condensed to letters and digits. Each byte
-//! knows where it comes from.
+//! A text in the forms in which it is searched for secrets: as it came, with its escapes undone, and condensed to letters and
+//! digits. Each byte has the position that it comes from.
 
 use std::ops::Range;
 

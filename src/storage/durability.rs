@@ -1,8 +1,8 @@
-//! Stable storage: one flush of the disk for all who wait for one.
+//! Stable storage: one flush of the disk for all callers that wait for one.
 //!
-//! A file that was written is in the system's memory; a machine that loses power loses it. Flushing file by file and
-//! folder by folder costs ten flushes a stream. Here whoever needs what it wrote to be on the disk asks for a flush of
-//! the whole file system, and all who have asked by the time it begins share it.
+//! A written file is in the system's memory, and is lost if the machine loses power. Flushing file by file and folder by folder
+//! takes ten flushes a stream. Here a caller asks for a flush of the whole file system, and all that have asked by the time it
+//! begins share it.
 
 use std::fs::File;
 use std::path::Path;
@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 pub(super) struct Durability {
     folder: File,
     asked: AtomicU64,
-    /// Everybody who had asked up to this number has been served.
+    /// All requests up to this number are done.
     served: Mutex<u64>,
 }
 

@@ -1,8 +1,8 @@
-//! The names of staged files: a checked `file_name_pattern` -> a name that no other file has.
+//! The names of staged files, made from a checked `file_name_pattern`.
 //!
-//! A name carries the file's number in its sync and the sync's id; where the pattern has no place for one of them, it
-//! is added at the end. So names are unique whatever the pattern and whatever the clock says, also where several syncs
-//! write one table. Pure: time and ids are given.
+//! A name contains the file's number in its sync and the sync's id; if the pattern has no place for one of them, it is added at
+//! the end. So names are unique whatever the pattern and the clock are, also when several syncs write one table. Pure: time
+//! and ids are parameters.
 
 use std::fmt::Write;
 
@@ -58,7 +58,7 @@ impl FileNames {
     }
 }
 
-/// Whether `{part_number}` stands where it can be told from what is around it: `{date:H}{part_number}` is the same for
+/// Whether `{part_number}` can be told from the text around it: `{date:H}{part_number}` is the same for
 /// file 23 at one o'clock and file 3 at twelve.
 fn numbers_parts(pieces: &[Piece]) -> bool {
     let ends = |piece: Option<&Piece>, at_end: bool| match piece {

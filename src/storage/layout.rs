@@ -1,14 +1,14 @@
-//! The names of everything that is written: one place that knows where a stream's files, table and staging lie.
+//! The names of everything that is written: the one place that knows the folders of a stream's table and staging.
 //!
-//! All paths are relative to the storage's root. `<schema>/<stream>` is a table, `<sync id>/<schema>/<stream>` a staging
-//! folder. A sync's id has dashes and identifiers have none, so the two can never meet. No staging folder lies in another
-//! one: Unity Catalog refuses tables whose folders do.
+//! All paths are relative to the storage's root. `<schema>/<stream>` is a table, `<sync id>/<schema>/<stream>` a staging folder.
+//! A sync's id has dashes and identifiers have none, so the two never meet. No staging folder is inside another one: Unity
+//! Catalog refuses tables whose folders are.
 
 use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-use crate::error::{Error, LONGEST_NAME, Result, StreamDescriptor, shortened};
+use crate::error::{Error, LONGEST_NAME, Problems, Result, StreamDescriptor, shortened};
 use crate::protocol::catalog::{Catalog, Stream, WriteMode};
 use crate::schema::naming::{identifier, is_identifier, older_identifier, staging_folder};
 
@@ -41,13 +41,13 @@ pub struct Target {
 pub fn targets(catalog: &Catalog, default_schema: &str, sync: Uuid) -> Result<Vec<Target>> {
     let mut targets: Vec<Target> = catalog.streams.iter().map(|stream| target(stream, default_schema, sync)).collect();
     forget_shared(&mut targets);
-    let mut problems = Vec::new();
+    let mut problems = Problems::default();
     let is_in_default = is_kept(&identifier(default_schema));
     if is_in_default && targets.iter().any(|target| target.stream.namespace.is_none()) {
         let said = format!(
             "`schema` is {default_schema:?}, a name that Delta keeps for itself or of which nothing is left. Change `schema`."
         );
-        problems.push((None, said));
+        problems.add(Error::config(said));
     }
     let mut first: HashMap<&str, &Target> = HashMap::with_capacity(targets.len());
     for target in &targets {
@@ -61,7 +61,7 @@ pub fn targets(catalog: &Catalog, default_schema: &str, sync: Uuid) -> Result<Ve
                 target.stream,
                 target.table.replace('/', ".")
             );
-            problems.push((Some(target.stream.clone()), said));
+            problems.add(Error::config(said).with_stream(target.stream.clone()));
         }
         match first.get(target.table.as_str()) {
             Some(other) => {
@@ -71,14 +71,14 @@ pub fn targets(catalog: &Catalog, default_schema: &str, sync: Uuid) -> Result<Ve
                     target.stream,
                     target.table.replace('/', ".")
                 );
-                problems.push((None, said));
+                problems.add(Error::config(said));
             }
             None => {
                 first.insert(&target.table, target);
             }
         }
     }
-    if problems.is_empty() { Ok(targets) } else { Err(Error::of_problems(problems)) }
+    problems.into_result().map(|()| targets)
 }
 
 /// An older name that is the table of another stream, or that two streams of one name have, belongs to none of them.

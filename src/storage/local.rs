@@ -1,10 +1,10 @@
 //! A folder on this machine's disk as storage.
 //!
-//! What others may look for (a commit) appears whole: written beside, then linked. A "copy" is a hard link, so staged files enter a table's folder
-//! without a byte being copied. What must survive a loss of power is flushed where that matters, see `durability`.
+//! A file that others may look for (a commit) appears whole: it is written under a temporary name, then linked. A "copy" is a
+//! hard link, so that staged files enter a table's folder without copying a byte. See `durability` for the flushes.
 //!
-//! The calls that every stream needs are made right here and at once, not on another thread: for ten thousand small
-//! streams the way to that thread and back costs more than the call. All else goes through the object store's own.
+//! The calls that every stream needs are made directly and not on another thread: for ten thousand small streams the hop to
+//! that thread costs more than the call. All other calls go through the object store.
 
 use std::fs::File;
 use std::io::{ErrorKind, Write};
@@ -24,21 +24,21 @@ use crate::error::{Error, Kind, Result};
 
 /// Files that may be open at the same time.
 pub(super) const OPEN_FILES: usize = 64;
-/// Names tried for a file that is written beside, before something is taken to be wrong.
+/// Temporary names that are tried before giving up.
 const TEMPORARY_NAMES: u32 = 1000;
 
-/// A folder and the disk it lies on.
+/// A folder and its disk.
 pub(super) struct Folder {
     root: PathBuf,
-    /// The way to everything below it.
+    /// Opens everything below it.
     pub(super) trusted: Root,
     durability: Durability,
     names: Names,
 }
 
-/// Rights of a new file, as far as the process gives any.
+/// Mode of a new file, before the umask.
 const FILE_MODE: u32 = 0o666;
-/// How often a folder is made that somebody else takes away at once, before something is taken to be wrong.
+/// How often a folder is created that another sync removes at once, before giving up.
 const FOLDERS_MADE: u32 = 10;
 
 /// Opens the folder `path`, creating it if it is not there.
@@ -55,7 +55,7 @@ pub(super) fn open(path: &Path) -> Result<Storage> {
     let folder = path.canonicalize().map_err(unusable)?;
     let misread = folder.as_os_str().as_encoded_bytes().iter().find(|byte| matches!(byte, b'%' | b'\\'));
     if let Some(misread) = misread {
-        // The Delta kernel names files by URLs: it takes a % for the start of an escape, and a backslash for a slash.
+        // The Delta kernel names files by URLs, where a % begins an escape and a backslash counts as a slash.
         return Err(Error::config(format!(
             "data_source.local_path {} has a {} in it, which Delta readers misread. Choose a folder without one.",
             folder.display(),
@@ -105,12 +105,12 @@ impl Folder {
         })
     }
 
-    /// Does `work` with a way to `path` that trusts no link of others, wherever it lies, and its path on that way.
+    /// Calls `work` with a root that follows no links of other users, and with `path` relative to that root.
     pub(super) fn at<T>(&self, path: &Path, work: impl Fn(&Root, &str) -> std::io::Result<T>) -> std::io::Result<T> {
         if let Some(relative) = self.relative(path) {
             return work(&self.trusted, &relative);
         }
-        // The kernel resolves a link of ours that leads to a table elsewhere, and names the place itself.
+        // The kernel resolves a link of ours to a table elsewhere, and names the target.
         let name = path.file_name().and_then(|name| name.to_str());
         let (Some(parent), Some(name)) = (path.parent(), name) else { return Err(ErrorKind::InvalidInput.into()) };
         work(&Root::open(parent)?, name)
@@ -145,7 +145,7 @@ impl Folder {
         })
     }
 
-    /// Gives the `temporary` its name, if it was `written`; takes it away in any case.
+    /// Renames `temporary` if it was `written`; removes it in any case.
     fn name(
         &self,
         written: std::io::Result<()>,
@@ -200,12 +200,11 @@ impl Folder {
         self.trusted.remove(relative).map_err(|error| self.failed("delete", relative, error))
     }
 
-    /// The files in the folder `relative` that somebody is writing, or was when he was killed.
+    /// The temporary files of this program's user in the folder `relative`.
     pub(super) fn temporaries(&self, relative: &str) -> Vec<String> {
         let Ok(folder) = self.trusted.folder(relative) else { return Vec::new() };
         let entries = trusted::entries(folder.as_fd()).unwrap_or_default().into_iter();
         let temporaries = entries.filter(|(name, kind)| *kind == FileType::RegularFile && is_temporary(name));
-        // Those of others are theirs to clear away.
         let own =
             temporaries.filter(|(name, _)| trusted::is_own_file(&self.trusted, folder.as_fd(), name).unwrap_or(false));
         own.map(|(name, _)| format!("{relative}/{name}")).collect()
@@ -215,7 +214,7 @@ impl Folder {
         trusted::remove_empty_folders(&self.trusted, relative);
     }
 
-    /// Turns a disk's error into ours: what a user can mend is told apart from what may pass.
+    /// The error for the user: config where the user can correct it, else transient.
     pub(super) fn failed(
         &self,
         verb: &str,
@@ -311,7 +310,7 @@ fn temporary_for(folder: BorrowedFd<'_>, name: &str) -> std::io::Result<(String,
 }
 
 /// Does `work`, which makes the file `relative`, with its folder and its name there; makes the folder first if it is missing.
-/// Another sync that removes empty folders may take it away again before there is something in it.
+/// Another sync that removes empty folders may remove it again before it has a file.
 fn in_folder<T>(
     root: &Root,
     relative: &str,

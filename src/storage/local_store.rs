@@ -1,7 +1,7 @@
-//! A folder as the Delta kernel sees it: the object store's own, but that a new object gets its name as ours do.
+//! A folder as the Delta kernel sees it: object_store's own, except for new objects and for reads.
 //!
-//! The object store links a new file to its name, and so fails where there are no hard links. And it follows every link and
-//! waits for every pipe: what is read goes through `trusted`.
+//! object_store names a new file by linking it, which fails where there are no hard links: see `names`. And it follows every
+//! link and waits for every pipe: reads go through `trusted`.
 
 use std::fmt::{Debug, Display, Formatter};
 use std::sync::Arc;
@@ -39,7 +39,7 @@ impl LocalStore {
         let bytes: Vec<&[u8]> = payload.iter().map(AsRef::as_ref).collect();
         let written = match self.folder.relative(&path) {
             Some(relative) => self.folder.write_new(&relative, &bytes),
-            // The kernel resolves a link of ours that leads to a table elsewhere, and names the place itself.
+            // The kernel resolves a link of ours to a table elsewhere, and names the target.
             None => self.folder.write_new_elsewhere(&path, &bytes),
         };
         match written {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 
-use super::s3::errors::Place;
-use super::{Storage, bucket};
+use super::bucket::{self, Provider};
+use super::{Storage, s3};
 use crate::config::{Config, Tuning};
 
 /// A process that uses `store`, with leases of `age`.
@@ -15,9 +15,13 @@ pub fn process(store: &Arc<InMemory>, age: Duration) -> Storage {
     let config =
         r#"{"data_source": {"data_source_type": "LOCAL_STORAGE", "local_path": "/tmp/x"}, "memory_limit_mb": 64}"#;
     let mut tuning: Tuning = Config::from_json(config).unwrap().tuning;
-    tuning.patience.lease_age = age;
-    tuning.patience.lease_renewal = age / 5;
-    tuning.patience.retry = age * 3 / 10;
-    let place = Place { bucket: "lake".into(), region: "us-east-1".into(), endpoint: None };
-    bucket::open(Arc::clone(store), None, place, Path::from("root"), &tuning)
+    tuning.timeouts.lease_age = age;
+    tuning.timeouts.lease_renewal = age / 5;
+    tuning.timeouts.request_retry = age * 3 / 10;
+    bucket::open(Arc::clone(store), None, provider(), Path::from("root"), &tuning)
+}
+
+/// What the bucket and its failures are called: as those of the bucket `lake` in S3.
+pub(super) fn provider() -> Box<dyn Provider> {
+    Box::new(s3::provider("lake"))
 }

@@ -1,23 +1,27 @@
-//! Where bytes rest: one small interface, the same for a folder and a bucket.
+//! Storage of bytes: one small interface, the same for a folder and a bucket.
 //!
-//! Paths here are relative to the root that the user configured (`schema/stream/file`); the store knows what the root
-//! is. A storage is one builder file (`local`, `s3`) and one arm in [`Storage::open`]; there are two kinds of home, a
-//! folder (`local`) and a bucket (`bucket`). What every storage guarantees:
-//! - [`Storage::put_new`] writes a whole object or nothing and never replaces one;
-//! - [`Storage::copy_new`] copies inside the store, no bytes pass through here, and can be repeated;
-//! - after [`Storage::flush`], what was answered before is on stable storage, in every storage.
+//! Paths are relative to the root that the user configured (`schema/stream/file`). There are two homes, a folder (`local`) and
+//! a bucket (`bucket`); a new kind of bucket is a builder file such as `s3` and one arm in [`Storage::open`]. Guarantees:
+//! - [`Storage::put_new`] writes a whole object or nothing, and never replaces one;
+//! - [`Storage::copy_new`] copies inside the store, so that no bytes pass through here, and can be repeated;
+//! - after [`Storage::flush`], everything written before it is on stable storage.
+//!
+//! What only some callers need is beside it: [`Lease`] for a sync and its recovery, [`Leftovers`] for recovery, [`probe`] for
+//! `check`.
 
 mod bucket;
 mod durability;
 pub mod file_names;
 pub mod layout;
 mod lease;
+mod leftovers;
 mod local;
 mod local_store;
 #[cfg(test)]
 pub mod memory_for_tests;
 mod names;
 mod planted;
+mod probe;
 mod root_lock;
 mod s3;
 mod trusted;
@@ -32,8 +36,10 @@ use url::Url;
 
 use self::bucket::Bucket;
 pub use self::lease::Lease;
+pub use self::leftovers::Leftovers;
 use self::local::Folder;
 pub use self::planted::in_the_way;
+pub use self::probe::probe;
 use crate::config::{StorageSettings, Tuning};
 use crate::error::{Error, Result};
 
@@ -43,12 +49,12 @@ pub struct Storage {
     store: Arc<dyn ObjectStore>,
     /// The root, as the store names it.
     root: Path,
-    /// What a user calls the root, for messages.
+    /// The root as people know it, for messages.
     shown: Arc<str>,
     home: Home,
 }
 
-/// What the verbs are done with.
+/// Where the bytes are.
 #[derive(Clone)]
 enum Home {
     Folder(Arc<Folder>),
@@ -58,9 +64,9 @@ enum Home {
 /// Whether [`Storage::put_new`] wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Put {
-    /// The object is there now.
+    /// The object was written.
     Created,
-    /// An object of that name was there already and is untouched.
+    /// An object of that name existed and is unchanged.
     Exists,
 }
 
@@ -77,21 +83,21 @@ impl Storage {
         }
     }
 
-    /// The store itself, for what reads Delta logs.
+    /// The object store itself, for the Delta kernel.
     pub fn store(&self) -> &Arc<dyn ObjectStore> {
         &self.store
     }
 
-    /// The URL by which a Delta reader that was given [`Storage::store`] names the folder `relative`.
+    /// The URL of the folder `relative` for a Delta reader of [`Storage::store`].
     pub fn url(&self, relative: &str) -> Result<Url> {
         let url = match &self.home {
             Home::Folder(folder) => Url::from_directory_path(folder.path(relative)).ok(),
-            Home::Bucket(_) => Url::parse(&format!("{}/", self.shown(relative))).ok(),
+            Home::Bucket(_) => Url::parse(&format!("{}/", self.uri(relative))).ok(),
         };
-        url.ok_or_else(|| Error::system(format!("{} makes no valid URL.", self.shown(relative))))
+        url.ok_or_else(|| Error::system(format!("{} makes no valid URL.", self.uri(relative))))
     }
 
-    /// How many files may be open at the same time: one in a bucket keeps in memory what makes no whole part yet.
+    /// How many files may be open at the same time: each file in a bucket keeps up to one part in memory.
     pub fn open_files(&self) -> usize {
         match &self.home {
             Home::Folder(_) => local::OPEN_FILES,
@@ -104,18 +110,26 @@ impl Storage {
         parts.fold(self.root.clone(), |path, part| path.join(part))
     }
 
-    /// `location` as everybody but the store names it.
+    /// `location` relative to the root.
     fn relative(&self, location: &Path) -> Option<String> {
         let parts = location.prefix_match(&self.root)?;
         Some(parts.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/"))
     }
 
-    /// What a user calls the folder `relative`.
+    /// The folder `relative` as people know it: for messages only.
     pub fn shown(&self, relative: &str) -> String {
         format!("{}/{relative}", self.shown)
     }
 
-    /// Writes a whole object unless one of that name is there.
+    /// The folder `relative` as engines and Delta readers know it: for statements, and to compare with their answers.
+    pub fn uri(&self, relative: &str) -> String {
+        match &self.home {
+            Home::Folder(folder) => folder.path(relative).display().to_string(),
+            Home::Bucket(bucket) => format!("{}/{relative}", bucket.uri(&self.root)),
+        }
+    }
+
+    /// Writes a whole object unless one of that name exists.
     pub async fn put_new(&self, relative: &str, bytes: Vec<u8>) -> Result<Put> {
         match &self.home {
             Home::Folder(folder) => folder.put_new(relative, &bytes),
@@ -123,7 +137,7 @@ impl Storage {
         }
     }
 
-    /// Begins a file whose bytes come piece by piece; its name must never have been used.
+    /// Begins a file that is written piece by piece; its name must never have been used.
     pub async fn upload(&self, relative: String) -> Result<Upload> {
         match &self.home {
             Home::Folder(folder) => folder.upload(relative).map(Upload::File),
@@ -131,7 +145,7 @@ impl Storage {
         }
     }
 
-    /// Copies an object of `size` bytes inside the store; a copy that is there already is the same one.
+    /// Copies an object of `size` bytes inside the store. An existing copy is taken to be the same.
     pub async fn copy_new(&self, from: &str, to: &str, size: u64) -> Result<()> {
         match &self.home {
             Home::Folder(folder) => folder.link(from, to),
@@ -139,11 +153,11 @@ impl Storage {
         }
     }
 
-    /// Answers when everything that was written before the call is on stable storage. Cheap when many call at once.
+    /// Returns when everything written before the call is on stable storage. Cheap when many call at once.
     pub async fn flush(&self) -> Result<()> {
         match &self.home {
             Home::Folder(folder) => folder.flush().await,
-            // What a bucket has answered is there for good.
+            // A bucket answers when the object is durable.
             Home::Bucket(_) => Ok(()),
         }
     }
@@ -156,15 +170,6 @@ impl Storage {
         }
     }
 
-    /// Whether what somebody commits for this sync now is safe: nobody may have taken the sync for dead meanwhile.
-    pub fn ensure_committable(&self) -> Result<()> {
-        match &self.home {
-            // A locked file cannot be lost.
-            Home::Folder(_) => Ok(()),
-            Home::Bucket(bucket) => bucket.lifeline.ensure_held(),
-        }
-    }
-
     /// The whole of a small object.
     pub async fn get(&self, relative: &str) -> Result<Bytes> {
         match &self.home {
@@ -173,7 +178,7 @@ impl Storage {
         }
     }
 
-    /// Paths, relative to the root, of all objects below the folder `relative`; none where there is no such folder.
+    /// Paths, relative to the root, of all objects below the folder `relative`; none if there is no such folder.
     pub async fn list(&self, relative: &str) -> Result<Vec<String>> {
         let bucket = match &self.home {
             Home::Folder(folder) => return folder.list(relative),
@@ -181,7 +186,7 @@ impl Storage {
         };
         let found = self.store.list(Some(&self.path(relative))).map_ok(|object| self.relative(&object.location));
         let found = found.try_filter_map(|path| std::future::ready(Ok(path))).try_collect().await;
-        found.map_err(|error| bucket.failed(s3::errors::Action::List, &self.path(relative), error))
+        found.map_err(|error| bucket.failed(bucket::Action::List, &self.path(relative), error))
     }
 
     /// Whether anything lies in the folder `relative`.
@@ -192,7 +197,7 @@ impl Storage {
         }
     }
 
-    /// Removes objects; one that is not there is removed already. On a disk: files of this program's own user.
+    /// Removes objects; a missing object is no error. On a disk, only files of this program's own user.
     pub async fn delete(&self, relative: &[String]) -> Result<()> {
         match &self.home {
             Home::Folder(folder) => relative.iter().try_for_each(|path| folder.delete(path)),
@@ -207,38 +212,9 @@ impl Storage {
             Home::Bucket(bucket) => bucket.folders(&self.path(relative)).await,
         }
     }
-
-    /// Removes the folder `relative` and the folders in it where they are empty; a bucket has no folders.
-    pub fn remove_empty_folder(&self, relative: &str) {
-        if let Home::Folder(folder) = &self.home {
-            folder.remove_empty_folder(relative);
-        }
-    }
-
-    /// Tries everything that a sync will ask of the storage, below the folder `relative`, which nobody else uses; the error
-    /// lists all that is in the way. A folder on a disk has no rights beyond those that a sync shows at once.
-    pub async fn probe(&self, relative: &str) -> Result<()> {
-        match &self.home {
-            Home::Folder(_) => Ok(()),
-            Home::Bucket(bucket) => bucket.probe(&self.root, &self.path(relative)).await,
-        }
-    }
-
-    /// Gives up every upload below the folder `relative` that was begun and never ended, of names with `part` in them.
-    pub async fn remove_unfinished(&self, relative: &str, part: &str) -> Result<()> {
-        match &self.home {
-            Home::Folder(_) => Ok(()),
-            Home::Bucket(bucket) => bucket.remove_unfinished(&self.path(relative), part).await,
-        }
-    }
-
-    /// Whether a copy of an object of `size` bytes is an upload that can be left unfinished.
-    pub fn copies_in_parts(&self, size: u64) -> bool {
-        matches!(&self.home, Home::Bucket(bucket) if bucket.copies_in_parts(size))
-    }
 }
 
-/// A file on its way into the store.
+/// A file that is being written.
 pub enum Upload {
     /// Into a folder.
     File(local::FileUpload),
@@ -247,7 +223,7 @@ pub enum Upload {
 }
 
 impl Upload {
-    /// Sends the next bytes; waits where the store is slower than whoever writes.
+    /// Sends the next bytes; waits while the store is slower than the caller.
     pub async fn write(&mut self, bytes: Vec<u8>) -> Result<()> {
         match self {
             Self::File(file) => file.write(&bytes),
@@ -255,16 +231,16 @@ impl Upload {
         }
     }
 
-    /// Ends the file; it is there, whole, when this answers.
+    /// Ends the file; it is complete when this returns.
     pub async fn finish(self) -> Result<()> {
         match self {
-            // Its bytes are where they belong since they were written.
+            // Its bytes were written in place.
             Self::File(_) => Ok(()),
             Self::Object(object) => object.finish().await,
         }
     }
 
-    /// Gives the file up: nothing of it stays.
+    /// Aborts the file: nothing of it stays.
     pub async fn abort(self) {
         match self {
             Self::File(file) => file.abort(),

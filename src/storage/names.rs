@@ -1,9 +1,8 @@
-//! Gives written files their names, and never one that is taken: by hard links, or without any.
+//! Gives written files their final names, and never a name that is in use: by hard links or, without them, by renaming.
 //!
-//! A link fails where the name is taken, and so whoever made the first one has it: two commits never replace each other.
-//! Not every file system has links: exFAT, many network shares, folders of another system that a container sees. There
-//! a file is renamed, by a call that replaces nothing. Where there is no such call either, what remains is a lock that this
-//! program's syncs share, and other programs do not.
+//! A link fails if the name is in use, so two commits never replace each other. Not every file system has links (exFAT, many
+//! network shares, host folders in a container). There a file is renamed by a call that replaces nothing. If there is no such
+//! call either, a lock in the root keeps this program's syncs apart, and nothing keeps other programs out.
 
 use std::fs::File;
 use std::io::{Error, ErrorKind, Result};
@@ -42,7 +41,7 @@ impl Names {
         !self.no_links.load(Ordering::Relaxed)
     }
 
-    /// Whether `error` says that the file `name` can be no hard link, whoever asks; tells it, once.
+    /// Whether `error` means that this file system has no hard links for `name`; warns once.
     pub(super) fn has_no_link(&self, error: &Error, name: &str) -> bool {
         let Some(refusal) = Refusal::of(error) else { return false };
         if refusal == Refusal::FileSystem {
@@ -99,7 +98,7 @@ impl Names {
                 self.root.display()
             );
         });
-        // Whoever owns the file that was just made owns the lock, too. It is held from the look for the name to the renaming.
+        // The owner of the new file owns the lock, too. The lock is held from the check of the name to the rename.
         let _lock = root_lock::hold(&self.root, file.metadata()?.uid())?;
         if rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
             return Err(ErrorKind::AlreadyExists.into());

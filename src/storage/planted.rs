@@ -1,5 +1,5 @@
-//! Files that the Delta kernel asks for by name. What somebody has put in their place (a link, a pipe, a device, a folder) is told as
-//! that, and neither followed nor waited for.
+//! Files that the Delta kernel asks for by name. Anything else in their place (a link, a pipe, a device, a folder) is reported,
+//! and neither followed nor waited for.
 
 use std::fs::File;
 use std::io::{Error, ErrorKind, Result};
@@ -15,7 +15,7 @@ use super::trusted::{DEEPEST, Root, entries, open_file, open_folder, parts};
 #[error("{0}")]
 struct InTheWay(String);
 
-/// The sentence of what is in the way, if that is among `error` and its causes.
+/// The message about what is in the way, if `error` or one of its causes has it.
 pub fn in_the_way<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a str> {
     let mut causes = std::iter::successors(Some(error), |error| error.source());
     causes.find_map(|error| {
@@ -38,7 +38,7 @@ pub(super) fn too_long(name: &str, most: u64) -> Error {
 }
 
 impl Root {
-    /// Opens the regular file `relative` for reading, in one call where no link is on the way, and tells what it is.
+    /// Opens the regular file `relative` for reading, in one call if no link is on the path, and returns its metadata.
     pub(super) fn open_regular(&self, relative: &str) -> Result<(File, Stat)> {
         let (parent, name) = parts(relative);
         let file = match file_at_once(self, relative) {
@@ -53,7 +53,7 @@ impl Root {
     }
 
     /// What lies below the folder `relative` and is called as `wanted` says: paths relative to that folder, what each is, and nothing
-    /// beyond a link. What is no file is among them: whoever reads it is told so, where a gap could pass for a log that ends there.
+    /// beyond a link. Entries that are no files are included: reading one fails, while a gap could look like the end of the log.
     pub(super) fn all_below(&self, relative: &str, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<(String, Stat)>> {
         let mut found = Vec::new();
         match self.folder(relative) {
@@ -96,7 +96,7 @@ fn file_at_once(root: &Root, relative: &str) -> Option<Result<File>> {
     let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
     match openat2(&root.folder, relative, super::trusted::FILE, Mode::empty(), resolve) {
         Ok(file) => Some(Ok(file.into())),
-        // A link on the way would have been told first.
+        // A link on the path would have been reported first.
         Err(Errno::NOENT) => Some(Err(Errno::NOENT.into())),
         Err(_) => None,
     }

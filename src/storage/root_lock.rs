@@ -1,5 +1,7 @@
-//! The lock in a folder's root that keeps syncs apart where the file system cannot. Others may write to that folder: what they
-//! have put in the lock's place (a link, a pipe, a file of theirs) is told as that, and neither followed, emptied nor waited for.
+//! The lock in a folder's root that keeps syncs apart where the file system cannot.
+//!
+//! Other users may write to that folder: what they put in the lock's place (a link, a pipe, a file) is reported, and neither
+//! followed, truncated nor waited for.
 
 use std::fs::{File, TryLockError};
 use std::io::{Error, ErrorKind, Result};
@@ -18,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// file systems is not the user that it runs as.
 ///
 /// # Errors
-/// `PermissionDenied` where the lock is not this program's own; `TimedOut` where somebody holds it.
+/// `PermissionDenied` if the lock belongs to another user; `TimedOut` if it stays held.
 pub(super) fn hold(root: &Path, owner: u32) -> Result<File> {
     let lock = open(root, owner)?;
     let begun = Instant::now();

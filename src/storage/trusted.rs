@@ -1,9 +1,9 @@
-//! Files and folders below one folder, reached without following the links of others.
+//! Files and folders below one root, opened without following other users' links.
 //!
-//! Several users may write to a lake. Whoever may make names in it could put a link where this program is about to write or
-//! to remove. So each folder on the way is opened from the one before it, and a symbolic link is followed only where this
-//! program's own user or root made it: an administrator may put a table's folder elsewhere. A file is never followed to, and
-//! opening one never waits, as a pipe would make it.
+//! Several users may write to the root folder. A user who can create names there could put a link where this program is about
+//! to write or remove something. So each folder of a path is opened relative to the one before it, and a symbolic link is
+//! followed only if root or this program's own user made it: an administrator may put a table's folder elsewhere. The last
+//! part of a path is never followed, and opening it never waits, as opening a pipe would.
 
 use std::ffi::CStr;
 use std::fs::File;
@@ -34,7 +34,7 @@ pub(super) struct ForeignLink(String);
 /// The folder below which everything lies.
 pub(super) struct Root {
     pub(super) folder: OwnedFd,
-    /// Who owns what this program makes here: some file systems (NFS, CIFS) give all to one user.
+    /// The owner of new files: some file systems (NFS, CIFS) map all of them to one user.
     owner: AtomicU32,
 }
 
@@ -45,13 +45,13 @@ impl Root {
         Ok(Self { folder, owner: AtomicU32::new(rustix::process::geteuid().as_raw()) })
     }
 
-    /// `made` was just made here: whoever owns it owns what this program makes.
+    /// Learns the owner of new files from `made`, which was just created.
     pub(super) fn learn_owner(&self, made: &File) -> Result<()> {
         self.owner.store(rustix::fs::fstat(made)?.st_uid, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Whether what `stat` tells of belongs to the user that this program runs as.
+    /// Whether the file of `stat` belongs to the user of this process.
     fn is_own(&self, stat: &Stat) -> bool {
         stat.st_uid == rustix::process::geteuid().as_raw() || stat.st_uid == self.owner.load(Ordering::Relaxed)
     }
@@ -118,7 +118,7 @@ impl Root {
         Ok(bytes)
     }
 
-    /// Removes the file `relative` of this program's own user; anything else of that name is somebody else's and stays.
+    /// Removes the file `relative` if it is a file of this process's user; anything else stays.
     pub(super) fn remove(&self, relative: &str) -> Result<()> {
         let (parent, name) = parts(relative);
         let removed = self.folder(parent).and_then(|folder| match is_own_file(self, folder.as_fd(), name)? {
@@ -275,7 +275,7 @@ fn collect(folder: BorrowedFd<'_>, relative: &str, deeper: usize, files: &mut Ve
     Ok(())
 }
 
-/// Removes all that is in `folder` but what is called `but`. A link goes, and not what it leads to.
+/// Removes everything in `folder` except the entry `but`. Of a link, only the link is removed.
 pub(super) fn clear(folder: BorrowedFd<'_>, but: &str) -> Result<()> {
     let mut clearing = Clearing { top: folder, raised: 0 };
     loop {

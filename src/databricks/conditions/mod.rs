@@ -15,7 +15,7 @@ pub use self::condition::CommitState;
 use self::condition::{Condition, Key};
 use super::server_error::ServerError;
 use super::workspace::Workspace;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, Tag};
 
 /// Whether the token was refused, so that another one may be accepted.
 pub fn is_refused_token(server_error: &ServerError) -> bool {
@@ -39,7 +39,7 @@ pub fn is_cancelled(server_error: &ServerError) -> bool {
 
 /// Whether `error`, as [`explain`] returned it, means that the schema or table to create exists already.
 pub fn already_exists(error: &Error) -> bool {
-    error.message().starts_with(sql::ALREADY_EXISTS)
+    error.has(Tag::AlreadyExists)
 }
 
 /// Whether `error`, as [`explain`] returned it, means that nothing in the catalog or the schema can be reached.
@@ -87,11 +87,17 @@ pub fn explain(server_error: &ServerError, workspace: &Workspace) -> Error {
     if let Some(address) = &server_error.redirects_to {
         sentence.push_str(&format!(" It sends them to {address}, where this program does not follow."));
     }
-    if let Some(words) = server_text::to_show(server_error, row.is_some_and(|row| row.quoted)) {
-        sentence.push_str(&format!(" Databricks said: {words}"));
+    let mut error = Error::new(kind, sentence);
+    if row.is_some_and(|row| row.problem == sql::ALREADY_EXISTS) {
+        error = error.with_tag(Tag::AlreadyExists);
     }
-    let error = Error::new(kind, sentence);
-    if row.is_some_and(|row| lacks_privilege(server_error, row)) { error.lacking_right() } else { error }
+    if row.is_some_and(|row| lacks_privilege(server_error, row)) {
+        error = error.lacking_right();
+    }
+    match server_text::to_show(server_error, row.is_some_and(|row| row.quoted)) {
+        Some(words) => error.with_detail(format!("Databricks said: {words}")),
+        None => error,
+    }
 }
 
 /// The table as Markdown, for the docs: one row for each condition.

@@ -114,7 +114,7 @@ fn every_broken_setup_is_named_with_its_cure() {
         ),
     ];
     for (error, problem, hint) in cases {
-        let message = error.message();
+        let message = error.to_string();
         assert_eq!(error.kind(), Kind::Config, "{message}");
         assert!(message.contains(problem) && message.contains(hint), "{message}");
         assert!(message.contains("Databricks said: "), "{message}");
@@ -144,7 +144,7 @@ fn each_missing_right_is_named_with_the_statement_that_grants_it() {
         ] {
             let error = statement("BAD_REQUEST", &message);
             assert_eq!(error.kind(), Kind::Config, "{message}");
-            let text = error.message();
+            let text = error.to_string();
             assert!(text.contains(&format!("Run: GRANT {right} ON {grant} TO `<the token's user>`;")), "{text}");
             assert!(right == "SELECT" || text.contains(&format!("lacks {right},")), "{text}");
         }
@@ -203,7 +203,7 @@ fn the_class_counts_before_the_sqlstate_before_the_code_before_the_status() {
         class: Some("CATALOG_NOT_FOUND".to_owned()),
         ..ServerError::default()
     };
-    let problem = |server_error: &ServerError| explain(server_error, &workspace()).message().to_owned();
+    let problem = |server_error: &ServerError| explain(server_error, &workspace()).to_string();
     assert!(problem(&server_error).contains("no such catalog"));
     let server_error = ServerError { class: None, ..server_error };
     assert!(problem(&server_error).contains("Somebody else wrote"));
@@ -223,10 +223,10 @@ fn no_value_of_a_cell_and_no_statement_is_shown() {
         "[PARSE_SYNTAX_ERROR] at 'alice@example.com'. SQLSTATE: 42601 (line 1, pos 0)\n\n== SQL ==\nalice@example.com",
         "[DELTA_VIOLATE_CONSTRAINT_WITH_VALUES] violated:\n - name : alice@example.com SQLSTATE: 23001",
     ] {
-        let text = statement("BAD_REQUEST", message).message().to_owned();
+        let text = statement("BAD_REQUEST", message).to_string();
         assert!(!text.contains("alice"), "{text}");
     }
-    let long = statement("BAD_REQUEST", &"word ".repeat(1000)).message().to_owned();
+    let long = statement("BAD_REQUEST", &"word ".repeat(1000)).to_string();
     assert!(long.chars().count() < 700 && long.ends_with('…'), "{long}");
 }
 
@@ -234,7 +234,7 @@ fn no_value_of_a_cell_and_no_statement_is_shown() {
 fn what_is_not_known_is_told_with_what_was_said_of_it() {
     let error = statement("BAD_REQUEST", "[SOMETHING_NEW] The table is blue.");
     assert_eq!(error.kind(), Kind::System);
-    assert!(error.message().contains("[SOMETHING_NEW] The table is blue."), "{}", error.message());
+    assert!(error.to_string().contains("[SOMETHING_NEW] The table is blue."), "{}", error.to_string());
     assert!(answered(418, "", "").message().contains("status 418"));
 }
 
@@ -251,14 +251,18 @@ fn a_sub_class_is_looked_for_before_its_class_and_no_name_decides() {
         );
         for error in [statement("BAD_REQUEST", &overlap), statement("INVALID_PARAMETER_VALUE", &overlap)] {
             assert!(error.message().contains("overlaps with a table or managed storage"), "{}", error.message());
-            assert!(error.message().contains("DROP TABLE") && error.message().contains(name), "{}", error.message());
+            assert!(
+                error.to_string().contains("DROP TABLE") && error.to_string().contains(name),
+                "{}",
+                error.to_string()
+            );
         }
         let denied = format!("PERMISSION_DENIED: User does not have SELECT on Table {name}.");
-        assert!(statement("BAD_REQUEST", &denied).message().contains("lacks a right that a sync needs"), "{name}");
+        assert!(statement("BAD_REQUEST", &denied).to_string().contains("lacks a right that a sync needs"), "{name}");
         let new = format!("[SOMETHING_NEW] It is about {name} in s3://lake/cluster/Warehouse/the.endpoint/x.");
         assert_eq!(statement("BAD_REQUEST", &new).kind(), Kind::System, "{name}");
         let other = format!("[INVALID_PARAMETER_VALUE.SOMETHING_NEW] It is about the cluster and warehouse of {name}.");
-        assert!(!statement("BAD_REQUEST", &other).message().contains("There is no"), "{name}");
+        assert!(!statement("BAD_REQUEST", &other).to_string().contains("There is no"), "{name}");
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::config::{DatabricksSettings, Patience};
+use crate::config::{DatabricksSettings, Timeouts};
 use crate::secret::Secret;
 
 /// The token that the settings hold.
@@ -128,12 +128,12 @@ impl ScriptedServer {
     }
 }
 
-/// Patience for tests: what takes minutes takes a few hundred milliseconds.
-pub fn patience() -> Patience {
-    Patience {
+/// Timeouts for tests: what takes minutes takes a few hundred milliseconds.
+pub fn timeouts() -> Timeouts {
+    Timeouts {
         lease_age: Duration::from_secs(6),
         lease_renewal: Duration::from_secs(1),
-        retry: Duration::from_secs(1),
+        request_retry: Duration::from_secs(1),
         databricks_retry: Duration::from_millis(1200),
         databricks_start: Duration::from_millis(500),
     }

@@ -12,14 +12,14 @@ use tcli_service as tcli;
 use tokio::time::timeout;
 
 use super::message::{self, Call, NoReply};
-use crate::config::Patience;
+use crate::config::Timeouts;
 use crate::databricks::conditions::{self, CommitState};
 use crate::databricks::http::{HttpClient, Request, Sent, may_have_been_taken};
 use crate::databricks::rate_limit::Priority;
 use crate::databricks::server_error::ServerError;
-use crate::databricks::waits::Waits;
 use crate::databricks::workspace::Response;
 use crate::error::{Error, Kind, Result, shortened};
+use crate::retry::Backoff;
 use crate::secret::hide_in_answer;
 
 const CONTENT_TYPE: &str = "application/x-thrift";
@@ -101,7 +101,7 @@ impl From<Error> for CallError {
 pub(super) struct Client {
     http: Arc<HttpClient>,
     path: String,
-    patience: Patience,
+    timeouts: Timeouts,
     number: AtomicI32,
 }
 
@@ -134,8 +134,8 @@ impl RetryReason {
 }
 
 impl Client {
-    pub(super) fn new(http: Arc<HttpClient>, path: &str, patience: Patience) -> Self {
-        Self { http, path: path.to_owned(), patience, number: AtomicI32::new(1) }
+    pub(super) fn new(http: Arc<HttpClient>, path: &str, timeouts: Timeouts) -> Self {
+        Self { http, path: path.to_owned(), timeouts, number: AtomicI32::new(1) }
     }
 
     /// The cluster and its workspace, for messages.
@@ -145,13 +145,13 @@ impl Client {
     }
 
     /// The waits between tries during an outage.
-    pub(super) fn waits(&self) -> Waits {
-        Waits::of_retries(self.patience.databricks_retry)
+    pub(super) fn waits(&self) -> Backoff {
+        Backoff::within(self.timeouts.databricks_retry)
     }
 
     /// The waits before a caller sends a statement again whose unknown outcome it has resolved.
-    pub(super) fn waits_of_runs(&self) -> Waits {
-        Waits::of_runs(self.patience.databricks_retry)
+    pub(super) fn waits_of_runs(&self) -> Backoff {
+        Backoff::counted(self.timeouts.databricks_retry)
     }
 
     /// Sends `call` until there is a reply, whose status is success.
@@ -166,7 +166,7 @@ impl Client {
 
     async fn call_until_answered<C: Call>(&self, call: &C, may_repeat: bool) -> Result<C::Reply, CallError> {
         let begun = Instant::now();
-        let mut starting = Waits::of_retries(self.patience.databricks_start);
+        let mut starting = Backoff::within(self.timeouts.databricks_start);
         let (mut cut, mut first_answer) = (self.waits(), self.http.waits());
         let (mut unreadable, mut last_logged) = (0, None::<Instant>);
         loop {
@@ -185,26 +185,26 @@ impl Client {
                         tracing::info!("Waiting for {}, which starts", self.cluster());
                     }
                     self.log_progress(&mut last_logged, begun);
-                    if !starting.another(server_error.retry_after.filter(|after| !after.is_zero())).await {
+                    if !starting.wait(server_error.retry_after.filter(|after| !after.is_zero())).await {
                         return Err(self.start_timeout_error(server_error).into());
                     }
                 }
                 RetryReason::Unavailable(server_error) => {
                     self.log_progress(&mut last_logged, begun);
-                    if !cut.another(server_error.retry_after).await {
+                    if !cut.wait(server_error.retry_after).await {
                         return Err(conditions::explain(&server_error, self.http.workspace()).into());
                     }
                 }
                 RetryReason::NotConnected(error) | RetryReason::ConnectionCut(error) => {
                     self.log_progress(&mut last_logged, begun);
                     let waits = if self.http.is_known() { &mut cut } else { &mut first_answer };
-                    if !waits.another(None).await {
+                    if !waits.wait(None).await {
                         return Err(error.into());
                     }
                 }
                 RetryReason::Unreadable(what) => {
                     unreadable += 1;
-                    if unreadable >= MOST_UNREADABLE || !cut.another(None).await {
+                    if unreadable >= MOST_UNREADABLE || !cut.wait(None).await {
                         return Err(self.protocol_error(&what).into());
                     }
                 }
@@ -303,7 +303,7 @@ impl Client {
 
     /// The error when a cluster did not start in time.
     fn start_timeout_error(&self, server_error: ServerError) -> Error {
-        let seconds = self.patience.databricks_start.as_secs();
+        let seconds = self.timeouts.databricks_start.as_secs();
         let cause = conditions::explain(&server_error, self.http.workspace());
         let advice = "Check the cluster's event log, and start it by hand.";
         Error::transient(format!("For {seconds} seconds there was no response from {}. {advice}", self.cluster()))

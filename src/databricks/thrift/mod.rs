@@ -29,10 +29,10 @@ use self::client::{CallError, Client};
 use self::open_statements::{OpenStatements, Slot};
 use self::session::SharedSession;
 use super::http::HttpClient;
-use super::waits::Waits;
 use super::{Changed, QueryResult, SqlTransport, table_of};
-use crate::config::Patience;
+use crate::config::Timeouts;
 use crate::error::{Error, Result};
+use crate::retry::Backoff;
 
 /// How often one statement is sent: sessions are lost in restarts and writers conflict, but not for ever.
 const MOST_SUBMISSIONS: u32 = 10;
@@ -63,7 +63,7 @@ impl SqlTransport for ThriftTransport {
         self.run_to_completion(statement, false).await
     }
 
-    fn waits(&self) -> Waits {
+    fn waits(&self) -> Backoff {
         self.client.waits_of_runs()
     }
 
@@ -85,9 +85,9 @@ impl SqlTransport for ThriftTransport {
 
 impl ThriftTransport {
     /// A transport for the server at `path`; each statement may take at most `statement_timeout`. No connection is made yet.
-    pub fn new(http: Arc<HttpClient>, path: &str, statement_timeout: Duration, patience: Patience) -> Self {
+    pub fn new(http: Arc<HttpClient>, path: &str, statement_timeout: Duration, timeouts: Timeouts) -> Self {
         Self {
-            client: Client::new(http, path, patience),
+            client: Client::new(http, path, timeouts),
             session: SharedSession::default(),
             open_statements: OpenStatements::default(),
             closed: watch::Sender::new(false),
@@ -142,7 +142,7 @@ impl ThriftTransport {
                 CallError::StatementLost(said) if !may_repeat => return Ok(Changed::Unknown(self.lost_error(said))),
                 CallError::HandleUnknown(said) | CallError::StatementLost(said) => self.lost_error(said),
             };
-            if submissions >= MOST_SUBMISSIONS || !waits.another(None).await {
+            if submissions >= MOST_SUBMISSIONS || !waits.wait(None).await {
                 return Ok(Changed::Refused(error));
             }
         }

@@ -11,7 +11,7 @@ use super::client::{CallError, Client};
 use super::open_statements::Slot;
 use super::rows;
 use super::session::Session;
-use crate::databricks::waits::pause;
+use crate::databricks::polling::pause;
 use crate::databricks::{QueryResult, ResultLimits};
 use crate::error::Error;
 

@@ -33,7 +33,7 @@ pub(super) fn append(
     }
     for _ in 0..length {
         let row: Vec<Option<String>> = columns.iter_mut().map(|column| column.next().flatten()).collect();
-        limits.count(&row).map_err(|error| error.message().to_owned())?;
+        limits.count(&row).map_err(|error| error.to_string())?;
         rows.rows.push(row);
     }
     Ok(length)

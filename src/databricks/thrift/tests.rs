@@ -32,16 +32,16 @@ fn transport_at(server: &ThriftServer, http_path: &str) -> ThriftTransport {
         statement_timeout: 3 * SECOND,
         load_parallelism: 8,
     };
-    let patience = Patience {
+    let timeouts = Timeouts {
         lease_age: SECOND,
         lease_renewal: SECOND,
-        retry: SECOND,
+        request_retry: SECOND,
         databricks_retry: 4 * SECOND,
         databricks_start: 4 * SECOND,
     };
     let tokens = Arc::new(PersonalAccessToken(settings.token.clone()));
-    let http = Arc::new(HttpClient::new(&settings, tokens, &patience).expect("a client"));
-    ThriftTransport::new(http, &settings.http_path, settings.statement_timeout, patience)
+    let http = Arc::new(HttpClient::new(&settings, tokens, &timeouts).expect("a client"));
+    ThriftTransport::new(http, &settings.http_path, settings.statement_timeout, timeouts)
 }
 
 pub(super) fn transport(server: &ThriftServer, is_databricks: bool) -> ThriftTransport {
@@ -294,7 +294,7 @@ fn a_statement_that_fails_says_why_and_is_ended_on_the_server() {
         let server = ThriftServer::start(is_databricks);
         let error = run(transport(&server, is_databricks).execute("fail")).expect_err("no table");
         assert_eq!(error.kind(), Kind::Config);
-        assert!(error.message().contains("said: [TABLE_OR_VIEW_NOT_FOUND] The table"), "{error}");
+        assert!(error.to_string().contains("said: [TABLE_OR_VIEW_NOT_FOUND] The table"), "{error}");
         assert_eq!(server.state().statements.len(), 1);
         assert_eq!(server.count("CloseOperation"), 1);
     }

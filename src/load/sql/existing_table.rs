@@ -107,7 +107,7 @@ pub async fn find_existing(
 async fn described(session: &SqlSession, target: &Target, table: &str, name: &TableName) -> Result<Description> {
     let answer = session.execute(&describe(name)).await.context(|| "describing the table".to_owned())?;
     let mut described = Description::read(&answer);
-    let is_there = is_same_place(described.location.as_deref().unwrap_or_default(), &session.storage.shown(table));
+    let is_there = is_same_place(described.location.as_deref().unwrap_or_default(), &session.storage.uri(table));
     if is_there
         && origin::is_ambiguous(Said::InCatalog(described.comment.as_deref()), target)
         && session.storage.has_any(&format!("{table}/{DELTA_LOG}")).await?
@@ -120,7 +120,7 @@ async fn described(session: &SqlSession, target: &Target, table: &str, name: &Ta
 
 async fn in_the_catalog(session: &SqlSession, target: &Target, name: &TableName) -> Result<ExistingTable> {
     let described = described(session, target, &target.table, name).await?;
-    ensure_loadable(&session.columns, &described, target, name, &session.storage.shown(&target.table))?;
+    ensure_loadable(&session.columns, &described, target, name, &session.storage.uri(&target.table))?;
     let is_collated = described.columns.iter().any(|(_, kind)| without_collation(kind) != kind);
     let found = ExistingTable { is_collated, ..ExistingTable::at(Existing::InCatalog) };
     let replaces = target.write_mode.removes_rows();
@@ -163,10 +163,10 @@ async fn or_noted(session: &SqlSession, target: &Target, told: Option<i64>) -> R
 
 /// `None` where the log has neither a commit nor a checkpoint.
 async fn in_the_bucket(session: &SqlSession, target: &Target, name: &TableName) -> Result<Option<ExistingTable>> {
-    let shown = session.storage.shown(&target.table);
+    let (shown, uri) = (session.storage.shown(&target.table), session.storage.uri(&target.table));
     let found = session.tables.run(|logs| {
         // Databricks will read and write it, which knows more features of tables than this program.
-        let described = logs.describe(&target.table).map_err(|error| or_by_hand(error, name, &shown))?;
+        let described = logs.describe(&target.table).map_err(|error| or_by_hand(error, name, &uri))?;
         let Some((described, readable)) = described else { return Ok(None) };
         let replaces = target.write_mode.removes_rows();
         described.ensure_writable_by_server(&shown, replaces)?;
@@ -186,15 +186,15 @@ async fn in_the_bucket(session: &SqlSession, target: &Target, name: &TableName) 
 }
 
 /// A log that cannot be read is no reason to give a table up that Databricks can read: with a name, the server is asked instead.
-fn or_by_hand(error: Error, name: &TableName, shown: &str) -> Error {
+fn or_by_hand(error: Error, name: &TableName, uri: &str) -> Error {
     if error.kind() != Kind::Config {
         return error;
     }
     let said = format!(
         "{} If Databricks can read it, give it its name in the catalog by hand, and the next sync goes on: CREATE TABLE {name} USING \
          delta LOCATION '{}'",
-        error.message(),
-        shown.replace('\'', "\\'")
+        error,
+        uri.replace('\'', "\\'")
     );
     Error::config(said).with_source(error)
 }

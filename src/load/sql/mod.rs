@@ -39,8 +39,8 @@ use crate::recovery::left_behind::{LeftBehind, LeftInCatalog};
 use crate::recovery::sweep::StagingTables;
 use crate::schema::columns::TableSchema;
 use crate::schema::naming::identifier;
-use crate::storage::Storage;
 use crate::storage::layout::Target;
+use crate::storage::{Lease, Storage};
 
 /// Loads by sending SQL.
 pub struct Sql {
@@ -172,7 +172,7 @@ impl SqlSession {
     /// Sets a fence; why not, if it may not be set: who may load a table need not own it. Whatever else is in the way, a time
     /// limit or a token, says nothing of that right, and nobody may go on as if the fence stood.
     async fn try_fence(&self, table: &TableName) -> Result<Option<Error>> {
-        self.storage.ensure_committable()?;
+        Lease::ensure_held(&self.storage)?;
         // Two fences never have the same value: Delta from 4.1 on lets a transaction pass a change of metadata that
         // changes nothing (`attemptToResolveMetadataConflicts` of its ConflictChecker).
         let number = self.fences.fetch_add(1, Ordering::Relaxed);

@@ -200,7 +200,7 @@ impl SqlTable {
     }
 
     fn location(&self) -> String {
-        self.session.storage.shown(&self.target.table)
+        self.session.storage.uri(&self.target.table)
     }
 
     fn new_table<'a>(&'a self, location: &'a str) -> NewTable<'a> {

@@ -8,10 +8,10 @@ use async_trait::async_trait;
 
 use crate::databricks::conditions;
 use crate::databricks::server_error::ServerError;
-use crate::databricks::waits::Waits;
 use crate::databricks::workspace::Workspace;
 use crate::databricks::{Changed, QueryResult, SqlTransport};
 use crate::error::{Error, Result};
+use crate::retry::Backoff;
 
 /// What goes wrong, once, with the next statement that begins as said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -176,8 +176,8 @@ impl SqlTransport for Warehouse {
         self.answer(statement)
     }
 
-    fn waits(&self) -> Waits {
-        Waits::new(self.with(|state| state.pause), Duration::MAX, None)
+    fn waits(&self) -> Backoff {
+        Backoff::new(self.with(|state| state.pause), Duration::MAX, None)
     }
 
     async fn close(&self) {

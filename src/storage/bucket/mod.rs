@@ -1,11 +1,14 @@
-//! A bucket as storage: the verbs of [`Storage`](super::Storage) as requests, as few as possible: they cost money and time.
+//! A bucket as storage: the verbs of [`Storage`](super::Storage) as requests, as few as possible, since each costs money and
+//! time.
 //!
-//! Bytes go through an object store; what that has no verb for (unfinished uploads, copies of more than 5 GB) is asked of
-//! [`Remote`], which each kind of bucket has its own of. All uploads together have a bounded number of bytes on their way.
+//! Each kind of bucket brings an object store for the bytes, a [`Provider`] that names and explains things, and a [`Remote`]
+//! for what an object store has no verb for. All uploads together have a bounded number of bytes in flight.
 
-mod careful;
-mod lifeline;
+mod failure;
+mod lease_clock;
 mod probe;
+mod provider;
+mod retrying_store;
 mod upload;
 
 use std::sync::{Arc, Once};
@@ -18,29 +21,28 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode};
 use tokio::sync::Semaphore;
 
-use self::careful::Careful;
-pub(super) use self::careful::again;
-pub(super) use self::lifeline::Lifeline;
+pub(super) use self::failure::{Action, Failure, Known, NoAnswer, causes};
+pub(super) use self::lease_clock::LeaseClock;
+pub(super) use self::provider::{Explanation, Provider, explained};
+use self::retrying_store::{RetryingStore, retry_while_cut};
 pub use self::upload::ObjectUpload;
-use super::s3::demands::is_retained;
-use super::s3::errors::{Action, Answer, Place};
 use super::{Home, Put, Storage};
-use crate::config::{Patience, Tuning};
+use crate::config::{Timeouts, Tuning};
 use crate::error::{Error, Result};
 
-/// All uploads together have this part of the memory limit on its way, but at least three parts of a file.
+/// All uploads together have this part of the memory limit in flight, but at least three parts of a file.
 const UPLOAD_SHARE: usize = 16;
-/// Files in a bucket that may be open at the same time; each keeps up to a part in memory.
+/// Files in a bucket that may be open at the same time; each keeps up to one part in memory.
 const OPEN_FILES: usize = 6;
-/// Requests that carry no file and are made at the same time.
+/// Requests without a file that are made at the same time.
 const REQUESTS: usize = 256;
 
-/// What a bucket can do beyond what an object store does.
+/// What a bucket does that an object store has no verb for.
 pub(super) trait Remote: Send + Sync {
-    /// Copies an object larger than a single request copies.
+    /// Copies an object that is too large for a single request.
     fn copy_large<'a>(&'a self, from: &'a Path, to: &'a Path, size: u64) -> BoxFuture<'a, Result<()>>;
 
-    /// Gives up all uploads below `folder` that were begun and never ended, of names with `part` in them.
+    /// Aborts every unfinished upload below `folder` to a name that contains `part`.
     fn remove_unfinished<'a>(&'a self, folder: &'a Path, part: &'a str) -> BoxFuture<'a, Result<()>>;
 }
 
@@ -49,10 +51,10 @@ pub(super) struct Bucket {
     pub(super) store: Arc<dyn ObjectStore>,
     parts: Arc<dyn MultipartStore>,
     remote: Option<Box<dyn Remote>>,
-    place: Place,
-    pub(super) patience: Patience,
-    pub(super) lifeline: Arc<Lifeline>,
-    /// A permit is a byte on its way.
+    provider: Box<dyn Provider>,
+    pub(super) timeouts: Timeouts,
+    pub(super) lease_clock: Arc<LeaseClock>,
+    /// A permit is a byte in flight.
     sending: Arc<Semaphore>,
     sent_at_once: usize,
     requests: Semaphore,
@@ -60,31 +62,31 @@ pub(super) struct Bucket {
     retention_told: Once,
 }
 
-/// Makes a storage of a bucket; `root` is the folder below which everything lies.
+/// Makes a storage of a bucket; everything is below the folder `root`.
 pub(super) fn open<S: ObjectStore + MultipartStore>(
     store: Arc<S>,
     remote: Option<Box<dyn Remote>>,
-    place: Place,
+    provider: Box<dyn Provider>,
     root: Path,
     tuning: &Tuning,
 ) -> Storage {
-    let lifeline = Arc::new(Lifeline::new(tuning.patience.lease_age));
-    let careful =
-        Careful::new(Arc::clone(&store) as Arc<dyn ObjectStore>, tuning.patience.retry, Arc::clone(&lifeline));
+    let lease_clock = Arc::new(LeaseClock::new(tuning.timeouts.lease_age));
+    let retrying_store = RetryingStore::new(
+        Arc::clone(&store) as Arc<dyn ObjectStore>,
+        tuning.timeouts.request_retry,
+        Arc::clone(&lease_clock),
+    );
     let parts: Arc<dyn MultipartStore> = store;
-    let store: Arc<dyn ObjectStore> = Arc::new(careful);
+    let store: Arc<dyn ObjectStore> = Arc::new(retrying_store);
     let sent_at_once = (tuning.memory_limit / UPLOAD_SHARE).clamp(3 * upload::SMALLEST_PART, 1 << 30);
-    let shown = match root.as_ref() {
-        "" => format!("s3://{}", place.bucket),
-        path => format!("s3://{}/{path}", place.bucket),
-    };
+    let shown = provider.uri(&root);
     let bucket = Bucket {
         store: Arc::clone(&store),
         parts,
         remote,
-        place,
-        patience: tuning.patience,
-        lifeline,
+        provider,
+        timeouts: tuning.timeouts,
+        lease_clock,
         sending: Arc::new(Semaphore::new(sent_at_once)),
         sent_at_once,
         requests: Semaphore::new(REQUESTS),
@@ -100,7 +102,7 @@ impl Bucket {
     }
 
     pub(super) async fn put_new(&self, path: Path, bytes: Vec<u8>) -> Result<Put> {
-        self.lifeline.ensure_held()?;
+        self.lease_clock.ensure_held()?;
         let _turn = self.requests.acquire().await;
         match self.store.put_opts(&path, bytes.into(), PutMode::Create.into()).await {
             Ok(_) => Ok(Put::Created),
@@ -109,7 +111,7 @@ impl Bucket {
         }
     }
 
-    /// Writes an object, whatever was there before.
+    /// Writes an object, and replaces an existing one.
     pub(super) async fn put(&self, path: &Path, bytes: Bytes) -> Result<()> {
         let put = self.store.put_opts(path, bytes.into(), PutMode::Overwrite.into()).await;
         put.map(|_| ()).map_err(|error| self.failed(Action::Put, path, error))
@@ -119,7 +121,7 @@ impl Bucket {
         ObjectUpload::new(Arc::clone(self), path)
     }
 
-    /// Whether an object of `size` bytes is copied by several requests.
+    /// Whether copying an object of `size` bytes takes several requests.
     pub(super) fn copies_in_parts(&self, size: u64) -> bool {
         size > self.copied_at_once
     }
@@ -134,25 +136,26 @@ impl Bucket {
 
     pub(super) async fn get(&self, path: &Path) -> Result<Bytes> {
         let _turn = self.requests.acquire().await;
-        let got = again(self.patience.retry, || async move { self.store.get(path).await?.bytes().await });
+        let got =
+            retry_while_cut(self.timeouts.request_retry, || async move { self.store.get(path).await?.bytes().await });
         got.await.map_err(|error| self.failed(Action::Get, path, error))
     }
 
-    /// Whether anything lies below `folder`: the first page of a listing says it.
+    /// Whether there is an object below `folder`, by the first page of a listing.
     pub(super) async fn has_any(&self, folder: &Path) -> Result<bool> {
         let _turn = self.requests.acquire().await;
-        // Some tools make an object of a folder's name, with a slash at its end, for each folder.
+        // Some tools create an object for each folder, named like the folder with a slash.
         let mut named = self.store.list(Some(folder)).try_filter(|found| std::future::ready(found.location != *folder));
         let first = named.try_next().await;
         first.map(|first| first.is_some()).map_err(|error| self.failed(Action::List, folder, error))
     }
 
-    /// Deletes objects; what the store keeps under retention is told, once, and is no error.
+    /// Deletes objects. Objects under retention stay: that is a warning, given once, and no error.
     pub(super) async fn delete(&self, paths: Vec<Path>) -> Result<()> {
         self.delete_most(paths).await.map(drop)
     }
 
-    /// The same; how many objects stay.
+    /// The same; returns how many objects stay.
     pub(super) async fn delete_most(&self, paths: Vec<Path>) -> Result<usize> {
         let Some(first) = paths.first().cloned() else { return Ok(0) };
         let mut deleted = self.store.delete_stream(stream::iter(paths).map(Ok).boxed());
@@ -160,7 +163,7 @@ impl Bucket {
         while let Some(gone) = deleted.next().await {
             match gone {
                 Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) if is_retained(&Answer::of(&error)) => kept += 1,
+                Err(error) if self.provider.is_retained(&Failure::of(&error)) => kept += 1,
                 Err(error) => {
                     failed.get_or_insert(error);
                 }
@@ -172,18 +175,19 @@ impl Bucket {
         if kept > 0 {
             self.retention_told.call_once(|| {
                 tracing::warn!(
-                    "The store keeps objects that are of no use any more, {kept} of them near {}, because they are under \
-                     retention (object lock). No table has them, and nobody tries to delete them again: a rule for the \
-                     life cycle of the bucket's objects, or somebody, has to when their time is over.",
-                    self.shown(&first)
+                    "The store keeps objects that no table uses any more, {kept} of them near {}, because they are under \
+                     retention (object lock). This program does not try to delete them again: use a lifecycle rule of the \
+                     bucket, or delete them when the retention has ended.",
+                    self.provider.uri(&first)
                 );
             });
         }
         Ok(kept)
     }
 
-    fn shown(&self, path: &Path) -> String {
-        format!("s3://{}/{path}", self.place.bucket)
+    /// What engines and Delta readers call the object or folder `path`.
+    pub(super) fn uri(&self, path: &Path) -> String {
+        self.provider.uri(path)
     }
 
     pub(super) async fn folders(&self, folder: &Path) -> Result<Vec<String>> {
@@ -199,9 +203,8 @@ impl Bucket {
         }
     }
 
-    /// What an error of the store means to a user.
+    /// The error for the user when `action` on `path` failed with `error`.
     pub(super) fn failed(&self, action: Action, path: &Path, error: object_store::Error) -> Error {
-        let (kind, sentence) = Answer::of(&error).explain(action, &self.place, path.as_ref());
-        Error::new(kind, sentence).with_source(error)
+        explained(&*self.provider, action, path, &Failure::of(&error)).with_source(error)
     }
 }

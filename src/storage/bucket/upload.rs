@@ -1,9 +1,9 @@
-//! A file on its way into a bucket: one put if it is small, else parts that are sent in the background.
+//! A file that is written to a bucket: one put if it is small, else parts that are sent in the background.
 //!
-//! Bytes wait here until they make a part; a part then waits for its turn among all uploads' parts, and whoever writes
-//! waits with it: a slow store slows reading. Parts are sent at the same time, in any order, and each may be repeated. All
-//! parts of one size have the same length, as some stores ask; after every thousand they double, so that the ten
-//! thousand that a store allows make the largest object it takes, 5 TiB.
+//! Bytes are collected until they make a part. A part waits for its turn among all uploads' parts, and the caller waits with
+//! it, so that a slow store slows reading. Parts are sent at the same time, in any order, and each may be repeated. Parts have
+//! equal lengths, as some stores demand; after every thousand the length doubles, so that the ten thousand parts that a store
+//! allows make the largest object it accepts, 5 TiB.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,16 +15,15 @@ use object_store::{MultipartId, ObjectStoreExt, PutMode, PutPayload, Result as S
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::{Bucket, again};
+use super::{Action, Bucket, retry_while_cut};
 use crate::error::{Error, Result};
-use crate::storage::s3::errors::Action;
 
 /// Length of the first parts. No part but the last may be shorter than 5 MiB.
 pub(super) const SMALLEST_PART: usize = 6 << 20;
 /// Parts of one length.
 const PARTS_OF_ONE_LENGTH: usize = 1000;
 
-/// A file on its way.
+/// A file that is being written.
 pub struct ObjectUpload {
     bucket: Arc<Bucket>,
     path: Path,
@@ -75,14 +74,14 @@ impl ObjectUpload {
         }
         let ended = self.end_parts().await;
         if ended.is_err() {
-            self.give_up().await;
+            self.abort_parts().await;
         }
         ended
     }
 
-    /// Gives the file up.
+    /// Aborts the file.
     pub(in crate::storage) async fn abort(mut self) {
-        self.give_up().await;
+        self.abort_parts().await;
     }
 
     async fn end_parts(&mut self) -> Result<()> {
@@ -96,11 +95,12 @@ impl ObjectUpload {
         parts.sent.sort_by_key(|(number, _)| *number);
         let ids: Vec<PartId> = parts.sent.iter().map(|(_, id)| id.clone()).collect();
         let (bucket, path, id) = (&self.bucket, &self.path, &parts.id);
-        let ended = again(bucket.patience.retry, || bucket.parts.complete_multipart(path, id, ids.clone()));
+        let ended =
+            retry_while_cut(bucket.timeouts.request_retry, || bucket.parts.complete_multipart(path, id, ids.clone()));
         match ended.await {
             Ok(_) => Ok(()),
-            // Its end may have been answered, and the answer lost. Nobody else ever uses this name.
-            Err(error) => match timeout(bucket.patience.clean_up(), bucket.store.head(path)).await {
+            // It may have ended and the answer be lost. No other file ever has this name.
+            Err(error) => match timeout(bucket.timeouts.clean_up(), bucket.store.head(path)).await {
                 Ok(Ok(there)) if there.size == self.size => Ok(()),
                 _ => {
                     self.parts = Some(parts);
@@ -116,7 +116,9 @@ impl ObjectUpload {
         let mut parts = match self.parts.take() {
             Some(parts) => parts,
             None => {
-                let begun = again(self.bucket.patience.retry, || self.bucket.parts.create_multipart(&self.path));
+                let begun = retry_while_cut(self.bucket.timeouts.request_retry, || {
+                    self.bucket.parts.create_multipart(&self.path)
+                });
                 let id = begun.await.map_err(|error| self.failed(error))?;
                 Parts { id, begun: 0, sending: JoinSet::new(), sent: Vec::new() }
             }
@@ -124,12 +126,14 @@ impl ObjectUpload {
         let (bucket, path, id, number) = (Arc::clone(&self.bucket), self.path.clone(), parts.id.clone(), parts.begun);
         parts.begun += 1;
         parts.sending.spawn(async move {
-            let sent = again(bucket.patience.retry, || bucket.parts.put_part(&path, &id, number, payload.clone()));
+            let sent = retry_while_cut(bucket.timeouts.request_retry, || {
+                bucket.parts.put_part(&path, &id, number, payload.clone())
+            });
             let sent = sent.await.map(|id| (number, id));
             drop(permit);
             sent
         });
-        // What has failed is told as soon as it is known.
+        // A failure is returned as soon as it is known.
         let mut arrived = Ok(());
         while let Some(sent) = parts.sending.try_join_next() {
             match self.arrived(sent) {
@@ -144,18 +148,18 @@ impl ObjectUpload {
     fn arrived(&self, sent: Result<StoreResult<(usize, PartId)>, tokio::task::JoinError>) -> Result<(usize, PartId)> {
         match sent {
             Ok(sent) => sent.map_err(|error| self.failed(error)),
-            Err(error) => Err(Error::system("An upload died in the middle of its work.").with_source(error)),
+            Err(error) => Err(Error::system("A task of an upload ended unexpectedly.").with_source(error)),
         }
     }
 
-    /// The right to have `bytes` on their way; a part larger than all that may be is alone on its way.
+    /// A permit to have `bytes` in flight; a part larger than the limit is in flight alone.
     async fn permit(&self, bytes: usize) -> Option<tokio::sync::OwnedSemaphorePermit> {
         let bytes = u32::try_from(bytes.min(self.bucket.sent_at_once)).unwrap_or(u32::MAX);
         // Never closed.
         Arc::clone(&self.bucket.sending).acquire_many_owned(bytes).await.ok()
     }
 
-    /// The first `length` bytes of what waits.
+    /// The first `length` bytes that wait.
     fn take(&mut self, length: usize) -> PutPayload {
         let mut taken = Vec::new();
         let mut missing = length;
@@ -172,15 +176,16 @@ impl ObjectUpload {
         taken.into_iter().collect()
     }
 
-    async fn give_up(&mut self) {
+    async fn abort_parts(&mut self) {
         let Some(mut parts) = self.parts.take() else { return };
-        // A part that arrives behind the end would stay.
+        // A part that arrives after the abort would stay.
         parts.sending.shutdown().await;
-        let patience = self.bucket.patience;
-        let ended = again(patience.retry, || self.bucket.parts.abort_multipart(&self.path, &parts.id));
-        match timeout(patience.clean_up(), ended).await {
+        let timeouts = self.bucket.timeouts;
+        let ended =
+            retry_while_cut(timeouts.request_retry, || self.bucket.parts.abort_multipart(&self.path, &parts.id));
+        match timeout(timeouts.clean_up(), ended).await {
             Ok(Ok(()) | Err(object_store::Error::NotFound { .. })) => {}
-            Err(_) => tracing::warn!("The upload of {} was not given up in time: the next sync does it.", self.path),
+            Err(_) => tracing::warn!("The upload of {} was not aborted in time: the next sync does it.", self.path),
             Ok(Err(error)) => {
                 let error = self.bucket.failed(Action::Abort, &self.path, error);
                 tracing::warn!("{}", error.internal_message());

@@ -1,12 +1,12 @@
 //! A lease on disk: a lock on the file `sync.lock` in the sync's staging folder.
 //!
-//! The process holds it for as long as it lives; the operating system gives the lock back when the process ends, however
-//! it ends. Whoever gets the lock of another sync's folder therefore knows that it is dead, and holds the only right to
-//! clear it away.
+//! The process holds the lock while it lives, and the operating system releases it when the process ends, in whatever way. A
+//! sync that gets the lock of another sync's folder therefore knows that the other one is dead, and it alone may remove the
+//! folder.
 //!
-//! A lake may be a folder of several users. Only a real folder of this program's own user, with a regular file of its own as
-//! lock, is a staging folder: everything else is somebody else's, whatever it is called. The lock is that user's alone
-//! (0600): whoever else could open it could hold it, and keep what a dead sync left from ever being cleared away.
+//! Several users may share the root folder. A staging folder is only a real folder of this program's own user, with a regular
+//! file of that user as its lock. The lock has mode 0600: a user who could open it could hold it, and keep the files of a dead
+//! sync from ever being removed.
 
 use std::fs::{File, TryLockError};
 use std::os::fd::{AsFd, OwnedFd};
@@ -23,16 +23,16 @@ use crate::storage::trusted;
 const LOCK: &str = "sync.lock";
 /// Rights of the lock.
 const LOCK_MODE: u32 = 0o600;
-/// An empty folder is one that is being made just now, or one whose maker died at that moment.
+/// An empty folder younger than this may be one that is being created.
 const NEWBORN: Duration = Duration::from_secs(600);
-/// How often a folder is made that others take or have already.
+/// How often creating a folder is tried while other syncs take it.
 const TRIES: u32 = 100;
 
 /// The right to a staging folder on disk.
 pub(super) struct FolderLease {
     pub(super) sync: Uuid,
     home: Arc<Folder>,
-    /// The folder itself, whatever its name leads to by now.
+    /// The open folder, whatever its name refers to now.
     folder: OwnedFd,
     _lock: File,
 }
@@ -42,7 +42,7 @@ impl FolderLease {
     pub(super) fn begin(home: &Arc<Folder>, mut new_id: impl FnMut() -> Uuid) -> Result<Self> {
         let failed = |error: std::io::Error| {
             Error::config(format!(
-                "No staging folder could be made in {}: {error}. Check that this program may write there.",
+                "Could not create a staging folder in {}: {error}. Check that this program may write there.",
                 home.path("").display()
             ))
             .with_source(error)
@@ -53,20 +53,23 @@ impl FolderLease {
             if !trusted::make_new_folder(&home.trusted, &name).map_err(failed)? {
                 continue;
             }
-            // Another sync's sweep may have taken it away meanwhile.
+            // Another sync's sweep may have removed it.
             let Ok(folder) = trusted::open_in_root(&home.trusted, &name) else { continue };
             let lock = match trusted::create(folder.as_fd(), LOCK, LOCK_MODE) {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
                 lock => lock.map_err(failed)?,
             };
             home.trusted.learn_owner(&lock).map_err(failed)?;
-            // A folder that another user put in its place is not ours.
+            // Another user may have replaced the folder.
             let is_ours = home.trusted.owns(&folder) && trusted::is_there(folder.as_fd(), LOCK);
             if lock.try_lock().is_ok() && is_ours {
                 return Ok(Self { sync, home: Arc::clone(home), folder, _lock: lock });
             }
         }
-        Err(Error::transient(format!("Others took each of {TRIES} staging folders in {}.", home.path("").display())))
+        Err(Error::transient(format!(
+            "Other syncs took each of {TRIES} new staging folders in {}.",
+            home.path("").display()
+        )))
     }
 
     /// The folders of all syncs that died, each with its lease taken, and how many syncs live.
@@ -75,10 +78,10 @@ impl FolderLease {
         for name in trusted::folders(&home.trusted, "") {
             let Some(sync) = super::sync_of(&name) else { continue };
             let Some(folder) = trusted::open_own_folder(&home.trusted, &name) else { continue };
-            match state_of(home, &name, &folder) {
-                State::Dead(lock) => dead.push(Self { sync, home: Arc::clone(home), folder, _lock: lock }),
-                State::Alive => alive += 1,
-                State::NotOurs => {}
+            match holder_of(home, &name, &folder) {
+                LeaseHolder::Dead(lock) => dead.push(Self { sync, home: Arc::clone(home), folder, _lock: lock }),
+                LeaseHolder::Alive => alive += 1,
+                LeaseHolder::NotOurs => {}
             }
         }
         Ok((dead, alive))
@@ -110,33 +113,34 @@ impl FolderLease {
     }
 }
 
-enum State {
-    /// Its maker lives, or may just be making it.
+/// Who holds the lease of a folder.
+enum LeaseHolder {
+    /// A living sync, or one that may be creating it.
     Alive,
-    /// Kept on purpose, or no staging folder.
+    /// Nobody: kept on purpose, or not a staging folder.
     NotOurs,
-    /// Its maker is dead; its lock is taken now.
+    /// This sync: the owner is dead, and its lock is taken now.
     Dead(File),
 }
 
-fn state_of(home: &Folder, name: &str, folder: &OwnedFd) -> State {
+fn holder_of(home: &Folder, name: &str, folder: &OwnedFd) -> LeaseHolder {
     if trusted::is_there(folder.as_fd(), KEPT) {
-        return State::NotOurs;
+        return LeaseHolder::NotOurs;
     }
     if let Some(lock) = trusted::open_own_file(&home.trusted, folder.as_fd(), LOCK) {
         return match lock.try_lock() {
-            Ok(()) => State::Dead(lock),
-            Err(TryLockError::WouldBlock | TryLockError::Error(_)) => State::Alive,
+            Ok(()) => LeaseHolder::Dead(lock),
+            Err(TryLockError::WouldBlock | TryLockError::Error(_)) => LeaseHolder::Alive,
         };
     }
-    // The lock is the first thing in a staging folder and the last: what has other things in it is somebody else's, and is
-    // not removed by this.
+    // A staging folder gets its lock first and loses it last: a folder with other files and no lock is not ours, and the call
+    // below does not remove it.
     let age = folder.try_clone().and_then(|folder| File::from(folder).metadata()?.modified());
     if age.ok().and_then(|made| made.elapsed().ok()).is_none_or(|age| age <= NEWBORN) {
-        return State::Alive;
+        return LeaseHolder::Alive;
     }
     let _ = trusted::remove_empty(&home.trusted, name);
-    State::NotOurs
+    LeaseHolder::NotOurs
 }
 
 #[cfg(test)]

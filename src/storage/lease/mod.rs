@@ -1,8 +1,8 @@
-//! The lease of a sync: who is alive and who is dead is known, not guessed.
+//! The lease of a sync, by which other syncs know whether it is alive.
 //!
-//! A sync has a staging folder and holds its lease for as long as it lives: on disk a locked file (`folder`), in a bucket
-//! an object that is rewritten again and again (`object`). Whoever takes over the lease of another sync's folder knows
-//! that it is dead, and clears it away.
+//! A sync has a staging folder and holds its lease while it lives: on disk a locked file (`folder`), in a bucket an object that
+//! is rewritten regularly (`object`). A sync that takes over another sync's lease knows that the other one is dead, and
+//! removes what it left.
 
 mod folder;
 mod object;
@@ -17,7 +17,7 @@ use self::object::ObjectLease;
 use super::{Home, Storage};
 use crate::error::Result;
 
-/// Written when a folder is left on purpose: its sync has ended, and its user asked to keep what it staged.
+/// Marks a folder that is kept on purpose: its sync has ended, and `purge_staging_data` is off.
 const KEPT: &str = "sync.kept";
 
 /// The right to a staging folder.
@@ -37,7 +37,7 @@ impl Lease {
         }))
     }
 
-    /// The folders of all syncs that died, each with its lease taken, and how many syncs live.
+    /// Takes the leases of all dead syncs; also returns how many syncs are alive.
     pub async fn take_dead(storage: &Storage) -> Result<(Vec<Self>, usize)> {
         match &storage.home {
             Home::Folder(folder) => FolderLease::take_dead(folder)
@@ -48,8 +48,7 @@ impl Lease {
         }
     }
 
-    /// The syncs that have not ended, living or dead, but for this process' own. None on a disk: what a process does there
-    /// ends with it.
+    /// The other syncs that have not ended, alive or dead. None on a disk: there a process's work ends with the process.
     pub async fn others(storage: &Storage) -> Result<Vec<Uuid>> {
         match &storage.home {
             Home::Folder(_) => Ok(Vec::new()),
@@ -57,15 +56,24 @@ impl Lease {
         }
     }
 
-    /// How long a sync that is killed is taken to live.
+    /// How long a killed sync is still treated as alive.
     pub fn age(storage: &Storage) -> Duration {
         match &storage.home {
             Home::Folder(_) => Duration::ZERO,
-            Home::Bucket(bucket) => bucket.patience.lease_age,
+            Home::Bucket(bucket) => bucket.timeouts.lease_age,
         }
     }
 
-    /// Work that has to go on beside the sync, or the lease lapses; it ends when the lease is given back or lost.
+    /// Fails when what this process commits now may not be safe, because another sync may have taken it for dead.
+    pub fn ensure_held(storage: &Storage) -> Result<()> {
+        match &storage.home {
+            // A locked file cannot be lost.
+            Home::Folder(_) => Ok(()),
+            Home::Bucket(bucket) => bucket.lease_clock.ensure_held(),
+        }
+    }
+
+    /// Renews the lease; must run during the whole sync. Ends when the lease is removed or lost. None if nothing needs renewing.
     pub fn renewal(&self) -> Option<BoxFuture<'static, ()>> {
         match &self.0 {
             Inner::Folder(_) => None,
@@ -81,7 +89,7 @@ impl Lease {
         }
     }
 
-    /// Removes the staging folder and all that is in it; the lease goes last, so that a kill half-way is found again.
+    /// Removes the staging folder with everything in it; the lease last, so that a later sync finds the rest after a kill.
     pub async fn remove(self) -> Result<()> {
         match self.0 {
             Inner::Folder(lease) => lease.remove(),
@@ -89,19 +97,11 @@ impl Lease {
         }
     }
 
-    /// Leaves the staging folder where it is, marked so that no later sync sweeps it.
+    /// Keeps the staging folder and marks it, so that no later sync removes it.
     pub async fn keep(self) -> Result<()> {
         match self.0 {
             Inner::Folder(lease) => lease.keep(),
             Inner::Object(lease) => lease.keep().await,
-        }
-    }
-
-    /// The files that somebody is writing in the folder `relative`, or was when he was killed. A bucket has none.
-    pub fn temporaries(storage: &Storage, relative: &str) -> Vec<String> {
-        match &storage.home {
-            Home::Folder(folder) => folder.temporaries(relative),
-            Home::Bucket(_) => Vec::new(),
         }
     }
 }

@@ -1,12 +1,12 @@
-//! A lease in a bucket: the object `sync.lease` in the sync's staging folder, rewritten again and again.
+//! A lease in a bucket: the object `sync.lease` in the sync's staging folder, rewritten regularly.
 //!
-//! A lease that has not been rewritten for the lease's age is that of a dead sync. Both times are the store's own: that of
-//! the lease, and that of the sweeper's own lease. Each rewriting, and each taking over, replaces exactly the version that
-//! was seen last (`If-Match`), so that of a sync that comes back and several sweepers one has it, and the others see
-//! that they have not. Where a store knows no such condition, or not its own tags in it, a lease is read before it is rewritten.
+//! A lease that was not rewritten for `lease_age` belongs to a dead sync. Both times come from the store: the age is that of the
+//! lease compared with the sweeper's own lease. Each rewrite and each takeover replaces exactly the version that was seen last
+//! (`If-Match`), so that of a sync that comes back and several sweepers only one gets the lease, and the others notice. If a
+//! store does not support that condition, or changes its own tags, the lease is read before it is rewritten.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
@@ -14,16 +14,16 @@ use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use object_store::{Error as StoreError, ObjectMeta, ObjectStoreExt, PutMode, PutResult, UpdateVersion};
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::KEPT;
 use crate::error::{Error, Result};
-use crate::storage::Storage;
-use crate::storage::bucket::Bucket;
-use crate::storage::s3::errors::{Action, Answer};
+use crate::storage::bucket::{Action, Bucket, Failure};
+use crate::storage::{Leftovers, Storage};
 
 const LEASE: &str = "sync.lease";
-/// Folders of other syncs that are looked at at the same time.
+/// Folders of other syncs that are read at the same time.
 const LOOKS: usize = 16;
 
 /// The right to a staging folder in a bucket.
@@ -36,7 +36,7 @@ pub(super) struct ObjectLease {
 struct Shared {
     bucket: Arc<Bucket>,
     path: Path,
-    /// Who writes: the sync itself, or whoever sweeps it.
+    /// The writer: the sync itself, or the sync that sweeps it.
     owner: String,
     written: Mutex<Written>,
 }
@@ -49,7 +49,7 @@ struct Written {
     ended: bool,
 }
 
-/// How a rewriting ended.
+/// How a rewrite ended.
 enum Rewritten {
     Ours,
     Lost,
@@ -60,7 +60,7 @@ impl ObjectLease {
         let lease = Self::new(storage, bucket, sync, format!("sync {sync}"));
         let begun = Instant::now();
         match lease.shared.create().await? {
-            Rewritten::Ours => bucket.lifeline.renewed(&lease.shared.path, begun),
+            Rewritten::Ours => bucket.lease_clock.renewed(&lease.shared.path, begun),
             Rewritten::Lost => return Err(Error::system(format!("The id {sync} of this sync was used before."))),
         }
         Ok(lease)
@@ -74,46 +74,46 @@ impl ObjectLease {
 
     pub(super) async fn others(storage: &Storage, bucket: &Arc<Bucket>) -> Result<Vec<Uuid>> {
         let (others, _) = folders(storage, bucket).await?;
-        let looks = others.into_iter().map(|sync| async move {
+        let holders = others.into_iter().map(|sync| async move {
             let lease = lease_of(storage, bucket, sync).await?;
             Ok::<_, Error>(lease.map(|_| sync))
         });
-        let found: Vec<_> = stream::iter(looks.collect::<Vec<_>>()).buffer_unordered(LOOKS).try_collect().await?;
+        let found: Vec<_> = stream::iter(holders.collect::<Vec<_>>()).buffer_unordered(LOOKS).try_collect().await?;
         Ok(found.into_iter().flatten().collect())
     }
 
     pub(super) async fn take_dead(storage: &Storage, bucket: &Arc<Bucket>) -> Result<(Vec<Self>, usize)> {
-        let own = bucket.lifeline.object();
+        let own = bucket.lease_clock.object();
         let (others, mut alive) = folders(storage, bucket).await?;
         let Some(own) = own.filter(|_| !others.is_empty()) else { return Ok((Vec::new(), alive)) };
         let now = bucket.store.head(&own).await.map_err(|error| bucket.failed(Action::Get, &own, error))?.last_modified;
-        let looks = others
+        let holders = others
             .into_iter()
-            .map(|sync| async move { Self::look(storage, bucket, sync, now).await.map(|state| (sync, state)) });
-        let states: Vec<_> = stream::iter(looks.collect::<Vec<_>>()).buffer_unordered(LOOKS).try_collect().await?;
+            .map(|sync| async move { Self::holder_of(storage, bucket, sync, now).await.map(|holder| (sync, holder)) });
+        let found: Vec<_> = stream::iter(holders.collect::<Vec<_>>()).buffer_unordered(LOOKS).try_collect().await?;
         let mut dead = Vec::new();
-        for (_, state) in states {
-            match state {
-                State::Dead(lease) => dead.push(lease),
-                State::Alive => alive += 1,
-                State::NotOurs => {}
+        for (_, holder) in found {
+            match holder {
+                LeaseHolder::Dead(lease) => dead.push(lease),
+                LeaseHolder::Alive => alive += 1,
+                LeaseHolder::NotOurs => {}
             }
         }
         Ok((dead, alive))
     }
 
-    /// Whether `sync` lives, at the store's time `now`; takes the lease over if it does not.
-    async fn look(storage: &Storage, bucket: &Arc<Bucket>, sync: Uuid, now: DateTime<Utc>) -> Result<State> {
-        let Some(found) = lease_of(storage, bucket, sync).await? else { return Ok(State::NotOurs) };
-        if is_young(found.last_modified, now, bucket.patience.lease_age) {
-            return Ok(State::Alive);
+    /// Whether `sync` is alive at the store's time `now`; takes its lease if it is not.
+    async fn holder_of(storage: &Storage, bucket: &Arc<Bucket>, sync: Uuid, now: DateTime<Utc>) -> Result<LeaseHolder> {
+        let Some(found) = lease_of(storage, bucket, sync).await? else { return Ok(LeaseHolder::NotOurs) };
+        if is_young(found.last_modified, now, bucket.timeouts.lease_age) {
+            return Ok(LeaseHolder::Alive);
         }
         let owner = format!("swept by {}", Uuid::now_v7());
         let lease = Self::new(storage, bucket, sync, owner);
         lease.shared.written.lock().await.version = Some(UpdateVersion { e_tag: found.e_tag, version: found.version });
         Ok(match lease.shared.rewrite().await? {
-            Rewritten::Ours => State::Dead(lease),
-            Rewritten::Lost => State::Alive,
+            Rewritten::Ours => LeaseHolder::Dead(lease),
+            Rewritten::Lost => LeaseHolder::Alive,
         })
     }
 
@@ -121,13 +121,13 @@ impl ObjectLease {
         let shared = Arc::clone(&self.shared);
         async move {
             loop {
-                tokio::time::sleep(shared.bucket.patience.lease_renewal).await;
+                tokio::time::sleep(shared.bucket.timeouts.lease_renewal).await;
                 let begun = Instant::now();
                 match shared.rewrite().await {
-                    Ok(Rewritten::Ours) => shared.bucket.lifeline.renewed(&shared.path, begun),
+                    Ok(Rewritten::Ours) => shared.bucket.lease_clock.renewed(&shared.path, begun),
                     Ok(Rewritten::Lost) => {
                         if !shared.written.lock().await.ended {
-                            shared.bucket.lifeline.lost();
+                            shared.bucket.lease_clock.lost();
                         }
                         return;
                     }
@@ -141,8 +141,9 @@ impl ObjectLease {
     pub(super) async fn remove(self) -> Result<()> {
         self.end().await;
         let folder = self.sync.to_string();
-        let (unfinished, all) = tokio::join!(self.storage.remove_unfinished(&folder, ""), self.storage.list(&folder));
-        // Not worth leaving all else behind: whoever may not list uploads has been told by `check`.
+        let (unfinished, all) =
+            tokio::join!(Leftovers::of(&self.storage).remove_unfinished(&folder, ""), self.storage.list(&folder));
+        // The rest is removed all the same: `check` reports a missing permission to list uploads.
         if let Err(error) = unfinished {
             tracing::warn!("{}", error.internal_message());
         }
@@ -153,14 +154,14 @@ impl ObjectLease {
         if left > 0 {
             self.mark_kept().await?;
         }
-        // In a request of its own: without it nobody would know the rest for ours.
+        // In a request of its own and last: without the lease the rest would not be recognized as ours.
         if bucket.delete_most(vec![self.storage.path(&lease)]).await? > 0 && left == 0 {
             self.mark_kept().await?;
         }
         Ok(())
     }
 
-    /// No later sync looks at the folder any more.
+    /// Makes later syncs ignore the folder.
     async fn mark_kept(&self) -> Result<()> {
         let mark = self.storage.path(&format!("{}/{KEPT}", self.sync));
         self.shared.bucket.put(&mark, "kept\n".into()).await
@@ -172,19 +173,19 @@ impl ObjectLease {
         self.storage.delete(&[format!("{}/{LEASE}", self.sync)]).await
     }
 
-    /// From here on nothing rewrites the lease: none is being written, and none will be.
+    /// Ends the renewal: when this returns, no rewrite is in progress, and none will follow.
     async fn end(&self) {
         self.shared.written.lock().await.ended = true;
         let bucket = &self.shared.bucket;
-        if bucket.lifeline.object().as_ref() == Some(&self.shared.path) {
-            bucket.lifeline.ended();
+        if bucket.lease_clock.object().as_ref() == Some(&self.shared.path) {
+            bucket.lease_clock.ended();
         }
     }
 }
 
-/// The other folders that are called like those of syncs, and how many are our own.
+/// The folders of other syncs, by their names, and how many are this process's own.
 async fn folders(storage: &Storage, bucket: &Bucket) -> Result<(Vec<Uuid>, usize)> {
-    let own = bucket.lifeline.object().and_then(|path| storage.relative(&path));
+    let own = bucket.lease_clock.object().and_then(|path| storage.relative(&path));
     let is_own = |sync: &Uuid| own.as_ref().is_some_and(|path| path.starts_with(&sync.to_string()));
     let syncs: Vec<Uuid> = storage.folders("").await?.iter().filter_map(|name| super::sync_of(name)).collect();
     let others: Vec<Uuid> = syncs.iter().filter(|sync| !is_own(sync)).copied().collect();
@@ -192,8 +193,8 @@ async fn folders(storage: &Storage, bucket: &Bucket) -> Result<(Vec<Uuid>, usize
     Ok((others, own))
 }
 
-/// The lease in the folder of `sync`. A lease is the first thing in a staging folder and the last: a folder without one is
-/// somebody else's, or was kept on purpose.
+/// The lease in the folder of `sync`. A staging folder gets its lease first and loses it last: a folder without one is
+/// not a staging folder, or is kept on purpose.
 async fn lease_of(storage: &Storage, bucket: &Bucket, sync: Uuid) -> Result<Option<ObjectMeta>> {
     let folder = storage.path(&sync.to_string());
     let listed = bucket.store.list_with_delimiter(Some(&folder)).await;
@@ -205,7 +206,8 @@ async fn lease_of(storage: &Storage, bucket: &Bucket, sync: Uuid) -> Result<Opti
     Ok(listed.objects.into_iter().find(|object| is_called(object, LEASE)))
 }
 
-enum State {
+/// Who holds a lease.
+enum LeaseHolder {
     Alive,
     /// Kept on purpose, or no staging folder.
     NotOurs,
@@ -213,7 +215,7 @@ enum State {
 }
 
 fn is_young(written: DateTime<Utc>, now: DateTime<Utc>, age: Duration) -> bool {
-    // Stores tell whole seconds: what may be older by less than one is taken to be young.
+    // Stores give whole seconds: an age that may be smaller by less than one counts as young.
     now.signed_duration_since(written).to_std().is_ok_and(|since| since <= age) || written > now
 }
 
@@ -222,7 +224,7 @@ impl Shared {
         format!("{} {count}\n", self.owner)
     }
 
-    /// Writes the first version, unless there is one that is not ours.
+    /// Writes the first version, unless another sync's lease is there.
     async fn create(&self) -> Result<Rewritten> {
         let mut written = self.written.lock().await;
         let put = self.bucket.store.put_opts(&self.path, self.text(0).into(), PutMode::Create.into()).await;
@@ -255,7 +257,7 @@ impl Shared {
         }
         let seen = match put {
             Ok(put) => version(put),
-            // Refused, or done and the answer lost: what is there says which.
+            // Refused, or done and the answer lost: the stored lease says which.
             Err(error) => match self.there().await {
                 Some((there, seen)) if there == text => seen,
                 Some((there, seen)) if there == self.text(written.count) => {
@@ -274,7 +276,7 @@ impl Shared {
         Ok(Rewritten::Ours)
     }
 
-    /// What is written there now, if it can be read.
+    /// The stored lease, if it can be read.
     async fn there(&self) -> Option<(String, UpdateVersion)> {
         let found = self.bucket.store.get(&self.path).await.ok()?;
         let seen = UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
@@ -283,16 +285,15 @@ impl Shared {
     }
 }
 
-/// Whether `error` may mean that the store does not know the condition, or not its own tags in it: some change them on
-/// the way.
+/// Whether `error` may mean that the store does not support the condition, or changes its own tags.
 fn has_no_condition(error: &StoreError) -> bool {
     matches!(
         error,
         StoreError::NotImplemented { .. } | StoreError::NotSupported { .. } | StoreError::Precondition { .. }
-    ) || Answer::of(error).is_unknown_request()
+    ) || Failure::of(error).is_unknown_request()
 }
 
-/// Whether what is there is the version that was seen last, if both have tags. A weak tag is one that was changed on the way.
+/// Whether the stored version is the one that was seen last, if both have tags. A weak tag was changed by a proxy.
 fn is_same(written: Option<&UpdateVersion>, seen: &UpdateVersion) -> Option<bool> {
     let (written, seen) = (written?.e_tag.as_ref()?, seen.e_tag.as_ref()?);
     Some(written.trim_start_matches("W/") == seen.trim_start_matches("W/"))

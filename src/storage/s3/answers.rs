@@ -1,5 +1,7 @@
-//! How long an answer of the store may be, by what was asked: told by its header before anything is reserved for it, and
-//! counted while it comes. An object store makes room for whatever length a header names.
+//! Limits the length of the store's answers, by what was asked.
+//!
+//! The length in the header is checked before any memory is reserved, and the bytes are counted while they arrive. The object
+//! store would reserve whatever length a header names.
 
 use std::borrow::Cow;
 
@@ -8,7 +10,6 @@ use futures::TryStreamExt;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use object_store::client::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody};
 
-use super::errors::ENDLESS;
 use super::pages::Listings;
 use crate::error::Error;
 
@@ -29,7 +30,7 @@ const WORDS: u64 = 16 * MIB;
 /// Of an answer that is an error, this much is read.
 const ERROR: usize = 1 << 20;
 
-/// What was asked, as far as the answer is held against it.
+/// What was asked, as far as it limits the answer.
 pub(super) struct Asked {
     address: String,
     query: Option<String>,
@@ -40,7 +41,7 @@ pub(super) struct Asked {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// An answer without a body, whatever length it names.
+    /// An answer without a body, whatever length its header names.
     Head,
     /// A page of names.
     Page,
@@ -69,7 +70,7 @@ impl Asked {
         &self.address
     }
 
-    /// `answer`, which is an error where it is longer than any that fits, and becomes one while it comes.
+    /// `answer` with its body limited; an error if its header or its body is too long.
     pub(super) async fn bounded(self, answer: HttpResponse, listings: &Listings) -> Result<HttpResponse, HttpError> {
         let most = match self.kind {
             Kind::Head => return Ok(answer),
@@ -119,7 +120,7 @@ impl Asked {
 
 fn endless(address: &str) -> Error {
     Error::config(format!(
-        "{address} does not answer like S3: {ENDLESS}. Check that `data_source.s3_endpoint` is the address of an S3 store; of one \
+        "{address} does not answer like S3: a listing goes in circles, or does not end. Check that `data_source.s3_endpoint` is the address of an S3 store; of one \
          table's log, no more than a million files are listed."
     ))
 }
@@ -152,7 +153,7 @@ fn length_of_range(range: &str) -> Option<u64> {
     last.checked_sub(first)?.checked_add(1)
 }
 
-/// The first bytes of an error, which are for people.
+/// The first bytes of an error's body.
 async fn beginning(body: HttpResponseBody) -> Result<Bytes, HttpError> {
     let (mut pieces, mut bytes) = (body.bytes_stream(), Vec::new());
     while let Some(piece) = pieces.try_next().await? {
@@ -165,7 +166,7 @@ async fn beginning(body: HttpResponseBody) -> Result<Bytes, HttpError> {
     Ok(readable(bytes))
 }
 
-/// `bytes` as UTF-8, whatever they are: the object store takes an error that is none for a broken connection.
+/// `bytes` as UTF-8: the object store takes an error in another encoding for a broken connection.
 fn readable(bytes: Vec<u8>) -> Bytes {
     let units = |pair: fn([u8; 2]) -> u16| -> Vec<u16> {
         bytes.as_chunks::<2>().0.iter().skip(1).map(|unit| pair(*unit)).collect()

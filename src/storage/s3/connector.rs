@@ -1,10 +1,9 @@
-//! The way to the store: a client that follows nobody, and answers that are held against what was asked.
+//! HTTP connector that marks permanent connection failures (no TLS, invalid certificate) as not retryable.
 //!
-//! The object store repeats whatever failed while connecting. A server that speaks no TLS, whose certificate is not good, or
-//! that speaks first, is the same the next time: its error is given on as one of a kind that is not repeated. Whether
-//! anything has come from the store before is known here alone: a name that leads nowhere then is a passing thing. A
-//! redirection is an error with the address it leads to: what signs a request is for one host. How long an answer may be
-//! is in `answers`, how often a listing may go on in `pages`.
+//! The object store repeats every request that failed while connecting. A server that speaks no TLS, has an invalid certificate
+//! or speaks first will do the same the next time. Only this connector knows whether the store has answered before: then a
+//! host name that cannot be resolved is a transient failure. A redirection is an error with the address it names, since a
+//! signature is for one host. `answers` limits the length of answers, `pages` the length of listings.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,27 +16,27 @@ use object_store::client::{
 use reqwest::{Certificate, Client, redirect};
 
 use super::answers::Asked;
-use super::errors::{Answer, NAME_LOST, SPOKE_FIRST, Silence};
 use super::led_away::led_away;
 use super::pages::Listings;
+use crate::storage::bucket::{Failure, Known, NoAnswer, causes};
 use crate::tls::Trust;
 
 const USER_AGENT: &str = concat!("destination-databricks/", env!("CARGO_PKG_VERSION"));
 
-/// Connects like the object store itself, but for such errors.
+/// Connects like the object store's own connector, except for such errors.
 #[derive(Debug, Clone)]
 pub(super) struct Connector {
     /// How long a whole request may take, its answer included.
     pub(super) request: Duration,
     /// How long a connection may take.
     pub(super) connect: Duration,
-    /// How long a connection without requests is kept.
+    /// How long an idle connection is kept.
     pub(super) idle: Duration,
     /// Whether requests may go unencrypted.
     pub(super) plain: bool,
-    /// Whether the store runs where this program does: no proxy of the environment leads there.
+    /// Whether the store runs on this machine: no proxy of the environment is used then.
     pub(super) is_here: bool,
-    /// Whose certificates are good.
+    /// Which certificate authorities are trusted.
     pub(super) trust: Trust,
 }
 
@@ -77,7 +76,7 @@ impl HttpConnector for Connector {
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
         let client = self.client();
         let client = client.map_err(|error| object_store::Error::Generic { store: "S3", source: Box::new(error) })?;
-        Ok(HttpClient::new(Way {
+        Ok(HttpClient::new(CheckedClient {
             client: HttpClient::new(client),
             answered: AtomicBool::default(),
             listings: Listings::default(),
@@ -86,7 +85,7 @@ impl HttpConnector for Connector {
 }
 
 #[derive(Debug)]
-struct Way {
+struct CheckedClient {
     client: HttpClient,
     /// Whether there was ever an answer.
     answered: AtomicBool,
@@ -94,12 +93,12 @@ struct Way {
 }
 
 #[async_trait]
-impl HttpService for Way {
+impl HttpService for CheckedClient {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let asked = Asked::of(&request);
         let answer = self.client.execute(request).await;
         let before = self.answered.fetch_or(answer.is_ok(), Ordering::Relaxed);
-        let answer = answer.map_err(|error| told(error, before))?;
+        let answer = answer.map_err(|error| mark_permanent(error, before))?;
         let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
         if let Some(error) =
             led_away(answer.status().as_u16(), header("location"), header("x-amz-bucket-region"), asked.address())
@@ -110,41 +109,64 @@ impl HttpService for Way {
     }
 }
 
-/// The error as the object store is to take it, where there was an answer `before` or not.
-fn told(error: HttpError, before: bool) -> HttpError {
-    let saying = |text: &str| std::io::Error::other(format!("{text}: {error}"));
-    if Answer::is_hopeless(&error) {
+/// `error` for the object store: not retryable if it is permanent; `before`: whether the store has answered before.
+fn mark_permanent(error: HttpError, before: bool) -> HttpError {
+    if is_permanent(&error) {
         HttpError::new(HttpErrorKind::Unknown, error)
-    } else if !before && Answer::spoke_first(&error) {
-        HttpError::new(HttpErrorKind::Unknown, saying(SPOKE_FIRST))
-    } else if before && Answer::of(&error).silence == Some(Silence::UnknownHost) {
-        HttpError::new(error.kind(), saying(NAME_LOST))
+    } else if !before && spoke_first(&error) {
+        let text = format!("the server sent something before it was asked: {error}");
+        HttpError::new(HttpErrorKind::Unknown, Known::Foreign(text))
+    } else if before && Failure::of(&error).no_answer == Some(NoAnswer::UnknownHost) {
+        let text = format!("the host name could be resolved before: {error}");
+        HttpError::new(error.kind(), Known::NoAnswer(NoAnswer::LostHost, text))
     } else {
         error
     }
+}
+
+/// Whether another try meets the same: the server speaks no TLS, or its certificate is not valid.
+fn is_permanent(error: &HttpError) -> bool {
+    causes(error).map(|error| error.to_string().to_ascii_lowercase()).any(|text| {
+        // A handshake that breaks is not permanent.
+        text.contains("invalidcontenttype") || text.contains("invalid peer certificate")
+    })
+}
+
+/// Whether the server spoke before it was asked, as no S3 does. A connection that was idle may be closed with such words.
+fn spoke_first(error: &HttpError) -> bool {
+    causes(error).map(ToString::to_string).any(|text| text.contains("received unexpected message from connection"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn answer(text: &'static str, before: bool) -> Answer {
-        let error = told(HttpError::new(HttpErrorKind::Connect, std::io::Error::other(text)), before);
-        Answer::of(&object_store::Error::Generic { store: "S3", source: Box::new(error) })
+    fn failure(text: &'static str, before: bool) -> Failure {
+        let error = mark_permanent(HttpError::new(HttpErrorKind::Connect, std::io::Error::other(text)), before);
+        Failure::of(&object_store::Error::Generic { store: "S3", source: Box::new(error) })
     }
 
     #[test]
     fn a_name_that_is_lost_is_told_from_one_that_never_was() {
         let lookup = "dns error: failed to lookup address information";
-        assert_eq!(answer(lookup, false).silence, Some(Silence::UnknownHost));
-        assert_eq!(answer(lookup, true).silence, Some(Silence::LostHost));
-        assert_eq!(answer("tcp connect error", true).silence, Some(Silence::Refused));
+        assert_eq!(failure(lookup, false).no_answer, Some(NoAnswer::UnknownHost));
+        assert_eq!(failure(lookup, true).no_answer, Some(NoAnswer::LostHost));
+        assert_eq!(failure("tcp connect error", true).no_answer, Some(NoAnswer::Refused));
+    }
+
+    #[test]
+    fn only_errors_that_stay_are_permanent() {
+        let is_permanent =
+            |text: &'static str| is_permanent(&HttpError::new(HttpErrorKind::Connect, std::io::Error::other(text)));
+        assert!(is_permanent("received corrupt message of type InvalidContentType"));
+        assert!(is_permanent("invalid peer certificate: UnknownIssuer"));
+        assert!(!is_permanent("tls handshake eof") && !is_permanent("tcp connect error"));
     }
 
     #[test]
     fn a_server_that_speaks_first_is_no_s3_unless_it_answered_before() {
         let unasked = "client error (SendRequest): received unexpected message from connection";
-        assert!(answer(unasked, false).foreign && !answer(unasked, false).is_cut());
-        assert!(!answer(unasked, true).foreign && answer(unasked, true).is_cut());
+        assert!(failure(unasked, false).foreign && !failure(unasked, false).is_cut());
+        assert!(!failure(unasked, true).foreign && failure(unasked, true).is_cut());
     }
 }

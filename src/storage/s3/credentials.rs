@@ -1,8 +1,8 @@
-//! Who this program is at AWS: the configured key, or whatever AWS's default chain finds, and the role that is assumed with it.
+//! The identity at AWS: the configured key, or what AWS's default chain finds, and the role that is assumed with it.
 //!
-//! The chain (environment, profile, web identity, container, instance) is AWS's own code and reads the environment: the
-//! one exception to the rule that only `config` does. What it gives expires; it is renewed some time before, and if that
-//! fails, what there is goes on being used until it has expired. All clients share what was got: it is got once for all.
+//! The chain (environment, profile, web identity, container, instance) is AWS's own code and reads the environment: the one
+//! exception to the rule that only `config` does. Credentials are renewed some time before they expire; if that fails, the old
+//! ones are used until they have expired. All clients share one set.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -21,7 +21,7 @@ use tokio::sync::Mutex;
 
 use super::sdk_client::sdk_client;
 use super::{one_try, refusals};
-use crate::config::{Patience, S3Settings, know_secrets};
+use crate::config::{S3Settings, Timeouts, know_secrets};
 use crate::error::{Error, Result};
 use crate::secret::{know, know_key_id};
 use crate::tls::Trust;
@@ -31,13 +31,13 @@ const EARLY: Duration = Duration::from_secs(300);
 /// What the role's session is called in AWS's logs.
 const SESSION: &str = "destination-databricks";
 
-/// Gives credentials, and renews them.
+/// Returns credentials, and renews them.
 #[derive(Debug)]
 pub(super) struct Credentials {
     provider: SharedCredentialsProvider,
     /// The role that is assumed.
     role: Option<String>,
-    /// How long is waited for new ones.
+    /// How long to wait for new ones.
     deadline: Duration,
     current: Mutex<Option<Current>>,
 }
@@ -46,7 +46,7 @@ pub(super) struct Credentials {
 struct Current {
     credential: Arc<AwsCredential>,
     expires: Option<SystemTime>,
-    /// New ones are asked for when they are valid for no longer than this.
+    /// They are renewed when they are valid for no longer than this.
     early: Duration,
 }
 
@@ -59,7 +59,7 @@ impl Current {
 }
 
 impl Credentials {
-    pub(super) async fn new(settings: &S3Settings, region: &str, patience: &Patience, trust: &Trust) -> Self {
+    pub(super) async fn new(settings: &S3Settings, region: &str, timeouts: &Timeouts, trust: &Trust) -> Self {
         let client = sdk_client(trust, settings.allow_http);
         let region = Region::new(region.to_owned());
         let base = match &settings.credentials {
@@ -77,23 +77,24 @@ impl Credentials {
             }
         };
         let base = SharedCredentialsProvider::new(Known(base));
-        let Some(role) = &settings.role else { return Self::from_provider(base, None, patience.retry) };
-        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(one_try(patience)).build();
-        let around = aws_config::defaults(BehaviorVersion::latest()).region(region.clone()).timeout_config(timeouts);
+        let Some(role) = &settings.role else { return Self::from_provider(base, None, timeouts.request_retry) };
+        let sdk_timeouts = TimeoutConfig::builder().operation_attempt_timeout(one_try(timeouts)).build();
+        let around =
+            aws_config::defaults(BehaviorVersion::latest()).region(region.clone()).timeout_config(sdk_timeouts);
         let around = around.http_client(client).credentials_provider(base.clone()).load().await;
         let mut assume = AssumeRoleProvider::builder(&role.arn).session_name(SESSION).region(region).configure(&around);
         if let Some(external_id) = &role.external_id {
             assume = assume.external_id(external_id);
         }
         let assumed = assume.build_from_provider(base).await;
-        Self::from_provider(SharedCredentialsProvider::new(assumed), Some(role.arn.clone()), patience.retry)
+        Self::from_provider(SharedCredentialsProvider::new(assumed), Some(role.arn.clone()), timeouts.request_retry)
     }
 
     fn from_provider(provider: SharedCredentialsProvider, role: Option<String>, deadline: Duration) -> Self {
         Self { provider, role, deadline, current: Mutex::default() }
     }
 
-    /// What is valid now.
+    /// Credentials that are valid now.
     async fn current(&self) -> Result<Current> {
         let mut current = self.current.lock().await;
         if let Some(known) = current.as_ref()
@@ -105,7 +106,7 @@ impl Credentials {
             (Ok(renewed), _) => Ok(current.insert(renewed).clone()),
             (Err(error), Some(known)) if known.left().is_none_or(|left| !left.is_zero()) => {
                 tracing::warn!("{}", error.internal_message());
-                // Not with every request once more.
+                // Not tried again with every request.
                 known.early = known.left().unwrap_or_default() / 2;
                 Ok(known.clone())
             }

@@ -1,18 +1,18 @@
-//! Answers whose status does not say what they mean: given the status that does, before the object store acts on it.
+//! Gives answers whose status is misleading the right status, before the object store reads it.
 //!
-//! S3 begins to answer a copy before it knows how it ends: 200, and in the body an error. The object store takes most of
-//! these for done, and a commit would name a file that is not there. And a request that a store does not know, 501, is
-//! repeated until the deadline as if that were a passing thing.
+//! S3 begins to answer a copy with 200 before it knows how the copy ends, and may put an error into the body. The object store
+//! takes most of these for success, and a commit would name a missing file. And a request that a store does not know (501)
+//! would be repeated until the deadline.
 
 use async_trait::async_trait;
 use object_store::ClientOptions;
 use object_store::client::{HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpService};
 
-/// Codes of errors that another try may not meet.
-const PASSING: [&str; 6] =
+/// Codes of transient errors.
+const TRANSIENT: [&str; 6] =
     ["InternalError", "OperationAborted", "RequestTimeout", "ServiceUnavailable", "SlowDown", "ThrottlingException"];
 
-/// One way to the store, for all clients that are built with it.
+/// A connector that gives all clients built with it the same HTTP client.
 #[derive(Debug)]
 pub(super) struct OneWay(HttpClient);
 
@@ -50,12 +50,12 @@ impl HttpService for Reading {
     }
 }
 
-/// The status that the error in `body` has, if there is one.
+/// The status for the error in `body`, if it has one.
 fn embedded(body: &[u8]) -> Option<u16> {
     let text = String::from_utf8_lossy(body);
     let (_, error) = text.split_once("<Error").filter(|(_, rest)| rest.starts_with(['>', ' ']))?;
     let code = error.split_once("<Code>").and_then(|(_, rest)| rest.split('<').next()).unwrap_or_default();
-    Some(if PASSING.contains(&code.trim()) { 503 } else { 400 })
+    Some(if TRANSIENT.contains(&code.trim()) { 503 } else { 400 })
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-//! An answer that sends a request on to somewhere else, as the error that it is for both clients.
+//! The error of an answer that redirects a request, for both clients.
 
 use crate::error::{Error, code};
 use crate::redirect;
 
-/// The error of an answer that sends a request to `address` on to somewhere else, with the region that it names.
+/// The error of an answer that redirects a request to `address`, with the region that the answer names; none if it does not.
 pub(super) fn led_away(status: u16, location: Option<&str>, region: Option<&str>, address: &str) -> Option<Error> {
     let location = location.filter(|_| redirect::is_one(status))?;
     let region = region.and_then(code).map_or_else(
@@ -11,7 +11,7 @@ pub(super) fn led_away(status: u16, location: Option<&str>, region: Option<&str>
         |region| format!("`data_source.s3_bucket_region` to {region}, which it names"),
     );
     Some(Error::config(format!(
-        "The S3 store at {} sends requests on to {} (status {status}), where this program does not follow: set \
+        "The S3 store at {} redirects requests to {} (status {status}), and this program follows no redirections: set \
          `data_source.s3_endpoint` to the address of the store itself, and {region}.",
         redirect::address(address, ""),
         redirect::address(location, address),
@@ -27,7 +27,7 @@ mod tests {
         let led = |status, region| led_away(status, Some("https://other/x?y=z"), region, "http://store:9000/lake?a=b");
         let message = led(307, Some("eu-west-3")).map(|error| error.message().to_owned()).unwrap_or_default();
         for part in [
-            "http://store:9000/lake sends",
+            "http://store:9000/lake redirects",
             "https://other/x (status 307)",
             "`data_source.s3_bucket_region` to eu-west-3,",
         ] {

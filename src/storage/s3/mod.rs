@@ -1,23 +1,24 @@
 //! S3 and stores that speak like it: from settings to a bucket.
 //!
-//! `credentials` says who this program is there, `refusals` why it is nobody, `connector` gives up at once what cannot be mended by waiting and bounds every answer, `remote`
-//! does what an object store has no verb for, `sums` sends checksums to stores that take them, `trust` is whose
-//! certificates are good, `errors` says what an answer
-//! means, `embedded` where its status does not say it, `demands` what a bucket wants of what is written. Every request is
-//! signed together with the SHA-256 of its body, so that bytes which arrive changed are refused, also by a store that knows
-//! no checksums.
+//! Identity: `credentials` gives the keys, `refusals` says why there are none. Requests: `connector` connects, limits answers
+//! (`answers`, `pages`) and refuses redirections (`led_away`), `embedded` reads errors in answers with status 200, `sums` sends
+//! checksums to stores that accept them, `remote` makes requests that an object store has no verb for, `trust` says which
+//! certificates are valid. Errors: `conditions` and `rows` are the table of what answers mean, `demands` tells some of them
+//! apart by their message, `provider` makes sentences of them. The SHA-256 of every body is part of the request's signature, so
+//! that a store refuses changed bytes even if it knows no checksums.
 
-mod action;
 mod answers;
+mod conditions;
 mod connector;
 mod credentials;
-pub(super) mod demands;
+mod demands;
 mod embedded;
-pub(super) mod errors;
 mod led_away;
 mod pages;
+mod provider;
 mod refusals;
 mod remote;
+mod rows;
 mod sdk_client;
 mod sums;
 mod trust;
@@ -30,31 +31,33 @@ use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
 use object_store::path::Path;
 use object_store::{BackoffConfig, RetryConfig};
 
+use self::conditions::BucketAddress;
 use self::connector::Connector;
 use self::credentials::Credentials;
 use self::embedded::OneWay;
-use self::errors::{Action, Answer, Place};
+use self::provider::S3;
 use self::remote::S3Remote;
-use self::sums::{Sums, Taken};
+use self::sums::{ChecksumSupport, Sums};
+use super::bucket::{Action, Failure, explained};
 use super::{Storage, bucket};
-use crate::config::{Patience, S3Encryption, S3Settings, Tuning, ensure_aws_files};
+use crate::config::{S3Encryption, S3Settings, Timeouts, Tuning, ensure_aws_files};
 use crate::error::{Error, Result, code};
 
-/// A request that has no answer after so long is given up and made again; a part has at least 100 kB/s then.
+/// A request without an answer after this time is repeated; a part may be sent at 100 kB/s.
 const REQUEST: Duration = Duration::from_secs(60);
 const CONNECT: Duration = Duration::from_secs(10);
-/// Connections that are kept for the next request. Servers close them after some seconds; ours must go first.
+/// How long an idle connection is kept. Servers close idle connections after some seconds; this must be shorter.
 const IDLE: Duration = Duration::from_secs(8);
 /// The region of stores that have none.
 const NO_REGION: &str = "us-east-1";
 
-/// Opens the bucket of `settings`; asks for its region where that is not given.
+/// Opens the bucket of `settings`; asks AWS for its region if the settings have none.
 pub(super) async fn open(settings: &S3Settings, tuning: &Tuning) -> Result<Storage> {
-    let patience = &tuning.patience;
+    let timeouts = &tuning.timeouts;
     let trust = trust::of(settings)?;
     let connector = Connector {
-        request: REQUEST.min(one_try(patience)),
-        connect: CONNECT.min(one_try(patience)),
+        request: REQUEST.min(one_try(timeouts)),
+        connect: CONNECT.min(one_try(timeouts)),
         idle: IDLE,
         plain: settings.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://")),
         is_here: settings.is_on_this_machine(),
@@ -64,7 +67,7 @@ pub(super) async fn open(settings: &S3Settings, tuning: &Tuning) -> Result<Stora
     if settings.credentials.is_none() || settings.role.is_some() {
         ensure_aws_files()?;
     }
-    let credentials = Arc::new(Credentials::new(settings, &region, patience, &trust).await);
+    let credentials = Arc::new(Credentials::new(settings, &region, timeouts, &trust).await);
     let unusable = |error| {
         Error::config("The S3 settings make no usable address. Check bucket, region and endpoint.").with_source(error)
     };
@@ -77,23 +80,23 @@ pub(super) async fn open(settings: &S3Settings, tuning: &Tuning) -> Result<Stora
         .with_virtual_hosted_style_request(!settings.path_style)
         .with_allow_http(connector.plain)
         .with_http_connector(way)
-        .with_retry(retry(patience));
+        .with_retry(retry(timeouts));
     if let Some(endpoint) = address(settings) {
         builder = builder.with_endpoint(endpoint);
     }
-    let taken = Taken::default();
+    let checksums = ChecksumSupport::default();
     let encrypted = |builder| encrypted(builder, settings.encryption.as_ref());
-    let store = Sums::build(builder, encrypted, taken.clone()).map_err(unusable)?;
+    let store = Sums::build(builder, encrypted, checksums.clone()).map_err(unusable)?;
     let root = Path::parse(&settings.path).map_err(|error| {
         Error::config(format!("`data_source.s3_bucket_path` {} is no path of a bucket: correct it.", settings.path))
             .with_source(error)
     })?;
-    let place = Place { bucket: settings.bucket.clone(), region, endpoint: address(settings) };
-    let remote = S3Remote::new(settings, place.clone(), credentials, taken, tuning, &trust);
-    Ok(bucket::open(Arc::new(store), Some(Box::new(remote)), place, root, tuning))
+    let provider = S3(BucketAddress { bucket: settings.bucket.clone(), region, endpoint: address(settings) });
+    let remote = S3Remote::new(settings, provider.clone(), credentials, checksums, tuning, &trust);
+    Ok(bucket::open(Arc::new(store), Some(Box::new(remote)), Box::new(provider), root, tuning))
 }
 
-/// What makes objects asks for `encryption`.
+/// `builder` for requests that create objects, with `encryption`.
 fn encrypted(builder: AmazonS3Builder, encryption: Option<&S3Encryption>) -> object_store::Result<AmazonS3Builder> {
     let kind: AmazonS3ConfigKey = "aws_server_side_encryption".parse()?;
     Ok(match encryption {
@@ -112,9 +115,9 @@ async fn region(settings: &S3Settings, connector: &Connector) -> Result<String> 
     }
 }
 
-/// The region that AWS says the bucket is in; it says so to everybody, whatever else it answers.
+/// The region of the bucket according to AWS, which names it in every answer, even to clients without access.
 async fn asked_region(bucket: &str, connector: &Connector) -> Result<String> {
-    let cure = "Set `data_source.s3_bucket_region` if it cannot be asked for.";
+    let cure = "Set `data_source.s3_bucket_region`, so that it need not be asked for.";
     // A certificate for *.s3.amazonaws.com does not cover a name with dots.
     let url = match bucket.contains('.') {
         true => format!("https://s3.amazonaws.com/{bucket}"),
@@ -125,19 +128,23 @@ async fn asked_region(bucket: &str, connector: &Connector) -> Result<String> {
             "There is no bucket {bucket}: create it or correct `data_source.s3_bucket_name`."
         ))),
         Ok((status, region)) => region.as_deref().and_then(code).map(ToOwned::to_owned).ok_or_else(|| {
-            Error::transient(format!(
-                "The region of bucket {bucket} was asked for and not named (status {status}). {cure}"
-            ))
+            Error::transient(format!("AWS did not name the region of bucket {bucket} (status {status}). {cure}"))
         }),
         Err(error) => {
-            let place = Place { bucket: bucket.to_owned(), region: NO_REGION.to_owned(), endpoint: None };
-            let (kind, sentence) = Answer::of(&error).explain(Action::Locate, &place, "");
-            Err(Error::new(kind, format!("{sentence} {cure}")).with_source(error))
+            let s3 = S3(BucketAddress { bucket: bucket.to_owned(), region: NO_REGION.to_owned(), endpoint: None });
+            let explained = explained(&s3, Action::Locate, &Path::default(), &Failure::of(&error));
+            Err(Error::new(explained.kind(), format!("{explained} {cure}")).with_source(error))
         }
     }
 }
 
-/// The endpoint as the object store takes it: with the bucket in the host's name if that is the style.
+/// For tests: what the bucket `bucket` of AWS and its failures are called.
+#[cfg(test)]
+pub(super) fn provider(bucket: &str) -> S3 {
+    S3(BucketAddress { bucket: bucket.to_owned(), region: NO_REGION.to_owned(), endpoint: None })
+}
+
+/// The endpoint for the object store: with the bucket in the host name unless the path style is set.
 fn address(settings: &S3Settings) -> Option<String> {
     let endpoint = settings.endpoint.as_ref()?;
     match endpoint.split_once("://") {
@@ -146,22 +153,22 @@ fn address(settings: &S3Settings) -> Option<String> {
     }
 }
 
-/// However soon the deadline is, one try gets so long.
+/// One try gets at least this time, however short the deadline is.
 const SHORTEST_TRY: Duration = Duration::from_millis(500);
 
-/// The longest time that one try may take: a request without an answer is to be made again before the deadline.
-fn one_try(patience: &Patience) -> Duration {
-    (patience.retry / 3).max(SHORTEST_TRY)
+/// The longest time for one try: a request without an answer must be repeated before the deadline.
+fn one_try(timeouts: &Timeouts) -> Duration {
+    (timeouts.request_retry / 3).max(SHORTEST_TRY)
 }
 
 /// The deadline decides when to give up, not a number of tries.
-fn retry(patience: &Patience) -> RetryConfig {
+fn retry(timeouts: &Timeouts) -> RetryConfig {
     let backoff = BackoffConfig {
         init_backoff: Duration::from_millis(100),
-        max_backoff: Duration::from_secs(15).min(patience.retry / 4),
+        max_backoff: Duration::from_secs(15).min(timeouts.request_retry / 4),
         base: 2.,
     };
-    RetryConfig { backoff, max_retries: usize::MAX, retry_timeout: patience.retry }
+    RetryConfig { backoff, max_retries: usize::MAX, retry_timeout: timeouts.request_retry }
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! Listings come to an end: a token of continuation that comes twice, too many pages, too many that are empty, or too long a
-//! time show a store that is none.
+//! Ends listings of something that is no store: a continuation token that comes twice, too many pages, too many empty pages, or
+//! too long a time.
 //!
-//! The object store follows a listing for as long as it is told that there is more. What is known of one stands under the
-//! token that its next page is asked for with; a cycle of tokens of any length is found with one remembered token (Brent).
+//! The object store follows a listing as long as there is a next page. The progress of a listing is stored under the token of
+//! its next page; a cycle of tokens of any length is found with one remembered token (Brent's algorithm).
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -17,20 +17,20 @@ const MOST_PAGES: u64 = 100_000;
 const MOST_PAGES_OF_LOG: u64 = 1000;
 /// What the listing of a log has in its query, as it stands there or with its escapes.
 const LOG: &str = "_delta_log";
-/// Pages without a name, one behind the other: versions that were deleted can make a few.
+/// Empty pages in a row: deleted versions can make a few.
 const MOST_EMPTY: u32 = 1000;
 /// How long one listing may take.
 const LONGEST: Duration = Duration::from_secs(3600);
-/// Listings that are remembered. What is forgotten begins anew.
+/// Listings that are remembered. A forgotten one is counted from its next page.
 const REMEMBERED: usize = 4096;
 
-/// The listings that are under way.
+/// The listings in progress.
 #[derive(Debug, Default)]
-pub(super) struct Listings(Mutex<HashMap<u64, Course>>);
+pub(super) struct Listings(Mutex<HashMap<u64, Progress>>);
 
-/// How far a listing is.
+/// The progress of a listing.
 #[derive(Debug, Clone, Copy)]
-struct Course {
+struct Progress {
     begun: Instant,
     pages: u64,
     empty: u32,
@@ -41,7 +41,7 @@ struct Course {
 }
 
 impl Listings {
-    /// Notes that the listing at `address` with `query` was answered with `page`; whether it may go on.
+    /// Records `page` as the answer to `query` at `address`; returns whether the listing may continue.
     pub(super) fn goes_on(&self, address: &str, query: &str, page: &[u8]) -> bool {
         let Some(next) = between(page, b"<NextContinuationToken>") else { return true };
         let is_token = |pair: &&str| pair.starts_with("continuation-token=");
@@ -54,11 +54,11 @@ impl Listings {
         let asked = asked.map(|(_, token)| hash(decoded(token).as_slice()));
         let mut listings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = asked.and_then(|asked| {
-            // Whatever is not found by its token goes on from where this listing was last.
+            // A page whose token is unknown continues from the last page of this listing.
             listings.get(&hash((listing, asked))).or_else(|| listings.get(&listing)).copied()
         });
         let is_same = asked == Some(next);
-        let mut course = known.unwrap_or_else(|| Course {
+        let mut course = known.unwrap_or_else(|| Progress {
             begun: Instant::now(),
             pages: 0,
             empty: 0,

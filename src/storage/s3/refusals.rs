@@ -1,13 +1,13 @@
-//! Why AWS gives no credentials, as a sentence with a cure.
+//! Why AWS gives no credentials, as a sentence with what to do.
 //!
-//! The error of AWS's own client is a chain of types that it keeps to itself: what is known of it is the code of an
-//! answer, and the text where there was none.
+//! The types in the error chain of AWS's own client are private: what is known is the code of an answer, and the text if there
+//! was no answer.
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::ErrorMetadata;
 
-use super::errors::{Answer, Silence};
 use crate::error::{self, Error, Kind};
+use crate::storage::bucket::{Failure, NoAnswer, causes};
 
 const NO_KEYS: &str = "No AWS credentials were found in the environment, a profile, a web identity, the container or the \
                        instance. Set `data_source.s3_access_key_id` and `data_source.s3_secret_access_key`, or give this \
@@ -16,20 +16,20 @@ const BAD_KEYS: &str = "the keys that are shown to it are not valid: correct `da
                         `data_source.s3_secret_access_key` and `data_source.s3_session_token`, or where they are not set, those \
                         of this machine's environment";
 
-/// What the client's errors say when there was no answer, or one that is not of the service: a gateway's.
+/// Texts of the client's errors when there was no answer, or a gateway's instead of the service's.
 const SILENT: [&str; 4] = ["dispatch failure", "request has timed out", "response error", "unhandled error"];
 
-/// What it means that there are no credentials; `role` is the one to be assumed.
+/// The error for the user when there are no credentials; `role` is the one to be assumed.
 pub(super) fn explain(role: Option<&str>, error: CredentialsError) -> Error {
-    let mut chain = std::iter::successors(Some(&error as &(dyn std::error::Error + 'static)), |error| error.source());
-    if let Some(own) = chain.find_map(|error| error.downcast_ref::<Error>()) {
-        return Error::new(own.kind(), own.message().to_owned()).with_source(error);
+    let own = causes(&error).find_map(|error| error.downcast_ref::<Error>());
+    if let Some((kind, message)) = own.map(|own| (own.kind(), own.to_string())) {
+        return Error::new(kind, message).with_source(error);
     }
     let (kind, sentence) = match Cause::of(&error) {
         Cause::NoKeys => (Kind::Config, NO_KEYS.to_owned()),
         Cause::Other(kind, why) => {
             let what = role.map_or_else(
-                || "The AWS credentials of this machine could not be had".to_owned(),
+                || "The AWS credentials of this machine could not be obtained".to_owned(),
                 |role| format!("The role {role} could not be assumed"),
             );
             (kind, format!("{what}: {why}."))
@@ -47,7 +47,7 @@ enum Cause {
 
 impl Cause {
     fn of(error: &CredentialsError) -> Self {
-        let chain = || std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| error.source());
+        let chain = || causes(error);
         let is_not_loaded = |error: &(dyn std::error::Error + 'static)| {
             matches!(error.downcast_ref(), Some(CredentialsError::CredentialsNotLoaded(_)))
         };
@@ -55,7 +55,7 @@ impl Cause {
             return Self::NoKeys;
         }
         let code = chain().find_map(|error| error.downcast_ref::<ErrorMetadata>()?.code().map(ToOwned::to_owned));
-        // A refusal that the client has a type for is only told by its text, which begins with the code.
+        // A refusal for which the client has a private type is recognized by its text, which begins with the code.
         let refusal = chain().skip_while(|error| error.to_string() != "service error").nth(1);
         let word = |text: String| text.split(|sign: char| !sign.is_alphanumeric()).next().map(ToOwned::to_owned);
         let code = code.or_else(|| word(refusal?.to_string()).filter(|word| word != "unhandled"));
@@ -64,14 +64,14 @@ impl Cause {
             matches!(error.downcast_ref(), Some(CredentialsError::ProviderTimedOut(_)))
                 || SILENT.contains(&error.to_string().as_str())
         };
-        match (code, Answer::of(error).silence) {
+        match (code, Failure::of(error).no_answer) {
             (Some(code), _) if is_busy(&code) => {
                 Self::Other(Kind::Transient, format!("the service that gives credentials is too busy and answered {code}"))
             }
             (Some(code), _) => Self::Refused(code),
-            (None, Some(Silence::Tls)) => Self::Other(
+            (None, Some(NoAnswer::Tls)) => Self::Other(
                 Kind::Config,
-                "no encrypted connection to the service that gives credentials came about: its certificate must be valid for \
+                "no encrypted connection to the service that gives credentials could be made: its certificate must be valid for \
                  its name and known to this machine"
                     .to_owned(),
             ),
@@ -83,7 +83,7 @@ impl Cause {
             ),
             (None, _) => Self::Other(
                 Kind::Config,
-                "what AWS's default chain found is of no use: correct this machine's profile, web identity, container or \
+                "what AWS's default chain found cannot be used: correct this machine's profile, web identity, container or \
                  instance role; the internal message has the cause"
                     .to_owned(),
             ),

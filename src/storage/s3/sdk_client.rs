@@ -1,6 +1,7 @@
-//! The HTTP clients of AWS's own code, for S3, STS and what else gives credentials: their answers are bounded in bytes, as
-//! those of the object store's client are in `answers`; in time they are bounded where each is used. They follow nobody, and
-//! speak without TLS only to what is near.
+//! The HTTP clients of AWS's own code, for S3, STS and other services that give credentials.
+//!
+//! The length of their answers is limited, as that of the object store's client is in `answers`; each caller limits the time.
+//! They follow no redirections, and use no TLS only for addresses nearby.
 
 use aws_sdk_s3::config::SharedHttpClient;
 use aws_smithy_http_client::proxy::ProxyConfig;

@@ -1,8 +1,8 @@
-//! Checksums with what is written: the object store's client with them and without, behind one face.
+//! Checksums of what is written: the object store's client with checksums and without, as one object store.
 //!
-//! Each put and each part carries `x-amz-checksum-sha256`, which buckets with object lock demand; the signature's SHA-256
-//! does not count for that. A store that refuses the header is asked again without it, and not sent it any more. Nor does
-//! every store know how to delete many objects by one request.
+//! Each put and each part carries `x-amz-checksum-sha256`, which buckets with object lock demand; the signature's SHA-256 does
+//! not count for that. If a store refuses the header, the request is repeated without it, and later requests do not have it.
+//! Some stores do not know how to delete many objects by one request either.
 
 use std::fmt::{Debug, Display, Formatter};
 use std::sync::Arc;
@@ -20,27 +20,27 @@ use object_store::{
 };
 
 use super::demands;
-use super::errors::Answer;
+use crate::storage::bucket::Failure;
 
 /// S3 deletes so many by one request.
 const DELETED_AT_ONCE: usize = 1000;
 
-/// Whether the store takes checksums, as far as is known: it does until it says that it does not.
+/// Whether the store accepts checksums: it does until it refuses one.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Taken(Arc<AtomicBool>);
+pub(super) struct ChecksumSupport(Arc<AtomicBool>);
 
-impl Taken {
-    /// Whether a checksum is worth sending.
-    pub(super) fn is_likely(&self) -> bool {
+impl ChecksumSupport {
+    /// Whether a checksum should be sent.
+    pub(super) fn may_be_sent(&self) -> bool {
         !self.0.load(Ordering::Relaxed)
     }
 
-    /// Whether `answer` to a request with a checksum says that the same without one may be taken.
-    pub(super) fn is_refused_by(&self, answer: &Answer) -> bool {
-        let refused = demands::refuses_checksums(answer);
+    /// Whether `failure` of a request with a checksum means that the store accepts the request without one; remembers it.
+    pub(super) fn is_refused_by(&self, failure: &Failure) -> bool {
+        let refused = demands::refuses_checksums(failure);
         if refused && !self.0.swap(true, Ordering::Relaxed) {
             tracing::warn!(
-                "The store does not know the header x-amz-checksum-sha256: requests go on without it. What arrives changed is \
+                "The store does not know the header x-amz-checksum-sha256: further requests do not have it. Changed bytes are \
                  still refused, by the signature of each request."
             );
         }
@@ -48,15 +48,15 @@ impl Taken {
     }
 }
 
-/// A bucket that is sent checksums for as long as it takes them.
+/// A bucket that gets checksums as long as it accepts them.
 pub(super) struct Sums {
     with: Arc<AmazonS3>,
     without: Arc<AmazonS3>,
-    /// Asks for no encryption: for requests that make no object.
+    /// Without encryption: for requests that create no object.
     plain: Arc<AmazonS3>,
     /// Deletes one by one.
     single: Arc<AmazonS3>,
-    taken: Taken,
+    support: ChecksumSupport,
 }
 
 impl Sums {
@@ -64,23 +64,23 @@ impl Sums {
     pub(super) fn build(
         builder: AmazonS3Builder,
         encrypted: impl Fn(AmazonS3Builder) -> Result<AmazonS3Builder>,
-        taken: Taken,
+        support: ChecksumSupport,
     ) -> Result<Self> {
         let with = encrypted(builder.clone())?.with_checksum_algorithm(Checksum::SHA256).build()?;
         let without = encrypted(builder.clone())?.build()?;
         let single = builder.clone().with_config(AmazonS3ConfigKey::DisableBulkDelete, "true").build()?;
         let plain = builder.build()?;
-        Ok(Self { with: with.into(), without: without.into(), plain: plain.into(), single: single.into(), taken })
+        Ok(Self { with: with.into(), without: without.into(), plain: plain.into(), single: single.into(), support })
     }
 
-    /// Does `work` with checksums, and once more without if the store does not know them.
+    /// Runs `work` with checksums, and again without them if the store refuses them.
     async fn write<T, F>(&self, work: impl Fn(Arc<AmazonS3>) -> F) -> Result<T>
     where
         F: Future<Output = Result<T>>,
     {
-        if self.taken.is_likely() {
+        if self.support.may_be_sent() {
             match work(Arc::clone(&self.with)).await {
-                Err(error) if self.taken.is_refused_by(&Answer::of(&error)) => {}
+                Err(error) if self.support.is_refused_by(&Failure::of(&error)) => {}
                 outcome => return outcome,
             }
         }
@@ -123,7 +123,7 @@ impl ObjectStore for Sums {
                 let each = |chunk: Vec<Path>| stream::iter(chunk).map(Ok).boxed();
                 let gone: Vec<Result<Path>> = many.delete_stream(each(chunk.clone())).collect().await;
                 let is_unknown =
-                    gone.iter().any(|gone| gone.as_ref().is_err_and(|error| Answer::of(error).is_unknown_request()));
+                    gone.iter().any(|gone| gone.as_ref().is_err_and(|error| Failure::of(error).is_unknown_request()));
                 Ok(if is_unknown { single.delete_stream(each(chunk)) } else { stream::iter(gone).boxed() })
             }
         });

@@ -1,4 +1,4 @@
-//! Whom requests to a store have to trust.
+//! Which certificate authorities requests to a store trust.
 
 use crate::config::S3Settings;
 use crate::error::Result;

@@ -5,6 +5,7 @@ use super::super::plan::{Answered, Plan};
 use super::SqlTable;
 use crate::databricks::Changed;
 use crate::error::{Error, Result};
+use crate::storage::Lease;
 
 /// How often a statement that changes rows is sent, if its answer is lost each time.
 const MOST_SENDINGS: u32 = 8;
@@ -22,7 +23,7 @@ impl SqlTable {
         let mut waits = self.session.transport.waits();
         loop {
             self.staging.ensure(&self.session).await?;
-            self.session.storage.ensure_committable()?;
+            Lease::ensure_held(&self.session.storage)?;
             let mut changed = self.session.change(&plan.statement(&self.names())).await;
             if Changed::why_refused(&changed).is_some_and(|error| self.learns_collation(error)) {
                 changed = self.session.change(&plan.statement(&self.names())).await;
@@ -56,14 +57,14 @@ impl SqlTable {
                 self.name
             );
             self.settle().await?;
-            waits.another(None).await;
+            waits.wait(None).await;
             sendings += 1;
         }
     }
 
     /// Whether a server has refused to compare the table's texts: a new table takes the collation of its schema.
     pub(super) fn learns_collation(&mut self, error: &Error) -> bool {
-        let is_new = !self.name.is_collated() && error.message().contains("COLLATION");
+        let is_new = !self.name.is_collated() && error.detail_contains("COLLATION");
         if is_new {
             self.name = self.name.clone().with_collation();
         }

@@ -43,7 +43,7 @@ impl StagingTable {
         if self.renamed > 0 {
             note_staging_table(&session.storage, session.sync, &self.name.path(), &self.name.to_string()).await?;
         }
-        let statement = create_staging_table(&self.name, &self.staged, |folder| session.storage.shown(folder));
+        let statement = create_staging_table(&self.name, &self.staged, |folder| session.storage.uri(folder));
         let made = session.execute(&statement).await;
         if made.as_ref().is_err_and(Error::lacks_right) {
             // It was refused. Who may not make it may not drop it either, and its files need not stay for it.
@@ -51,7 +51,7 @@ impl StagingTable {
         }
         made.context(|| {
             let Staged::DeltaTable { folder } = &self.staged;
-            format!("creating the staging table over {}", session.storage.shown(folder))
+            format!("creating the staging table over {}", session.storage.uri(folder))
         })?;
         self.is_made = true;
         Ok(())

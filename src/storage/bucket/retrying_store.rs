@@ -1,14 +1,14 @@
-//! A store whose answers may be lost on the way: repeats what can be repeated, and finds out what has happened.
+//! An object store whose answers may be lost: repeats requests that can be repeated, and finds out what has happened.
 //!
-//! The store below repeats requests that were refused or answered with 5xx. What it cannot know is handled here, for
-//! this program's own calls and for the Delta kernel's alike:
-//! - a conditional put whose answer was lost finds its own object when it is repeated: equal bytes are ours, since every
-//!   commit says something that no other one says;
-//! - a list that breaks off goes on behind the last name it gave;
-//! - a connection that is cut in the middle of any other request has it made again: every one of them can be repeated.
+//! object_store repeats requests that were answered with 5xx. This store handles what object_store cannot know, for this
+//! program's own calls and for the Delta kernel's:
+//! - a conditional put whose answer was lost finds its own object when it is repeated: equal bytes are its own, since no two
+//!   commits have the same bytes;
+//! - a listing that breaks continues behind the last name;
+//! - any other request whose connection breaks is repeated: all of them are idempotent.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -20,28 +20,28 @@ use object_store::{
     PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
-use super::lifeline::Lifeline;
-use crate::storage::s3::errors::Answer;
+use super::failure::Failure;
+use super::lease_clock::LeaseClock;
+use crate::retry::Backoff;
 
-/// The first pause before a request is made again; each later one is twice as long, up to the longest.
-const PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// What object_store's own errors name this store.
+const STORE: &str = "bucket";
 
 /// A store with a deadline for each call.
-pub(in crate::storage) struct Careful {
+pub(in crate::storage) struct RetryingStore {
     inner: Arc<dyn ObjectStore>,
     deadline: Duration,
-    lifeline: Arc<Lifeline>,
+    lease: Arc<LeaseClock>,
 }
 
-impl Careful {
-    pub(super) fn new(inner: Arc<dyn ObjectStore>, deadline: Duration, lifeline: Arc<Lifeline>) -> Self {
-        Self { inner, deadline, lifeline }
+impl RetryingStore {
+    pub(super) fn new(inner: Arc<dyn ObjectStore>, deadline: Duration, lease: Arc<LeaseClock>) -> Self {
+        Self { inner, deadline, lease }
     }
 
     async fn create(&self, location: &Path, payload: &PutPayload, options: &PutOptions) -> Result<PutResult> {
-        let held = self.lifeline.ensure_held();
-        held.map_err(|error| Error::Generic { store: "S3", source: Box::new(error) })?;
+        let held = self.lease.ensure_held();
+        held.map_err(|error| Error::Generic { store: STORE, source: Box::new(error) })?;
         match self.inner.put_opts(location, payload.clone(), options.clone()).await {
             Err(Error::AlreadyExists { path, source }) => match self.inner.get(location).await {
                 Ok(there) => {
@@ -51,8 +51,8 @@ impl Careful {
                     }
                     Ok(PutResult { e_tag: meta.e_tag, version: meta.version, extensions: Default::default() })
                 }
-                // Refused because of another request for the same name that has come to nothing.
-                Err(Error::NotFound { .. }) => Err(passing("two writers met")),
+                // Refused because of another request for the same name that then failed.
+                Err(Error::NotFound { .. }) => Err(retryable_error("two writers met")),
                 Err(error) => Err(error),
             },
             outcome => outcome,
@@ -61,50 +61,45 @@ impl Careful {
 }
 
 fn is_cut<T>(outcome: &Result<T>) -> bool {
-    outcome.as_ref().is_err_and(|error| Answer::of(error).is_cut())
+    outcome.as_ref().is_err_and(|error| Failure::of(error).is_cut())
 }
 
-/// An error that is worth another try.
-fn passing(what: &'static str) -> Error {
+/// An error that [`Failure::is_cut`] takes for a broken connection, so that the request is repeated.
+fn retryable_error(what: &'static str) -> Error {
     let interrupted = std::io::Error::new(std::io::ErrorKind::Interrupted, what);
     let http = object_store::client::HttpError::new(object_store::client::HttpErrorKind::Interrupted, interrupted);
-    Error::Generic { store: "S3", source: Box::new(http) }
+    Error::Generic { store: STORE, source: Box::new(http) }
 }
 
-/// Does `work` until it answers or fails for good, or until the deadline.
-pub(in crate::storage) async fn again<T, F>(deadline: Duration, work: impl Fn() -> F) -> Result<T>
+/// Repeats `work` while its connection breaks, until `deadline` has passed.
+pub(in crate::storage) async fn retry_while_cut<T, F>(deadline: Duration, work: impl Fn() -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
 {
-    let begun = Instant::now();
-    let mut pause = PAUSE;
+    let mut backoff = backoff(deadline);
     loop {
         match work().await {
-            Err(error) if Answer::of(&error).is_cut() && begun.elapsed() + pause < deadline => {
-                tracing::debug!("A request is made again: {error}");
-                wait(begun, pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
+            Err(error) if Failure::of(&error).is_cut() && backoff.wait(None).await => {
+                tracing::debug!("A request is repeated: {error}");
             }
             outcome => return outcome,
         }
     }
 }
 
-/// Waits for a part of `pause` that differs from call to call, so that not all come back at once.
-async fn wait(begun: Instant, pause: Duration) {
-    let share = begun.elapsed().subsec_nanos() % 1000;
-    tokio::time::sleep(pause / 2 + pause * share / 2000).await;
+fn backoff(deadline: Duration) -> Backoff {
+    Backoff::new(Duration::from_millis(100), Duration::from_secs(5), Some(deadline))
 }
 
 #[async_trait]
-impl ObjectStore for Careful {
+impl ObjectStore for RetryingStore {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         match options.mode {
-            PutMode::Create => again(self.deadline, || self.create(location, &payload, &options)).await,
+            PutMode::Create => retry_while_cut(self.deadline, || self.create(location, &payload, &options)).await,
             PutMode::Overwrite => {
-                again(self.deadline, || self.inner.put_opts(location, payload.clone(), options.clone())).await
+                retry_while_cut(self.deadline, || self.inner.put_opts(location, payload.clone(), options.clone())).await
             }
-            // Whoever asks for that has to look himself whose version is there.
+            // Not retried: after a lost answer only the caller can tell whose version is stored.
             PutMode::Update(_) => self.inner.put_opts(location, payload, options).await,
         }
     }
@@ -118,7 +113,7 @@ impl ObjectStore for Careful {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        again(self.deadline, || self.inner.get_opts(location, options.clone())).await
+        retry_while_cut(self.deadline, || self.inner.get_opts(location, options.clone())).await
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
@@ -127,10 +122,10 @@ impl ObjectStore for Careful {
         let deleted = chunks.and_then(move |chunk| {
             let inner = Arc::clone(&inner);
             async move {
-                let gone = again(deadline, || {
+                let gone = retry_while_cut(deadline, || {
                     let chunk = stream::iter(chunk.clone()).map(Ok).boxed();
                     let gone = inner.delete_stream(chunk).collect::<Vec<_>>();
-                    // What became of one name says nothing of the others; a connection that was cut, of all of them.
+                    // A failure is that of one name; a broken connection is that of all names.
                     gone.map(|gone| match gone.into_iter().partition::<Vec<_>, _>(is_cut) {
                         (cut, gone) if cut.is_empty() => Ok(gone),
                         (cut, _) => cut.into_iter().collect::<Result<Vec<Path>>>().map(|_| Vec::new()),
@@ -151,24 +146,22 @@ impl ObjectStore for Careful {
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        again(self.deadline, || self.inner.list_with_delimiter(prefix)).await
+        retry_while_cut(self.deadline, || self.inner.list_with_delimiter(prefix)).await
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        again(self.deadline, || self.inner.copy_opts(from, to, options.clone())).await
+        retry_while_cut(self.deadline, || self.inner.copy_opts(from, to, options.clone())).await
     }
 }
 
 struct Listing {
     inner: Arc<dyn ObjectStore>,
     prefix: Option<Path>,
-    /// Everything up to here has been given.
+    /// The last name that was returned.
     last: Option<Path>,
     objects: Option<BoxStream<'static, Result<ObjectMeta>>>,
-    deadline: Duration,
-    /// When the last name came, and how long to wait if the next one does not.
-    since: Instant,
-    pause: Duration,
+    /// Begins again with each name.
+    backoff: Backoff,
 }
 
 fn listing(
@@ -177,7 +170,7 @@ fn listing(
     last: Option<Path>,
     deadline: Duration,
 ) -> BoxStream<'static, Result<ObjectMeta>> {
-    let listing = Listing { inner, prefix, last, objects: None, deadline, since: Instant::now(), pause: PAUSE };
+    let listing = Listing { inner, prefix, last, objects: None, backoff: backoff(deadline) };
     stream::try_unfold(listing, Listing::next).boxed()
 }
 
@@ -192,29 +185,27 @@ impl Listing {
                 None => return Ok(None),
                 Some(Ok(object)) => {
                     self.last = Some(object.location.clone());
-                    (self.since, self.pause) = (Instant::now(), PAUSE);
+                    self.backoff.restart();
                     return Ok(Some((object, self)));
                 }
                 Some(Err(error)) => {
-                    if !Answer::of(&error).is_cut() || self.since.elapsed() + self.pause >= self.deadline {
+                    if !Failure::of(&error).is_cut() || !self.backoff.wait(None).await {
                         return Err(error);
                     }
                     self.objects = None;
-                    wait(self.since, self.pause).await;
-                    self.pause = (self.pause * 2).min(LONGEST_PAUSE);
                 }
             }
         }
     }
 }
 
-impl std::fmt::Debug for Careful {
+impl std::fmt::Debug for RetryingStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.inner.fmt(f)
     }
 }
 
-impl std::fmt::Display for Careful {
+impl std::fmt::Display for RetryingStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(&self.inner, f)
     }

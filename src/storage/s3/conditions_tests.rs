@@ -1,9 +1,15 @@
 //! The table of S3's conditions: each has its kind and its cure.
 
-use super::*;
+use object_store::client::{HttpError, HttpErrorKind};
+use object_store::path::Path;
 
-fn place() -> Place {
-    Place { bucket: "lake".into(), region: "us-east-1".into(), endpoint: Some("https://minio:9000".into()) }
+use super::*;
+use crate::error::Error;
+use crate::storage::bucket::explained as explain;
+use crate::storage::s3::provider::S3;
+
+fn address() -> BucketAddress {
+    BucketAddress { bucket: "lake".into(), region: "us-east-1".into(), endpoint: Some("https://minio:9000".into()) }
 }
 
 fn xml(status: u16, code: &str, more: &str) -> std::io::Error {
@@ -13,8 +19,13 @@ fn xml(status: u16, code: &str, more: &str) -> std::io::Error {
     ))
 }
 
-fn explained(error: &std::io::Error, action: Action) -> (Kind, String) {
-    Answer::of(error).explain(action, &place(), "a/b")
+fn explained(error: &(dyn std::error::Error + 'static), action: Action) -> (Kind, String) {
+    explained_at(error, action, address())
+}
+
+fn explained_at(error: &(dyn std::error::Error + 'static), action: Action, address: BucketAddress) -> (Kind, String) {
+    let error = explain(&S3(address), action, &Path::from("a/b"), &Failure::of(error));
+    (error.kind(), error.message().to_owned())
 }
 
 #[test]
@@ -38,13 +49,13 @@ fn each_condition_has_its_kind_and_its_cure() {
         (403, "AccessDenied", "", Kind::Config, "allow s3:PutObject"),
         (501, "NotImplemented", "", Kind::Config, "another store"),
         (503, "SlowDown", "", Kind::Transient, "too busy"),
-        (500, "InternalError", "", Kind::Transient, "InternalError with status 500"),
+        (500, "InternalError", "", Kind::Transient, "status 500 (InternalError)"),
         (400, "KeyTooLongError", "", Kind::Config, "shorten `data_source.s3_bucket_path`"),
         (507, "XMinioStorageFull", "", Kind::Config, "free space"),
         (403, "QuotaExceeded", "", Kind::Config, "raise the quota"),
         (400, "NewlyInvented", "", Kind::Config, "refuses the request (NewlyInvented, status 400)"),
-        (402, "", "", Kind::Config, "refuses the request (status 402)"),
-        (400, "RequestTimeout", "", Kind::Transient, "RequestTimeout with status 400"),
+        (402, "", "", Kind::Config, "refuses the request (no code, status 402)"),
+        (400, "RequestTimeout", "", Kind::Transient, "status 400 (RequestTimeout)"),
         (400, "XAmzContentSHA256Mismatch", "", Kind::Transient, "status 400"),
         (404, "NoSuchUpload", "", Kind::Transient, "NoSuchUpload"),
         (409, "OperationAborted", "", Kind::Transient, "OperationAborted"),
@@ -80,52 +91,51 @@ fn a_missing_right_is_named_for_each_action() {
 }
 
 #[test]
-fn silence_is_told_apart() {
+fn each_reason_for_no_answer_is_told_apart() {
     let http = |kind, text: &'static str| object_store::Error::Generic {
         store: "S3",
         source: Box::new(HttpError::new(kind, std::io::Error::other(text))),
     };
     let cases = [
-        (HttpErrorKind::Connect, "tcp connect error", Some(Silence::Refused), Kind::Transient),
+        (HttpErrorKind::Connect, "tcp connect error", Kind::Transient, "accepts no connection"),
         (
             HttpErrorKind::Connect,
             "dns error: failed to lookup address information",
-            Some(Silence::UnknownHost),
             Kind::Config,
+            "cannot be resolved: correct `data_source.s3_endpoint`",
         ),
-        (HttpErrorKind::Connect, "invalid peer certificate: UnknownIssuer", Some(Silence::Tls), Kind::Config),
-        (HttpErrorKind::Timeout, "operation timed out", Some(Silence::TimedOut), Kind::Transient),
-        (HttpErrorKind::Interrupted, "connection reset", Some(Silence::Cut), Kind::Transient),
+        (HttpErrorKind::Connect, "invalid peer certificate: UnknownIssuer", Kind::Config, "SSL_CERT_FILE"),
+        (HttpErrorKind::Timeout, "operation timed out", Kind::Transient, "in time"),
+        (HttpErrorKind::Interrupted, "connection reset", Kind::Transient, "broke"),
     ];
-    for (kind, text, silence, found) in cases {
-        let answer = Answer::of(&http(kind, text));
-        assert_eq!(answer.silence, silence, "{text}");
-        assert_eq!(answer.explain(Action::List, &place(), "").0, found, "{text}");
+    for (kind, text, found, said) in cases {
+        let (kind, sentence) = explained(&http(kind, text), Action::List);
+        assert_eq!(kind, found, "{text}");
+        assert!(sentence.contains("https://minio:9000") && sentence.contains(said), "{sentence}");
     }
-    assert!(Answer::of(&http(HttpErrorKind::Interrupted, "x")).is_cut());
-    assert!(!Answer::of(&http(HttpErrorKind::Connect, "certificate")).is_cut());
-    assert!(!Answer::of(&xml(403, "AccessDenied", "")).is_cut());
 }
 
 #[test]
-fn a_name_with_the_bucket_in_it_that_leads_nowhere_is_cured_by_another_style() {
+fn a_host_name_with_the_bucket_in_it_that_cannot_be_resolved_is_cured_by_another_style() {
     let lookup = std::io::Error::other("dns error: failed to lookup address information");
-    let place = Place { endpoint: Some("http://lake.localhost:9000".into()), ..place() };
-    let (kind, sentence) = Answer::of(&lookup).explain(Action::List, &place, "");
+    let with_bucket = BucketAddress { endpoint: Some("http://lake.localhost:9000".into()), ..address() };
+    let (kind, sentence) = explained_at(&lookup, Action::List, with_bucket);
     assert_eq!(kind, Kind::Config);
     assert!(
         sentence.contains("lake.localhost") && sentence.contains("`data_source.s3_path_style` to true"),
         "{sentence}"
     );
     assert!(!explained(&lookup, Action::List).1.contains("path_style"));
+    let aws = BucketAddress { endpoint: None, ..address() };
+    assert!(explained_at(&lookup, Action::List, aws).1.contains("let this machine reach AWS"));
 }
 
 #[test]
-fn a_name_that_led_to_the_store_before_may_do_so_again() {
-    let lost = Answer { silence: Some(Silence::UnknownHost.later()), ..Answer::default() };
-    let (kind, sentence) = lost.explain(Action::Put, &place(), "a");
-    assert_eq!(kind, Kind::Transient);
-    assert!(sentence.contains("minio") && sentence.contains("name service"), "{sentence}");
+fn a_host_name_that_could_be_resolved_before_may_be_so_again() {
+    let lost = Failure { no_answer: Some(NoAnswer::UnknownHost.after_answers()), ..Failure::default() };
+    let error = explain(&S3(address()), Action::Put, &Path::from("a"), &lost);
+    assert_eq!(error.kind(), Kind::Transient);
+    assert!(error.message().contains("minio") && error.message().contains("name service"), "{error}");
 }
 
 #[test]
@@ -150,9 +160,8 @@ fn a_page_of_a_gateway_passes() {
 
 #[test]
 fn an_error_of_ours_keeps_its_own_words() {
-    let told = object_store::Error::Generic { store: "S3", source: Box::new(Error::config("No keys were found.")) };
-    assert_eq!(Answer::of(&told).explain(Action::Put, &place(), "x"), (Kind::Config, "No keys were found.".to_owned()));
-    assert!(!Answer::of(&told).is_cut());
+    let ours = object_store::Error::Generic { store: "S3", source: Box::new(Error::config("No keys were found.")) };
+    assert_eq!(explained(&ours, Action::Put), (Kind::Config, "No keys were found.".to_owned()));
 }
 
 #[test]
@@ -165,11 +174,56 @@ fn a_404_without_a_code_is_no_answer_of_s3() {
     }
 }
 
+fn with_message(status: u16, code: &str, message: &str) -> std::io::Error {
+    let body = format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>");
+    std::io::Error::other(format!("Server returned non-2xx status code: {status} X: {body}"))
+}
+
 #[test]
-fn only_what_stays_as_it_is_is_hopeless() {
-    let hopeless =
-        |text: &'static str| Answer::is_hopeless(&HttpError::new(HttpErrorKind::Connect, std::io::Error::other(text)));
-    assert!(hopeless("received corrupt message of type InvalidContentType"));
-    assert!(hopeless("invalid peer certificate: UnknownIssuer"));
-    assert!(!hopeless("tls handshake eof") && !hopeless("tcp connect error"));
+fn a_key_that_cannot_be_used_is_named_with_its_cure() {
+    let no_right = "User: arn:aws:iam::1:user/u is not authorized to perform: kms:GenerateDataKey on this resource \
+                    because no resource-based policy allows it";
+    for (status, code, message, said) in [
+        (403, "AccessDenied", no_right, "allow kms:GenerateDataKey and kms:Decrypt"),
+        (400, "KMS.NotFoundException", "Invalid arn", "`data_source.s3_sse_kms_key_id`"),
+        (400, "KMS.DisabledException", "k is disabled.", "enable it for this identity in AWS KMS"),
+        (400, "KMS.KMSInvalidStateException", "k is pending deletion.", "enable it"),
+        (501, "NotImplemented", "Server side encryption specified but KMS is not configured", "`data_source.s3_sse`"),
+        (400, "InvalidEncryptionAlgorithmError", "The valid value is AES256.", "`data_source.s3_sse`"),
+        (403, "AccessDenied", "with an explicit deny in a resource-based policy", "set `data_source.s3_sse`"),
+    ] {
+        let (kind, sentence) = explained(&with_message(status, code, message), Action::Put);
+        assert!(kind == Kind::Config && sentence.contains(said), "{sentence}");
+    }
+    assert_eq!(
+        explained(&with_message(400, "KMS.ThrottlingException", "Rate exceeded"), Action::Put).0,
+        Kind::Transient
+    );
+}
+
+#[test]
+fn only_the_row_for_a_missing_permission_is_marked_as_one() {
+    let is_denied = |code: &str, action| {
+        let error = explain(&S3(address()), action, &Path::from("a"), &Failure::of(&xml(403, code, "")));
+        error.has(crate::error::Tag::AccessDenied)
+    };
+    assert!(
+        is_denied("AccessDenied", Action::Put) && is_denied("AccessDenied", Action::List) && is_denied("", Action::Get)
+    );
+    assert!(!is_denied("SignatureDoesNotMatch", Action::Put) && !is_denied("QuotaExceeded", Action::Put));
+}
+
+#[test]
+fn every_failure_has_a_row() {
+    assert!(find(&Failure::default(), Action::List, &address()).is_some());
+}
+
+#[test]
+fn the_documentation_shows_the_table() {
+    let shown = include_str!("../../../docs/s3-errors.md");
+    let right = std::env::temp_dir().join("s3-errors.md");
+    if !shown.contains(&markdown()) {
+        std::fs::write(&right, markdown()).expect("a file for the right table");
+        panic!("docs/s3-errors.md has another table; the right one is in {}", right.display());
+    }
 }
