@@ -110,7 +110,7 @@ async fn a_storm_is_waited_for_and_then_told() {
         let begun = Instant::now();
         let error = run(&server).await.expect_err("a storm");
         assert_eq!(error.kind(), Kind::Transient);
-        assert!(error.message().contains(says), "{}", error.message());
+        assert!(error.to_string().contains(says), "{error}");
         assert!(begun.elapsed() < Duration::from_secs(3));
         assert!(server.count("POST", SUBMIT) > 3);
     }
@@ -157,7 +157,7 @@ async fn a_change_is_sent_again_only_where_it_was_not_taken_or_has_failed() {
         let (lost, submits) = (format!("{reactions:?}"), reactions.len());
         let server = ScriptedServer::with(reactions);
         let changed = change(&server).await.expect("no error");
-        assert!(matches!(&changed, Changed::Unknown(why) if why.message().contains(says)), "{lost}: {changed:?}");
+        assert!(matches!(&changed, Changed::Unknown(why) if why.to_string().contains(says)), "{lost}: {changed:?}");
         assert!(server.count("POST", SUBMIT) <= submits, "{lost}");
     }
 }
@@ -196,8 +196,8 @@ async fn a_conflict_with_another_writer_is_tried_again_a_few_times() {
     let server = ScriptedServer::with(vec![conflict]);
     let error = run(&server).await.expect_err("a conflict");
     assert_eq!((error.kind(), server.count("POST", SUBMIT)), (Kind::Transient, 8));
-    assert!(error.message().contains("Somebody else wrote to the table"), "{}", error.message());
-    assert!(!error.message().contains("Conflicting"), "{}", error.message());
+    assert!(error.to_string().contains("Somebody else wrote to the table"), "{error}");
+    assert!(!error.to_string().contains("Conflicting"), "{error}");
 }
 
 #[tokio::test]
@@ -207,7 +207,7 @@ async fn a_statement_that_cannot_succeed_fails_at_once() {
     let server = ScriptedServer::with(vec![failure("BAD_REQUEST", message)]);
     let error = run(&server).await.expect_err("no right");
     assert_eq!((error.kind(), server.count("POST", SUBMIT)), (Kind::Config, 1));
-    assert!(error.message().contains("GRANT USE SCHEMA ON SCHEMA `main`.`sales` TO"), "{}", error.message());
+    assert!(error.to_string().contains("GRANT USE SCHEMA ON SCHEMA `main`.`sales` TO"), "{error}");
 }
 
 #[tokio::test]
@@ -236,7 +236,7 @@ async fn a_warehouse_that_never_starts_is_given_up_and_the_statement_cancelled()
     });
     let error = run(&server).await.expect_err("never");
     assert_eq!(error.kind(), Kind::Transient);
-    assert!(error.message().contains("did not start within"), "{}", error.message());
+    assert!(error.to_string().contains("did not start within"), "{error}");
     assert_eq!(server.count("POST", "/01ef-a/cancel"), 1);
 }
 
@@ -253,7 +253,7 @@ async fn a_statement_that_takes_too_long_is_cancelled_also_while_it_waits_for_it
         let timeouts = Timeouts { databricks_start: Duration::from_millis(1000), ..timeouts() };
         let error = connect(&settings, &timeouts).expect("a warehouse").execute("SELECT 1").await.expect_err("long");
         assert_eq!(error.kind(), Kind::Transient);
-        assert!(error.message().contains("`statement_timeout_seconds`"), "{}", error.message());
+        assert!(error.to_string().contains("`statement_timeout_seconds`"), "{error}");
         assert_eq!(server.count("POST", "/01ef-a/cancel"), 1);
     }
 }
@@ -272,7 +272,7 @@ async fn closing_cancels_what_runs_and_nothing_runs_after_it() {
         tokio::time::sleep(Duration::from_millis(150)).await;
         sql.close().await;
     });
-    assert!(ended.expect_err("cancelled").message().contains("the sync has ended"));
+    assert!(ended.expect_err("cancelled").to_string().contains("the sync has ended"));
     assert!(server.count("POST", "/01ef-a/cancel") >= 1);
     let before = server.count("POST", SUBMIT);
     sql.execute("SELECT 3").await.expect_err("closed");
@@ -287,7 +287,7 @@ async fn a_token_that_expires_in_the_middle_is_looked_up_once_more_and_then_told
         let server = ScriptedServer::with(vec![state("RUNNING"), refusal.clone()]);
         let error = run(&server).await.expect_err("expired");
         assert_eq!((error.kind(), server.count("GET", POLL)), (Kind::Config, 2), "{refusal:?}");
-        assert!(error.message().contains("create a new one"), "{}", error.message());
+        assert!(error.to_string().contains("create a new one"), "{error}");
         assert!(!error.internal_message().contains(TOKEN));
     }
     let once = answer(401, json!({"error_code": 401, "message": "x"}));
@@ -317,7 +317,7 @@ async fn what_is_not_known_is_an_error() {
         result(json!({"schema": columns}), json!({"data_array": [["1"]], "next_chunk_index": 0})),
     ] {
         let error = run(&ScriptedServer::with(vec![garbage.clone()])).await.expect_err("garbage");
-        assert_eq!(error.kind(), Kind::System, "{garbage:?}: {}", error.message());
+        assert_eq!(error.kind(), Kind::System, "{garbage:?}: {error}");
     }
 }
 
@@ -327,7 +327,7 @@ async fn a_page_to_sign_in_is_no_workspace() {
         ScriptedServer::with(vec![Reaction::Respond(303, vec![("location", "/login.html".to_owned())], String::new())]);
     let error = run(&server).await.expect_err("a redirection");
     assert_eq!(error.kind(), Kind::Config);
-    assert!(error.message().contains("`databricks_server_hostname`"), "{}", error.message());
+    assert!(error.to_string().contains("`databricks_server_hostname`"), "{error}");
 }
 
 /// One recorded request and its answer.
@@ -365,8 +365,8 @@ async fn recorded_answers_of_the_service_are_understood() {
             (200, state) => {
                 assert_eq!(state, Some("FAILED"), "{request}");
                 let error = got.expect_err("a failure");
-                assert!(error.to_string().contains("PARSE_SYNTAX_ERROR"), "{}", error.to_string());
-                assert!(!error.to_string().contains("value1"), "{}", error.to_string());
+                assert!(error.to_string().contains("PARSE_SYNTAX_ERROR"), "{error}");
+                assert!(!error.to_string().contains("value1"), "{error}");
                 refusals += 1;
             }
             _ => {

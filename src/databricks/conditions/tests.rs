@@ -234,15 +234,15 @@ fn no_value_of_a_cell_and_no_statement_is_shown() {
 fn what_is_not_known_is_told_with_what_was_said_of_it() {
     let error = statement("BAD_REQUEST", "[SOMETHING_NEW] The table is blue.");
     assert_eq!(error.kind(), Kind::System);
-    assert!(error.to_string().contains("[SOMETHING_NEW] The table is blue."), "{}", error.to_string());
-    assert!(answered(418, "", "").message().contains("status 418"));
+    assert!(error.to_string().contains("[SOMETHING_NEW] The table is blue."), "{error}");
+    assert!(answered(418, "", "").to_string().contains("status 418"));
 }
 
 #[test]
 fn a_sub_class_is_looked_for_before_its_class_and_no_name_decides() {
     let both =
         "[INVALID_PARAMETER_VALUE.LOCATION_OVERLAP] It is taken, and no external location was found for 's3://lake/x'.";
-    assert!(statement("BAD_REQUEST", both).message().contains("overlaps with"), "{both}");
+    assert!(statement("BAD_REQUEST", both).to_string().contains("overlaps with"), "{both}");
     for name in ["main.warehouse.orders", "main.shop.cluster", "lake.endpoint.x", "main.entitlement.x"] {
         let overlap = format!(
             "[RequestId=4c2efc34-3ea5-4d1b-9afa-155f5ecae9be ErrorClass=INVALID_PARAMETER_VALUE.LOCATION_OVERLAP] Input path \
@@ -250,12 +250,8 @@ fn a_sub_class_is_looked_for_before_its_class_and_no_name_decides() {
              tables/volumes: {name}."
         );
         for error in [statement("BAD_REQUEST", &overlap), statement("INVALID_PARAMETER_VALUE", &overlap)] {
-            assert!(error.message().contains("overlaps with a table or managed storage"), "{}", error.message());
-            assert!(
-                error.to_string().contains("DROP TABLE") && error.to_string().contains(name),
-                "{}",
-                error.to_string()
-            );
+            assert!(error.to_string().contains("overlaps with a table or managed storage"), "{error}");
+            assert!(error.to_string().contains("DROP TABLE") && error.to_string().contains(name), "{error}");
         }
         let denied = format!("PERMISSION_DENIED: User does not have SELECT on Table {name}.");
         assert!(statement("BAD_REQUEST", &denied).to_string().contains("lacks a right that a sync needs"), "{name}");
@@ -286,9 +282,9 @@ fn a_code_that_unity_catalog_says_as_a_class_means_the_same() {
         assert_eq!(explain(&server_error, &workspace()).kind(), Kind::Transient, "{class}");
     }
     let gone = statement("BAD_REQUEST", &within("TABLE_DOES_NOT_EXIST"));
-    assert!(gone.message().contains("may not see it"), "{}", gone.message());
+    assert!(gone.to_string().contains("may not see it"), "{gone}");
     let more = statement("BAD_REQUEST", &within("ABORTEDLY"));
-    assert_eq!(more.kind(), Kind::System, "{}", more.message());
+    assert_eq!(more.kind(), Kind::System, "{more}");
     for class in ["DELTA_MAX_COMMIT_RETRIES_EXCEEDED", "DELTA_MERGE_MATERIALIZE_SOURCE_FAILED_REPEATEDLY"] {
         let message = format!("[{class}] Again and again. SQLSTATE: 40000");
         assert!(is_transient(&ServerError::of_statement(Some("BAD_REQUEST"), None, &message)), "{class}");
@@ -309,15 +305,15 @@ fn what_may_not_be_seen_is_told_from_what_is_not_there() {
     ];
     for message in hidden_schema {
         let error = statement("BAD_REQUEST", message);
-        assert!(error.message().contains("lacks CREATE SCHEMA"), "{}", error.message());
-        assert!(error.message().contains("lacks USE SCHEMA"), "{}", error.message());
+        assert!(error.to_string().contains("lacks CREATE SCHEMA"), "{error}");
+        assert!(error.to_string().contains("lacks USE SCHEMA"), "{error}");
     }
     let message = "[TABLE_OR_VIEW_NOT_FOUND] The table or view `main`.`a`.`b` cannot be found. SQLSTATE: 42P01";
     let hidden_table = statement("BAD_REQUEST", message);
-    assert!(hidden_table.message().contains("SELECT and MODIFY"), "{}", hidden_table.message());
+    assert!(hidden_table.to_string().contains("SELECT and MODIFY"), "{hidden_table}");
     let filtered = statement("BAD_REQUEST", "[ROW_COLUMN_ACCESS.SOMETHING] Error using row filters or column masks");
-    assert_eq!(filtered.kind(), Kind::Config, "{}", filtered.message());
-    assert!(filtered.message().contains("row filter"), "{}", filtered.message());
+    assert_eq!(filtered.kind(), Kind::Config, "{filtered}");
+    assert!(filtered.to_string().contains("row filter"), "{filtered}");
 }
 
 #[test]
@@ -326,8 +322,8 @@ fn a_runtime_that_is_too_old_for_the_staged_files_is_named() {
                    Unsupported encoding: DELTA_BYTE_ARRAY";
     for code in [None, Some("INTERNAL_ERROR"), Some("BAD_REQUEST"), Some("UNKNOWN")] {
         let error = explain(&ServerError::of_statement(code, None, message), &workspace());
-        assert_eq!(error.kind(), Kind::Config, "{}", error.message());
-        assert!(error.message().contains("11.3"), "{}", error.message());
+        assert_eq!(error.kind(), Kind::Config, "{error}");
+        assert!(error.to_string().contains("11.3"), "{error}");
     }
 }
 
@@ -339,7 +335,7 @@ fn a_statement_that_was_cancelled_says_where_its_time_is_set() {
         ServerError::of_statement(None, None, "[OPERATION_CANCELED] Operation has been canceled. SQLSTATE: HY008"),
     ] {
         assert!(is_cancelled(&server_error) && is_transient(&server_error), "{server_error:?}");
-        assert!(explain(&server_error, &workspace()).message().contains("STATEMENT_TIMEOUT"), "{server_error:?}");
+        assert!(explain(&server_error, &workspace()).to_string().contains("STATEMENT_TIMEOUT"), "{server_error:?}");
     }
     for message in [
         "Query was canceled: it exceeded the STATEMENT_TIMEOUT of 3600 seconds.",
@@ -350,7 +346,7 @@ fn a_statement_that_was_cancelled_says_where_its_time_is_set() {
             let server_error = ServerError::of_statement(code, None, message);
             assert!(!is_cancelled(&server_error), "{code:?}");
             assert_eq!(explain(&server_error, &workspace()).kind(), Kind::Config, "{code:?}");
-            assert!(explain(&server_error, &workspace()).message().contains("raise STATEMENT_TIMEOUT"), "{code:?}");
+            assert!(explain(&server_error, &workspace()).to_string().contains("raise STATEMENT_TIMEOUT"), "{code:?}");
         }
     }
     assert!(!is_cancelled(&ServerError::of_statement(Some("ABORTED"), None, "")));
