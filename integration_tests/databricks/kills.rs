@@ -223,7 +223,7 @@ fn a_statement_of_a_killed_sync_does_not_replace_what_came_after_it() {
         assert!(run.states().is_empty(), "{run:#?}");
         let run = sandbox.load(&overwrite(&["users"]), all(200));
         assert_eq!(run.states().len(), 1);
-        assert!(run.logs("INFO").iter().any(|text| text.contains("waiting until that is sure")), "{run:#?}");
+        assert!(run.logs("INFO").iter().any(|text| text.contains("waiting until that is certain")), "{run:#?}");
         let fenced = sandbox.place().statements().iter().any(|text| text.contains("destination-databricks.fence"));
         assert!(fenced, "the table got no fence");
         let expected: Vec<String> = (200..203).map(numbered).collect();

@@ -198,7 +198,7 @@ fn what_a_store_without_versions_does_not_delete_is_told_once_and_not_tried_agai
         assert_eq!(run.code, Some(0), "{run:#?}");
         let warned = run.logs("WARN");
         assert_eq!(warned.len(), 1, "{warned:#?}");
-        assert!(warned[0].contains("retention") && warned[0].contains("No table has them"), "{warned:#?}");
+        assert!(warned[0].contains("retention") && warned[0].contains("no table uses any more"), "{warned:#?}");
     };
     told(&sandbox.write(&append(&["users"]), records("users", 0..3)));
     let left = table::staging(&sandbox.lake());

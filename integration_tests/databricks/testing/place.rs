@@ -60,10 +60,11 @@ pub struct Place {
 impl Place {
     /// A new one.
     pub fn new(sandbox: &Path) -> Self {
-        let random = uuid::Uuid::new_v4().simple().to_string();
-        let id = format!("b{}", random.get(..15).unwrap());
-        let place =
-            Self { bucket: bucket::Place::new(sandbox), transport: transport(), token: format!("dapi{random}"), id };
+        // They have nothing in common: what is like a part of the token is hidden in messages.
+        let [name, secret] = [(); 2].map(|()| uuid::Uuid::new_v4().simple().to_string());
+        let id = format!("b{}", name.get(..15).unwrap());
+        let token = format!("dapi{secret}");
+        let place = Self { bucket: bucket::Place::new(sandbox), transport: transport(), token, id };
         place.set(json!({}));
         place
     }
