@@ -79,9 +79,10 @@ impl Location {
         self.lake.delete(&self.key);
     }
 
-    /// Deletes every object below this folder.
+    /// Deletes everything below this folder, also the objects that Spark creates for folders.
     pub fn delete_all(&self) {
         self.objects().iter().for_each(Self::delete);
+        self.lake.list(&self.prefix()).iter().rev().for_each(|folder| self.lake.delete(folder));
     }
 
     /// Every object below this folder, sorted.

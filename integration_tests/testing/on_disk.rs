@@ -51,7 +51,8 @@ impl Lake for Folder {
     }
 
     fn delete(&self, key: &str) {
-        std::fs::remove_file(self.root.join(key)).unwrap();
+        let remove = if key.ends_with('/') { std::fs::remove_dir } else { std::fs::remove_file };
+        remove(self.root.join(key)).unwrap();
         // A store of objects has no empty folders; remove_dir removes no others.
         let folders = Path::new(key).ancestors().skip(1).filter(|folder| *folder != Path::new(""));
         folders.map_while(|folder| std::fs::remove_dir(self.root.join(folder)).ok()).for_each(drop);
