@@ -7,11 +7,14 @@ import datetime
 import glob
 import operator
 import os
+import signal
 import sys
 
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
+# Threads of DuckDB and pyarrow sometimes wait for each other for ever; the signal ends the process then.
+signal.alarm(100)
 reader, folder = sys.argv[1:3]
 ID, AT, DATA = "_airbyte_ab_id", "_airbyte_emitted_at", "_airbyte_data"
 OPERATORS = {"=": operator.eq, "<>": operator.ne, "<": operator.lt, ">": operator.gt}
