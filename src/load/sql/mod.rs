@@ -1,7 +1,7 @@
 //! The `sql` engine: Databricks, or plain Spark, reads the staged Delta tables and commits to the final ones.
 //!
-//! `statements` writes every text, `answers` reads what comes back, `found` decides whether a table that is there can be
-//! loaded, `table` loads one. Few statements: one look at the schemas and one at each schema's tables for the whole
+//! `statements` writes every text, `answers` reads the results, `inventory` asks once what exists, `existing_table` decides
+//! whether an existing table can be loaded, `plan` says which statement a load is and what proves it, `table` runs it. Few statements: one look at the schemas and one at each schema's tables for the whole
 //! sync; for a stream one that makes its staging table, one that makes its table if it is not there, one MERGE for all
 //! batches that have piled up, and one that drops the staging table. Every one can be repeated, and what a load has
 //! done is counted, not believed.

@@ -27,7 +27,7 @@ impl SqlTable {
             // Who may load a table need not own it. Without a generation, a second attempt would replace what was acknowledged.
             Err(error) if error.kind() == Kind::Config => {
                 tracing::warn!(
-                    "Table {} does not say that its rows are of generation {generation}, because its properties may not be \
+                    "Table {} does not say that its rows are of generation {generation}, because that property could not be \
                      set; {} says so for this program instead: {error}",
                     self.name,
                     notes::shown(storage, table)
