@@ -15,7 +15,7 @@ use crate::config::{Config, DatabricksSettings, Engine};
 use crate::databricks::{SqlTransport, connect, warehouse};
 use crate::delta::table::TableLog;
 use crate::error::{Error, Kind, Problems, Result, ResultExt};
-use crate::load::sql::trial::{Place, Trial};
+use crate::load::sql::databricks_check::{CheckTable, DatabricksCheck};
 use crate::schema::columns::TableSchema;
 use crate::storage::{Leftovers, Storage, probe};
 use crate::sync::{Context, Sync};
@@ -30,7 +30,7 @@ pub struct CheckRun<'a> {
     schema: &'a str,
     storage: Option<Storage>,
     /// Where Databricks loads the tables and could be reached.
-    trial: Option<Trial>,
+    databricks: Option<DatabricksCheck>,
     has_schema: bool,
     /// Tables that may have been created.
     tables: Vec<String>,
@@ -53,21 +53,21 @@ impl<'a> CheckRun<'a> {
                 Err(error) => (None, Err(error)),
             }
         };
-        let trial = async {
+        let databricks = async {
             let Engine::Databricks(settings) = &config.engine else { return (None, Ok(())) };
             match enter(config, settings).await {
                 Ok(transport) => {
-                    let mut trial = Trial::new(transport, &config.catalog, schema, TableSchema::raw());
-                    let ensured = trial.ensure_schema().await;
-                    (Some(trial), ensured)
+                    let mut databricks = DatabricksCheck::new(transport, &config.catalog, schema, TableSchema::raw());
+                    let ensured = databricks.ensure_schema().await;
+                    (Some(databricks), ensured)
                 }
                 Err(error) => (None, Err(error)),
             }
         };
-        let ((storage, probed), (trial, ensured)) = futures::join!(Box::pin(storage), Box::pin(trial));
+        let ((storage, probed), (databricks, ensured)) = futures::join!(Box::pin(storage), Box::pin(databricks));
         problems.note(probed);
         let has_schema = problems.note(ensured);
-        let check_run = Self { config, context, schema, storage, trial, has_schema, tables: Vec::new() };
+        let check_run = Self { config, context, schema, storage, databricks, has_schema, tables: Vec::new() };
         if problems.is_empty() {
             problems.note(check_run.remove_left_overs().await);
         }
@@ -78,8 +78,8 @@ impl<'a> CheckRun<'a> {
     pub async fn try_a_row(&mut self, table: &str) -> Result<()> {
         self.tables.push(table.to_owned());
         let sent = one_row(self.config, self.context, table).await?;
-        match (&self.trial, &self.storage) {
-            (Some(trial), _) => trial.ensure_row(table, &sent).await,
+        match (&self.databricks, &self.storage) {
+            (Some(databricks), _) => databricks.ensure_row(table, &sent).await,
             (None, Some(storage)) => read_back(storage, &format!("{}/{table}", self.schema), &sent).await,
             (None, None) => Err(Error::system("The check has no storage.")),
         }
@@ -87,10 +87,10 @@ impl<'a> CheckRun<'a> {
 
     /// Finds further problems with Databricks: the sync of one row ended at its first one.
     pub async fn find_more(&mut self, problems: &mut Problems) {
-        let (Some(trial), Some(storage)) = (&self.trial, &self.storage) else { return };
+        let (Some(databricks), Some(storage)) = (&self.databricks, &self.storage) else { return };
         let [new, staged] = [new_name(self.context), new_name(self.context)].map(|table| {
             let location = storage.uri(&format!("{}/{table}", self.schema));
-            Place { table, location }
+            CheckTable { table, location }
         });
         // Databricks creates files in the bucket: only if they can be removed again.
         // If the server did not answer every time, further questions are pointless.
@@ -101,7 +101,7 @@ impl<'a> CheckRun<'a> {
         self.tables.extend([new.table.clone(), staged.table.clone()]);
         let direct = Config { engine: Engine::Direct, ..self.config.clone() };
         let is_staged = one_row(&direct, self.context, &staged.table).await.is_ok();
-        for problem in trial.problems(&new, Some(&staged).filter(|_| is_staged), self.has_schema).await {
+        for problem in databricks.problems(&new, Some(&staged).filter(|_| is_staged), self.has_schema).await {
             problems.note(Err(problem));
         }
     }
@@ -111,8 +111,8 @@ impl<'a> CheckRun<'a> {
         for table in &self.tables {
             problems.note(self.remove(table).await);
         }
-        if let Some(trial) = self.trial {
-            trial.end().await;
+        if let Some(databricks) = self.databricks {
+            databricks.end().await;
         }
     }
 
@@ -132,8 +132,8 @@ impl<'a> CheckRun<'a> {
 
     /// Drops the table in the catalog first, then deletes its files: a check that is killed in between is found by its folder.
     async fn remove(&self, table: &str) -> Result<()> {
-        let dropped = match self.trial.as_ref().filter(|_| self.has_schema) {
-            Some(trial) => trial.drop_table(table).await,
+        let dropped = match self.databricks.as_ref().filter(|_| self.has_schema) {
+            Some(databricks) => databricks.drop_table(table).await,
             None => Ok(()),
         };
         // A token that may not drop the table could not have created it.

@@ -15,7 +15,7 @@ use crate::databricks::testing::scripted_server::{
     Reaction, ReceivedRequest, ScriptedServer, answer, failure, timeouts,
 };
 use crate::error::Result;
-use crate::load::sql::warehouse_tests::Warehouse;
+use crate::load::sql::testing::fake_warehouse::FakeWarehouse;
 use crate::protocol::writer::ProtocolWriter;
 use crate::sync::Context;
 use crate::tasks::stop::Stop;
@@ -30,12 +30,12 @@ const NO_WRITES: &str = "User does not have WRITE FILES on External Location 'la
 struct Bed {
     _folder: tempfile::TempDir,
     root: PathBuf,
-    warehouse: Warehouse,
+    warehouse: FakeWarehouse,
 }
 
 impl Bed {
     fn new(refusals: &[(&'static str, &'static str)]) -> Self {
-        let warehouse = Warehouse::default();
+        let warehouse = FakeWarehouse::default();
         warehouse.with(|state| state.refusals.extend(refusals));
         let folder = tempfile::tempdir().expect("a folder");
         Self { root: folder.path().to_owned(), _folder: folder, warehouse }
@@ -75,7 +75,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Answers as a warehouse does; what it kept in place of a check's row is the row.
-fn serve(warehouse: &Warehouse, received: &ReceivedRequest) -> Reaction {
+fn serve(warehouse: &FakeWarehouse, received: &ReceivedRequest) -> Reaction {
     if received.method == "GET" {
         return answer(200, json!({"id": "abc", "state": "RUNNING"}));
     }
@@ -106,7 +106,7 @@ fn serve(warehouse: &Warehouse, received: &ReceivedRequest) -> Reaction {
 async fn a_check_that_finds_nothing_leaves_nothing() {
     let bed = Bed::new(&[]);
     assert_eq!(bed.said().await, "");
-    let said = bed.warehouse.said();
+    let said = bed.warehouse.sent();
     assert_eq!((said[1].as_str(), said.last().map(String::as_str)), ("CREATE SCHEMA", Some("DROP SCHEMA")));
 }
 
@@ -130,7 +130,7 @@ async fn every_problem_is_told_once_with_its_cure_and_nothing_is_left() {
         let said = bed.said().await;
         assert!(cures.iter().all(|cure| said.contains(cure)), "{refusals:?}: {said}");
         assert_eq!(said.matches("GRANT ").count(), cures.len(), "{refusals:?}: {said}");
-        let statements = bed.warehouse.said();
+        let statements = bed.warehouse.sent();
         let made = statements.iter().any(|said| said == "CREATE SCHEMA") && refusals[0].0 != "CREATE SCHEMA";
         assert_eq!(made, statements.last().is_some_and(|said| said == "DROP SCHEMA"), "{statements:?}");
     }

@@ -17,8 +17,8 @@ use uuid::Uuid;
 use super::columns::ensure_columns;
 use super::existing_folders::ExistingFolders;
 use super::generation;
-use super::origin::{self, Said};
-use super::{COUNTED_TABLES, Ending, Loader, Opened, RowsBefore, Standing, TableLoader, open_each};
+use super::origin::{self, StoredDescription};
+use super::{COUNTED_TABLES, Ending, Loader, Opened, RowsBefore, TableLoader, TableState, open_each};
 use crate::clock::ClockAndIds;
 use crate::counted::counted;
 use crate::delta::actions::{Commit, DataFile, TableMetadata};
@@ -65,14 +65,20 @@ struct DirectTable {
     engine: Direct,
     target: Arc<Target>,
     exists: bool,
-    /// The table as it was opened: a sync has a new id, so its first load needs no other look for what it has loaded.
-    opened: Option<(TableSnapshot, OwnedSemaphorePermit)>,
-    /// The newest version of the table and the last batch in it, where this sync made the table and nobody else has
-    /// written to it.
-    newest: Option<(u64, i64)>,
-    standing: Standing,
+    known: KnownVersion,
+    table_state: TableState,
     /// The generation of the rows that were there when the sync began.
     found: Option<i64>,
+}
+
+/// What the next load knows of the table's newest version without reading the log again.
+enum KnownVersion {
+    /// Nothing.
+    None,
+    /// The table as it was opened. The log cannot have a load of this sync yet: each sync has a new id.
+    Opened(TableSnapshot, OwnedSemaphorePermit),
+    /// This sync created the table and wrote all of its commits: the newest version, and the last batch in it.
+    Own { version: u64, batch: i64 },
 }
 
 impl Direct {
@@ -92,7 +98,7 @@ impl Direct {
         let (shown, replaces) = (self.storage.shown(&target.table), target.write_mode.removes_rows());
         snapshot.ensure_writable(replaces)?;
         ensure_columns(&self.schema, &shown, &target.stream, snapshot.columns())?;
-        origin::ensure_own(&shown, Said::InLog(snapshot.description()), target, replaces)
+        origin::ensure_own(&shown, StoredDescription::InLog(snapshot.description()), target, replaces)
     }
 }
 
@@ -113,38 +119,33 @@ impl Opening<'_> {
 
     async fn open_table(&self, target: Arc<Target>) -> Result<DirectTable> {
         let mut exists = self.exists(&target.table).await?;
-        let mut standing = Standing::of(&target, false, None, RowsBefore::NotAsked);
-        let (mut opened, mut generation) = (None, None);
+        let mut table_state = TableState::of(&target, false, None, RowsBefore::NotAsked);
+        let (mut known, mut generation) = (KnownVersion::None, None);
         if exists {
             let found = self.engine.tables.run(|logs| {
                 let Some(snapshot) = logs.find(&target.table)? else { return Ok(None) };
                 self.engine.ensure_loadable(&target, &snapshot)?;
-                let generation = target.generation_id.map(|id| generation::of(&snapshot, id)).transpose()?.flatten();
-                let mut standing = Standing::of(&target, true, generation, RowsBefore::NotAsked);
+                let generation =
+                    target.generation_id.map(|id| generation::read_generation(&snapshot, id)).transpose()?.flatten();
+                let mut table_state = TableState::of(&target, true, generation, RowsBefore::NotAsked);
                 // What is replaced is counted when it goes. No sync fails for a number that only people read.
-                if self.counts_rows && !standing.replaces {
-                    standing.rows = snapshot.rows().ok().flatten().into();
+                if self.counts_rows && !table_state.replaces {
+                    table_state.rows = snapshot.rows().ok().flatten().into();
                 }
-                Ok::<_, Error>(Some((standing, generation, snapshot)))
+                Ok::<_, Error>(Some((table_state, generation, snapshot)))
             });
             // A log without a commit is what somebody left who never made the table.
             let found = found.await?;
             exists = found.is_some();
-            let right = Arc::clone(&self.engine.kept).try_acquire_owned().ok();
             if let Some((found, of_its_rows, snapshot)) = found {
-                (standing, opened, generation) = (found, right.map(|right| (snapshot, right)), of_its_rows);
+                (table_state, generation) = (found, of_its_rows);
+                if let Ok(permit) = Arc::clone(&self.engine.kept).try_acquire_owned() {
+                    known = KnownVersion::Opened(snapshot, permit);
+                }
             }
         }
         generation::warn_of_newer(&self.engine.storage.shown(&target.table), &target, generation);
-        Ok(DirectTable {
-            engine: self.engine.clone(),
-            target,
-            exists,
-            opened,
-            newest: None,
-            standing,
-            found: generation,
-        })
+        Ok(DirectTable { engine: self.engine.clone(), target, exists, known, table_state, found: generation })
     }
 
     /// `target` with the name that its table has: one that an older version made goes on under its older name.
@@ -185,8 +186,8 @@ impl StagingTables for Direct {
 
 #[async_trait]
 impl TableLoader for DirectTable {
-    fn standing(&self) -> Standing {
-        self.standing
+    fn table_state(&self) -> TableState {
+        self.table_state
     }
 
     async fn prepare(&mut self) -> Result<()> {
@@ -231,38 +232,44 @@ impl DirectTable {
             let created = self.create(files, transactions.clone()).await?;
             self.exists = true;
             if created == Put::Created {
-                self.newest = Some((0, through));
+                self.known = KnownVersion::Own { version: 0, batch: through };
                 return Ok(());
             }
         }
-        if replace.is_none() && self.append_to_newest(files, through, transactions.clone()).await? {
+        if replace.is_none() && self.append_to_own(files, through, transactions.clone()).await? {
             return Ok(());
         }
         let shown = self.engine.storage.shown(&self.target.table);
         let mut backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(1280), None);
         for _ in 0..ATTEMPTS {
-            let opened = self.opened.take();
+            let known = std::mem::replace(&mut self.known, KnownVersion::None);
+            let own = if let KnownVersion::Own { version, .. } = known { Some(version) } else { None };
             let left = replace.as_deref_mut();
             let committed = self.engine.tables.run(|logs| {
-                if let Some((opened, _right)) = opened {
-                    return opened.commit(&self.engine.schema, files, &transactions, left);
+                if let KnownVersion::Opened(snapshot, _permit) = known {
+                    return snapshot.commit(&self.engine.schema, files, &transactions, left);
                 }
                 let snapshot = logs.read(&self.target.table)?;
                 let loaded = snapshot.transaction(&app_id)?;
                 if loaded.is_some_and(|loaded| loaded >= through) {
                     return Ok(Committed::Before);
                 }
-                let now = self.target.generation_id.map(|id| generation::of(&snapshot, id)).transpose()?.flatten();
+                let now = self
+                    .target
+                    .generation_id
+                    .map(|id| generation::read_generation(&snapshot, id))
+                    .transpose()?
+                    .flatten();
                 // What this sync has loaded itself is of its generation too.
                 let replaces = left.is_some() && loaded.is_none();
                 generation::ensure_not_overtaken(&shown, &self.target, (self.found, now), replaces)?;
                 snapshot.commit(&self.engine.schema, files, &transactions, left)
             });
-            let committed = committed.await?;
-            let before = self.newest.take();
-            match committed {
+            match committed.await? {
                 Committed::As(version) => {
-                    self.newest = before.filter(|(newest, _)| newest + 1 == version).map(|_| (version, through));
+                    if own.is_some_and(|own| own + 1 == version) {
+                        self.known = KnownVersion::Own { version, batch: through };
+                    }
                     return Ok(());
                 }
                 Committed::Before => return Ok(()),
@@ -275,17 +282,17 @@ impl DirectTable {
         )))
     }
 
-    /// Appends as the version that follows the newest one without reading the table again; `false` if that has to be done
-    /// after all: it is not known, somebody else wrote it, or it is time for a checkpoint.
-    async fn append_to_newest(
+    /// Appends to a table of which this sync wrote all commits, without reading its log again. `false`, and nothing is written,
+    /// if the log has to be read: somebody else wrote a commit, or a checkpoint is due.
+    async fn append_to_own(
         &mut self,
         files: &[DataFile],
         through: i64,
         transactions: Vec<(String, i64)>,
     ) -> Result<bool> {
-        let Some((newest, loaded)) = self.newest else { return Ok(false) };
-        let next = newest + 1;
-        if loaded >= through {
+        let KnownVersion::Own { version, batch } = self.known else { return Ok(false) };
+        let next = version + 1;
+        if batch >= through {
             return Ok(true);
         }
         if next.is_multiple_of(CHECKPOINT_INTERVAL) {
@@ -294,8 +301,9 @@ impl DirectTable {
         let commit = Commit { schema: &self.engine.schema, create: None, transactions, add: files };
         let bytes = commit.to_bytes(self.engine.clock_and_ids.clock.now_ms());
         let put = self.engine.storage.put_new(&commit_path(&self.target.table, next), bytes).await?;
-        self.newest = Some((next, through)).filter(|_| put == Put::Created);
-        Ok(put == Put::Created)
+        let is_created = put == Put::Created;
+        self.known = if is_created { KnownVersion::Own { version: next, batch: through } } else { KnownVersion::None };
+        Ok(is_created)
     }
 
     async fn copy(&self, files: &[DataFile]) -> Result<()> {

@@ -13,7 +13,7 @@ pub const TRANSACTION: &str = "destination-databricks/generation";
 pub const PROPERTY: &str = "destination-databricks.generation";
 
 /// The generation of the table's rows, as far as the log tells it, for a sync of the generation `wanted`.
-pub fn of(snapshot: &TableSnapshot, wanted: i64) -> Result<Option<i64>> {
+pub fn read_generation(snapshot: &TableSnapshot, wanted: i64) -> Result<Option<i64>> {
     Ok(newest(snapshot.transaction(TRANSACTION)?, snapshot.property(PROPERTY), wanted))
 }
 

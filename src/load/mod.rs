@@ -70,7 +70,7 @@ pub struct Opened {
 
 /// How a table stands to a sync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct TableState {
     /// The table was there before this sync.
     pub existed: bool,
     /// This sync replaces the table's rows: it asks for that, and they are not of its own generation already.
@@ -83,7 +83,7 @@ pub struct Standing {
     pub rows: RowsBefore,
 }
 
-impl Standing {
+impl TableState {
     /// How the table of `target` stands, which has rows of `generation` if it `existed`.
     fn of(target: &Target, existed: bool, generation: Option<i64>, rows: RowsBefore) -> Self {
         let same = existed && generation.is_some() && generation == target.generation_id;
@@ -118,7 +118,7 @@ impl From<Option<u64>> for RowsBefore {
 #[async_trait]
 pub trait TableLoader: Send {
     /// What the sync found, and does with it.
-    fn standing(&self) -> Standing;
+    fn table_state(&self) -> TableState;
 
     /// Says that rows will come, and that their [staging has begun](crate::stage::StagedStream::begin), so that what does not
     /// need them is done while they are staged. It may make a table that they are added to; what it leaves undone, the first

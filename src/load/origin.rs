@@ -13,11 +13,11 @@ use crate::storage::layout::Target;
 
 const BEGINNING: &str = "Created from stream ";
 /// The most characters of a name in a description: metastores take 4000 in all.
-const LONGEST_SAID: usize = 1000;
+const LONGEST_IN_DESCRIPTION: usize = 1000;
 
 /// What a table says of itself, and who has kept that.
 #[derive(Debug, Clone, Copy)]
-pub enum Said<'a> {
+pub enum StoredDescription<'a> {
     /// The table's log, which is UTF-8.
     InLog(Option<&'a str>),
     /// A metastore, which may give back a question mark for a character, and other white space.
@@ -30,11 +30,11 @@ pub enum Origin {
     /// The table was made from it.
     Own,
     /// It may be the stream's own, garbled.
-    Unclear,
+    PossiblyOwn,
     /// The table was made from another one.
     Other,
     /// No stream is named.
-    Unsaid,
+    NotNamed,
 }
 
 /// What the table of `stream` says of itself.
@@ -45,24 +45,24 @@ pub fn description(stream: &StreamDescriptor) -> String {
 /// Whether the table that says so was made from the stream of `target`.
 ///
 /// The older connector wrote the name without the namespace; and a namespace may have become the configured schema since.
-pub fn of(said: Said<'_>, target: &Target) -> Origin {
-    let Some(other) = said.stream() else { return Origin::Unsaid };
+pub fn find_origin(said: StoredDescription<'_>, target: &Target) -> Origin {
+    let Some(other) = said.stream() else { return Origin::NotNamed };
     if is_name_of(other, target, |one, other| one == other) {
         Origin::Own
-    } else if matches!(said, Said::InCatalog(_)) && is_name_of(other, target, are_alike) {
-        Origin::Unclear
+    } else if matches!(said, StoredDescription::InCatalog(_)) && is_name_of(other, target, are_alike) {
+        Origin::PossiblyOwn
     } else {
         Origin::Other
     }
 }
 
 /// Whether what a catalog says could stand for more than one stream, that of `target` among them.
-pub fn is_ambiguous(said: Said<'_>, target: &Target) -> bool {
+pub fn is_ambiguous(said: StoredDescription<'_>, target: &Target) -> bool {
     let could_be_another = |stream: &str| stream.contains(|c: char| c.is_whitespace() || is_garbled(c));
-    match of(said, target) {
+    match find_origin(said, target) {
         Origin::Own => said.stream().is_some_and(could_be_another),
-        Origin::Unclear => true,
-        Origin::Other | Origin::Unsaid => false,
+        Origin::PossiblyOwn => true,
+        Origin::Other | Origin::NotNamed => false,
     }
 }
 
@@ -85,8 +85,8 @@ pub fn is_own_log(logs: &Logs, folder: &str, shown: &str, target: &Target) -> Re
         }
     })?;
     let said = found.as_ref().and_then(|(found, _)| found.description.as_deref());
-    let is_own = of(Said::InLog(said), target) == Origin::Own;
-    if !is_own && of(Said::InCatalog(said), target) == Origin::Unclear {
+    let is_own = find_origin(StoredDescription::InLog(said), target) == Origin::Own;
+    if !is_own && find_origin(StoredDescription::InCatalog(said), target) == Origin::PossiblyOwn {
         tracing::warn!(
             "Table {shown} says of itself {:?}, and is not used for stream {stream}: that is not its name. If it is its table \
              all the same, change the table's description to '{}' before the sync.",
@@ -102,16 +102,21 @@ pub fn is_own_log(logs: &Logs, folder: &str, shown: &str, target: &Target) -> Re
 ///
 /// # Errors
 /// A config error where the rows of what may be another stream would be replaced.
-pub fn ensure_own(shown: &dyn fmt::Display, said: Said<'_>, target: &Target, replaces: bool) -> Result<()> {
+pub fn ensure_own(
+    shown: &dyn fmt::Display,
+    said: StoredDescription<'_>,
+    target: &Target,
+    replaces: bool,
+) -> Result<()> {
     let stream = &target.stream;
     let other = said.stream().unwrap_or_default();
     // Names that look the same are shown by what makes them two.
-    let quoted = format!("{:?}", shortened(other, LONGEST_SAID));
+    let quoted = format!("{:?}", shortened(other, LONGEST_IN_DESCRIPTION));
     let other = if is_name_of(other, target, are_alike) { &quoted } else { other };
-    match of(said, target) {
-        Origin::Own | Origin::Unsaid => Ok(()),
-        Origin::Unclear if replaces => Err(unclear(shown, said, target)),
-        Origin::Unclear => {
+    match find_origin(said, target) {
+        Origin::Own | Origin::NotNamed => Ok(()),
+        Origin::PossiblyOwn if replaces => Err(possibly_own_error(shown, said, target)),
+        Origin::PossiblyOwn => {
             tracing::warn!(
                 "Table {shown} was created from stream {other}, as the catalog says, and stream {stream} is added to it: it \
                  may be the same name. If it is, set the table's comment right (COMMENT ON TABLE) to '{}'.",
@@ -136,18 +141,18 @@ pub fn ensure_own(shown: &dyn fmt::Display, said: Said<'_>, target: &Target, rep
 }
 
 /// The config error for the table `shown`, of which a catalog only says that it may be that of `target`.
-pub fn unclear(shown: &dyn fmt::Display, said: Said<'_>, target: &Target) -> Error {
+pub fn possibly_own_error(shown: &dyn fmt::Display, said: StoredDescription<'_>, target: &Target) -> Error {
     Error::config(format!(
         "Table {shown} was created from stream {:?}, as the catalog says. That may be stream {}, or another one whose rows \
          would be lost or mixed with its own. If it is the same stream, set the table's comment right (COMMENT ON TABLE) to \
          '{}'; if not, move the table away or rename the stream.",
-        shortened(said.stream().unwrap_or_default(), LONGEST_SAID),
+        shortened(said.stream().unwrap_or_default(), LONGEST_IN_DESCRIPTION),
         target.stream,
         description(&target.stream)
     ))
 }
 
-impl<'a> Said<'a> {
+impl<'a> StoredDescription<'a> {
     /// The name of the stream, as far as one is named.
     fn stream(self) -> Option<&'a str> {
         let (Self::InLog(said) | Self::InCatalog(said)) = self;
@@ -165,9 +170,9 @@ fn is_name_of(said: &str, target: &Target, same: impl Fn(&str, &str) -> bool) ->
 }
 
 fn full(stream: &StreamDescriptor) -> String {
-    let name = shortened(&stream.name, LONGEST_SAID);
+    let name = shortened(&stream.name, LONGEST_IN_DESCRIPTION);
     match &stream.namespace {
-        Some(namespace) => format!("{}.{name}", shortened(namespace, LONGEST_SAID)),
+        Some(namespace) => format!("{}.{name}", shortened(namespace, LONGEST_IN_DESCRIPTION)),
         None => name.into_owned(),
     }
 }
@@ -215,20 +220,20 @@ mod tests {
 
     #[test]
     fn a_table_knows_its_stream_by_its_own_description_and_by_that_of_the_older_connector() {
-        use Origin::{Other, Own, Unclear};
+        use Origin::{Other, Own, PossiblyOwn};
         for (said, target, in_log, in_catalog) in [
             ("users", target("users", None), Own, Own),
             ("sales.users", target("users", Some("sales")), Own, Own),
             ("users", target("users", Some("sales")), Own, Own),
             ("shop.users", target("users", None), Own, Own),
             ("users ", target("users ", None), Own, Own),
-            ("users", target("users ", None), Other, Unclear),
-            ("a b", target("a\n b", None), Other, Unclear),
-            ("a b", target("a\u{a0}b", None), Other, Unclear),
-            ("a\u{1}b", target("a\u{2}b", None), Other, Unclear),
-            ("??????", target("заказы", None), Other, Unclear),
-            ("what?", target("whatж", None), Other, Unclear),
-            ("a\u{fffd}", target("aж", None), Other, Unclear),
+            ("users", target("users ", None), Other, PossiblyOwn),
+            ("a b", target("a\n b", None), Other, PossiblyOwn),
+            ("a b", target("a\u{a0}b", None), Other, PossiblyOwn),
+            ("a\u{1}b", target("a\u{2}b", None), Other, PossiblyOwn),
+            ("??????", target("заказы", None), Other, PossiblyOwn),
+            ("what?", target("whatж", None), Other, PossiblyOwn),
+            ("a\u{fffd}", target("aж", None), Other, PossiblyOwn),
             ("new_??????", target("заказы", None), Other, Other),
             ("клиент", target("заказы", None), Other, Other),
             ("sales.users", target("users", None), Other, Other),
@@ -236,11 +241,12 @@ mod tests {
             ("Center", target("center", None), Other, Other),
         ] {
             let said = format!("Created from stream {said}");
-            let found = [Said::InLog(Some(&said)), Said::InCatalog(Some(&said))].map(|said| of(said, &target));
+            let found = [StoredDescription::InLog(Some(&said)), StoredDescription::InCatalog(Some(&said))]
+                .map(|said| find_origin(said, &target));
             assert_eq!(found, [in_log, in_catalog], "{said}, {}", target.stream);
         }
         for said in [None, Some("Created from stream "), Some("Everybody who ever bought something")] {
-            assert_eq!(of(Said::InLog(said), &target("users", None)), Origin::Unsaid);
+            assert_eq!(find_origin(StoredDescription::InLog(said), &target("users", None)), Origin::NotNamed);
         }
     }
 
@@ -249,10 +255,10 @@ mod tests {
         let names = [400, 401].map(|count| target(&format!("a{}b", " ".repeat(count)), Some("магазин")));
         for (own, other) in [(&names[0], &names[1]), (&names[1], &names[0])] {
             let said = description(&own.stream);
-            assert_eq!(of(Said::InLog(Some(&said)), own), Origin::Own);
-            assert_eq!(of(Said::InLog(Some(&said)), other), Origin::Other);
+            assert_eq!(find_origin(StoredDescription::InLog(Some(&said)), own), Origin::Own);
+            assert_eq!(find_origin(StoredDescription::InLog(Some(&said)), other), Origin::Other);
             let before = format!("{BEGINNING}{}", own.stream);
-            assert_eq!(of(Said::InLog(Some(&before)), own), Origin::Own);
+            assert_eq!(find_origin(StoredDescription::InLog(Some(&before)), own), Origin::Own);
         }
     }
 }

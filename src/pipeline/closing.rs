@@ -3,7 +3,7 @@
 use indicatif::HumanCount;
 
 use crate::counted::counted;
-use crate::load::{COUNTED_TABLES, RowsBefore, Standing};
+use crate::load::{COUNTED_TABLES, RowsBefore, TableState};
 
 /// Counts the lines that streams have got, and adds up the streams that come after the last of them.
 #[derive(Default)]
@@ -22,21 +22,21 @@ pub struct Closings {
 }
 
 impl Closings {
-    /// The line of a stream that got `loaded` rows and whose table was as `standing` says. `None` if so many streams have a
+    /// The line of a stream that got `loaded` rows and whose table was as `table_state` says. `None` if so many streams have a
     /// line already that nobody would read more: the stream is then part of [`Closings::others`].
-    pub fn line(&mut self, loaded: u64, standing: Standing) -> Option<String> {
+    pub fn line(&mut self, loaded: u64, table_state: TableState) -> Option<String> {
         if self.lines < COUNTED_TABLES {
             self.lines += 1;
-            return Some(line(loaded, standing));
+            return Some(line(loaded, table_state));
         }
         self.streams += 1;
-        if !standing.existed {
+        if !table_state.existed {
             self.new_tables += 1;
             self.rows_in_new_tables += loaded;
-        } else if standing.replaces {
+        } else if table_state.replaces {
             self.replaced_tables += 1;
             self.rows_replacing += loaded;
-            match standing.rows {
+            match table_state.rows {
                 RowsBefore::Counted(rows) => self.rows_replaced += rows,
                 RowsBefore::Unknown | RowsBefore::NotAsked => self.of_unknown_size += 1,
             }
@@ -69,21 +69,21 @@ impl Closings {
     }
 }
 
-/// How many rows a stream has got, `loaded` of them, and how many its table had before, as `standing` says: a part of a
+/// How many rows a stream has got, `loaded` of them, and how many its table had before, as `table_state` says: a part of a
 /// sentence.
-pub fn line(loaded: u64, standing: Standing) -> String {
+pub fn line(loaded: u64, table_state: TableState) -> String {
     let rows = rows(loaded);
-    if !standing.existed {
+    if !table_state.existed {
         return format!("{rows} in a new table");
     }
-    let verb = if standing.replaces { "replaced" } else { "added to" };
-    let mut line = match standing.rows {
+    let verb = if table_state.replaces { "replaced" } else { "added to" };
+    let mut line = match table_state.rows {
         RowsBefore::Counted(before) => format!("{rows} {verb} {before}"),
         RowsBefore::Unknown => format!("{rows} {verb} an unknown number of rows"),
-        RowsBefore::NotAsked if standing.replaces => format!("{rows} replaced those that were there"),
+        RowsBefore::NotAsked if table_state.replaces => format!("{rows} replaced those that were there"),
         RowsBefore::NotAsked => format!("{rows} added"),
     };
-    if let Some(generation) = standing.own_generation {
+    if let Some(generation) = table_state.own_generation {
         line.push_str(&format!("; the table is of generation {generation} already"));
     }
     line
@@ -97,24 +97,24 @@ fn rows(count: u64) -> String {
 mod tests {
     use super::*;
 
-    fn standing(replaces: bool, rows: RowsBefore) -> Standing {
-        Standing { existed: true, replaces, needs_complete: false, own_generation: None, rows }
+    fn table_state(replaces: bool, rows: RowsBefore) -> TableState {
+        TableState { existed: true, replaces, needs_complete: false, own_generation: None, rows }
     }
 
     #[test]
     fn streams_without_a_line_are_summed_up() {
         let mut closings = Closings::default();
-        let adds = standing(false, RowsBefore::NotAsked);
+        let adds = table_state(false, RowsBefore::NotAsked);
         assert!((0..COUNTED_TABLES).all(|_| closings.line(7, adds).is_some()));
         assert_eq!(closings.others(), None);
         assert_eq!(closings.line(1_234, adds), None);
         assert_eq!(closings.others().as_deref(), Some("And 1 more stream is complete: 1,234 rows added."));
-        for (loaded, standing) in [
-            (300, standing(true, RowsBefore::Counted(250))),
-            (1, standing(true, RowsBefore::Unknown)),
-            (2, Standing { existed: false, ..adds }),
+        for (loaded, table_state) in [
+            (300, table_state(true, RowsBefore::Counted(250))),
+            (1, table_state(true, RowsBefore::Unknown)),
+            (2, TableState { existed: false, ..adds }),
         ] {
-            assert_eq!(closings.line(loaded, standing), None);
+            assert_eq!(closings.line(loaded, table_state), None);
         }
         let all = "And 4 more streams are complete: 2 rows in 1 new table, 1,234 rows added, \
                    301 rows replaced 250 and an unknown number in 1 table.";
@@ -131,11 +131,11 @@ mod tests {
             (50, false, RowsBefore::Unknown, "50 rows added to an unknown number of rows"),
             (1, false, RowsBefore::NotAsked, "1 row added"),
         ] {
-            assert_eq!(line(loaded, standing(replaces, rows)), expected);
+            assert_eq!(line(loaded, table_state(replaces, rows)), expected);
         }
-        let again = Standing { own_generation: Some(7), ..standing(false, RowsBefore::Counted(150)) };
+        let again = TableState { own_generation: Some(7), ..table_state(false, RowsBefore::Counted(150)) };
         assert_eq!(line(50, again), "50 rows added to 150; the table is of generation 7 already");
-        let new = Standing { existed: false, ..standing(true, RowsBefore::NotAsked) };
+        let new = TableState { existed: false, ..table_state(true, RowsBefore::NotAsked) };
         assert_eq!(line(2, new), "2 rows in a new table");
     }
 }

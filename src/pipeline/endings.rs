@@ -6,7 +6,7 @@
 
 use super::stream_index::{PerStream, StreamIndex};
 use crate::error::Result;
-use crate::load::Standing;
+use crate::load::TableState;
 use crate::protocol::message::StreamStatus;
 
 /// What the messages have said about all streams.
@@ -60,15 +60,15 @@ pub enum Verdict {
 }
 
 impl Endings {
-    /// For streams whose tables are as `standings` say, before the first message.
-    pub fn new(standings: impl Iterator<Item = Standing>) -> Self {
+    /// For streams whose tables are as `table_states` say, before the first message.
+    pub fn new(table_states: impl Iterator<Item = TableState>) -> Self {
         let mut owes_statuses = false;
-        let heard = |standing: Standing| {
-            owes_statuses |= standing.needs_complete;
-            let keeps_rows = standing.replaces && standing.existed && !standing.needs_complete;
+        let heard = |table_state: TableState| {
+            owes_statuses |= table_state.needs_complete;
+            let keeps_rows = table_state.replaces && table_state.existed && !table_state.needs_complete;
             Heard { in_state: !keeps_rows, ..Heard::default() }
         };
-        let streams = standings.map(heard).collect();
+        let streams = table_states.map(heard).collect();
         Self {
             streams,
             tells_statuses: false,
@@ -139,7 +139,7 @@ impl Endings {
     pub fn verdict(
         &self,
         stream: StreamIndex,
-        standing: Standing,
+        table_state: TableState,
         records: u64,
         any_message: bool,
         any_record: bool,
@@ -152,18 +152,18 @@ impl Endings {
                 _ => Verdict::Finished,
             });
         }
-        if self.tells_statuses || self.source_failed || standing.needs_complete {
+        if self.tells_statuses || self.source_failed || table_state.needs_complete {
             return Ok(Verdict::Fail);
         }
-        if !standing.replaces {
+        if !table_state.replaces {
             return Ok(if self.owes_statuses { Verdict::UpToItsState } else { Verdict::Finish });
         }
-        if standing.existed && !any_message {
+        if table_state.existed && !any_message {
             return Ok(Verdict::Fail);
         }
         // A new table has no rows that could be lost.
         let is_cleared = self.clears && !self.is_checkpointed && !any_record;
-        Ok(match !standing.existed || records > 0 || heard.in_state || is_cleared {
+        Ok(match !table_state.existed || records > 0 || heard.in_state || is_cleared {
             // Another stream fails the sync for certain: only a part of this one may have come, too.
             true if self.owes_statuses => Verdict::Fail,
             true => Verdict::Finish,

@@ -4,29 +4,29 @@ use super::*;
 use crate::error::Error;
 use crate::load::RowsBefore;
 
-const ADDS: Standing = Standing {
+const ADDS: TableState = TableState {
     existed: true,
     replaces: false,
     needs_complete: false,
     own_generation: None,
     rows: RowsBefore::NotAsked,
 };
-const REPLACES: Standing = Standing { replaces: true, ..ADDS };
-const REFRESHES: Standing = Standing { needs_complete: true, ..REPLACES };
-const GOES_ON: Standing = Standing { replaces: false, own_generation: Some(7), ..REFRESHES };
-const MAKES: Standing = Standing { existed: false, ..REPLACES };
+const REPLACES: TableState = TableState { replaces: true, ..ADDS };
+const REFRESHES: TableState = TableState { needs_complete: true, ..REPLACES };
+const GOES_ON: TableState = TableState { replaces: false, own_generation: Some(7), ..REFRESHES };
+const MAKES: TableState = TableState { existed: false, ..REPLACES };
 
 fn stream(index: usize) -> StreamIndex {
     StreamIndex::of(index)
 }
 
-fn verdict(endings: &Endings, standings: &[Standing], index: usize, records: u64) -> Result<Verdict> {
-    endings.verdict(stream(index), standings[index], records, true, records > 0)
+fn verdict(endings: &Endings, table_states: &[TableState], index: usize, records: u64) -> Result<Verdict> {
+    endings.verdict(stream(index), table_states[index], records, true, records > 0)
 }
 
 #[test]
 fn a_clean_end_without_any_status_ends_only_what_needs_no_complete() -> Result<()> {
-    for (standing, records, expected) in [
+    for (table_state, records, expected) in [
         (ADDS, 0, Verdict::Finish),
         (ADDS, 3, Verdict::Finish),
         (REPLACES, 3, Verdict::Finish),
@@ -34,19 +34,19 @@ fn a_clean_end_without_any_status_ends_only_what_needs_no_complete() -> Result<(
         (MAKES, 0, Verdict::Finish),
         (REFRESHES, 3, Verdict::Fail),
         (REFRESHES, 0, Verdict::Fail),
-        (Standing { existed: false, ..REFRESHES }, 3, Verdict::Fail),
+        (TableState { existed: false, ..REFRESHES }, 3, Verdict::Fail),
         (GOES_ON, 3, Verdict::Fail),
         (GOES_ON, 0, Verdict::Fail),
     ] {
-        let endings = Endings::new([standing].into_iter());
-        assert_eq!(verdict(&endings, &[standing], 0, records)?, expected, "{standing:?} {records}");
+        let endings = Endings::new([table_state].into_iter());
+        assert_eq!(verdict(&endings, &[table_state], 0, records)?, expected, "{table_state:?} {records}");
     }
     Ok(())
 }
 
 #[test]
 fn an_input_without_a_message_fails_a_replacement_and_nothing_else() -> Result<()> {
-    let ended = |standing| Endings::new([standing].into_iter()).verdict(stream(0), standing, 0, false, false);
+    let ended = |table_state| Endings::new([table_state].into_iter()).verdict(stream(0), table_state, 0, false, false);
     let found = [ADDS, REPLACES, MAKES].into_iter().map(ended).collect::<Result<Vec<_>>>()?;
     assert_eq!(found, [Verdict::Finish, Verdict::Fail, Verdict::Finish]);
     Ok(())
@@ -54,12 +54,12 @@ fn an_input_without_a_message_fails_a_replacement_and_nothing_else() -> Result<(
 
 #[test]
 fn what_a_state_names_was_heard_and_a_state_without_names_speaks_for_all_only_where_no_record_came() -> Result<()> {
-    let standings = [REPLACES, REPLACES];
-    let mut endings = Endings::new(standings.into_iter());
+    let table_states = [REPLACES, REPLACES];
+    let mut endings = Endings::new(table_states.into_iter());
     assert!(endings.wants_names());
     endings.hear_state(stream(0))?;
-    assert_eq!(verdict(&endings, &standings, 0, 0)?, Verdict::Finish);
-    assert_eq!(verdict(&endings, &standings, 1, 0)?, Verdict::Leave);
+    assert_eq!(verdict(&endings, &table_states, 0, 0)?, Verdict::Finish);
+    assert_eq!(verdict(&endings, &table_states, 1, 0)?, Verdict::Leave);
     endings.hear_nameless_state(true);
     assert_eq!(endings.verdict(stream(1), REPLACES, 0, true, true)?, Verdict::Leave, "the source may have died");
     assert_eq!(endings.verdict(stream(1), REPLACES, 0, true, false)?, Verdict::Finish, "the platform clears the table");
@@ -73,17 +73,17 @@ fn what_a_state_names_was_heard_and_a_state_without_names_speaks_for_all_only_wh
 
 #[test]
 fn one_status_of_any_stream_makes_a_complete_necessary_for_every_one() -> Result<()> {
-    let standings = [ADDS, REPLACES, REFRESHES, MAKES];
+    let table_states = [ADDS, REPLACES, REFRESHES, MAKES];
     for status in [StreamStatus::Running, StreamStatus::Complete, StreamStatus::Incomplete] {
-        let mut endings = Endings::new(standings.into_iter());
+        let mut endings = Endings::new(table_states.into_iter());
         endings.hear_any_status();
         let answer = endings.hear_status(stream(0), status, false)?;
         let is_complete = status == StreamStatus::Complete;
         assert_eq!(answer, if is_complete { Action::Finish } else { Action::Nothing });
         let expected = if is_complete { Verdict::Finished } else { Verdict::Fail };
-        assert_eq!(verdict(&endings, &standings, 0, 3)?, expected);
+        assert_eq!(verdict(&endings, &table_states, 0, 3)?, expected);
         for stream in 1..4 {
-            assert_eq!(verdict(&endings, &standings, stream, 3)?, Verdict::Fail, "{stream}");
+            assert_eq!(verdict(&endings, &table_states, stream, 3)?, Verdict::Fail, "{stream}");
         }
     }
     Ok(())
@@ -91,22 +91,24 @@ fn one_status_of_any_stream_makes_a_complete_necessary_for_every_one() -> Result
 
 #[test]
 fn beside_a_stream_that_needs_a_complete_what_adds_is_loaded_up_to_its_state() -> Result<()> {
-    let standings = [ADDS, REPLACES, GOES_ON, MAKES];
-    let endings = Endings::new(standings.into_iter());
-    let found: Vec<Verdict> = (0..4).map(|stream| verdict(&endings, &standings, stream, 3)).collect::<Result<_>>()?;
+    let table_states = [ADDS, REPLACES, GOES_ON, MAKES];
+    let endings = Endings::new(table_states.into_iter());
+    let found: Vec<Verdict> =
+        (0..4).map(|stream| verdict(&endings, &table_states, stream, 3)).collect::<Result<_>>()?;
     assert_eq!(found, [Verdict::UpToItsState, Verdict::Fail, Verdict::Fail, Verdict::Fail], "the sync fails anyway");
-    assert_eq!(verdict(&endings, &standings, 1, 0)?, Verdict::Leave);
+    assert_eq!(verdict(&endings, &table_states, 1, 0)?, Verdict::Leave);
     Ok(())
 }
 
 #[test]
 fn behind_a_failure_that_the_source_tells_of_only_complete_ends_a_stream() -> Result<()> {
-    let standings = [ADDS, REPLACES, MAKES, REPLACES];
-    let mut endings = Endings::new(standings.into_iter());
+    let table_states = [ADDS, REPLACES, MAKES, REPLACES];
+    let mut endings = Endings::new(table_states.into_iter());
     endings.hear_failure();
     assert!(!endings.wants_names());
     assert_eq!(endings.hear_status(stream(3), StreamStatus::Complete, false)?, Action::Finish);
-    let found: Vec<Verdict> = (0..4).map(|stream| verdict(&endings, &standings, stream, 3)).collect::<Result<_>>()?;
+    let found: Vec<Verdict> =
+        (0..4).map(|stream| verdict(&endings, &table_states, stream, 3)).collect::<Result<_>>()?;
     assert_eq!(found, [Verdict::Fail, Verdict::Fail, Verdict::Fail, Verdict::Finished]);
     Ok(())
 }

@@ -28,7 +28,7 @@ use super::stream_index::{PerStream, StreamIndex};
 use crate::clock::Clock;
 use crate::encode::ids::{IdGenerator, random};
 use crate::error::Result;
-use crate::load::Standing;
+use crate::load::TableState;
 use crate::protocol::message::State;
 
 /// What bounds the flow.
@@ -252,8 +252,8 @@ impl Flow {
     }
 
     /// The state of each stream's table before the sync.
-    pub fn standings(&self) -> PerStream<Standing> {
-        self.lanes.standings()
+    pub fn table_states(&self) -> PerStream<TableState> {
+        self.lanes.table_states()
     }
 
     /// How many records of `stream` have come.

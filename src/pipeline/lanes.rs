@@ -22,7 +22,7 @@ use super::stream_index::{PerStream, StreamIndex};
 use crate::encode::encoder::{Encoder, RowGroup};
 use crate::encode::ids::IdRange;
 use crate::error::{Error, Result, StreamDescriptor};
-use crate::load::{Standing, TableLoader};
+use crate::load::{TableLoader, TableState};
 use crate::stage::{Batch, Stage, StagedStream};
 
 /// Stage queues that run at the same time.
@@ -68,7 +68,7 @@ struct Shared {
 
 struct Lane {
     descriptor: StreamDescriptor,
-    standing: Standing,
+    table_state: TableState,
     /// Whether the staging has begun, and the table was told that rows will come.
     prepared: AtomicBool,
     staging: SerialQueue<StageWork>,
@@ -113,7 +113,7 @@ impl Lanes {
     ) -> Self {
         let lane = |stream: OpenStream| Lane {
             descriptor: stream.descriptor,
-            standing: stream.table.standing(),
+            table_state: stream.table.table_state(),
             prepared: AtomicBool::new(false),
             staging: SerialQueue::default(),
             loading: SerialQueue::default(),
@@ -187,18 +187,22 @@ impl Lanes {
     }
 
     /// The state of each stream's table before the sync.
-    pub fn standings(&self) -> PerStream<Standing> {
-        self.shared.lanes.values().iter().map(|lane| lane.standing).collect()
+    pub fn table_states(&self) -> PerStream<TableState> {
+        self.shared.lanes.values().iter().map(|lane| lane.table_state).collect()
     }
 
     /// Whether the batches of `stream` are kept until it ends, and then replace its table's rows.
     pub fn replaces(&self, stream: StreamIndex) -> Result<bool> {
-        self.shared.lanes.get(stream).map(|lane| lane.standing.replaces)
+        self.shared.lanes.get(stream).map(|lane| lane.table_state.replaces)
     }
 
     /// Whether a table that was to be replaced has not been.
     pub fn has_not_replaced(&self) -> bool {
-        self.shared.lanes.values().iter().any(|lane| lane.standing.replaces && !lane.finished.load(Ordering::Acquire))
+        self.shared
+            .lanes
+            .values()
+            .iter()
+            .any(|lane| lane.table_state.replaces && !lane.finished.load(Ordering::Acquire))
     }
 
     /// Whether something has failed. The lanes do no more work then.
@@ -279,7 +283,7 @@ impl Shared {
             StageWork::CloseBatch => {
                 if let Some(batch) = staged.close_batch(&self.stage).await? {
                     self.progress.staged(&batch);
-                    if lane.standing.replaces {
+                    if lane.table_state.replaces {
                         lane.held_back.lock().unwrap_or_else(PoisonError::into_inner).push(batch);
                     } else {
                         let held = self.budget.hold(TASK);
@@ -289,7 +293,7 @@ impl Shared {
                 Ok(())
             }
             StageWork::Finish(held) => {
-                if lane.standing.replaces && lane.standing.existed {
+                if lane.table_state.replaces && lane.table_state.existed {
                     staged.begin(&self.stage).await?;
                 }
                 self.load(lane, stream, LoadWork::Finish(held));
@@ -343,8 +347,8 @@ impl Shared {
 
     async fn load_all(&self, lane: &Lane, stream: StreamIndex, mut batches: Vec<Batch>, finish: bool) -> Result<()> {
         let mut table = lane.table.lock().await;
-        let (mut before, mut closed) = (lane.standing.rows, batches.len());
-        if lane.standing.replaces {
+        let (mut before, mut closed) = (lane.table_state.rows, batches.len());
+        if lane.table_state.replaces {
             batches = std::mem::take(&mut *lane.held_back.lock().unwrap_or_else(PoisonError::into_inner));
             before = table.replace(&batches).await?;
             // For the ledger all of the stream is one batch, also where it had STATEs and no record.
@@ -357,7 +361,7 @@ impl Shared {
         }
         if finish {
             lane.finished.store(true, Ordering::Release);
-            self.progress.finished(stream, Standing { rows: before, ..lane.standing })?;
+            self.progress.finished(stream, TableState { rows: before, ..lane.table_state })?;
         }
         self.ledger.durable(stream, closed)
     }

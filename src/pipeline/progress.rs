@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::closing::Closings;
 use super::stream_index::{PerStream, StreamIndex};
 use crate::error::{Result, StreamDescriptor};
-use crate::load::{COUNTED_TABLES, Standing};
+use crate::load::{COUNTED_TABLES, TableState};
 use crate::stage::Batch;
 
 /// Streams that get a line of their own in the summary.
@@ -109,12 +109,12 @@ impl Progress {
         })
     }
 
-    /// `stream` is complete; its table was as `standing` says before. Logs a line about it, unless many streams have one.
-    pub fn finished(&self, stream: StreamIndex, standing: Standing) -> Result<()> {
+    /// `stream` is complete; its table was as `table_state` says before. Logs a line about it, unless many streams have one.
+    pub fn finished(&self, stream: StreamIndex, table_state: TableState) -> Result<()> {
         let streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         let progress = streams.get(stream)?;
         let mut closings = self.closings.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(line) = closings.line(progress.loaded_rows, standing) {
+        if let Some(line) = closings.line(progress.loaded_rows, table_state) {
             tracing::info!("Stream {} is complete: {line}.", progress.name);
         }
         Ok(())

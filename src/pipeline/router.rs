@@ -19,7 +19,7 @@ use super::refusals::{self, At};
 use super::strangers::{self, Strangers};
 use super::stream_index::{PerStream, StreamIndex};
 use crate::error::{Error, Result, StreamDescriptor};
-use crate::load::Standing;
+use crate::load::TableState;
 use crate::protocol::message::{self, Message, Record, Scope, State, StreamStatus};
 use crate::protocol::meta;
 use crate::protocol::named::{self, Named};
@@ -61,7 +61,7 @@ pub struct Router {
     last: Option<StreamIndex>,
     /// The key of `last`.
     last_key: String,
-    standings: PerStream<Standing>,
+    table_states: PerStream<TableState>,
     endings: Endings,
     strangers: Strangers,
     /// Where the source has said that it failed.
@@ -82,7 +82,7 @@ impl Router {
     /// A router for `streams`, which are those of `flow`.
     pub fn new(streams: Arc<PerStream<StreamDescriptor>>, flow: Flow, progress: Arc<Progress>, stop: Stop) -> Self {
         let index = streams.iter().map(|(index, stream)| (key_of(stream), index)).collect();
-        let standings = flow.standings();
+        let table_states = flow.table_states();
         Self {
             flow,
             streams,
@@ -90,8 +90,8 @@ impl Router {
             key: String::new(),
             last: None,
             last_key: String::new(),
-            endings: Endings::new(standings.values().iter().copied()),
-            standings,
+            endings: Endings::new(table_states.values().iter().copied()),
+            table_states,
             strangers: Strangers::default(),
             source_failed: None,
             changes: HashMap::new(),
@@ -332,8 +332,8 @@ impl Router {
             self.strangers.heard(self.at(0), descriptor, status, self.streams.values());
             return Ok(());
         };
-        let standing = self.standings.get(stream)?;
-        let empties = standing.replaces && standing.existed && self.flow.records(stream)? == 0;
+        let table_state = self.table_states.get(stream)?;
+        let empties = table_state.replaces && table_state.existed && self.flow.records(stream)? == 0;
         match self.endings.hear_status(stream, status, empties)? {
             Action::Nothing => Ok(()),
             Action::Finish => self.flow.finish(stream),

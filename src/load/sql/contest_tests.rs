@@ -10,8 +10,8 @@ use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use super::Sql;
-use super::bed_tests::{USERS, batch, id, ids, users_of};
-use super::warehouse_tests::{Table, Warehouse};
+use super::testing::bed::{USERS, batch, id, ids, users_of};
+use super::testing::fake_warehouse::{FakeWarehouse, Table};
 use crate::delta::table::TableLog;
 use crate::error::{Kind, Result};
 use crate::load::{Loader, TableLoader};
@@ -39,13 +39,13 @@ struct Sync {
 
 struct Lake {
     store: Arc<InMemory>,
-    warehouse: Warehouse,
+    warehouse: FakeWarehouse,
     age: Duration,
 }
 
 impl Lake {
     fn new(age: Duration) -> Self {
-        let warehouse = Warehouse::default();
+        let warehouse = FakeWarehouse::default();
         warehouse.with(|state| state.tables.insert(USERS.into(), Table::older("s3://lake/root/shop/users", &["old"])));
         Self { store: Arc::new(InMemory::new()), warehouse, age }
     }

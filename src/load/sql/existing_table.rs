@@ -12,11 +12,11 @@ use url::Url;
 use super::answers::{Description, properties};
 use super::inventory::Inventory;
 use super::statements::{SchemaName, TableName, describe, show_properties};
-use super::{SqlSession, notes};
+use super::{SqlSession, generation_objects};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::load::columns::ensure_columns;
 use crate::load::generation;
-use crate::load::origin::{self, Origin, Said};
+use crate::load::origin::{self, Origin, StoredDescription};
 use crate::schema::columns::TableSchema;
 use crate::storage::layout::{DELTA_LOG, Target};
 
@@ -59,13 +59,13 @@ pub async fn named(session: &SqlSession, inventory: &Inventory, target: Arc<Targ
         let Some((schema, table)) = older.split_once('/') else { return Ok(target) };
         let name = SchemaName::new(&session.catalog, schema).table(table);
         let described = described(session, &target, older, &name).await?;
-        let said = Said::InCatalog(described.comment.as_deref());
-        let found = origin::of(said, &target);
+        let said = StoredDescription::InCatalog(described.comment.as_deref());
+        let found = origin::find_origin(said, &target);
         // Two streams that both may have made it would both load it.
-        if found == Origin::Unclear && inventory.is_contested(older) {
-            return Err(origin::unclear(&name, said, &target));
+        if found == Origin::PossiblyOwn && inventory.is_contested(older) {
+            return Err(origin::possibly_own_error(&name, said, &target));
         }
-        matches!(found, Origin::Own | Origin::Unclear)
+        matches!(found, Origin::Own | Origin::PossiblyOwn)
     } else if in_bucket(older).await? {
         let shown = session.storage.shown(older);
         session.tables.run(|logs| origin::is_own_log(logs, older, &shown, &target)).await?
@@ -109,7 +109,7 @@ async fn described(session: &SqlSession, target: &Target, table: &str, name: &Ta
     let mut described = Description::read(&answer);
     let is_there = is_same_place(described.location.as_deref().unwrap_or_default(), &session.storage.uri(table));
     if is_there
-        && origin::is_ambiguous(Said::InCatalog(described.comment.as_deref()), target)
+        && origin::is_ambiguous(StoredDescription::InCatalog(described.comment.as_deref()), target)
         && session.storage.has_any(&format!("{table}/{DELTA_LOG}")).await?
     {
         let found = session.tables.run(|logs| logs.describe(table).ok().flatten()?.0.description).await;
@@ -134,12 +134,12 @@ async fn in_the_catalog(session: &SqlSession, target: &Target, name: &TableName)
              or remove the property: ALTER TABLE {name} UNSET TBLPROPERTIES ('delta.appendOnly')."
         )));
     }
-    Ok(ExistingTable { generation: told(session, target, &properties).await?, ..found })
+    Ok(ExistingTable { generation: generation_in(session, target, &properties).await?, ..found })
 }
 
 /// The generation that the rows of the table `name` of `target` have now.
 pub async fn generation_of(session: &SqlSession, target: &Target, name: &TableName) -> Result<Option<i64>> {
-    told(session, target, &properties_of(session, name).await?).await
+    generation_in(session, target, &properties_of(session, name).await?).await
 }
 
 async fn properties_of(session: &SqlSession, name: &TableName) -> Result<BTreeMap<String, String>> {
@@ -147,18 +147,22 @@ async fn properties_of(session: &SqlSession, name: &TableName) -> Result<BTreeMa
     Ok(properties(&answer))
 }
 
-async fn told(session: &SqlSession, target: &Target, properties: &BTreeMap<String, String>) -> Result<Option<i64>> {
+async fn generation_in(
+    session: &SqlSession,
+    target: &Target,
+    properties: &BTreeMap<String, String>,
+) -> Result<Option<i64>> {
     let generation = properties.get(generation::PROPERTY).and_then(|value| value.parse().ok());
-    or_noted(session, target, generation.filter(|_| target.generation_id.is_some())).await
+    or_generation_object(session, target, generation.filter(|_| target.generation_id.is_some())).await
 }
 
-/// The generation of the table, which may be `told` by itself, or be noted in the bucket.
-async fn or_noted(session: &SqlSession, target: &Target, told: Option<i64>) -> Result<Option<i64>> {
-    let Some(id) = target.generation_id.filter(|id| told != Some(*id)) else {
-        return Ok(told);
+/// The generation of the table, which may be `property` by itself, or be noted in the bucket.
+async fn or_generation_object(session: &SqlSession, target: &Target, property: Option<i64>) -> Result<Option<i64>> {
+    let Some(id) = target.generation_id.filter(|id| property != Some(*id)) else {
+        return Ok(property);
     };
-    let is_noted = notes::is_of_generation(&session.storage, &target.table, id).await?;
-    Ok(if is_noted { Some(id) } else { told })
+    let is_noted = generation_objects::has(&session.storage, &target.table, id).await?;
+    Ok(if is_noted { Some(id) } else { property })
 }
 
 /// `None` where the log has neither a commit nor a checkpoint.
@@ -171,7 +175,7 @@ async fn in_the_bucket(session: &SqlSession, target: &Target, name: &TableName) 
         let replaces = target.write_mode.removes_rows();
         described.ensure_writable_by_server(&shown, replaces)?;
         ensure_columns(&session.columns, &shown, &target.stream, described.columns.clone())?;
-        origin::ensure_own(&shown, Said::InLog(described.description.as_deref()), target, replaces)?;
+        origin::ensure_own(&shown, StoredDescription::InLog(described.description.as_deref()), target, replaces)?;
         let property = described.property(generation::PROPERTY);
         let transaction = match readable.filter(|_| target.generation_id.is_some()) {
             Some(snapshot) => snapshot.transaction(generation::TRANSACTION)?,
@@ -181,7 +185,7 @@ async fn in_the_bucket(session: &SqlSession, target: &Target, name: &TableName) 
         Ok::<_, Error>(Some(generation))
     });
     let Some(generation) = found.await? else { return Ok(None) };
-    let generation = or_noted(session, target, generation).await?;
+    let generation = or_generation_object(session, target, generation).await?;
     Ok(Some(ExistingTable { generation, ..ExistingTable::at(Existing::InBucket) }))
 }
 
@@ -247,7 +251,7 @@ fn ensure_loadable(
     let columns = found.columns.iter().map(|(name, kind)| (name.clone(), without_collation(kind).to_owned()));
     ensure_columns(expected, &name.to_string(), &target.stream, columns.collect())?;
     let replaces = target.write_mode.removes_rows();
-    origin::ensure_own(name, Said::InCatalog(found.comment.as_deref()), target, replaces)
+    origin::ensure_own(name, StoredDescription::InCatalog(found.comment.as_deref()), target, replaces)
 }
 
 /// Refuses a table whose rows a server may hide: a MERGE adds once more what it does not see, and no count shows it. Whom a

@@ -1,7 +1,7 @@
 //! Fences that do not hold: only a right that is missing lets a sync go on without one.
 
-use super::bed_tests::{Bed, STAGING, SYNC, USERS, batch, ids};
-use super::warehouse_tests::{Fault, TIMED_OUT};
+use super::testing::bed::{Bed, STAGING, SYNC, USERS, batch, ids};
+use super::testing::fake_warehouse::{Fault, TIMED_OUT};
 use crate::error::Kind;
 use crate::load::{Ending, Loader};
 use crate::protocol::catalog::WriteMode;
@@ -23,11 +23,11 @@ async fn no_second_copy_is_sent_while_the_first_one_may_commit() {
         let bed = Bed::new().await;
         let (engine, mut table) = bed.open(WriteMode::Replace, None).await;
         bed.stage("users", 0..10);
-        bed.fault("INSERT", Fault::Late);
+        bed.fault("INSERT", Fault::StartsLate);
         bed.warehouse.with(|state| state.refusals.push(("fence", said)));
         let error = table.replace(&[batch(1, 0..10)]).await.expect_err(said);
         assert_eq!(error.kind(), Kind::Config, "{said}");
-        let sent = bed.warehouse.said();
+        let sent = bed.warehouse.sent();
         assert_eq!(sent.iter().filter(|said| *said == "INSERT OVERWRITE").count(), 1, "{said}");
         // Its end does no better, and says so: the claim and the folder stay.
         assert!(engine.end(Ending::Purged).await.is_err(), "{said}");
@@ -52,7 +52,7 @@ async fn a_table_that_is_gone_at_the_end_needs_no_fence() {
     let bed = Bed::new().await;
     let (engine, mut table) = bed.open(WriteMode::Replace, None).await;
     bed.stage("users", 0..10);
-    bed.fault("INSERT", Fault::DoneAndLost);
+    bed.fault("INSERT", Fault::ReplyLost);
     table.replace(&[batch(1, 0..10)]).await.unwrap_err();
     bed.warehouse.with(|state| {
         state.tables.remove(USERS);
@@ -71,7 +71,7 @@ async fn a_staging_table_that_may_have_been_made_is_dropped_at_the_end() {
         let create: &'static str = Box::leak(format!("CREATE TABLE IF NOT EXISTS {name}").into_boxed_str());
         bed.fault(create, Fault::TimedOut);
         if renamed {
-            bed.fault("INSERT", Fault::Unknown);
+            bed.fault("INSERT", Fault::OutcomeUnknown);
         }
         assert_eq!(table.replace(&[batch(1, 0..10)]).await.unwrap_err().kind(), Kind::Config);
         assert!(bed.warehouse.with(|state| state.tables.contains_key(&name)));
@@ -89,29 +89,29 @@ async fn a_staging_table_that_may_not_be_made_is_not_dropped() {
         ("USING delta\nLOCATION", "PERMISSION_DENIED: User does not have READ FILES on External Location 'lake'.");
     bed.warehouse.with(|state| state.refusals.push(refused));
     table.replace(&[batch(1, 0..10)]).await.unwrap_err();
-    bed.warehouse.said();
+    bed.warehouse.sent();
     engine.end(Ending::Purged).await.unwrap();
-    assert!(bed.warehouse.said().is_empty());
+    assert!(bed.warehouse.sent().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_of_which_a_policy_hides_a_part_are_not_merged_again_when_nothing_tells_how_many_were_inserted() {
-    for fault in [Fault::Unknown, Fault::Silent] {
+    for fault in [Fault::OutcomeUnknown, Fault::NoCounts] {
         let bed = Bed::new().await;
         bed.stage("users", 0..10);
         bed.warehouse.with(|state| state.filtered.extend(ids(0..5)));
         let (_, mut table) = bed.open(WriteMode::Append, None).await;
-        let sent = if fault == Fault::Unknown { 2 } else { 1 };
+        let sent = if fault == Fault::OutcomeUnknown { 2 } else { 1 };
         bed.fault("MERGE", fault);
         let error = table.append(&[batch(1, 0..10)]).await.unwrap_err();
         assert!(error.kind() == Kind::Config && error.message().contains("sees 5 of the 10"), "{error}");
-        assert_eq!(bed.warehouse.said().iter().filter(|said| *said == "MERGE INTO").count(), sent);
+        assert_eq!(bed.warehouse.sent().iter().filter(|said| *said == "MERGE INTO").count(), sent);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_merge_that_tells_nothing_and_did_not_see_the_newest_batch_is_made_again() {
-    for fault in [Fault::Unknown, Fault::Silent] {
+    for fault in [Fault::OutcomeUnknown, Fault::NoCounts] {
         let bed = Bed::new().await;
         bed.stage("users", 0..10);
         bed.warehouse.with(|state| state.unseen.extend(ids(7..10)));

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use super::bed_tests::{Bed, STAGING, USERS, batch, ids, users};
-use super::warehouse_tests::{Fault, Table};
+use super::testing::bed::{Bed, STAGING, USERS, batch, ids, users};
+use super::testing::fake_warehouse::{Fault, Table};
 use crate::delta::table::{Logs, TableLog};
 use crate::error::Kind;
 use crate::load::{Ending, Loader};
@@ -30,7 +30,7 @@ async fn columns_with_a_collation_are_strings_that_are_compared_byte_by_byte() {
     bed.has(collated(&bed));
     bed.stage("users", 0..10);
     let (_, mut table) = bed.open(WriteMode::Append, None).await;
-    bed.fault("MERGE", Fault::Silent);
+    bed.fault("MERGE", Fault::NoCounts);
     table.append(&[batch(1, 0..10)]).await.unwrap();
     let compared = bed.warehouse.with(|state| state.statements[1..].to_vec());
     assert_eq!(compared.len(), 2);
@@ -58,9 +58,9 @@ async fn a_new_table_that_takes_the_collation_of_its_schema_is_loaded() {
             loaded.unwrap();
         }
         assert_eq!(bed.warehouse.ids(USERS), ids(0..20));
-        let said = bed.warehouse.said();
+        let said = bed.warehouse.sent();
         engine.end(Ending::Kept).await.unwrap();
-        assert!(bed.warehouse.said().is_empty(), "nothing is unclear after {said:?}");
+        assert!(bed.warehouse.sent().is_empty(), "nothing is unclear after {said:?}");
     }
 }
 
@@ -90,9 +90,9 @@ async fn a_dropped_table_with_a_feature_that_only_databricks_can_write_gets_its_
             continue;
         }
         let (_, mut table) = opened.unwrap();
-        bed.warehouse.said();
+        bed.warehouse.sent();
         table.replace(&[batch(1, 0..10)]).await.unwrap();
-        let said = bed.warehouse.said();
+        let said = bed.warehouse.sent();
         assert_eq!(said, ["CREATE SCHEMA", "CREATE TABLE", "CREATE TABLE", "INSERT OVERWRITE", "SELECT count(*)"]);
         assert_eq!(bed.warehouse.ids(USERS), ids(0..10));
     }
@@ -155,15 +155,15 @@ async fn a_dropped_table_with_a_reader_feature_that_only_databricks_knows_gets_i
                 continue;
             }
             let (_, mut table) = opened.unwrap();
-            bed.warehouse.said();
+            bed.warehouse.sent();
             table.replace(&[batch(1, 0..10)]).await.unwrap();
-            let said = bed.warehouse.said();
+            let said = bed.warehouse.sent();
             assert_eq!(said[..4], ["CREATE SCHEMA", "CREATE TABLE", "CREATE TABLE", "INSERT OVERWRITE"]);
             assert_eq!(bed.warehouse.ids(USERS), ids(0..10));
             // The rows of its own generation stay.
             bed.warehouse.with(|state| state.tables.clear());
             let (_, table) = bed.try_open(users(WriteMode::ReplaceOtherGenerations, Some(3))).await.unwrap();
-            assert!(!table.standing().replaces);
+            assert!(!table.table_state().replaces);
         }
     }
 }
@@ -193,25 +193,25 @@ async fn a_generation_that_may_not_be_written_down_is_known_to_the_next_attempt_
     table.replace(&[batch(1, 0..10)]).await.unwrap();
     assert!(bed.warehouse.with(|state| state.tables[USERS].properties.is_empty()));
     let (_, mut table) = bed.open(WriteMode::ReplaceOtherGenerations, Some(2)).await;
-    assert!(!table.standing().replaces);
+    assert!(!table.table_state().replaces);
     table.append(&[batch(1, 10..20)]).await.unwrap();
     assert_eq!(bed.warehouse.ids(USERS), ids(0..20));
-    assert!(!bed.warehouse.said().contains(&"ALTER TABLE".to_owned()), "it is refused once, and told once");
+    assert!(!bed.warehouse.sent().contains(&"ALTER TABLE".to_owned()), "it is refused once, and told once");
     // Nothing comes, because all is loaded.
     let (_, mut table) = bed.open(WriteMode::ReplaceOtherGenerations, Some(2)).await;
     table.append(&[]).await.unwrap();
     assert_eq!(bed.warehouse.ids(USERS), ids(0..20));
     // The next generation begins anew, and is known too.
     let (_, mut table) = bed.open(WriteMode::ReplaceOtherGenerations, Some(3)).await;
-    assert!(table.standing().replaces);
+    assert!(table.table_state().replaces);
     table.replace(&[batch(1, 20..30)]).await.unwrap();
-    assert!(!bed.open(WriteMode::ReplaceOtherGenerations, Some(3)).await.1.standing().replaces);
+    assert!(!bed.open(WriteMode::ReplaceOtherGenerations, Some(3)).await.1.table_state().replaces);
     // As soon as the table itself says it, the note is gone: a new connection begins with 1 again.
     bed.warehouse.with(|state| state.refusals.clear());
     let (_, mut table) = bed.open(WriteMode::ReplaceOtherGenerations, Some(4)).await;
     table.replace(&[batch(1, 30..40)]).await.unwrap();
     bed.warehouse.with(|state| state.tables.get_mut(USERS).unwrap().properties.clear());
-    assert!(bed.open(WriteMode::ReplaceOtherGenerations, Some(3)).await.1.standing().replaces);
+    assert!(bed.open(WriteMode::ReplaceOtherGenerations, Some(3)).await.1.table_state().replaces);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -260,8 +260,8 @@ async fn a_schema_of_staging_tables_that_may_not_be_made_is_named_with_its_setti
         assert!(error.message().contains("schema `main`.`tmp`, the `staging_schema`"), "{error}");
         assert!(error.kind() == Kind::Config && error.message().contains("lacks CREATE SCHEMA"), "{error}");
         // No table was made there, and none is dropped.
-        bed.warehouse.said();
+        bed.warehouse.sent();
         engine.end(Ending::Purged).await.unwrap();
-        assert!(bed.warehouse.said().is_empty());
+        assert!(bed.warehouse.sent().is_empty());
     }
 }

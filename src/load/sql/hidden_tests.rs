@@ -1,13 +1,13 @@
 //! Rows that the token's user does not see: nothing is inserted again because it is not seen.
 
-use super::bed_tests::{Bed, batch, users};
-use super::warehouse_tests::{Fault, Table};
+use super::testing::bed::{Bed, batch, users};
+use super::testing::fake_warehouse::{Fault, Table};
 use crate::error::Kind;
 use crate::load::{Ending, Loader};
 use crate::protocol::catalog::WriteMode;
 
 fn merges(bed: &Bed) -> usize {
-    bed.warehouse.said().iter().filter(|said| *said == "MERGE INTO").count()
+    bed.warehouse.sent().iter().filter(|said| *said == "MERGE INTO").count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,18 +29,18 @@ async fn what_is_there_and_hidden_is_told_after_three_tries_and_who_is_second_by
             bed.stage("users", 0..10);
             let (_, mut table) = bed.open(WriteMode::Append, None).await;
             for _ in 0..tries {
-                bed.fault(words, Fault::ThereAlready);
+                bed.fault(words, Fault::AlreadyExists);
             }
             let loaded = table.append(&[batch(1, 0..10)]).await;
             let Err(error) = loaded else { continue };
             assert!(tries == 3 && error.kind() == Kind::Config, "{words}: {error}");
             assert!(error.message().contains("USE SCHEMA") && error.message().contains("SELECT and MODIFY"), "{error}");
-            let said = bed.warehouse.said();
+            let said = bed.warehouse.sent();
             assert!(said.ends_with(&[words.to_owned(), words.to_owned(), words.to_owned()]), "{said:?}");
         }
         let bed = Bed::new().await;
         let (_, mut table) = bed.open(WriteMode::Append, None).await;
-        (0..3).for_each(|_| bed.fault(words, Fault::ThereAlready));
+        (0..3).for_each(|_| bed.fault(words, Fault::AlreadyExists));
         table.append(&[batch(1, 0..10)]).await.unwrap_err();
     }
 }
@@ -51,7 +51,7 @@ async fn rows_that_a_policy_hides_are_not_merged_again_and_again() {
     bed.warehouse.with(|state| state.hidden = true);
     bed.stage("users", 0..10);
     let (_, mut table) = bed.open(WriteMode::Append, None).await;
-    bed.fault("MERGE", Fault::Unknown);
+    bed.fault("MERGE", Fault::OutcomeUnknown);
     let error = table.append(&[batch(1, 0..10)]).await.unwrap_err();
     assert!(error.kind() == Kind::Config && error.message().contains("sees 0 of the 10"), "{error}");
     assert_eq!(merges(&bed), 2, "the one whose answer was lost, and one more");
@@ -61,7 +61,7 @@ async fn rows_that_a_policy_hides_are_not_merged_again_and_again() {
     bed.warehouse.with(|state| state.hidden = true);
     bed.stage("users", 0..10);
     let (_, mut table) = bed.open(WriteMode::Append, None).await;
-    bed.fault("MERGE", Fault::Silent);
+    bed.fault("MERGE", Fault::NoCounts);
     let error = table.append(&[batch(1, 0..10)]).await.unwrap_err();
     assert!(error.kind() == Kind::Config && merges(&bed) == 1, "{error}");
 }

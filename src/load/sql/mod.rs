@@ -7,15 +7,14 @@
 //! done is counted, not believed.
 
 mod answers;
-mod create;
+mod create_retries;
+pub mod databricks_check;
 mod existing_table;
+mod generation_objects;
 mod inventory;
-mod load;
-mod notes;
 mod plan;
 mod statements;
 mod table;
-pub mod trial;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -110,7 +109,7 @@ impl SqlSession {
     /// Runs `statement`, which makes something that somebody else may make at the same moment.
     async fn create(&self, statement: &str) -> Result<QueryResult> {
         tracing::debug!("{statement}");
-        create::create(self.transport.as_ref(), statement).await.answer
+        create_retries::create_with_retries(self.transport.as_ref(), statement).await.answer
     }
 
     async fn change(&self, statement: &str) -> Result<Changed> {
@@ -291,8 +290,6 @@ impl StagingTables for SqlSession {
 }
 
 #[cfg(test)]
-mod bed_tests;
-#[cfg(test)]
 mod contest_tests;
 #[cfg(test)]
 mod fence_tests;
@@ -311,6 +308,6 @@ mod stale_tests;
 #[cfg(test)]
 mod table_tests;
 #[cfg(test)]
-mod unclear_tests;
+pub(crate) mod testing;
 #[cfg(test)]
-pub(crate) mod warehouse_tests;
+mod unclear_tests;

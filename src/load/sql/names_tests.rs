@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::bed_tests::{Bed, SYNC, batch, ids};
-use super::warehouse_tests::Table;
+use super::testing::bed::{Bed, SYNC, batch, ids};
+use super::testing::fake_warehouse::Table;
 use crate::error::{Error, Kind, StreamDescriptor};
 use crate::load::Loader;
 use crate::protocol::catalog::{Catalog, Stream, WriteMode};
@@ -35,7 +35,7 @@ async fn a_table_of_the_older_name_goes_on_being_loaded_if_it_was_made_from_this
     });
     bed.stage("x-_______605db677b22bb463", 0..10);
     let (_, mut table) = bed.try_open(target("заказы", WriteMode::Append)).await.unwrap();
-    assert!(table.standing().existed);
+    assert!(table.table_state().existed);
     table.append(&[batch(1, 0..10)]).await.unwrap();
     let mut expected = ids(0..10);
     expected.push("old".into());
@@ -46,7 +46,7 @@ async fn a_table_of_the_older_name_goes_on_being_loaded_if_it_was_made_from_this
     let name = format!("`main`.`{}`", other.table.replace('/', "`.`"));
     bed.stage(other.staging.rsplit('/').next().unwrap(), 20..22);
     let (_, mut table) = bed.try_open(other).await.unwrap();
-    assert!(!table.standing().existed);
+    assert!(!table.table_state().existed);
     table.replace(&[batch(1, 20..22)]).await.unwrap();
     assert_eq!(bed.warehouse.ids(&name).len(), 2);
     assert_eq!(bed.warehouse.ids("`main`.`shop`.`______`"), expected);
@@ -73,7 +73,7 @@ async fn a_comment_that_may_be_garbled_is_enough_to_add_rows_and_no_proof_to_rep
             }
         };
         is_refused(bed.try_open(target(name, REPLACE)).await.map(|_| ()));
-        assert!(bed.try_open(stream.clone()).await.unwrap().1.standing().existed);
+        assert!(bed.try_open(stream.clone()).await.unwrap().1.table_state().existed);
 
         // Two streams that both may have made it would both load it.
         let other = Target { stream: StreamDescriptor { name: "another".into(), namespace: None }, ..stream.clone() };
@@ -85,7 +85,7 @@ async fn a_comment_that_may_be_garbled_is_enough_to_add_rows_and_no_proof_to_rep
         bed.warehouse.with(|state| {
             state.tables.get_mut(&older).unwrap().comment = format!("Created from stream {name}");
         });
-        assert!(bed.try_open(target(name, REPLACE)).await.unwrap().1.standing().existed);
+        assert!(bed.try_open(target(name, REPLACE)).await.unwrap().1.table_state().existed);
     }
 }
 
@@ -106,7 +106,7 @@ async fn a_log_that_kept_every_character_decides_what_a_comment_leaves_open() {
         let protocol = json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}});
         std::fs::write(log.join("00000000000000000000.json"), format!("{protocol}\n{made}\n")).unwrap();
         let (_, table) = bed.try_open(target("заказы", REPLACE)).await.unwrap();
-        assert_eq!(table.standing().existed, is_own, "{in_log}");
+        assert_eq!(table.table_state().existed, is_own, "{in_log}");
     }
 }
 
@@ -117,7 +117,7 @@ async fn the_table_of_another_stream_is_not_replaced() {
     let (_, mut table) = bed.try_open(target("Center", WriteMode::Append)).await.unwrap();
     table.append(&[batch(1, 0..2)]).await.unwrap();
     let (_, table) = bed.try_open(target("Center", REPLACE)).await.unwrap();
-    assert!(table.standing().existed);
+    assert!(table.table_state().existed);
     let error = bed.try_open(target("center", REPLACE)).await.map(|_| ()).unwrap_err();
     assert_eq!(error.kind(), Kind::Config);
     assert!(error.message().contains("from stream Center, and stream center would replace"), "{error}");

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::bed_tests::{Bed, USERS, batch, ids};
-use super::warehouse_tests::Fault;
+use super::testing::bed::{Bed, USERS, batch, ids};
+use super::testing::fake_warehouse::Fault;
 use crate::protocol::catalog::WriteMode;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -11,16 +11,16 @@ async fn rows_that_another_sync_adds_in_the_same_range_of_ids_are_not_counted() 
     let bed = Bed::new().await;
     bed.stage("users", 0..10);
     let (_, mut table) = bed.open(WriteMode::Append, None).await;
-    bed.fault("MERGE", Fault::Joined(&["id-000003-other", "id-000004-other"]));
+    bed.fault("MERGE", Fault::OthersWrote(&["id-000003-other", "id-000004-other"]));
     table.append(&[batch(1, 0..10)]).await.unwrap();
-    assert_eq!(bed.warehouse.said()[3..], ["MERGE INTO", "SELECT count(*)"]);
+    assert_eq!(bed.warehouse.sent()[3..], ["MERGE INTO", "SELECT count(*)"]);
     assert_eq!(bed.warehouse.ids(USERS).len(), 12);
 
     // Two rows of ours are missing, and two of somebody else's are in their place.
     let bed = Bed::new().await;
     bed.stage("users", 0..8);
     let (_, mut table) = bed.open(WriteMode::Append, None).await;
-    bed.fault("MERGE", Fault::Joined(&["id-000003-other", "id-000004-other"]));
+    bed.fault("MERGE", Fault::OthersWrote(&["id-000003-other", "id-000004-other"]));
     let error = table.append(&[batch(1, 0..10)]).await.unwrap_err();
     assert!(error.message().contains("has 8 of the 10 rows"), "{error}");
 
@@ -28,9 +28,9 @@ async fn rows_that_another_sync_adds_in_the_same_range_of_ids_are_not_counted() 
     bed.has(bed.older(&["old"]));
     bed.stage("users", 0..10);
     let (_, mut table) = bed.open(WriteMode::Replace, None).await;
-    bed.fault("INSERT", Fault::Joined(&["id-000003-other"]));
+    bed.fault("INSERT", Fault::OthersWrote(&["id-000003-other"]));
     table.replace(&[batch(1, 0..10)]).await.unwrap();
-    bed.fault("INSERT", Fault::Joined(&["id-000003-other"]));
+    bed.fault("INSERT", Fault::OthersWrote(&["id-000003-other"]));
     table.replace(&[]).await.unwrap();
 }
 
@@ -40,7 +40,7 @@ async fn a_merge_in_a_range_that_is_shared_takes_and_doubles_nothing_of_the_othe
     bed.has(bed.older(&["id-000003-other", "id-000004-other"]));
     bed.stage("users", 0..10);
     let (_, mut table) = bed.open(WriteMode::Append, None).await;
-    bed.fault("MERGE", Fault::Twice);
+    bed.fault("MERGE", Fault::RunTwice);
     table.append(&[batch(1, 0..10)]).await.unwrap();
     let all: BTreeSet<String> = bed.warehouse.ids(USERS).into_iter().collect();
     assert_eq!(all.len(), 12);
@@ -52,8 +52,8 @@ async fn rows_that_cannot_be_counted_are_not_said_to_be_loaded() {
     let bed = Bed::new().await;
     bed.stage("users", 0..10);
     let (_, mut table) = bed.open(WriteMode::Append, None).await;
-    bed.fault("MERGE", Fault::Silent);
-    bed.fault("SELECT", Fault::Refused);
+    bed.fault("MERGE", Fault::NoCounts);
+    bed.fault("SELECT", Fault::ServerDown);
     table.append(&[batch(1, 0..10)]).await.unwrap_err();
     table.append(&[batch(1, 0..10)]).await.unwrap();
     assert_eq!(bed.warehouse.ids(USERS), ids(0..10));

@@ -10,11 +10,11 @@
 //! Each statement can be run again after it has run. Rows of others, who may write at the same time, are never counted.
 
 use super::existing_table::Existing;
-use super::load::Load;
 use super::statements::{self, TableName};
 use crate::counted::counted;
 use crate::recovery::claims::ClaimKind;
 use crate::schema::columns::TableSchema;
+use crate::schema::stats::RowStats;
 use crate::stage::Batch;
 use crate::stage::staged::Staged;
 
@@ -26,9 +26,9 @@ use crate::stage::staged::Staged;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Plan {
     /// Adds these rows.
-    Append(Load),
+    Append(RowStats),
     /// Replaces all rows by these.
-    Replace(Load),
+    Replace(RowStats),
     /// Removes all rows.
     Empty,
 }
@@ -83,13 +83,13 @@ pub enum Shortfall {
 impl Plan {
     /// The plan that adds the rows of `batches`; `None` where there are none.
     pub fn append(batches: &[Batch]) -> Option<Self> {
-        Load::of(batches).map(Self::Append)
+        row_stats(batches).map(Self::Append)
     }
 
     /// The plan that replaces the rows of a table, `existing` or not, by those of `batches`; `None` where nothing is to be done
     /// beside making the table.
     pub fn replace(batches: &[Batch], existing: Existing) -> Option<Self> {
-        match Load::of(batches) {
+        match row_stats(batches) {
             Some(load) => Some(Self::Replace(load)),
             None => Some(Self::Empty).filter(|_| existing != Existing::Nowhere),
         }
@@ -187,12 +187,21 @@ impl Plan {
     }
 
     /// The rows of the load.
-    pub fn load(&self) -> Option<&Load> {
+    pub fn load(&self) -> Option<&RowStats> {
         match self {
             Self::Append(load) | Self::Replace(load) => Some(load),
             Self::Empty => None,
         }
     }
+}
+
+/// What the rows of `batches` are known by; `None` where they have no rows.
+///
+/// Ids ascend within a stream, and a staging folder has the rows of only one sync and one stream. So the range of ids selects
+/// exactly the rows of these batches, in the staging table and in the final one.
+fn row_stats(batches: &[Batch]) -> Option<RowStats> {
+    let stats = batches.iter().flat_map(|batch| &batch.files).map(|file| file.stats.clone());
+    stats.reduce(RowStats::merged)
 }
 
 /// The statement that makes the staging table `name` over `staged`; `shown` gives the URL of a folder.

@@ -4,10 +4,10 @@ use uuid::Uuid;
 
 use super::super::statements::SchemaName;
 use super::*;
-use crate::schema::stats::Span;
+use crate::schema::stats::{RowStats, Span};
 
-fn load(rows: u64) -> Load {
-    Load {
+fn load(rows: u64) -> RowStats {
+    RowStats {
         rows,
         ids: Span {
             first: "01a1fac5-7000-7000-8000-000000000000".into(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use super::bed_tests::{Bed, SYNC, USERS, batch, ids, users_of};
+use super::testing::bed::{Bed, SYNC, USERS, batch, ids, users_of};
 use crate::clock::{ClockAndIds, SystemClock};
 use crate::delta::table::TableLog;
 use crate::error::Kind;
@@ -30,7 +30,7 @@ async fn overtaken(meanwhile: i64, written: Option<&str>) -> (Result<(), (Kind, 
         table.ids = ids(0..10).into_iter().collect();
     });
     let batches = [batch(1, 10..20)];
-    let loaded = match first.standing().replaces {
+    let loaded = match first.table_state().replaces {
         true => first.replace(&batches).await.map(|_| ()),
         false => first.append(&batches).await,
     };

@@ -8,12 +8,12 @@ use std::fmt;
 use chrono::{DateTime, Datelike};
 use uuid::Uuid;
 
-use super::load::Load;
 use crate::error::StreamDescriptor;
 use crate::load::{generation, origin};
 use crate::recovery::catalog_table::{CatalogTable, staging_table_prefix};
 use crate::schema::columns::{Column, TableSchema};
 use crate::schema::naming::identifier;
+use crate::schema::stats::RowStats;
 
 /// Table property that is set so that statements whose fate nobody knows do not commit any more.
 const FENCE: &str = "destination-databricks.fence";
@@ -180,7 +180,7 @@ pub fn create_table(new: &NewTable<'_>) -> String {
 }
 
 /// Adds the staged rows of `load` that the table does not have yet. Its own ranges let it pass over all other files.
-pub fn merge(columns: &TableSchema, table: &TableName, staging: &TableName, load: &Load) -> String {
+pub fn merge(columns: &TableSchema, table: &TableName, staging: &TableName, load: &RowStats) -> String {
     let (names, values) = (list(columns.columns(), ""), list(columns.columns(), "staged."));
     format!(
         "MERGE INTO {table} AS target\nUSING (\n{}\n) AS staged\nON {} = {}\n  AND {}\nWHEN NOT \
@@ -193,7 +193,7 @@ pub fn merge(columns: &TableSchema, table: &TableName, staging: &TableName, load
 }
 
 /// Replaces all rows by the staged rows of `load`.
-pub fn overwrite(columns: &TableSchema, table: &TableName, staging: &TableName, load: &Load) -> String {
+pub fn overwrite(columns: &TableSchema, table: &TableName, staging: &TableName, load: &RowStats) -> String {
     let names = list(columns.columns(), "");
     format!("INSERT OVERWRITE TABLE {table} ({names})\n{}", staged(columns, staging, load, &names, ""))
 }
@@ -207,7 +207,7 @@ pub fn empty(columns: &TableSchema, table: &TableName, staging: &TableName) -> S
 
 /// How many rows of the table are of `load`: those whose ids are among the staged ones. Somebody else who loads at the same
 /// time has ids in the same range.
-pub fn count(columns: &TableSchema, table: &TableName, staging: &TableName, load: &Load) -> String {
+pub fn count(columns: &TableSchema, table: &TableName, staging: &TableName, load: &RowStats) -> String {
     format!(
         "SELECT count(*) AS `rows`\nFROM {table} AS target\nLEFT SEMI JOIN (\n{}\n) AS staged\nON {} = {}\nWHERE {}",
         staged(columns, staging, load, &quoted(&columns.id().name), "  "),
@@ -218,7 +218,7 @@ pub fn count(columns: &TableSchema, table: &TableName, staging: &TableName, load
 }
 
 /// How many rows of `load` the staging table has.
-pub fn count_staged(columns: &TableSchema, staging: &TableName, load: &Load) -> String {
+pub fn count_staged(columns: &TableSchema, staging: &TableName, load: &RowStats) -> String {
     let ids = between(&quoted(&columns.id().name), &literal(&load.ids.first), &literal(&load.ids.last));
     format!("SELECT count(*) AS `rows`\nFROM {staging}\nWHERE {ids}")
 }
@@ -313,14 +313,14 @@ fn clauses(new: &NewTable<'_>) -> String {
 }
 
 /// The columns `names` of the staged rows of `load`, and of no others that are in the same folder.
-fn staged(columns: &TableSchema, staging: &TableName, load: &Load, names: &str, indent: &str) -> String {
+fn staged(columns: &TableSchema, staging: &TableName, load: &RowStats, names: &str, indent: &str) -> String {
     format!(
         "{indent}SELECT {names}\n{indent}FROM {staging}\n{indent}WHERE {}",
         between(&quoted(&columns.id().name), &literal(&load.ids.first), &literal(&load.ids.last))
     )
 }
 
-fn ranges(columns: &TableSchema, load: &Load, table: &TableName) -> String {
+fn ranges(columns: &TableSchema, load: &RowStats, table: &TableName) -> String {
     let ids = between(&table.compared("target", columns.id()), &literal(&load.ids.first), &literal(&load.ids.last));
     match (time(load.emitted_at.first), time(load.emitted_at.last)) {
         (Some(first), Some(last)) => {

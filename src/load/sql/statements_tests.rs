@@ -1,14 +1,14 @@
 //! Golden texts of all statements, and what names and literals do to whatever is in them.
 
 use super::*;
-use crate::schema::stats::Span;
+use crate::schema::stats::{RowStats, Span};
 use proptest::prelude::*;
 
 /// Where a setting begins that Spark would put in.
 const SETTING: &str = "${";
 
-fn load() -> Load {
-    Load {
+fn load() -> RowStats {
+    RowStats {
         rows: 3,
         ids: Span {
             first: "01a1fac5-7000-7000-8000-000000000000".into(),

@@ -17,7 +17,7 @@ use super::{SqlSession, answers};
 use crate::counted::counted;
 use crate::databricks::QueryResult;
 use crate::error::{Error, Result, ResultExt};
-use crate::load::{RowsBefore, Standing, TableLoader, generation as load_generation};
+use crate::load::{RowsBefore, TableLoader, TableState, generation as load_generation};
 use crate::recovery::claims::ClaimKind;
 use crate::stage::Batch;
 use crate::stage::staged::Staged;
@@ -29,7 +29,7 @@ pub(super) struct SqlTable {
     target: Arc<Target>,
     name: TableName,
     staging: StagingTable,
-    standing: Standing,
+    table_state: TableState,
     existing: Existing,
     /// The generation of the rows that were there when the sync began.
     found: Option<i64>,
@@ -55,10 +55,10 @@ impl SqlTable {
         let staging = StagingTable::new(session, &name, Staged::DeltaTable { folder: target.staging.clone() });
         load_generation::warn_of_newer(&name, &target, generation);
         // No statement is sent for a number that only people read.
-        let standing = Standing::of(&target, existing != Existing::Nowhere, generation, RowsBefore::NotAsked);
+        let table_state = TableState::of(&target, existing != Existing::Nowhere, generation, RowsBefore::NotAsked);
         Ok(Self {
             session: Arc::clone(session),
-            standing,
+            table_state,
             target,
             name,
             staging,
@@ -217,13 +217,13 @@ impl SqlTable {
 
 #[async_trait]
 impl TableLoader for SqlTable {
-    fn standing(&self) -> Standing {
-        self.standing
+    fn table_state(&self) -> TableState {
+        self.table_state
     }
 
     async fn prepare(&mut self) -> Result<()> {
         // What replaces rows reads the staging table once: it is made when all is staged, and cannot be read too early.
-        if self.standing.replaces {
+        if self.table_state.replaces {
             return Ok(());
         }
         self.ensure_table().await?;

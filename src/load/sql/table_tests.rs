@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use super::bed_tests::{Bed, STAGING, SYNC, USERS, batch, ids, users};
-use super::warehouse_tests::{Fault, Table};
+use super::testing::bed::{Bed, STAGING, SYNC, USERS, batch, ids, users};
+use super::testing::fake_warehouse::{Fault, Table};
 use crate::clock::{ClockAndIds, SystemClock};
 use crate::delta::table::TableLog;
 use crate::error::{Kind, StreamDescriptor};
@@ -26,11 +26,11 @@ async fn ten_batches_are_one_merge_and_later_loads_one_each() {
     let batches: Vec<Batch> =
         (0..10).map(|number| batch(number + 1, number as u64 * 10..number as u64 * 10 + 10)).collect();
     table.append(&batches).await.unwrap();
-    assert_eq!(bed.warehouse.said(), ["CREATE SCHEMA", "CREATE TABLE", "CREATE TABLE", "MERGE INTO"]);
+    assert_eq!(bed.warehouse.sent(), ["CREATE SCHEMA", "CREATE TABLE", "CREATE TABLE", "MERGE INTO"]);
     assert_eq!(bed.warehouse.ids(USERS), ids(0..100));
     table.append(&[batch(11, 100..110)]).await.unwrap();
     table.append(&[]).await.unwrap();
-    assert_eq!(bed.warehouse.said(), ["MERGE INTO"]);
+    assert_eq!(bed.warehouse.sent(), ["MERGE INTO"]);
     assert_eq!(bed.warehouse.ids(USERS), ids(0..110));
 }
 
@@ -40,12 +40,12 @@ async fn a_table_that_is_prepared_needs_no_more_statements_than_one_that_is_not(
     let (_, mut table) = bed.open(WriteMode::Append, None).await;
     bed.stage("users", 0..10);
     table.prepare().await.unwrap();
-    assert_eq!(bed.warehouse.said(), ["CREATE SCHEMA", "CREATE TABLE", "CREATE TABLE"]);
+    assert_eq!(bed.warehouse.sent(), ["CREATE SCHEMA", "CREATE TABLE", "CREATE TABLE"]);
     table.append(&[batch(1, 0..10)]).await.unwrap();
-    assert_eq!(bed.warehouse.said(), ["MERGE INTO"]);
+    assert_eq!(bed.warehouse.sent(), ["MERGE INTO"]);
     assert_eq!(bed.warehouse.ids(USERS), ids(0..10));
     table.prepare().await.unwrap();
-    assert!(bed.warehouse.said().is_empty());
+    assert!(bed.warehouse.sent().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,20 +53,20 @@ async fn an_answer_lost_after_the_commit_doubles_nothing_and_is_counted() {
     let bed = Bed::new().await;
     let (_, mut table) = bed.open(WriteMode::Append, None).await;
     bed.stage("users", 0..10);
-    bed.fault("MERGE", Fault::Twice);
+    bed.fault("MERGE", Fault::RunTwice);
     table.append(&[batch(1, 0..10)]).await.unwrap();
-    let said = bed.warehouse.said();
+    let said = bed.warehouse.sent();
     assert_eq!(said[3..], ["MERGE INTO", "SELECT count(*)"]);
     assert_eq!(bed.warehouse.ids(USERS), ids(0..10));
     bed.stage("users", 10..30);
-    bed.fault("MERGE", Fault::Silent);
+    bed.fault("MERGE", Fault::NoCounts);
     table.append(&[batch(2, 10..20)]).await.unwrap();
-    assert_eq!(bed.warehouse.said(), ["MERGE INTO", "SELECT count(*)"]);
+    assert_eq!(bed.warehouse.sent(), ["MERGE INTO", "SELECT count(*)"]);
     bed.stage("users", 30..40);
-    bed.fault("MERGE", Fault::Unknown);
+    bed.fault("MERGE", Fault::OutcomeUnknown);
     table.append(&[batch(4, 30..40)]).await.unwrap();
     // What the loader is told to have failed and is asked for again is there once.
-    bed.fault("MERGE", Fault::DoneAndLost);
+    bed.fault("MERGE", Fault::ReplyLost);
     assert_eq!(table.append(&[batch(3, 20..30)]).await.unwrap_err().kind(), Kind::Transient);
     table.append(&[batch(3, 20..30)]).await.unwrap();
     assert_eq!(bed.warehouse.ids(USERS), ids(0..40));
@@ -75,13 +75,13 @@ async fn an_answer_lost_after_the_commit_doubles_nothing_and_is_counted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_statement_of_a_load_can_fail_before_or_after_it_is_done_and_be_asked_for_again() {
     for words in ["CREATE SCHEMA", "CREATE TABLE", "MERGE"] {
-        for fault in [Fault::DoneAndLost, Fault::Refused, Fault::Twice] {
+        for fault in [Fault::ReplyLost, Fault::ServerDown, Fault::RunTwice] {
             let bed = Bed::new().await;
             let (_, mut table) = bed.open(WriteMode::Append, None).await;
             bed.stage("users", 0..10);
             bed.fault(words, fault.clone());
             let first = table.append(&[batch(1, 0..10)]).await;
-            assert_eq!(first.is_ok(), fault == Fault::Twice, "{words} {fault:?}");
+            assert_eq!(first.is_ok(), fault == Fault::RunTwice, "{words} {fault:?}");
             table.append(&[batch(1, 0..10)]).await.unwrap();
             assert_eq!(bed.warehouse.ids(USERS), ids(0..10), "{words} {fault:?}");
         }
@@ -95,7 +95,7 @@ async fn a_merge_that_did_not_see_the_newest_batch_is_made_again_after_a_refresh
     bed.stage("users", 0..10);
     bed.warehouse.with(|state| state.unseen.extend(ids(7..10)));
     table.append(&[batch(1, 0..10)]).await.unwrap();
-    let said = bed.warehouse.said();
+    let said = bed.warehouse.sent();
     assert_eq!(said[3..], ["MERGE INTO", "SELECT count(*)", "REFRESH TABLE", "MERGE INTO", "SELECT count(*)"]);
     assert_eq!(bed.warehouse.ids(USERS), ids(0..10));
 }
@@ -115,10 +115,10 @@ async fn rows_beside_the_batches_of_a_load_are_neither_inserted_nor_counted() {
     let bed = Bed::new().await;
     bed.has(bed.older(&["id-000004-random", "zzz"]));
     let (_, mut table) = bed.open(WriteMode::Append, None).await;
-    assert!(table.standing().existed);
+    assert!(table.table_state().existed);
     bed.stage("users", 0..30);
     table.append(&[batch(1, 10..20)]).await.unwrap();
-    assert_eq!(bed.warehouse.said(), ["CREATE TABLE", "MERGE INTO"]);
+    assert_eq!(bed.warehouse.sent(), ["CREATE TABLE", "MERGE INTO"]);
     assert_eq!(bed.warehouse.ids(USERS).len(), 12);
 }
 
@@ -127,18 +127,18 @@ async fn a_replacement_takes_only_the_rows_of_its_batches_and_can_be_repeated() 
     let bed = Bed::new().await;
     bed.has(bed.older(&["old-1", "old-2"]));
     let (_, mut table) = bed.open(WriteMode::Replace, None).await;
-    assert!(table.standing().replaces && table.standing().existed);
+    assert!(table.table_state().replaces && table.table_state().existed);
     bed.stage("users", 0..30);
     table.replace(&[batch(1, 0..10), batch(2, 10..20)]).await.unwrap();
-    assert_eq!(bed.warehouse.said(), ["CREATE TABLE", "INSERT OVERWRITE", "SELECT count(*)"]);
+    assert_eq!(bed.warehouse.sent(), ["CREATE TABLE", "INSERT OVERWRITE", "SELECT count(*)"]);
     assert_eq!(bed.warehouse.ids(USERS), ids(0..20));
-    bed.fault("INSERT", Fault::DoneAndLost);
+    bed.fault("INSERT", Fault::ReplyLost);
     table.replace(&[batch(1, 0..10), batch(2, 10..20)]).await.unwrap_err();
     table.replace(&[batch(1, 0..10), batch(2, 10..20)]).await.unwrap();
     assert_eq!(bed.warehouse.ids(USERS), ids(0..20));
-    bed.warehouse.said();
+    bed.warehouse.sent();
     table.replace(&[]).await.unwrap();
-    assert_eq!(bed.warehouse.said(), ["INSERT OVERWRITE"]);
+    assert_eq!(bed.warehouse.sent(), ["INSERT OVERWRITE"]);
     assert!(bed.warehouse.ids(USERS).is_empty());
 }
 
@@ -159,7 +159,7 @@ async fn a_new_table_that_is_replaced_appears_with_its_rows() {
     bed.stage("users", 0..10);
     table.replace(&[batch(1, 0..10)]).await.unwrap();
     assert_eq!(
-        bed.warehouse.said(),
+        bed.warehouse.sent(),
         ["CREATE SCHEMA", "CREATE TABLE", "CREATE TABLE", "INSERT OVERWRITE", "SELECT count(*)", "ALTER TABLE"]
     );
     let property =
@@ -168,7 +168,7 @@ async fn a_new_table_that_is_replaced_appears_with_its_rows() {
     let bed = Bed::new().await;
     let (_, mut table) = bed.open(WriteMode::Replace, None).await;
     table.replace(&[]).await.unwrap();
-    assert_eq!(bed.warehouse.said(), ["CREATE SCHEMA", "CREATE TABLE"]);
+    assert_eq!(bed.warehouse.sent(), ["CREATE SCHEMA", "CREATE TABLE"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -178,7 +178,7 @@ async fn a_table_that_cannot_be_loaded_is_refused_before_anything_is_changed() {
         bed.has(table);
         let error = bed.try_open(users(write_mode, None)).await.err().expect("refused");
         let kept = ["SHOW SCHEMAS", "SHOW TABLES", "DESCRIBE TABLE", "SHOW TBLPROPERTIES"];
-        assert!(bed.warehouse.said().iter().all(|said| kept.contains(&said.as_str())));
+        assert!(bed.warehouse.sent().iter().all(|said| kept.contains(&said.as_str())));
         assert_eq!((error.kind(), error.stream().map(|stream| stream.name.as_str())), (Kind::Config, Some("users")));
         error.message().to_owned()
     };
@@ -206,7 +206,7 @@ async fn a_table_of_the_other_engine_gets_its_name_and_goes_on() {
     { opened.table }.append(&[]).await.unwrap();
 
     let (_, mut table) = bed.open(WriteMode::ReplaceOtherGenerations, Some(3)).await;
-    assert!(table.standing().existed && !table.standing().replaces);
+    assert!(table.table_state().existed && !table.table_state().replaces);
     bed.stage("users", 0..10);
     table.append(&[batch(1, 0..10)]).await.unwrap();
     let create = bed.warehouse.with(|state| state.statements[1].clone());
@@ -232,7 +232,7 @@ async fn a_table_that_was_dropped_and_whose_files_are_there_still_has_its_genera
     std::fs::write(log.join("00000000000000000000.json"), format!("{protocol}\n{create}\n{before}\n")).unwrap();
     for (generation, replaces) in [(1, false), (2, true), (3, false), (4, true)] {
         let (_, table) = bed.open(WriteMode::ReplaceOtherGenerations, Some(generation)).await;
-        assert_eq!(table.standing().replaces, replaces, "{generation}");
+        assert_eq!(table.table_state().replaces, replaces, "{generation}");
     }
 }
 
@@ -301,7 +301,7 @@ async fn a_thousand_streams_take_statements_by_the_stream_and_not_by_the_batch()
         }
         engine.end(Ending::Purged).await.unwrap();
         bed.warehouse.with(|state| state.closed = false);
-        assert_eq!(bed.warehouse.said().len(), expected, "sync {sync}");
+        assert_eq!(bed.warehouse.sent().len(), expected, "sync {sync}");
     }
     let all: BTreeSet<usize> = bed.warehouse.with(|state| state.tables.values().map(|table| table.ids.len()).collect());
     assert_eq!(all, BTreeSet::from([200]));

@@ -9,8 +9,8 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 
-use super::bed_tests::{Bed, STAGING, SYNC, USERS, batch, ids};
-use super::warehouse_tests::{Fault, Table};
+use super::testing::bed::{Bed, STAGING, SYNC, USERS, batch, ids};
+use super::testing::fake_warehouse::{Fault, Table};
 use crate::error::Kind;
 use crate::load::{Ending, Loader};
 use crate::protocol::catalog::WriteMode;
@@ -26,15 +26,15 @@ async fn a_table_whose_properties_may_not_be_set_is_loaded_all_the_same_when_an_
     let (_, mut table) = bed.open(WriteMode::Append, None).await;
     bed.warehouse.with(|state| state.refusals.push(("ALTER TABLE", NOT_OWNER)));
     bed.stage("users", 0..10);
-    bed.fault("MERGE", Fault::Unknown);
+    bed.fault("MERGE", Fault::OutcomeUnknown);
     table.append(&[batch(1, 0..10)]).await.unwrap();
-    assert_eq!(bed.warehouse.said()[3..], SENT_AGAIN);
+    assert_eq!(bed.warehouse.sent()[3..], SENT_AGAIN);
     assert_eq!(bed.warehouse.ids(USERS), ids(0..10));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_of_unknown_fate_is_sent_again_when_no_copy_of_it_can_commit_any_more() {
-    for fault in [Fault::Unknown, Fault::Late] {
+    for fault in [Fault::OutcomeUnknown, Fault::StartsLate] {
         for words in ["MERGE", "INSERT"] {
             let bed = Bed::new().await;
             let write_mode = if words == "MERGE" { WriteMode::Append } else { WriteMode::Replace };
@@ -56,9 +56,9 @@ async fn a_statement_of_unknown_fate_is_sent_again_when_no_copy_of_it_can_commit
                 let texts: BTreeSet<&String> = all.iter().filter(|text| text.starts_with(kind)).collect();
                 assert_eq!(texts.len(), 3, "{texts:?}");
             }
-            bed.warehouse.said();
+            bed.warehouse.sent();
             engine.end(Ending::Purged).await.unwrap();
-            assert_eq!(bed.warehouse.said(), ["DROP TABLE"]);
+            assert_eq!(bed.warehouse.sent(), ["DROP TABLE"]);
             assert_eq!(bed.warehouse.with(|state| state.tables.len()), 1);
         }
     }
@@ -70,16 +70,16 @@ async fn a_fence_that_fails_after_the_second_copy_is_set_at_the_end_or_the_claim
         let bed = Bed::new().await;
         let (engine, mut table) = bed.open(WriteMode::Replace, None).await;
         bed.stage("users", 0..10);
-        bed.fault("INSERT", Fault::Unknown);
+        bed.fault("INSERT", Fault::OutcomeUnknown);
         // The first fence stands, and each later one fails.
-        bed.fault("ALTER", Fault::Twice);
+        bed.fault("ALTER", Fault::RunTwice);
         for _ in 0..=usize::from(still_fails) {
-            bed.fault("ALTER", Fault::Refused);
+            bed.fault("ALTER", Fault::ServerDown);
         }
         table.replace(&[batch(1, 0..10)]).await.unwrap_err();
-        bed.warehouse.said();
+        bed.warehouse.sent();
         let ended = engine.end(Ending::Purged).await;
-        assert_eq!(bed.warehouse.said(), ["DROP TABLE", "ALTER TABLE"]);
+        assert_eq!(bed.warehouse.sent(), ["DROP TABLE", "ALTER TABLE"]);
         assert_eq!(ended.is_err(), still_fails);
     }
 }
@@ -90,10 +90,10 @@ async fn a_statement_whose_answer_is_lost_each_time_is_not_sent_for_ever() {
     let (_, mut table) = bed.open(WriteMode::Append, None).await;
     bed.stage("users", 0..10);
     for _ in 0..100 {
-        bed.fault("MERGE", Fault::Unknown);
+        bed.fault("MERGE", Fault::OutcomeUnknown);
     }
     assert_eq!(table.append(&[batch(1, 0..10)]).await.unwrap_err().kind(), Kind::Transient);
-    assert_eq!(bed.warehouse.said().iter().filter(|said| *said == "MERGE INTO").count(), 8);
+    assert_eq!(bed.warehouse.sent().iter().filter(|said| *said == "MERGE INTO").count(), 8);
     assert_eq!(bed.warehouse.ids(USERS), ids(0..10));
 }
 
@@ -105,7 +105,7 @@ async fn a_statement_whose_answer_is_lost_again_and_again_is_sent_less_and_less_
     let pause = Duration::from_millis(20);
     bed.warehouse.with(|state| state.pause = pause);
     for _ in 0..5 {
-        bed.fault("MERGE", Fault::Unknown);
+        bed.fault("MERGE", Fault::OutcomeUnknown);
     }
     let begun = Instant::now();
     table.append(&[batch(1, 0..10)]).await.unwrap();
@@ -149,7 +149,7 @@ async fn what_a_killed_sync_has_made_is_cleared_in_its_own_catalog_when_the_sett
     let bed = Bed { catalog: "old", ..Bed::new().await };
     let (_, mut table) = bed.open(WriteMode::Append, None).await;
     bed.stage("users", 0..10);
-    bed.fault("MERGE", Fault::Unknown);
+    bed.fault("MERGE", Fault::OutcomeUnknown);
     table.append(&[batch(1, 0..10)]).await.unwrap();
     let renamed = STAGING.replace("main", "old").replace("cafe_", "cafex1_");
     assert!(bed.warehouse.with(|state| state.tables.contains_key(&renamed)));
@@ -167,7 +167,7 @@ async fn a_staging_table_that_was_renamed_is_dropped_when_its_sync_was_killed() 
     let bed = Bed::new().await;
     let (_, mut table) = bed.open(WriteMode::Append, None).await;
     bed.stage("users", 0..10);
-    bed.fault("MERGE", Fault::Unknown);
+    bed.fault("MERGE", Fault::OutcomeUnknown);
     table.append(&[batch(1, 0..10)]).await.unwrap();
     let renamed = STAGING.replace("cafe_", "cafex1_");
     assert!(bed.warehouse.with(|state| state.tables.contains_key(&renamed)));
@@ -188,7 +188,7 @@ async fn a_table_that_is_emptied_needs_the_staging_table_which_a_late_copy_does_
     table.replace(&[]).await.unwrap();
     let emptied = bed.warehouse.with(|state| state.statements.last().unwrap().clone());
     assert!(emptied.contains(&format!("FROM {STAGING}")), "{emptied}");
-    assert_eq!(bed.warehouse.said(), ["CREATE TABLE", "INSERT OVERWRITE"]);
+    assert_eq!(bed.warehouse.sent(), ["CREATE TABLE", "INSERT OVERWRITE"]);
     assert!(bed.warehouse.ids(USERS).is_empty());
     engine.end(Ending::Purged).await.unwrap();
     assert!(bed.warehouse.with(|state| !state.tables.contains_key(STAGING)));
@@ -196,7 +196,7 @@ async fn a_table_that_is_emptied_needs_the_staging_table_which_a_late_copy_does_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_staging_table_of_a_statement_that_may_still_run_goes_although_it_should_be_kept() {
-    for (words, fault) in [("MERGE", Fault::DoneAndLost), ("INSERT", Fault::DoneAndLost)] {
+    for (words, fault) in [("MERGE", Fault::ReplyLost), ("INSERT", Fault::ReplyLost)] {
         let bed = Bed::new().await;
         let write_mode = if words == "MERGE" { WriteMode::Append } else { WriteMode::Replace };
         let (engine, mut table) = bed.open(write_mode, None).await;
@@ -206,10 +206,10 @@ async fn a_staging_table_of_a_statement_that_may_still_run_goes_although_it_shou
         let loaded =
             if words == "MERGE" { table.append(&batches).await } else { table.replace(&batches).await.map(|_| ()) };
         loaded.unwrap_err();
-        bed.warehouse.said();
+        bed.warehouse.sent();
         engine.end(Ending::Kept).await.unwrap();
         // First no copy can begin any more, then none that has begun can commit.
-        assert_eq!(bed.warehouse.said(), ["DROP TABLE", "ALTER TABLE"], "{words} {fault:?}");
+        assert_eq!(bed.warehouse.sent(), ["DROP TABLE", "ALTER TABLE"], "{words} {fault:?}");
     }
 }
 
@@ -219,12 +219,12 @@ async fn a_new_table_whose_rows_were_not_acknowledged_is_replaced_by_the_next_at
     let rest = WriteMode::ReplaceOtherGenerations;
     let (_, mut table) = bed.open(rest, Some(4)).await;
     bed.stage("users", 0..10);
-    bed.fault("INSERT", Fault::DoneAndLost);
+    bed.fault("INSERT", Fault::ReplyLost);
     table.replace(&[batch(1, 0..10)]).await.unwrap_err();
     assert_eq!(bed.warehouse.ids(USERS), ids(0..10));
     // It was killed there: the rows are in the table, and nobody was told.
     let (_, table) = bed.open(rest, Some(4)).await;
-    assert!(table.standing().replaces);
+    assert!(table.table_state().replaces);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -234,19 +234,19 @@ async fn a_statement_that_has_surely_changed_nothing_costs_no_fence() {
     bed.stage("users", 0..10);
     bed.fault("MERGE", Fault::Denied);
     assert_eq!(table.append(&[batch(1, 0..10)]).await.unwrap_err().kind(), Kind::Config);
-    bed.warehouse.said();
+    bed.warehouse.sent();
     engine.end(Ending::Kept).await.unwrap();
-    assert!(bed.warehouse.said().is_empty());
+    assert!(bed.warehouse.sent().is_empty());
     // Of the copy before it nobody knows that.
     let bed = Bed::new().await;
     bed.stage("users", 0..10);
     let (engine, mut table) = bed.open(WriteMode::Append, None).await;
-    bed.fault("MERGE", Fault::Unknown);
+    bed.fault("MERGE", Fault::OutcomeUnknown);
     bed.fault("MERGE", Fault::Denied);
     assert_eq!(table.append(&[batch(1, 0..10)]).await.unwrap_err().kind(), Kind::Config);
-    bed.warehouse.said();
+    bed.warehouse.sent();
     engine.end(Ending::Kept).await.unwrap();
-    assert_eq!(bed.warehouse.said(), ["DROP TABLE", "ALTER TABLE"]);
+    assert_eq!(bed.warehouse.sent(), ["DROP TABLE", "ALTER TABLE"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

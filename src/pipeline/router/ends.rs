@@ -13,8 +13,8 @@ impl Router {
         let streams = Arc::clone(&self.streams);
         let (mut incomplete, mut left, mut taken_back) = (Vec::new(), Vec::new(), Vec::new());
         for (stream, descriptor) in streams.iter() {
-            let (standing, records) = (*self.standings.get(stream)?, self.flow.records(stream)?);
-            match self.endings.verdict(stream, standing, records, self.position > 0, self.records > 0)? {
+            let (table_state, records) = (*self.table_states.get(stream)?, self.flow.records(stream)?);
+            match self.endings.verdict(stream, table_state, records, self.position > 0, self.records > 0)? {
                 Verdict::Finished => {}
                 Verdict::Finish => self.flow.finish(stream)?,
                 Verdict::UpToItsState => self.flow.close_at_cut(stream)?,

@@ -16,7 +16,7 @@ const MOST_CANCELLED: u32 = 3;
 impl SqlTable {
     /// Runs the statement of `plan` to its end.
     ///
-    /// Where its answer is lost, it is sent again only after its first copy is [settled](Self::settle), so that one of
+    /// Where its answer is lost, it is sent again only after its first copy is [settled](Self::stop_earlier_statement), so that one of
     /// the two commits: a server that looks for conflicts row by row may let both.
     pub(super) async fn change(&mut self, plan: &Plan) -> Result<Answered> {
         let mut sendings = 1;
@@ -40,7 +40,7 @@ impl SqlTable {
                     let is_repeated = sendings > 1;
                     if is_repeated {
                         // For a copy that had found its staging table and had not begun its transaction at the first fence.
-                        self.settle_all().await?;
+                        self.fence_earlier_statements().await?;
                     }
                     return Ok(Answered { inserted: answers::inserted(&answer), is_repeated, counted_before: None });
                 }
@@ -56,7 +56,7 @@ impl SqlTable {
                  more: {why}",
                 self.name
             );
-            self.settle().await?;
+            self.stop_earlier_statement().await?;
             waits.wait(None).await;
             sendings += 1;
         }
@@ -73,7 +73,7 @@ impl SqlTable {
 
     /// Makes sure that a statement of unknown fate has committed now, or never does: without the staging table that it reads it
     /// cannot begin, and if it has begun, it fails at the fence. The next statement reads the same files by another name.
-    async fn settle(&mut self) -> Result<()> {
+    async fn stop_earlier_statement(&mut self) -> Result<()> {
         self.staging.drop(&self.session).await?;
         self.session.fence(&self.name).await?;
         self.staging.rename(&self.session, &self.name);
@@ -82,7 +82,7 @@ impl SqlTable {
 
     /// After a copy that has run to its end: the last fence against the copies before it. If it cannot be set, their outcome stays
     /// unknown, and the end of the sync sets it.
-    async fn settle_all(&self) -> Result<()> {
+    async fn fence_earlier_statements(&self) -> Result<()> {
         if self.session.fence(&self.name).await? {
             self.session.unknown_outcomes().retain(|_, table| table.path() != self.name.path());
         }

@@ -1,7 +1,7 @@
 //! The generation of one stream's table: written down after its rows, and asked for again where another sync came in between.
 
 use super::super::existing_table::generation_of;
-use super::super::{notes, statements};
+use super::super::{generation_objects, statements};
 use super::SqlTable;
 use crate::error::{Kind, Result, ResultExt};
 use crate::load::generation;
@@ -13,7 +13,7 @@ impl SqlTable {
             return Ok(());
         }
         let now = generation_of(&self.session, &self.target, &self.name).await?;
-        generation::ensure_not_overtaken(&self.name, &self.target, (self.found, now), self.standing.replaces)
+        generation::ensure_not_overtaken(&self.name, &self.target, (self.found, now), self.table_state.replaces)
     }
 
     /// After the rows: a sync that is killed in between loads them again, and the same rows come of it.
@@ -23,16 +23,16 @@ impl SqlTable {
         };
         let (storage, table) = (&self.session.storage, &self.target.table);
         match self.session.execute(&statements::set_generation(&self.name, generation)).await {
-            Ok(_) => notes::forget_generation(storage, table).await?,
+            Ok(_) => generation_objects::delete(storage, table).await?,
             // Who may load a table need not own it. Without a generation, a second attempt would replace what was acknowledged.
             Err(error) if error.kind() == Kind::Config => {
                 tracing::warn!(
                     "Table {} does not say that its rows are of generation {generation}, because that property could not be \
                      set; {} says so for this program instead: {error}",
                     self.name,
-                    notes::shown(storage, table)
+                    generation_objects::shown(storage, table)
                 );
-                notes::note_generation(storage, table, generation).await?;
+                generation_objects::put(storage, table, generation).await?;
             }
             Err(error) => return Err(error).context(|| "writing down the table's generation".to_owned()),
         }
@@ -42,6 +42,6 @@ impl SqlTable {
 
     /// What a new table says before it has rows: one whose rows are replaced has those of the generation only later.
     pub(super) fn generation_of_new(&self) -> Option<i64> {
-        self.target.generation_id.filter(|_| !self.standing.replaces)
+        self.target.generation_id.filter(|_| !self.table_state.replaces)
     }
 }

@@ -10,12 +10,12 @@ use crate::storage::Storage;
 const GENERATIONS: &str = "_generations";
 
 /// Whether the rows of `table`, a final table's folder, are noted to be of the generation `id`.
-pub async fn is_of_generation(storage: &Storage, table: &str, id: i64) -> Result<bool> {
+pub async fn has(storage: &Storage, table: &str, id: i64) -> Result<bool> {
     Ok(storage.list(&folder(table)).await?.contains(&path(table, id)))
 }
 
 /// Notes that the rows of `table` are of the generation `id`, and of no other one.
-pub async fn note_generation(storage: &Storage, table: &str, id: i64) -> Result<()> {
+pub async fn put(storage: &Storage, table: &str, id: i64) -> Result<()> {
     storage.put_new(&path(table, id), b"generation\n".to_vec()).await?;
     let mut others = storage.list(&folder(table)).await?;
     others.retain(|other| *other != path(table, id));
@@ -23,7 +23,7 @@ pub async fn note_generation(storage: &Storage, table: &str, id: i64) -> Result<
 }
 
 /// Forgets what is noted of `table`, which says it itself now.
-pub async fn forget_generation(storage: &Storage, table: &str) -> Result<()> {
+pub async fn delete(storage: &Storage, table: &str) -> Result<()> {
     storage.delete(&storage.list(&folder(table)).await?).await
 }
 

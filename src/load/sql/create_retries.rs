@@ -21,7 +21,7 @@ pub struct Created {
 }
 
 /// Runs `statement`, which makes something if it is not there.
-pub async fn create(transport: &dyn SqlTransport, statement: &str) -> Created {
+pub async fn create_with_retries(transport: &dyn SqlTransport, statement: &str) -> Created {
     let mut by_others = false;
     for wait in WAITS {
         match transport.execute(statement).await {

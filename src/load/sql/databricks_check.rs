@@ -7,16 +7,15 @@
 use std::sync::Arc;
 
 use super::answers::names;
-use super::create::{Created, create};
-use super::load::Load;
+use super::create_retries::{Created, create_with_retries};
 use super::statements::{self, NewTable, SchemaName};
 use crate::databricks::SqlTransport;
 use crate::error::{Error, Kind, Result, ResultExt, StreamDescriptor};
 use crate::schema::columns::TableSchema;
-use crate::schema::stats::Span;
+use crate::schema::stats::{RowStats, Span};
 
 /// A schema in which a check may make tables.
-pub struct Trial {
+pub struct DatabricksCheck {
     transport: Arc<dyn SqlTransport>,
     catalog: String,
     schema: String,
@@ -28,14 +27,14 @@ pub struct Trial {
 
 /// A table of a check: its name, and the folder of its files as a URL.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct CheckTable {
     /// The name, in the schema of the trial.
     pub table: String,
     /// The folder.
     pub location: String,
 }
 
-impl Trial {
+impl DatabricksCheck {
     /// A trial of the schema `schema` in `catalog`, with tables of `columns`. Nothing is sent yet.
     pub fn new(transport: Arc<dyn SqlTransport>, catalog: &str, schema: &str, columns: Arc<TableSchema>) -> Self {
         let name = SchemaName::new(catalog, schema);
@@ -48,7 +47,7 @@ impl Trial {
         let shown = shown.context(|| format!("looking for schema {}", self.name))?;
         if !names(&shown, "namespace", 0).contains(&self.schema) {
             let Created { answer: made, by_others } =
-                create(self.transport.as_ref(), &statements::create_schema(&self.name)).await;
+                create_with_retries(self.transport.as_ref(), &statements::create_schema(&self.name)).await;
             // Also where the answer is lost, or a time limit ended it: what may have been made is dropped if it is empty.
             self.made = !by_others && made.as_ref().err().is_none_or(|error| !error.lacks_right());
             made.context(|| format!("creating schema {}", self.name))?;
@@ -59,7 +58,7 @@ impl Trial {
     /// Tries by itself each thing that a sync has Databricks do: to make a table in `new`, which is empty, to read the
     /// Delta table in `staged`, where one could be put there, and to write what is staged. What depends on something
     /// that failed is not tried; without a schema, `has_schema`, there are no tables. The tables stay.
-    pub async fn problems(&self, new: &Place, staged: Option<&Place>, has_schema: bool) -> Vec<Error> {
+    pub async fn problems(&self, new: &CheckTable, staged: Option<&CheckTable>, has_schema: bool) -> Vec<Error> {
         let (table, mut problems) = (self.name.table(&new.table), Vec::new());
         let mut is_made = false;
         if has_schema {
@@ -92,7 +91,7 @@ impl Trial {
         }
         if is_made && is_read {
             let ids = Span { first: String::new(), last: "~".to_owned() };
-            let all = Load { rows: 1, ids, emitted_at: Span { first: i64::MIN, last: i64::MAX } };
+            let all = RowStats { rows: 1, ids, emitted_at: Span { first: i64::MIN, last: i64::MAX } };
             let merged = self
                 .execute(&statements::merge(&self.columns, &table, &name, &all), || format!("writing to {table}"))
                 .await;
@@ -146,5 +145,5 @@ fn may_go_on(problems: &[Error]) -> bool {
 }
 
 #[cfg(test)]
-#[path = "trial_tests.rs"]
+#[path = "databricks_check_tests.rs"]
 mod tests;

@@ -17,25 +17,25 @@ use crate::retry::Backoff;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     /// It is done, and is said to have failed in a way that passes: the transport sends it again, and gives the second answer.
-    Twice,
+    RunTwice,
     /// It is done, and is said to have run out of time.
     TimedOut,
     /// It is done, and the answer is never known.
-    DoneAndLost,
+    ReplyLost,
     /// It is not done.
-    Refused,
+    ServerDown,
     /// It changes rows and is done, and the transport does not know.
-    Unknown,
+    OutcomeUnknown,
     /// It changes rows, and the transport does not know what came of it: it begins beside the next one that does.
-    Late,
+    StartsLate,
     /// It changes rows and is not done, and the transport knows that it never will be.
     Denied,
     /// It is answered without numbers.
-    Silent,
+    NoCounts,
     /// It is not done, because what it makes is there already.
-    ThereAlready,
+    AlreadyExists,
     /// It is done, and somebody else has added rows with these ids by the time the next one comes.
-    Joined(&'static [&'static str]),
+    OthersWrote(&'static [&'static str]),
 }
 
 /// What a server says of a statement that ran into its limit; it may have committed.
@@ -98,15 +98,15 @@ pub struct State {
 }
 
 #[derive(Clone, Default)]
-pub struct Warehouse(pub Arc<Mutex<State>>);
+pub struct FakeWarehouse(pub Arc<Mutex<State>>);
 
-impl Warehouse {
+impl FakeWarehouse {
     pub fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         work(&mut self.0.lock().unwrap())
     }
 
     /// The first words of the statements since the last call.
-    pub fn said(&self) -> Vec<String> {
+    pub fn sent(&self) -> Vec<String> {
         let statements = self.with(|state| std::mem::take(&mut state.statements));
         let brief = |statement: String| statement.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
         statements.into_iter().map(brief).collect()
@@ -117,7 +117,7 @@ impl Warehouse {
     }
 }
 
-impl Warehouse {
+impl FakeWarehouse {
     fn answer(&self, statement: &str) -> Result<Changed> {
         self.with(|state| {
             assert!(!state.closed, "closed: {statement}");
@@ -127,29 +127,29 @@ impl Warehouse {
             if let Some((_, said)) = state.refusals.iter().find(|(words, _)| statement.contains(words)) {
                 return Err(refusal(said));
             }
-            if fault == Some(Fault::Late) {
+            if fault == Some(Fault::StartsLate) {
                 state.late = Some(statement.to_owned());
                 return Ok(Changed::Unknown(Error::transient("The answer was lost.")));
             }
             let answer = match fault {
-                None | Some(Fault::Late) => state.run(statement),
-                Some(Fault::Twice) => state.run(statement).and_then(|_| state.run(statement)),
-                Some(Fault::Unknown) => {
+                None | Some(Fault::StartsLate) => state.run(statement),
+                Some(Fault::RunTwice) => state.run(statement).and_then(|_| state.run(statement)),
+                Some(Fault::OutcomeUnknown) => {
                     state.run(statement)?;
                     return Ok(Changed::Unknown(Error::transient("The answer was lost.")));
                 }
-                Some(Fault::Silent) => state.run(statement).map(|_| QueryResult::default()),
+                Some(Fault::NoCounts) => state.run(statement).map(|_| QueryResult::default()),
                 Some(Fault::TimedOut) => state.run(statement).and(Err(refusal(TIMED_OUT))),
-                Some(Fault::DoneAndLost) => state.run(statement).and(Err(Error::transient("The answer was lost."))),
-                Some(Fault::Joined(ids)) => state.run(statement).map(|_| {
+                Some(Fault::ReplyLost) => state.run(statement).and(Err(Error::transient("The answer was lost."))),
+                Some(Fault::OthersWrote(ids)) => state.run(statement).map(|_| {
                     state.tables.values_mut().filter(|table| !table.ids.is_empty()).for_each(|table| {
                         table.ids.extend(ids.iter().map(|id| (*id).to_owned()));
                     });
                     QueryResult::default()
                 }),
                 Some(Fault::Denied) => return Ok(Changed::Refused(Error::config("MODIFY is missing."))),
-                Some(Fault::ThereAlready) => Err(there_already()),
-                Some(Fault::Refused) => Err(Error::transient("The server is away.")),
+                Some(Fault::AlreadyExists) => Err(already_exists_error()),
+                Some(Fault::ServerDown) => Err(Error::transient("The server is away.")),
             };
             answer.map(Changed::Done)
         })
@@ -157,7 +157,7 @@ impl Warehouse {
 }
 
 #[async_trait]
-impl SqlTransport for Warehouse {
+impl SqlTransport for FakeWarehouse {
     async fn execute(&self, statement: &str) -> Result<QueryResult> {
         match self.answer(statement)? {
             Changed::Done(rows) => Ok(rows),
@@ -186,7 +186,7 @@ impl SqlTransport for Warehouse {
 }
 
 /// As a server says it of a schema.
-pub fn there_already() -> Error {
+pub fn already_exists_error() -> Error {
     explained(&ServerError::of_statement(
         Some("BAD_REQUEST"),
         None,

@@ -6,8 +6,8 @@ use tempfile::TempDir;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use super::Sql;
-use super::warehouse_tests::{Fault, Table, Warehouse};
+use super::super::Sql;
+use super::fake_warehouse::{FakeWarehouse, Fault, Table};
 use crate::config::Config;
 use crate::delta::actions::DataFile;
 use crate::delta::table::TableLog;
@@ -30,7 +30,7 @@ pub const STAGING: &str = "`main`.`shop`.`_airbyte_tmp_00000000cafe_users`";
 pub struct Bed {
     pub folder: TempDir,
     pub storage: Storage,
-    pub warehouse: Warehouse,
+    pub warehouse: FakeWarehouse,
     pub staging_schema: Option<&'static str>,
     pub catalog: &'static str,
 }
@@ -42,7 +42,7 @@ impl Bed {
         let text = format!(r#"{{"data_source": {{"data_source_type": "LOCAL_STORAGE", "local_path": "{path}"}}}}"#);
         let config = Config::from_json(&text).unwrap();
         let storage = Storage::open(&config.storage, &config.tuning).await.unwrap();
-        Self { folder, storage, warehouse: Warehouse::default(), staging_schema: None, catalog: "main" }
+        Self { folder, storage, warehouse: FakeWarehouse::default(), staging_schema: None, catalog: "main" }
     }
 
     pub fn stage(&self, stream: &str, ids: impl IntoIterator<Item = u64>) {
@@ -91,7 +91,7 @@ impl Bed {
 
     pub async fn open(&self, write_mode: WriteMode, generation_id: Option<i64>) -> (Sql, Box<dyn TableLoader>) {
         let opened = self.try_open(users(write_mode, generation_id)).await.unwrap();
-        self.warehouse.said();
+        self.warehouse.sent();
         opened
     }
 }
