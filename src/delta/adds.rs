@@ -11,7 +11,7 @@ use arrow_schema::{Field, Fields, Schema};
 use super::actions::DataFile;
 use super::bounds::{self, Value};
 use crate::error::{Error, Result};
-use crate::schema::columns::{Column, Kind, TableSchema};
+use crate::schema::columns::{Column, Source, TableSchema};
 use crate::schema::stats::Span;
 
 /// The `add` actions of `files`, whose columns are those of `schema`: one row per file.
@@ -30,7 +30,8 @@ pub fn batch(schema: &TableSchema, files: &[DataFile]) -> Result<RecordBatch> {
     }
     let partitions = partitions.finish();
     let bounds: Vec<_> = files.iter().map(|file| bounds::of(schema, &file.stats)).collect();
-    let null_counts = schema.columns().map(|column| (column.name.clone(), longs(|_| 0))).collect();
+    let required = schema.columns().filter(|column| column.is_required());
+    let null_counts = required.map(|column| (column.name.clone(), longs(|_| 0))).collect();
     let stats: [(&str, ArrayRef); 5] = [
         ("numRecords", longs(|f| f.stats.rows.try_into().unwrap_or(i64::MAX))),
         ("nullCount", structure(null_counts, None)),
@@ -60,18 +61,19 @@ fn ends<'a>(
     files: &[Option<Vec<Span<Value<'a>>>>],
     end: fn(&Span<Value<'a>>) -> Value<'a>,
 ) -> ArrayRef {
-    let of_column = |(at, column): (usize, &Column)| -> (String, ArrayRef) {
+    let of_column = |(at, column): (usize, &Column)| -> Option<(String, ArrayRef)> {
         let values = files.iter().map(|bounds| bounds.as_ref()?.get(at).map(end));
-        let array: ArrayRef = match column.kind {
-            Kind::Uuid | Kind::Text => Arc::new(StringArray::from_iter(values.map(|value| value?.text()))),
-            Kind::Timestamp => {
+        let array: ArrayRef = match column.source {
+            Source::Id | Source::Record => Arc::new(StringArray::from_iter(values.map(|value| value?.text()))),
+            Source::EmittedAt => {
                 let micros = values.map(|value| value?.time_ms().map(|ms| ms * 1000));
                 Arc::new(TimestampMicrosecondArray::from_iter(micros).with_timezone("UTC"))
             }
+            Source::Meta | Source::Property(_) | Source::Undeclared => return None,
         };
-        (column.name.clone(), array)
+        Some((column.name.clone(), array))
     };
-    let columns = schema.columns().enumerate().map(of_column).collect();
+    let columns = schema.columns().enumerate().filter_map(of_column).collect();
     structure(columns, Some(NullBuffer::from_iter(files.iter().map(Option::is_some))))
 }
 

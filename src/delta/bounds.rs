@@ -37,7 +37,8 @@ pub fn of<'a>(schema: &TableSchema, stats: &'a RowStats) -> Option<Vec<Span<Valu
 pub fn text(schema: &TableSchema, stats: &RowStats) -> String {
     let mut written = Map::from_iter([("numRecords".to_owned(), json!(stats.rows))]);
     let mut write = |key: &str, values: &mut dyn Iterator<Item = Json>| {
-        let columns = schema.columns().map(|column| column.name.clone()).zip(values).collect();
+        let required = schema.columns().filter(|column| column.is_required());
+        let columns = required.map(|column| column.name.clone()).zip(values).collect();
         written.insert(key.to_owned(), Json::Object(columns));
     };
     write("nullCount", &mut std::iter::repeat(json!(0)));
@@ -83,6 +84,8 @@ fn of_column<'a>(column: &Column, stats: &'a RowStats) -> Option<Span<Value<'a>>
         Source::Id => texts(&stats.ids.first, &stats.ids.last),
         Source::EmittedAt => times(&stats.emitted_at),
         Source::Record => texts(RECORD.first, RECORD.last),
+        // Nobody has looked at these values.
+        Source::Meta | Source::Property(_) | Source::Undeclared => None,
     }
 }
 

@@ -85,6 +85,9 @@ impl ParquetEncoder {
                 Source::Id => (ColumnEncoder::Ids, Some(Encoding::DELTA_BYTE_ARRAY)),
                 Source::EmittedAt => (ColumnEncoder::Times, Some(Encoding::DELTA_BINARY_PACKED)),
                 Source::Record => (ColumnEncoder::Texts(TextEncoder::new(converted.column(at), compression)), None),
+                Source::Meta | Source::Property(_) | Source::Undeclared => {
+                    return Err(Error::system(format!("Column {} has no encoder.", column.name)));
+                }
             };
             if let Some(encoding) = encoding {
                 properties = properties.set_column_encoding(ColumnPath::from(column.name.as_str()), encoding);

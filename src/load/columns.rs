@@ -17,7 +17,7 @@ pub fn ensure_columns(
     found.sort();
     let found: Vec<_> = found.iter().map(|(name, kind)| format!("{name} {kind}")).collect();
     let expected: Vec<_> =
-        expected.columns().map(|column| format!("{} {}", column.name, column.kind.delta())).collect();
+        expected.columns().map(|column| format!("{} {}", column.name, column.kind.delta().trim_matches('"'))).collect();
     Err(Error::config(format!(
         "Table {shown} has other columns than stream {stream} needs. It has: {}. Expected: {}. Move the table \
          away or rename the stream.",

@@ -1,40 +1,92 @@
 //! The Arrow schema of a row, made from its Avro schema; the Parquet schema follows from it in the encoder.
 //!
-//! One match over Avro's types: a type without an arm is an error and not a guess.
+//! One match over Avro's types: a type without an arm is an error and not a guess. A union with null is the other type, which
+//! may be NULL; a union of several others is a structure of them, as the Parquet library for Avro writes it. The names inside
+//! of lists and maps are those that the Parquet format asks for.
 
 use std::sync::Arc;
 
 use apache_avro::Schema as AvroSchema;
-use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use apache_avro::schema::{DecimalSchema, RecordSchema};
+use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
 
+use super::avro::ROW;
 use super::columns::TableSchema;
+use super::kind::member;
 use crate::error::{Error, Result};
 
 impl TableSchema {
-    /// The Arrow schema of a row: one non-null field per column, in the columns' order.
+    /// The Arrow schema of a row: one field per column, in the columns' order.
     pub fn arrow(&self) -> Result<SchemaRef> {
-        from_avro(&self.avro()?)
+        match &self.avro(ROW, None)? {
+            AvroSchema::Record(record) => Ok(Arc::new(Schema::new(fields(record)?))),
+            _ => Err(Error::system("A row's Avro schema must be a record.")),
+        }
     }
 }
 
-fn from_avro(schema: &AvroSchema) -> Result<SchemaRef> {
-    let AvroSchema::Record(record) = schema else {
-        return Err(Error::system("A row's Avro schema must be a record."));
+fn fields(record: &RecordSchema) -> Result<Fields> {
+    record.fields.iter().map(|field| arrow_field(&field.name, &field.schema)).collect()
+}
+
+fn arrow_field(name: &str, schema: &AvroSchema) -> Result<FieldRef> {
+    let (kind, nullable) = match schema {
+        AvroSchema::Union(union) => {
+            let members: Vec<&AvroSchema> =
+                union.variants().iter().filter(|member| !matches!(member, AvroSchema::Null)).collect();
+            let kind = match members.as_slice() {
+                [one] => data_type(one, name)?,
+                several => DataType::Struct(union_fields(several)?),
+            };
+            (kind, members.len() < union.variants().len())
+        }
+        other => (data_type(other, name)?, false),
     };
-    let fields = record
-        .fields
-        .iter()
-        .map(|field| Ok(Field::new(&field.name, data_type(&field.schema, &field.name)?, false)))
-        .collect::<Result<Vec<_>>>()?;
-    Ok(Arc::new(Schema::new(fields)))
+    Ok(Arc::new(Field::new(name, kind, nullable)))
+}
+
+fn union_fields(members: &[&AvroSchema]) -> Result<Fields> {
+    let field = |(at, schema): (usize, &&AvroSchema)| {
+        let name = member(at);
+        Ok(Arc::new(Field::new(&name, data_type(schema, &name)?, true)))
+    };
+    members.iter().enumerate().map(field).collect()
 }
 
 fn data_type(schema: &AvroSchema, name: &str) -> Result<DataType> {
-    match schema {
-        AvroSchema::String | AvroSchema::Uuid => Ok(DataType::Utf8),
-        AvroSchema::TimestampMicros => Ok(DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))),
-        other => Err(Error::system(format!("Column {name} has an Avro type that no column is made of: {other:?}."))),
-    }
+    Ok(match schema {
+        AvroSchema::String | AvroSchema::Uuid => DataType::Utf8,
+        AvroSchema::Boolean => DataType::Boolean,
+        AvroSchema::Int => DataType::Int32,
+        // Delta has no time of day.
+        AvroSchema::Long | AvroSchema::TimeMicros => DataType::Int64,
+        AvroSchema::Float => DataType::Float32,
+        AvroSchema::Double => DataType::Float64,
+        AvroSchema::Bytes => DataType::Binary,
+        AvroSchema::Decimal(DecimalSchema { precision, scale, .. }) => {
+            let size = (u8::try_from(*precision).ok(), i8::try_from(*scale).ok());
+            let (Some(precision), Some(scale)) = size else {
+                return Err(Error::system(format!("Column {name} has {precision} digits, which no column has.")));
+            };
+            DataType::Decimal128(precision, scale)
+        }
+        AvroSchema::Date => DataType::Date32,
+        AvroSchema::TimestampMicros => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        AvroSchema::LocalTimestampMicros => DataType::Timestamp(TimeUnit::Microsecond, None),
+        AvroSchema::Record(record) => DataType::Struct(fields(record)?),
+        AvroSchema::Array(array) => DataType::List(arrow_field("element", &array.items)?),
+        AvroSchema::Map(map) => {
+            let entries = Fields::from(vec![
+                Field::new("key", DataType::Utf8, false),
+                Field::new("value", data_type(&map.types, name)?, true),
+            ]);
+            DataType::Map(Arc::new(Field::new("key_value", DataType::Struct(entries), false)), false)
+        }
+        other => {
+            let said = format!("Column {name} has an Avro type that no column is made of: {other:?}.");
+            return Err(Error::system(said));
+        }
+    })
 }
 
 #[cfg(test)]
@@ -53,13 +105,14 @@ mod tests {
                 ("_airbyte_data", DataType::Utf8),
             ]
         );
+        assert!(schema.fields().iter().all(|field| !field.is_nullable()));
         Ok(())
     }
 
     #[test]
     fn a_type_that_no_column_is_made_of_is_an_error() {
-        let schema = AvroSchema::parse_str(r#"{"type":"record","name":"r","fields":[{"name":"x","type":"bytes"}]}"#);
-        let error = schema.map(|schema| from_avro(&schema));
+        let schema = AvroSchema::parse_str(r#"{"type":"fixed","name":"x","size":4}"#);
+        let error = schema.map(|schema| data_type(&schema, "x"));
         assert!(matches!(error, Ok(Err(_))), "{error:?}");
     }
 }

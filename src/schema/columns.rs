@@ -2,19 +2,33 @@
 //! of SQL, and what a table that exists must look like all follow from a [`TableSchema`].
 //!
 //! This is the only module that names the columns. A layout of tables is one constructor of [`TableSchema`]; a type of
-//! columns is one variant of [`Kind`], and the compiler then names every place that needs an arm for it.
+//! columns is one variant of [`Kind`](super::kind::Kind), and the compiler then names every place that needs an arm for it.
 
 use std::sync::Arc;
+
+use super::kind::Kind;
 
 /// The columns of a stream's table. Streams with equal columns share one of these.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TableSchema {
+    layout: Layout,
     id: Column,
     emitted_at: Column,
     record: Vec<Column>,
 }
 
-/// A column.
+/// How a record becomes columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Layout {
+    /// One column with the record's JSON text.
+    Raw,
+    /// A typed column for each property, and what was changed to make values fit.
+    Columns,
+    /// The columns of Airbyte's connector 1.1.x in its S3 mode.
+    Classic,
+}
+
+/// A column, or a field of a structure.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Column {
     /// Its name.
@@ -25,19 +39,8 @@ pub struct Column {
     pub source: Source,
 }
 
-/// A type of columns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// A UUID in its 36 character form.
-    Uuid,
-    /// An instant, in microseconds since the epoch.
-    Timestamp,
-    /// A text.
-    Text,
-}
-
 /// Where the values of a column come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Source {
     /// The row's id, which this program gives.
     Id,
@@ -45,17 +48,33 @@ pub enum Source {
     EmittedAt,
     /// The record's whole JSON text, as the source sent it.
     Record,
+    /// What was changed in the row's values, and in which sync.
+    Meta,
+    /// The property of this name, as the source writes it.
+    Property(String),
+    /// All properties that no other column or field of the same object has.
+    Undeclared,
 }
 
 impl TableSchema {
     /// The raw layout: the three columns that Airbyte's raw tables have had from the start.
     pub fn raw() -> Arc<Self> {
-        let column = |name: &str, kind, source| Column { name: name.to_owned(), kind, source };
-        Arc::new(Self {
-            id: column("_airbyte_ab_id", Kind::Uuid, Source::Id),
-            emitted_at: column("_airbyte_emitted_at", Kind::Timestamp, Source::EmittedAt),
-            record: vec![column("_airbyte_data", Kind::Text, Source::Record)],
-        })
+        Arc::new(Self::new(Layout::Raw, vec![Column::new("_airbyte_data", Kind::Text, Source::Record)]))
+    }
+
+    /// The columns `record` behind those of the row's id and time.
+    pub(super) fn new(layout: Layout, record: Vec<Column>) -> Self {
+        Self {
+            layout,
+            id: Column::new("_airbyte_ab_id", Kind::Uuid, Source::Id),
+            emitted_at: Column::new("_airbyte_emitted_at", Kind::Timestamp, Source::EmittedAt),
+            record,
+        }
+    }
+
+    /// How a record becomes columns.
+    pub fn layout(&self) -> Layout {
+        self.layout
     }
 
     /// All columns, in the order that new tables and files have.
@@ -82,27 +101,25 @@ impl TableSchema {
     /// others, in any order.
     pub fn matches(&self, found: &[(String, String)]) -> bool {
         let is = |column: &Column, (name, kind): &(String, String)| {
-            column.name == *name && (column.kind.delta() == kind || column.kind.sql().eq_ignore_ascii_case(kind))
+            let is_in_log = column.kind.delta().trim_matches('"') == kind;
+            column.name == *name && (is_in_log || column.kind.sql().eq_ignore_ascii_case(kind))
         };
         found.len() == self.columns().count()
             && self.columns().all(|column| found.iter().any(|found| is(column, found)))
     }
 }
 
-impl Kind {
-    /// The type's name in a Delta log. Source: <https://github.com/delta-io/delta/blob/master/PROTOCOL.md#primitive-types>.
-    pub fn delta(self) -> &'static str {
-        match self {
-            Self::Uuid | Self::Text => "string",
-            Self::Timestamp => "timestamp",
-        }
+impl Column {
+    /// A column.
+    pub fn new(name: impl Into<String>, kind: Kind, source: Source) -> Self {
+        Self { name: name.into(), kind, source }
     }
 
-    /// The type's name in SQL.
-    pub fn sql(self) -> &'static str {
-        match self {
-            Self::Uuid | Self::Text => "STRING",
-            Self::Timestamp => "TIMESTAMP",
+    /// Whether every row has a value.
+    pub fn is_required(&self) -> bool {
+        match self.source {
+            Source::Id | Source::EmittedAt | Source::Record | Source::Meta => true,
+            Source::Property(_) | Source::Undeclared => false,
         }
     }
 }
@@ -114,12 +131,12 @@ mod tests {
     #[test]
     fn a_table_matches_with_the_same_columns_in_any_order_and_with_nothing_else() {
         let raw = TableSchema::raw();
-        let mut found: Vec<_> =
-            raw.columns().map(|column| (column.name.clone(), column.kind.delta().to_owned())).collect();
+        let delta = |column: &Column| column.kind.delta().trim_matches('"').to_owned();
+        let mut found: Vec<_> = raw.columns().map(|column| (column.name.clone(), delta(column))).collect();
         assert!(raw.matches(&found));
         found.reverse();
         assert!(raw.matches(&found));
-        let as_sql: Vec<_> = raw.columns().map(|column| (column.name.clone(), column.kind.sql().to_owned())).collect();
+        let as_sql: Vec<_> = raw.columns().map(|column| (column.name.clone(), column.kind.sql())).collect();
         assert!(raw.matches(&as_sql));
         for (at, wrong) in [(0, "long"), (1, "string"), (2, "binary")] {
             let mut found = found.clone();

@@ -4,5 +4,6 @@ mod arrow;
 mod avro;
 pub mod columns;
 mod delta;
+pub mod kind;
 pub mod naming;
 pub mod stats;
