@@ -29,7 +29,7 @@ const MAY_IMPORT: [(&str, &[&str]); 29] = [
     ("pipeline", &["clock", "counted", "encode", "load", "protocol", "stage", "tasks"]),
     ("plain", &[]),
     ("process", &[]),
-    ("protocol", &["named_file", "secret"]),
+    ("protocol", &["named_file", "schema", "secret"]),
     ("recovery", &["delta", "storage"]),
     ("redirect", &[]),
     ("retry", &[]),
@@ -60,11 +60,15 @@ const MAY_IMPORT: [(&str, &[&str]); 29] = [
     ("tasks", &[]),
     ("telemetry", &["counted", "pipeline", "protocol", "secret"]),
     ("tls", &["config"]),
-    ("write", &["config", "counted", "pipeline", "protocol", "sync", "tasks", "telemetry"]),
+    ("write", &["config", "counted", "pipeline", "protocol", "schema", "sync", "tasks", "telemetry"]),
 ];
 
 /// Imports beyond the table: one file, one module.
-const ALSO: [(&str, &str); 2] = [("storage/layout.rs", "protocol::catalog"), ("storage/layout.rs", "schema::naming")];
+const ALSO: [(&str, &str); 3] = [
+    ("storage/layout.rs", "protocol::catalog"),
+    ("storage/layout.rs", "schema::columns"),
+    ("storage/layout.rs", "schema::naming"),
+];
 
 /// Paths that the files of a folder may not name.
 const NEVER: [(&str, &str, &str); 1] =

@@ -15,6 +15,7 @@ use self::check_run::{CheckRun, new_name};
 use crate::config::{Config, Engine};
 use crate::error::{Error, Problems, Result, StreamDescriptor};
 use crate::protocol::catalog::{Catalog, Stream, WriteMode};
+use crate::schema::columns::TableSchema;
 use crate::storage::layout::targets;
 use crate::sync::Context;
 
@@ -74,6 +75,9 @@ fn catalog(name: &str) -> Catalog {
             descriptor: StreamDescriptor { name: name.to_owned(), namespace: None },
             write_mode: WriteMode::Append,
             generation_id: None,
+            sync_id: 0,
+            // Whatever the layout of streams: a check tries the way to a table, and this layout fits every record.
+            columns: TableSchema::raw(),
         }],
     }
 }

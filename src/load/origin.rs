@@ -205,6 +205,7 @@ fn plain(name: &str, may_be_garbled: bool) -> String {
 mod tests {
     use super::*;
     use crate::protocol::catalog::WriteMode;
+    use crate::schema::columns::TableSchema;
 
     fn target(name: &str, namespace: Option<&str>) -> Target {
         Target {
@@ -215,6 +216,8 @@ mod tests {
             table: "shop/t".into(),
             older: None,
             staging: "x/t".into(),
+            columns: TableSchema::raw(),
+            sync_id: 0,
         }
     }
 

@@ -1,17 +1,20 @@
 //! The ConfiguredAirbyteCatalog: the streams of a sync, and what the sync does with the rows that their tables have already.
 //!
 //! It is read once, before the first record. All problems that make a sync impossible (no streams, a stream twice, a sync mode
-//! that is not supported) are reported together; unknown fields are ignored. The streams' JSON schemas are checked to be
-//! objects and not kept: the raw layout does not need them, and ten thousand of them are large.
+//! that is not supported, a JSON schema that makes no columns) are reported together; unknown fields are ignored. The streams'
+//! JSON schemas are not kept, because ten thousand of them are large: whoever reads the catalog makes a stream's columns from the
+//! schema's text while it is there.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 use crate::error::{Error, Problems, Result, StreamDescriptor};
+use crate::schema::columns::TableSchema;
 
 /// The mode that replaces rows by their keys.
 const DEDUP: &str = "append_dedup";
@@ -32,7 +35,15 @@ pub struct Stream {
     pub write_mode: WriteMode,
     /// The platform's number for this generation of the stream's data, where it sends one.
     pub generation_id: Option<i64>,
+    /// The platform's number for this sync; 0 where it sends none.
+    pub sync_id: i64,
+    /// The columns of its table.
+    pub columns: Arc<TableSchema>,
 }
+
+/// Makes the columns of a stream's table from the JSON text of its schema, which is that of an object; `None` where the catalog
+/// has none.
+pub type MakeColumns<'a> = &'a mut dyn FnMut(&StreamDescriptor, Option<&str>) -> Result<Arc<TableSchema>>;
 
 /// What a sync does with the rows that a table has already. Airbyte's words for this (overwrite, truncate, refresh) are used
 /// only where its JSON is read: here rows are added (append), or take the place of the old ones (replace).
@@ -101,14 +112,16 @@ impl WriteMode {
 
 #[derive(Deserialize)]
 #[serde(expecting = "a ConfiguredAirbyteCatalog, an object")]
-struct RawCatalog {
-    streams: Option<Vec<RawConfigured>>,
+struct RawCatalog<'a> {
+    #[serde(borrow)]
+    streams: Option<Vec<RawConfigured<'a>>>,
 }
 
 #[derive(Deserialize)]
 #[serde(expecting = "a configured stream, an object")]
-struct RawConfigured {
-    stream: Option<RawStream>,
+struct RawConfigured<'a> {
+    #[serde(borrow)]
+    stream: Option<RawStream<'a>>,
     destination_sync_mode: Option<String>,
     generation_id: Option<i64>,
     minimum_generation_id: Option<i64>,
@@ -120,14 +133,14 @@ struct RawConfigured {
 
 #[derive(Deserialize)]
 #[serde(expecting = "a stream, an object")]
-struct RawStream {
+struct RawStream<'a> {
     name: Option<String>,
     namespace: Option<String>,
-    #[serde(default, rename = "json_schema")]
-    _json_schema: Option<IgnoredObject>,
+    #[serde(borrow)]
+    json_schema: Option<ObjectText<'a>>,
 }
 
-impl RawStream {
+impl RawStream<'_> {
     /// `None` where it has no name.
     fn descriptor(&self) -> Option<StreamDescriptor> {
         let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
@@ -135,23 +148,13 @@ impl RawStream {
     }
 }
 
-/// An object whose fields are not kept.
-struct IgnoredObject;
+/// The text of a JSON object.
+struct ObjectText<'a>(&'a str);
 
-impl<'de> Deserialize<'de> for IgnoredObject {
+impl<'de: 'a, 'a> Deserialize<'de> for ObjectText<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields;
-        impl<'de> Visitor<'de> for Fields {
-            type Value = IgnoredObject;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(IgnoredObject)
-            }
-        }
-        deserializer.deserialize_map(Fields)
+        let text = <&RawValue>::deserialize(deserializer)?.get();
+        if text.starts_with('{') { Ok(Self(text)) } else { Err(D::Error::custom("`json_schema` is not an object")) }
     }
 }
 
@@ -159,11 +162,11 @@ impl<'de> Deserialize<'de> for IgnoredObject {
 const LONGEST: u64 = 512 << 20;
 
 impl Catalog {
-    /// Reads the catalog file at `path`, which `caller` wrote.
+    /// Reads the catalog file at `path`, which `caller` wrote; `make_columns` is asked once for each stream, in their order.
     ///
     /// # Errors
-    /// One config error with all problems of the catalog.
-    pub fn from_file(path: &Path, caller: Caller) -> Result<Self> {
+    /// One config error with all problems of the catalog, those of `make_columns` among them.
+    pub fn from_file(path: &Path, caller: Caller, make_columns: MakeColumns<'_>) -> Result<Self> {
         let bytes = crate::named_file::read(path, LONGEST).map_err(|error| {
             Error::config(format!("The catalog file {} could not be read: {error}.", path.display())).with_source(error)
         })?;
@@ -174,14 +177,14 @@ impl Catalog {
             );
             Error::config(message).with_source(error)
         })?;
-        Self::from_json(text, caller)
+        Self::from_json(text, caller, make_columns)
     }
 
-    /// Reads the JSON `text` of a catalog that `caller` wrote.
+    /// Reads the JSON `text` of a catalog that `caller` wrote; `make_columns` is asked once for each stream, in their order.
     ///
     /// # Errors
-    /// One config error with all problems of the catalog.
-    pub fn from_json(text: &str, caller: Caller) -> Result<Self> {
+    /// One config error with all problems of the catalog, those of `make_columns` among them.
+    pub fn from_json(text: &str, caller: Caller, make_columns: MakeColumns<'_>) -> Result<Self> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         if text.trim().is_empty() {
             return Err(Error::config("The catalog is empty: it must be a ConfiguredAirbyteCatalog, one JSON object."));
@@ -210,29 +213,50 @@ impl Catalog {
         let mut seen = HashSet::with_capacity(raw.len());
         for (position, configured) in raw.into_iter().enumerate() {
             let descriptor = configured.descriptor();
-            match Stream::from_raw(configured, position, caller) {
+            match Stream::from_raw(configured, position, caller, make_columns) {
                 Ok(stream) if !seen.insert(stream.descriptor.clone()) => {
                     problems.add(about(descriptor, format!("Stream {} is in the catalog twice.", stream.descriptor)));
                 }
                 Ok(stream) => streams.push(stream),
-                Err(problem) => problems.add(about(descriptor, problem)),
+                Err(problem) => problems.add(problem),
             }
         }
         problems.into_result().map(|()| Self { streams })
     }
 }
 
-impl RawConfigured {
+impl Stream {
+    fn from_raw(
+        raw: RawConfigured<'_>,
+        position: usize,
+        caller: Caller,
+        make_columns: MakeColumns<'_>,
+    ) -> Result<Self> {
+        let (descriptor, json_schema) = (raw.descriptor(), raw.json_schema());
+        let (write_mode, [generation_id, sync_id]) =
+            raw.modes(position, caller).map_err(|problem| about(descriptor.clone(), problem))?;
+        let descriptor = descriptor.ok_or_else(|| Error::system("A stream of the catalog has lost its name."))?;
+        let columns = make_columns(&descriptor, json_schema).map_err(|error| error.with_stream(descriptor.clone()))?;
+        Ok(Self { descriptor, write_mode, generation_id, sync_id: sync_id.unwrap_or(0), columns })
+    }
+}
+
+impl<'a> RawConfigured<'a> {
     /// The stream's descriptor, if it has one.
     fn descriptor(&self) -> Option<StreamDescriptor> {
         self.stream.as_ref()?.descriptor()
     }
-}
 
-impl Stream {
-    fn from_raw(raw: RawConfigured, position: usize, caller: Caller) -> Result<Self, String> {
-        let Some(stream) = raw.stream else {
-            return Err(if raw.discovered_name.is_some() {
+    /// The text of the stream's JSON schema, if it has one.
+    fn json_schema(&self) -> Option<&'a str> {
+        Some(self.stream.as_ref()?.json_schema.as_ref()?.0)
+    }
+
+    /// What becomes of the rows that the table has already, and the numbers of the generation and of the sync, where they mean
+    /// something; or the first problem of the stream at `position`.
+    fn modes(&self, position: usize, caller: Caller) -> Result<(WriteMode, [Option<i64>; 2]), String> {
+        let Some(stream) = &self.stream else {
+            return Err(if self.discovered_name.is_some() {
                 format!(
                     "The catalog's streams[{position}] is a discovered stream, not a configured one: wrap it as \
                      {{\"stream\": {{…}}, \"sync_mode\": …, \"destination_sync_mode\": …}}."
@@ -244,13 +268,13 @@ impl Stream {
         let descriptor = stream.descriptor();
         let descriptor =
             descriptor.ok_or_else(|| format!("The catalog's streams[{position}].stream has no `name`."))?;
-        if raw.include_files == Some(true) {
+        if self.include_files == Some(true) {
             return Err(format!(
                 "Stream {descriptor} asks for its files to be copied too (include_files), which this destination does not \
                  do: it writes tables. Choose to replicate records, not files, in the source or the connection."
             ));
         }
-        let overwrite = match raw.destination_sync_mode.as_deref() {
+        let overwrite = match self.destination_sync_mode.as_deref() {
             // `without_dedup` reports these for all streams together.
             Some("append" | DEDUP) => false,
             Some("overwrite") => true,
@@ -265,10 +289,10 @@ impl Stream {
             }
         };
         let says_nothing = caller == Caller::Other
-            && [raw.generation_id, raw.minimum_generation_id, raw.sync_id].iter().all(|number| *number == Some(1));
+            && [self.generation_id, self.minimum_generation_id, self.sync_id].iter().all(|number| *number == Some(1));
         let number = |id: Option<i64>| id.filter(|id| *id > 0 && !says_nothing);
-        let generation = number(raw.generation_id);
-        let write_mode = match (overwrite, number(raw.minimum_generation_id)) {
+        let generation = number(self.generation_id);
+        let write_mode = match (overwrite, number(self.minimum_generation_id)) {
             (_, Some(minimum)) if generation != Some(minimum) => {
                 return Err(format!(
                     "Stream {descriptor} has a minimum_generation_id that is neither 0 nor its generation_id; such a \
@@ -279,12 +303,12 @@ impl Stream {
             (false, Some(_)) => WriteMode::ReplaceOtherGenerations,
             (false, None) => WriteMode::Append,
         };
-        Ok(Self { descriptor, write_mode, generation_id: generation })
+        Ok((write_mode, [generation, number(self.sync_id)]))
     }
 }
 
 /// The problem of all streams that ask for `append_dedup`, which many clients choose by default, with what to choose instead.
-fn without_dedup(streams: &[RawConfigured]) -> Option<Error> {
+fn without_dedup(streams: &[RawConfigured<'_>]) -> Option<Error> {
     let asking = streams.iter().filter(|raw| raw.destination_sync_mode.as_deref() == Some(DEDUP));
     let asking: Vec<StreamDescriptor> = asking.filter_map(RawConfigured::descriptor).collect();
     let names: Vec<String> = asking.iter().map(ToString::to_string).collect();

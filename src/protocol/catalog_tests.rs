@@ -2,18 +2,22 @@
 
 use super::*;
 
+fn read(text: &str, caller: Caller) -> Result<Catalog> {
+    Catalog::from_json(text, caller, &mut |_, _| Ok(TableSchema::raw()))
+}
+
 fn one(fields: &str) -> Result<Stream> {
     one_of(fields, Caller::Platform)
 }
 
 fn one_of(fields: &str, caller: Caller) -> Result<Stream> {
     let text = format!(r#"{{"streams":[{{"stream":{{"name":"users","json_schema":{{}}}},{fields}}}]}}"#);
-    let mut catalog = Catalog::from_json(&text, caller)?;
+    let mut catalog = read(&text, caller)?;
     catalog.streams.pop().ok_or_else(|| Error::system("empty"))
 }
 
 fn refused(text: &str) -> String {
-    match Catalog::from_json(text, Caller::Other) {
+    match read(text, Caller::Other) {
         Ok(catalog) => format!("accepted: {catalog:?}"),
         Err(error) => error.message().to_owned(),
     }
@@ -74,6 +78,43 @@ fn the_numbers_that_pyairbyte_puts_into_every_catalog_say_nothing_unless_the_pla
 }
 
 #[test]
+fn a_sync_has_the_number_that_the_platform_gave_it_and_else_none() -> Result<()> {
+    let found = |numbers: &str, caller| {
+        one_of(&format!(r#""destination_sync_mode":"append"{numbers}"#), caller).map(|stream| stream.sync_id)
+    };
+    for (numbers, alone, from_platform) in [
+        ("", 0, 0),
+        (r#","sync_id":null"#, 0, 0),
+        (r#","sync_id":-1"#, 0, 0),
+        (r#","generation_id":1,"minimum_generation_id":1,"sync_id":1"#, 0, 1),
+        (r#","generation_id":1,"minimum_generation_id":0,"sync_id":9223372036854775807"#, i64::MAX, i64::MAX),
+    ] {
+        assert_eq!((found(numbers, Caller::Other)?, found(numbers, Caller::Platform)?), (alone, from_platform));
+    }
+    Ok(())
+}
+
+#[test]
+fn columns_are_made_from_the_text_of_each_schema_and_their_problems_are_told_with_the_others() {
+    let text = r#"{"streams":[
+        {"stream":{"name":"a","json_schema":{"b": 1, "a": 1.0}},"destination_sync_mode":"append"},
+        {"stream":{"name":"b","json_schema":null,"namespace":"s"},"destination_sync_mode":"append"},
+        {"stream":{"name":"c","json_schema":{}},"destination_sync_mode":"upsert"},
+        {"stream":{"name":"d"},"destination_sync_mode":"append"}]}"#;
+    let mut asked = Vec::new();
+    let mut make_columns = |stream: &StreamDescriptor, json: Option<&str>| {
+        asked.push((stream.to_string(), json.map(ToOwned::to_owned)));
+        if json.is_some() { Ok(TableSchema::raw()) } else { Err(Error::config(format!("No columns for {stream}."))) }
+    };
+    let error = Catalog::from_json(text, Caller::Other, &mut make_columns).expect_err("problems");
+    for part in ["No columns for s.b.", "No columns for d.", "unknown destination_sync_mode"] {
+        assert!(error.message().contains(part), "{error}");
+    }
+    let of_a = Some(r#"{"b": 1, "a": 1.0}"#.to_owned());
+    assert_eq!(asked, [("a".to_owned(), of_a), ("s.b".to_owned(), None), ("d".to_owned(), None)]);
+}
+
+#[test]
 fn who_asks_for_append_dedup_is_told_once_what_to_choose_and_where() {
     let stream = |name: &str| format!(r#"{{"stream":{{"name":"{name}"}},"destination_sync_mode":"append_dedup"}}"#);
     let said = refused(&format!(r#"{{"streams":[{},{}]}}"#, stream("products"), stream("purchases")));
@@ -92,12 +133,7 @@ fn a_namespace_that_is_null_missing_or_empty_is_none() -> Result<()> {
     for namespace in ["", r#""namespace":null,"#, r#""namespace":"","#] {
         let text =
             format!(r#"{{"streams":[{{"stream":{{{namespace}"name":"a"}},"destination_sync_mode":"append"}}]}}"#);
-        assert!(
-            Catalog::from_json(&text, Caller::Other)?
-                .streams
-                .iter()
-                .all(|stream| stream.descriptor.namespace.is_none())
-        );
+        assert!(read(&text, Caller::Other)?.streams.iter().all(|stream| stream.descriptor.namespace.is_none()));
     }
     Ok(())
 }
@@ -143,8 +179,7 @@ fn an_error_about_one_stream_carries_it() {
             Some("a"),
         ),
     ] {
-        let error =
-            Catalog::from_json(&format!(r#"{{"streams":[{streams}]}}"#), Caller::Other).expect_err("a wrong catalog");
+        let error = read(&format!(r#"{{"streams":[{streams}]}}"#), Caller::Other).expect_err("a wrong catalog");
         assert_eq!(error.stream().map(ToString::to_string).as_deref(), expected, "{error}");
     }
     for fine in ["false", "null"] {
@@ -155,7 +190,7 @@ fn an_error_about_one_stream_carries_it() {
 #[test]
 fn a_byte_order_mark_in_front_is_none_of_the_catalog() {
     let text = "\u{feff}{\"streams\":[{\"stream\":{\"name\":\"a\"},\"destination_sync_mode\":\"append\"}]}";
-    assert!(Catalog::from_json(text, Caller::Other).is_ok());
+    assert!(read(text, Caller::Other).is_ok());
     for empty in ["", " \n", "\u{feff}"] {
         assert!(refused(empty).contains("is empty"), "{}", refused(empty));
     }
@@ -169,6 +204,8 @@ fn a_catalog_without_streams_or_without_json_is_a_config_error() {
         ("[]", "not a valid"),
         ("{", "line 1"),
         (r#"{"streams":[{"stream":{"name":7}}]}"#, "line 1"),
+        (r#"{"streams":[{"stream":{"name":"a","json_schema":[]}}]}"#, "`json_schema` is not an object"),
+        (r#"{"streams":[{"stream":{"name":"a","json_schema":"{}"}}]}"#, "`json_schema` is not an object"),
     ] {
         assert!(refused(text).contains(part), "{text}: {}", refused(text));
     }

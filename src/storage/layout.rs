@@ -5,11 +5,13 @@
 //! Catalog refuses tables whose folders are.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use uuid::Uuid;
 
 use crate::error::{Error, LONGEST_NAME, Problems, Result, StreamDescriptor, shortened};
 use crate::protocol::catalog::{Catalog, Stream, WriteMode};
+use crate::schema::columns::TableSchema;
 use crate::schema::naming::{identifier, is_identifier, older_identifier, staging_folder};
 
 /// Folder of a Delta table's log, inside the table's folder.
@@ -32,6 +34,10 @@ pub struct Target {
     pub older: Option<String>,
     /// The staging folder.
     pub staging: String,
+    /// The columns that its layout gives the stream's table.
+    pub columns: Arc<TableSchema>,
+    /// The platform's number for this sync; 0 where it sends none.
+    pub sync_id: i64,
 }
 
 /// The places of all streams of a sync, in the catalog's order.
@@ -121,6 +127,8 @@ fn target(stream: &Stream, default_schema: &str, sync: Uuid) -> Target {
         older: Some(older).filter(|older| *older != table),
         table,
         staging,
+        columns: Arc::clone(&stream.columns),
+        sync_id: stream.sync_id,
     }
 }
 
@@ -148,6 +156,8 @@ mod tests {
             descriptor: StreamDescriptor { name: (*name).into(), namespace: namespace.map(Into::into) },
             write_mode: WriteMode::Append,
             generation_id: None,
+            sync_id: 0,
+            columns: TableSchema::raw(),
         };
         Catalog { streams: streams.iter().map(stream).collect() }
     }

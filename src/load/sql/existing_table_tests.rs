@@ -38,6 +38,8 @@ fn said_of_one(found: &Description, write_mode: WriteMode) -> Option<String> {
         table: "shop/orders".into(),
         older: None,
         staging: "x/orders".into(),
+        columns: TableSchema::raw(),
+        sync_id: 0,
     };
     let name = SchemaName::new("main", "shop").table("orders");
     let error = ensure_loadable(&TableSchema::raw(), found, &target, &name, PLACE).err()?;

@@ -17,7 +17,9 @@ const REPLACE: WriteMode = WriteMode::Replace;
 
 fn target(name: &str, write_mode: WriteMode) -> Target {
     let descriptor = StreamDescriptor { name: name.into(), namespace: None };
-    let catalog = Catalog { streams: vec![Stream { descriptor, write_mode, generation_id: None }] };
+    let catalog = Catalog {
+        streams: vec![Stream { descriptor, write_mode, generation_id: None, sync_id: 0, columns: TableSchema::raw() }],
+    };
     targets(&catalog, "shop", SYNC).unwrap().remove(0)
 }
 

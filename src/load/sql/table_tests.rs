@@ -273,6 +273,8 @@ async fn a_thousand_streams_take_statements_by_the_stream_and_not_by_the_batch()
         descriptor: StreamDescriptor { name: format!("t{number:04}"), namespace: None },
         write_mode: WriteMode::Append,
         generation_id: None,
+        sync_id: 0,
+        columns: TableSchema::raw(),
     };
     let catalog = Catalog { streams: (0..STREAMS).map(stream).collect() };
     for (sync, expected) in [(0, 2 + 4 * STREAMS), (1, 2 + 4 * STREAMS)] {
