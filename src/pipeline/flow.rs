@@ -256,6 +256,11 @@ impl Flow {
         self.lanes.table_states()
     }
 
+    /// Whether the rows of `stream` keep what `meta` of their records says.
+    pub fn keeps_meta(&self, stream: StreamIndex) -> Result<bool> {
+        self.lanes.keeps_meta(stream)
+    }
+
     /// How many records of `stream` have come.
     pub fn records(&self, stream: StreamIndex) -> Result<u64> {
         self.streams.get(stream).map(|flow| flow.records)

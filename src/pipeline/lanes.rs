@@ -15,11 +15,12 @@ use tokio::task::JoinHandle;
 
 use super::budget::{Budget, Held};
 use super::buffer::Pending;
+use super::encoding::{Encoded, Encoding, TASK, died};
 use super::ledger::Ledger;
 use super::progress::Progress;
 use super::serial_queue::SerialQueue;
 use super::stream_index::{PerStream, StreamIndex};
-use crate::encode::encoder::{Encoder, RowGroup};
+use crate::encode::encoder::Encoder;
 use crate::encode::ids::IdRange;
 use crate::error::{Error, Result, StreamDescriptor};
 use crate::load::{TableLoader, TableState};
@@ -27,11 +28,6 @@ use crate::stage::{Batch, Stage, StagedStream};
 
 /// Stage queues that run at the same time.
 const STAGING: usize = 256;
-/// Bytes that a task holds beside its rows: with thousands of small streams, that is more than the rows.
-const TASK: usize = 32 << 10;
-
-/// Emptied buffers of this many bytes are reused: those of usual blocks, not those of a huge record.
-const WORTH_KEEPING: std::ops::Range<usize> = 1 << 20..16 << 20;
 
 /// An opened stream: who it is, its table, and its staging.
 pub struct OpenStream {
@@ -56,7 +52,7 @@ struct Shared {
     progress: Arc<Progress>,
     budget: Arc<Budget>,
     runtime: Handle,
-    encoding: Arc<Semaphore>,
+    encoding: Encoding,
     staging: Semaphore,
     loading: Semaphore,
     /// Runners that have not ended.
@@ -90,11 +86,6 @@ enum StageWork {
     Finish(Held),
 }
 
-struct Encoded {
-    group: RowGroup,
-    _held: Held,
-}
-
 enum LoadWork {
     Prepare,
     Load(Batch, Held),
@@ -123,15 +114,14 @@ impl Lanes {
             held_back: Mutex::default(),
             finished: AtomicBool::new(false),
         };
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let shared = Shared {
             lanes: streams.into_iter().map(lane).collect(),
             stage,
             ledger,
             progress,
+            encoding: Encoding::new(Arc::clone(&budget)),
             budget,
             runtime: Handle::current(),
-            encoding: Arc::new(Semaphore::new(cores)),
             staging: Semaphore::new(STAGING),
             loading: Semaphore::new(loads),
             runners: AtomicUsize::new(0),
@@ -152,21 +142,7 @@ impl Lanes {
     pub fn append(&self, stream: StreamIndex, rows: Pending, ids: IdRange) -> Result<()> {
         let shared = &self.shared;
         let encoder = Arc::clone(&shared.lanes.get(stream)?.encoder);
-        let held = shared.budget.hold(rows.held_bytes() + TASK);
-        let (budget, slots) = (Arc::clone(&shared.budget), Arc::clone(&shared.encoding));
-        let encoded = shared.runtime.spawn(async move {
-            let slot = slots.acquire_owned().await;
-            let encode = move || {
-                let encoded = encoder.encode(rows.read()?, ids)?;
-                if WORTH_KEEPING.contains(&encoded.spare.capacity()) {
-                    budget.keep(encoded.spare);
-                }
-                drop((held, slot));
-                let held = budget.hold(encoded.group.size());
-                Ok(Encoded { group: encoded.group, _held: held })
-            };
-            tokio::task::spawn_blocking(encode).await.unwrap_or_else(|error| Err(died(error)))
-        });
+        let encoded = shared.encoding.start(encoder, rows, ids);
         self.stage(stream, StageWork::Append(encoded))
     }
 
@@ -189,6 +165,11 @@ impl Lanes {
     /// The state of each stream's table before the sync.
     pub fn table_states(&self) -> PerStream<TableState> {
         self.shared.lanes.values().iter().map(|lane| lane.table_state).collect()
+    }
+
+    /// Whether the table of `stream` has a column for what `meta` of its records says.
+    pub fn keeps_meta(&self, stream: StreamIndex) -> Result<bool> {
+        self.shared.lanes.get(stream).map(|lane| lane.encoder.schema().meta().is_some())
     }
 
     /// Whether the batches of `stream` are kept until it ends, and then replace its table's rows.
@@ -392,8 +373,4 @@ impl Drop for Runner {
             self.0.idle.notify_waiters();
         }
     }
-}
-
-fn died(error: tokio::task::JoinError) -> Error {
-    Error::system("A worker has failed in the middle of its work.").with_source(error)
 }

@@ -2,11 +2,9 @@
 
 use std::fmt;
 
+use crate::counted::names;
 use crate::error::{Error, StreamDescriptor};
 use crate::protocol::reader::ReadError;
-
-/// Most streams that one message names.
-const STREAMS_NAMED: usize = 100;
 
 /// A place in the input; displayed as the beginning of a sentence.
 #[derive(Debug, Clone, Copy)]
@@ -21,15 +19,6 @@ impl fmt::Display for At {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Line {} of the input (byte {})", self.line, self.byte)
     }
-}
-
-/// The names of `streams` as a list; of many only the first ones and how many more there are.
-pub fn names<T: std::fmt::Display>(streams: &[T]) -> String {
-    let mut names: Vec<String> = streams.iter().take(STREAMS_NAMED).map(ToString::to_string).collect();
-    if streams.len() > STREAMS_NAMED {
-        names.push(format!("and {} more", streams.len() - STREAMS_NAMED));
-    }
-    names.join(", ")
 }
 
 /// The line at `at` is not a valid message: the source is wrong.

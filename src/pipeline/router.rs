@@ -4,6 +4,7 @@
 //! ledger, and its position is marked in the buffers. Batches end at such a mark or at the end of a stream, so that nothing
 //! is loaded that a repeated sync would send again; `flow` names the one exception.
 
+mod changes;
 mod ends;
 
 use std::collections::HashMap;
@@ -68,6 +69,8 @@ pub struct Router {
     source_failed: Option<At>,
     /// How many values were changed before they came here, of each stream whose records say so.
     changes: HashMap<StreamIndex, u64>,
+    /// Reused for rows that are made of a record and its `meta`.
+    joined: Vec<u8>,
     unknown_types: Vec<String>,
     stop: Stop,
     progress: Arc<Progress>,
@@ -95,6 +98,7 @@ impl Router {
             strangers: Strangers::default(),
             source_failed: None,
             changes: HashMap::new(),
+            joined: Vec::new(),
             unknown_types: Vec::new(),
             stop,
             progress,
@@ -270,29 +274,11 @@ impl Router {
         if record.has_file {
             return Err(refusals::with_file(self.at(0), self.streams.get(stream)?));
         }
-        if let Some(meta) = record.meta {
-            self.note_changes(stream, meta)?;
-        }
         self.records += 1;
-        self.flow.record(stream, self.position, record.data, emitted_at)
-    }
-
-    fn note_changes(&mut self, stream: StreamIndex, meta: &[u8]) -> Result<()> {
-        let count = meta::changes(meta);
-        if count == 0 {
-            return Ok(());
+        match record.meta.map(|meta| (meta, meta::changes(meta))) {
+            None | Some((_, 0)) => self.flow.record(stream, self.position, record.data, emitted_at),
+            Some((meta, count)) => self.changed_record(stream, record.data, meta, count, emitted_at),
         }
-        let descriptor = self.streams.get(stream)?;
-        let known = self.changes.entry(stream).or_default();
-        if *known == 0 {
-            tracing::warn!(
-                "Line {} and perhaps more records of stream {descriptor} say in meta.changes that values were changed or \
-                 left out on their way here. Its table has no column for that: the summary counts them.",
-                self.line
-            );
-        }
-        *known += count;
-        Ok(())
     }
 
     fn state(&mut self, state: State) -> Result<()> {

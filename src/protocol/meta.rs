@@ -13,7 +13,7 @@ pub fn changes(meta: &[u8]) -> u64 {
         changes: Option<Vec<IgnoredAny>>,
     }
     // Only a text with the word is parsed, which is rare.
-    if meta == NOTHING || memchr::memmem::find(meta, b"changes").is_none() {
+    if meta == NOTHING || !meta.starts_with(b"{") || memchr::memmem::find(meta, b"changes").is_none() {
         return 0;
     }
     let meta: Option<Meta> = serde_json::from_slice(meta).ok();
@@ -36,6 +36,7 @@ mod tests {
             ("null", 0),
             ("[]", 0),
             (r#""changes""#, 0),
+            (r#"[["changes"]]"#, 0),
         ] {
             assert_eq!(changes(meta.as_bytes()), expected, "{meta}");
         }

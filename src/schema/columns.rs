@@ -97,6 +97,11 @@ impl TableSchema {
         &self.record
     }
 
+    /// The column that says what was changed in a row's values, where the layout has one.
+    pub fn meta(&self) -> Option<&Column> {
+        self.record.iter().find(|column| self.layout == Layout::Columns && column.source == Source::Meta)
+    }
+
     /// Whether a table with the columns `found`, names and types as Delta or SQL writes them, has these columns and no
     /// others, in any order.
     pub fn matches(&self, found: &[(String, String)]) -> bool {

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::Router;
+use crate::counted::names;
 use crate::error::{Error, Result, StreamDescriptor};
 use crate::pipeline::endings::Verdict;
-use crate::pipeline::refusals::{self, names};
+use crate::pipeline::refusals;
 
 impl Router {
     /// Ends the streams that have not ended yet. The answer names those that are not complete.
