@@ -44,6 +44,7 @@ mod features;
 mod filters;
 mod generations;
 mod hostile;
+mod json_schemas;
 mod left_overs;
 mod malformed_input;
 mod names;

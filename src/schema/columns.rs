@@ -17,6 +17,10 @@ pub struct TableSchema {
     record: Vec<Column>,
 }
 
+/// Airbyte's word for the properties that no column has. Connector 1.1.x took a property of the first name, or of the second,
+/// for more of them.
+pub(super) const UNDECLARED: [&str; 2] = ["_airbyte_additional_properties", "_ab_additional_properties"];
+
 /// How a record becomes columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Layout {
@@ -62,8 +66,19 @@ impl TableSchema {
         Arc::new(Self::new(Layout::Raw, vec![Column::new("_airbyte_data", Kind::Text, Source::Record)]))
     }
 
+    /// The layout [`Layout::Columns`], with `properties` of the record.
+    pub(super) fn typed(properties: Vec<Column>) -> Self {
+        let meta = Column::new("_airbyte_meta", Kind::Json, Source::Meta);
+        Self::new(Layout::Columns, [meta].into_iter().chain(properties).chain([Column::undeclared()]).collect())
+    }
+
+    /// The layout [`Layout::Classic`], with `properties` of the record.
+    pub(super) fn classic(properties: Vec<Column>) -> Self {
+        Self::new(Layout::Classic, properties.into_iter().chain([Column::undeclared()]).collect())
+    }
+
     /// The columns `record` behind those of the row's id and time.
-    pub(super) fn new(layout: Layout, record: Vec<Column>) -> Self {
+    fn new(layout: Layout, record: Vec<Column>) -> Self {
         Self {
             layout,
             id: Column::new("_airbyte_ab_id", Kind::Uuid, Source::Id),
@@ -118,6 +133,12 @@ impl Column {
     /// A column.
     pub fn new(name: impl Into<String>, kind: Kind, source: Source) -> Self {
         Self { name: name.into(), kind, source }
+    }
+
+    /// The column, or field, of what no other one has.
+    pub(super) fn undeclared() -> Self {
+        let [name, _] = UNDECLARED;
+        Self::new(name, Kind::TextMap, Source::Undeclared)
     }
 
     /// Whether every row has a value.

@@ -53,9 +53,9 @@ pub enum Kind {
 /// The fields of a structure.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Record {
-    /// Its name in an Avro schema.
+    /// Its name, which Avro's rules for names make legal in an Avro schema.
     pub name: String,
-    /// Its namespace in an Avro schema: the path to it, empty for a record in the root.
+    /// Its namespace in an Avro schema: the path to it, legal there, empty for a record in the root.
     pub namespace: Option<String>,
     /// Its fields.
     pub fields: Vec<Column>,

@@ -4,6 +4,7 @@ mod arrow;
 mod avro;
 pub mod columns;
 mod delta;
+pub mod json_schema;
 pub mod kind;
 pub mod naming;
 pub mod stats;

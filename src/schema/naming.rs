@@ -1,4 +1,5 @@
-//! The identifier rule: from a stream's or namespace's name to the name of a schema, a table and its folder.
+//! The identifier rule: from a stream's or namespace's name to the name of a schema, a table and its folder, and from a
+//! property's name to that of its column.
 //!
 //! The rule is that of Airbyte's connector 1.1.x, so that its tables go on being loaded: decompose (NFKD), drop combining
 //! marks, replace white space and everything but ASCII letters, digits and `_` by `_`, lower case. A name of which no letter
@@ -16,11 +17,9 @@ pub const MAX_IDENTIFIER: usize = 255;
 /// A longer one is cut and gets a hash of the whole name, so that two long names with the same beginning stay different. So
 /// does one of which only underscores remain, such as `заказы`.
 pub fn identifier(name: &str) -> String {
-    let mut out = older_identifier(name);
+    let out = older_identifier(name);
     if out != name && out.bytes().all(|byte| byte == b'_') && !out.is_empty() {
-        let hash = hash(name);
-        out.truncate(MAX_IDENTIFIER - hash.len());
-        out.push_str(&hash);
+        return with_hash(out, name);
     }
     out
 }
@@ -28,23 +27,47 @@ pub fn identifier(name: &str) -> String {
 /// The identifier of `name` in tables of connector 1.1.x and of the first versions of this program: without a hash where only
 /// underscores remain.
 pub fn older_identifier(name: &str) -> String {
-    let mut out = String::with_capacity(name.len());
-    let mut in_white_space = false;
-    for c in name.nfkd().filter(|c| !is_combining_mark(*c)) {
-        if c.is_whitespace() {
-            if !in_white_space {
-                out.push('_');
-            }
-            in_white_space = true;
-            continue;
-        }
-        in_white_space = false;
-        out.push(if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' });
-    }
+    let mut out = base(name);
+    out.make_ascii_lowercase();
     if out.is_empty() && !name.is_empty() {
         out.push('_');
     }
     cut(out, name)
+}
+
+/// The name of a column or a record by the rules of Avro, as connector 1.1.x made it: that of an identifier with its case kept,
+/// and `_` in front of a digit. Empty for a `name` of which nothing remains; of any length.
+///
+/// Source: `AvroNameTransformer` in `airbytehq/airbyte`.
+pub fn avro_name(name: &str) -> String {
+    let mut out = base(name);
+    if out.starts_with(|first: char| first.is_ascii_digit()) {
+        out.insert(0, '_');
+    }
+    out
+}
+
+/// The namespace of a record by the rules of Avro: the parts between dots, each by the rule of [`avro_name`].
+pub fn avro_namespace(namespace: &str) -> String {
+    namespace.split('.').map(avro_name).collect::<Vec<_>>().join(".")
+}
+
+/// The name of a column: that of [`avro_name`], with a hash where only underscores remain and where it would have more than
+/// [`MAX_IDENTIFIER`] characters. Never empty.
+pub fn column_name(name: &str) -> String {
+    let out = avro_name(name);
+    if out.is_empty() || (out != name && out.bytes().all(|byte| byte == b'_')) {
+        return with_hash(out, name);
+    }
+    cut(out, name)
+}
+
+/// `name` with a hash of `whole` behind it, at most [`MAX_IDENTIFIER`] characters.
+pub fn with_hash(mut name: String, whole: &str) -> String {
+    let hash = hash(whole);
+    name.truncate(MAX_IDENTIFIER - hash.len());
+    name.push_str(&hash);
+    name
 }
 
 /// Whether `name` is a result of [`identifier`].
@@ -59,14 +82,27 @@ pub fn staging_folder(identifier: &str) -> String {
     if identifier.starts_with('_') { cut(format!("x-{identifier}"), identifier) } else { identifier.to_owned() }
 }
 
-/// Cuts a `name` that is too long and appends a hash of `whole`. The limit is also that of file systems.
-fn cut(mut name: String, whole: &str) -> String {
-    if name.len() > MAX_IDENTIFIER {
-        let hash = hash(whole);
-        name.truncate(MAX_IDENTIFIER - hash.len());
-        name.push_str(&hash);
+/// The rule that all names have in common: only ASCII letters, digits and `_` remain, in their case.
+fn base(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    let mut in_white_space = false;
+    for c in name.nfkd().filter(|c| !is_combining_mark(*c)) {
+        if c.is_whitespace() {
+            if !in_white_space {
+                out.push('_');
+            }
+            in_white_space = true;
+            continue;
+        }
+        in_white_space = false;
+        out.push(if c.is_ascii_alphanumeric() { c } else { '_' });
     }
-    name
+    out
+}
+
+/// Cuts a `name` that is too long and appends a hash of `whole`. The limit is also that of file systems.
+fn cut(name: String, whole: &str) -> String {
+    if name.len() > MAX_IDENTIFIER { with_hash(name, whole) } else { name }
 }
 
 fn hash(whole: &str) -> String {
