@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
+use super::changes::Changes;
 use super::ids::IdRange;
 use super::parquet::ParquetEncoder;
 use super::rows::Rows;
@@ -21,11 +22,19 @@ const SMALLEST_BLOCK: usize = 1 << 20;
 const LARGEST_BLOCK: usize = 8 << 20;
 /// The part of the memory that one block may take.
 const BLOCK_SHARE: usize = 8;
+/// Bytes of JSON text that a block has at least for each of its Parquet columns, if the memory allows it.
+const BLOCK_OF_A_LEAF: usize = 8 << 10;
+/// The part of the memory that a block of a wide table may take.
+const LARGEST_BLOCK_SHARE: usize = 2;
+/// The largest block of a wide table.
+const LARGEST_WIDE_BLOCK: usize = 64 << 20;
 
 /// Makes files of rows.
 pub struct Encoder {
     schema: Arc<TableSchema>,
     compression: Compression,
+    sync_id: i64,
+    leaves: usize,
     parquet: OnceLock<ParquetEncoder>,
 }
 
@@ -35,12 +44,21 @@ pub struct Encoded {
     pub group: RowGroup,
     /// The memory that the rows' texts were in, to be used again.
     pub spare: Vec<u8>,
+    /// How many values did not fit their columns.
+    pub changes: Changes,
 }
 
 impl Encoder {
     /// An encoder for rows of `schema`.
     pub fn new(schema: Arc<TableSchema>, compression: Compression) -> Self {
-        Self { schema, compression, parquet: OnceLock::new() }
+        let leaves = schema.columns().map(|column| column.kind.leaves()).sum();
+        Self { schema, compression, sync_id: 0, leaves, parquet: OnceLock::new() }
+    }
+
+    /// The encoder for rows of the sync `sync_id`, the platform's number; without one, rows say 0.
+    #[must_use]
+    pub fn of_sync(self, sync_id: i64) -> Self {
+        Self { sync_id, ..self }
     }
 
     /// The columns of its files.
@@ -54,15 +72,16 @@ impl Encoder {
     }
 
     /// How many bytes of JSON text make a good block, where all rows that wait may hold `memory` bytes: large enough to
-    /// compress well, small against the memory.
+    /// compress well, small against the memory. Of a wide table a block is larger, as far as the memory allows: each column of
+    /// a block has its own pages and its own metadata.
     pub fn block_size(&self, memory: usize) -> usize {
-        (memory / BLOCK_SHARE).clamp(SMALLEST_BLOCK, LARGEST_BLOCK)
+        let block = (memory / BLOCK_SHARE).clamp(SMALLEST_BLOCK, LARGEST_BLOCK);
+        block.max((self.leaves * BLOCK_OF_A_LEAF).min(memory / LARGEST_BLOCK_SHARE).min(LARGEST_WIDE_BLOCK))
     }
 
     /// Encodes `rows`, which must not be empty, with the ids of `ids`, one for each row. Needs no file and may run on any thread.
     pub fn encode(&self, rows: Rows, ids: IdRange) -> Result<Encoded> {
-        let (group, spare) = self.parquet()?.encode(rows, ids)?;
-        Ok(Encoded { group, spare })
+        self.parquet()?.encode(rows, ids)
     }
 
     /// Begins a file.
@@ -74,7 +93,7 @@ impl Encoder {
         if let Some(made) = self.parquet.get() {
             return Ok(made);
         }
-        let made = ParquetEncoder::new(&self.schema, self.compression)?;
+        let made = ParquetEncoder::new(&self.schema, self.compression, self.sync_id)?;
         Ok(self.parquet.get_or_init(|| made))
     }
 }
@@ -82,19 +101,27 @@ impl Encoder {
 /// The encoders of a sync: one for all streams whose columns are equal.
 pub struct Encoders {
     compression: Compression,
+    sync_id: i64,
     made: HashMap<Arc<TableSchema>, Arc<Encoder>>,
 }
 
 impl Encoders {
     /// No encoder yet; those to come compress by `compression`.
     pub fn new(compression: Compression) -> Self {
-        Self { compression, made: HashMap::new() }
+        Self { compression, sync_id: 0, made: HashMap::new() }
+    }
+
+    /// No encoder yet; those to come are for rows of the sync `sync_id`, see [`Encoder::of_sync`].
+    #[must_use]
+    pub fn of_sync(self, sync_id: i64) -> Self {
+        Self { sync_id, ..self }
     }
 
     /// The encoder for rows of `schema`.
     pub fn get(&mut self, schema: &Arc<TableSchema>) -> Arc<Encoder> {
         let made = self.made.entry(Arc::clone(schema));
-        Arc::clone(made.or_insert_with(|| Arc::new(Encoder::new(Arc::clone(schema), self.compression))))
+        let encoder = || Encoder::new(Arc::clone(schema), self.compression).of_sync(self.sync_id);
+        Arc::clone(made.or_insert_with(|| Arc::new(encoder())))
     }
 }
 

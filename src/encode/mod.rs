@@ -1,7 +1,10 @@
 //! Rows to the bytes of files: rows that wait, ids, encoders. Pure: it does not know where the bytes go.
 
+pub mod changes;
+mod columns;
 pub mod encoder;
 pub mod ids;
 mod parquet;
 pub mod rows;
 mod texts;
+mod typed;

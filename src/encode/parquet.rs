@@ -19,9 +19,11 @@ use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{ColumnPath, SchemaDescriptor, TypePtr};
 
+use super::encoder::Encoded;
 use super::ids::{ID_LENGTH, IdRange};
 use super::rows::Rows;
-use super::texts::{TextChunk, TextEncoder};
+use super::texts::{self, TextChunk, TextEncoder};
+use super::typed::TypedEncoder;
 use crate::config::Compression;
 use crate::error::{Error, Result};
 use crate::schema::columns::{Source, TableSchema};
@@ -34,6 +36,8 @@ pub struct ParquetEncoder {
     columns: Vec<ColumnEncoder>,
     /// Makes the writers of the columns that are Arrow arrays, in their order.
     arrow: ArrowRowGroupWriterFactory,
+    /// Makes the typed columns, where there are some.
+    typed: Option<TypedEncoder>,
 }
 
 enum ColumnEncoder {
@@ -43,6 +47,8 @@ enum ColumnEncoder {
     Times,
     /// The records' texts, page by page.
     Texts(TextEncoder),
+    /// A column that is made of the records' texts, by its number among those.
+    Typed(usize),
 }
 
 /// An encoded block: compressed pages of every column.
@@ -59,6 +65,8 @@ enum Chunk {
 
 /// Bytes that the metadata of a row group's columns hold.
 const METADATA_BYTES: usize = 10 << 10;
+/// And those of each column of a table with many.
+const METADATA_OF_A_COLUMN: usize = 1 << 10;
 
 /// A Parquet file in the making.
 pub struct PartFile {
@@ -68,7 +76,7 @@ pub struct PartFile {
 
 impl ParquetEncoder {
     /// An encoder for rows of `schema`.
-    pub fn new(schema: &TableSchema, compression: Compression) -> Result<Self> {
+    pub fn new(schema: &TableSchema, compression: Compression, sync_id: i64) -> Result<Self> {
         let mut properties = WriterProperties::builder()
             .set_writer_version(WriterVersion::PARQUET_1_0)
             .set_dictionary_enabled(false)
@@ -76,17 +84,20 @@ impl ParquetEncoder {
             .set_statistics_enabled(EnabledStatistics::None)
             .set_offset_index_disabled(true)
             .set_created_by(format!("destination-databricks {}", env!("CARGO_PKG_VERSION")));
+        let codec = texts::codec(compression).map_err(encode_error)?;
         let arrow = schema.arrow()?;
         let converted: SchemaDescriptor = ArrowSchemaConverter::new().convert(&arrow).map_err(encode_error)?;
         let mut columns = Vec::with_capacity(converted.num_columns());
         let mut arrays: Vec<FieldRef> = Vec::new();
+        let mut number_of_typed = 0;
         for (at, (column, field)) in schema.columns().zip(arrow.fields()).enumerate() {
             let (encoder, encoding) = match column.source {
                 Source::Id => (ColumnEncoder::Ids, Some(Encoding::DELTA_BYTE_ARRAY)),
                 Source::EmittedAt => (ColumnEncoder::Times, Some(Encoding::DELTA_BINARY_PACKED)),
                 Source::Record => (ColumnEncoder::Texts(TextEncoder::new(converted.column(at), compression)), None),
                 Source::Meta | Source::Property(_) | Source::Undeclared => {
-                    return Err(Error::system(format!("Column {} has no encoder.", column.name)));
+                    number_of_typed += 1;
+                    (ColumnEncoder::Typed(number_of_typed - 1), None)
                 }
             };
             if let Some(encoding) = encoding {
@@ -95,17 +106,17 @@ impl ParquetEncoder {
             }
             columns.push(encoder);
         }
+        let typed = (number_of_typed > 0).then(|| TypedEncoder::new(schema, &arrow, &converted, codec, sync_id));
         let properties = Arc::new(properties.build());
         let arrays = Arc::new(Schema::new(arrays));
         let root = ArrowSchemaConverter::new().convert(&arrays).map_err(encode_error)?.root_schema_ptr();
         let writer = SerializedFileWriter::new(Vec::new(), root, Arc::clone(&properties)).map_err(encode_error)?;
         let arrow = ArrowRowGroupWriterFactory::new(&writer, arrays);
-        Ok(Self { schema: converted.root_schema_ptr(), properties, columns, arrow })
+        Ok(Self { schema: converted.root_schema_ptr(), properties, columns, arrow, typed })
     }
 
-    /// Encodes `rows`, which must not be empty, with the ids of `ids`, one for each row. Returns the row group and the memory
-    /// that the rows' texts were in.
-    pub fn encode(&self, rows: Rows, ids: IdRange) -> Result<(RowGroup, Vec<u8>)> {
+    /// Encodes `rows`, which must not be empty, with the ids of `ids`, one for each row.
+    pub fn encode(&self, rows: Rows, ids: IdRange) -> Result<Encoded> {
         let emitted_at = rows.emitted_at_span();
         let (Some(emitted_at), true) = (emitted_at, ids.count() == rows.len() as u64) else {
             return Err(Error::system("A block of rows and its ids do not have the same length."));
@@ -119,6 +130,10 @@ impl ParquetEncoder {
             let writer = writers.next().ok_or_else(|| Error::system("A column of a row group has no writer."))?;
             Ok::<_, Error>(Chunk::Arrow(encode_array(writer, &array, statistics)?))
         };
+        let mut typed = match &self.typed {
+            Some(encoder) => Some((encoder, encoder.read(&texts)?)),
+            None => None,
+        };
         let mut columns = Vec::with_capacity(self.columns.len());
         for column in &self.columns {
             columns.push(match column {
@@ -131,9 +146,17 @@ impl ParquetEncoder {
                     }
                     Chunk::Texts(chunk)
                 }
+                ColumnEncoder::Typed(number) => {
+                    let Some((encoder, block)) = &mut typed else {
+                        return Err(Error::system("A typed column of a row group has no encoder."));
+                    };
+                    columns.extend(encoder.encode(block, *number)?.into_iter().map(Chunk::Arrow));
+                    continue;
+                }
             });
         }
-        Ok((RowGroup { columns, stats }, texts))
+        let changes = typed.map(|(_, block)| block.changes).unwrap_or_default();
+        Ok(Encoded { group: RowGroup { columns, stats }, spare: texts, changes })
     }
 
     /// Begins a file.
@@ -147,7 +170,7 @@ impl ParquetEncoder {
 impl RowGroup {
     /// Bytes of memory that it holds, about.
     pub fn size(&self) -> usize {
-        METADATA_BYTES + self.columns.iter().map(Chunk::size).sum::<usize>()
+        METADATA_BYTES + self.columns.len() * METADATA_OF_A_COLUMN + self.columns.iter().map(Chunk::size).sum::<usize>()
     }
 }
 

@@ -9,7 +9,7 @@ use crate::encode::ids::{IdGenerator, random};
 #[test]
 fn row_groups_become_one_file_that_a_reader_gives_back_row_by_row() -> Result<()> {
     for compression in [Compression::Zstd, Compression::Snappy] {
-        let encoder = ParquetEncoder::new(&TableSchema::raw(), compression)?;
+        let encoder = ParquetEncoder::new(&TableSchema::raw(), compression, 0)?;
         let mut ids = IdGenerator::new(random);
         let mut file = encoder.begin_file()?;
         let mut bytes = Vec::new();
@@ -19,7 +19,7 @@ fn row_groups_become_one_file_that_a_reader_gives_back_row_by_row() -> Result<()
                 rows.push(format!(r#"{{"n":{row},"é":"\u2028"}}"#).as_bytes(), group * 1000 - row, 0);
             }
             let range = ids.range(group, 1000);
-            bytes.extend(file.append(encoder.encode(rows, range)?.0)?);
+            bytes.extend(file.append(encoder.encode(rows, range)?.group)?);
         }
         let (end, stats) = file.finish()?;
         bytes.extend(end);
@@ -38,7 +38,7 @@ fn row_groups_become_one_file_that_a_reader_gives_back_row_by_row() -> Result<()
 
 /// A file of two row groups with the same ids, times and rows at every run; `long` is the length of its longest text.
 fn fixed_file(compression: Compression, long: usize) -> Result<Vec<u8>> {
-    let encoder = ParquetEncoder::new(&TableSchema::raw(), compression)?;
+    let encoder = ParquetEncoder::new(&TableSchema::raw(), compression, 0)?;
     let mut ids = IdGenerator::new(|| 7);
     let mut file = encoder.begin_file()?;
     let mut bytes = Vec::new();
@@ -50,7 +50,7 @@ fn fixed_file(compression: Compression, long: usize) -> Result<Vec<u8>> {
             rows.push(json.as_bytes(), 1_700_000_000_000_000 + n * n * 1_000_003 - i64::from(group), 0);
         }
         let range = ids.range(1_700_000_000_000, 40);
-        bytes.extend(file.append(encoder.encode(rows, range)?.0)?);
+        bytes.extend(file.append(encoder.encode(rows, range)?.group)?);
     }
     bytes.extend(file.finish()?.0);
     Ok(bytes)

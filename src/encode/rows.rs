@@ -111,6 +111,16 @@ impl Rows {
     }
 }
 
+/// The texts of [`Rows::parts`], in their order.
+pub fn texts(texts: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut begin = 0;
+    TextEnds::of(texts).map(move |end| {
+        let text = texts.get(begin + PREFIX..end).unwrap_or_default();
+        begin = end;
+        text
+    })
+}
+
 /// Where each text of [`Rows::parts`] ends, in their order.
 pub struct TextEnds<'a> {
     texts: &'a [u8],

@@ -63,7 +63,7 @@ impl TextEncoder {
         let pages_of = PageEncodingStats { page_type: PageType::DATA_PAGE, encoding: Encoding::PLAIN, count: pages };
         let pages = Bytes::from(sink.into_inner()?);
         let metadata = ColumnChunkMetaData::builder(self.column.clone())
-            .set_compression(self.codec()?)
+            .set_compression(codec(self.compression)?)
             .set_encodings(vec![Encoding::PLAIN, Encoding::RLE])
             .set_page_encoding_stats(vec![pages_of])
             .set_total_compressed_size(i64::try_from(pages.len())?)
@@ -110,13 +110,14 @@ impl TextEncoder {
             }
         }
     }
+}
 
-    fn codec(&self) -> Result<Codec> {
-        Ok(match self.compression {
-            Compression::Zstd => Codec::ZSTD(ZstdLevel::try_new(LEVEL)?),
-            Compression::Snappy => Codec::SNAPPY,
-        })
-    }
+/// How Parquet's metadata name `compression`.
+pub fn codec(compression: Compression) -> Result<Codec> {
+    Ok(match compression {
+        Compression::Zstd => Codec::ZSTD(ZstdLevel::try_new(LEVEL)?),
+        Compression::Snappy => Codec::SNAPPY,
+    })
 }
 
 impl TextChunk {

@@ -87,6 +87,12 @@ impl TableSchema {
         }
     }
 
+    /// Any columns, for tests of other modules.
+    #[cfg(test)]
+    pub fn of(layout: Layout, record: Vec<Column>) -> Self {
+        Self::new(layout, record)
+    }
+
     /// How a record becomes columns.
     pub fn layout(&self) -> Layout {
         self.layout

@@ -113,6 +113,17 @@ impl Kind {
         format!("\"{name}\"")
     }
 
+    /// How many columns it has in a Parquet file.
+    pub fn leaves(&self) -> usize {
+        match self {
+            Self::Struct(record) => record.fields.iter().map(|field| field.kind.leaves()).sum(),
+            Self::Union(members) => members.iter().map(Self::leaves).sum(),
+            Self::List(item) => item.leaves(),
+            Self::TextMap => 2,
+            _ => 1,
+        }
+    }
+
     /// The type in SQL.
     pub fn sql(&self) -> String {
         let name = match self {

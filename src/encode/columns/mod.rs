@@ -1,0 +1,76 @@
+//! The texts of records become typed columns.
+//!
+//! [`build`] walks once over each text. `plan` is the table's schema in the form that this needs; `reader` finds the column of each
+//! key and reads its value, by the rules of `scalar` or `classic`; `column` holds the values; `notes` what else is to be said of
+//! the row. No tree of values is made, and nothing is allocated for a value.
+
+mod classic;
+mod column;
+mod json;
+mod meta;
+mod misfit;
+mod moment;
+mod notes;
+mod number;
+mod plan;
+mod reader;
+mod scalar;
+mod times;
+mod zones;
+
+use arrow_array::ArrayRef;
+
+pub use plan::Plan;
+
+use super::changes::Changes;
+use super::rows;
+use crate::error::{Error, Result};
+use column::{Column, Values};
+use json::Json;
+use meta::MetaWriter;
+use reader::Reader;
+
+/// Rows as columns.
+pub struct Built {
+    /// The columns that are filled from the record, in their order.
+    pub arrays: Vec<ArrayRef>,
+    /// How many values did not fit.
+    pub changes: Changes,
+}
+
+/// Makes columns of `texts`, each behind its length, by `plan`.
+///
+/// A text is a record, a JSON object; behind it there may be the record's `meta`, another one.
+pub fn build(plan: &Plan, texts: &[u8]) -> Result<Built> {
+    let mut columns: Vec<Column> = plan.root.all.iter().map(|field| Column::new(&field.kind)).collect();
+    let mut reader = Reader::new(plan);
+    let meta = MetaWriter::new(plan.sync_id);
+    let mut rows = 0;
+    for text in rows::texts(texts) {
+        let mut json = Json::new(text);
+        let malformed = |_| Error::system("The text of a record that was read is no JSON object.");
+        reader.record(&mut columns, rows, &mut json).map_err(malformed)?;
+        if let Some(column) = plan.meta.and_then(|at| columns.get_mut(at))
+            && let Values::Bytes(bytes) = column.values()
+        {
+            bytes.push(|out| meta.append(json.rest(), &reader.notes, out));
+            column.appended();
+        }
+        rows += 1;
+    }
+    let finish = |column: Column| {
+        column.finish(rows).map_err(|error| Error::system("Rows could not be made into columns.").with_source(error))
+    };
+    let arrays = columns.into_iter().map(finish).collect::<Result<_>>()?;
+    let names = plan.root.all.iter().map(|field| field.name.as_str());
+    Ok(Built { arrays, changes: names.zip(reader.misfits).collect() })
+}
+
+#[cfg(test)]
+mod classic_tests;
+#[cfg(test)]
+mod columns_tests;
+#[cfg(test)]
+mod public_cases_tests;
+#[cfg(test)]
+mod testing;

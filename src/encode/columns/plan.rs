@@ -1,0 +1,148 @@
+//! How the texts of records become columns: a [`TableSchema`] in the form that the reader of values works with.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+
+use crate::schema::columns::{Column, Layout, Source, TableSchema};
+use crate::schema::kind::{Bits, Decimal, Kind};
+
+/// How records become the columns of a table.
+pub struct Plan {
+    /// The rules for values.
+    pub rules: Rules,
+    /// The columns that are filled from the record, in their order.
+    pub root: Fields,
+    /// Which of them holds what was changed.
+    pub meta: Option<usize>,
+    /// The number of the sync.
+    pub sync_id: i64,
+}
+
+/// The rules for values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rules {
+    /// A value that does not fit is NULL and named in the row's changes.
+    Columns,
+    /// Those of connector 1.1.x; a value that does not fit goes into the properties that no column has.
+    Classic,
+}
+
+/// The columns, or the fields of a structure.
+pub struct Fields {
+    /// In their order.
+    pub all: Vec<Field>,
+    /// The field of all other keys.
+    pub undeclared: Option<usize>,
+    by_key: HashMap<Box<[u8]>, usize, FixedState>,
+    by_name: HashMap<Box<[u8]>, usize, FixedState>,
+    first: usize,
+}
+
+/// A column, or a field of a structure.
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// The key of its values in a record.
+    pub key: Option<Box<[u8]>>,
+    /// How its values are read.
+    pub kind: Type,
+}
+
+/// How values are read and kept. The names are those of [`Kind`].
+pub enum Type {
+    Text,
+    Json,
+    Boolean,
+    Integer(Bits),
+    Float,
+    Double,
+    Decimal(Decimal),
+    Date,
+    Time,
+    Timestamp,
+    LocalTimestamp,
+    Binary,
+    Struct(Arc<Fields>),
+    List(Box<Type>),
+    Union(Vec<Type>),
+    TextMap,
+}
+
+impl Plan {
+    /// For records of `schema`.
+    pub fn new(schema: &TableSchema, sync_id: i64) -> Self {
+        let rules = match schema.layout() {
+            Layout::Raw | Layout::Columns => Rules::Columns,
+            Layout::Classic => Rules::Classic,
+        };
+        let meta = schema.record().iter().position(|column| column.source == Source::Meta);
+        Self { rules, root: Fields::new(schema.record()), meta, sync_id }
+    }
+}
+
+impl Fields {
+    fn new(columns: &[Column]) -> Self {
+        let mut made = Self {
+            all: Vec::with_capacity(columns.len()),
+            undeclared: columns.iter().position(|column| column.source == Source::Undeclared),
+            by_key: HashMap::default(),
+            by_name: HashMap::default(),
+            first: columns.iter().position(|column| matches!(column.source, Source::Property(_))).unwrap_or(0),
+        };
+        for (at, column) in columns.iter().enumerate() {
+            let key = match &column.source {
+                Source::Property(key) => Some(Box::from(key.as_bytes())),
+                _ => None,
+            };
+            if let Some(key) = &key {
+                made.by_key.insert(Clone::clone(key), at);
+                made.by_name.insert(Box::from(column.name.as_bytes()), at);
+            }
+            made.all.push(Field { name: column.name.clone(), key, kind: Type::of(&column.kind) });
+        }
+        made
+    }
+
+    /// The field of `key`. `next` is where the search begins, and then the place behind the field: objects mostly have their keys
+    /// in one order.
+    #[inline]
+    pub fn find(&self, key: &[u8], next: &mut usize) -> Option<usize> {
+        let guess = (*next).max(self.first);
+        let at = match self.all.get(guess) {
+            Some(field) if field.key.as_deref() == Some(key) => guess,
+            _ => *self.by_key.get(key)?,
+        };
+        *next = at + 1;
+        Some(at)
+    }
+
+    /// The field with the name `name`, which is made of a key.
+    pub fn named(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name.as_bytes()).copied()
+    }
+}
+
+impl Type {
+    fn of(kind: &Kind) -> Self {
+        match kind {
+            Kind::Uuid | Kind::Text => Self::Text,
+            Kind::Json => Self::Json,
+            Kind::Boolean => Self::Boolean,
+            Kind::Integer(bits) => Self::Integer(*bits),
+            Kind::Float => Self::Float,
+            Kind::Double => Self::Double,
+            Kind::Decimal(decimal) => Self::Decimal(*decimal),
+            Kind::Date => Self::Date,
+            Kind::Time => Self::Time,
+            Kind::Timestamp => Self::Timestamp,
+            Kind::LocalTimestamp => Self::LocalTimestamp,
+            Kind::Binary => Self::Binary,
+            Kind::Struct(record) => Self::Struct(Arc::new(Fields::new(&record.fields))),
+            Kind::List(item) => Self::List(Box::new(Self::of(item))),
+            Kind::Union(members) => Self::Union(members.iter().map(Self::of).collect()),
+            Kind::TextMap => Self::TextMap,
+        }
+    }
+}

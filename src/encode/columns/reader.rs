@@ -1,0 +1,333 @@
+//! Records into columns: one walk over each text, straight into the columns' memory.
+
+use super::classic;
+use super::column::{Column, Values};
+use super::json::{Json, Malformed, Raw, Text};
+use super::misfit::Misfit;
+use super::notes::{Notes, Path, Step};
+use super::plan::{Field, Fields, Plan, Rules, Type};
+use super::scalar;
+use crate::schema::naming::avro_name;
+
+/// Reads the records of a block.
+pub struct Reader<'p> {
+    pub(super) plan: &'p Plan,
+    pub(super) notes: Notes,
+    /// How many values of each column do not fit.
+    pub(super) misfits: Vec<u64>,
+    /// The column that is read.
+    root: usize,
+    /// Memory for a key, and for a value, that is written with escapes.
+    key: Vec<u8>,
+    value: Vec<u8>,
+}
+
+/// Why a value is not appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// The text is no JSON.
+    Malformed,
+    /// It does not fit its column.
+    Misfit(Misfit),
+}
+
+pub type Result<T> = std::result::Result<T, Failure>;
+
+impl From<Malformed> for Failure {
+    fn from(_: Malformed) -> Self {
+        Self::Malformed
+    }
+}
+
+impl From<Misfit> for Failure {
+    fn from(misfit: Misfit) -> Self {
+        Self::Misfit(misfit)
+    }
+}
+
+/// What is known where a value is read.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    path: Path<'a>,
+    /// A structure does not fit if one of its values does not.
+    strict: bool,
+    /// Whether every value becomes a text: in a list of texts of the older connector.
+    as_text: bool,
+}
+
+impl<'p> Reader<'p> {
+    /// Reads by `plan`.
+    pub fn new(plan: &'p Plan) -> Self {
+        let misfits = vec![0; plan.root.all.len()];
+        Self { plan, notes: Notes::default(), misfits, root: 0, key: Vec::new(), value: Vec::new() }
+    }
+
+    /// Appends the record at the beginning of `json` to `columns`, as their value number `row`, but for what of it was noted.
+    pub fn record(&mut self, columns: &mut [Column], row: usize, json: &mut Json<'_>) -> Result<()> {
+        self.notes.clear();
+        if !json.eat(b'{') {
+            return Err(Failure::Malformed);
+        }
+        let plan = self.plan;
+        self.object(&plan.root, columns, row, json, None, false)
+    }
+
+    /// Appends the values of an object, behind its brace.
+    fn object(
+        &mut self,
+        fields: &Fields,
+        columns: &mut [Column],
+        row: usize,
+        json: &mut Json<'_>,
+        parent: Option<&Path<'_>>,
+        strict: bool,
+    ) -> Result<()> {
+        let mark = self.notes.mark();
+        let (mut is_first, mut next) = (true, 0);
+        while let Some(key) = json.key(&mut is_first)? {
+            let found = fields.find(key.decoded(&mut self.key), &mut next);
+            if json.peek() == b'n' {
+                json.word()?;
+                if let Some(at) = found {
+                    self.null(fields, columns, at, row, parent);
+                }
+                continue;
+            }
+            let found = match (found, self.plan.rules) {
+                (None, Rules::Classic) => match self.classic_key(fields, key, json)? {
+                    Some(found) => Some(found),
+                    None => continue,
+                },
+                (found, _) => found,
+            };
+            let field = found.and_then(|at| Some((at, fields.all.get(at)?, columns.get_mut(at)?)));
+            let Some((at, field, column)) = field else {
+                let value = json.skip()?;
+                let path = Path { parent, step: Step::Key(key.decoded(&mut self.key)) };
+                self.notes.keep_at(&path, value);
+                continue;
+            };
+            if parent.is_none() {
+                self.root = at;
+            }
+            self.field(field, column, row, json, parent, strict)?;
+        }
+        if let Some(column) = fields.undeclared.and_then(|at| columns.get_mut(at)) {
+            column.set_len(row);
+            if let (Some(kept), Values::Map(map)) = (self.notes.kept_since(mark), column.values()) {
+                map.push(kept);
+                column.appended();
+            }
+            self.notes.take_back_kept(mark);
+        } else if self.plan.rules == Rules::Classic {
+            self.notes.take_back_kept(mark);
+        }
+        Ok(())
+    }
+
+    /// The value of a key is null: what the key had before is gone.
+    fn null(&mut self, fields: &Fields, columns: &mut [Column], at: usize, row: usize, parent: Option<&Path<'_>>) {
+        if let (Some(column), Some(field)) = (columns.get_mut(at), fields.all.get(at))
+            && column.len() > row
+        {
+            column.take_back(row);
+            self.notes.forget(&Path { parent, step: Step::Key(field.key.as_deref().unwrap_or_default()) });
+        }
+    }
+
+    fn field(
+        &mut self,
+        field: &Field,
+        column: &mut Column,
+        row: usize,
+        json: &mut Json<'_>,
+        parent: Option<&Path<'_>>,
+        strict: bool,
+    ) -> Result<()> {
+        let key = field.key.as_deref().unwrap_or_default();
+        let path = Path { parent, step: Step::Key(key) };
+        if column.len() > row {
+            // The key came before: the last value counts.
+            self.notes.forget(&path);
+        }
+        column.set_len(row);
+        let begin = json.place();
+        match self.value(&field.kind, column, json, Place { path, strict, as_text: false }) {
+            Err(Failure::Misfit(misfit)) => {
+                column.take_back(row);
+                if self.plan.rules == Rules::Classic && strict {
+                    return Err(misfit.into());
+                }
+                json.back_to(begin);
+                let value = json.skip()?;
+                self.misfit(&path, key, value, misfit);
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    /// A value that does not fit is noted: its name, and with the rules of the older connector the value too.
+    fn misfit(&mut self, path: &Path<'_>, key: &[u8], value: Raw<'_>, misfit: Misfit) {
+        match self.plan.rules {
+            Rules::Columns => self.change(path, misfit),
+            Rules::Classic => {
+                self.count();
+                self.notes.keep(key, value);
+            }
+        }
+    }
+
+    pub(super) fn change(&mut self, path: &Path<'_>, misfit: Misfit) {
+        if self.notes.change(path, misfit) {
+            self.count();
+        }
+    }
+
+    fn count(&mut self) {
+        if let Some(count) = self.misfits.get_mut(self.root) {
+            *count += 1;
+        }
+    }
+
+    /// Appends one value, which is not null, or fails; then a part of it may be appended and what follows in `json` may be any part
+    /// of the value.
+    fn value(&mut self, kind: &Type, column: &mut Column, json: &mut Json<'_>, place: Place<'_>) -> Result<()> {
+        let row = column.len();
+        match (kind, column.values()) {
+            (Type::Struct(fields), Values::Struct(columns, _)) => {
+                if !json.eat(b'{') {
+                    return Err(Misfit::Type.into());
+                }
+                self.object(fields, columns, row, json, Some(&place.path), place.strict)?;
+            }
+            (Type::List(item), Values::List(ends, items)) => {
+                if !json.eat(b'[') {
+                    return Err(Misfit::Type.into());
+                }
+                self.items(item, items, ends.last(), json, place)?;
+                ends.push(items.len());
+            }
+            (Type::Union(members), Values::Struct(columns, _)) => self.union(members, columns, row, json, place)?,
+            (Type::TextMap, Values::Map(map)) => {
+                if !json.eat(b'{') {
+                    return Err(Misfit::Type.into());
+                }
+                let mark = self.notes.mark();
+                let mut is_first = true;
+                while let Some(key) = json.key(&mut is_first)? {
+                    let value = json.skip()?;
+                    self.notes.keep_under(key, value);
+                }
+                match self.notes.kept_since(mark) {
+                    Some(kept) => map.push(kept),
+                    None => map.push(std::iter::empty()),
+                }
+                self.notes.take_back_kept(mark);
+            }
+            (kind, values) => {
+                let rounded = match self.plan.rules {
+                    Rules::Classic if classic::has_rule(kind) => {
+                        classic::append(kind, values, json, place.as_text, &mut self.value)?;
+                        false
+                    }
+                    Rules::Classic | Rules::Columns => scalar::append(kind, values, json, &mut self.value)?,
+                };
+                if rounded && self.plan.rules == Rules::Columns {
+                    self.change(&place.path, Misfit::Rounded);
+                }
+            }
+        }
+        column.appended();
+        Ok(())
+    }
+
+    /// Appends the items of a list, behind its bracket, from item `begin` on.
+    fn items(
+        &mut self,
+        kind: &Type,
+        items: &mut Column,
+        begin: usize,
+        json: &mut Json<'_>,
+        place: Place<'_>,
+    ) -> Result<()> {
+        let as_text = self.plan.rules == Rules::Classic && matches!(kind, Type::Text);
+        let (mut is_first, mut count) = (true, 0);
+        while json.item(&mut is_first)? {
+            let row = begin + count;
+            items.set_len(row);
+            count += 1;
+            if json.peek() == b'n' {
+                json.word()?;
+                continue;
+            }
+            let path = Path { parent: Some(&place.path), step: Step::Item(count - 1) };
+            let at = json.place();
+            match self.value(kind, items, json, Place { path, strict: place.strict, as_text }) {
+                Err(Failure::Misfit(misfit)) if self.plan.rules == Rules::Columns => {
+                    items.take_back(row);
+                    json.back_to(at);
+                    json.skip()?;
+                    self.change(&path, misfit);
+                }
+                done => done?,
+            }
+        }
+        items.set_len(begin + count);
+        Ok(())
+    }
+
+    /// Appends a value to the first member that takes it: whole, or else with values in it that do not fit.
+    fn union(
+        &mut self,
+        members: &[Type],
+        columns: &mut [Column],
+        row: usize,
+        json: &mut Json<'_>,
+        place: Place<'_>,
+    ) -> Result<()> {
+        let (begin, mark) = (json.place(), self.notes.mark());
+        for strict in [true, false] {
+            if place.strict && !strict {
+                break;
+            }
+            for (kind, column) in members.iter().zip(&mut *columns) {
+                column.set_len(row);
+                let misfits = self.misfits.get(self.root).copied();
+                match self.value(kind, column, json, Place { strict, ..place }) {
+                    Err(Failure::Misfit(_)) => {
+                        column.take_back(row);
+                        self.notes.take_back(mark);
+                        if let (Some(before), Some(count)) = (misfits, self.misfits.get_mut(self.root)) {
+                            *count = before;
+                        }
+                        json.back_to(begin);
+                    }
+                    done => return done,
+                }
+            }
+        }
+        Err(Misfit::Type.into())
+    }
+
+    /// The field of a key that no property has, by the rules of the older connector: by its name in Avro. If there is none, the
+    /// value is kept.
+    fn classic_key(&mut self, fields: &Fields, key: Text<'_>, json: &mut Json<'_>) -> Result<Option<usize>> {
+        let name = avro_name(&String::from_utf8_lossy(key.decoded(&mut self.key)));
+        if classic::is_undeclared(&name) && json.peek() == b'{' {
+            json.eat(b'{');
+            let mut is_first = true;
+            while let Some(key) = json.key(&mut is_first)? {
+                let value = json.skip()?;
+                self.notes.keep_under(key, value);
+            }
+            return Ok(None);
+        }
+        let found = fields.named(&name).filter(|_| !classic::is_undeclared(&name));
+        if found.is_none() {
+            let value = json.skip()?;
+            self.notes.keep(name.as_bytes(), value);
+        }
+        Ok(found)
+    }
+}

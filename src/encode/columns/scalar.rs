@@ -1,0 +1,152 @@
+//! Values of one part by the rules of the layout `columns`: exact, or not at all.
+
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+use super::column::Values;
+use super::json::Json;
+use super::misfit::Misfit;
+use super::number;
+use super::plan::Type;
+use super::reader::{Failure, Result};
+use super::times::{self, Micros, Style};
+use crate::schema::kind::Bits;
+
+/// Base64 as RFC 4648 has it, with its padding. Bits that no byte takes may be anything, as in Java.
+pub const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
+);
+
+/// Appends the value that follows, which is not null; returns whether it was rounded.
+#[inline]
+pub fn append(kind: &Type, values: &mut Values, json: &mut Json<'_>, memory: &mut Vec<u8>) -> Result<bool> {
+    let mut is_rounded = false;
+    match (kind, values) {
+        (Type::Text, Values::Bytes(bytes)) => {
+            if json.peek() == b'"' {
+                let text = json.string()?;
+                bytes.push(|out| text.append_to(out));
+            } else {
+                let raw = json.skip()?;
+                bytes.push(|out| raw.append_to(out));
+            }
+        }
+        (Type::Json, Values::Bytes(bytes)) => {
+            let raw = json.skip()?;
+            bytes.push(|out| raw.append_to(out));
+        }
+        (Type::Boolean, Values::Boolean(bits)) => bits.append(boolean(json)?),
+        (Type::Integer(Bits::B64), Values::Int64(values)) => values.push(number(json, memory, number::integer)?),
+        (Type::Integer(bits), Values::Int32(values)) => {
+            let (least, most) = match bits {
+                Bits::B8 => (i8::MIN.into(), i8::MAX.into()),
+                Bits::B16 => (i16::MIN.into(), i16::MAX.into()),
+                Bits::B32 | Bits::B64 => (i32::MIN, i32::MAX),
+            };
+            let value = i32::try_from(number(json, memory, number::integer)?).map_err(|_| Misfit::Size)?;
+            if value < least || value > most {
+                return Err(Misfit::Size.into());
+            }
+            values.push(value);
+        }
+        (Type::Float, Values::Float(values)) => values.push(number(json, memory, |text| match word(text) {
+            Some(value) => Ok(value as f32),
+            None => number::single(text),
+        })?),
+        (Type::Double, Values::Double(values)) => values.push(number(json, memory, |text| match word(text) {
+            Some(value) => Ok(value),
+            None => number::double(text),
+        })?),
+        (Type::Decimal(decimal), Values::Decimal(values, _)) => {
+            let scaled = number(json, memory, |text| number::scaled(text, *decimal))?;
+            if scaled.is_rounded && decimal.scale == 0 {
+                // A column of whole numbers.
+                return Err(Misfit::Type.into());
+            }
+            values.push(scaled.value);
+            is_rounded = scaled.is_rounded;
+        }
+        (Type::Date, Values::Date(values)) => {
+            values.push(text(json, memory, |text| times::date(text, Style::Columns))?)
+        }
+        (Type::Time, Values::Int64(values)) => {
+            values.push(micros(json, memory, |text| times::time(text, Style::Columns), &mut is_rounded)?);
+        }
+        (Type::Timestamp, Values::Timestamp(values)) => {
+            values.push(micros(json, memory, |text| times::timestamp(text, Style::Columns), &mut is_rounded)?);
+        }
+        (Type::LocalTimestamp, Values::LocalTimestamp(values)) => {
+            values.push(micros(json, memory, |text| times::local_timestamp(text, Style::Columns), &mut is_rounded)?);
+        }
+        (Type::Binary, Values::Bytes(bytes)) => {
+            let decoded = text(json, memory, |text| BASE64.decode(text).ok())?;
+            bytes.push(|out| out.extend_from_slice(&decoded));
+        }
+        _ => return Err(Misfit::Type.into()),
+    }
+    Ok(is_rounded)
+}
+
+/// A boolean; nothing else is one.
+pub fn boolean(json: &mut Json<'_>) -> Result<bool> {
+    if !matches!(json.peek(), b't' | b'f') {
+        return Err(Misfit::Type.into());
+    }
+    match json.word()? {
+        b"true" => Ok(true),
+        b"false" => Ok(false),
+        _ => Err(Failure::Malformed),
+    }
+}
+
+/// What `read` makes of a string; a value that is none, or of which it makes nothing, does not fit.
+#[inline]
+pub fn text<T>(json: &mut Json<'_>, memory: &mut Vec<u8>, read: impl FnOnce(&[u8]) -> Option<T>) -> Result<T> {
+    if json.peek() != b'"' {
+        return Err(Misfit::Type.into());
+    }
+    Ok(read(json.string()?.decoded(memory)).ok_or(Misfit::Type)?)
+}
+
+#[inline]
+fn micros(
+    json: &mut Json<'_>,
+    memory: &mut Vec<u8>,
+    read: impl FnOnce(&[u8]) -> Option<Micros>,
+    is_rounded: &mut bool,
+) -> Result<i64> {
+    let Micros { value, is_cut } = text(json, memory, read)?;
+    *is_rounded = is_cut;
+    Ok(value)
+}
+
+/// What `parse` makes of a number, or of a string that is one.
+#[inline]
+fn number<T>(
+    json: &mut Json<'_>,
+    memory: &mut Vec<u8>,
+    parse: impl FnOnce(&[u8]) -> std::result::Result<T, Misfit>,
+) -> Result<T> {
+    match json.peek() {
+        b'-' | b'0'..=b'9' => Ok(parse(json.word()?)?),
+        b'"' => {
+            let text = json.string()?.decoded(memory);
+            if number::is_number(text) || word(text).is_some() { Ok(parse(text)?) } else { Err(Misfit::Type.into()) }
+        }
+        _ => Err(Misfit::Type.into()),
+    }
+}
+
+/// The values that have no number: in JSON they are words in quotes.
+pub fn word(text: &[u8]) -> Option<f64> {
+    match text {
+        b"NaN" => Some(f64::NAN),
+        b"Infinity" | b"+Infinity" => Some(f64::INFINITY),
+        b"-Infinity" => Some(f64::NEG_INFINITY),
+        _ => None,
+    }
+}

@@ -1,0 +1,99 @@
+//! Typed columns to Parquet: the texts of a block become arrays, and each array the pages of its Parquet columns.
+//!
+//! One column is encoded after the other, each with writers that are gone when it is done: the writers of a wide table would take
+//! more memory together than its rows.
+
+use std::sync::Arc;
+
+use arrow_array::ArrayRef;
+use arrow_schema::{Field, FieldRef, Schema, SchemaRef};
+use parquet::arrow::ArrowSchemaConverter;
+use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::basic::{Compression as Codec, LogicalType};
+use parquet::errors::{ParquetError, Result as ParquetResult};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr, WriterVersion};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::SchemaDescriptor;
+
+use super::changes::Changes;
+use super::columns::{Built, Plan, build};
+use crate::error::{Error, Result};
+use crate::schema::columns::{Source, TableSchema};
+
+/// The dictionary of a column's texts holds at most so many bytes: beyond, the texts do not repeat and are written as they are.
+const DICTIONARY_BYTES: usize = 64 << 10;
+
+/// Turns the texts of blocks into typed columns.
+pub struct TypedEncoder {
+    plan: Plan,
+    fields: Vec<FieldRef>,
+    properties: WriterPropertiesPtr,
+}
+
+/// The typed columns of a block.
+pub struct TypedBlock {
+    columns: std::vec::IntoIter<ArrayRef>,
+    /// How many values did not fit.
+    pub changes: Changes,
+}
+
+impl TypedEncoder {
+    /// An encoder for the columns of `schema` that are made of records, in their order; `arrow` and `parquet` are its schemas.
+    pub fn new(
+        schema: &TableSchema,
+        arrow: &SchemaRef,
+        parquet: &SchemaDescriptor,
+        codec: Codec,
+        sync_id: i64,
+    ) -> Self {
+        let mut properties = WriterProperties::builder()
+            .set_writer_version(WriterVersion::PARQUET_1_0)
+            .set_compression(codec)
+            .set_dictionary_enabled(false)
+            .set_dictionary_page_size_limit(DICTIONARY_BYTES)
+            .set_statistics_enabled(EnabledStatistics::Chunk)
+            .set_offset_index_disabled(true);
+        for column in parquet.columns().iter().filter(|column| column.logical_type_ref() == Some(&LogicalType::String))
+        {
+            properties = properties.set_column_dictionary_enabled(column.path().clone(), true);
+        }
+        let of_records = |source: &Source| !matches!(source, Source::Id | Source::EmittedAt);
+        let all = schema.columns().zip(arrow.fields());
+        let fields = all.filter(|(column, _)| of_records(&column.source)).map(|(_, field)| Arc::clone(field)).collect();
+        Self { plan: Plan::new(schema, sync_id), fields, properties: Arc::new(properties.build()) }
+    }
+
+    /// Reads `texts`, each behind its length.
+    pub fn read(&self, texts: &[u8]) -> Result<TypedBlock> {
+        let Built { arrays, changes } = build(&self.plan, texts)?;
+        Ok(TypedBlock { columns: arrays.into_iter(), changes })
+    }
+
+    /// Encodes the next column of `block`, which is column `number` of those: the pages of its Parquet columns.
+    pub fn encode(&self, block: &mut TypedBlock, number: usize) -> Result<Vec<ArrowColumnChunk>> {
+        let next = (self.fields.get(number), block.columns.next());
+        let (Some(field), Some(array)) = next else {
+            return Err(Error::system("A column of a row group has no values."));
+        };
+        let error = |error| Error::system("Rows could not be encoded as Parquet.").with_source(error);
+        self.encode_array(field, &array).map_err(error)
+    }
+
+    fn encode_array(&self, field: &FieldRef, array: &ArrayRef) -> ParquetResult<Vec<ArrowColumnChunk>> {
+        let schema = Arc::new(Schema::new(vec![Arc::clone(field)]));
+        let root = ArrowSchemaConverter::new().convert(&schema)?.root_schema_ptr();
+        let file = SerializedFileWriter::new(Vec::new(), root, Arc::clone(&self.properties))?;
+        let writers = ArrowRowGroupWriterFactory::new(&file, schema).create_column_writers(0)?;
+        let as_built = Field::new(field.name(), array.data_type().clone(), field.is_nullable());
+        let leaves = compute_leaves(&as_built, array)?;
+        if leaves.len() != writers.len() {
+            return Err(ParquetError::General("a column has other parts than its schema".to_owned()));
+        }
+        let mut chunks = Vec::with_capacity(leaves.len());
+        for (leaf, mut writer) in leaves.into_iter().zip(writers) {
+            writer.write(&leaf)?;
+            chunks.push(writer.close()?);
+        }
+        Ok(chunks)
+    }
+}
