@@ -19,7 +19,7 @@ impl Router {
         count: u64,
         emitted_at: i64,
     ) -> Result<()> {
-        let is_first = self.changes.get(&stream).is_none();
+        let is_first = !self.changes.contains_key(&stream);
         *self.changes.entry(stream).or_default() += count;
         if self.flow.keeps_meta(stream)? {
             self.joined.clear();
