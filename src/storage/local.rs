@@ -222,31 +222,28 @@ impl Folder {
         error: impl std::error::Error + Send + Sync + 'static,
     ) -> Error {
         use ErrorKind::{NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull, Unsupported};
+        let what = format!("Could not {verb} {}/{relative}", self.root.display());
         if let Some(said) = in_the_way(&error) {
-            let message = format!("Could not {verb} {}/{relative}: {said}", self.root.display());
-            return Error::config(message).with_source(error);
+            return Error::config(format!("{what}: {said}")).with_source(error);
         }
         let io = io_error(&error);
-        let (kind, why) = match io.map(std::io::Error::kind) {
-            _ if has_foreign_link(&error) => (
-                Kind::Config,
+        let why = match io.map(std::io::Error::kind) {
+            _ if has_foreign_link(&error) => {
                 "a symbolic link of another user is on the way to it, which is not followed: remove the link, or make it as the \
-                 user that syncs run as",
-            ),
-            Some(PermissionDenied) if io.and_then(std::io::Error::raw_os_error) == Some(libc::EPERM) => (
-                Kind::Config,
+                 user that syncs run as"
+            }
+            Some(PermissionDenied) if io.and_then(std::io::Error::raw_os_error) == Some(libc::EPERM) => {
                 "the system does not permit it, whatever the rights say: look for an attribute immutable or append-only \
-                 (lsattr), or use another file system",
-            ),
-            Some(PermissionDenied) => (Kind::Config, "this program may not: check the folder's owner and rights"),
-            Some(StorageFull | QuotaExceeded) => (Kind::Config, "the disk is full: free some space"),
-            Some(ReadOnlyFilesystem) => (Kind::Config, "the disk is mounted read-only"),
-            Some(NotADirectory) => (Kind::Config, "a file is in the way of a folder"),
-            Some(Unsupported) => (Kind::Config, "this file system does not know how to: use another one"),
-            _ => (Kind::Transient, "see the internal message for the cause"),
+                 (lsattr), or use another file system"
+            }
+            Some(PermissionDenied) => "this program may not: check the folder's owner and rights",
+            Some(StorageFull | QuotaExceeded) => "the disk is full: free some space",
+            Some(ReadOnlyFilesystem) => "the disk is mounted read-only",
+            Some(NotADirectory) => "a file is in the way of a folder",
+            Some(Unsupported) => "this file system does not know how to: use another one",
+            _ => return Error::unexplained(Kind::Transient, what).with_source(error),
         };
-        let message = format!("Could not {verb} {}/{relative}: {why}.", self.root.display());
-        Error::new(kind, message).with_source(error)
+        Error::config(format!("{what}: {why}.")).with_source(error)
     }
 }
 

@@ -20,8 +20,11 @@ const MEND_HOOK: &str = "no row is lost by it; look what the table has to keep u
 /// Problem: what is to be created exists, although SHOW did not list it.
 pub(super) const ALREADY_EXISTS: &str =
     "A schema or table to be created exists already, and the token's user may not see it";
-/// How the problems begin without whose privilege nothing in the catalog or schema can be reached.
-pub(super) const SHUT_OUT: &str = "The token's user lacks USE ";
+/// Problems: a missing privilege on what holds the schema or the table.
+pub(super) const NO_USE_CATALOG: &str =
+    "The token's user lacks USE CATALOG, without which nothing in the catalog can be reached";
+pub(super) const NO_USE_SCHEMA: &str =
+    "The token's user lacks USE SCHEMA, without which nothing in the schema can be reached";
 const HIDDEN: &str = "have SELECT and MODIFY on the table, or USE SCHEMA on the schema, granted to the token's user; if somebody \
                       else has just created it, run the sync again";
 
@@ -69,8 +72,8 @@ pub(super) const STATEMENTS: &[Condition] = &[
     .with(CommitState::Unknown),
     // Privileges.
     config(REFUSED, &["already exists and user does not have permission"], ALREADY_EXISTS, HIDDEN),
-    right(&["use catalog"], "The token's user lacks USE CATALOG, without which nothing in the catalog can be reached"),
-    right(&["use schema"], "The token's user lacks USE SCHEMA, without which nothing in the schema can be reached"),
+    right(&["use catalog"], NO_USE_CATALOG),
+    right(&["use schema"], NO_USE_SCHEMA),
     config(
         REFUSED,
         &["create schema", "create on catalog"],

@@ -10,6 +10,7 @@ use super::answers::names;
 use super::create_retries::{Created, create_with_retries};
 use super::statements::{self, NewTable, SchemaName};
 use crate::databricks::SqlTransport;
+use crate::databricks::conditions::lacks_privilege;
 use crate::error::{Error, Kind, Result, ResultExt, StreamDescriptor};
 use crate::schema::columns::TableSchema;
 use crate::schema::stats::{RowStats, Span};
@@ -49,7 +50,7 @@ impl DatabricksCheck {
             let Created { answer: made, by_others } =
                 create_with_retries(self.transport.as_ref(), &statements::create_schema(&self.name)).await;
             // Also where the answer is lost, or a time limit ended it: what may have been made is dropped if it is empty.
-            self.made = !by_others && made.as_ref().err().is_none_or(|error| !error.lacks_right());
+            self.made = !by_others && made.as_ref().err().is_none_or(|error| !lacks_privilege(error));
             made.context(|| format!("creating schema {}", self.name))?;
         }
         Ok(())

@@ -29,9 +29,9 @@ use self::inventory::Inventory;
 use self::statements::{SchemaName, TableName};
 use self::table::SqlTable;
 use super::{Ending, Loader, Opened, open_each};
-use crate::databricks::{Changed, QueryResult, SqlTransport, conditions};
+use crate::databricks::{Changed, QueryResult, SqlTransport};
 use crate::delta::table::TableLog;
-use crate::error::{Error, Kind, Result, ResultExt};
+use crate::error::{Error, Kind, Result, ResultExt, Tag};
 use crate::recovery::claims::{self, ClaimKind};
 use crate::recovery::contest::Contest;
 use crate::recovery::left_behind::{LeftBehind, LeftInCatalog};
@@ -176,7 +176,7 @@ impl SqlSession {
         // changes nothing (`attemptToResolveMetadataConflicts` of its ConflictChecker).
         let number = self.fences.fetch_add(1, Ordering::Relaxed);
         match self.execute(&statements::fence(table, self.sync, number)).await {
-            Err(error) if error.lacks_right() && !conditions::is_shut_out(&error) => Ok(Some(error)),
+            Err(error) if error.has(Tag::MissingPrivilege) => Ok(Some(error)),
             fenced => fenced.context(|| format!("setting a property of {table}")).map(|_| None),
         }
     }

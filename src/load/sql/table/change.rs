@@ -4,7 +4,7 @@ use super::super::answers;
 use super::super::plan::{Answered, Plan};
 use super::SqlTable;
 use crate::databricks::Changed;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Tag};
 use crate::storage::Lease;
 
 /// How often a statement that changes rows is sent, if its answer is lost each time.
@@ -64,7 +64,7 @@ impl SqlTable {
 
     /// Whether a server has refused to compare the table's texts: a new table takes the collation of its schema.
     pub(super) fn learns_collation(&mut self, error: &Error) -> bool {
-        let is_new = !self.name.is_collated() && error.detail_contains("COLLATION");
+        let is_new = !self.name.is_collated() && error.has(Tag::CollationMismatch);
         if is_new {
             self.name = self.name.clone().with_collation();
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::super::SqlSession;
 use super::super::plan::create_staging_table;
 use super::super::statements::TableName;
+use crate::databricks::conditions::lacks_privilege;
 use crate::error::{Error, Result, ResultExt};
 use crate::recovery::left_behind::note_staging_table;
 use crate::stage::staged::Staged;
@@ -45,7 +46,7 @@ impl StagingTable {
         }
         let statement = create_staging_table(&self.name, &self.staged, |folder| session.storage.uri(folder));
         let made = session.execute(&statement).await;
-        if made.as_ref().is_err_and(Error::lacks_right) {
+        if made.as_ref().is_err_and(lacks_privilege) {
             // It was refused. Who may not make it may not drop it either, and its files need not stay for it.
             session.staging().remove(&self.name.to_string());
         }
