@@ -125,8 +125,8 @@ pub struct Error {
     context: Vec<String>,
     stream: Option<Box<StreamDescriptor>>,
     starts_over: bool,
-    /// The message without [`UNEXPLAINED`] and the punctuation around it, where that is its reason.
-    unexplained: Option<Box<str>>,
+    /// [`Error::unexplained`] made the message.
+    is_unexplained: bool,
     source: Option<Source>,
 }
 
@@ -145,7 +145,7 @@ impl Error {
             context: Vec::new(),
             stream: None,
             starts_over: false,
-            unexplained: None,
+            is_unexplained: false,
             source: None,
         }
     }
@@ -166,9 +166,9 @@ impl Error {
     }
 
     /// An error of which only the cause, in the internal message, tells the reason. `what` is a sentence without a full stop.
-    pub fn unexplained(kind: Kind, what: String) -> Self {
+    pub fn unexplained(kind: Kind, what: &str) -> Self {
         let mut error = Self::new(kind, format!("{what}: {UNEXPLAINED}."));
-        error.unexplained = Some(what.into());
+        error.is_unexplained = true;
         error
     }
 
@@ -179,7 +179,8 @@ impl Error {
         let source = source.into();
         if let Some(limit) = limits::met(&*source).filter(|_| self.kind != Kind::Config) {
             self.kind = Kind::Config;
-            self.message = match self.unexplained.take() {
+            let end = format!(": {UNEXPLAINED}.");
+            self.message = match self.message.strip_suffix(&end).filter(|_| self.is_unexplained) {
                 Some(what) => format!("{what}. {limit}"),
                 None => format!("{} {limit}", self.message),
             };
@@ -361,7 +362,7 @@ mod tests {
     #[test]
     fn a_limit_of_the_system_that_was_met_is_named_with_its_remedy_and_can_be_mended() {
         let limit = || std::io::Error::from_raw_os_error(libc::EMFILE);
-        let error = Error::unexplained(Kind::Transient, "Could not write a file".to_owned()).with_source(limit());
+        let error = Error::unexplained(Kind::Transient, "Could not write a file").with_source(limit());
         assert_eq!(error.kind(), Kind::Config);
         assert!(error.message().starts_with("Could not write a file. This process may have no more files"), "{error}");
         let error = Error::config("The folder is no good: choose another one.").with_source(limit());

@@ -241,7 +241,7 @@ impl Folder {
             Some(ReadOnlyFilesystem) => "the disk is mounted read-only",
             Some(NotADirectory) => "a file is in the way of a folder",
             Some(Unsupported) => "this file system does not know how to: use another one",
-            _ => return Error::unexplained(Kind::Transient, what).with_source(error),
+            _ => return Error::unexplained(Kind::Transient, &what).with_source(error),
         };
         Error::config(format!("{what}: {why}.")).with_source(error)
     }

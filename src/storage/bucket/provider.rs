@@ -40,7 +40,7 @@ pub fn explained(provider: &dyn Provider, action: Action, path: &Path, failure: 
     let what = format!("Could not {} {}", action.verb(), provider.uri(path));
     let error = match reason {
         Some(reason) => Error::new(kind, format!("{what}: {reason}.")).with_reason(reason),
-        None => Error::unexplained(kind, what).with_reason(UNEXPLAINED),
+        None => Error::unexplained(kind, &what).with_reason(UNEXPLAINED),
     };
     if is_denied { error.with_tag(Tag::AccessDenied) } else { error }
 }
