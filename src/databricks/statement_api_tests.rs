@@ -151,8 +151,8 @@ async fn a_change_is_sent_again_only_where_it_was_not_taken_or_has_failed() {
         (vec![unavailable(503, "0"), Reaction::DropConnection], "the response did not arrive"),
         (vec![Reaction::Respond(502, vec![], String::new())], "did not respond in time"),
         (vec![Reaction::Respond(504, vec![], String::new())], "did not respond in time"),
-        (vec![state("RUNNING"), gone], "lost a statement"),
-        (vec![state("CLOSED")], "lost a statement"),
+        (vec![state("RUNNING"), gone], "repeatedly lost a statement"),
+        (vec![state("CLOSED")], "repeatedly lost a statement"),
     ] {
         let (lost, submits) = (format!("{reactions:?}"), reactions.len());
         let server = ScriptedServer::with(reactions);
@@ -196,7 +196,7 @@ async fn a_conflict_with_another_writer_is_tried_again_a_few_times() {
     let server = ScriptedServer::with(vec![conflict]);
     let error = run(&server).await.expect_err("a conflict");
     assert_eq!((error.kind(), server.count("POST", SUBMIT)), (Kind::Transient, 8));
-    assert!(error.to_string().contains("Somebody else wrote to the table"), "{error}");
+    assert!(error.to_string().contains("Somebody else repeatedly wrote to the table"), "{error}");
     assert!(!error.to_string().contains("Conflicting"), "{error}");
 }
 

@@ -82,7 +82,7 @@ pub fn explain(server_error: &ServerError, workspace: &Workspace) -> Error {
             (
                 Kind::System,
                 format!(
-                    "{} at {} reports an error that this program does not know ({where_from}): look into the query \
+                    "{} at {} reports an unknown error ({where_from}): look into the query \
                      history of the workspace.",
                     workspace.http_path, workspace.host
                 ),
@@ -95,7 +95,7 @@ pub fn explain(server_error: &ServerError, workspace: &Workspace) -> Error {
         sentence.push_str(&format!(" Run: {grant};"));
     }
     if let Some(address) = &server_error.redirects_to {
-        sentence.push_str(&format!(" It sends them to {address}, where this program does not follow."));
+        sentence.push_str(&format!(" It redirects to {address}; redirections are not followed."));
     }
     let words = server_text::to_show(server_error, row.is_some_and(|row| row.quoted));
     let is_of_collation = server_text::without_quoted_names(&server_error.message).contains(COLLATION);

@@ -128,7 +128,7 @@ pub(super) const STATEMENTS: &[Condition] = &[
         &[Class("SCHEMA_NOT_FOUND"), Class("SCHEMA_DOES_NOT_EXIST"), SqlState("42704"), Code("SCHEMA_DOES_NOT_EXIST")],
         &["schema", "database"],
         "There is no such schema",
-        "create it with CREATE SCHEMA, or let this program do so: GRANT CREATE SCHEMA on the catalog; if it is the catalog that \
+        "create it with CREATE SCHEMA, or let the sync create it: GRANT CREATE SCHEMA on the catalog; if it is the catalog that \
          is not found, set `database` to one that is there, on Apache Spark to spark_catalog",
     ),
     config(
@@ -205,7 +205,7 @@ pub(super) const STATEMENTS: &[Condition] = &[
         &[Class("ROW_COLUMN_ACCESS")],
         &[],
         "The table has a row filter or a column mask",
-        "exempt the token's user from it: this program has to see the rows that it has written",
+        "exempt the token's user from it: a sync has to see the rows that it has written",
     ),
     config(
         &[
@@ -234,7 +234,7 @@ pub(super) const STATEMENTS: &[Condition] = &[
             SqlState("2D521"),
         ],
         &[],
-        "Somebody else wrote to the table at the same time, again and again",
+        "Somebody else repeatedly wrote to the table at the same time",
         "do not let other jobs update or delete in it while a sync runs",
     )
     .with(CommitState::RolledBack),
@@ -249,14 +249,14 @@ pub(super) const STATEMENTS: &[Condition] = &[
             "metadatachangedexception",
             "protocolchangedexception",
         ],
-        "Somebody else wrote to the table at the same time, again and again",
+        "Somebody else repeatedly wrote to the table at the same time",
         "do not let other jobs update or delete in it while a sync runs",
     )
     .with(CommitState::RolledBack),
     transient(
         &[Class("DELTA_MERGE_MATERIALIZE_SOURCE_FAILED_REPEATEDLY")],
         &[],
-        "{path} lost what a MERGE had read, again and again",
+        "{path} repeatedly lost what a MERGE had read",
         "run the sync again; if it lasts, use workers that are not taken away (no spot instances), or more memory",
     )
     .with(CommitState::RolledBack),
@@ -282,7 +282,7 @@ pub(super) const STATEMENTS: &[Condition] = &[
         ..config(
             &[Class("PARSE_SYNTAX_ERROR"), SqlState("42601")],
             &[],
-            "{path} does not understand a statement of this program",
+            "{path} does not understand a statement of the sync",
             "report it with the version of the runtime",
         )
     },

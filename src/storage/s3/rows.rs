@@ -63,7 +63,7 @@ pub(super) const ROWS: &[Condition] = &[
          SSL_CERT_FILE names, and the address must be one that speaks TLS",
     ),
     transient(&[Unanswered(NoAnswer::TimedOut)], "{host} did not answer in time", ""),
-    transient(&[Unanswered(NoAnswer::Cut)], "the connection to {host} broke again and again", ""),
+    transient(&[Unanswered(NoAnswer::Cut)], "the connection to {host} broke repeatedly", ""),
     transient(
         &[Code("KMS.ThrottlingException"), Code("KMS.KMSInternalException"), Code("KMS.DependencyTimeoutException")],
         "AWS KMS is too busy just now ({code})",
