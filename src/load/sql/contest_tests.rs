@@ -17,8 +17,9 @@ use crate::error::{Kind, Result};
 use crate::load::{Loader, TableLoader};
 use crate::protocol::catalog::WriteMode;
 use crate::recovery::claims::{self, ClaimKind};
+use crate::recovery::lease::Lease;
 use crate::schema::columns::TableSchema;
-use crate::storage::{Lease, Storage, memory_for_tests};
+use crate::storage::{Storage, memory_for_tests};
 
 /// Long beside what a test takes, where nobody dies.
 const LONG: Duration = Duration::from_secs(20);

@@ -35,12 +35,13 @@ use crate::delta::table::TableLog;
 use crate::error::{Error, Kind, Result, ResultExt, Tag};
 use crate::recovery::claims::{self, ClaimKind};
 use crate::recovery::contest::Contest;
+use crate::recovery::lease::Lease;
 use crate::recovery::left_behind::{LeftBehind, LeftInCatalog};
 use crate::recovery::sweep::StagingTables;
 use crate::schema::columns::TableSchema;
 use crate::schema::naming::identifier;
+use crate::storage::Storage;
 use crate::storage::layout::Target;
-use crate::storage::{Lease, Storage};
 
 /// Loads by sending SQL.
 pub struct Sql {

@@ -5,7 +5,7 @@ use super::super::plan::{Answered, Plan};
 use super::SqlTable;
 use crate::databricks::Changed;
 use crate::error::{Error, Result, Tag};
-use crate::storage::Lease;
+use crate::recovery::lease::Lease;
 
 /// How often a statement is sent at most if its answer is lost each time.
 const MOST_SENDINGS: u32 = 8;
