@@ -15,8 +15,8 @@ use self::check_run::{CheckRun, new_name};
 use crate::config::{Config, Engine};
 use crate::error::{Error, Problems, Result, StreamDescriptor};
 use crate::protocol::catalog::{Catalog, Stream, WriteMode};
-use crate::storage::layout::targets;
 use crate::sync::Context;
+use crate::target::targets;
 
 /// Tables of checks are called this and an id, which tells when they were made.
 const NAME: &str = "airbyte_check_";

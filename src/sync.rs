@@ -33,7 +33,7 @@ use crate::schema::columns::TableSchema;
 use crate::stage::{Stage, StagedStream};
 use crate::storage::Storage;
 use crate::storage::file_names::FileNames;
-use crate::storage::layout::{Target, targets};
+use crate::target::{Target, targets};
 use crate::tasks::stop::Stop;
 use crate::tasks::threads::Threads;
 use crate::tasks::{self, Background};

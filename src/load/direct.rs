@@ -23,14 +23,15 @@ use crate::clock::ClockAndIds;
 use crate::counted::counted;
 use crate::delta::actions::{Commit, DataFile, TableMetadata};
 use crate::delta::table::{CHECKPOINT_INTERVAL, Committed, TableLog, TableSnapshot};
+use crate::delta::{DELTA_LOG, commit_path};
 use crate::error::{Error, Result, ResultExt};
 use crate::recovery::left_behind::{LeftBehind, LeftInCatalog, application_id};
 use crate::recovery::sweep::StagingTables;
 use crate::retry::Backoff;
 use crate::schema::columns::TableSchema;
 use crate::stage::Batch;
-use crate::storage::layout::{DELTA_LOG, Target, commit_path};
 use crate::storage::{Put, Storage};
+use crate::target::Target;
 
 /// How often one load tries to commit when other commits come first.
 const ATTEMPTS: u32 = 20;

@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use crate::delta::table::TableSnapshot;
 use crate::error::{Error, Result};
-use crate::storage::layout::Target;
+use crate::target::Target;
 
 /// Application transaction whose version is the generation.
 pub const TRANSACTION: &str = "destination-databricks/generation";

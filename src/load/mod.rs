@@ -20,7 +20,7 @@ use crate::recovery::left_behind::LeftBehind;
 use crate::recovery::sweep::StagingTables;
 use crate::schema::columns::TableSchema;
 use crate::stage::Batch;
-use crate::storage::layout::Target;
+use crate::target::Target;
 
 /// Row counts are reported for at most this many tables.
 pub const COUNTED_TABLES: usize = 100;

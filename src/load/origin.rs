@@ -9,7 +9,7 @@ use std::fmt;
 
 use crate::delta::table::Logs;
 use crate::error::{Error, Kind, Result, StreamDescriptor, shortened};
-use crate::storage::layout::Target;
+use crate::target::Target;
 
 const BEGINNING: &str = "Created from stream ";
 /// The most characters of a name in a description: metastores take 4000 for the whole of it.

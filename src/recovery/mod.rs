@@ -20,7 +20,7 @@
 //!   swept, or gives up.
 //!
 //! Names of files and tables that stand in a staging folder are believed only if the sync can have written them
-//! (`catalog_table`, `storage::layout::is_table`). Where something cannot be read, everything stays, with a WARN.
+//! (`catalog_table`, `target::is_table`). Where something cannot be read, everything stays, with a WARN.
 
 pub mod catalog_table;
 pub mod claims;

@@ -15,12 +15,13 @@ use uuid::Uuid;
 
 use crate::clock::ClockAndIds;
 use crate::delta::actions::{Commit, DataFile, TableMetadata};
+use crate::delta::commit_path;
 use crate::encode::encoder::{Encoder, PartFile, RowGroup};
 use crate::error::{Error, Result};
 use crate::recovery::left_behind::{LeftBehind, application_id};
 use crate::storage::file_names::FileNames;
-use crate::storage::layout::{Target, commit_path};
 use crate::storage::{Storage, Upload};
+use crate::target::Target;
 
 /// What all streams of a sync share while they stage.
 pub struct Stage {

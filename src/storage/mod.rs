@@ -12,7 +12,6 @@
 mod bucket;
 mod durability;
 pub mod file_names;
-pub mod layout;
 mod local;
 mod local_store;
 #[cfg(test)]

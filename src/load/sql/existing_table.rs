@@ -13,12 +13,13 @@ use super::answers::{Description, properties};
 use super::inventory::Inventory;
 use super::statements::{SchemaName, TableName, describe, show_properties};
 use super::{SqlSession, generation_objects};
+use crate::delta::DELTA_LOG;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::load::columns::ensure_columns;
 use crate::load::generation;
 use crate::load::origin::{self, Origin, StoredDescription};
 use crate::schema::columns::TableSchema;
-use crate::storage::layout::{DELTA_LOG, Target};
+use crate::target::Target;
 
 /// What was found of a stream's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

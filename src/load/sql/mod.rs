@@ -41,7 +41,7 @@ use crate::recovery::sweep::StagingTables;
 use crate::schema::columns::TableSchema;
 use crate::schema::naming::identifier;
 use crate::storage::Storage;
-use crate::storage::layout::Target;
+use crate::target::Target;
 
 /// Loads by sending SQL.
 pub struct Sql {

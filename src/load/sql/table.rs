@@ -21,7 +21,7 @@ use crate::load::{RowsBefore, TableLoader, TableState, generation as load_genera
 use crate::recovery::claims::ClaimKind;
 use crate::stage::Batch;
 use crate::stage::staged::Staged;
-use crate::storage::layout::Target;
+use crate::target::Target;
 
 /// A stream's table.
 pub(super) struct SqlTable {

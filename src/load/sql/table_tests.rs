@@ -16,7 +16,7 @@ use crate::load::{Ending, Loader};
 use crate::protocol::catalog::{Catalog, Stream, WriteMode};
 use crate::schema::columns::TableSchema;
 use crate::stage::Batch;
-use crate::storage::layout::targets;
+use crate::target::targets;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_batches_are_one_merge_and_later_loads_one_each() {

@@ -21,7 +21,7 @@ use crate::schema::columns::TableSchema;
 use crate::schema::stats::{RowStats, Span};
 use crate::stage::Batch;
 use crate::storage::Storage;
-use crate::storage::layout::{Target, targets};
+use crate::target::{Target, targets};
 
 pub const USERS: &str = "`main`.`shop`.`users`";
 pub const SYNC: Uuid = Uuid::from_u128(0x01a1_fac5_0000_7000_8000_0000_0000_cafe);
