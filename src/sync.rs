@@ -276,9 +276,9 @@ async fn open_streams(loader: &dyn Loader, targets: Vec<Target>, mut encoders: E
     let mut problems = Problems::default();
     for (target, outcome) in targets.into_iter().zip(opened) {
         match outcome {
-            Ok(Opened { table, schema, left_behind }) => {
+            Ok(Opened { table, schema, staging }) => {
                 let descriptor = target.stream.clone();
-                let staged = StagedStream::new(target, left_behind, encoders.get(&schema));
+                let staged = StagedStream::new(target, staging, encoders.get(&schema));
                 streams.push(OpenStream { descriptor, table, staged });
             }
             Err(error) if error.kind() == Kind::Config || problems.is_empty() => problems.add(error),

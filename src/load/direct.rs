@@ -30,6 +30,7 @@ use crate::recovery::sweep::StagingTables;
 use crate::retry::Backoff;
 use crate::schema::columns::TableSchema;
 use crate::stage::Batch;
+use crate::stage::staged::{Begins, Staged, Staging};
 use crate::storage::{Put, Storage};
 use crate::target::Target;
 
@@ -106,9 +107,14 @@ impl Direct {
 impl Opening<'_> {
     async fn open(&self, target: Arc<Target>) -> Result<Opened> {
         let target = self.named(target).await?;
-        let left_behind = LeftBehind::Files(target.table.clone());
+        let staging = Staging {
+            // Its log tells a later sync which files of which batch may lie in the table's folder.
+            staged: Staged::DeltaTable { folder: target.staging.clone() },
+            begins: Begins::AtFirstBatch,
+            left_behind: LeftBehind::Files(target.table.clone()),
+        };
         let table = Box::new(self.open_table(target).await?);
-        Ok(Opened { table, left_behind, schema: Arc::clone(&self.engine.schema) })
+        Ok(Opened { table, schema: Arc::clone(&self.engine.schema), staging })
     }
 
     async fn exists(&self, table: &str) -> Result<bool> {
@@ -189,11 +195,6 @@ impl StagingTables for Direct {
 impl TableLoader for DirectTable {
     fn table_state(&self) -> TableState {
         self.table_state
-    }
-
-    async fn prepare(&mut self) -> Result<()> {
-        // The commit of the first rows creates the table.
-        Ok(())
     }
 
     async fn append(&mut self, batches: &[Batch]) -> Result<()> {

@@ -16,10 +16,10 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream};
 
 use crate::error::Result;
-use crate::recovery::left_behind::LeftBehind;
 use crate::recovery::sweep::StagingTables;
 use crate::schema::columns::TableSchema;
 use crate::stage::Batch;
+use crate::stage::staged::Staging;
 use crate::target::Target;
 
 /// Row counts are reported for at most this many tables.
@@ -66,8 +66,8 @@ pub struct Opened {
     pub table: Box<dyn TableLoader>,
     /// The columns that its rows must have.
     pub schema: Arc<TableSchema>,
-    /// What its loads may leave behind if the sync is killed.
-    pub left_behind: LeftBehind,
+    /// How its rows must be staged.
+    pub staging: Staging,
 }
 
 /// What a sync found of a table, and what it does with it.
@@ -124,14 +124,16 @@ pub trait TableLoader: Send {
     fn table_state(&self) -> TableState;
 
     /// Does work of the first load early, while rows are still being staged: it may create a table that they are added to.
-    /// Optional; to be called only after [the staging has begun](crate::stage::StagedStream::begin).
-    async fn prepare(&mut self) -> Result<()>;
+    /// Optional; to be called only after [the staging has begun](crate::stage::StagedStream::expect_rows).
+    async fn prepare(&mut self) -> Result<()> {
+        Ok(())
+    }
 
     /// Adds the rows of `batches`, which must follow the batches added before. Creates a missing table, even without batches.
     async fn append(&mut self, batches: &[Batch]) -> Result<()>;
 
-    /// Replaces all rows by those of `batches`; returns how many rows it removed. Creates a missing table. If the table exists, the
-    /// staging must have begun, even without batches.
+    /// Replaces all rows by those of `batches`; returns how many rows it removed. Creates a missing table. The staging must have
+    /// begun if the engine asked for that [without rows](crate::stage::staged::Begins::Always).
     async fn replace(&mut self, batches: &[Batch]) -> Result<RowsBefore>;
 }
 

@@ -1,24 +1,23 @@
-//! A stream's staged files and their Delta log: rows that have left memory and are not yet in the final table.
+//! A stream's staged files and their log: rows that have left memory and are not yet in the final table.
 //!
 //! Row groups of one stream are appended to its open file; a file that has reached its size is ended and the next one begun.
-//! Closing a *batch* ends the open file and commits all files since the last batch to the log of the staging folder, in one
-//! commit. `recovery` removes what a killed sync leaves.
+//! Closing a *batch* ends the open file and commits all files since the last batch to the log of the staging folder, if it has
+//! one (`staged`). `recovery` removes what a killed sync leaves.
 
 pub mod staged;
 mod times;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use uuid::Uuid;
 
+use self::staged::{Begins, StagedCommit, Staging};
 use crate::clock::ClockAndIds;
-use crate::delta::actions::{Commit, DataFile, TableMetadata};
-use crate::delta::commit_path;
+use crate::delta::actions::DataFile;
 use crate::encode::encoder::{Encoder, PartFile, RowGroup};
 use crate::error::{Error, Result};
-use crate::recovery::left_behind::{LeftBehind, application_id};
+use crate::recovery::left_behind::LeftBehind;
 use crate::storage::file_names::FileNames;
 use crate::storage::{Storage, Upload};
 use crate::target::Target;
@@ -63,13 +62,15 @@ impl Batch {
 /// One stream's staging.
 pub struct StagedStream {
     target: Arc<Target>,
-    left_behind: LeftBehind,
+    staging: Staging,
     encoder: Arc<Encoder>,
+    /// Whether it has had rows.
+    has_rows: bool,
     open: Option<OpenFile>,
     files: Vec<DataFile>,
     batches: i64,
-    /// The staging log's next version.
-    version: u64,
+    /// How many commits its log has.
+    logged: u64,
     /// There was a WARN about the unit of its times.
     has_warned: bool,
 }
@@ -83,18 +84,46 @@ struct OpenFile {
 
 impl StagedStream {
     /// A stream with nothing staged; `encoder` makes its files.
-    pub fn new(target: Arc<Target>, left_behind: LeftBehind, encoder: Arc<Encoder>) -> Self {
-        Self { target, left_behind, encoder, open: None, files: Vec::new(), batches: 0, version: 0, has_warned: false }
+    pub fn new(target: Arc<Target>, staging: Staging, encoder: Arc<Encoder>) -> Self {
+        Self {
+            target,
+            staging,
+            encoder,
+            has_rows: false,
+            open: None,
+            files: Vec::new(),
+            batches: 0,
+            logged: 0,
+            has_warned: false,
+        }
     }
 
     /// Its staging folder, and what a killed sync may leave outside it.
     pub fn left_behind(&self) -> (&str, &LeftBehind) {
-        (&self.target.staging, &self.left_behind)
+        (self.staging.staged.folder(), &self.staging.left_behind)
     }
 
     /// What encodes its rows.
     pub fn encoder(&self) -> &Arc<Encoder> {
         &self.encoder
+    }
+
+    /// To be called before rows are appended: begins the staging if it begins with the stream's first rows. Returns whether it did, so
+    /// that the engine can prepare its load.
+    pub async fn expect_rows(&mut self, stage: &Stage) -> Result<bool> {
+        let are_first = !std::mem::replace(&mut self.has_rows, true);
+        if !are_first || self.staging.begins == Begins::AtFirstBatch {
+            return Ok(false);
+        }
+        self.begin(stage).await.map(|()| true)
+    }
+
+    /// The stream has ended well and no more rows will be appended: begins a staging that is read without rows, too.
+    pub async fn end(&mut self, stage: &Stage) -> Result<()> {
+        match self.staging.begins {
+            Begins::Always => self.begin(stage).await,
+            Begins::AtFirstBatch | Begins::AtFirstRows => Ok(()),
+        }
     }
 
     /// Appends a row group of its [encoder](Self::encoder) to the open file; begins one if there is none. After an error, call
@@ -105,7 +134,7 @@ impl StagedStream {
             None => {
                 let part = stage.parts.fetch_add(1, Ordering::Relaxed);
                 let name = stage.names.name(part, stage.clock_and_ids.clock.now_us(), self.encoder.extension());
-                let upload = stage.storage.upload(format!("{}/{name}", self.target.staging)).await?;
+                let upload = stage.storage.upload(format!("{}/{name}", self.staging.staged.folder())).await?;
                 OpenFile { name, file: self.encoder.begin_file()?, upload, size: 0 }
             }
         };
@@ -147,30 +176,26 @@ impl StagedStream {
         Ok(Some(Batch { number: self.batches, files }))
     }
 
-    /// Begins the staging log with an empty table, if a staging table in a catalog will be created over it: that table can then be
-    /// created before the first batch is closed, or without any batch. Can be called again.
-    pub async fn begin(&mut self, stage: &Stage) -> Result<()> {
-        match self.left_behind {
-            LeftBehind::StagingTable(_) if self.version == 0 => self.commit(stage, &[]).await,
-            _ => Ok(()),
+    /// Begins the log with a commit without files, unless it has begun.
+    async fn begin(&mut self, stage: &Stage) -> Result<()> {
+        if self.logged > 0 {
+            return Ok(());
         }
+        self.commit(stage, &[]).await
     }
 
-    /// Commits `files`, those of the newest batch, to the staging log. The commit need not be atomic: a truncated one belongs to a
-    /// batch that was never loaded.
+    /// Commits `files`, those of the newest batch, to the staging log.
     async fn commit(&mut self, stage: &Stage, files: &[DataFile]) -> Result<()> {
-        let create = (self.version == 0).then(|| TableMetadata {
-            id: (stage.clock_and_ids.new_id)(),
-            description: format!("Staged for stream {}", self.target.stream),
-            configuration: BTreeMap::from([self.left_behind.property()]),
-        });
-        let transactions = vec![(application_id(stage.sync), self.batches)];
-        let commit = Commit { schema: self.encoder.schema(), create, transactions, add: files }
-            .to_bytes(stage.clock_and_ids.clock.now_ms());
-        let mut upload = stage.storage.upload(commit_path(&self.target.staging, self.version)).await?;
-        self.version += 1;
-        upload.write(commit).await?;
-        upload.finish().await
+        let commit = StagedCommit {
+            number: self.logged,
+            batch: self.batches,
+            files,
+            schema: self.encoder.schema(),
+            stream: &self.target.stream,
+            left_behind: &self.staging.left_behind,
+        };
+        self.logged += 1;
+        self.staging.staged.commit(stage, commit).await
     }
 
     /// Writes the footer of the open file and adds the file to the open batch; the caller has to finish the upload.
@@ -203,3 +228,6 @@ impl StagedStream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

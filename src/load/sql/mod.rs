@@ -36,7 +36,7 @@ use crate::error::{Error, Kind, Result, ResultExt, Tag};
 use crate::recovery::claims::{self, ClaimKind};
 use crate::recovery::contest::Contest;
 use crate::recovery::lease::Lease;
-use crate::recovery::left_behind::{LeftBehind, LeftInCatalog};
+use crate::recovery::left_behind::LeftInCatalog;
 use crate::recovery::sweep::StagingTables;
 use crate::schema::columns::TableSchema;
 use crate::schema::naming::identifier;
@@ -221,8 +221,8 @@ impl SqlSession {
 impl Sql {
     async fn open(&self, inventory: &Inventory, target: Arc<Target>) -> Result<Opened> {
         let table = SqlTable::open(&self.session, inventory, target).await?;
-        let left_behind = LeftBehind::StagingTable(table.staging_table());
-        Ok(Opened { table: Box::new(table), schema: Arc::clone(&self.session.columns), left_behind })
+        let staging = table.staging();
+        Ok(Opened { table: Box::new(table), schema: Arc::clone(&self.session.columns), staging })
     }
 }
 

@@ -19,8 +19,9 @@ use crate::databricks::QueryResult;
 use crate::error::{Error, Result, ResultExt};
 use crate::load::{RowsBefore, TableLoader, TableState, generation as load_generation};
 use crate::recovery::claims::ClaimKind;
+use crate::recovery::left_behind::LeftBehind;
 use crate::stage::Batch;
-use crate::stage::staged::Staged;
+use crate::stage::staged::{Begins, Staged, Staging};
 use crate::target::Target;
 
 /// A stream's table.
@@ -74,8 +75,19 @@ impl SqlTable {
     }
 
     /// The present full name of its staging table.
-    pub(super) fn staging_table(&self) -> String {
+    fn staging_table(&self) -> String {
         self.staging.name().to_string()
+    }
+
+    /// How its rows are to be staged.
+    pub(super) fn staging(&self) -> Staging {
+        // A table that was there is emptied by a statement that reads the staging as well.
+        let reads_without_rows = self.table_state.replaces && self.table_state.existed;
+        Staging {
+            staged: self.staging.staged().clone(),
+            begins: if reads_without_rows { Begins::Always } else { Begins::AtFirstRows },
+            left_behind: LeftBehind::StagingTable(self.staging_table()),
+        }
     }
 
     async fn append(&mut self, batches: &[Batch]) -> Result<()> {

@@ -28,6 +28,11 @@ impl StagingTable {
         Self { staged, name, renamed: 0, is_made: false }
     }
 
+    /// The staged rows that it reads.
+    pub fn staged(&self) -> &Staged {
+        &self.staged
+    }
+
     /// Its present name.
     pub fn name(&self) -> &TableName {
         &self.name
@@ -50,10 +55,7 @@ impl StagingTable {
             // It was not created, and its files need not be kept for it.
             session.staging().remove(&self.name.to_string());
         }
-        made.context(|| {
-            let Staged::DeltaTable { folder } = &self.staged;
-            format!("creating the staging table over {}", session.storage.uri(folder))
-        })?;
+        made.context(|| format!("creating the staging table over {}", session.storage.uri(self.staged.folder())))?;
         self.is_made = true;
         Ok(())
     }
