@@ -111,7 +111,7 @@ const ONLY: [(&[&str], &[&str], &str); 12] = [
     (&["deliver("], &["protocol/writer.rs", "pipeline/ledger.rs", "main.rs"], "only the ledger lets a STATE go"),
     (&["stream: usize", "stream: Option<usize>"], &[], "a stream is a `StreamIndex`, whose look-up fails loudly"),
     (
-        &["storage::Home", "storage::Folder", "storage::OwnFolder", "storage::Bucket", ".home("],
+        &["storage::Home", "storage::Folder", "storage::OwnFolder", "storage::Bucket", "storage::Failure", ".home("],
         &["storage/", "recovery/lease/", "recovery/leftovers.rs"],
         "only leases and left-overs differ between a folder and a bucket: all others know `Storage`",
     ),
@@ -205,6 +205,7 @@ fn each_rule_is_seen_when_it_is_broken_and_only_then() {
         ("recovery/sweep.rs", "use crate::load::Loader;"),
         ("recovery/left_behind.rs", "use crate::stage::StagedStream;"),
         ("recovery/contest.rs", "use crate::storage::{Home, Storage};"),
+        ("load/sql/mod.rs", "use crate::storage::{Failure, Storage};"),
         ("load/direct.rs", "use crate::storage::Bucket;"),
         ("pipeline/lanes.rs", "use crate::stage::staged::Begins;"),
         ("check/check_run.rs", "fn f() { storage.home() }"),
