@@ -17,13 +17,13 @@ mod lease;
 mod leftovers;
 mod local;
 mod local_store;
-#[cfg(test)]
-pub mod memory_for_tests;
 mod names;
 mod planted;
 mod probe;
 mod root_lock;
 mod s3;
+#[cfg(test)]
+pub mod testing;
 mod trusted;
 
 use std::sync::Arc;

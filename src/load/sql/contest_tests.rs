@@ -18,7 +18,8 @@ use crate::load::{Loader, TableLoader};
 use crate::protocol::catalog::WriteMode;
 use crate::recovery::claims::{self, ClaimKind};
 use crate::schema::columns::TableSchema;
-use crate::storage::{Lease, Storage, memory_for_tests};
+use crate::storage::testing::memory;
+use crate::storage::{Lease, Storage};
 
 /// Long beside what a test takes, where nobody dies.
 const LONG: Duration = Duration::from_secs(20);
@@ -52,7 +53,7 @@ impl Lake {
 
     /// A sync that has begun, and has staged the rows from `10 * number` on.
     async fn begin(&self, number: u64, write_mode: WriteMode, generation: Option<i64>) -> Sync {
-        let storage = memory_for_tests::process(&self.store, self.age);
+        let storage = memory::process(&self.store, self.age);
         let sync = sync_id(number.into());
         let lease = Lease::begin(&storage, || sync).await.unwrap();
         let rows = (10 * number..10 * number + 10).map(id).collect();

@@ -3,13 +3,14 @@
 use object_store::memory::InMemory;
 
 use super::*;
-use crate::storage::{Put, memory_for_tests};
+use crate::storage::Put;
+use crate::storage::testing::memory;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 /// A process that uses `store`, with leases of 200 ms.
 fn process(store: &Arc<InMemory>) -> Result<Storage> {
-    Ok(memory_for_tests::process(store, Duration::from_millis(200)))
+    Ok(memory::process(store, Duration::from_millis(200)))
 }
 
 async fn begin(storage: &Storage) -> Result<super::super::Lease> {

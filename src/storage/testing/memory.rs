@@ -1,4 +1,4 @@
-//! For tests: a bucket in memory, which several processes use.
+//! A bucket in memory, which several processes use.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,8 +6,8 @@ use std::time::Duration;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 
-use super::bucket::{self, Provider};
-use super::{Storage, s3};
+use super::super::bucket::{self, Provider};
+use super::super::{Storage, s3};
 use crate::config::{Config, Tuning};
 
 /// A process that uses `store`, with leases of `age`.
@@ -22,6 +22,6 @@ pub fn process(store: &Arc<InMemory>, age: Duration) -> Storage {
 }
 
 /// What the bucket and its failures are called: as those of the bucket `lake` in S3.
-pub(super) fn provider() -> Box<dyn Provider> {
+pub(in crate::storage) fn provider() -> Box<dyn Provider> {
     Box::new(s3::provider("lake"))
 }
