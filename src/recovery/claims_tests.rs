@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::memory::InMemory;
-
 use super::*;
 use crate::storage::testing::memory;
 
@@ -12,7 +10,7 @@ const SYNC: Uuid = Uuid::from_u128(0x01a1_fac5_0000_7000_8000_0000_0000_cafe);
 
 #[tokio::test]
 async fn claims_are_found_by_their_sync_until_they_are_withdrawn() {
-    let storage = memory::process(&Arc::new(InMemory::new()), Duration::from_secs(60));
+    let storage = memory::process(&Arc::new(memory::Memory::new()), Duration::from_secs(60));
     for (table, kind) in [("users", ClaimKind::Replaces), ("orders", ClaimKind::Adds), ("pets", ClaimKind::Adds)] {
         // A second time, too, as after an answer that was lost.
         for _ in 0..2 {
