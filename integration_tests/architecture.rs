@@ -4,6 +4,7 @@
 //! every rule but the two about whole files. ARCHITECTURE.md says why each rule is there.
 
 mod circles;
+mod fuzz_lock;
 mod places;
 mod purity;
 mod sources;
