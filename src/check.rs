@@ -14,7 +14,7 @@ use uuid::Uuid;
 use self::check_run::{CheckRun, new_name};
 use crate::config::{Config, Engine};
 use crate::error::{Error, Problems, Result, StreamDescriptor};
-use crate::protocol::catalog::{Catalog, Stream, WriteMode};
+use crate::protocol::catalog::{Catalog, Stream};
 use crate::sync::Context;
 use crate::target::targets;
 
@@ -69,13 +69,7 @@ async fn find_problems(config: &Config, context: &Context) -> Result<()> {
 
 /// A catalog of one stream, for the table `name`.
 fn catalog(name: &str) -> Catalog {
-    Catalog {
-        streams: vec![Stream {
-            descriptor: StreamDescriptor { name: name.to_owned(), namespace: None },
-            write_mode: WriteMode::Append,
-            generation_id: None,
-        }],
-    }
+    Catalog { streams: vec![Stream::append(StreamDescriptor { name: name.to_owned(), namespace: None })] }
 }
 
 #[cfg(test)]

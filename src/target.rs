@@ -137,10 +137,8 @@ mod tests {
     use super::*;
 
     fn catalog(streams: &[(&str, Option<&str>)]) -> Catalog {
-        let stream = |(name, namespace): &(&str, Option<&str>)| Stream {
-            descriptor: StreamDescriptor { name: (*name).into(), namespace: namespace.map(Into::into) },
-            write_mode: WriteMode::Append,
-            generation_id: None,
+        let stream = |(name, namespace): &(&str, Option<&str>)| {
+            Stream::append(StreamDescriptor { name: (*name).into(), namespace: namespace.map(Into::into) })
         };
         Catalog { streams: streams.iter().map(stream).collect() }
     }

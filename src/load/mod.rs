@@ -16,6 +16,7 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream};
 
 use crate::error::Result;
+use crate::protocol::catalog::WriteMode;
 use crate::recovery::sweep::StagingTables;
 use crate::schema::columns::TableSchema;
 use crate::stage::Batch;
@@ -77,8 +78,8 @@ pub struct TableState {
     pub existed: bool,
     /// This sync replaces the table's rows: its mode asks for it, and they do not have its own generation already.
     pub replaces: bool,
-    /// The stream is complete only after the source's status COMPLETE.
-    pub needs_complete: bool,
+    /// What the sync was asked to do with the rows that are there.
+    pub write_mode: WriteMode,
     /// The generation of the rows, if it is the sync's own and rows of any other would be replaced.
     pub own_generation: Option<i64>,
     /// How many rows the table had, if the sync adds to them.
@@ -90,9 +91,8 @@ impl TableState {
     fn of(target: &Target, existed: bool, generation: Option<i64>, rows: RowsBefore) -> Self {
         let same = existed && generation.is_some() && generation == target.generation_id;
         let replaces = target.write_mode.replaces(same);
-        let needs_complete = target.write_mode.needs_complete();
-        let own_generation = generation.filter(|_| same && needs_complete);
-        Self { existed, replaces, needs_complete, own_generation, rows }
+        let own_generation = generation.filter(|_| same && target.write_mode.keeps_own_generation());
+        Self { existed, replaces, write_mode: target.write_mode, own_generation, rows }
     }
 }
 

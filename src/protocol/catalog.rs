@@ -230,6 +230,11 @@ impl RawConfigured {
 }
 
 impl Stream {
+    /// A stream that adds its rows, as one of a catalog without generations.
+    pub fn append(descriptor: StreamDescriptor) -> Self {
+        Self { descriptor, write_mode: WriteMode::Append, generation_id: None }
+    }
+
     fn from_raw(raw: RawConfigured, position: usize, caller: Caller) -> Result<Self, String> {
         let Some(stream) = raw.stream else {
             return Err(if raw.discovered_name.is_some() {

@@ -11,8 +11,9 @@
 //! has a claim waits for larger ids only, and a sync without a claim keeps nobody waiting: however many they are, they never
 //! wait in a circle.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::catalog_table::staging_table_prefix;

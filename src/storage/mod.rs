@@ -14,14 +14,14 @@ mod durability;
 pub mod file_names;
 mod local;
 mod local_store;
-#[cfg(test)]
-pub mod memory_for_tests;
 mod names;
 mod own_folder;
 mod planted;
 mod probe;
 mod root_lock;
 mod s3;
+#[cfg(test)]
+pub mod testing;
 mod trusted;
 
 use std::sync::Arc;
