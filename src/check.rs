@@ -14,10 +14,9 @@ use uuid::Uuid;
 use self::check_run::{CheckRun, new_name};
 use crate::config::{Config, Engine};
 use crate::error::{Error, Problems, Result, StreamDescriptor};
-use crate::protocol::catalog::{Catalog, Stream, WriteMode};
-use crate::schema::columns::TableSchema;
-use crate::storage::layout::targets;
+use crate::protocol::catalog::{Catalog, Stream};
 use crate::sync::Context;
+use crate::target::targets;
 
 /// Tables of checks are called this and an id, which tells when they were made.
 const NAME: &str = "airbyte_check_";
@@ -70,16 +69,8 @@ async fn find_problems(config: &Config, context: &Context) -> Result<()> {
 
 /// A catalog of one stream, for the table `name`.
 fn catalog(name: &str) -> Catalog {
-    Catalog {
-        streams: vec![Stream {
-            descriptor: StreamDescriptor { name: name.to_owned(), namespace: None },
-            write_mode: WriteMode::Append,
-            generation_id: None,
-            sync_id: 0,
-            // Whatever the layout of streams: a check tries the way to a table, and this layout fits every record.
-            columns: TableSchema::raw(),
-        }],
-    }
+    // Whatever the layout of streams: a check tries the way to a table, and the raw layout fits every record.
+    Catalog { streams: vec![Stream::append(StreamDescriptor { name: name.to_owned(), namespace: None })] }
 }
 
 #[cfg(test)]

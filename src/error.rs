@@ -32,6 +32,12 @@ pub enum Tag {
     AccessDenied,
     /// What was to be created exists, although the identity in use may not see it.
     AlreadyExists,
+    /// A statement did not begin, because its user lacks a privilege on what it names.
+    MissingPrivilege,
+    /// A statement did not begin, because its user may not use the catalog or the schema: nothing in it can be reached.
+    MissingParentPrivilege,
+    /// A statement compares texts of different collations.
+    CollationMismatch,
 }
 
 /// What follows from a [`Kind`]: one row of the table that the rest of the program asks.
@@ -103,8 +109,8 @@ pub fn code(text: &str) -> Option<&str> {
     Some(text).filter(|text| (1..=64).contains(&text.len()) && text.bytes().all(is_sign))
 }
 
-/// The end of a message without advice.
-const UNEXPLAINED: &str = ": see the internal message for the cause";
+/// The reason in a message where none is known.
+pub const UNEXPLAINED: &str = "see the internal message for the cause";
 type Source = Box<dyn std::error::Error + Send + Sync + 'static>;
 
 /// An error with everything that the user and the log need. Never contains a secret or a cell value.
@@ -119,7 +125,8 @@ pub struct Error {
     context: Vec<String>,
     stream: Option<Box<StreamDescriptor>>,
     starts_over: bool,
-    lacks_right: bool,
+    /// [`Error::unexplained`] made the message.
+    is_unexplained: bool,
     source: Option<Source>,
 }
 
@@ -138,7 +145,7 @@ impl Error {
             context: Vec::new(),
             stream: None,
             starts_over: false,
-            lacks_right: false,
+            is_unexplained: false,
             source: None,
         }
     }
@@ -158,6 +165,13 @@ impl Error {
         Self::new(Kind::System, message)
     }
 
+    /// An error of which only the cause, in the internal message, tells the reason. `what` is a sentence without a full stop.
+    pub fn unexplained(kind: Kind, what: &str) -> Self {
+        let mut error = Self::new(kind, format!("{what}: {UNEXPLAINED}."));
+        error.is_unexplained = true;
+        error
+    }
+
     /// Adds the error that caused this one. If that is a limit of the system which the process has met, the message
     /// names the limit and how to raise it, unless it has advice already.
     #[must_use]
@@ -165,7 +179,11 @@ impl Error {
         let source = source.into();
         if let Some(limit) = limits::met(&*source).filter(|_| self.kind != Kind::Config) {
             self.kind = Kind::Config;
-            self.message = format!("{} {limit}", self.message.replace(UNEXPLAINED, ""));
+            let end = format!(": {UNEXPLAINED}.");
+            self.message = match self.message.strip_suffix(&end).filter(|_| self.is_unexplained) {
+                Some(what) => format!("{what}. {limit}"),
+                None => format!("{} {limit}", self.message),
+            };
         }
         self.source = Some(source);
         self
@@ -220,18 +238,6 @@ impl Error {
         self
     }
 
-    /// Marks that a server refused a statement because its user lacks a right: the statement did not begin.
-    #[must_use]
-    pub fn lacking_right(mut self) -> Self {
-        self.lacks_right = true;
-        self
-    }
-
-    /// Whether a statement did not begin because a right is missing.
-    pub fn lacks_right(&self) -> bool {
-        self.lacks_right
-    }
-
     /// One sentence: what the user does next.
     pub fn hint(&self) -> &'static str {
         match self.kind {
@@ -260,11 +266,6 @@ impl Error {
     /// Whether it was given `tag`.
     pub fn has(&self, tag: Tag) -> bool {
         self.tag == Some(tag)
-    }
-
-    /// Whether a server's words, which are no part of the message, contain `word`.
-    pub fn detail_contains(&self, word: &str) -> bool {
-        self.detail.as_ref().is_some_and(|detail| detail.contains(word))
     }
 
     /// The stream it concerns, if it concerns one.
@@ -340,7 +341,6 @@ mod tests {
         let error = Error::config("No right.").with_detail("Databricks said: no").with_context("table a");
         assert_eq!((error.message(), error.to_string().as_str()), ("No right.", "No right. Databricks said: no"));
         assert_eq!(error.internal_message(), "table a: No right. Databricks said: no");
-        assert!(error.detail_contains("no") && !error.detail_contains("No right"));
     }
 
     #[test]
@@ -362,8 +362,7 @@ mod tests {
     #[test]
     fn a_limit_of_the_system_that_was_met_is_named_with_its_remedy_and_can_be_mended() {
         let limit = || std::io::Error::from_raw_os_error(libc::EMFILE);
-        let error =
-            Error::transient("Could not write a file: see the internal message for the cause.").with_source(limit());
+        let error = Error::unexplained(Kind::Transient, "Could not write a file").with_source(limit());
         assert_eq!(error.kind(), Kind::Config);
         assert!(error.message().starts_with("Could not write a file. This process may have no more files"), "{error}");
         let error = Error::config("The folder is no good: choose another one.").with_source(limit());

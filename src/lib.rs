@@ -28,6 +28,7 @@ pub mod spec;
 mod stage;
 mod storage;
 pub mod sync;
+mod target;
 pub mod tasks;
 pub mod telemetry;
 mod tls;

@@ -1,5 +1,5 @@
-//! A text that must never be shown: it has no `Display`, and its `Debug` says only that it exists. Every [`Secret`] is known to
-//! [`hide`], through which every text leaves the program.
+//! Secrets: texts that must never be shown. A [`Secret`] has no `Display`, and its `Debug` shows `***`. [`hide`], through which
+//! every text for people leaves the program, replaces every secret.
 
 mod forms;
 mod hiding;
@@ -7,26 +7,26 @@ mod view;
 
 pub use self::hiding::{hide, hide_in_answer, know, know_key_id, know_open};
 
-/// A password, token or key. The only way to the text is [`Secret::expose`], which is easy to search for.
+/// A password, token or key. Only [`Secret::expose`] gives its text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Wraps `text`, which is replaced by `***` wherever it would be shown from now on.
+    /// Wraps `text`; from now on [`hide`] replaces it by `***`.
     pub fn new(text: impl Into<String>) -> Self {
         let text = text.into();
         know(&text);
         Self(text)
     }
 
-    /// The same for the name of a key, which may be like other names: this program's own sentences show those.
+    /// The same for the id of a key, which may resemble other names: see [`know_key_id`].
     pub fn key_id(text: impl Into<String>) -> Self {
         let text = text.into();
         know_key_id(&text);
         Self(text)
     }
 
-    /// The text itself, for the one call that hands it to the service it is for.
+    /// The text, to be passed only to the service that it is for.
     pub fn expose(&self) -> &str {
         &self.0
     }

@@ -26,13 +26,14 @@ use crate::pipeline::progress::Progress;
 use crate::pipeline::{self, Limits, OpenStream, Outcome, Setup};
 use crate::protocol::catalog::Catalog;
 use crate::protocol::writer::ProtocolWriter;
+use crate::recovery::lease::Lease;
 use crate::recovery::left_behind::write_list;
 use crate::recovery::sweep::{clear_moved_files, sweep};
 use crate::schema::columns::TableSchema;
 use crate::stage::{Stage, StagedStream};
+use crate::storage::Storage;
 use crate::storage::file_names::FileNames;
-use crate::storage::layout::{Target, targets};
-use crate::storage::{Lease, Storage};
+use crate::target::{Target, targets};
 use crate::tasks::stop::Stop;
 use crate::tasks::threads::Threads;
 use crate::tasks::{self, Background};
@@ -275,9 +276,9 @@ async fn open_streams(loader: &dyn Loader, targets: Vec<Target>, mut encoders: E
     let mut problems = Problems::default();
     for (target, outcome) in targets.into_iter().zip(opened) {
         match outcome {
-            Ok(Opened { table, schema, left_behind }) => {
+            Ok(Opened { table, schema, staging }) => {
                 let descriptor = target.stream.clone();
-                let staged = StagedStream::new(target, left_behind, encoders.get(&schema));
+                let staged = StagedStream::new(target, staging, encoders.get(&schema));
                 streams.push(OpenStream { descriptor, table, staged });
             }
             Err(error) if error.kind() == Kind::Config || problems.is_empty() => problems.add(error),

@@ -16,8 +16,9 @@ use crate::databricks::{SqlTransport, connect, warehouse};
 use crate::delta::table::TableLog;
 use crate::error::{Error, Kind, Problems, Result, ResultExt};
 use crate::load::sql::databricks_check::{CheckTable, DatabricksCheck};
+use crate::recovery::leftovers::Leftovers;
 use crate::schema::columns::TableSchema;
-use crate::storage::{Leftovers, Storage, probe};
+use crate::storage::{Storage, probe};
 use crate::sync::{Context, Sync};
 
 /// An older table of a check was left by one that was killed.

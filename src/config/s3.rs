@@ -1,9 +1,8 @@
-//! The settings of `S3_STORAGE`: which bucket, where it is, and who this program is there.
+//! The settings of `S3_STORAGE`: the bucket, its address, and the identity to use.
 //!
-//! Endpoint and style make up the address; keys, session token and role make up the identity. With no keys at all the
-//! identity comes from where AWS keeps it for programs: environment, profile, web identity, container, instance.
-//! Addresses and headers are made of these settings by libraries that take it for granted that they are well formed:
-//! whatever is not is refused here.
+//! The address consists of endpoint and style, the identity of keys, session token and role. Without keys the identity comes from
+//! AWS's default chain: environment, profile, web identity, container, instance. Libraries build addresses and headers from these
+//! settings without checking them, so malformed ones are refused here.
 
 use url::{Host, Url};
 
@@ -17,34 +16,34 @@ use crate::secret::{Secret, know_open};
 pub struct S3Settings {
     /// The bucket's name.
     pub bucket: String,
-    /// The folder below which everything lies, without slashes at its ends; empty for the top of the bucket.
+    /// The folder that everything is below, without slashes at its ends; empty for the whole bucket.
     pub path: String,
-    /// The bucket's region, where it was given.
+    /// The bucket's region, if it was given.
     pub region: Option<String>,
-    /// The access key, where one was given.
+    /// The access key, if one was given.
     pub credentials: Option<S3Credentials>,
-    /// The role to assume, where one was given.
+    /// The role to assume, if one was given.
     pub role: Option<S3Role>,
-    /// The address of a store other than AWS, without a slash at its end.
+    /// The address of a store other than AWS, without a slash at its end; `None` for AWS.
     pub endpoint: Option<String>,
-    /// Whether data may leave this machine without TLS.
+    /// Whether data may be sent to other machines without TLS.
     pub allow_http: bool,
-    /// Whether the bucket's name stands in the path of an address, not in the host's name.
+    /// Whether the bucket's name is part of the path of an address, not of the host name.
     pub path_style: bool,
-    /// How staged files are named.
+    /// The pattern of the names of staged files.
     pub file_name_pattern: FileNamePattern,
-    /// How the store is asked to encrypt what is written, where it is asked.
+    /// The encryption to ask for when objects are written; `None` leaves it to the bucket.
     pub encryption: Option<S3Encryption>,
 }
 
-/// How the store encrypts what is written.
+/// How the store encrypts objects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum S3Encryption {
-    /// With keys of its own: `AES256`.
+    /// With the store's own keys: `AES256`.
     Own,
     /// With a key of AWS KMS: `aws:kms`.
     Kms {
-        /// `s3_sse_kms_key_id`; without one, the key that AWS keeps for S3.
+        /// `s3_sse_kms_key_id`; `None` for AWS's own key for S3.
         key_id: Option<String>,
     },
 }
@@ -56,11 +55,11 @@ pub struct S3Credentials {
     pub access_key_id: Secret,
     /// `s3_secret_access_key`
     pub secret_access_key: Secret,
-    /// `s3_session_token`, which temporary keys have.
+    /// `s3_session_token`, for temporary keys.
     pub session_token: Option<Secret>,
 }
 
-/// A role of AWS to act as.
+/// An AWS role to assume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct S3Role {
     /// `s3_role_arn`
@@ -80,7 +79,7 @@ const SSE: &str = "s3_sse";
 const KMS_KEY: &str = "s3_sse_kms_key_id";
 
 impl S3Settings {
-    /// Whether the store runs where this program does.
+    /// Whether the store runs on the same machine as this program.
     pub fn is_on_this_machine(&self) -> bool {
         self.endpoint.as_ref().and_then(|endpoint| Url::parse(endpoint).ok()).is_some_and(|url| is_loopback(&url))
     }
@@ -88,7 +87,7 @@ impl S3Settings {
     pub(super) fn read(fields: &Fields<'_>) -> Self {
         let endpoint = endpoint(fields);
         let bucket = bucket(fields, endpoint.is_some());
-        // A certificate for *.s3.amazonaws.com does not cover a name with dots.
+        // The certificate for *.s3.amazonaws.com does not cover bucket names with dots.
         let path_style = fields.boolean("s3_path_style", endpoint.is_some() || bucket.contains('.'));
         let by_number = |endpoint: &Url| matches!(endpoint.host(), Some(Host::Ipv4(_) | Host::Ipv6(_)));
         if !path_style && endpoint.as_ref().is_some_and(by_number) {
@@ -116,7 +115,7 @@ impl S3Settings {
     }
 }
 
-/// AWS's rule for names; other stores are less strict with letters.
+/// Reads the bucket's name by AWS's rule; other stores allow more letters.
 fn bucket(fields: &Fields<'_>, is_elsewhere: bool) -> String {
     const NAME: &str = "s3_bucket_name";
     let bucket = fields.required_text(NAME, "give the name of the bucket").unwrap_or_default();
@@ -146,7 +145,7 @@ fn bucket(fields: &Fields<'_>, is_elsewhere: bool) -> String {
     bucket
 }
 
-/// What names of buckets may hold in stores other than AWS.
+/// Characters that stores other than AWS also allow in names of buckets.
 fn is_more(byte: u8) -> bool {
     byte.is_ascii_uppercase() || byte == b'_'
 }
@@ -206,13 +205,13 @@ fn credentials(fields: &Fields<'_>) -> Option<S3Credentials> {
     Some(S3Credentials { access_key_id: access_key_id?, secret_access_key: secret_access_key?, session_token })
 }
 
-/// A part of a key, which is sent in a header. It is never shown.
+/// Reads a part of a key, which is sent in a header and never shown.
 fn key_text(fields: &Fields<'_>, name: &str) -> Option<Secret> {
     let secret = if name == ID { fields.key_id(name) } else { fields.secret(name) }?;
     if !secret.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
         fields.problem(
             name,
-            "has a space, a line break or another sign in it that no key has: copy it once more, without what is around it.",
+            "has a space, a line break or another character in it that no key has: copy it again, without anything around it.",
         );
     }
     Some(secret)
@@ -223,7 +222,7 @@ fn role(fields: &Fields<'_>) -> Option<S3Role> {
         fields.problem(
             EXTERNAL_ID,
             &format!(
-                "is set without `data_source.{ROLE}`: an external id is said when a role is assumed, give the role too."
+                "is set without `data_source.{ROLE}`: an external id is used only to assume a role: give the role too."
             ),
         );
     }
@@ -264,7 +263,7 @@ fn encryption(fields: &Fields<'_>) -> Option<S3Encryption> {
     }
 }
 
-/// What `s3_sse` says.
+/// The value of `s3_sse`.
 #[derive(Clone, Copy)]
 enum Sse {
     Unasked,
@@ -280,17 +279,17 @@ fn endpoint(fields: &Fields<'_>) -> Option<Url> {
         None
     };
     let example = "an address such as https://minio.example.com:9000";
-    // Parsing would drop line breaks, and turn other signs into something else, without a word.
+    // The parser would silently drop line breaks and change other characters.
     if text.contains(|sign: char| sign.is_whitespace() || sign.is_control()) {
         return wrong(&format!("must be {example}, without a space or line break in it."));
     }
     let parsed = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && is_host(url));
-    // Not shown: what stands there may be a key.
+    // Not shown: the value may be a key.
     let Some(url) = parsed else { return wrong(&format!("must be {example}.")) };
     let user_info = !url.username().is_empty() || url.password().is_some();
     let surplus = [
-        (user_info, "a user or password before the @, which belongs into the fields for keys"),
-        (!matches!(url.path(), "" | "/"), "a path, and S3 is only spoken at the top of an address"),
+        (user_info, "a user or password before the @, which belong in the fields for keys"),
+        (!matches!(url.path(), "" | "/"), "a path, but S3 is served only at the root of an address"),
         (url.query().is_some(), "a query after a ?"),
         (url.fragment().is_some(), "a fragment after a #"),
     ];
@@ -303,7 +302,7 @@ fn endpoint(fields: &Fields<'_>) -> Option<Url> {
         fields.problem(
             ENDPOINT,
             "begins with http://, which sends all data readable over the network: use https://, or set \
-             `data_source.s3_allow_http` to true if that is meant.",
+             `data_source.s3_allow_http` to true if you want that.",
         );
     }
     Some(url)

@@ -83,7 +83,7 @@ fn an_endpoint_with_more_than_an_address_is_told_what_is_too_much_and_given_with
         ("https://minio:9000/#hidden", "a fragment"),
         (
             "https://minio:9000/hidden?hidden#hidden",
-            "a path, and S3 is only spoken at the top of an address, and a query",
+            "a path, but S3 is served only at the root of an address, and a query",
         ),
     ] {
         let text = problems(s3(json!({"s3_endpoint": more})));

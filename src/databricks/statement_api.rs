@@ -300,7 +300,7 @@ impl StatementApi {
 
     fn lost_error(&self) -> Error {
         Error::transient(format!(
-            "The SQL warehouse {} lost a statement again and again: look at its page in the workspace.",
+            "The SQL warehouse {} repeatedly lost a statement: look at its page in the workspace.",
             self.warehouse.id()
         ))
     }

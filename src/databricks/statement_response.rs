@@ -97,9 +97,7 @@ impl StatementResponse {
             "CLOSED" => StatementState::Closed,
             other => {
                 let shown = code(other).unwrap_or("no word");
-                return Err(Error::system(format!(
-                    "A statement is in a state that this program does not know: {shown}."
-                )));
+                return Err(Error::system(format!("A statement is in an unknown state: {shown}.")));
             }
         })
     }

@@ -170,7 +170,7 @@ impl Warehouse {
             }
             other => {
                 return Err(Error::system(format!(
-                    "The SQL warehouse {} is in a state that this program does not know: {}.",
+                    "The SQL warehouse {} is in an unknown state: {}.",
                     self.id,
                     code(other).unwrap_or("no word")
                 )));

@@ -1,7 +1,7 @@
-//! What a table says of itself: read without asking whether this program could read its rows.
+//! The newest metadata of a table, also of one whose rows this program cannot read.
 //!
-//! The kernel opens no table with a reader feature that it does not know. Where somebody else reads and writes the rows, the
-//! newest action `metaData` is enough, which every version of the protocol writes in the same way.
+//! The kernel refuses to open a table with a reader feature that it does not know. If a server reads and writes the rows, the
+//! newest `metaData` action is enough: its form is the same in every version of the protocol.
 //! Source: <https://github.com/delta-io/delta/blob/master/PROTOCOL.md>, "Change Metadata" and "Checkpoints".
 
 use std::collections::HashMap;
@@ -17,10 +17,10 @@ use super::commit::{ensure_replaceable, ensure_unpartitioned};
 use super::files::{LogFiles, checkpoint_version};
 use crate::error::Result;
 
-/// What a table says of itself.
+/// A table's metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Described {
-    /// Its columns: names and types as Delta writes them.
+    /// Names and types of its columns as Delta writes them.
     pub columns: Vec<(String, String)>,
     /// Its description.
     pub description: Option<String>,
@@ -28,7 +28,7 @@ pub struct Described {
     properties: HashMap<String, String>,
 }
 
-/// The action, as commits and checkpoints of JSON have it.
+/// The `metaData` action as JSON, in commits and in JSON checkpoints.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Action {
@@ -41,7 +41,7 @@ struct Action {
 }
 
 impl Described {
-    /// What `metadata` says; `None` where its columns cannot be understood.
+    /// The same from the kernel's form; `None` if the columns cannot be read.
     pub fn of(metadata: &Metadata) -> Option<Self> {
         Self::new(Action {
             schema_string: metadata.schema_string().clone(),
@@ -51,13 +51,15 @@ impl Described {
         })
     }
 
-    /// A property.
+    /// The value of a table property.
     pub fn property(&self, key: &str) -> Option<&str> {
         self.properties.get(key).map(String::as_str)
     }
 
-    /// Whether a server may be asked to write to the table `shown`: no partitions, and for `replace` no promise that rows are
-    /// never removed. Features are its own affair.
+    /// Checks that a server can be asked to write to the table, `shown` in messages. Which table features it knows is not checked.
+    ///
+    /// # Errors
+    /// A config error for a partitioned table and, with `replace`, for one with `delta.appendOnly`.
     pub fn ensure_writable_by_server(&self, shown: &str, replace: bool) -> Result<()> {
         let append_only = self.property("delta.appendOnly").is_some_and(|value| value.eq_ignore_ascii_case("true"));
         ensure_replaceable(append_only, shown, replace)?;
@@ -72,8 +74,8 @@ impl Described {
     }
 }
 
-/// What the table at `url` says of itself in its newest commits, else in its newest checkpoint; `None` where it is in neither, or
-/// cannot be understood.
+/// Reads the metadata of the table at `url` from its newest commits, else from its newest checkpoint; `None` if neither has it, or
+/// its columns cannot be read.
 pub fn read(url: &Url, engine: &dyn Engine) -> KernelResult<Option<Described>> {
     let files = LogFiles::of(url, engine)?;
     let checkpoint = files.checkpoints.last().copied();
@@ -90,7 +92,7 @@ pub fn read(url: &Url, engine: &dyn Engine) -> KernelResult<Option<Described>> {
     }
 }
 
-/// The last action in a file with one a line.
+/// The last `metaData` action in a file with one action a line.
 fn in_lines(file: &Url, engine: &dyn Engine) -> KernelResult<Option<Action>> {
     let Some(bytes) = engine.storage_handler().read_files(vec![(file.clone(), None)])?.next().transpose()? else {
         return Ok(None);

@@ -15,3 +15,11 @@ mod files;
 mod kernel_errors;
 mod replace;
 pub mod table;
+
+/// Folder of a Delta table's log, inside the table's folder.
+pub const DELTA_LOG: &str = "_delta_log";
+
+/// The path of version `version` of the log of the Delta table in `folder`.
+pub fn commit_path(folder: &str, version: u64) -> String {
+    format!("{folder}/{DELTA_LOG}/{version:020}.json")
+}

@@ -100,12 +100,12 @@ impl Logs {
         self.found(folder, &url, built)
     }
 
-    /// What the newest version of the table in `folder` says of itself, and the version where this program could read its rows
-    /// as well; `None` as for [`Logs::find`].
+    /// The newest metadata of the table in `folder`, and its snapshot if this program can read the rows too; `None` as for
+    /// [`Logs::find`].
     ///
     /// # Errors
     ///
-    /// As for [`Logs::find`], but for features that this program does not know.
+    /// As for [`Logs::find`], but none for unknown table features.
     pub fn describe(&self, folder: &str) -> Result<Option<(Described, Option<TableSnapshot>)>> {
         let url = self.storage.url(folder)?;
         let built = build(&url, None, &self.engine);

@@ -1,10 +1,13 @@
-//! Refuses a table that has other columns than its stream. Pure, the same for both engines.
+//! Compares the columns of an existing table with those of its stream, for both engines. Pure.
 
 use crate::error::{Error, Result, StreamDescriptor};
 use crate::schema::columns::TableSchema;
 
-/// Refuses a table with other columns than `expected`; `found` are the names and types that it has, in any order, and `shown`
-/// is what the user calls the table.
+/// Checks that a table has the columns `expected`. `found`: its names and types as Delta writes them, in any order; `shown`: the
+/// table as the user knows it.
+///
+/// # Errors
+/// A config error that lists both sets of columns, if they differ.
 pub fn ensure_columns(
     expected: &TableSchema,
     shown: &str,

@@ -1,9 +1,9 @@
 //! The `direct` engine: this program commits to the final tables' Delta logs itself.
 //!
-//! Staged files are copied inside the store into the table's folder (on a disk: linked), then one commit adds them all
-//! and writes down, as an application transaction, up to which batch of which sync the table is loaded. Whoever repeats
-//! a load, for whatever reason, reads that first. A commit that somebody else's commit came before is made again on the
-//! newer version. Exactly one committer per table: nothing here sees a commit service that Databricks may run beside it.
+//! A load copies the staged files into the table's folder (on a disk: links them), then adds them all in one commit. An
+//! application transaction in that commit records the sync and its last loaded batch; a repeated load reads it first, so that no
+//! batch is added twice. If another commit took the version, the load commits again on the newer one. Only this engine may commit
+//! to a table: it does not know commit services such as the one of Databricks.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,22 +23,24 @@ use crate::clock::ClockAndIds;
 use crate::counted::counted;
 use crate::delta::actions::{Commit, DataFile, TableMetadata};
 use crate::delta::table::{CHECKPOINT_INTERVAL, Committed, TableLog, TableSnapshot};
+use crate::delta::{DELTA_LOG, commit_path};
 use crate::error::{Error, Result, ResultExt};
 use crate::recovery::left_behind::{LeftBehind, LeftInCatalog, application_id};
 use crate::recovery::sweep::StagingTables;
 use crate::retry::Backoff;
 use crate::schema::columns::TableSchema;
 use crate::stage::Batch;
-use crate::storage::layout::{DELTA_LOG, Target, commit_path};
+use crate::stage::staged::{Begins, Staged, Staging};
 use crate::storage::{Put, Storage};
+use crate::target::Target;
 
-/// How often a commit is made again because somebody else's came first.
+/// How often one load tries to commit when other commits come first.
 const ATTEMPTS: u32 = 20;
-/// Files copied at the same time for one load.
+/// How many files of one load are copied at the same time.
 const COPIES: usize = 8;
-/// Tables of which what was read is kept until their first load, some 10 kB each; others are read again.
+/// How many tables keep the snapshot of their opening until their first load, about 10 kB each. The others are read again.
 const KEPT: usize = 1000;
-/// Tables loaded at the same time: many, because they share the flushes of the disk.
+/// How many tables are loaded at the same time: many, because they share the flushes of the disk.
 const LOADS: usize = 256;
 
 /// Loads by committing Delta logs.
@@ -49,15 +51,15 @@ pub struct Direct {
     clock_and_ids: ClockAndIds,
     sync: Uuid,
     schema: Arc<TableSchema>,
-    /// The right to keep what was read of a table until its first load.
+    /// Permits to keep a table's snapshot until its first load.
     kept: Arc<Semaphore>,
 }
 
-/// What is known while the tables of a sync are opened.
+/// What opening the tables of a sync needs.
 struct Opening<'a> {
     engine: &'a Direct,
     folders: ExistingFolders,
-    /// There are so few tables that their rows are counted.
+    /// Whether the rows of each table are counted: only if there are few tables.
     counts_rows: bool,
 }
 
@@ -67,13 +69,13 @@ struct DirectTable {
     exists: bool,
     known: KnownVersion,
     table_state: TableState,
-    /// The generation of the rows that were there when the sync began.
+    /// The generation of the table's rows when the sync began.
     found: Option<i64>,
 }
 
 /// What the next load knows of the table's newest version without reading the log again.
 enum KnownVersion {
-    /// Nothing.
+    /// Nothing: read the log.
     None,
     /// The table as it was opened. The log cannot have a load of this sync yet: each sync has a new id.
     Opened(TableSnapshot, OwnedSemaphorePermit),
@@ -82,7 +84,7 @@ enum KnownVersion {
 }
 
 impl Direct {
-    /// An engine for the sync `sync`; all tables have the columns of `schema`.
+    /// The engine of the sync `sync`; all tables have the columns of `schema`.
     pub fn new(
         storage: &Storage,
         tables: &TableLog,
@@ -105,9 +107,14 @@ impl Direct {
 impl Opening<'_> {
     async fn open(&self, target: Arc<Target>) -> Result<Opened> {
         let target = self.named(target).await?;
-        let left_behind = LeftBehind::Files(target.table.clone());
+        let staging = Staging {
+            // Its log tells a later sync which files of which batch may lie in the table's folder.
+            staged: Staged::DeltaTable { folder: target.staging.clone() },
+            begins: Begins::AtFirstBatch,
+            left_behind: LeftBehind::Files(target.table.clone()),
+        };
         let table = Box::new(self.open_table(target).await?);
-        Ok(Opened { table, left_behind, schema: Arc::clone(&self.engine.schema) })
+        Ok(Opened { table, schema: Arc::clone(&self.engine.schema), staging })
     }
 
     async fn exists(&self, table: &str) -> Result<bool> {
@@ -128,13 +135,13 @@ impl Opening<'_> {
                 let generation =
                     target.generation_id.map(|id| generation::read_generation(&snapshot, id)).transpose()?.flatten();
                 let mut table_state = TableState::of(&target, true, generation, RowsBefore::NotAsked);
-                // What is replaced is counted when it goes. No sync fails for a number that only people read.
+                // Rows to be replaced are counted when they are removed. A failed count does not fail the sync: it is only shown.
                 if self.counts_rows && !table_state.replaces {
                     table_state.rows = snapshot.rows().ok().flatten().into();
                 }
                 Ok::<_, Error>(Some((table_state, generation, snapshot)))
             });
-            // A log without a commit is what somebody left who never made the table.
+            // A log without a commit: a sync was killed before it created the table.
             let found = found.await?;
             exists = found.is_some();
             if let Some((found, of_its_rows, snapshot)) = found {
@@ -148,7 +155,7 @@ impl Opening<'_> {
         Ok(DirectTable { engine: self.engine.clone(), target, exists, known, table_state, found: generation })
     }
 
-    /// `target` with the name that its table has: one that an older version made goes on under its older name.
+    /// `target` with the older name of its table if an older version of this connector created the table under that name.
     async fn named(&self, target: Arc<Target>) -> Result<Arc<Target>> {
         let Some(older) = target.older.as_deref() else { return Ok(target) };
         if self.exists(&target.table).await? || !self.exists(older).await? {
@@ -190,11 +197,6 @@ impl TableLoader for DirectTable {
         self.table_state
     }
 
-    async fn prepare(&mut self) -> Result<()> {
-        // The table is made by the commit of its first rows.
-        Ok(())
-    }
-
     async fn append(&mut self, batches: &[Batch]) -> Result<()> {
         if batches.is_empty() && self.exists {
             return Ok(());
@@ -210,15 +212,16 @@ impl TableLoader for DirectTable {
 }
 
 impl DirectTable {
-    /// With `replace`, all rows that are there go, and it is told how many they are, if that is known.
+    /// Adds the rows of `batches`. With `replace`, the same commit removes all rows of the table, and `replace` receives their
+    /// number if the log has it.
     async fn load(&mut self, batches: &[Batch], replace: Option<&mut Option<u64>>) -> Result<()> {
         let files: Vec<DataFile> = batches.iter().flat_map(|batch| batch.files.iter().cloned()).collect();
         self.copy(&files)
             .await
             .context(|| format!("copying {} into the table's folder", counted(files.len() as u64, "file")))?;
-        // No commit may name a file that a loss of power could still take away.
+        // A commit must not name a file that a power failure can still lose.
         self.engine.storage.flush().await?;
-        // A replacement without rows is a load like any other: it needs a number to be known by when it is repeated.
+        // A replacement without rows needs a batch number too, so that its repetition is recognized.
         let through = batches.last().map_or(1, |batch| batch.number);
         self.commit(&files, through, replace).await?;
         self.engine.storage.flush().await
@@ -260,7 +263,7 @@ impl DirectTable {
                     .map(|id| generation::read_generation(&snapshot, id))
                     .transpose()?
                     .flatten();
-                // What this sync has loaded itself is of its generation too.
+                // Rows that this sync has loaded itself have its generation, and are not in the way.
                 let replaces = left.is_some() && loaded.is_none();
                 generation::ensure_not_overtaken(&shown, &self.target, (self.found, now), replaces)?;
                 snapshot.commit(&self.engine.schema, files, &transactions, left)
@@ -315,7 +318,7 @@ impl DirectTable {
         stream::iter(copies.collect::<Vec<_>>()).buffer_unordered(COPIES).try_collect::<()>().await
     }
 
-    /// Makes the table with its first rows in one commit, unless somebody else has made it meanwhile.
+    /// Creates the table with its first rows in one commit; [`Put::Exists`] if somebody else has created it in the meantime.
     async fn create(&self, files: &[DataFile], transactions: Vec<(String, i64)>) -> Result<Put> {
         let mode = self.target.write_mode.airbyte_mode();
         let properties = [

@@ -1,24 +1,25 @@
-//! Which generation a table's rows are of, as either engine has written it down: `direct` as an application transaction in
-//! the commit of the rows, `sql` as a table property after them.
+//! The generation of a table's rows (`generation_id` of the Airbyte protocol). `direct` stores it as an application transaction in
+//! the commit of the rows, `sql` as a table property after the rows.
 
 use std::fmt::Display;
 
 use crate::delta::table::TableSnapshot;
 use crate::error::{Error, Result};
-use crate::storage::layout::Target;
+use crate::target::Target;
 
 /// Application transaction whose version is the generation.
 pub const TRANSACTION: &str = "destination-databricks/generation";
 /// Table property whose value is the generation.
 pub const PROPERTY: &str = "destination-databricks.generation";
 
-/// The generation of the table's rows, as far as the log tells it, for a sync of the generation `wanted`.
+/// The generation of the table's rows by its log, for a sync of generation `wanted`; `None` if none is stored.
 pub fn read_generation(snapshot: &TableSnapshot, wanted: i64) -> Result<Option<i64>> {
     Ok(newest(snapshot.transaction(TRANSACTION)?, snapshot.property(PROPERTY), wanted))
 }
 
-/// The same of what its log says as a `transaction` and as a `property`. Either engine may have loaded last; generations ascend,
-/// but for `direct` under a new connection, which began them anew.
+/// The same from the values of `transaction` and `property`. Either engine may have loaded last, so the newer one counts. A
+/// `transaction` that equals `wanted` counts in any case: a new connection starts its generations again, and `direct` then leaves
+/// an old, larger property in place.
 pub fn newest(transaction: Option<i64>, property: Option<&str>, wanted: i64) -> Option<i64> {
     if transaction == Some(wanted) {
         return transaction;
@@ -26,13 +27,12 @@ pub fn newest(transaction: Option<i64>, property: Option<&str>, wanted: i64) -> 
     transaction.max(property.and_then(|value| value.parse().ok()))
 }
 
-/// Refuses to touch what another sync has loaded into `table` since this one began: rows of its own generation, which would be
-/// replaced although they were acknowledged (`replaces`), and those of a newer one. `found` is the generation when it began, and
-/// the one now.
+/// Checks that no other sync has overtaken this one. `began` is the generation of the table's rows when this sync began, `now` the
+/// present one; `replaces`: this load replaces the rows.
 ///
 /// # Errors
-/// For its own generation a transient error: the next attempt adds to those rows. For a newer one a config error: another
-/// attempt would find that generation as it begins, and replace it.
+/// - Transient: another sync has loaded rows of the same generation, which are acknowledged. The next attempt adds to them.
+/// - Config: another sync has loaded a newer generation. A further attempt would find it when it begins and replace it.
 pub fn ensure_not_overtaken(
     table: &impl Display,
     target: &Target,
@@ -55,8 +55,8 @@ pub fn ensure_not_overtaken(
     Ok(())
 }
 
-/// Tells that the rows of `table` are of a generation that is newer than the sync's. They are replaced all the same: a new
-/// connection numbers its generations anew, and cannot be told from a sync that comes too late.
+/// Logs a WARN if the rows of `table` have a newer generation than the sync. They are replaced anyway: a new connection starts its
+/// generations again, and looks the same as a sync that comes too late.
 pub fn warn_of_newer(table: &impl Display, target: &Target, found: Option<i64>) {
     let (Some(wanted), Some(found)) = (target.generation_id, found) else { return };
     if found > wanted && target.write_mode.keeps_own_generation() {

@@ -1,7 +1,7 @@
-//! Loading: how staged batches become part of the final tables.
+//! Loading: staged batches become part of the final tables.
 //!
-//! Two small interfaces stand between the pipeline and an engine. A [`Loader`] opens tables before the first record; a
-//! [`TableLoader`] is one open table. `direct` commits to the Delta logs itself, `sql` lets Databricks do it.
+//! The pipeline knows an engine by two traits: a [`Loader`] opens the tables before the first record, a [`TableLoader`] is one open
+//! table. The engine `direct` commits to the Delta logs itself, `sql` lets Databricks do it.
 
 mod columns;
 pub mod direct;
@@ -16,92 +16,94 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream};
 
 use crate::error::Result;
-use crate::recovery::left_behind::LeftBehind;
+use crate::protocol::catalog::WriteMode;
 use crate::recovery::sweep::StagingTables;
 use crate::schema::columns::TableSchema;
 use crate::stage::Batch;
-use crate::storage::layout::Target;
+use crate::stage::staged::Staging;
+use crate::target::Target;
 
-/// Of no more tables is it told how many rows they had: nobody would read it.
+/// Row counts are reported for at most this many tables.
 pub const COUNTED_TABLES: usize = 100;
 
-/// Tables opened at the same time.
+/// How many tables are opened at the same time.
 const OPENING: usize = 16;
 
 /// An engine.
 #[async_trait]
 pub trait Loader: StagingTables {
-    /// Opens the tables of all streams of a sync, which need not exist: an answer for each of `targets`, in their order. A table
-    /// that cannot be loaded is an error here, before the first record, and not later. Changes nothing but what dead syncs left,
-    /// for which it may have to wait.
+    /// Opens the tables of all streams of a sync, which need not exist; returns one result for each of `targets`, in their order. A
+    /// table that cannot be loaded is an error here, before the first record. Changes nothing but what dead syncs left behind; may
+    /// wait for other syncs.
     ///
     /// # Errors
-    /// Of all tables together: the server cannot be asked, or another sync changes one of the tables.
+    /// For all tables: the server does not answer, or another sync is changing one of the tables.
     async fn open_all(&self, targets: &[Arc<Target>]) -> Result<Vec<Result<Opened>>>;
 
-    /// How many tables may be loaded at the same time.
+    /// The most tables that may be loaded at the same time.
     fn parallelism(&self) -> usize;
 
-    /// The sync has ended as `ending` says: what it still runs somewhere is cancelled. What cannot be removed that should be
-    /// is an error, and left for the next sync to find.
+    /// Ends the engine's work as `ending` says; cancels what still runs. To be called once, after the last load.
+    ///
+    /// # Errors
+    /// Something could not be removed. The next sync finds and removes it.
     async fn end(&self, ending: Ending) -> Result<()>;
 }
 
 /// How a sync ends for its engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// In the middle of its work: nothing is removed.
+    /// The sync was stopped: nothing is removed.
     Stopped,
-    /// What the engine made beside the final tables stays, but for what could do harm later.
+    /// What the engine created beside the final tables stays, unless it could do harm later.
     Kept,
-    /// What the engine made beside the final tables is removed.
+    /// What the engine created beside the final tables is removed.
     Purged,
 }
 
-/// A table that was opened.
+/// An open table.
 pub struct Opened {
     /// The table.
     pub table: Box<dyn TableLoader>,
-    /// The columns that its rows are to have.
+    /// The columns that its rows must have.
     pub schema: Arc<TableSchema>,
-    /// What may be left of its loads when the sync is killed.
-    pub left_behind: LeftBehind,
+    /// How its rows must be staged.
+    pub staging: Staging,
 }
 
-/// How a table stands to a sync.
+/// What a sync found of a table, and what it does with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TableState {
     /// The table was there before this sync.
     pub existed: bool,
-    /// This sync replaces the table's rows: it asks for that, and they are not of its own generation already.
+    /// This sync replaces the table's rows: its mode asks for it, and they do not have its own generation already.
     pub replaces: bool,
-    /// The stream has ended well only when its source has said so.
-    pub needs_complete: bool,
-    /// The generation, where the sync would replace rows of any other one.
+    /// What the sync was asked to do with the rows that are there.
+    pub write_mode: WriteMode,
+    /// The generation of the rows, if it is the sync's own and rows of any other would be replaced.
     pub own_generation: Option<i64>,
-    /// What the table had, where the sync adds to it.
+    /// How many rows the table had, if the sync adds to them.
     pub rows: RowsBefore,
 }
 
 impl TableState {
-    /// How the table of `target` stands, which has rows of `generation` if it `existed`.
+    /// The state of the table of `target`, which has rows of `generation` if it `existed`.
     fn of(target: &Target, existed: bool, generation: Option<i64>, rows: RowsBefore) -> Self {
         let same = existed && generation.is_some() && generation == target.generation_id;
         let replaces = target.write_mode.replaces(same);
-        let needs_complete = target.write_mode.needs_complete();
-        let own_generation = generation.filter(|_| same && needs_complete);
-        Self { existed, replaces, needs_complete, own_generation, rows }
+        let own_generation = generation.filter(|_| same && target.write_mode.keeps_own_generation());
+        Self { existed, replaces, write_mode: target.write_mode, own_generation, rows }
     }
 }
 
-/// How many rows a table had, for people.
+/// How many rows a table had, for messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowsBefore {
-    /// So many.
+    /// This many.
     Counted(u64),
-    /// Nobody has written down how many.
+    /// The table's log does not have the number.
     Unknown,
-    /// It would have cost something to ask.
+    /// Not counted, because it would have taken a request.
     NotAsked,
 }
 
@@ -113,28 +115,29 @@ impl From<Option<u64>> for RowsBefore {
 
 /// One table.
 ///
-/// What `append` and `replace` guarantee: when they answer, the rows are in the table for good, once, together; they can be
-/// repeated without harm, also when an answer was lost; a reader sees the table before or after, never in between.
+/// What `append` and `replace` guarantee: when they return `Ok`, all rows are durable in the table, each once. After an error they
+/// may be called again with the same batches, whatever the failed call has done. Readers see the table before or after the load,
+/// never in between.
 #[async_trait]
 pub trait TableLoader: Send {
-    /// What the sync found, and does with it.
+    /// What the sync found of the table, and what it does with it.
     fn table_state(&self) -> TableState;
 
-    /// Says that rows will come, and that their [staging has begun](crate::stage::StagedStream::begin), so that what does not
-    /// need them is done while they are staged. It may make a table that they are added to; what it leaves undone, the first
-    /// load does.
-    async fn prepare(&mut self) -> Result<()>;
+    /// Does work of the first load early, while rows are still being staged: it may create a table that they are added to.
+    /// Optional; to be called only after [the staging has begun](crate::stage::StagedStream::expect_rows).
+    async fn prepare(&mut self) -> Result<()> {
+        Ok(())
+    }
 
-    /// Adds the rows of `batches`, which follow those that were added before; makes the table if it is not there, also
-    /// without batches.
+    /// Adds the rows of `batches`, which must follow the batches added before. Creates a missing table, even without batches.
     async fn append(&mut self, batches: &[Batch]) -> Result<()>;
 
-    /// Replaces all rows by those of `batches`, and says how many they were; makes the table if it is not there. For a table that
-    /// was there, the staging has to have begun.
+    /// Replaces all rows by those of `batches`; returns how many rows it removed. Creates a missing table. The staging must have
+    /// begun if the engine asked for that [without rows](crate::stage::staged::Begins::Always).
     async fn replace(&mut self, batches: &[Batch]) -> Result<RowsBefore>;
 }
 
-/// Opens each of `targets` by `open`, some at the same time.
+/// Calls `open` for each of `targets`, several at the same time; errors name the stream.
 async fn open_each<F: Future<Output = Result<Opened>>>(
     targets: &[Arc<Target>],
     parallelism: usize,

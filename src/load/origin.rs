@@ -1,50 +1,51 @@
-//! Which stream a table was made from, as its description says it: a sentence that the older connector wrote too.
+//! Which stream a table was created from: its description names it, in a sentence that the older connector wrote too.
 //!
-//! Several streams can end in one table: those of two connections, whose names differ in what the identifier rule takes
-//! away. One catalog with both is refused; of two catalogs only the table knows. A log keeps every character, so there
-//! the names are compared exactly. What comes out of a catalog may be garbled: that is enough to add rows, with a WARN,
-//! and no proof for who would replace them.
+//! Two streams can get the same table name if their names differ only in characters that the identifier rule replaces. Within one
+//! Airbyte catalog that is refused; across connections only the table's description tells. A Delta log keeps every character, so
+//! its description is compared exactly. A metastore may return other characters: such a name permits adding rows, with a WARN, but
+//! not replacing them.
 
 use std::fmt;
 
 use crate::delta::table::Logs;
 use crate::error::{Error, Kind, Result, StreamDescriptor, shortened};
-use crate::storage::layout::Target;
+use crate::target::Target;
 
 const BEGINNING: &str = "Created from stream ";
-/// The most characters of a name in a description: metastores take 4000 in all.
+/// The most characters of a name in a description: metastores take 4000 for the whole of it.
 const LONGEST_IN_DESCRIPTION: usize = 1000;
 
-/// What a table says of itself, and who has kept that.
+/// A table's description, and where it was read.
 #[derive(Debug, Clone, Copy)]
 pub enum StoredDescription<'a> {
     /// The table's log, which is UTF-8.
     InLog(Option<&'a str>),
-    /// A metastore, which may give back a question mark for a character, and other white space.
+    /// A metastore, which may return question marks for characters, and other white space.
     InCatalog(Option<&'a str>),
 }
 
-/// How a table's description stands to a stream.
+/// Which stream a table's description names, compared with one stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// The table was made from it.
+    /// This stream.
     Own,
-    /// It may be the stream's own, garbled.
+    /// Possibly this stream: characters of the name may have been lost.
     PossiblyOwn,
-    /// The table was made from another one.
+    /// Another stream.
     Other,
-    /// No stream is named.
+    /// None.
     NotNamed,
 }
 
-/// What the table of `stream` says of itself.
+/// The description of a new table of `stream`.
 pub fn description(stream: &StreamDescriptor) -> String {
     format!("{BEGINNING}{}", full(stream))
 }
 
-/// Whether the table that says so was made from the stream of `target`.
+/// Compares the description of a table with the stream of `target`.
 ///
-/// The older connector wrote the name without the namespace; and a namespace may have become the configured schema since.
+/// The older connector wrote the name without the namespace, and a namespace may since have become the configured schema: those
+/// forms of the name count as the stream's own.
 pub fn find_origin(said: StoredDescription<'_>, target: &Target) -> Origin {
     let Some(other) = said.stream() else { return Origin::NotNamed };
     if is_name_of(other, target, |one, other| one == other) {
@@ -56,7 +57,7 @@ pub fn find_origin(said: StoredDescription<'_>, target: &Target) -> Origin {
     }
 }
 
-/// Whether what a catalog says could stand for more than one stream, that of `target` among them.
+/// Whether a description from a catalog may mean the stream of `target`, and another one as well.
 pub fn is_ambiguous(said: StoredDescription<'_>, target: &Target) -> bool {
     let could_be_another = |stream: &str| stream.contains(|c: char| c.is_whitespace() || is_garbled(c));
     match find_origin(said, target) {
@@ -66,17 +67,17 @@ pub fn is_ambiguous(said: StoredDescription<'_>, target: &Target) -> bool {
     }
 }
 
-/// Whether the table in `folder`, which has a log and the name that an older version gave to the stream of `target`, was
-/// made from it.
+/// Whether the table in `folder` was created from the stream of `target`. The folder has a log, and the name that an older version
+/// gave to that stream.
 ///
 /// # Errors
-/// Whatever keeps that from being known: a table that is passed over would be split in two.
+/// The log cannot be read. Without the answer, a second table would be created beside the stream's own.
 pub fn is_own_log(logs: &Logs, folder: &str, shown: &str, target: &Target) -> Result<bool> {
     let stream = &target.stream;
     let found = logs.describe(folder).map_err(|error| {
         let said = format!(
-            "An older version may have made table {shown} from stream {stream}, and its log does not tell: {error} If it \
-             is of another stream, move it away."
+            "An older version may have made table {shown} from stream {stream}, and its log cannot be read: {error} If \
+             it belongs to another stream, move it away."
         );
         match error.kind() {
             Kind::Config => Error::config(said).with_source(error),
@@ -88,8 +89,8 @@ pub fn is_own_log(logs: &Logs, folder: &str, shown: &str, target: &Target) -> Re
     let is_own = find_origin(StoredDescription::InLog(said), target) == Origin::Own;
     if !is_own && find_origin(StoredDescription::InCatalog(said), target) == Origin::PossiblyOwn {
         tracing::warn!(
-            "Table {shown} says of itself {:?}, and is not used for stream {stream}: that is not its name. If it is its table \
-             all the same, change the table's description to '{}' before the sync.",
+            "Table {shown} is not used for stream {stream}: its description is {:?}, which does not name that stream. If it is the \
+             stream's table, change its description to '{}' before the sync.",
             said.unwrap_or_default(),
             description(stream)
         );
@@ -97,11 +98,11 @@ pub fn is_own_log(logs: &Logs, folder: &str, shown: &str, target: &Target) -> Re
     Ok(is_own)
 }
 
-/// Looks whether the table `shown`, which is there and says `said`, belongs to another stream than that of `target`.
-/// Rows of both in one table are worth a WARN.
+/// Checks that the existing table `shown` was not created from another stream than that of `target`. Logs a WARN if rows of two
+/// streams come together in it.
 ///
 /// # Errors
-/// A config error where the rows of what may be another stream would be replaced.
+/// A config error if rows of another stream, or of one that may be another, would be replaced.
 pub fn ensure_own(
     shown: &dyn fmt::Display,
     said: StoredDescription<'_>,
@@ -110,7 +111,7 @@ pub fn ensure_own(
 ) -> Result<()> {
     let stream = &target.stream;
     let other = said.stream().unwrap_or_default();
-    // Names that look the same are shown by what makes them two.
+    // Names that look alike are shown with their invisible characters.
     let quoted = format!("{:?}", shortened(other, LONGEST_IN_DESCRIPTION));
     let other = if is_name_of(other, target, are_alike) { &quoted } else { other };
     match find_origin(said, target) {
@@ -119,7 +120,7 @@ pub fn ensure_own(
         Origin::PossiblyOwn => {
             tracing::warn!(
                 "Table {shown} was created from stream {other}, as the catalog says, and stream {stream} is added to it: it \
-                 may be the same name. If it is, set the table's comment right (COMMENT ON TABLE) to '{}'.",
+                 may be the same name. If it is, set the table's comment (COMMENT ON TABLE) to '{}'.",
                 description(stream)
             );
             Ok(())
@@ -140,11 +141,11 @@ pub fn ensure_own(
     }
 }
 
-/// The config error for the table `shown`, of which a catalog only says that it may be that of `target`.
+/// The config error for the table `shown`, which is only [possibly](Origin::PossiblyOwn) that of `target`.
 pub fn possibly_own_error(shown: &dyn fmt::Display, said: StoredDescription<'_>, target: &Target) -> Error {
     Error::config(format!(
         "Table {shown} was created from stream {:?}, as the catalog says. That may be stream {}, or another one whose rows \
-         would be lost or mixed with its own. If it is the same stream, set the table's comment right (COMMENT ON TABLE) to \
+         would be lost or mixed with its own. If it is the same stream, set the table's comment (COMMENT ON TABLE) to \
          '{}'; if not, move the table away or rename the stream.",
         shortened(said.stream().unwrap_or_default(), LONGEST_IN_DESCRIPTION),
         target.stream,
@@ -153,18 +154,18 @@ pub fn possibly_own_error(shown: &dyn fmt::Display, said: StoredDescription<'_>,
 }
 
 impl<'a> StoredDescription<'a> {
-    /// The name of the stream, as far as one is named.
+    /// The name of the stream in it.
     fn stream(self) -> Option<&'a str> {
         let (Self::InLog(said) | Self::InCatalog(said)) = self;
         said?.strip_prefix(BEGINNING).filter(|stream| !stream.is_empty())
     }
 }
 
-/// Whether `said` is one of the names of the stream of `target`, as `same` compares them.
+/// Whether `said` is, by `same`, one of the names that the stream of `target` may have in a description.
 fn is_name_of(said: &str, target: &Target, same: impl Fn(&str, &str) -> bool) -> bool {
     let stream = &target.stream;
     let in_schema = StreamDescriptor { name: stream.name.clone(), namespace: Some(target.schema.clone()) };
-    // Names of more than 300 characters were cut there.
+    // Older versions cut names in descriptions after 300 characters, as `Display` does.
     let names = [full(stream), full(&in_schema), stream.to_string(), in_schema.to_string(), stream.name.clone()];
     names.iter().any(|name| same(said, name))
 }
@@ -177,7 +178,7 @@ fn full(stream: &StreamDescriptor) -> String {
     }
 }
 
-/// Whether `said` may be `own` as a metastore gives it back.
+/// Whether `said` may be what a metastore returns for `own`.
 fn are_alike(said: &str, own: &str) -> bool {
     let may_be_garbled = said.contains(is_garbled);
     plain(said, false) == plain(own, false) || may_be_garbled && plain(said, true) == plain(own, true)
@@ -187,8 +188,8 @@ fn is_garbled(c: char) -> bool {
     matches!(c, '?' | '\u{fffd}')
 }
 
-/// `name` without white space and control characters; where it `may_be_garbled`, one question mark for each run of
-/// characters that some metastores cannot keep.
+/// `name` without white space and control characters. If it `may_be_garbled`, each run of characters that some metastores cannot
+/// store becomes one question mark.
 fn plain(name: &str, may_be_garbled: bool) -> String {
     let mut plain = String::with_capacity(name.len());
     for c in name.chars().filter(|c| !c.is_whitespace() && !c.is_control()) {
@@ -254,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_name_is_written_down_whole_and_known_by_what_was_written_before() {
+    fn a_long_name_is_stored_whole_and_recognized_as_older_versions_cut_it() {
         let names = [400, 401].map(|count| target(&format!("a{}b", " ".repeat(count)), Some("магазин")));
         for (own, other) in [(&names[0], &names[1]), (&names[1], &names[0])] {
             let said = description(&own.stream);

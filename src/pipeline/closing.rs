@@ -96,9 +96,11 @@ fn rows(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::catalog::WriteMode;
 
     fn table_state(replaces: bool, rows: RowsBefore) -> TableState {
-        TableState { existed: true, replaces, needs_complete: false, own_generation: None, rows }
+        let write_mode = if replaces { WriteMode::Replace } else { WriteMode::Append };
+        TableState { existed: true, replaces, write_mode, own_generation: None, rows }
     }
 
     #[test]

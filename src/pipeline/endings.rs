@@ -64,8 +64,8 @@ impl Endings {
     pub fn new(table_states: impl Iterator<Item = TableState>) -> Self {
         let mut owes_statuses = false;
         let heard = |table_state: TableState| {
-            owes_statuses |= table_state.needs_complete;
-            let keeps_rows = table_state.replaces && table_state.existed && !table_state.needs_complete;
+            owes_statuses |= table_state.write_mode.needs_complete();
+            let keeps_rows = table_state.replaces && table_state.existed && !table_state.write_mode.needs_complete();
             Heard { in_state: !keeps_rows, ..Heard::default() }
         };
         let streams = table_states.map(heard).collect();
@@ -152,7 +152,7 @@ impl Endings {
                 _ => Verdict::Finished,
             });
         }
-        if self.tells_statuses || self.source_failed || table_state.needs_complete {
+        if self.tells_statuses || self.source_failed || table_state.write_mode.needs_complete() {
             return Ok(Verdict::Fail);
         }
         if !table_state.replaces {

@@ -3,16 +3,17 @@
 use super::*;
 use crate::error::Error;
 use crate::load::RowsBefore;
+use crate::protocol::catalog::WriteMode;
 
 const ADDS: TableState = TableState {
     existed: true,
     replaces: false,
-    needs_complete: false,
+    write_mode: WriteMode::Append,
     own_generation: None,
     rows: RowsBefore::NotAsked,
 };
-const REPLACES: TableState = TableState { replaces: true, ..ADDS };
-const REFRESHES: TableState = TableState { needs_complete: true, ..REPLACES };
+const REPLACES: TableState = TableState { replaces: true, write_mode: WriteMode::Replace, ..ADDS };
+const REFRESHES: TableState = TableState { write_mode: WriteMode::ReplaceOtherGenerations, ..REPLACES };
 const GOES_ON: TableState = TableState { replaces: false, own_generation: Some(7), ..REFRESHES };
 const MAKES: TableState = TableState { existed: false, ..REPLACES };
 

@@ -65,8 +65,6 @@ struct Shared {
 struct Lane {
     descriptor: StreamDescriptor,
     table_state: TableState,
-    /// Whether the staging has begun, and the table was told that rows will come.
-    prepared: AtomicBool,
     staging: SerialQueue<StageWork>,
     loading: SerialQueue<LoadWork>,
     encoder: Arc<Encoder>,
@@ -105,7 +103,6 @@ impl Lanes {
         let lane = |stream: OpenStream| Lane {
             descriptor: stream.descriptor,
             table_state: stream.table.table_state(),
-            prepared: AtomicBool::new(false),
             staging: SerialQueue::default(),
             loading: SerialQueue::default(),
             encoder: Arc::clone(stream.staged.encoder()),
@@ -253,8 +250,7 @@ impl Shared {
         let mut staged = lane.staged.lock().await;
         match work {
             StageWork::Append(encoded) => {
-                if !lane.prepared.swap(true, Ordering::Relaxed) {
-                    staged.begin(&self.stage).await?;
+                if staged.expect_rows(&self.stage).await? {
                     self.load(lane, stream, LoadWork::Prepare);
                 }
                 let encoded = encoded.await.unwrap_or_else(|error| Err(died(error)))?;
@@ -274,9 +270,7 @@ impl Shared {
                 Ok(())
             }
             StageWork::Finish(held) => {
-                if lane.table_state.replaces && lane.table_state.existed {
-                    staged.begin(&self.stage).await?;
-                }
+                staged.end(&self.stage).await?;
                 self.load(lane, stream, LoadWork::Finish(held));
                 Ok(())
             }

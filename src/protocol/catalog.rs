@@ -226,6 +226,12 @@ impl Catalog {
 }
 
 impl Stream {
+    /// A stream that adds its rows to a table of the raw layout, as one of a catalog without generations.
+    pub fn append(descriptor: StreamDescriptor) -> Self {
+        let (write_mode, columns) = (WriteMode::Append, TableSchema::raw());
+        Self { descriptor, write_mode, generation_id: None, sync_id: 0, columns }
+    }
+
     fn from_raw(
         raw: RawConfigured<'_>,
         position: usize,

@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use crate::storage::layout::is_name;
+use crate::target::is_name;
 
 /// A table in a catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]

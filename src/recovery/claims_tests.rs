@@ -3,16 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::memory::InMemory;
-
 use super::*;
-use crate::storage::memory_for_tests;
+use crate::storage::testing::memory;
 
 const SYNC: Uuid = Uuid::from_u128(0x01a1_fac5_0000_7000_8000_0000_0000_cafe);
 
 #[tokio::test]
 async fn claims_are_found_by_their_sync_until_they_are_withdrawn() {
-    let storage = memory_for_tests::process(&Arc::new(InMemory::new()), Duration::from_secs(60));
+    let storage = memory::process(&Arc::new(memory::Memory::new()), Duration::from_secs(60));
     for (table, kind) in [("users", ClaimKind::Replaces), ("orders", ClaimKind::Adds), ("pets", ClaimKind::Adds)] {
         // A second time, too, as after an answer that was lost.
         for _ in 0..2 {

@@ -11,16 +11,18 @@
 //! has a claim waits for larger ids only, and a sync without a claim keeps nobody waiting: however many they are, they never
 //! wait in a circle.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::catalog_table::staging_table_prefix;
 use super::claims::{self, Claim, ClaimKind};
+use super::lease::Lease;
 use super::sweep::{StagingTables, sweep};
 use crate::delta::table::TableLog;
 use crate::error::{Error, Result};
-use crate::storage::{Lease, Storage};
+use crate::storage::Storage;
 
 /// How long between two messages about the sync that is waited for.
 const MESSAGE_INTERVAL: Duration = Duration::from_secs(60);

@@ -3,17 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::memory::InMemory;
-
 use super::*;
 use crate::recovery::claims::ClaimKind;
-use crate::storage::memory_for_tests;
+use crate::storage::testing::memory;
 
 const SYNC: Uuid = Uuid::from_u128(0x01a1_fac5_0000_7000_8000_0000_0000_cafe);
 
 #[tokio::test]
 async fn names_are_of_the_catalog_in_which_they_were_made() {
-    let storage = memory_for_tests::process(&Arc::new(InMemory::new()), Duration::from_secs(60));
+    let storage = memory::process(&Arc::new(memory::Memory::new()), Duration::from_secs(60));
     let users = "`old`` catalog`.`shop`.`users`";
     claims::put(&storage, SYNC, "shop/users", users, ClaimKind::Adds).await.unwrap();
     let renamed = "_airbyte_tmp_00000000cafex1_users";

@@ -12,12 +12,15 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::catalog_table::CatalogTable;
+use super::lease::Lease;
 use super::left_behind::{LeftBehind, LeftInCatalog, application_id, read_list};
+use super::leftovers::Leftovers;
+use crate::delta::DELTA_LOG;
 use crate::delta::actions::CommitSummary;
 use crate::delta::table::TableLog;
 use crate::error::{Error, Result, ResultExt};
-use crate::storage::layout::{DELTA_LOG, is_table};
-use crate::storage::{Lease, Leftovers, Storage};
+use crate::storage::Storage;
+use crate::target::is_table;
 
 /// What can clear away the tables that syncs made in a catalog over their staging folders.
 #[async_trait]

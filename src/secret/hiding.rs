@@ -1,10 +1,9 @@
-//! Replaces secrets in texts: what a server, a proxy or a library repeats of them becomes `***`.
+//! Replaces secrets in texts by `***`: servers, proxies and libraries may repeat them in their errors.
 //!
-//! Known are every [`Secret`](super::Secret) and every text given to [`know`]. A text is searched as it is, with its escapes
-//! undone until there are none, and without the characters between its letters and digits; any 12 characters of a long secret
-//! are hidden. Beyond the known forms, in texts of others what follows the words of a sign-in (`Bearer`, `Basic`,
-//! `Signature=`) is hidden too, and anything shaped like a JSON web token. Only messages for people are searched, never STATEs
-//! or records.
+//! Every [`Secret`](super::Secret) and every text passed to [`know`] is replaced. A text is searched as it is, with its escapes
+//! undone repeatedly, and by its letters and digits alone; any 12 consecutive characters of a long secret are hidden. In answers of
+//! servers, values after the words of a sign-in (`Bearer`, `Basic`, `Signature=`) and JSON web tokens are hidden too, known or not.
+//! Only texts for people are searched, never STATEs or records.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -18,17 +17,17 @@ use super::forms::{self, Form, RUN, condensed};
 use super::view::View;
 
 const HIDDEN: &str = "***";
-/// So often a text's escapes are undone.
+/// How many levels of escapes are undone.
 const DEEPEST: usize = 6;
-/// The most views of one text: several kinds of escapes may be undone in any order.
+/// The most views of one text: different kinds of escapes can be undone in any order.
 const MOST_VIEWS: usize = 40;
-/// The most bytes of a text: what is behind them is left out. Whatever is shown to people is much shorter.
+/// The most bytes of a text; the rest is cut off. Texts for people are much shorter.
 const LONGEST: usize = 1 << 20;
-/// The least that is left of a secret which a cut text ends with and that is worth hiding.
+/// Where a text was cut, a remaining part of a secret is hidden if it has at least this many bytes.
 const LEAST_LEFT: usize = 6;
-/// Behind these words, in lower case, stands what signs a request.
+/// A sign-in token follows these words (in lower case).
 const SIGN_INS: [&str; 2] = ["bearer ", "basic "];
-/// Behind these names, in lower case, and signs between them such as `=` or `":"`, stands a secret.
+/// A secret follows these names (in lower case) and a separator such as `=` or `":"`.
 const NAMES: [&str; 15] = [
     "signature",
     "x-amz-security-token",
@@ -46,36 +45,37 @@ const NAMES: [&str; 15] = [
     "client_assertion",
     "assertion",
 ];
-/// The most signs between a name and its value.
+/// The most characters between a name and its value.
 const BETWEEN: usize = 4;
-/// What signs a request has a digit and at least so many characters; words do not.
+/// A sign-in token has a digit and at least this many characters; words do not.
 const SHORTEST_SIGN_IN: usize = 8;
-/// Behind a word that is one of the language, too, a token has so many characters.
+/// After `basic` and `bearer`, which are also ordinary words, a token must have at least this many characters.
 const SHORTEST_TOKEN: usize = 16;
-/// A token in pieces goes so often from letters to digits, or from small letters to capitals; names with a year do not.
+/// A token with separators changes at least this often between letters and digits, or from lower to upper case; names with a year
+/// do not.
 const CHANGES_OF_TOKEN: usize = 3;
-/// How a JSON web token begins, which is `{"` in base64.
+/// The beginning of a JSON web token: `{"` in base64.
 const WEB_TOKEN: &str = "eyJ";
-/// The least of its first part: no algorithm is named in less.
+/// The least length of its first part, which has to name an algorithm.
 const SHORTEST_HEADER: usize = 12;
 
-/// What is hidden.
+/// What is to be hidden.
 #[derive(Default)]
 struct Known {
     forms: Vec<Form>,
-    /// Of long secrets: hidden in what others say, and in this program's own sentences where it is `true`.
+    /// Runs of long secrets: hidden in answers of servers; if `true`, also in this program's messages.
     runs: HashMap<[u8; RUN], bool>,
-    /// Settings that are no secrets and may be like one, and their letters and digits: they stay in our own sentences.
+    /// Settings that are no secrets although they may resemble one, and their letters and digits: messages show them.
     open: Vec<(String, Vec<u8>)>,
 }
 
 impl Known {
-    /// Whether `form` is what a setting says openly.
+    /// Whether `form` is the text of such a setting, or a key id inside one.
     fn is_open(&self, form: &Form) -> bool {
         self.open.iter().any(|(open, _)| *open == form.text || form.is_id && open.contains(&form.text))
     }
 
-    /// Whether a setting has these letters and digits in it.
+    /// Whether such a setting contains these letters and digits.
     fn has_open(&self, condensed: &[u8]) -> bool {
         self.open.iter().any(|(_, open)| memmem::find(open, condensed).is_some())
     }
@@ -83,17 +83,17 @@ impl Known {
 
 static KNOWN: LazyLock<RwLock<Known>> = LazyLock::new(RwLock::default);
 
-/// From now on `secret` is hidden, in all its forms.
+/// Hides `secret` from now on, in all its forms.
 pub fn know(secret: &str) {
-    add(forms::of(secret, false));
+    add(forms::forms_of(secret, false));
 }
 
-/// From now on the name of a key is hidden: in others' words in all its forms, in this program's own sentences as it is.
+/// Hides the id of a key from now on: in answers of servers in all its forms, in this program's messages only its plain form.
 pub fn know_key_id(id: &str) {
-    add(forms::of(id, true));
+    add(forms::forms_of(id, true));
 }
 
-/// From now on this program's own sentences may show `setting`, which is no secret, though a secret is like it.
+/// Lets this program's messages show `setting` from now on: it is no secret, although it may resemble one.
 pub fn know_open(setting: &str) {
     let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
     if !setting.is_empty() && known.open.iter().all(|(open, _)| open != setting) {
@@ -102,7 +102,7 @@ pub fn know_open(setting: &str) {
 }
 
 fn add(new: Vec<Form>) {
-    // One that is a secret and the name of a key is a secret.
+    // A text that is both a secret and the id of a key counts as a secret.
     let is_known =
         |known: &Known, form: &Form| known.forms.iter().any(|one| one.text == form.text && (form.is_id || !one.is_id));
     if new.iter().all(|form| is_known(&KNOWN.read().unwrap_or_else(PoisonError::into_inner), form)) {
@@ -118,13 +118,13 @@ fn add(new: Vec<Form>) {
     }
 }
 
-/// A text of this program, as it may leave.
+/// A message of this program without secrets. Every text for people passes through here before it leaves.
 pub fn hide(text: &str) -> Cow<'_, str> {
     hidden(text, false)
 }
 
-/// What somebody else says, as it may become a part of our texts: before it is cut, which could leave half a secret.
-/// Secrets that are words are hidden here too, which in our own sentences would be garbage.
+/// The answer of a server or a library without secrets, to become part of a message. To be called before the text is cut, which
+/// could leave half a secret. Secrets that look like words are hidden here too; in messages that would hide ordinary words.
 pub fn hide_in_answer(text: &str) -> Cow<'_, str> {
     hidden(text, true)
 }
@@ -142,7 +142,7 @@ fn hidden_in(text: &str, is_answer: bool) -> Cow<'_, str> {
     let mut spans = Vec::new();
     {
         let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
-        let is_searched = |form: &&Form| is_answer || form.is_in_own() && !known.is_open(form);
+        let is_searched = |form: &&Form| is_answer || form.applies_to_messages() && !known.is_open(form);
         let forms: Vec<&Form> = known.forms.iter().filter(is_searched).collect();
         let mut search = |view: &View| {
             if is_answer {
@@ -151,10 +151,9 @@ fn hidden_in(text: &str, is_answer: bool) -> Cow<'_, str> {
             }
             forms.iter().for_each(|form| view.find(form.text.as_bytes(), &mut spans));
             let condensed = view.condensed();
-            let is_told_apart =
-                |form: &&&Form| form.is_told_apart(is_answer) && (is_answer || !known.has_open(&form.condensed));
-            let told_apart = forms.iter().filter(is_told_apart);
-            told_apart.for_each(|form| condensed.find(&form.condensed, &mut spans));
+            let is_condensed =
+                |form: &&&Form| form.matches_condensed(is_answer) && (is_answer || !known.has_open(&form.condensed));
+            forms.iter().filter(is_condensed).for_each(|form| condensed.find(&form.condensed, &mut spans));
             for (at, run) in condensed.bytes().windows(RUN).enumerate() {
                 let is_no_sentence = known.runs.get(run);
                 if is_no_sentence.is_some_and(|is_sure| is_answer || *is_sure && !known.has_open(run)) {
@@ -169,7 +168,7 @@ fn hidden_in(text: &str, is_answer: bool) -> Cow<'_, str> {
     without(text, spans)
 }
 
-/// `text` with `***` in the place of each of `spans`.
+/// `text` with `***` in place of each of `spans`; overlapping ones become one.
 fn without(text: &str, mut spans: Vec<Range<usize>>) -> Cow<'_, str> {
     if spans.is_empty() {
         return Cow::Borrowed(text);
@@ -187,7 +186,8 @@ fn without(text: &str, mut spans: Vec<Range<usize>>) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Does `search` in `view`, and in what it is with its escapes undone `deeper` times. `seen`: how much deeper each view was gone into.
+/// Calls `search` for `view` and for its views with up to `deeper` levels of escapes undone. `seen`: the levels below each view
+/// that was searched.
 fn each_view(view: &View, deeper: usize, seen: &mut HashMap<u64, usize>, search: &mut impl FnMut(&View)) {
     search(view);
     if deeper == 0 {
@@ -204,7 +204,7 @@ fn each_view(view: &View, deeper: usize, seen: &mut HashMap<u64, usize>, search:
     }
 }
 
-/// What is left of a form where the text, or words in it that begin or end with `…`, was cut in the middle of it.
+/// Finds parts of forms that remain where the text was cut: at its ends, and beside `…` and `...`.
 fn left_by_cuts(text: &str, forms: &[&Form], is_answer: bool, spans: &mut Vec<Range<usize>>) {
     let cuts = || ["…", "..."].into_iter().flat_map(|sign| text.match_indices(sign));
     let longest = |form: &Form, room: usize| form.text.len().saturating_sub(1).min(room);
@@ -221,7 +221,7 @@ fn left_by_cuts(text: &str, forms: &[&Form], is_answer: bool, spans: &mut Vec<Ra
         let behind = text.as_bytes().get(begin..).unwrap_or_default();
         for form in forms {
             let left = |length: usize| form.text.as_bytes().get(form.text.len().checked_sub(length)?..);
-            // The last word of a passphrase may be the first of a sentence.
+            // The end of a passphrase may also be the first word of a sentence.
             let is_left = |length: &usize| {
                 left(*length).is_some_and(|left| behind.starts_with(left) && (is_answer || forms::has_digit(left)))
             };
@@ -231,12 +231,12 @@ fn left_by_cuts(text: &str, forms: &[&Form], is_answer: bool, spans: &mut Vec<Ra
     }
 }
 
-/// How many of `bytes` are letters, digits, or among `others`.
+/// How many of the first `bytes` are letters, digits, or among `others`.
 fn word(bytes: &[u8], others: &[u8]) -> usize {
     bytes.iter().take_while(|byte| byte.is_ascii_alphanumeric() || others.contains(byte)).count()
 }
 
-/// What signs a request, behind the words that say so.
+/// Finds values after the words of a sign-in.
 fn sign_ins(view: &View, spans: &mut Vec<Range<usize>>) {
     let lower = view.bytes().to_ascii_lowercase();
     let behind = |word: &'static str| memmem::find_iter(&lower, word).map(|at| at + word.len()).collect::<Vec<_>>();
@@ -256,7 +256,7 @@ fn sign_ins(view: &View, spans: &mut Vec<Range<usize>>) {
     }
 }
 
-/// Whether `value` is no name: `2024-plan-basic` follows the word "basic", too.
+/// Whether `value` looks like a token rather than a name such as `2024-plan-basic`, which may follow the word "basic" too.
 fn is_token(value: &[u8]) -> bool {
     let is_one = value.split(|byte| !byte.is_ascii_alphanumeric()).any(|piece| piece.len() >= SHORTEST_TOKEN);
     let is_change = |two: &&[u8]| match two {
@@ -268,7 +268,7 @@ fn is_token(value: &[u8]) -> bool {
     value.len() >= SHORTEST_TOKEN && (is_one || value.windows(2).filter(is_change).count() >= CHANGES_OF_TOKEN)
 }
 
-/// What has the shape of a JSON web token, whoever it is of: a header that is JSON, and the parts behind it.
+/// Finds JSON web tokens by their shape: a header in base64 that is a JSON object, then further parts.
 fn web_tokens(view: &View, spans: &mut Vec<Range<usize>>) {
     for at in memmem::find_iter(view.bytes(), WEB_TOKEN) {
         let token = view.bytes().get(at..).unwrap_or_default();

@@ -1,29 +1,29 @@
-//! A text in the forms in which it is searched for secrets: as it came, with its escapes undone, and condensed to letters and
-//! digits. Each byte has the position that it comes from.
+//! Views of a text that are searched for secrets: the text itself, the text with escapes undone, and its letters and digits alone.
+//! Each byte of a view has its position in the text.
 
 use std::ops::Range;
 
 use memchr::memmem;
 
-/// What stands in a view for a sign that no secret has.
+/// Replaces in a view a character that no secret has.
 const FOREIGN: u8 = 0xff;
-/// The longest entity of HTML; digits may begin with any number of zeros.
+/// The longest entity of HTML: numbers may begin with many zeros.
 const LONGEST_ENTITY: usize = 32;
-/// The longest tag of HTML, with its attributes, and the longest sequence for a terminal.
+/// The longest tag of HTML with its attributes, and the longest control sequence of a terminal.
 const LONGEST_TAG: usize = 200;
-/// Signs of Unicode that nobody sees: spaces, joiners and marks of direction, of bytes and of variants.
+/// Invisible characters of Unicode: spaces, joiners, and marks of direction, of byte order and of variants.
 const UNSEEN: [std::ops::RangeInclusive<u32>; 4] = [0x2000..=0x200f, 0x2028..=0x202f, 0x205f..=0x206f, 0xfeff..=0xfeff];
 
-/// The byte that a text begins with as an escape, and how long the escape is.
+/// If a text begins with an escape: the byte that it stands for, and the length of the escape.
 type Undoing = fn(&[u8]) -> Option<(u8, usize)>;
 
-/// How escapes are undone. Each is a view of its own: what one of them takes for an escape is to another what it seems.
+/// The kinds of escapes. Each gives a view of its own: the same text can be an escape of one kind and plain text of another.
 const UNDOINGS: [Undoing; 5] = [escape, mail, tag, octal, style];
 
-/// A text, or what it says with its escapes undone, and where each byte of it comes from.
+/// A view of a text, with the position of each of its bytes.
 pub(super) struct View {
     bytes: Vec<u8>,
-    /// Where in the text each byte begins and ends. Texts are messages; what is beyond 4 GiB has no place.
+    /// Where in the text each byte begins and ends. Bytes beyond 4 GiB have no place; no message is that long.
     places: Vec<(u32, u32)>,
 }
 
@@ -41,13 +41,13 @@ impl View {
         memmem::find_iter(&self.bytes, form).for_each(|at| spans.extend(self.place(at..at + form.len())));
     }
 
-    /// Where in the text the bytes `range` are; `None` where there are none.
+    /// The range in the text that the bytes `range` come from; `None` if there are none.
     pub(super) fn place(&self, range: Range<usize>) -> Option<Range<usize>> {
         let places = self.places.get(range)?;
         Some(usize::try_from(places.first()?.0).ok()?..usize::try_from(places.last()?.1).ok()?)
     }
 
-    /// The same with one level of escapes undone, in each way in which there are some.
+    /// The views with one level of escapes undone, one for each kind that occurs.
     pub(super) fn undone_once(&self) -> impl Iterator<Item = Self> {
         UNDOINGS.into_iter().filter_map(|escape| self.undone(escape))
     }
@@ -64,7 +64,7 @@ impl View {
         (bytes.len() < self.bytes.len()).then_some(Self { bytes, places })
     }
 
-    /// Its letters and digits alone, in lower case: without line breaks, separators and marks that nobody sees.
+    /// Its letters and digits alone, in lower case: without line breaks, separators and invisible marks.
     pub(super) fn condensed(&self) -> Self {
         let kept = self.bytes.iter().zip(&self.places).filter(|(byte, _)| byte.is_ascii_alphanumeric());
         let (bytes, places) = kept.map(|(byte, place)| (byte.to_ascii_lowercase(), *place)).unzip();
@@ -72,8 +72,7 @@ impl View {
     }
 }
 
-/// The byte that `text` begins with as an escape, and how long the escape is: of URLs, of JSON, C and logs, of XML and HTML, of
-/// terminals.
+/// Escapes of URLs, JSON, C, logs, XML, HTML and terminals.
 fn escape(text: &[u8]) -> Option<(u8, usize)> {
     match text {
         [b'%', b'u' | b'U', digits @ ..] => Some((number(digits.get(..4)?, 16)?, 6)),
@@ -85,7 +84,7 @@ fn escape(text: &[u8]) -> Option<(u8, usize)> {
         }
         [0x1b, b'[', rest @ ..] => sequence(rest).map(|length| (FOREIGN, length + 2)),
         [b'^', b'[', b'[', rest @ ..] => sequence(rest).map(|length| (FOREIGN, length + 3)),
-        // The sign that stands for ESC.
+        // The character U+241B, which stands for ESC.
         [0xe2, 0x90, 0x9b, b'[', rest @ ..] => sequence(rest).map(|length| (FOREIGN, length + 4)),
         [0x1b, b']', rest @ ..] => {
             let end = rest.iter().take(LONGEST_TAG).position(|byte| matches!(byte, 0x07 | 0x1b))?;
@@ -118,7 +117,7 @@ fn escape(text: &[u8]) -> Option<(u8, usize)> {
     }
 }
 
-/// The escapes of mails, `=2F`. They are not told from a value behind its name, as in `key=2f0a`.
+/// Quoted-printable, `=2F`. A value after its name, as in `key=2f0a`, looks the same.
 fn mail(text: &[u8]) -> Option<(u8, usize)> {
     match text {
         [b'=', b'\r', b'\n', ..] => Some((FOREIGN, 3)),
@@ -128,14 +127,14 @@ fn mail(text: &[u8]) -> Option<(u8, usize)> {
     }
 }
 
-/// A tag or comment of HTML: what it breaks up is one word still. It may as well be a word in angle brackets.
+/// A tag or comment of HTML, which may be in the middle of a word. Words in angle brackets look the same.
 fn tag(text: &[u8]) -> Option<(u8, usize)> {
     let [b'<', rest @ ..] = text else { return None };
     rest.first().filter(|first| first.is_ascii_alphabetic() || matches!(first, b'/' | b'!'))?;
     rest.iter().take(LONGEST_TAG).position(|byte| *byte == b'>').map(|end| (FOREIGN, end + 2))
 }
 
-/// Octal escapes with a zero before them, as `printf` takes them: `\0144`. In C that is a form feed and a 4.
+/// Octal escapes with a leading zero, as `printf` reads them: `\0144`. C reads that as a form feed and a 4.
 fn octal(text: &[u8]) -> Option<(u8, usize)> {
     match text {
         [b'\\', b'0', b'0'..=b'3', b'0'..=b'7', b'0'..=b'7', ..] => Some((number(text.get(2..5)?, 8)?, 5)),
@@ -143,7 +142,7 @@ fn octal(text: &[u8]) -> Option<(u8, usize)> {
     }
 }
 
-/// The escapes of CSS: up to six digits, and a space that ends them.
+/// Escapes of CSS: up to six digits and an optional space.
 fn style(text: &[u8]) -> Option<(u8, usize)> {
     let [b'\\', rest @ ..] = text else { return None };
     let digits = rest.iter().take(6).take_while(|byte| byte.is_ascii_hexdigit()).count();
@@ -151,14 +150,14 @@ fn style(text: &[u8]) -> Option<(u8, usize)> {
     Some((number(rest.get(..digits)?, 16)?, digits + end + 1))
 }
 
-/// How long what stands behind the beginning of a terminal's sequence is: `31m`.
+/// The length of a terminal's control sequence after its beginning: `31m`.
 fn sequence(text: &[u8]) -> Option<usize> {
     let length = text.iter().take(LONGEST_ENTITY).take_while(|byte| matches!(byte, 0x20..=0x3f)).count();
     matches!(text.get(length)?, 0x40..=0x7e).then_some(length + 1)
 }
 
-/// The byte with the number that `text` begins with, and how long that is; readers do without the `;`. Then a digit that follows
-/// is taken for one of the number only as far as that stays a byte, or a sign that nobody sees.
+/// The byte whose number `text` begins with, and the length of the number with its `;`. Readers accept a missing `;`: then as many
+/// digits count as still give a byte or an invisible character.
 fn entity(text: &[u8], radix: u32) -> Option<(u8, usize)> {
     let digits = text.iter().take(LONGEST_ENTITY).take_while(|byte| char::from(**byte).is_digit(radix)).count();
     if text.get(digits) == Some(&b';') {
@@ -172,7 +171,7 @@ fn entity(text: &[u8], radix: u32) -> Option<(u8, usize)> {
     Some((number(text.get(..length)?, radix)?, length))
 }
 
-/// The byte that is meant by what stands behind a backslash, and how long that is.
+/// The byte that an escape means, and its length, both without the backslash.
 fn backslash(text: &[u8]) -> Option<(u8, usize)> {
     match text {
         [kind @ (b'u' | b'x' | b'o'), b'{', digits @ ..] => {
@@ -191,7 +190,7 @@ fn backslash(text: &[u8]) -> Option<(u8, usize)> {
     }
 }
 
-/// The byte with this number; `FOREIGN` for a sign that is more than a byte.
+/// The byte with this number; `FOREIGN` for a larger one.
 fn number(digits: &[u8], radix: u32) -> Option<u8> {
     let text = std::str::from_utf8(digits).ok().filter(|text| !text.starts_with('+'))?;
     let number = u32::from_str_radix(text, radix).ok()?;

@@ -1,47 +1,47 @@
-//! A stream's staged files and their log: what has left memory and is not yet in the final table.
+//! A stream's staged files and their log: rows that have left memory and are not yet in the final table.
 //!
-//! Row groups of one stream are appended to its open file; a file that is long enough is ended and the next one begun;
-//! closing a *batch* ends the open file and commits all files since the last batch to the staging folder's own Delta
-//! log, in one commit. What a killed sync leaves is cleared away by `recovery`.
+//! Row groups of one stream are appended to its open file; a file that has reached its size is ended and the next one begun.
+//! Closing a *batch* ends the open file and commits all files since the last batch to the log of the staging folder, if it has
+//! one (`staged`). `recovery` removes what a killed sync leaves.
 
 pub mod staged;
 mod times;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use uuid::Uuid;
 
+use self::staged::{Begins, StagedCommit, Staging};
 use crate::clock::ClockAndIds;
-use crate::delta::actions::{Commit, DataFile, TableMetadata};
+use crate::delta::actions::DataFile;
 use crate::encode::encoder::{Encoder, PartFile, RowGroup};
 use crate::error::{Error, Result};
-use crate::recovery::left_behind::{LeftBehind, application_id};
+use crate::recovery::left_behind::LeftBehind;
 use crate::storage::file_names::FileNames;
-use crate::storage::layout::{Target, commit_path};
 use crate::storage::{Storage, Upload};
+use crate::target::Target;
 
 /// What all streams of a sync share while they stage.
 pub struct Stage {
-    /// Where files go.
+    /// Where the files are written.
     pub storage: Storage,
     /// Where time and ids come from.
     pub clock_and_ids: ClockAndIds,
     /// The sync.
     pub sync: Uuid,
-    /// Compressed bytes after which a file is ended and the next one begun.
+    /// The size in compressed bytes at which a file is ended.
     pub file_size: u64,
-    /// Names files.
+    /// Makes the names of files.
     pub names: FileNames,
-    /// Counts files, for their names.
+    /// Counts the files of all streams, for their names.
     pub parts: AtomicU64,
 }
 
-/// Files that are staged and committed together, and loaded together or not at all.
+/// Files that are committed together to the staging log, and loaded together or not at all.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    /// Counts a stream's batches, from 1.
+    /// The number of the batch in its stream, from 1.
     pub number: i64,
     /// Its files, in the stream's staging folder.
     pub files: Vec<DataFile>,
@@ -53,7 +53,7 @@ impl Batch {
         self.files.iter().map(|file| file.stats.rows).sum()
     }
 
-    /// How many bytes its files have.
+    /// The size of its files in bytes.
     pub fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.size).sum()
     }
@@ -62,15 +62,17 @@ impl Batch {
 /// One stream's staging.
 pub struct StagedStream {
     target: Arc<Target>,
-    left_behind: LeftBehind,
+    staging: Staging,
     encoder: Arc<Encoder>,
+    /// Whether it has had rows.
+    has_rows: bool,
     open: Option<OpenFile>,
     files: Vec<DataFile>,
     batches: i64,
-    /// The staging log's next version.
-    version: u64,
-    /// Whether it was told that its times look wrong.
-    told: bool,
+    /// How many commits its log has.
+    logged: u64,
+    /// There was a WARN about the unit of its times.
+    has_warned: bool,
 }
 
 struct OpenFile {
@@ -81,14 +83,24 @@ struct OpenFile {
 }
 
 impl StagedStream {
-    /// A stream that has staged nothing; `encoder` makes its files.
-    pub fn new(target: Arc<Target>, left_behind: LeftBehind, encoder: Arc<Encoder>) -> Self {
-        Self { target, left_behind, encoder, open: None, files: Vec::new(), batches: 0, version: 0, told: false }
+    /// A stream with nothing staged; `encoder` makes its files.
+    pub fn new(target: Arc<Target>, staging: Staging, encoder: Arc<Encoder>) -> Self {
+        Self {
+            target,
+            staging,
+            encoder,
+            has_rows: false,
+            open: None,
+            files: Vec::new(),
+            batches: 0,
+            logged: 0,
+            has_warned: false,
+        }
     }
 
-    /// Its staging folder, and what a kill may leave outside it.
+    /// Its staging folder, and what a killed sync may leave outside it.
     pub fn left_behind(&self) -> (&str, &LeftBehind) {
-        (&self.target.staging, &self.left_behind)
+        (self.staging.staged.folder(), &self.staging.left_behind)
     }
 
     /// What encodes its rows.
@@ -96,14 +108,33 @@ impl StagedStream {
         &self.encoder
     }
 
-    /// Appends a row group, which its encoder made, to the open file, beginning one if there is none.
+    /// To be called before rows are appended: begins the staging if it begins with the stream's first rows. Returns whether it did, so
+    /// that the engine can prepare its load.
+    pub async fn expect_rows(&mut self, stage: &Stage) -> Result<bool> {
+        let are_first = !std::mem::replace(&mut self.has_rows, true);
+        if !are_first || self.staging.begins == Begins::AtFirstBatch {
+            return Ok(false);
+        }
+        self.begin(stage).await.map(|()| true)
+    }
+
+    /// The stream has ended well and no more rows will be appended: begins a staging that is read without rows, too.
+    pub async fn end(&mut self, stage: &Stage) -> Result<()> {
+        match self.staging.begins {
+            Begins::Always => self.begin(stage).await,
+            Begins::AtFirstBatch | Begins::AtFirstRows => Ok(()),
+        }
+    }
+
+    /// Appends a row group of its [encoder](Self::encoder) to the open file; begins one if there is none. After an error, call
+    /// [`Self::abandon`].
     pub async fn append(&mut self, stage: &Stage, group: RowGroup) -> Result<()> {
         let mut open = match self.open.take() {
             Some(open) => open,
             None => {
                 let part = stage.parts.fetch_add(1, Ordering::Relaxed);
                 let name = stage.names.name(part, stage.clock_and_ids.clock.now_us(), self.encoder.extension());
-                let upload = stage.storage.upload(format!("{}/{name}", self.target.staging)).await?;
+                let upload = stage.storage.upload(format!("{}/{name}", self.staging.staged.folder())).await?;
                 OpenFile { name, file: self.encoder.begin_file()?, upload, size: 0 }
             }
         };
@@ -111,13 +142,13 @@ impl StagedStream {
         open.size += bytes.len() as u64;
         let written = open.upload.write(bytes).await;
         let full = open.size >= stage.file_size;
-        // Also after a failure: what was begun has to be given up, see `abandon`.
+        // Also after a failure: `abandon` has to abort the upload.
         self.open = Some(open);
         written?;
         if full { self.end_file(stage).await } else { Ok(()) }
     }
 
-    /// Ends the open file, if there is one; it stays part of the batch that is open.
+    /// Ends the open file, if there is one; it belongs to the open batch.
     pub async fn end_file(&mut self, stage: &Stage) -> Result<()> {
         match self.seal_file(stage).await? {
             Some(upload) => upload.finish().await,
@@ -125,14 +156,14 @@ impl StagedStream {
         }
     }
 
-    /// Closes the batch: ends the open file and commits the batch's files to the staging log. `None` without rows.
+    /// Closes the batch: ends the open file and commits the batch's files to the staging log. `None` if there are no rows.
     pub async fn close_batch(&mut self, stage: &Stage) -> Result<Option<Batch>> {
         let last = self.seal_file(stage).await?;
         if self.files.is_empty() {
             return Ok(None);
         }
         let files = std::mem::take(&mut self.files);
-        // Nobody reads the staging before this answers, so its last file and its log need not wait for each other.
+        // Nobody reads the batch before this returns, so its last file and its commit are written at the same time.
         let ended = async {
             match last {
                 Some(upload) => upload.finish().await,
@@ -145,33 +176,29 @@ impl StagedStream {
         Ok(Some(Batch { number: self.batches, files }))
     }
 
-    /// Makes the staging a table without rows, where a table of a catalog is made over it: that one can be made then before
-    /// the first batch is closed, and without any.
-    pub async fn begin(&mut self, stage: &Stage) -> Result<()> {
-        match self.left_behind {
-            LeftBehind::StagingTable(_) if self.version == 0 => self.commit(stage, &[]).await,
-            _ => Ok(()),
+    /// Begins the log with a commit without files, unless it has begun.
+    async fn begin(&mut self, stage: &Stage) -> Result<()> {
+        if self.logged > 0 {
+            return Ok(());
         }
+        self.commit(stage, &[]).await
     }
 
-    /// Commits `files` to the staging log, as those of the newest batch. The commit need not appear whole: one that a kill
-    /// cuts short is of a batch that was never loaded.
+    /// Commits `files`, those of the newest batch, to the staging log.
     async fn commit(&mut self, stage: &Stage, files: &[DataFile]) -> Result<()> {
-        let create = (self.version == 0).then(|| TableMetadata {
-            id: (stage.clock_and_ids.new_id)(),
-            description: format!("Staged for stream {}", self.target.stream),
-            configuration: BTreeMap::from([self.left_behind.property()]),
-        });
-        let transactions = vec![(application_id(stage.sync), self.batches)];
-        let commit = Commit { schema: self.encoder.schema(), create, transactions, add: files }
-            .to_bytes(stage.clock_and_ids.clock.now_ms());
-        let mut upload = stage.storage.upload(commit_path(&self.target.staging, self.version)).await?;
-        self.version += 1;
-        upload.write(commit).await?;
-        upload.finish().await
+        let commit = StagedCommit {
+            number: self.logged,
+            batch: self.batches,
+            files,
+            schema: self.encoder.schema(),
+            stream: &self.target.stream,
+            left_behind: &self.staging.left_behind,
+        };
+        self.logged += 1;
+        self.staging.staged.commit(stage, commit).await
     }
 
-    /// Sends all of the open file but its end, and counts it as part of the open batch.
+    /// Writes the footer of the open file and adds the file to the open batch; the caller has to finish the upload.
     async fn seal_file(&mut self, stage: &Stage) -> Result<Option<Upload>> {
         let Some(OpenFile { name, file, mut upload, size }) = self.open.take() else { return Ok(None) };
         let (bytes, stats) = file.finish()?;
@@ -181,11 +208,11 @@ impl StagedStream {
             return Err(error);
         }
         let stats = stats.ok_or_else(|| Error::system("A staged file has no rows."))?;
-        if let Some(unit) = times::other_unit(stats.emitted_at).filter(|_| !self.told) {
-            self.told = true;
+        if let Some(unit) = times::other_unit(stats.emitted_at).filter(|_| !self.has_warned) {
+            self.has_warned = true;
             tracing::warn!(
-                "`emitted_at` in records of stream {} looks like {unit}. It is taken for milliseconds, as the protocol says: \
-                 {} in the table is wrong if it is not. The source has to be corrected.",
+                "`emitted_at` in records of stream {} looks like {unit}. It is read as milliseconds, as the protocol says: if it \
+                 is not, {} in the table is wrong, and the source has to be corrected.",
                 self.target.stream,
                 self.encoder.schema().emitted_at().name
             );
@@ -194,10 +221,13 @@ impl StagedStream {
         Ok(Some(upload))
     }
 
-    /// Gives up what is not committed.
+    /// Aborts the upload of the open file.
     pub async fn abandon(&mut self) {
         if let Some(open) = self.open.take() {
             open.upload.abort().await;
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

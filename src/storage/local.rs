@@ -28,7 +28,7 @@ pub(super) const OPEN_FILES: usize = 64;
 const TEMPORARY_NAMES: u32 = 1000;
 
 /// A folder and its disk.
-pub(super) struct Folder {
+pub struct Folder {
     root: PathBuf,
     /// Opens everything below it.
     pub(super) trusted: Root,
@@ -71,12 +71,13 @@ pub(super) fn open(path: &Path) -> Result<Storage> {
 
 impl Folder {
     /// The folder `root`, which is there.
-    pub(super) fn open(root: &Path) -> std::io::Result<Self> {
+    pub fn open(root: &Path) -> std::io::Result<Self> {
         let (durability, names) = (Durability::of(root)?, Names::of(root)?);
         Ok(Self { trusted: Root::open(root)?, durability, names, root: root.to_owned() })
     }
 
-    pub(super) fn path(&self, relative: &str) -> PathBuf {
+    /// The path of the object or folder `relative`.
+    pub fn path(&self, relative: &str) -> PathBuf {
         self.root.join(relative)
     }
 
@@ -184,7 +185,8 @@ impl Folder {
         has_any(&self.trusted, relative).map_err(|error| self.failed("list", relative, error))
     }
 
-    pub(super) fn folders(&self, relative: &str) -> Vec<String> {
+    /// The names of the folders in the folder `relative`.
+    pub fn folders(&self, relative: &str) -> Vec<String> {
         trusted::folders(&self.trusted, relative)
     }
 
@@ -201,7 +203,7 @@ impl Folder {
     }
 
     /// The temporary files of this program's user in the folder `relative`.
-    pub(super) fn temporaries(&self, relative: &str) -> Vec<String> {
+    pub fn temporaries(&self, relative: &str) -> Vec<String> {
         let Ok(folder) = self.trusted.folder(relative) else { return Vec::new() };
         let entries = trusted::entries(folder.as_fd()).unwrap_or_default().into_iter();
         let temporaries = entries.filter(|(name, kind)| *kind == FileType::RegularFile && is_temporary(name));
@@ -210,7 +212,8 @@ impl Folder {
         own.map(|(name, _)| format!("{relative}/{name}")).collect()
     }
 
-    pub(super) fn remove_empty_folder(&self, relative: &str) {
+    /// Removes the folder `relative` and the folders in it where they are empty.
+    pub fn remove_empty_folder(&self, relative: &str) {
         trusted::remove_empty_folders(&self.trusted, relative);
     }
 
@@ -222,31 +225,28 @@ impl Folder {
         error: impl std::error::Error + Send + Sync + 'static,
     ) -> Error {
         use ErrorKind::{NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull, Unsupported};
+        let what = format!("Could not {verb} {}/{relative}", self.root.display());
         if let Some(said) = in_the_way(&error) {
-            let message = format!("Could not {verb} {}/{relative}: {said}", self.root.display());
-            return Error::config(message).with_source(error);
+            return Error::config(format!("{what}: {said}")).with_source(error);
         }
         let io = io_error(&error);
-        let (kind, why) = match io.map(std::io::Error::kind) {
-            _ if has_foreign_link(&error) => (
-                Kind::Config,
+        let why = match io.map(std::io::Error::kind) {
+            _ if has_foreign_link(&error) => {
                 "a symbolic link of another user is on the way to it, which is not followed: remove the link, or make it as the \
-                 user that syncs run as",
-            ),
-            Some(PermissionDenied) if io.and_then(std::io::Error::raw_os_error) == Some(libc::EPERM) => (
-                Kind::Config,
+                 user that syncs run as"
+            }
+            Some(PermissionDenied) if io.and_then(std::io::Error::raw_os_error) == Some(libc::EPERM) => {
                 "the system does not permit it, whatever the rights say: look for an attribute immutable or append-only \
-                 (lsattr), or use another file system",
-            ),
-            Some(PermissionDenied) => (Kind::Config, "this program may not: check the folder's owner and rights"),
-            Some(StorageFull | QuotaExceeded) => (Kind::Config, "the disk is full: free some space"),
-            Some(ReadOnlyFilesystem) => (Kind::Config, "the disk is mounted read-only"),
-            Some(NotADirectory) => (Kind::Config, "a file is in the way of a folder"),
-            Some(Unsupported) => (Kind::Config, "this file system does not know how to: use another one"),
-            _ => (Kind::Transient, "see the internal message for the cause"),
+                 (lsattr), or use another file system"
+            }
+            Some(PermissionDenied) => "this program may not: check the folder's owner and rights",
+            Some(StorageFull | QuotaExceeded) => "the disk is full: free some space",
+            Some(ReadOnlyFilesystem) => "the disk is mounted read-only",
+            Some(NotADirectory) => "a file is in the way of a folder",
+            Some(Unsupported) => "this file system does not know how to: use another one",
+            _ => return Error::unexplained(Kind::Transient, &what).with_source(error),
         };
-        let message = format!("Could not {verb} {}/{relative}: {why}.", self.root.display());
-        Error::new(kind, message).with_source(error)
+        Error::config(format!("{what}: {why}.")).with_source(error)
     }
 }
 

@@ -6,24 +6,22 @@
 //! - [`Storage::copy_new`] copies inside the store, so that no bytes pass through here, and can be repeated;
 //! - after [`Storage::flush`], everything written before it is on stable storage.
 //!
-//! What only some callers need is beside it: [`Lease`] for a sync and its recovery, [`Leftovers`] for recovery, [`probe`] for
-//! `check`.
+//! What only some callers need is beside it: the two homes as they are ([`Storage::home`]) for `recovery`, whose leases differ
+//! between them, and [`probe`] for `check`.
 
 mod bucket;
 mod durability;
 pub mod file_names;
-pub mod layout;
-mod lease;
-mod leftovers;
 mod local;
 mod local_store;
-#[cfg(test)]
-pub mod memory_for_tests;
 mod names;
+mod own_folder;
 mod planted;
 mod probe;
 mod root_lock;
 mod s3;
+#[cfg(test)]
+pub mod testing;
 mod trusted;
 
 use std::sync::Arc;
@@ -34,10 +32,9 @@ use object_store::ObjectStore;
 use object_store::path::Path;
 use url::Url;
 
-use self::bucket::Bucket;
-pub use self::lease::Lease;
-pub use self::leftovers::Leftovers;
-use self::local::Folder;
+pub use self::bucket::{Action, Bucket, Failure};
+pub use self::local::Folder;
+pub use self::own_folder::OwnFolder;
 pub use self::planted::in_the_way;
 pub use self::probe::probe;
 use crate::config::{StorageSettings, Tuning};
@@ -56,8 +53,10 @@ pub struct Storage {
 
 /// Where the bytes are.
 #[derive(Clone)]
-enum Home {
+pub enum Home {
+    /// A folder on this machine.
     Folder(Arc<Folder>),
+    /// A bucket.
     Bucket(Arc<Bucket>),
 }
 
@@ -105,13 +104,19 @@ impl Storage {
         }
     }
 
-    fn path(&self, relative: &str) -> Path {
+    /// Where the bytes are, for what only one of the homes can do.
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// What the store calls the object `relative`.
+    pub fn path(&self, relative: &str) -> Path {
         let parts = relative.split('/').filter(|part| !part.is_empty());
         parts.fold(self.root.clone(), |path, part| path.join(part))
     }
 
     /// `location` relative to the root.
-    fn relative(&self, location: &Path) -> Option<String> {
+    pub fn relative(&self, location: &Path) -> Option<String> {
         let parts = location.prefix_match(&self.root)?;
         Some(parts.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/"))
     }

@@ -17,6 +17,9 @@ use super::server_error::ServerError;
 use super::workspace::Workspace;
 use crate::error::{Error, Kind, Tag};
 
+/// Part of the error classes about collations: `COLLATION_MISMATCH`, `INDETERMINATE_COLLATION_IN_EXPRESSION`.
+const COLLATION: &str = "COLLATION";
+
 /// Whether the token was refused, so that another one may be accepted.
 pub fn is_refused_token(server_error: &ServerError) -> bool {
     server_error.status == Some(401) || find(server_error).is_some_and(|row| row.problem == access::TOKEN_REFUSED)
@@ -42,15 +45,22 @@ pub fn already_exists(error: &Error) -> bool {
     error.has(Tag::AlreadyExists)
 }
 
-/// Whether `error`, as [`explain`] returned it, means that nothing in the catalog or the schema can be reached.
-pub fn is_shut_out(error: &Error) -> bool {
-    error.message().starts_with(sql::SHUT_OUT)
+/// Whether `error`, as [`explain`] returned it, means that a statement did not begin because its user lacks a privilege.
+pub fn lacks_privilege(error: &Error) -> bool {
+    error.has(Tag::MissingPrivilege) || error.has(Tag::MissingParentPrivilege)
 }
 
-/// Whether `row` means that the statement that failed with `server_error` lacked a privilege. The error of a request says nothing about
-/// the statement.
-fn lacks_privilege(server_error: &ServerError, row: &Condition) -> bool {
-    server_error.status.is_none() && row.keys == access::REFUSED && row.problem != sql::ALREADY_EXISTS
+/// What callers recognize the error by for which `row` was found.
+fn tag(server_error: &ServerError, row: &Condition) -> Option<Tag> {
+    if row.problem == sql::ALREADY_EXISTS {
+        return Some(Tag::AlreadyExists);
+    }
+    // The error of a request says nothing about the statement.
+    if server_error.status.is_some() || row.keys != access::REFUSED {
+        return None;
+    }
+    let is_parent = [sql::NO_USE_CATALOG, sql::NO_USE_SCHEMA].contains(&row.problem);
+    Some(if is_parent { Tag::MissingParentPrivilege } else { Tag::MissingPrivilege })
 }
 
 /// The error for the user: what is wrong, where, what to do, and the server's message as far as it may be shown.
@@ -72,7 +82,7 @@ pub fn explain(server_error: &ServerError, workspace: &Workspace) -> Error {
             (
                 Kind::System,
                 format!(
-                    "{} at {} reports an error that this program does not know ({where_from}): look into the query \
+                    "{} at {} reports an unknown error ({where_from}): look into the query \
                      history of the workspace.",
                     workspace.http_path, workspace.host
                 ),
@@ -85,16 +95,14 @@ pub fn explain(server_error: &ServerError, workspace: &Workspace) -> Error {
         sentence.push_str(&format!(" Run: {grant};"));
     }
     if let Some(address) = &server_error.redirects_to {
-        sentence.push_str(&format!(" It sends them to {address}, where this program does not follow."));
+        sentence.push_str(&format!(" It redirects to {address}; redirections are not followed."));
     }
-    let mut error = Error::new(kind, sentence);
-    if row.is_some_and(|row| row.problem == sql::ALREADY_EXISTS) {
-        error = error.with_tag(Tag::AlreadyExists);
-    }
-    if row.is_some_and(|row| lacks_privilege(server_error, row)) {
-        error = error.lacking_right();
-    }
-    match server_text::to_show(server_error, row.is_some_and(|row| row.quoted)) {
+    let words = server_text::to_show(server_error, row.is_some_and(|row| row.quoted));
+    let is_of_collation = server_text::without_quoted_names(&server_error.message).contains(COLLATION);
+    let tag = row.and_then(|row| tag(server_error, row)).or(is_of_collation.then_some(Tag::CollationMismatch));
+    let error = Error::new(kind, sentence);
+    let error = tag.into_iter().fold(error, Error::with_tag);
+    match words {
         Some(words) => error.with_detail(format!("Databricks said: {words}")),
         None => error,
     }

@@ -20,8 +20,11 @@ const MEND_HOOK: &str = "no row is lost by it; look what the table has to keep u
 /// Problem: what is to be created exists, although SHOW did not list it.
 pub(super) const ALREADY_EXISTS: &str =
     "A schema or table to be created exists already, and the token's user may not see it";
-/// How the problems begin without whose privilege nothing in the catalog or schema can be reached.
-pub(super) const SHUT_OUT: &str = "The token's user lacks USE ";
+/// Problems: a missing privilege on what holds the schema or the table.
+pub(super) const NO_USE_CATALOG: &str =
+    "The token's user lacks USE CATALOG, without which nothing in the catalog can be reached";
+pub(super) const NO_USE_SCHEMA: &str =
+    "The token's user lacks USE SCHEMA, without which nothing in the schema can be reached";
 const HIDDEN: &str = "have SELECT and MODIFY on the table, or USE SCHEMA on the schema, granted to the token's user; if somebody \
                       else has just created it, run the sync again";
 
@@ -69,8 +72,8 @@ pub(super) const STATEMENTS: &[Condition] = &[
     .with(CommitState::Unknown),
     // Privileges.
     config(REFUSED, &["already exists and user does not have permission"], ALREADY_EXISTS, HIDDEN),
-    right(&["use catalog"], "The token's user lacks USE CATALOG, without which nothing in the catalog can be reached"),
-    right(&["use schema"], "The token's user lacks USE SCHEMA, without which nothing in the schema can be reached"),
+    right(&["use catalog"], NO_USE_CATALOG),
+    right(&["use schema"], NO_USE_SCHEMA),
     config(
         REFUSED,
         &["create schema", "create on catalog"],
@@ -125,7 +128,7 @@ pub(super) const STATEMENTS: &[Condition] = &[
         &[Class("SCHEMA_NOT_FOUND"), Class("SCHEMA_DOES_NOT_EXIST"), SqlState("42704"), Code("SCHEMA_DOES_NOT_EXIST")],
         &["schema", "database"],
         "There is no such schema",
-        "create it with CREATE SCHEMA, or let this program do so: GRANT CREATE SCHEMA on the catalog; if it is the catalog that \
+        "create it with CREATE SCHEMA, or let the sync create it: GRANT CREATE SCHEMA on the catalog; if it is the catalog that \
          is not found, set `database` to one that is there, on Apache Spark to spark_catalog",
     ),
     config(
@@ -202,7 +205,7 @@ pub(super) const STATEMENTS: &[Condition] = &[
         &[Class("ROW_COLUMN_ACCESS")],
         &[],
         "The table has a row filter or a column mask",
-        "exempt the token's user from it: this program has to see the rows that it has written",
+        "exempt the token's user from it: a sync has to see the rows that it has written",
     ),
     config(
         &[
@@ -231,7 +234,7 @@ pub(super) const STATEMENTS: &[Condition] = &[
             SqlState("2D521"),
         ],
         &[],
-        "Somebody else wrote to the table at the same time, again and again",
+        "Somebody else repeatedly wrote to the table at the same time",
         "do not let other jobs update or delete in it while a sync runs",
     )
     .with(CommitState::RolledBack),
@@ -246,14 +249,14 @@ pub(super) const STATEMENTS: &[Condition] = &[
             "metadatachangedexception",
             "protocolchangedexception",
         ],
-        "Somebody else wrote to the table at the same time, again and again",
+        "Somebody else repeatedly wrote to the table at the same time",
         "do not let other jobs update or delete in it while a sync runs",
     )
     .with(CommitState::RolledBack),
     transient(
         &[Class("DELTA_MERGE_MATERIALIZE_SOURCE_FAILED_REPEATEDLY")],
         &[],
-        "{path} lost what a MERGE had read, again and again",
+        "{path} repeatedly lost what a MERGE had read",
         "run the sync again; if it lasts, use workers that are not taken away (no spot instances), or more memory",
     )
     .with(CommitState::RolledBack),
@@ -279,7 +282,7 @@ pub(super) const STATEMENTS: &[Condition] = &[
         ..config(
             &[Class("PARSE_SYNTAX_ERROR"), SqlState("42601")],
             &[],
-            "{path} does not understand a statement of this program",
+            "{path} does not understand a statement of the sync",
             "report it with the version of the runtime",
         )
     },

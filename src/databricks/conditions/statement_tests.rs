@@ -63,7 +63,10 @@ fn an_answer_400_tells_of_a_missing_warehouse_or_cluster_only_where_it_says_so()
 #[test]
 fn only_a_right_that_the_statement_itself_lacks_tells_that_it_was_not_begun() {
     let lacks = |status: Option<u16>, message: &str| {
-        explain(&ServerError { status, ..ServerError::of_statement(None, None, message) }, &workspace()).lacks_right()
+        lacks_privilege(&explain(
+            &ServerError { status, ..ServerError::of_statement(None, None, message) },
+            &workspace(),
+        ))
     };
     for message in [
         "PERMISSION_DENIED: User does not have MODIFY on Table 'main.shop.users'.",
@@ -99,4 +102,30 @@ fn a_statement_that_exceeded_the_time_that_it_has_says_where_it_is_set() {
     }
     let inside = "java.util.concurrent.TimeoutException: Futures timed out after [300 seconds]";
     assert_eq!(failed(Some("INTERNAL_ERROR"), inside).kind(), Kind::Transient);
+}
+
+#[test]
+fn a_missing_privilege_on_the_catalog_or_schema_is_not_one_on_the_table() {
+    let tagged = |message: &str, tag: Tag| failed(None, message).has(tag);
+    let table = "PERMISSION_DENIED: User does not have MODIFY on Table 'main.shop.users'.";
+    assert!(tagged(table, Tag::MissingPrivilege) && !tagged(table, Tag::MissingParentPrivilege));
+    for parent in [
+        "PERMISSION_DENIED: User does not have USE SCHEMA on Schema 'main.shop'.",
+        "[INSUFFICIENT_PERMISSIONS] User does not have USE CATALOG on Catalog 'main'. SQLSTATE: 42501",
+    ] {
+        assert!(!tagged(parent, Tag::MissingPrivilege) && tagged(parent, Tag::MissingParentPrivilege), "{parent}");
+        assert!(lacks_privilege(&failed(None, parent)), "{parent}");
+    }
+}
+
+#[test]
+fn only_a_message_about_collations_is_taken_for_one() {
+    for (message, is_of_collation) in [
+        ("[COLLATION_MISMATCH.IMPLICIT] Could not determine which collation to use. SQLSTATE: 42P21", true),
+        ("[INDETERMINATE_COLLATION_IN_EXPRESSION] Use the COLLATE clause. SQLSTATE: 42P22", true),
+        ("[TABLE_OR_VIEW_NOT_FOUND] The table or view `COLLATION` cannot be found. SQLSTATE: 42P01", false),
+    ] {
+        let error = failed(Some("BAD_REQUEST"), message);
+        assert_eq!(error.has(Tag::CollationMismatch), is_of_collation, "{error}");
+    }
 }

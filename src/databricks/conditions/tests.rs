@@ -206,7 +206,7 @@ fn the_class_counts_before_the_sqlstate_before_the_code_before_the_status() {
     let problem = |server_error: &ServerError| explain(server_error, &workspace()).to_string();
     assert!(problem(&server_error).contains("no such catalog"));
     let server_error = ServerError { class: None, ..server_error };
-    assert!(problem(&server_error).contains("Somebody else wrote"));
+    assert!(problem(&server_error).contains("Somebody else repeatedly wrote"));
     let server_error = ServerError { sqlstate: None, ..server_error };
     assert!(problem(&server_error).contains("beyond its rate limit"));
     let server_error = ServerError { code: None, ..server_error };

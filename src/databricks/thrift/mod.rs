@@ -163,7 +163,7 @@ impl ThriftTransport {
 
     fn lost_error(&self, said: String) -> Error {
         let advice = "Look whether the cluster restarts or is short of memory.";
-        Error::transient(format!("A statement was lost again and again on {}. {advice}", self.client.cluster()))
+        Error::transient(format!("A statement was repeatedly lost on {}. {advice}", self.client.cluster()))
             .with_source(said)
     }
 

@@ -1,7 +1,7 @@
-//! What a server answers, read: names, a table's description, numbers of rows. Pure.
+//! Reads the results of statements: names, a table's description, numbers of rows. Pure.
 //!
-//! Databricks and open-source Spark name columns differently and add lines of their own: what is not known is passed
-//! over, what is needed and missing is an error.
+//! Databricks and open-source Spark name columns differently and add lines of their own. Unknown parts are skipped; a missing
+//! required part is an error.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -12,15 +12,15 @@ use crate::error::{Error, Result};
 const DETAILS: &str = "# Detailed Table Information";
 /// Lines after which a description lists the columns that a table is partitioned by.
 const PARTITIONS: [&str; 2] = ["# Partition Information", "# Partitioning"];
-/// The line, or the field among the details, that tells of a row filter.
+/// The line, or the field among the details, that shows a row filter.
 const ROW_FILTER: &str = "row filter";
 /// The line after which a description lists the columns that have a mask.
 const MASKS: &str = "# Column Masks";
 
-/// What DESCRIBE TABLE EXTENDED says of a table.
+/// A table as DESCRIBE TABLE EXTENDED shows it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Description {
-    /// Names and types of the columns.
+    /// Names and types of the columns, in lower case.
     pub columns: Vec<(String, String)>,
     /// Whether it has partitions.
     pub partitioned: bool,
@@ -30,16 +30,16 @@ pub struct Description {
     pub provider: Option<String>,
     /// The folder of its files, as a URL.
     pub location: Option<String>,
-    /// What it says of itself.
+    /// Its comment.
     pub comment: Option<String>,
-    /// Whether a row filter stands before it.
+    /// Whether it has a row filter.
     pub filtered: bool,
-    /// The columns that have a mask.
+    /// The columns that have a mask, in lower case.
     pub masked: Vec<String>,
 }
 
 impl Description {
-    /// Reads the answer of DESCRIBE TABLE EXTENDED.
+    /// Reads the result of DESCRIBE TABLE EXTENDED.
     pub fn read(answer: &QueryResult) -> Self {
         let mut description = Self::default();
         let (mut in_columns, mut in_partitions, mut in_details, mut in_masks) = (true, false, false, false);
@@ -72,13 +72,13 @@ impl Description {
     }
 }
 
-/// The names in the column called `column`, or else in the one at `otherwise`; temporary views left out.
+/// The names in the column called `column`, else in the one at index `otherwise`, in lower case and without temporary views.
 pub fn names(answer: &QueryResult, column: &str, otherwise: usize) -> HashSet<String> {
     let at = position(answer, column).unwrap_or(otherwise);
     let temporary = position(answer, "isTemporary");
     let lasting =
         answer.rows.iter().filter(|row| temporary.is_none_or(|at| !text(row, at).eq_ignore_ascii_case("true")));
-    // Spark quotes names that are numbers.
+    // Spark puts names that are numbers in backticks.
     lasting.map(|row| text(row, at).trim_matches('`').to_lowercase()).collect()
 }
 
@@ -87,16 +87,16 @@ pub fn properties(answer: &QueryResult) -> BTreeMap<String, String> {
     answer.rows.iter().map(|row| (text(row, 0).to_owned(), text(row, 1).to_owned())).collect()
 }
 
-/// How many rows a MERGE says that it has inserted, if it says so.
+/// The number of rows that a statement has inserted, if its result has it.
 pub fn inserted(answer: &QueryResult) -> Option<u64> {
     let at = position(answer, "num_inserted_rows")?;
     text(answer.rows.first()?, at).parse().ok()
 }
 
-/// The one number that a statement answers.
+/// The number in the first column of the first row.
 ///
 /// # Errors
-/// A system error where it is none.
+/// A system error if there is none.
 pub fn number(answer: &QueryResult) -> Result<u64> {
     let number = answer.rows.first().and_then(|row| text(row, 0).parse().ok());
     number.ok_or_else(|| Error::system("A statement that counts rows was answered without a number."))

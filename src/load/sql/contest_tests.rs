@@ -2,11 +2,10 @@
 //! for ever.
 
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use object_store::memory::InMemory;
-use tokio::runtime::Handle;
+use tokio::runtime::Runtime;
 use uuid::Uuid;
 
 use super::Sql;
@@ -17,8 +16,10 @@ use crate::error::{Kind, Result};
 use crate::load::{Loader, TableLoader};
 use crate::protocol::catalog::WriteMode;
 use crate::recovery::claims::{self, ClaimKind};
+use crate::recovery::lease::Lease;
 use crate::schema::columns::TableSchema;
-use crate::storage::{Lease, Storage, memory_for_tests};
+use crate::storage::Storage;
+use crate::storage::testing::memory;
 
 /// Long beside what a test takes, where nobody dies.
 const LONG: Duration = Duration::from_secs(20);
@@ -26,6 +27,9 @@ const LONG: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(300);
 /// The bucket and the warehouse answer at once: what is still pending after so many polls waits for somebody else.
 const POLLS: usize = 100;
+
+/// The Delta kernel's own runtime: it wants several threads, and time can be paused on one thread alone.
+static KERNEL: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 
 fn sync_id(number: u128) -> Uuid {
     Uuid::from_u128(0x01a1_fac5_0000_7000_8000_0000_0000_0000 + number)
@@ -38,7 +42,7 @@ struct Sync {
 }
 
 struct Lake {
-    store: Arc<InMemory>,
+    store: Arc<memory::Memory>,
     warehouse: FakeWarehouse,
     age: Duration,
 }
@@ -47,17 +51,17 @@ impl Lake {
     fn new(age: Duration) -> Self {
         let warehouse = FakeWarehouse::default();
         warehouse.with(|state| state.tables.insert(USERS.into(), Table::older("s3://lake/root/shop/users", &["old"])));
-        Self { store: Arc::new(InMemory::new()), warehouse, age }
+        Self { store: Arc::new(memory::Memory::new()), warehouse, age }
     }
 
     /// A sync that has begun, and has staged the rows from `10 * number` on.
     async fn begin(&self, number: u64, write_mode: WriteMode, generation: Option<i64>) -> Sync {
-        let storage = memory_for_tests::process(&self.store, self.age);
+        let storage = memory::process(&self.store, self.age);
         let sync = sync_id(number.into());
         let lease = Lease::begin(&storage, || sync).await.unwrap();
         let rows = (10 * number..10 * number + 10).map(id).collect();
         self.warehouse.with(|state| state.staged.insert(format!("{sync}/shop/users"), rows));
-        let tables = TableLog::new(&storage, &Handle::current(), 1);
+        let tables = TableLog::new(&storage, KERNEL.handle(), 1);
         let engine =
             Sql::new(Arc::new(self.warehouse.clone()), &storage, &tables, TableSchema::raw(), ("main", None), sync, 8);
         let target = users_of(write_mode, generation, sync);
@@ -84,7 +88,7 @@ impl Sync {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(start_paused = true)]
 async fn of_two_that_have_claimed_one_table_the_larger_gives_up_and_the_smaller_waits() {
     let lake = Lake::new(LONG);
     let mut small = lake.begin(1, WriteMode::Replace, None).await;
@@ -104,7 +108,7 @@ async fn of_two_that_have_claimed_one_table_the_larger_gives_up_and_the_smaller_
     assert_eq!(small.claims().await, 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(start_paused = true)]
 async fn who_claimed_first_goes_on_whatever_its_id_is() {
     let lake = Lake::new(LONG);
     let mut small = lake.begin(1, WriteMode::Replace, None).await;
@@ -120,7 +124,7 @@ async fn who_claimed_first_goes_on_whatever_its_id_is() {
     assert_eq!(lake.warehouse.ids(USERS), ids(10..20));
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(start_paused = true)]
 async fn of_three_one_is_left_and_none_waits_for_ever() {
     let lake = Lake::new(LONG);
     let mut syncs = Vec::new();
@@ -146,7 +150,7 @@ async fn of_three_one_is_left_and_none_waits_for_ever() {
     assert_eq!((lake.overwrites(), lake.warehouse.ids(USERS)), (1, ids(10..20)));
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(start_paused = true)]
 async fn who_adds_gives_way_to_who_replaces_and_not_to_who_adds() {
     for (other, gives_way) in [(ClaimKind::Replaces, true), (ClaimKind::Adds, false)] {
         let lake = Lake::new(LONG);
@@ -159,7 +163,7 @@ async fn who_adds_gives_way_to_who_replaces_and_not_to_who_adds() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(start_paused = true)]
 async fn a_dead_sync_is_swept_whatever_its_id_is_and_the_living_one_goes_on() {
     for (dead, living) in [(1, 2), (2, 1)] {
         let lake = Lake::new(SHORT);
@@ -177,7 +181,7 @@ async fn a_dead_sync_is_swept_whatever_its_id_is_and_the_living_one_goes_on() {
 }
 
 /// Two attempts of one refresh, the first of which is taken for dead and is not.
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(start_paused = true)]
 async fn who_has_waited_does_not_replace_rows_of_its_own_generation() {
     let lake = Lake::new(LONG);
     let mut first = lake.begin(1, WriteMode::ReplaceOtherGenerations, Some(4)).await;

@@ -1,7 +1,7 @@
-//! Makes schemas and tables that somebody else may make at the same moment.
+//! Creates schemas and tables that somebody else may create at the same moment.
 //!
-//! `IF NOT EXISTS` does not help whoever comes second by a moment, nor where the object is there and hidden. A second and a
-//! third try tell the two apart.
+//! `CREATE … IF NOT EXISTS` can still fail with "already exists": another session created the object while the statement ran, or
+//! the object exists and this user may not see it. Only the second case fails again a moment later.
 
 use std::time::Duration;
 
@@ -9,18 +9,18 @@ use crate::databricks::conditions::already_exists;
 use crate::databricks::{QueryResult, SqlTransport};
 use crate::error::Result;
 
-/// The waits before further tries.
+/// The pauses before the second and the third try.
 const WAITS: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
 
-/// What came of a statement that makes something.
+/// The outcome of a CREATE statement.
 pub struct Created {
-    /// Its answer.
+    /// The result of the last try.
     pub answer: Result<QueryResult>,
-    /// The server has said that it was there already: somebody else has made it.
+    /// The server reported at least once that the object exists: somebody else has created it.
     pub by_others: bool,
 }
 
-/// Runs `statement`, which makes something if it is not there.
+/// Runs `statement`, a `CREATE … IF NOT EXISTS`, up to three times while the server reports that the object exists.
 pub async fn create_with_retries(transport: &dyn SqlTransport, statement: &str) -> Created {
     let mut by_others = false;
     for wait in WAITS {

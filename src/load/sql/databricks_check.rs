@@ -1,8 +1,8 @@
-//! What `check` asks of Databricks beside a sync of one row: the catalog and the schema before it, the row after it, and
-//! where something fails, each thing that a sync needs by itself.
+//! What `check` asks of Databricks beside a sync of one row: before it the catalog and the schema, after it the row, and if
+//! something fails, each single thing that a sync needs.
 //!
-//! What is asked for first fails for what everything else needs too: the server's name, the token, the warehouse. What a
-//! trial has made goes again; a schema only if nothing else has come into it.
+//! The first statement also shows what all others need: the server's name, the token, the warehouse. Everything that the check
+//! creates is removed; a schema only if it is empty.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use super::answers::names;
 use super::create_retries::{Created, create_with_retries};
 use super::statements::{self, NewTable, SchemaName};
 use crate::databricks::SqlTransport;
+use crate::databricks::conditions::lacks_privilege;
 use crate::error::{Error, Kind, Result, ResultExt, StreamDescriptor};
 use crate::schema::columns::TableSchema;
 use crate::schema::stats::{RowStats, Span};
@@ -21,43 +22,43 @@ pub struct DatabricksCheck {
     schema: String,
     name: SchemaName,
     columns: Arc<TableSchema>,
-    /// The schema was not there before.
+    /// The check has created the schema, or may have.
     made: bool,
 }
 
-/// A table of a check: its name, and the folder of its files as a URL.
+/// A table of a check.
 #[derive(Debug, Clone)]
 pub struct CheckTable {
-    /// The name, in the schema of the trial.
+    /// Its name, in the schema of the check.
     pub table: String,
-    /// The folder.
+    /// The folder of its files, as a URL.
     pub location: String,
 }
 
 impl DatabricksCheck {
-    /// A trial of the schema `schema` in `catalog`, with tables of `columns`. Nothing is sent yet.
+    /// A check in the schema `schema` of `catalog`, with tables of `columns`. Sends nothing.
     pub fn new(transport: Arc<dyn SqlTransport>, catalog: &str, schema: &str, columns: Arc<TableSchema>) -> Self {
         let name = SchemaName::new(catalog, schema);
         Self { transport, catalog: catalog.to_owned(), schema: schema.to_owned(), name, columns, made: false }
     }
 
-    /// Makes the schema if it is not there.
+    /// Creates the schema if it does not exist.
     pub async fn ensure_schema(&mut self) -> Result<()> {
         let shown = self.transport.execute(&statements::show_schemas(&self.catalog, &[&self.schema])).await;
         let shown = shown.context(|| format!("looking for schema {}", self.name))?;
         if !names(&shown, "namespace", 0).contains(&self.schema) {
             let Created { answer: made, by_others } =
                 create_with_retries(self.transport.as_ref(), &statements::create_schema(&self.name)).await;
-            // Also where the answer is lost, or a time limit ended it: what may have been made is dropped if it is empty.
-            self.made = !by_others && made.as_ref().err().is_none_or(|error| !error.lacks_right());
+            // Also after a lost answer or a time limit: a schema that may have been created is dropped if it is empty.
+            self.made = !by_others && made.as_ref().err().is_none_or(|error| !lacks_privilege(error));
             made.context(|| format!("creating schema {}", self.name))?;
         }
         Ok(())
     }
 
-    /// Tries by itself each thing that a sync has Databricks do: to make a table in `new`, which is empty, to read the
-    /// Delta table in `staged`, where one could be put there, and to write what is staged. What depends on something
-    /// that failed is not tried; without a schema, `has_schema`, there are no tables. The tables stay.
+    /// Tries each thing that a sync makes Databricks do, and returns what failed: creating the table `new` over an empty folder,
+    /// reading the Delta table in `staged`, if one could be written, and adding its rows to `new`. Skips what depends on a failed
+    /// step; creates no tables without `has_schema`. The caller drops the tables.
     pub async fn problems(&self, new: &CheckTable, staged: Option<&CheckTable>, has_schema: bool) -> Vec<Error> {
         let (table, mut problems) = (self.name.table(&new.table), Vec::new());
         let mut is_made = false;
@@ -84,7 +85,7 @@ impl DatabricksCheck {
             problems.extend(made.err());
         }
         if !is_read && may_go_on(&problems) {
-            // The right to make a table and the right to read the bucket do not depend on each other.
+            // The privileges to create a table and to read the bucket are independent.
             let read = statements::read_folder(&self.columns, &staged.location);
             let read = self.execute(&read, || format!("reading the folder {}", staged.location)).await;
             problems.extend(read.err());
@@ -104,14 +105,14 @@ impl DatabricksCheck {
         self.transport.execute(statement).await.context(what).map(|_| ())
     }
 
-    /// Reads `table` back: it has to have one row, with the record `sent`.
+    /// Reads `table` back: it must have exactly one row, with the record `sent`.
     pub async fn ensure_row(&self, table: &str, sent: &str) -> Result<()> {
         let table = self.name.table(table);
         let read = self.transport.execute(&statements::read(&self.columns, &table)).await;
         let read = read.context(|| format!("reading table {table}"))?;
         match read.rows.as_slice() {
             [row] if matches!(row.as_slice(), [Some(data)] if data == sent) => Ok(()),
-            // The MERGE has counted it: it is there.
+            // The MERGE has counted the row, so it is in the table.
             [] => Err(Error::config(format!(
                 "A row was written to {table}, and the token's user does not see it: a row filter or a policy of Unity Catalog \
                  hides it. Exempt the token's user from the filters of this schema: what was loaded has to be counted."
@@ -121,14 +122,14 @@ impl DatabricksCheck {
         }
     }
 
-    /// Drops `table`, if it is there; its files stay.
+    /// Drops `table`, if it exists; its files stay.
     pub async fn drop_table(&self, table: &str) -> Result<()> {
         let table = self.name.table(table);
         let dropped = self.transport.execute(&statements::drop_table(&table.to_string())).await;
         dropped.context(|| format!("dropping table {table}")).map(|_| ())
     }
 
-    /// Ends the trial: a schema that it made goes, unless something has come into it.
+    /// Ends the check: drops a schema that it created, unless something is in it.
     pub async fn end(self) {
         if self.made
             && let Err(error) = self.transport.execute(&statements::drop_schema(&self.name)).await
@@ -139,7 +140,7 @@ impl DatabricksCheck {
     }
 }
 
-/// Whether the server answers: what is refused says nothing of the next thing.
+/// Whether the server answered each time: a refusal says nothing about the next step, a missing answer does.
 fn may_go_on(problems: &[Error]) -> bool {
     problems.iter().all(|problem| problem.kind() == Kind::Config)
 }

@@ -1,4 +1,4 @@
-//! What a check's check makes, reads, tries and takes away.
+//! What a check creates, reads and tries in Databricks, and what it removes.
 
 use std::sync::Arc;
 

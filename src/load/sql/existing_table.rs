@@ -1,8 +1,8 @@
-//! What is there where a stream's table shall be, and whether it can be loaded.
+//! Finds the existing table of a stream and checks that it can be loaded.
 //!
-//! Asked once a stream, before the first record, and nothing is changed: a table in the catalog is described by the
-//! server; a Delta table in the bucket that has no name in the catalog yet is read from its log. Whatever cannot be
-//! loaded is a config error that says what was found and what to do.
+//! Runs once for each stream, before the first record, and changes nothing. A table in the catalog is described by the server; a
+//! Delta table in the bucket that is not registered in the catalog is read from its log. A table that cannot be loaded is a config
+//! error that says what was found and what to do.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,21 +13,22 @@ use super::answers::{Description, properties};
 use super::inventory::Inventory;
 use super::statements::{SchemaName, TableName, describe, show_properties};
 use super::{SqlSession, generation_objects};
+use crate::delta::DELTA_LOG;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::load::columns::ensure_columns;
 use crate::load::generation;
 use crate::load::origin::{self, Origin, StoredDescription};
 use crate::schema::columns::TableSchema;
-use crate::storage::layout::{DELTA_LOG, Target};
+use crate::target::Target;
 
-/// What a stream finds.
+/// What was found of a stream's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExistingTable {
     /// Where the table is.
     pub existing: Existing,
-    /// The generation of its rows, where it is written down and the stream has one.
+    /// The generation of its rows, if it is stored and the stream has generations.
     pub generation: Option<i64>,
-    /// Its texts have a collation.
+    /// Whether its columns have a collation.
     pub is_collated: bool,
 }
 
@@ -42,13 +43,13 @@ impl ExistingTable {
 pub enum Existing {
     /// Nowhere.
     Nowhere,
-    /// In the bucket, without a name in the catalog: made by `direct`, or dropped, which leaves the files.
+    /// In the bucket only: created by `direct`, or dropped from the catalog, which leaves the files.
     InBucket,
     /// In the catalog and in the bucket.
     InCatalog,
 }
 
-/// `target` with the name that its table has: one that an older version made goes on under its older name.
+/// `target` with the older name of its table if an older version of this connector created the table under that name.
 pub async fn named(session: &SqlSession, inventory: &Inventory, target: Arc<Target>) -> Result<Arc<Target>> {
     let Some(older) = target.older.as_deref() else { return Ok(target) };
     let in_bucket = async |table: &str| session.storage.has_any(&format!("{table}/{DELTA_LOG}")).await;
@@ -61,7 +62,7 @@ pub async fn named(session: &SqlSession, inventory: &Inventory, target: Arc<Targ
         let described = described(session, &target, older, &name).await?;
         let said = StoredDescription::InCatalog(described.comment.as_deref());
         let found = origin::find_origin(said, &target);
-        // Two streams that both may have made it would both load it.
+        // Otherwise two streams would load the same table.
         if found == Origin::PossiblyOwn && inventory.is_contested(older) {
             return Err(origin::possibly_own_error(&name, said, &target));
         }
@@ -75,7 +76,10 @@ pub async fn named(session: &SqlSession, inventory: &Inventory, target: Arc<Targ
     Ok(if is_own { Arc::new(Target { table: older.to_owned(), ..Target::clone(&target) }) } else { target })
 }
 
-/// Looks for the table `name` of `target`.
+/// Finds the table `name` of `target`.
+///
+/// # Errors
+/// A config error if the table exists and cannot be loaded.
 pub async fn find_existing(
     session: &SqlSession,
     inventory: &Inventory,
@@ -100,10 +104,10 @@ pub async fn find_existing(
     )))
 }
 
-/// What the server says of the table `name` in the folder `table`, where the stream of `target` may go.
+/// The description of the table `name`, which the stream of `target` may load into; `table` is the path of its folder.
 ///
-/// A metastore need not keep every character of a comment. Where that could make two streams one, the log in the bucket is
-/// asked, in which they all are, if it is there and can be read.
+/// A metastore may not keep every character of a comment. If the comment could therefore mean two streams, the description comes
+/// from the Delta log, which keeps all characters, if the log exists and can be read.
 async fn described(session: &SqlSession, target: &Target, table: &str, name: &TableName) -> Result<Description> {
     let answer = session.execute(&describe(name)).await.context(|| "describing the table".to_owned())?;
     let mut described = Description::read(&answer);
@@ -137,7 +141,7 @@ async fn in_the_catalog(session: &SqlSession, target: &Target, name: &TableName)
     Ok(ExistingTable { generation: generation_in(session, target, &properties).await?, ..found })
 }
 
-/// The generation that the rows of the table `name` of `target` have now.
+/// The present generation of the rows of the table `name`.
 pub async fn generation_of(session: &SqlSession, target: &Target, name: &TableName) -> Result<Option<i64>> {
     generation_in(session, target, &properties_of(session, name).await?).await
 }
@@ -156,7 +160,7 @@ async fn generation_in(
     or_generation_object(session, target, generation.filter(|_| target.generation_id.is_some())).await
 }
 
-/// The generation of the table, which may be `property` by itself, or be noted in the bucket.
+/// The table's generation: its `property`, or the sync's own generation if an object in the bucket has it.
 async fn or_generation_object(session: &SqlSession, target: &Target, property: Option<i64>) -> Result<Option<i64>> {
     let Some(id) = target.generation_id.filter(|id| property != Some(*id)) else {
         return Ok(property);
@@ -165,11 +169,11 @@ async fn or_generation_object(session: &SqlSession, target: &Target, property: O
     Ok(if is_noted { Some(id) } else { property })
 }
 
-/// `None` where the log has neither a commit nor a checkpoint.
+/// Reads a Delta table in the bucket; `None` if its log has neither a commit nor a checkpoint.
 async fn in_the_bucket(session: &SqlSession, target: &Target, name: &TableName) -> Result<Option<ExistingTable>> {
     let (shown, uri) = (session.storage.shown(&target.table), session.storage.uri(&target.table));
     let found = session.tables.run(|logs| {
-        // Databricks will read and write it, which knows more features of tables than this program.
+        // Databricks will read and write it, and knows table features that this program does not.
         let described = logs.describe(&target.table).map_err(|error| or_by_hand(error, name, &uri))?;
         let Some((described, readable)) = described else { return Ok(None) };
         let replaces = target.write_mode.removes_rows();
@@ -189,13 +193,14 @@ async fn in_the_bucket(session: &SqlSession, target: &Target, name: &TableName) 
     Ok(Some(ExistingTable { generation, ..ExistingTable::at(Existing::InBucket) }))
 }
 
-/// A log that cannot be read is no reason to give a table up that Databricks can read: with a name, the server is asked instead.
+/// Adds to the error of an unreadable log how to register the table in the catalog: the next sync then asks the server, which may
+/// be able to read the table.
 fn or_by_hand(error: Error, name: &TableName, uri: &str) -> Error {
     if error.kind() != Kind::Config {
         return error;
     }
     let said = format!(
-        "{} If Databricks can read it, give it its name in the catalog by hand, and the next sync goes on: CREATE TABLE {name} USING \
+        "{} If Databricks can read it, register it in the catalog, and the next sync uses it: CREATE TABLE {name} USING \
          delta LOCATION '{}'",
         error,
         uri.replace('\'', "\\'")
@@ -203,12 +208,12 @@ fn or_by_hand(error: Error, name: &TableName, uri: &str) -> Error {
     Error::config(said).with_source(error)
 }
 
-/// A type of Databricks without the rules by which it is compared, such as those of `string collate utf8_lcase`.
+/// A column type of Databricks without its collation: `string` for `string collate utf8_lcase`.
 fn without_collation(kind: &str) -> &str {
     kind.split_once(" collate ").map_or(kind, |(kind, _)| kind)
 }
 
-/// Refuses what the engine cannot load.
+/// Refuses a table that the engine cannot load.
 fn ensure_loadable(
     expected: &TableSchema,
     found: &Description,
@@ -254,15 +259,14 @@ fn ensure_loadable(
     origin::ensure_own(name, StoredDescription::InCatalog(found.comment.as_deref()), target, replaces)
 }
 
-/// Refuses a table whose rows a server may hide: a MERGE adds once more what it does not see, and no count shows it. Whom a
-/// filter exempts is not told. A mask of the records alone changes nothing that is compared.
+/// Refuses a table with a row filter, or with a mask on a column that statements compare: a MERGE would insert again the rows that
+/// it does not see, and no count would show it. Whether a filter exempts the token's user cannot be asked. A mask on the records
+/// alone does no harm.
 fn ensure_all_is_seen(expected: &TableSchema, found: &Description, target: &Target, name: &TableName) -> Result<()> {
     let may_be_masked = |name: &String| expected.record().iter().any(|column| column.name == *name);
     let masked = found.masked.iter().find(|column| !may_be_masked(column));
     let (what, how) = match masked {
-        _ if found.filtered => {
-            ("a row filter stands before it".to_owned(), format!("ALTER TABLE {name} DROP ROW FILTER"))
-        }
+        _ if found.filtered => ("it has a row filter".to_owned(), format!("ALTER TABLE {name} DROP ROW FILTER")),
         Some(column) => (
             format!("its column {column} has a mask"),
             format!("ALTER TABLE {name} ALTER COLUMN `{}` DROP MASK", column.replace('`', "``")),
@@ -276,7 +280,7 @@ fn ensure_all_is_seen(expected: &TableSchema, found: &Description, target: &Targ
     )))
 }
 
-/// Whether two URLs of folders are the same, however scheme and characters are written.
+/// Whether two URLs mean the same folder; `s3a` and `s3n` are `s3`, and percent-encoding does not matter.
 fn is_same_place(one: &str, other: &str) -> bool {
     let normal = |location: &str| {
         let (scheme, rest) = location.split_once("://").unwrap_or(("file", location));

@@ -108,7 +108,7 @@ fn what_cannot_be_loaded_is_refused_with_what_was_found_and_what_to_do() {
             "s3_bucket_path",
         ),
         (Description { location: None, ..older_connector() }, "does not tell", PLACE),
-        (Description { filtered: true, ..older_connector() }, "a row filter stands before it", "DROP ROW FILTER"),
+        (Description { filtered: true, ..older_connector() }, "it has a row filter", "DROP ROW FILTER"),
         (
             Description { masked: vec!["_airbyte_ab_id".into()], ..older_connector() },
             "column _airbyte_ab_id has a mask",

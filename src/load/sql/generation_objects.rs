@@ -1,20 +1,20 @@
-//! What a table's own properties should say, and who loads it may not set: kept beside the tables in the bucket.
+//! Generations of tables whose properties may not be set, as objects `_generations/<schema>/<stream>/<generation>` in the bucket.
 //!
-//! A generation tells a refresh that is tried again from one that begins. Without it, the second attempt would replace rows that
-//! were acknowledged by those few that are sent again. So it is never left out: where the property is refused, an object
-//! `_generations/<schema>/<stream>/<generation>` says it. Databricks passes over folders that begin with `_`.
+//! By the generation, a sync distinguishes a second attempt at a refresh from a new refresh. Without it, the second attempt would
+//! replace acknowledged rows by the few that are sent again. So the generation is always stored: in the table's property, or here
+//! if the property is refused. Databricks ignores folders whose names begin with `_`.
 
 use crate::error::Result;
 use crate::storage::Storage;
 
 const GENERATIONS: &str = "_generations";
 
-/// Whether the rows of `table`, a final table's folder, are noted to be of the generation `id`.
+/// Whether the generation stored for `table` is `id`. `table`: the folder of a final table, here and below.
 pub async fn has(storage: &Storage, table: &str, id: i64) -> Result<bool> {
     Ok(storage.list(&folder(table)).await?.contains(&path(table, id)))
 }
 
-/// Notes that the rows of `table` are of the generation `id`, and of no other one.
+/// Stores the generation `id` for `table`, and removes any other one.
 pub async fn put(storage: &Storage, table: &str, id: i64) -> Result<()> {
     storage.put_new(&path(table, id), b"generation\n".to_vec()).await?;
     let mut others = storage.list(&folder(table)).await?;
@@ -22,12 +22,12 @@ pub async fn put(storage: &Storage, table: &str, id: i64) -> Result<()> {
     storage.delete(&others).await
 }
 
-/// Forgets what is noted of `table`, which says it itself now.
+/// Removes the generation of `table`: to be called once its property has it.
 pub async fn delete(storage: &Storage, table: &str) -> Result<()> {
     storage.delete(&storage.list(&folder(table)).await?).await
 }
 
-/// Where it is noted, as people find it.
+/// Where the generation of `table` is stored, for messages.
 pub fn shown(storage: &Storage, table: &str) -> String {
     storage.shown(&folder(table))
 }

@@ -18,7 +18,7 @@ async fn a_refresh_replaces_once_and_goes_on_in_its_generation() {
     bed.stage("users", 0..40);
     let (_, mut table) = bed.open(WriteMode::ReplaceOtherGenerations, Some(2)).await;
     let table_state = table.table_state();
-    assert!(table_state.replaces && table_state.needs_complete && table_state.own_generation.is_none());
+    assert!(table_state.replaces && table_state.write_mode.needs_complete() && table_state.own_generation.is_none());
     assert_eq!(table.replace(&[batch(1, 0..10)]).await.unwrap(), RowsBefore::NotAsked);
     assert_eq!(
         bed.warehouse.sent(),
@@ -28,7 +28,9 @@ async fn a_refresh_replaces_once_and_goes_on_in_its_generation() {
     for (round, expected) in [(1, 20), (2, 30)] {
         let (_, mut table) = bed.open(WriteMode::ReplaceOtherGenerations, Some(2)).await;
         let table_state = table.table_state();
-        assert!(!table_state.replaces && table_state.needs_complete && table_state.own_generation == Some(2));
+        assert!(
+            !table_state.replaces && table_state.write_mode.needs_complete() && table_state.own_generation == Some(2)
+        );
         table.append(&[]).await.unwrap();
         assert_eq!(bed.warehouse.sent(), [""; 0]);
         table.append(&[batch(1, round * 10..round * 10 + 10)]).await.unwrap();
@@ -49,7 +51,7 @@ async fn an_overwrite_replaces_rows_of_its_own_generation_too_also_by_none() {
     bed.stage("users", 0..40);
     for round in 0..3 {
         let (_, mut table) = bed.open(WriteMode::Replace, Some(2)).await;
-        assert!(table.table_state().replaces && !table.table_state().needs_complete);
+        assert!(table.table_state().replaces && !table.table_state().write_mode.needs_complete());
         table.replace(&[batch(1, round * 10..round * 10 + 10)]).await.unwrap();
         assert_eq!(bed.warehouse.ids(USERS), ids(round * 10..round * 10 + 10));
     }

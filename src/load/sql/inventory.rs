@@ -1,5 +1,5 @@
-//! What is there when a sync begins: schemas and tables in the catalog, folders in the bucket. Asked for all streams at once,
-//! with one statement for the schemas and one for each schema's tables.
+//! What exists when a sync begins: schemas and tables in the catalog, folders in the bucket. One statement lists the schemas of all
+//! streams, and one for each schema its tables.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -10,19 +10,19 @@ use super::{SqlSession, answers};
 use crate::error::{Result, ResultExt};
 use crate::load::existing_folders::ExistingFolders;
 
-/// What was found for the tables of a sync.
+/// What exists of the tables of a sync.
 pub struct Inventory {
     /// Folders in the bucket.
     pub folders: ExistingFolders,
-    /// By the schemas that are there, their tables and views; at least those that have the name of a stream's table.
+    /// Existing tables and views by existing schema; at least those with the name of a stream's table.
     tables: HashMap<String, HashSet<String>>,
-    /// Older names that several streams would have had.
+    /// Older names that several streams would have got.
     contested: HashSet<String>,
 }
 
 impl Inventory {
-    /// Looks for the tables at the paths `tables`, `<schema>/<table>`, and at `older`, under which older versions made them. The
-    /// schemas that are there are told to `session`.
+    /// Looks for `tables` and for `older`, the names that older versions gave them: paths `<schema>/<table>`. Notes existing
+    /// schemas in `session`.
     pub async fn take(session: &SqlSession, tables: &[&str], older: &[&str]) -> Result<Self> {
         let mut wanted: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (schema, table) in tables.iter().chain(older).filter_map(|path| path.split_once('/')) {
@@ -58,7 +58,7 @@ impl Inventory {
         found.is_some_and(|(tables, table)| tables.contains(table))
     }
 
-    /// Whether several streams would have had the older name `older`.
+    /// Whether several streams would have got the older name `older`.
     pub fn is_contested(&self, older: &str) -> bool {
         self.contested.contains(older)
     }

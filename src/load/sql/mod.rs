@@ -1,10 +1,11 @@
 //! The `sql` engine: Databricks, or plain Spark, reads the staged Delta tables and commits to the final ones.
 //!
 //! `statements` writes every text, `answers` reads the results, `inventory` asks once what exists, `existing_table` decides
-//! whether an existing table can be loaded, `plan` says which statement a load is and what proves it, `table` runs it. Few statements: one look at the schemas and one at each schema's tables for the whole
-//! sync; for a stream one that makes its staging table, one that makes its table if it is not there, one MERGE for all
-//! batches that have piled up, and one that drops the staging table. Every one can be repeated, and what a load has
-//! done is counted, not believed.
+//! whether an existing table can be loaded, `plan` says which statement a load is and what proves it, `table` runs it.
+//!
+//! The statements of a sync: one that lists the schemas and one for each schema's tables; for each stream one that creates its
+//! staging table, one that creates a missing final table, one MERGE for all batches that are waiting, and one that drops the
+//! staging table. Each can be repeated. A load counts as done only when its rows are counted.
 
 mod answers;
 mod create_retries;
@@ -29,17 +30,18 @@ use self::inventory::Inventory;
 use self::statements::{SchemaName, TableName};
 use self::table::SqlTable;
 use super::{Ending, Loader, Opened, open_each};
-use crate::databricks::{Changed, QueryResult, SqlTransport, conditions};
+use crate::databricks::{Changed, QueryResult, SqlTransport};
 use crate::delta::table::TableLog;
-use crate::error::{Error, Kind, Result, ResultExt};
+use crate::error::{Error, Kind, Result, ResultExt, Tag};
 use crate::recovery::claims::{self, ClaimKind};
 use crate::recovery::contest::Contest;
-use crate::recovery::left_behind::{LeftBehind, LeftInCatalog};
+use crate::recovery::lease::Lease;
+use crate::recovery::left_behind::LeftInCatalog;
 use crate::recovery::sweep::StagingTables;
 use crate::schema::columns::TableSchema;
 use crate::schema::naming::identifier;
-use crate::storage::layout::Target;
-use crate::storage::{Lease, Storage};
+use crate::storage::Storage;
+use crate::target::Target;
 
 /// Loads by sending SQL.
 pub struct Sql {
@@ -57,21 +59,21 @@ struct SqlSession {
     staging_schema: Option<String>,
     sync: Uuid,
     parallelism: usize,
-    /// Schemas that are there, and those that this sync has to make, each made once.
+    /// Schemas that exist or that this sync creates, each once.
     made: Mutex<HashMap<String, Arc<OnceCell<()>>>>,
-    /// Tables, by the names of their staging tables, with statements of which nobody knows whether they still run.
+    /// Final tables with statements that may still run, by the names of their staging tables.
     unknown_outcomes: Mutex<BTreeMap<String, TableName>>,
-    /// Staging tables that this sync may have made.
+    /// Staging tables that this sync may have created.
     staging: Mutex<BTreeSet<String>>,
-    /// Tables of which it was told that they got no fence.
+    /// Tables with a WARN that they got no fence.
     unfenced: Mutex<HashSet<String>>,
     /// How many fences this sync has set.
     fences: AtomicU64,
 }
 
 impl Sql {
-    /// An engine for the sync `sync`, with tables of `columns` in `catalog`; loads `parallelism` tables at the same time. Staging tables are
-    /// in `staging_schema`, else beside the final ones.
+    /// The engine of the sync `sync`, with tables of `columns` in `catalog`. Loads up to `parallelism` tables at the same time.
+    /// Staging tables are in `staging_schema`; without one, beside the final tables.
     pub fn new(
         transport: Arc<dyn SqlTransport>,
         storage: &Storage,
@@ -106,7 +108,7 @@ impl SqlSession {
         self.transport.execute(statement).await
     }
 
-    /// Runs `statement`, which makes something that somebody else may make at the same moment.
+    /// Runs a CREATE statement for an object that somebody else may create at the same moment.
     async fn create(&self, statement: &str) -> Result<QueryResult> {
         tracing::debug!("{statement}");
         create_retries::create_with_retries(self.transport.as_ref(), statement).await.answer
@@ -125,13 +127,13 @@ impl SqlSession {
         self.staging.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that `schema` is there, and need not be made.
+    /// Notes that `schema` exists and need not be created.
     fn schema_exists(&self, schema: &SchemaName) {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.insert(schema.to_string(), Arc::new(OnceCell::new_with(Some(()))));
     }
 
-    /// Makes `schema`, once in a sync, unless it is there.
+    /// Creates `schema` unless it exists; sends at most one statement in a sync.
     async fn ensure_schema(&self, schema: &SchemaName) -> Result<()> {
         let cell = {
             let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
@@ -144,8 +146,8 @@ impl SqlSession {
         cell.get_or_try_init(make).await.map(|_| ())
     }
 
-    /// What has begun to change `table` and is not known to have ended does not commit after this. `false`, with a WARN, if
-    /// the property may not be set.
+    /// Sets a fence: statements that began before it and have not committed yet will fail. `false`, with a WARN, if the user may
+    /// not set table properties.
     async fn fence(&self, table: &TableName) -> Result<bool> {
         let refused = self.try_fence(table).await?;
         if let Some(error) = &refused {
@@ -154,7 +156,7 @@ impl SqlSession {
         Ok(refused.is_none())
     }
 
-    /// The same for a table that its sync loads no more. One that is gone, or never came to be, needs no fence.
+    /// The same after the last load of a table. A table that is gone, or was never created, needs no fence.
     async fn fence_last(&self, table: &TableName) -> Result<()> {
         match self.try_fence(table).await {
             Ok(None) => Ok(()),
@@ -168,15 +170,17 @@ impl SqlSession {
         }
     }
 
-    /// Sets a fence; why not, if it may not be set: who may load a table need not own it. Whatever else is in the way, a time
-    /// limit or a token, says nothing of that right, and nobody may go on as if the fence stood.
+    /// Sets a fence. `Ok(Some(…))`: the user lacks the privilege, which loading does not require.
+    ///
+    /// # Errors
+    /// Any other failure, such as a time limit or a refused token: the caller must not go on as if the fence were set.
     async fn try_fence(&self, table: &TableName) -> Result<Option<Error>> {
         Lease::ensure_held(&self.storage)?;
         // Two fences never have the same value: Delta from 4.1 on lets a transaction pass a change of metadata that
         // changes nothing (`attemptToResolveMetadataConflicts` of its ConflictChecker).
         let number = self.fences.fetch_add(1, Ordering::Relaxed);
         match self.execute(&statements::fence(table, self.sync, number)).await {
-            Err(error) if error.lacks_right() && !conditions::is_shut_out(&error) => Ok(Some(error)),
+            Err(error) if error.has(Tag::MissingPrivilege) => Ok(Some(error)),
             fenced => fenced.context(|| format!("setting a property of {table}")).map(|_| None),
         }
     }
@@ -188,7 +192,7 @@ impl SqlSession {
         }
     }
 
-    /// Whether the catalog shows `table`; also where it does not answer.
+    /// Whether the catalog lists `table`; `true` if it does not answer.
     async fn is_seen(&self, table: &TableName) -> bool {
         let (schema, name) = (table.schema(), table.table());
         let schemas = self.execute(&statements::show_schemas(schema.catalog(), &[schema.schema()])).await;
@@ -217,8 +221,8 @@ impl SqlSession {
 impl Sql {
     async fn open(&self, inventory: &Inventory, target: Arc<Target>) -> Result<Opened> {
         let table = SqlTable::open(&self.session, inventory, target).await?;
-        let left_behind = LeftBehind::StagingTable(table.staging_table());
-        Ok(Opened { table: Box::new(table), schema: Arc::clone(&self.session.columns), left_behind })
+        let staging = table.staging();
+        Ok(Opened { table: Box::new(table), schema: Arc::clone(&self.session.columns), staging })
     }
 }
 
@@ -226,7 +230,6 @@ impl Sql {
 impl Loader for Sql {
     async fn open_all(&self, targets: &[Arc<Target>]) -> Result<Vec<Result<Opened>>> {
         let tables: Vec<&str> = targets.iter().map(|target| target.table.as_str()).collect();
-        // The name that a table has if an older version made it.
         let older: Vec<&str> = targets.iter().filter_map(|target| target.older.as_deref()).collect();
         let plan = |target: &Arc<Target>| {
             let kind = if target.write_mode.removes_rows() { ClaimKind::Replaces } else { ClaimKind::Adds };
@@ -250,9 +253,9 @@ impl Loader for Sql {
         }
         let (made, unknown_outcomes) =
             (std::mem::take(&mut *session.staging()), std::mem::take(&mut *session.unknown_outcomes()));
-        // Without its staging table no statement can begin any more, and one that has begun fails at a fence.
-        let goes = |name: &String| ending == Ending::Purged || unknown_outcomes.contains_key(name);
-        let dropped = session.drop_all(&made.into_iter().filter(goes).collect::<Vec<_>>()).await;
+        // Without its staging table no statement can begin any more, and one that has begun fails at the fence.
+        let is_dropped = |name: &String| ending == Ending::Purged || unknown_outcomes.contains_key(name);
+        let dropped = session.drop_all(&made.into_iter().filter(is_dropped).collect::<Vec<_>>()).await;
         let cleared = match dropped {
             Ok(()) => {
                 // Several staging tables may be of one table.

@@ -11,7 +11,7 @@ use crate::error::{Error, Kind, StreamDescriptor};
 use crate::load::Loader;
 use crate::protocol::catalog::{Catalog, Stream, WriteMode};
 use crate::schema::columns::TableSchema;
-use crate::storage::layout::{Target, targets};
+use crate::target::{Target, targets};
 
 const REPLACE: WriteMode = WriteMode::Replace;
 

@@ -1,13 +1,13 @@
-//! What a load is: the statement that changes the table's rows, and what proves that all of them have arrived. Pure, with golden
+//! The plan of a load: the statement that changes the table's rows, and what proves that all rows have arrived. Pure, with golden
 //! files in `golden/plans`. [`SqlTable`](super::table::SqlTable) runs it.
 //!
 //! | plan | statement | proof |
 //! |---|---|---|
-//! | append | an insert-only MERGE | it says that it has inserted all rows; else the staged rows are counted in the table |
+//! | append | an insert-only MERGE | its result says that it inserted all rows; else the staged rows are counted in the table |
 //! | replace | one INSERT OVERWRITE | the staged rows are counted in the table |
-//! | empty | one INSERT OVERWRITE without rows | that it has run to its end: its result does not depend on what it read |
+//! | empty | one INSERT OVERWRITE without rows | it has run to its end: its effect does not depend on what it read |
 //!
-//! Each statement can be run again after it has run. Rows of others, who may write at the same time, are never counted.
+//! Each statement can be run again. Rows that others write at the same time are never counted.
 
 use super::existing_table::Existing;
 use super::statements::{self, TableName};
@@ -20,9 +20,9 @@ use crate::stage::staged::Staged;
 
 /// A load.
 ///
-/// An upsert would be one more variant, with the keys and with what tells the newer of two rows: a MERGE that updates as well. Its
-/// [count](Plan::count) would be of staged winners that the table has not, or has in an older version, and its
-/// [expected](Plan::expected) number 0; its claim would be [`ClaimKind::Replaces`], because two upserts of one table do not commute.
+/// An upsert would be one more variant, with the keys and the column that decides which of two rows is newer: a MERGE that also
+/// updates. It would [count](Plan::count) the newest staged rows that the table lacks or has in an older version, and
+/// [expect](Plan::expected) 0; its claim would be [`ClaimKind::Replaces`], because two upserts of one table do not commute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Plan {
     /// Adds these rows.
@@ -46,48 +46,48 @@ pub struct Names<'a> {
 /// The answer to the statement of a plan that has run to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Answered {
-    /// How many rows it says that it has inserted, if it says so.
+    /// How many rows it inserted, if its result says so.
     pub inserted: Option<u64>,
-    /// It was sent before, too, and the answer was lost.
+    /// It was sent before, and that answer was lost.
     pub is_repeated: bool,
-    /// How many rows of the load had been counted before it, where they were counted.
+    /// How many rows of the load were counted before it, if they were counted.
     pub counted_before: Option<u64>,
 }
 
-/// What a count of its rows says of a load.
+/// What follows from a count of a load's rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// It is whole.
+    /// The load is whole.
     Whole,
-    /// The statement is run again, after the server has read the staging table anew.
+    /// Let the server read the staging table again, then run the statement again.
     RunAgain,
-    /// The staged rows are counted, too: nothing tells how many rows the statement has inserted in all, and those that are missing
-    /// may be there and hidden.
+    /// Count the staged rows too: it is not known how many rows the statement inserted, and the missing ones may be in the table
+    /// and hidden.
     CountStaged,
 }
 
 /// Why a load is not whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shortfall {
-    /// Rows that were inserted are not seen in the table: each further run would insert them once more.
+    /// Inserted rows are not visible in the table: each further run would insert them again.
     Hidden {
         /// How many rows the statement has inserted.
         inserted: u64,
-        /// How many should be seen.
+        /// How many should be visible.
         expected: u64,
     },
-    /// The count is another one than [expected](Plan::expected).
+    /// The count differs from the [expected](Plan::expected) one.
     Miscounted,
 }
 
 impl Plan {
-    /// The plan that adds the rows of `batches`; `None` where there are none.
+    /// The plan that adds the rows of `batches`; `None` if they have none.
     pub fn append(batches: &[Batch]) -> Option<Self> {
         row_stats(batches).map(Self::Append)
     }
 
-    /// The plan that replaces the rows of a table, `existing` or not, by those of `batches`; `None` where nothing is to be done
-    /// beside making the table.
+    /// The plan that replaces all rows of a table by those of `batches`; `None` if there are no rows and the table has to be
+    /// created anyway. `existing`: where the table is.
     pub fn replace(batches: &[Batch], existing: Existing) -> Option<Self> {
         match row_stats(batches) {
             Some(load) => Some(Self::Replace(load)),
@@ -95,7 +95,7 @@ impl Plan {
         }
     }
 
-    /// What a claim of the table says of it.
+    /// The kind of the claim that has to be made before it.
     pub fn claim(&self) -> ClaimKind {
         match self {
             Self::Append(_) => ClaimKind::Adds,
@@ -113,28 +113,27 @@ impl Plan {
         }
     }
 
-    /// The statement that counts the rows of the load in the table; `None` where nothing is to be counted.
+    /// The statement that counts the rows of the load in the table; `None` if it has no rows.
     pub fn count(&self, names: &Names<'_>) -> Option<String> {
         let Names { columns, table, staging } = names;
         self.load().map(|load| statements::count(columns, table, staging, load))
     }
 
-    /// The statement that counts the rows of the load in the staging table; `None` where nothing is to be counted.
+    /// The statement that counts the rows of the load in the staging table; `None` if it has no rows.
     pub fn count_staged(&self, names: &Names<'_>) -> Option<String> {
         self.load().map(|load| statements::count_staged(names.columns, names.staging, load))
     }
 
-    /// How many rows have to be counted.
+    /// How many rows the count must give.
     pub fn expected(&self) -> u64 {
         self.load().map_or(0, |load| load.rows)
     }
 
-    /// Whether the answer to the statement proves that the load is whole; if not, its rows are to be counted.
+    /// Whether the result of the statement proves that the load is whole; if not, its rows must be counted.
     pub fn is_proven_by(&self, answered: &Answered) -> bool {
         match self {
             Self::Empty => true,
-            // A lost answer may have been of a copy that has inserted rows; what was counted before is no longer the number of rows
-            // that were missing.
+            // A copy whose answer was lost may have inserted some of the rows.
             Self::Append(load) => {
                 let is_the_only_copy = !answered.is_repeated && answered.counted_before.is_none();
                 is_the_only_copy && answered.inserted == Some(load.rows)
@@ -143,10 +142,10 @@ impl Plan {
         }
     }
 
-    /// What comes after `found` rows were counted.
+    /// What to do after `found` rows were counted in the table.
     ///
     /// # Errors
-    /// Why the load is not whole, and cannot be made whole by running its statement again.
+    /// The load is not whole, and running its statement again would not help.
     pub fn after_count(&self, answered: &Answered, found: u64) -> Result<Next, Shortfall> {
         let inserted = answered.inserted.unwrap_or_default();
         let expected = inserted.saturating_add(answered.counted_before.unwrap_or_default());
@@ -157,7 +156,7 @@ impl Plan {
             return Ok(Next::Whole);
         }
         match self {
-            // A server may have read the staging table before its newest batch was there.
+            // The server may have used a state of the staging table before its newest batch.
             Self::Append(load) if found < load.rows && answered.counted_before.is_none() => {
                 let is_known = !answered.is_repeated && answered.inserted.is_some();
                 Ok(if is_known { Next::RunAgain } else { Next::CountStaged })
@@ -166,10 +165,10 @@ impl Plan {
         }
     }
 
-    /// What comes after `staged` rows were counted in the staging table, and `found` of them in the table.
+    /// What to do after `staged` rows were counted in the staging table, and `found` of them in the table.
     ///
     /// # Errors
-    /// Rows that the statement has read are not seen in the table.
+    /// Rows that the statement has read are not visible in the table.
     pub fn after_staged_count(&self, found: u64, staged: u64) -> Result<Next, Shortfall> {
         if found >= staged {
             return Ok(Next::RunAgain);
@@ -177,7 +176,7 @@ impl Plan {
         Err(Shortfall::Hidden { inserted: self.expected(), expected: self.expected() })
     }
 
-    /// What is being done, for messages.
+    /// The work as context of an error.
     pub fn doing(&self) -> String {
         match self {
             Self::Append(load) => format!("loading {} by MERGE", counted(load.rows, "row")),
@@ -195,7 +194,7 @@ impl Plan {
     }
 }
 
-/// What the rows of `batches` are known by; `None` where they have no rows.
+/// The statistics of all rows of `batches`; `None` if they have none.
 ///
 /// Ids ascend within a stream, and a staging folder has the rows of only one sync and one stream. So the range of ids selects
 /// exactly the rows of these batches, in the staging table and in the final one.
@@ -204,7 +203,7 @@ fn row_stats(batches: &[Batch]) -> Option<RowStats> {
     stats.reduce(RowStats::merged)
 }
 
-/// The statement that makes the staging table `name` over `staged`; `shown` gives the URL of a folder.
+/// The statement that creates the staging table `name` over `staged`; `shown` gives the URL of a folder.
 pub fn create_staging_table(name: &TableName, staged: &Staged, shown: impl Fn(&str) -> String) -> String {
     match staged {
         Staged::DeltaTable { folder } => statements::create_over(name, &shown(folder)),

@@ -1,7 +1,7 @@
 //! The text of every statement that is sent: pure functions, one statement each, with golden files in `golden`.
 //!
-//! Names are always of three parts and quoted, literals escaped. Databricks' parser and that of open-source Spark both
-//! take every text here. Each statement can be repeated without harm, which is what a transport asks of them.
+//! Names always have three parts and are quoted; literals are escaped. Every text is valid for Databricks and for open-source
+//! Spark, and every statement can be repeated without harm, as transports require.
 
 use std::fmt;
 
@@ -15,9 +15,9 @@ use crate::schema::columns::{Column, TableSchema};
 use crate::schema::naming::identifier;
 use crate::schema::stats::RowStats;
 
-/// Table property that is set so that statements whose fate nobody knows do not commit any more.
+/// Table property whose change is the fence: statements of unknown outcome fail at it.
 const FENCE: &str = "destination-databricks.fence";
-/// More names than this make no pattern any more: everything is listed then.
+/// With more names than this, SHOW gets no pattern and lists everything.
 const NAMED: usize = 50;
 
 /// A schema, by its full name.
@@ -32,11 +32,11 @@ pub struct SchemaName {
 pub struct TableName {
     schema: SchemaName,
     table: String,
-    /// Its texts are compared by other rules than byte by byte.
+    /// Whether its columns are known to have a collation.
     collated: bool,
 }
 
-/// What a new table is.
+/// A final table to create.
 pub struct NewTable<'a> {
     /// Its name.
     pub name: &'a TableName,
@@ -44,7 +44,7 @@ pub struct NewTable<'a> {
     pub columns: &'a TableSchema,
     /// The folder of its files, as a URL.
     pub location: &'a str,
-    /// The stream, for people and for whoever loads a table of the same name.
+    /// The stream, for the table's comment: see [`origin`].
     pub stream: StreamDescriptor,
     /// Airbyte's name of the destination sync mode.
     pub mode: &'static str,
@@ -85,25 +85,25 @@ impl TableName {
         &self.table
     }
 
-    /// The table `table`, in the catalog `own` where it names none.
+    /// The name of `table`; in the catalog `own` if it names no catalog.
     pub fn of(table: &CatalogTable, own: &str) -> TableName {
         SchemaName::new(table.catalog.as_deref().unwrap_or(own), &table.schema).table(&table.table)
     }
 
-    /// The staging table of the sync `sync` for this one: beside it, or in `schema`; `renamed`, how often it got another name.
+    /// The staging table of the sync `sync` for this table: in `schema`, else beside it. `renamed`: how often it got another name.
     pub fn staging_table(&self, schema: Option<&str>, sync: Uuid, renamed: u32) -> TableName {
         let prefix = staging_table_prefix(sync);
         let again = if renamed == 0 { String::new() } else { format!("x{renamed}") };
         let (own, table) = (&self.schema.schema, &self.table);
         match schema {
             None => self.schema.table(&identifier(&format!("{prefix}{again}_{table}"))),
-            // Tables of many schemas: the length says where the schema's name ends.
+            // The length keeps tables of different schemas apart: it shows where the schema's name ends.
             Some(schema) => SchemaName::new(&self.schema.catalog, schema)
                 .table(&identifier(&format!("{prefix}{again}_{}_{own}_{table}", own.len()))),
         }
     }
 
-    /// The same table, whose columns have a collation: a server compares them with others only where it is told how.
+    /// The same table, known to have a collation: statements then say by which collation columns are compared.
     pub fn with_collation(self) -> Self {
         Self { collated: true, ..self }
     }
@@ -113,7 +113,7 @@ impl TableName {
         self.collated
     }
 
-    /// Its `column` under the name `alias`, to compare. Old servers do not know the word COLLATE.
+    /// Its `column` as part of a comparison, under the name `alias`. COLLATE only if needed: old servers do not know it.
     fn compared(&self, alias: &str, column: &Column) -> String {
         let how = if self.collated { " COLLATE UTF8_BINARY" } else { "" };
         format!("{alias}.{}{how}", quoted(&column.name))
@@ -137,49 +137,49 @@ impl fmt::Display for TableName {
     }
 }
 
-/// Which of `schemas` are there; the answer's first column has the names.
+/// Lists `schemas` as far as they exist, and possibly others; the first column of the result has the names.
 pub fn show_schemas(catalog: &str, schemas: &[&str]) -> String {
     format!("SHOW SCHEMAS IN {}{}", quoted(catalog), pattern(schemas))
 }
 
-/// Which of `tables`, views too, are there.
+/// Lists `tables` and views of these names as far as they exist, and possibly others.
 pub fn show_tables(schema: &SchemaName, tables: &[&str]) -> String {
     format!("SHOW TABLES IN {schema}{}", pattern(tables))
 }
 
-/// A table's columns, and then what it is and where it lies.
+/// Describes a table: its columns, then its kind, format, location and comment.
 pub fn describe(table: &TableName) -> String {
     format!("DESCRIBE TABLE EXTENDED {table}")
 }
 
-/// A table's properties.
+/// Lists a table's properties.
 pub fn show_properties(table: &TableName) -> String {
     format!("SHOW TBLPROPERTIES {table}")
 }
 
-/// Makes a schema.
+/// Creates a schema.
 pub fn create_schema(schema: &SchemaName) -> String {
     format!("CREATE SCHEMA IF NOT EXISTS {schema}")
 }
 
-/// Drops a schema that has nothing in it.
+/// Drops an empty schema.
 pub fn drop_schema(schema: &SchemaName) -> String {
     format!("DROP SCHEMA IF EXISTS {schema} RESTRICT")
 }
 
-/// Gives a name to the Delta table whose log lies in `location` already; it stays what it is.
+/// Registers the Delta table whose log is in `location`; does not change it.
 pub fn create_over(table: &TableName, location: &str) -> String {
     format!("CREATE TABLE IF NOT EXISTS {table}\nUSING delta\nLOCATION {}", literal(location))
 }
 
-/// Makes an empty final table.
+/// Creates an empty final table.
 pub fn create_table(new: &NewTable<'_>) -> String {
     let column = |column: &Column| format!("  {} {}", quoted(&column.name), column.kind.sql());
     let columns: Vec<String> = new.columns.columns().map(column).collect();
     format!("CREATE TABLE IF NOT EXISTS {} (\n{}\n)\n{}", new.name, columns.join(",\n"), clauses(new))
 }
 
-/// Adds the staged rows of `load` that the table does not have yet. Its own ranges let it pass over all other files.
+/// Adds the staged rows of `load` that the table does not have yet. The ranges let the server skip all other files.
 pub fn merge(columns: &TableSchema, table: &TableName, staging: &TableName, load: &RowStats) -> String {
     let (names, values) = (list(columns.columns(), ""), list(columns.columns(), "staged."));
     format!(
@@ -198,15 +198,15 @@ pub fn overwrite(columns: &TableSchema, table: &TableName, staging: &TableName, 
     format!("INSERT OVERWRITE TABLE {table} ({names})\n{}", staged(columns, staging, load, &names, ""))
 }
 
-/// Replaces all rows by those of `staging`, which has none. A copy of it that begins when the sync has ended finds no staging
-/// table and removes nothing; a DELETE would remove what is there by then.
+/// Removes all rows, by replacing them with those of the empty table `staging`. A copy that begins after the end of the sync fails,
+/// because its staging table is gone; a DELETE would remove rows that were loaded since.
 pub fn empty(columns: &TableSchema, table: &TableName, staging: &TableName) -> String {
     let names = list(columns.columns(), "");
     format!("INSERT OVERWRITE TABLE {table} ({names})\nSELECT {names}\nFROM {staging}")
 }
 
-/// How many rows of the table are of `load`: those whose ids are among the staged ones. Somebody else who loads at the same
-/// time has ids in the same range.
+/// Counts the rows of `load` in the table: those whose ids are among the staged ones. The range of ids alone does not do: other
+/// syncs that load at the same time have ids in it.
 pub fn count(columns: &TableSchema, table: &TableName, staging: &TableName, load: &RowStats) -> String {
     format!(
         "SELECT count(*) AS `rows`\nFROM {table} AS target\nLEFT SEMI JOIN (\n{}\n) AS staged\nON {} = {}\nWHERE {}",
@@ -217,39 +217,39 @@ pub fn count(columns: &TableSchema, table: &TableName, staging: &TableName, load
     )
 }
 
-/// How many rows of `load` the staging table has.
+/// Counts the rows of `load` in the staging table.
 pub fn count_staged(columns: &TableSchema, staging: &TableName, load: &RowStats) -> String {
     let ids = between(&quoted(&columns.id().name), &literal(&load.ids.first), &literal(&load.ids.last));
     format!("SELECT count(*) AS `rows`\nFROM {staging}\nWHERE {ids}")
 }
 
-/// What a table that has few rows has of the records.
+/// Reads the records of up to two rows of a table.
 pub fn read(columns: &TableSchema, table: &TableName) -> String {
     format!("SELECT {}\nFROM {table}\nLIMIT 2", list(columns.record(), ""))
 }
 
-/// What the Delta table in the folder `location`, which has few rows and needs no name, has of the records.
+/// The same for the Delta table in the folder `location`, which need not be registered.
 pub fn read_folder(columns: &TableSchema, location: &str) -> String {
     format!("SELECT {}\nFROM delta.{}\nLIMIT 2", list(columns.record(), ""), quoted(location))
 }
 
-/// Writes down which generation the table's rows are of.
+/// Stores the generation of the table's rows.
 pub fn set_generation(table: &TableName, id: i64) -> String {
     format!("ALTER TABLE {table} SET TBLPROPERTIES ({} = {})", literal(generation::PROPERTY), literal(&id.to_string()))
 }
 
-/// Changes nothing but the table's metadata, which no transaction that began before survives, whatever rows it touches. It is
-/// the fence `number` of the sync `by`: with a value that the property has already, it would stop nothing.
+/// Sets a fence: a change of the table's metadata, which makes every transaction that began before it fail. `number` counts the
+/// fences of the sync `by`: each must have a new value, because setting the same value again stops nothing.
 pub fn fence(table: &TableName, by: Uuid, number: u64) -> String {
     format!("ALTER TABLE {table} SET TBLPROPERTIES ({} = {})", literal(FENCE), literal(&format!("{by}/{number}")))
 }
 
-/// Forgets what was read of a table before.
+/// Makes the server read the table's log again.
 pub fn refresh(table: &TableName) -> String {
     format!("REFRESH TABLE {table}")
 }
 
-/// Drops a table whose full name is `table`; the files of an unmanaged one stay.
+/// Drops the table with the full name `table`; the files of an unmanaged table stay.
 pub fn drop_table(table: &str) -> String {
     format!("DROP TABLE IF EXISTS {table}")
 }
@@ -259,7 +259,7 @@ fn quoted(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }
 
-/// A text as a literal. Spark replaces `${…}` anywhere in a statement by its settings, so that is taken apart too.
+/// A text as a literal. The `$` of `${…}` is escaped too: Spark would replace it by one of its settings.
 fn literal(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('\'');
@@ -279,8 +279,8 @@ fn literal(text: &str) -> String {
     out
 }
 
-/// `LIKE` with all of `names`, which are identifiers; SHOW statements know `|` as "or". Spark compares it with the name as
-/// it would have to be quoted, so that it does not find what begins with a digit.
+/// `LIKE` with all of `names`, which are identifiers; in SHOW statements `|` means "or". Empty for many names, and for names that
+/// begin with a digit: Spark compares the pattern with the quoted name and would not find them.
 fn pattern(names: &[&str]) -> String {
     let is_quoted = |name: &&str| name.starts_with(|first: char| first.is_ascii_digit());
     if names.len() > NAMED || names.iter().any(is_quoted) {
@@ -335,8 +335,8 @@ fn between(what: &str, low: &str, high: &str) -> String {
     format!("{what} BETWEEN {low} AND {high}")
 }
 
-/// A time as a literal that no session's time zone changes; `micros` since the epoch. `None` where a year has not four
-/// digits: the range is there to save work, and can be left out.
+/// A time as a literal that does not depend on the session's time zone; `micros` since the epoch. `None` for years without four
+/// digits: the range only saves work and can be left out.
 fn time(micros: i64) -> Option<String> {
     let time = DateTime::from_timestamp_micros(micros)?;
     (1..=9999).contains(&time.year()).then(|| format!("TIMESTAMP '{}'", time.format("%Y-%m-%dT%H:%M:%S%.6fZ")))

@@ -19,9 +19,10 @@ use crate::databricks::QueryResult;
 use crate::error::{Error, Result, ResultExt};
 use crate::load::{RowsBefore, TableLoader, TableState, generation as load_generation};
 use crate::recovery::claims::ClaimKind;
+use crate::recovery::left_behind::LeftBehind;
 use crate::stage::Batch;
-use crate::stage::staged::Staged;
-use crate::storage::layout::Target;
+use crate::stage::staged::{Begins, Staged, Staging};
+use crate::target::Target;
 
 /// A stream's table.
 pub(super) struct SqlTable {
@@ -31,16 +32,19 @@ pub(super) struct SqlTable {
     staging: StagingTable,
     table_state: TableState,
     existing: Existing,
-    /// The generation of the rows that were there when the sync began.
+    /// The generation of the table's rows when the sync began.
     found: Option<i64>,
-    /// The generation that the table says it has.
+    /// The generation that is stored with the table now.
     generation: Option<i64>,
-    /// The claim of the table, once it is put.
+    /// The claim of the table, once it is written.
     claim: Option<ClaimKind>,
 }
 
 impl SqlTable {
-    /// Looks at what is there of the table of `target`, and refuses what cannot be loaded.
+    /// Opens the table of `target`.
+    ///
+    /// # Errors
+    /// The table exists and cannot be loaded, or cannot be described.
     pub(super) async fn open(session: &Arc<SqlSession>, inventory: &Inventory, target: Arc<Target>) -> Result<Self> {
         let target = named(session, inventory, target).await?;
         let (schema, table) = target
@@ -54,7 +58,7 @@ impl SqlTable {
         let name = if found.is_collated { name.with_collation() } else { name };
         let staging = StagingTable::new(session, &name, Staged::DeltaTable { folder: target.staging.clone() });
         load_generation::warn_of_newer(&name, &target, generation);
-        // No statement is sent for a number that only people read.
+        // Rows are not counted: the number is only shown, and would take a statement.
         let table_state = TableState::of(&target, existing != Existing::Nowhere, generation, RowsBefore::NotAsked);
         Ok(Self {
             session: Arc::clone(session),
@@ -64,15 +68,26 @@ impl SqlTable {
             staging,
             existing,
             found: generation,
-            // What a log says is not yet a property.
+            // In the bucket only: the property is set after the first load.
             generation: generation.filter(|_| existing == Existing::InCatalog),
             claim: None,
         })
     }
 
-    /// The full name of its staging table.
-    pub(super) fn staging_table(&self) -> String {
+    /// The present full name of its staging table.
+    fn staging_table(&self) -> String {
         self.staging.name().to_string()
+    }
+
+    /// How its rows are to be staged.
+    pub(super) fn staging(&self) -> Staging {
+        // A table that was there is emptied by a statement that reads the staging as well.
+        let reads_without_rows = self.table_state.replaces && self.table_state.existed;
+        Staging {
+            staged: self.staging.staged().clone(),
+            begins: if reads_without_rows { Begins::Always } else { Begins::AtFirstRows },
+            left_behind: LeftBehind::StagingTable(self.staging_table()),
+        }
     }
 
     async fn append(&mut self, batches: &[Batch]) -> Result<()> {
@@ -87,7 +102,7 @@ impl SqlTable {
         self.load(Plan::replace(batches, self.existing)).await
     }
 
-    /// Makes the table if it is not there, runs the plan, and writes down of which generation the rows are.
+    /// Creates a missing table, runs the plan, and stores the generation of the rows.
     async fn load(&mut self, plan: Option<Plan>) -> Result<()> {
         self.ensure_table().await?;
         if let Some(plan) = plan {
@@ -128,12 +143,12 @@ impl SqlTable {
         }
         let waited = self.session.contest().claim(&self.target.table, &self.name.to_string(), kind).await?;
         self.claim = Some(kind);
-        // A sync that did not have to wait may still have been overtaken, by one that has ended since.
+        // Without waiting, another sync may still have loaded the table and ended since this one opened it.
         let may_be_overtaken = waited || self.target.write_mode.keeps_own_generation();
         if may_be_overtaken { self.ensure_not_overtaken().await } else { Ok(()) }
     }
 
-    /// The error of a load of which `found` rows were counted.
+    /// The error for a load that is not whole: `found` rows were counted.
     fn incomplete(&self, plan: &Plan, shortfall: Shortfall, found: u64) -> Error {
         match (shortfall, plan.load()) {
             (Shortfall::Hidden { inserted, expected }, _) => Error::config(format!(
@@ -182,7 +197,7 @@ impl SqlTable {
         Names { columns: &self.session.columns, table: &self.name, staging: self.staging.name() }
     }
 
-    /// Makes the table, or gives it its name, unless it has it.
+    /// Creates the table, or registers it in the catalog if it exists only in the bucket.
     async fn ensure_table(&mut self) -> Result<()> {
         let location = self.location();
         let statement = match self.existing {
@@ -222,7 +237,7 @@ impl TableLoader for SqlTable {
     }
 
     async fn prepare(&mut self) -> Result<()> {
-        // What replaces rows reads the staging table once: it is made when all is staged, and cannot be read too early.
+        // The staging table of a replacement is created when everything is staged: it is read once, and must be complete.
         if self.table_state.replaces {
             return Ok(());
         }

@@ -16,7 +16,8 @@ use crate::load::{Ending, Loader};
 use crate::protocol::catalog::{Catalog, Stream, WriteMode};
 use crate::schema::columns::TableSchema;
 use crate::stage::Batch;
-use crate::storage::layout::targets;
+use crate::stage::staged::Begins;
+use crate::target::targets;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_batches_are_one_merge_and_later_loads_one_each() {
@@ -46,6 +47,21 @@ async fn a_table_that_is_prepared_needs_no_more_statements_than_one_that_is_not(
     assert_eq!(bed.warehouse.ids(USERS), ids(0..10));
     table.prepare().await.unwrap();
     assert!(bed.warehouse.sent().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_staging_that_is_read_without_rows_begins_without_them() {
+    let bed = Bed::new().await;
+    let begins = async |write_mode: WriteMode| {
+        let opened = bed.engine().open_all(&[Arc::new(users(write_mode, None))]).await.unwrap().remove(0);
+        opened.unwrap().staging.begins
+    };
+    for write_mode in [WriteMode::Append, WriteMode::Replace] {
+        assert_eq!(begins(write_mode).await, Begins::AtFirstRows, "a table that is not there: {write_mode:?}");
+    }
+    bed.has(bed.older(&["old"]));
+    assert_eq!(begins(WriteMode::Append).await, Begins::AtFirstRows);
+    assert_eq!(begins(WriteMode::Replace).await, Begins::Always);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::error::{Error, Result};
 
 /// What is known of this process's own lease.
-pub(in crate::storage) struct LeaseClock {
+pub struct LeaseClock {
     lapses: Duration,
     renewal: Mutex<Renewal>,
 }
@@ -35,29 +35,29 @@ impl LeaseClock {
     }
 
     /// The lease `object` was written by a request that was sent at `begun`.
-    pub(in crate::storage) fn renewed(&self, object: &Path, begun: Instant) {
+    pub fn renewed(&self, object: &Path, begun: Instant) {
         let mut renewal = self.renewal();
         renewal.last = Some(begun);
         renewal.object = Some(object.clone());
     }
 
     /// Another sync has taken the lease.
-    pub(in crate::storage) fn lost(&self) {
+    pub fn lost(&self) {
         self.renewal().is_lost = true;
     }
 
     /// The sync has ended and needs no lease.
-    pub(in crate::storage) fn ended(&self) {
+    pub fn ended(&self) {
         *self.renewal() = Renewal::default();
     }
 
     /// The object that is the lease, while there is one.
-    pub(in crate::storage) fn object(&self) -> Option<Path> {
+    pub fn object(&self) -> Option<Path> {
         self.renewal().object.clone()
     }
 
     /// Fails when a commit made now may not be safe. Without a lease nothing can be swept, and every commit is safe.
-    pub(in crate::storage) fn ensure_held(&self) -> Result<()> {
+    pub fn ensure_held(&self) -> Result<()> {
         let renewal = self.renewal();
         if !renewal.is_lost && renewal.last.is_none_or(|last| last.elapsed() < self.lapses) {
             return Ok(());

@@ -21,8 +21,9 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode};
 use tokio::sync::Semaphore;
 
-pub(super) use self::failure::{Action, Failure, Known, NoAnswer, causes};
-pub(super) use self::lease_clock::LeaseClock;
+pub use self::failure::{Action, Failure};
+pub(super) use self::failure::{Known, NoAnswer, causes};
+pub use self::lease_clock::LeaseClock;
 pub(super) use self::provider::{Explanation, Provider, explained};
 use self::retrying_store::{RetryingStore, retry_while_cut};
 pub use self::upload::ObjectUpload;
@@ -47,13 +48,16 @@ pub(super) trait Remote: Send + Sync {
 }
 
 /// A bucket.
-pub(super) struct Bucket {
-    pub(super) store: Arc<dyn ObjectStore>,
+pub struct Bucket {
+    /// Its requests, repeated where that is safe.
+    pub store: Arc<dyn ObjectStore>,
     parts: Arc<dyn MultipartStore>,
     remote: Option<Box<dyn Remote>>,
     provider: Box<dyn Provider>,
-    pub(super) timeouts: Timeouts,
-    pub(super) lease_clock: Arc<LeaseClock>,
+    /// How long its requests are repeated and its leases last.
+    pub timeouts: Timeouts,
+    /// Whether this process may still commit.
+    pub lease_clock: Arc<LeaseClock>,
     /// A permit is a byte in flight.
     sending: Arc<Semaphore>,
     sent_at_once: usize,
@@ -112,7 +116,7 @@ impl Bucket {
     }
 
     /// Writes an object, and replaces an existing one.
-    pub(super) async fn put(&self, path: &Path, bytes: Bytes) -> Result<()> {
+    pub async fn put(&self, path: &Path, bytes: Bytes) -> Result<()> {
         let put = self.store.put_opts(path, bytes.into(), PutMode::Overwrite.into()).await;
         put.map(|_| ()).map_err(|error| self.failed(Action::Put, path, error))
     }
@@ -122,7 +126,7 @@ impl Bucket {
     }
 
     /// Whether copying an object of `size` bytes takes several requests.
-    pub(super) fn copies_in_parts(&self, size: u64) -> bool {
+    pub fn copies_in_parts(&self, size: u64) -> bool {
         size > self.copied_at_once
     }
 
@@ -156,7 +160,7 @@ impl Bucket {
     }
 
     /// The same; returns how many objects stay.
-    pub(super) async fn delete_most(&self, paths: Vec<Path>) -> Result<usize> {
+    pub async fn delete_most(&self, paths: Vec<Path>) -> Result<usize> {
         let Some(first) = paths.first().cloned() else { return Ok(0) };
         let mut deleted = self.store.delete_stream(stream::iter(paths).map(Ok).boxed());
         let (mut kept, mut failed) = (0, None);
@@ -196,7 +200,8 @@ impl Bucket {
         Ok(listed.common_prefixes.iter().filter_map(|path| path.filename().map(ToOwned::to_owned)).collect())
     }
 
-    pub(super) async fn remove_unfinished(&self, folder: &Path, part: &str) -> Result<()> {
+    /// Aborts every unfinished upload below `folder` to a name that contains `part`.
+    pub async fn remove_unfinished(&self, folder: &Path, part: &str) -> Result<()> {
         match &self.remote {
             Some(remote) => remote.remove_unfinished(folder, part).await,
             None => Ok(()),
@@ -204,7 +209,7 @@ impl Bucket {
     }
 
     /// The error for the user when `action` on `path` failed with `error`.
-    pub(super) fn failed(&self, action: Action, path: &Path, error: object_store::Error) -> Error {
+    pub fn failed(&self, action: Action, path: &Path, error: object_store::Error) -> Error {
         explained(&*self.provider, action, path, &Failure::of(&error)).with_source(error)
     }
 }

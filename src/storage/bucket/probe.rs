@@ -108,7 +108,7 @@ mod tests {
     use super::*;
     use crate::error::Kind;
     use crate::storage::bucket::{Failure, explained};
-    use crate::storage::memory_for_tests::provider;
+    use crate::storage::testing::memory::provider;
 
     #[test]
     fn all_problems_are_reported_once_with_a_policy_where_a_permission_is_missing() {

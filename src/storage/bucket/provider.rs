@@ -3,7 +3,7 @@
 use object_store::path::Path;
 
 use super::failure::{Action, Failure};
-use crate::error::{Error, Kind, Tag};
+use crate::error::{Error, Kind, Tag, UNEXPLAINED};
 
 /// Says what a bucket of one kind is called, and what its failures mean.
 pub trait Provider: Send + Sync {
@@ -25,8 +25,8 @@ pub trait Provider: Send + Sync {
 pub struct Explanation {
     /// What can be done about it.
     pub kind: Kind,
-    /// What is wrong and what to do, as the second half of a sentence.
-    pub reason: String,
+    /// What is wrong and what to do, as the second half of a sentence; `None` where only the failure itself tells it.
+    pub reason: Option<String>,
     /// Whether the identity in use lacks a permission.
     pub is_denied: bool,
 }
@@ -37,7 +37,10 @@ pub fn explained(provider: &dyn Provider, action: Action, path: &Path, failure: 
         return Error::new(*kind, message.clone());
     }
     let Explanation { kind, reason, is_denied } = provider.explain(action, failure);
-    let message = format!("Could not {} {}: {reason}.", action.verb(), provider.uri(path));
-    let error = Error::new(kind, message).with_reason(reason);
+    let what = format!("Could not {} {}", action.verb(), provider.uri(path));
+    let error = match reason {
+        Some(reason) => Error::new(kind, format!("{what}: {reason}.")).with_reason(reason),
+        None => Error::unexplained(kind, &what).with_reason(UNEXPLAINED),
+    };
     if is_denied { error.with_tag(Tag::AccessDenied) } else { error }
 }

@@ -123,7 +123,7 @@ impl Credentials {
         let texts = [Some(found.access_key_id()), Some(found.secret_access_key()), found.session_token()];
         if texts.iter().flatten().any(|text| !text.bytes().all(|byte| byte.is_ascii_graphic())) {
             return Err(Error::config(
-                "The AWS credentials of this machine have a space, a line break or another sign in them that no key has: \
+                "The AWS credentials of this machine have a space, a line break or another character in them that no key has: \
                  correct the environment variables or the profile that they stand in.",
             ));
         }

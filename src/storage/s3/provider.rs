@@ -5,7 +5,7 @@ use object_store::path::Path;
 use super::conditions::{BucketAddress, find};
 use super::demands;
 use super::rows::DENIED;
-use crate::error::Kind;
+use crate::error::{Kind, UNEXPLAINED};
 use crate::storage::bucket::{Action, Explanation, Failure, Provider};
 
 /// A bucket in S3, or in a store that speaks like it.
@@ -21,17 +21,13 @@ impl Provider for S3 {
     }
 
     fn explain(&self, action: Action, failure: &Failure) -> Explanation {
-        match find(failure, action, &self.0) {
+        match find(failure, action, &self.0).filter(|row| row.problem != UNEXPLAINED) {
             Some(row) => Explanation {
                 kind: row.kind,
-                reason: row.reason(failure, action, &self.0),
+                reason: Some(row.reason(failure, action, &self.0)),
                 is_denied: row.problem == DENIED,
             },
-            None => Explanation {
-                kind: Kind::Transient,
-                reason: "see the internal message for the cause".to_owned(),
-                is_denied: false,
-            },
+            None => Explanation { kind: Kind::Transient, reason: None, is_denied: false },
         }
     }
 

@@ -1,7 +1,9 @@
-//! Why AWS gives no credentials, as a sentence with what to do.
+//! Why AWS gives no credentials, as a message with what to do.
 //!
-//! The types in the error chain of AWS's own client are private: what is known is the code of an answer, and the text if there
-//! was no answer.
+//! These are not rows of the table in `conditions`, which starts from the status and code of the store's answer for a bucket. Here
+//! no bucket is involved: the errors are those of AWS's client for credentials. Its types are private, so an error is recognized by
+//! its chain of causes: the code of a refusal, or a text if there was no answer. And the message depends on whose credentials were
+//! refused: with `data_source.s3_role_arn` the same code can mean the role or the keys that assume it.
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::ErrorMetadata;
@@ -12,14 +14,14 @@ use crate::storage::bucket::{Failure, NoAnswer, causes};
 const NO_KEYS: &str = "No AWS credentials were found in the environment, a profile, a web identity, the container or the \
                        instance. Set `data_source.s3_access_key_id` and `data_source.s3_secret_access_key`, or give this \
                        machine a role.";
-const BAD_KEYS: &str = "the keys that are shown to it are not valid: correct `data_source.s3_access_key_id`, \
+const BAD_KEYS: &str = "the keys sent to it are not valid: correct `data_source.s3_access_key_id`, \
                         `data_source.s3_secret_access_key` and `data_source.s3_session_token`, or where they are not set, those \
                         of this machine's environment";
 
 /// Texts of the client's errors when there was no answer, or a gateway's instead of the service's.
 const SILENT: [&str; 4] = ["dispatch failure", "request has timed out", "response error", "unhandled error"];
 
-/// The error for the user when there are no credentials; `role` is the one to be assumed.
+/// The error for the user if there are no credentials; `role` is the one to assume, if one is set.
 pub(super) fn explain(role: Option<&str>, error: CredentialsError) -> Error {
     let own = causes(&error).find_map(|error| error.downcast_ref::<Error>());
     if let Some((kind, message)) = own.map(|own| (own.kind(), own.to_string())) {
@@ -78,7 +80,7 @@ impl Cause {
             (None, _) if chain().any(is_silent) => Self::Other(
                 Kind::Transient,
                 "the service that gives credentials does not answer: let this machine reach AWS STS in \
-                 `data_source.s3_bucket_region`, or correct AWS_ENDPOINT_URL_STS or what else of AWS is set in the environment"
+                 `data_source.s3_bucket_region`, or correct AWS_ENDPOINT_URL_STS and the other variables of AWS in the environment"
                     .to_owned(),
             ),
             (None, _) => Self::Other(
@@ -126,23 +128,23 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_told_with_its_code_and_the_cure_for_it() {
+    fn a_refusal_is_reported_with_its_code_and_what_to_do() {
         let answered = |code: &str| CredentialsError::provider_error(ErrorMetadata::builder().code(code).build());
         let cases = [
             ("AccessDenied", Kind::Config, "trust policy"),
             ("InvalidClientTokenId", Kind::Config, "s3_access_key_id"),
             ("Throttling", Kind::Transient, "too busy"),
         ];
-        for (code, kind, cure) in cases {
+        for (code, kind, hint) in cases {
             let (found, sentence) = explained(Some("a-role"), answered(code));
             assert_eq!(found, kind, "{code}");
-            assert!([code, cure, "a-role"].iter().all(|part| sentence.contains(part)), "{sentence}");
+            assert!([code, hint, "a-role"].iter().all(|part| sentence.contains(part)), "{sentence}");
         }
         assert!(explained(None, answered("InvalidIdentityToken")).1.contains("(InvalidIdentityToken)"));
     }
 
     #[test]
-    fn what_was_never_found_and_what_does_not_answer_are_told_apart() {
+    fn credentials_that_are_not_found_and_a_service_that_does_not_answer_are_different_errors() {
         let nothing = CredentialsError::provider_error(CredentialsError::not_loaded_no_source());
         assert_eq!(explained(Some("a-role"), nothing), (Kind::Config, NO_KEYS.to_owned()));
         let late = CredentialsError::provider_timed_out(std::time::Duration::from_secs(1));

@@ -3,7 +3,7 @@
 use super::conditions::Key::{Any, Bare, Code, CodeAt, Codes, NotS3, Page, Retained, Status, Unanswered};
 use super::conditions::When::{Always, Aws, BucketInHost, OtherRegion, Writing};
 use super::conditions::{Condition, Key, When};
-use crate::error::Kind;
+use crate::error::{Kind, UNEXPLAINED};
 use crate::storage::bucket::NoAnswer;
 
 /// What is wrong where the identity in use lacks a permission.
@@ -63,7 +63,7 @@ pub(super) const ROWS: &[Condition] = &[
          SSL_CERT_FILE names, and the address must be one that speaks TLS",
     ),
     transient(&[Unanswered(NoAnswer::TimedOut)], "{host} did not answer in time", ""),
-    transient(&[Unanswered(NoAnswer::Cut)], "the connection to {host} broke again and again", ""),
+    transient(&[Unanswered(NoAnswer::Cut)], "the connection to {host} broke repeatedly", ""),
     transient(
         &[Code("KMS.ThrottlingException"), Code("KMS.KMSInternalException"), Code("KMS.DependencyTimeoutException")],
         "AWS KMS is too busy just now ({code})",
@@ -189,7 +189,7 @@ pub(super) const ROWS: &[Condition] = &[
         "another try would be refused too; the internal message has what the store says; ask who runs the store",
     ),
     transient(&[Status(100, 599)], "the store answered with status {status} ({code})", ""),
-    transient(&[Any], "see the internal message for the cause", ""),
+    transient(&[Any], UNEXPLAINED, ""),
 ];
 
 impl Condition {

@@ -27,7 +27,7 @@ const LONGEST: usize = 16 << 20;
 /// Only what the environment or a profile says can lead there.
 const IN_THE_OPEN: &str = "The service that gives AWS credentials has an address on another machine that does not begin with https://, so \
                            that tokens and keys would be readable on the way: correct AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL or the \
-                           profile, or set `data_source.s3_allow_http` to true if that is meant.";
+                           profile, or set `data_source.s3_allow_http` to true if you want that.";
 
 /// A client that trusts `trust` alone, and sends nothing over the network without TLS unless that is meant: `in_the_open`. It asks no
 /// proxy of the environment for what is near: none leads there.

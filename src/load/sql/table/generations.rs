@@ -1,4 +1,4 @@
-//! The generation of one stream's table: written down after its rows, and asked for again where another sync came in between.
+//! The generation of one table's rows: stored after the rows, and read again if another sync may have loaded the table.
 
 use super::super::existing_table::generation_of;
 use super::super::{generation_objects, statements};
@@ -7,7 +7,7 @@ use crate::error::{Kind, Result, ResultExt};
 use crate::load::generation;
 
 impl SqlTable {
-    /// Asks for the generation again, and refuses to touch rows that another sync has loaded since this one began.
+    /// Reads the generation again, and fails if another sync has loaded rows since this one began.
     pub(super) async fn ensure_not_overtaken(&self) -> Result<()> {
         if self.target.generation_id.is_none() || !self.target.write_mode.removes_rows() {
             return Ok(());
@@ -16,7 +16,7 @@ impl SqlTable {
         generation::ensure_not_overtaken(&self.name, &self.target, (self.found, now), self.table_state.replaces)
     }
 
-    /// After the rows: a sync that is killed in between loads them again, and the same rows come of it.
+    /// Stores the generation. To be called after the rows are loaded: a sync that is killed in between loads the same rows again.
     pub(super) async fn write_down_generation(&mut self) -> Result<()> {
         let Some(generation) = self.target.generation_id.filter(|id| self.generation != Some(*id)) else {
             return Ok(());
@@ -24,11 +24,12 @@ impl SqlTable {
         let (storage, table) = (&self.session.storage, &self.target.table);
         match self.session.execute(&statements::set_generation(&self.name, generation)).await {
             Ok(_) => generation_objects::delete(storage, table).await?,
-            // Who may load a table need not own it. Without a generation, a second attempt would replace what was acknowledged.
+            // Setting a property may need a privilege that loading does not. Without a stored generation, a second attempt would
+            // replace acknowledged rows.
             Err(error) if error.kind() == Kind::Config => {
                 tracing::warn!(
-                    "Table {} does not say that its rows are of generation {generation}, because that property could not be \
-                     set; {} says so for this program instead: {error}",
+                    "Generation {generation} of the rows of table {} could not be stored in its property; it is stored in {} \
+                     instead: {error}",
                     self.name,
                     generation_objects::shown(storage, table)
                 );
@@ -40,7 +41,7 @@ impl SqlTable {
         Ok(())
     }
 
-    /// What a new table says before it has rows: one whose rows are replaced has those of the generation only later.
+    /// The generation that a new table is created with: none if its rows are replaced later.
     pub(super) fn generation_of_new(&self) -> Option<i64> {
         self.target.generation_id.filter(|_| !self.table_state.replaces)
     }

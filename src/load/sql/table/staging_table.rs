@@ -1,58 +1,61 @@
-//! The table in the catalog over a stream's staging: made when it is needed, and given another name where a statement that reads
-//! it may still run.
+//! The table in the catalog over a stream's staging folder. It is created when it is needed, and gets another name if a statement
+//! that reads it may still run.
 
 use std::sync::Arc;
 
 use super::super::SqlSession;
 use super::super::plan::create_staging_table;
 use super::super::statements::TableName;
+use crate::databricks::conditions::lacks_privilege;
 use crate::error::{Error, Result, ResultExt};
 use crate::recovery::left_behind::note_staging_table;
 use crate::stage::staged::Staged;
 
-/// A staging table.
+/// The staging table of one final table.
 pub struct StagingTable {
     staged: Staged,
     name: TableName,
     /// How often it got another name.
     renamed: u32,
-    /// The server has said that it is there.
+    /// The server has confirmed that it exists.
     is_made: bool,
 }
 
 impl StagingTable {
-    /// The staging table of the final table `table`. Nothing is sent yet.
+    /// The staging table of the final table `table`. Sends nothing.
     pub fn new(session: &Arc<SqlSession>, table: &TableName, staged: Staged) -> Self {
         let name = table.staging_table(session.staging_schema.as_deref(), session.sync, 0);
         Self { staged, name, renamed: 0, is_made: false }
     }
 
-    /// Its name now.
+    /// The staged rows that it reads.
+    pub fn staged(&self) -> &Staged {
+        &self.staged
+    }
+
+    /// Its present name.
     pub fn name(&self) -> &TableName {
         &self.name
     }
 
-    /// Makes it, unless it is there.
+    /// Creates it, unless it exists.
     pub async fn ensure(&mut self, session: &SqlSession) -> Result<()> {
         if self.is_made {
             return Ok(());
         }
         self.ensure_schema(session).await?;
-        // First noted, then made: what may be there has to be dropped.
+        // Noted before it is created: everything that may exist has to be dropped later.
         session.staging().insert(self.name.to_string());
         if self.renamed > 0 {
             note_staging_table(&session.storage, session.sync, &self.name.path(), &self.name.to_string()).await?;
         }
         let statement = create_staging_table(&self.name, &self.staged, |folder| session.storage.uri(folder));
         let made = session.execute(&statement).await;
-        if made.as_ref().is_err_and(Error::lacks_right) {
-            // It was refused. Who may not make it may not drop it either, and its files need not stay for it.
+        if made.as_ref().is_err_and(lacks_privilege) {
+            // It was not created, and its files need not be kept for it.
             session.staging().remove(&self.name.to_string());
         }
-        made.context(|| {
-            let Staged::DeltaTable { folder } = &self.staged;
-            format!("creating the staging table over {}", session.storage.uri(folder))
-        })?;
+        made.context(|| format!("creating the staging table over {}", session.storage.uri(self.staged.folder())))?;
         self.is_made = true;
         Ok(())
     }
@@ -66,7 +69,7 @@ impl StagingTable {
         session.ensure_schema(schema).await.map_err(for_staging)
     }
 
-    /// Drops it: no statement that reads it can begin any more.
+    /// Drops it. After that, no statement that reads it can begin.
     pub async fn drop(&mut self, session: &SqlSession) -> Result<()> {
         let name = self.name.to_string();
         session.drop_all(std::slice::from_ref(&name)).await?;
@@ -74,7 +77,7 @@ impl StagingTable {
         Ok(())
     }
 
-    /// Gives it another name, under which it is not made yet. `table`: the final table.
+    /// Gives it another name, under which it does not exist yet. `table`: the final table.
     pub fn rename(&mut self, session: &SqlSession, table: &TableName) {
         self.renamed += 1;
         self.is_made = false;

@@ -1,4 +1,4 @@
-//! For tests: the engine on a folder, with a warehouse that keeps ids in place of rows.
+//! A test bed: the engine on a temporary folder, with a [`FakeWarehouse`].
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::schema::columns::TableSchema;
 use crate::schema::stats::{RowStats, Span};
 use crate::stage::Batch;
 use crate::storage::Storage;
-use crate::storage::layout::{Target, targets};
+use crate::target::{Target, targets};
 
 pub const USERS: &str = "`main`.`shop`.`users`";
 pub const SYNC: Uuid = Uuid::from_u128(0x01a1_fac5_0000_7000_8000_0000_0000_cafe);
@@ -75,7 +75,7 @@ impl Bed {
         )
     }
 
-    /// Clears away what the sync left in the catalog; a staging log would name `staging_tables`.
+    /// Removes what the sync left in the catalog; `staging_tables` are those that a staging log would name.
     pub async fn clear(&self, engine: &Sql, staging_tables: &[&str]) -> Result<bool, Error> {
         let paths = self.storage.list(&SYNC.to_string()).await.unwrap();
         let mut left = LeftInCatalog::read(&self.storage, &paths, SYNC).await.unwrap();

@@ -1,4 +1,4 @@
-//! A warehouse for tests: understands the statements of this engine, keeps ids in place of rows, and fails on demand.
+//! A warehouse for tests: runs the statements of this engine on ids instead of rows, and fails on demand.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -13,28 +13,28 @@ use crate::databricks::{Changed, QueryResult, SqlTransport};
 use crate::error::{Error, Result};
 use crate::retry::Backoff;
 
-/// What goes wrong, once, with the next statement that begins as said.
+/// What goes wrong, once, with the next statement that begins with given words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// It is done, and is said to have failed in a way that passes: the transport sends it again, and gives the second answer.
+    /// It is done; the server reports a transient error, so the transport sends it again and returns the second answer.
     RunTwice,
-    /// It is done, and is said to have run out of time.
+    /// It is done; the server reports a time limit.
     TimedOut,
-    /// It is done, and the answer is never known.
+    /// It is done; the caller gets a transient error.
     ReplyLost,
-    /// It is not done.
+    /// It is not done; the caller gets a transient error.
     ServerDown,
-    /// It changes rows and is done, and the transport does not know.
+    /// For statements that change rows: it is done, and the transport reports an unknown outcome.
     OutcomeUnknown,
-    /// It changes rows, and the transport does not know what came of it: it begins beside the next one that does.
+    /// The same, but it has not begun: it runs beside the next statement that changes rows.
     StartsLate,
-    /// It changes rows and is not done, and the transport knows that it never will be.
+    /// For statements that change rows: it is refused, and will never be done.
     Denied,
-    /// It is answered without numbers.
+    /// It is done, and its result has no numbers of rows.
     NoCounts,
-    /// It is not done, because what it makes is there already.
+    /// It is not done: the server reports that the object exists.
     AlreadyExists,
-    /// It is done, and somebody else has added rows with these ids by the time the next one comes.
+    /// It is done, and then somebody else adds rows with these ids.
     OthersWrote(&'static [&'static str]),
 }
 

@@ -19,8 +19,8 @@ use uuid::Uuid;
 
 use super::KEPT;
 use crate::error::{Error, Result};
-use crate::storage::bucket::{Action, Bucket, Failure};
-use crate::storage::{Leftovers, Storage};
+use crate::recovery::leftovers::Leftovers;
+use crate::storage::{Action, Bucket, Failure, Storage};
 
 const LEASE: &str = "sync.lease";
 /// Folders of other syncs that are read at the same time.

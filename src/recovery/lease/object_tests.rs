@@ -1,24 +1,23 @@
 //! Leases on a store in memory: who is found dead, who takes over, and who notices that he was taken for dead.
 
-use object_store::memory::InMemory;
-
 use super::*;
-use crate::storage::{Put, memory_for_tests};
+use crate::storage::Put;
+use crate::storage::testing::memory;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 /// A process that uses `store`, with leases of 200 ms.
-fn process(store: &Arc<InMemory>) -> Result<Storage> {
-    Ok(memory_for_tests::process(store, Duration::from_millis(200)))
+fn process(store: &Arc<memory::Memory>) -> Result<Storage> {
+    Ok(memory::process(store, Duration::from_millis(200)))
 }
 
 async fn begin(storage: &Storage) -> Result<super::super::Lease> {
     super::super::Lease::begin(storage, Uuid::now_v7).await
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn only_the_dead_are_found_and_what_was_kept_stays() -> Outcome {
-    let store = Arc::new(InMemory::new());
+    let store = Arc::new(memory::Memory::new());
     let (first, second, third, sweeper) = (process(&store)?, process(&store)?, process(&store)?, process(&store)?);
     let dead = begin(&first).await?;
     let kept = begin(&third).await?;
@@ -49,9 +48,9 @@ async fn only_the_dead_are_found_and_what_was_kept_stays() -> Outcome {
     Ok(())
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_old_folder_without_a_lease_is_somebody_elses_however_it_is_called() -> Outcome {
-    let store = Arc::new(InMemory::new());
+    let store = Arc::new(memory::Memory::new());
     let (other, sweeper) = (process(&store)?, process(&store)?);
     let precious = format!("{}/public/users/part.parquet", Uuid::now_v7());
     // As another lake whose root is called so would have it.
@@ -68,9 +67,9 @@ async fn an_old_folder_without_a_lease_is_somebody_elses_however_it_is_called() 
     Ok(())
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_sync_that_was_taken_for_dead_commits_no_more() -> Outcome {
-    let store = Arc::new(InMemory::new());
+    let store = Arc::new(memory::Memory::new());
     let (slow, sweeper) = (process(&store)?, process(&store)?);
     let lease = begin(&slow).await?;
     tokio::time::sleep(Duration::from_millis(300)).await;

@@ -9,7 +9,6 @@
 //! sync from ever being removed.
 
 use std::fs::{File, TryLockError};
-use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,8 +16,7 @@ use uuid::Uuid;
 
 use super::KEPT;
 use crate::error::{Error, Result};
-use crate::storage::local::Folder;
-use crate::storage::trusted;
+use crate::storage::{Folder, OwnFolder};
 
 const LOCK: &str = "sync.lock";
 /// Rights of the lock.
@@ -31,9 +29,7 @@ const TRIES: u32 = 100;
 /// The right to a staging folder on disk.
 pub(super) struct FolderLease {
     pub(super) sync: Uuid,
-    home: Arc<Folder>,
-    /// The open folder, whatever its name refers to now.
-    folder: OwnedFd,
+    folder: OwnFolder,
     _lock: File,
 }
 
@@ -49,21 +45,17 @@ impl FolderLease {
         };
         for _ in 0..TRIES {
             let sync = new_id();
-            let name = sync.to_string();
-            if !trusted::make_new_folder(&home.trusted, &name).map_err(failed)? {
-                continue;
-            }
             // Another sync's sweep may have removed it.
-            let Ok(folder) = trusted::open_in_root(&home.trusted, &name) else { continue };
-            let lock = match trusted::create(folder.as_fd(), LOCK, LOCK_MODE) {
+            let Some(folder) = OwnFolder::make(home, &sync.to_string()).map_err(failed)? else { continue };
+            let lock = match folder.create(LOCK, LOCK_MODE) {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
                 lock => lock.map_err(failed)?,
             };
-            home.trusted.learn_owner(&lock).map_err(failed)?;
+            folder.learn_owner(&lock).map_err(failed)?;
             // Another user may have replaced the folder.
-            let is_ours = home.trusted.owns(&folder) && trusted::is_there(folder.as_fd(), LOCK);
+            let is_ours = folder.is_own() && folder.has(LOCK);
             if lock.try_lock().is_ok() && is_ours {
-                return Ok(Self { sync, home: Arc::clone(home), folder, _lock: lock });
+                return Ok(Self { sync, folder, _lock: lock });
             }
         }
         Err(Error::transient(format!(
@@ -75,11 +67,11 @@ impl FolderLease {
     /// The folders of all syncs that died, each with its lease taken, and how many syncs live.
     pub(super) fn take_dead(home: &Arc<Folder>) -> Result<(Vec<Self>, usize)> {
         let (mut dead, mut alive) = (Vec::new(), 0);
-        for name in trusted::folders(&home.trusted, "") {
+        for name in home.folders("") {
             let Some(sync) = super::sync_of(&name) else { continue };
-            let Some(folder) = trusted::open_own_folder(&home.trusted, &name) else { continue };
-            match holder_of(home, &name, &folder) {
-                LeaseHolder::Dead(lock) => dead.push(Self { sync, home: Arc::clone(home), folder, _lock: lock }),
+            let Some(folder) = OwnFolder::open(home, &name) else { continue };
+            match holder_of(&folder) {
+                LeaseHolder::Dead(lock) => dead.push(Self { sync, folder, _lock: lock }),
                 LeaseHolder::Alive => alive += 1,
                 LeaseHolder::NotOurs => {}
             }
@@ -89,25 +81,21 @@ impl FolderLease {
 
     /// Removes the folder and all that is in it; the lock goes last, so that a kill half-way is found again.
     pub(super) fn remove(self) -> Result<()> {
-        let name = self.sync.to_string();
-        let removed = trusted::clear(self.folder.as_fd(), LOCK)
-            .and_then(|()| trusted::clear(self.folder.as_fd(), ""))
-            .and_then(|()| trusted::remove_empty(&self.home.trusted, &name));
+        let removed = self.folder.clear(LOCK).and_then(|()| self.folder.clear("")).and_then(|()| self.folder.remove());
         removed.map_err(|error| {
-            Error::transient(format!("The staging folder {} could not be removed.", self.home.path(&name).display()))
+            Error::transient(format!("The staging folder {} could not be removed.", self.folder.path().display()))
                 .with_source(error)
         })
     }
 
     /// Leaves the folder where it is, marked so that no later sync sweeps it.
     pub(super) fn keep(self) -> Result<()> {
-        let name = self.sync.to_string();
-        let marked = match trusted::create(self.folder.as_fd(), KEPT, LOCK_MODE) {
+        let marked = match self.folder.create(KEPT, LOCK_MODE) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
-            _ => self.home.trusted.remove(&format!("{name}/{LOCK}")),
+            _ => self.folder.remove_file(LOCK),
         };
         marked.map_err(|error| {
-            Error::transient(format!("The staging folder {} could not be marked.", self.home.path(&name).display()))
+            Error::transient(format!("The staging folder {} could not be marked.", self.folder.path().display()))
                 .with_source(error)
         })
     }
@@ -123,11 +111,11 @@ enum LeaseHolder {
     Dead(File),
 }
 
-fn holder_of(home: &Folder, name: &str, folder: &OwnedFd) -> LeaseHolder {
-    if trusted::is_there(folder.as_fd(), KEPT) {
+fn holder_of(folder: &OwnFolder) -> LeaseHolder {
+    if folder.has(KEPT) {
         return LeaseHolder::NotOurs;
     }
-    if let Some(lock) = trusted::open_own_file(&home.trusted, folder.as_fd(), LOCK) {
+    if let Some(lock) = folder.own_file(LOCK) {
         return match lock.try_lock() {
             Ok(()) => LeaseHolder::Dead(lock),
             Err(TryLockError::WouldBlock | TryLockError::Error(_)) => LeaseHolder::Alive,
@@ -135,11 +123,10 @@ fn holder_of(home: &Folder, name: &str, folder: &OwnedFd) -> LeaseHolder {
     }
     // A staging folder gets its lock first and loses it last: a folder with other files and no lock is not ours, and the call
     // below does not remove it.
-    let age = folder.try_clone().and_then(|folder| File::from(folder).metadata()?.modified());
-    if age.ok().and_then(|made| made.elapsed().ok()).is_none_or(|age| age <= NEWBORN) {
+    if folder.modified().ok().and_then(|made| made.elapsed().ok()).is_none_or(|age| age <= NEWBORN) {
         return LeaseHolder::Alive;
     }
-    let _ = trusted::remove_empty(&home.trusted, name);
+    let _ = folder.remove();
     LeaseHolder::NotOurs
 }
 

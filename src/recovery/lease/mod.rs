@@ -14,8 +14,8 @@ use uuid::Uuid;
 
 use self::folder::FolderLease;
 use self::object::ObjectLease;
-use super::{Home, Storage};
 use crate::error::Result;
+use crate::storage::{Home, Storage};
 
 /// Marks a folder that is kept on purpose: its sync has ended, and `purge_staging_data` is off.
 const KEPT: &str = "sync.kept";
@@ -31,7 +31,7 @@ enum Inner {
 impl Lease {
     /// Makes a staging folder with an id from `new_id` and takes its lease.
     pub async fn begin(storage: &Storage, mut new_id: impl FnMut() -> Uuid) -> Result<Self> {
-        Ok(Self(match &storage.home {
+        Ok(Self(match storage.home() {
             Home::Folder(folder) => Inner::Folder(FolderLease::begin(folder, new_id)?),
             Home::Bucket(bucket) => Inner::Object(ObjectLease::begin(storage, bucket, new_id()).await?),
         }))
@@ -39,7 +39,7 @@ impl Lease {
 
     /// Takes the leases of all dead syncs; also returns how many syncs are alive.
     pub async fn take_dead(storage: &Storage) -> Result<(Vec<Self>, usize)> {
-        match &storage.home {
+        match storage.home() {
             Home::Folder(folder) => FolderLease::take_dead(folder)
                 .map(|(dead, alive)| (dead.into_iter().map(|lease| Self(Inner::Folder(lease))).collect(), alive)),
             Home::Bucket(bucket) => ObjectLease::take_dead(storage, bucket)
@@ -50,7 +50,7 @@ impl Lease {
 
     /// The other syncs that have not ended, alive or dead. None on a disk: there a process's work ends with the process.
     pub async fn others(storage: &Storage) -> Result<Vec<Uuid>> {
-        match &storage.home {
+        match storage.home() {
             Home::Folder(_) => Ok(Vec::new()),
             Home::Bucket(bucket) => ObjectLease::others(storage, bucket).await,
         }
@@ -58,7 +58,7 @@ impl Lease {
 
     /// How long a killed sync is still treated as alive.
     pub fn age(storage: &Storage) -> Duration {
-        match &storage.home {
+        match storage.home() {
             Home::Folder(_) => Duration::ZERO,
             Home::Bucket(bucket) => bucket.timeouts.lease_age,
         }
@@ -66,7 +66,7 @@ impl Lease {
 
     /// Fails when what this process commits now may not be safe, because another sync may have taken it for dead.
     pub fn ensure_held(storage: &Storage) -> Result<()> {
-        match &storage.home {
+        match storage.home() {
             // A locked file cannot be lost.
             Home::Folder(_) => Ok(()),
             Home::Bucket(bucket) => bucket.lease_clock.ensure_held(),

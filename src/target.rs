@@ -1,4 +1,4 @@
-//! The names of everything that is written: the one place that knows the folders of a stream's table and staging.
+//! Where each stream of a sync goes: the one place that names the folders of a stream's table and of its staging.
 //!
 //! All paths are relative to the storage's root. `<schema>/<stream>` is a table, `<sync id>/<schema>/<stream>` a staging folder.
 //! A sync's id has dashes and identifiers have none, so the two never meet. No staging folder is inside another one: Unity
@@ -9,13 +9,11 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::delta::DELTA_LOG;
 use crate::error::{Error, LONGEST_NAME, Problems, Result, StreamDescriptor, shortened};
 use crate::protocol::catalog::{Catalog, Stream, WriteMode};
 use crate::schema::columns::TableSchema;
 use crate::schema::naming::{identifier, is_identifier, older_identifier, staging_folder};
-
-/// Folder of a Delta table's log, inside the table's folder.
-pub const DELTA_LOG: &str = "_delta_log";
 
 /// Where one stream goes.
 #[derive(Debug, Clone)]
@@ -142,22 +140,13 @@ pub fn is_name(name: &str) -> bool {
     is_identifier(name) && !is_kept(name)
 }
 
-/// The path of version `version` of the log of the Delta table in `folder`.
-pub fn commit_path(folder: &str, version: u64) -> String {
-    format!("{folder}/{DELTA_LOG}/{version:020}.json")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn catalog(streams: &[(&str, Option<&str>)]) -> Catalog {
-        let stream = |(name, namespace): &(&str, Option<&str>)| Stream {
-            descriptor: StreamDescriptor { name: (*name).into(), namespace: namespace.map(Into::into) },
-            write_mode: WriteMode::Append,
-            generation_id: None,
-            sync_id: 0,
-            columns: TableSchema::raw(),
+        let stream = |(name, namespace): &(&str, Option<&str>)| {
+            Stream::append(StreamDescriptor { name: (*name).into(), namespace: namespace.map(Into::into) })
         };
         Catalog { streams: streams.iter().map(stream).collect() }
     }

@@ -1,0 +1,3 @@
+//! What tests of this and other modules run against: a bucket in memory.
+
+pub mod memory;
