@@ -4,7 +4,7 @@
 //! newest action `metaData` is enough, which every version of the protocol writes in the same way.
 //! Source: <https://github.com/delta-io/delta/blob/master/PROTOCOL.md>, "Change Metadata" and "Checkpoints".
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use delta_kernel::actions::{LOG_METADATA_SCHEMA, Metadata};
 use delta_kernel::schema::StructType;
@@ -15,13 +15,17 @@ use url::Url;
 
 use super::commit::{ensure_replaceable, ensure_unpartitioned};
 use super::files::{LogFiles, checkpoint_version};
+use super::found;
 use crate::error::Result;
+use crate::schema::table_type::FoundColumn;
 
 /// What a table says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Described {
     /// Its columns: names and types as Delta writes them.
     pub columns: Vec<(String, String)>,
+    /// The same as they are compared with a stream's.
+    pub found: Vec<FoundColumn>,
     /// Its description.
     pub description: Option<String>,
     partitions: Vec<String>,
@@ -56,6 +60,11 @@ impl Described {
         self.properties.get(key).map(String::as_str)
     }
 
+    /// All properties.
+    pub fn properties(&self) -> BTreeMap<String, String> {
+        self.properties.clone().into_iter().collect()
+    }
+
     /// Whether a server may be asked to write to the table `shown`: no partitions, and for `replace` no promise that rows are
     /// never removed. Features are its own affair.
     pub fn ensure_writable_by_server(&self, shown: &str, replace: bool) -> Result<()> {
@@ -67,8 +76,9 @@ impl Described {
     fn new(action: Action) -> Option<Self> {
         let schema: StructType = serde_json::from_str(&action.schema_string).ok()?;
         let columns = schema.fields().map(|field| (field.name().clone(), field.data_type().to_string())).collect();
+        let found = found::columns(&schema);
         let Action { partition_columns: partitions, configuration: properties, description, .. } = action;
-        Some(Self { columns, description, partitions, properties })
+        Some(Self { columns, found, description, partitions, properties })
     }
 }
 

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use uuid::Uuid;
 
 use crate::clock::ClockAndIds;
-use crate::delta::actions::{Commit, DataFile, TableMetadata};
+use crate::delta::actions::{Commit, DataFile, Readers, TableMetadata};
 use crate::encode::encoder::{Encoder, PartFile, RowGroup};
 use crate::error::{Error, Result};
 use crate::recovery::left_behind::{LeftBehind, application_id};
@@ -163,8 +163,9 @@ impl StagedStream {
             configuration: BTreeMap::from([self.left_behind.property()]),
         });
         let transactions = vec![(application_id(stage.sync), self.batches)];
-        let commit = Commit { schema: self.encoder.schema(), create, transactions, add: files }
-            .to_bytes(stage.clock_and_ids.clock.now_ms());
+        let commit =
+            Commit { schema: self.encoder.schema(), create, transactions, add: files, readers: Readers::Spark }
+                .to_bytes(stage.clock_and_ids.clock.now_ms());
         let mut upload = stage.storage.upload(commit_path(&self.target.staging, self.version)).await?;
         self.version += 1;
         upload.write(commit).await?;

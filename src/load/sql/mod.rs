@@ -10,8 +10,10 @@ mod answers;
 mod create_retries;
 pub mod databricks_check;
 mod existing_table;
+mod found_columns;
 mod generation_objects;
 mod inventory;
+mod loadable;
 mod plan;
 mod statements;
 mod table;
@@ -36,7 +38,6 @@ use crate::recovery::claims::{self, ClaimKind};
 use crate::recovery::contest::Contest;
 use crate::recovery::left_behind::{LeftBehind, LeftInCatalog};
 use crate::recovery::sweep::StagingTables;
-use crate::schema::columns::TableSchema;
 use crate::schema::naming::identifier;
 use crate::storage::layout::Target;
 use crate::storage::{Lease, Storage};
@@ -50,13 +51,13 @@ struct SqlSession {
     transport: Arc<dyn SqlTransport>,
     storage: Storage,
     tables: TableLog,
-    /// The columns of all tables.
-    columns: Arc<TableSchema>,
     catalog: String,
     /// The schema of staging tables, where they are not beside the final ones.
     staging_schema: Option<String>,
     sync: Uuid,
     parallelism: usize,
+    /// Tables may get new columns.
+    evolution: bool,
     /// Schemas that are there, and those that this sync has to make, each made once.
     made: Mutex<HashMap<String, Arc<OnceCell<()>>>>,
     /// Tables, by the names of their staging tables, with statements of which nobody knows whether they still run.
@@ -70,26 +71,26 @@ struct SqlSession {
 }
 
 impl Sql {
-    /// An engine for the sync `sync`, with tables of `columns` in `catalog`; loads `parallelism` tables at the same time. Staging tables are
+    /// An engine for the sync `sync`, with tables in `catalog`; loads `parallelism` tables at the same time; with `evolution`,
+    /// tables get the columns that their streams have and they lack. Staging tables are
     /// in `staging_schema`, else beside the final ones.
     pub fn new(
         transport: Arc<dyn SqlTransport>,
         storage: &Storage,
         tables: &TableLog,
-        columns: Arc<TableSchema>,
         (catalog, staging_schema): (&str, Option<&str>),
-        sync: Uuid,
+        (sync, evolution): (Uuid, bool),
         parallelism: usize,
     ) -> Self {
         let session = SqlSession {
             transport,
             storage: storage.clone(),
             tables: tables.clone(),
-            columns,
             catalog: catalog.to_owned(),
             staging_schema: staging_schema.map(identifier),
             sync,
             parallelism: parallelism.max(1),
+            evolution,
             made: Mutex::default(),
             unknown_outcomes: Mutex::default(),
             staging: Mutex::default(),
@@ -200,6 +201,11 @@ impl SqlSession {
         tables.map_or(true, |shown| answers::names(&shown, "tableName", 1).contains(name))
     }
 
+    /// The name by which a table's generation is noted in the bucket: of one that lies elsewhere, not that of a folder here.
+    fn noted_as(&self, target: &Target, is_away: bool) -> String {
+        if is_away { format!("@{}/{}", identifier(&self.catalog), target.table) } else { target.table.clone() }
+    }
+
     fn contest(&self) -> Contest<'_> {
         Contest { storage: &self.storage, tables: &self.tables, staging_tables: self, sync: self.sync }
     }
@@ -218,7 +224,8 @@ impl Sql {
     async fn open(&self, inventory: &Inventory, target: Arc<Target>) -> Result<Opened> {
         let table = SqlTable::open(&self.session, inventory, target).await?;
         let left_behind = LeftBehind::StagingTable(table.staging_table());
-        Ok(Opened { table: Box::new(table), schema: Arc::clone(&self.session.columns), left_behind })
+        let schema = table.files();
+        Ok(Opened { table: Box::new(table), schema, left_behind })
     }
 }
 

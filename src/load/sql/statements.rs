@@ -3,6 +3,8 @@
 //! Names are always of three parts and quoted, literals escaped. Databricks' parser and that of open-source Spark both
 //! take every text here. Each statement can be repeated without harm, which is what a transport asks of them.
 
+pub mod columns;
+
 use std::fmt;
 
 use chrono::{DateTime, Datelike};

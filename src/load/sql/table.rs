@@ -1,6 +1,7 @@
 //! One stream's table, loaded by SQL: runs the plan of each load and checks that it is whole.
 
 mod change;
+mod columns;
 mod generations;
 mod staging_table;
 
@@ -12,13 +13,16 @@ use self::staging_table::StagingTable;
 use super::existing_table::{Existing, ExistingTable, find_existing, named};
 use super::inventory::Inventory;
 use super::plan::{Answered, Names, Next, Plan, Shortfall};
+use super::statements::columns::Replaced;
 use super::statements::{self, NewTable, SchemaName, TableName};
 use super::{SqlSession, answers};
 use crate::counted::counted;
 use crate::databricks::QueryResult;
 use crate::error::{Error, Result, ResultExt};
+use crate::load::columns::Fitted;
 use crate::load::{RowsBefore, TableLoader, TableState, generation as load_generation};
 use crate::recovery::claims::ClaimKind;
+use crate::schema::columns::TableSchema;
 use crate::stage::Batch;
 use crate::stage::staged::Staged;
 use crate::storage::layout::Target;
@@ -31,6 +35,14 @@ pub(super) struct SqlTable {
     staging: StagingTable,
     table_state: TableState,
     existing: Existing,
+    /// It lies elsewhere than a new table would.
+    is_away: bool,
+    /// How the staged files go into it; no changes once they are made.
+    fitted: Fitted,
+    /// It takes wider types.
+    widens: bool,
+    /// What it is, where its columns change when its rows are replaced.
+    replaced: Option<Replaced>,
     /// The generation of the rows that were there when the sync began.
     found: Option<i64>,
     /// The generation that the table says it has.
@@ -50,8 +62,9 @@ impl SqlTable {
         let schema_name = SchemaName::new(&session.catalog, schema);
         let name = schema_name.table(table);
         let found = find_existing(session, inventory, &target, &name).await?;
-        let ExistingTable { existing, generation, .. } = found;
-        let name = if found.is_collated { name.with_collation() } else { name };
+        let ExistingTable { existing, generation, is_collated, is_away, widens, fitted, replaced } = found;
+        fitted.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        let name = if is_collated { name.with_collation() } else { name };
         let staging = StagingTable::new(session, &name, Staged::DeltaTable { folder: target.staging.clone() });
         load_generation::warn_of_newer(&name, &target, generation);
         // No statement is sent for a number that only people read.
@@ -63,6 +76,10 @@ impl SqlTable {
             name,
             staging,
             existing,
+            is_away,
+            fitted,
+            widens,
+            replaced,
             found: generation,
             // What a log says is not yet a property.
             generation: generation.filter(|_| existing == Existing::InCatalog),
@@ -73,6 +90,11 @@ impl SqlTable {
     /// The full name of its staging table.
     pub(super) fn staging_table(&self) -> String {
         self.staging.name().to_string()
+    }
+
+    /// The columns of its staged files.
+    pub(super) fn files(&self) -> Arc<TableSchema> {
+        Arc::clone(&self.fitted.files)
     }
 
     async fn append(&mut self, batches: &[Batch]) -> Result<()> {
@@ -179,11 +201,17 @@ impl SqlTable {
     }
 
     fn names(&self) -> Names<'_> {
-        Names { columns: &self.session.columns, table: &self.name, staging: self.staging.name() }
+        let (columns, replaced) = (&self.fitted.files, self.replaced.as_ref());
+        Names { columns, table: &self.name, staging: self.staging.name(), replaced }
     }
 
-    /// Makes the table, or gives it its name, unless it has it.
+    /// Makes the table, or gives it its name, unless it has it, and the columns that the staged files need.
     async fn ensure_table(&mut self) -> Result<()> {
+        self.ensure_named().await?;
+        self.ensure_columns().await
+    }
+
+    async fn ensure_named(&mut self) -> Result<()> {
         let location = self.location();
         let statement = match self.existing {
             Existing::InCatalog => return Ok(()),
@@ -206,7 +234,7 @@ impl SqlTable {
     fn new_table<'a>(&'a self, location: &'a str) -> NewTable<'a> {
         NewTable {
             name: &self.name,
-            columns: &self.session.columns,
+            columns: &self.fitted.files,
             location,
             stream: self.target.stream.clone(),
             mode: self.target.write_mode.airbyte_mode(),

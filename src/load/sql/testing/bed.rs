@@ -17,7 +17,6 @@ use crate::protocol::catalog::{Catalog, Stream, WriteMode};
 use crate::recovery::catalog_table::CatalogTable;
 use crate::recovery::left_behind::LeftInCatalog;
 use crate::recovery::sweep::StagingTables;
-use crate::schema::columns::TableSchema;
 use crate::schema::stats::{RowStats, Span};
 use crate::stage::Batch;
 use crate::storage::Storage;
@@ -33,6 +32,7 @@ pub struct Bed {
     pub warehouse: FakeWarehouse,
     pub staging_schema: Option<&'static str>,
     pub catalog: &'static str,
+    pub evolution: bool,
 }
 
 impl Bed {
@@ -42,7 +42,14 @@ impl Bed {
         let text = format!(r#"{{"data_source": {{"data_source_type": "LOCAL_STORAGE", "local_path": "{path}"}}}}"#);
         let config = Config::from_json(&text).unwrap();
         let storage = Storage::open(&config.storage, &config.tuning).await.unwrap();
-        Self { folder, storage, warehouse: FakeWarehouse::default(), staging_schema: None, catalog: "main" }
+        Self {
+            folder,
+            storage,
+            warehouse: FakeWarehouse::default(),
+            staging_schema: None,
+            catalog: "main",
+            evolution: false,
+        }
     }
 
     pub fn stage(&self, stream: &str, ids: impl IntoIterator<Item = u64>) {
@@ -68,9 +75,8 @@ impl Bed {
             Arc::new(self.warehouse.clone()),
             &self.storage,
             &tables,
-            TableSchema::raw(),
             (self.catalog, self.staging_schema),
-            SYNC,
+            (SYNC, self.evolution),
             8,
         )
     }
