@@ -17,6 +17,7 @@ use crate::protocol::catalog::{Catalog, Stream, WriteMode};
 use crate::recovery::catalog_table::CatalogTable;
 use crate::recovery::left_behind::LeftInCatalog;
 use crate::recovery::sweep::StagingTables;
+use crate::schema::columns::TableSchema;
 use crate::schema::stats::{RowStats, Span};
 use crate::stage::Batch;
 use crate::storage::Storage;
