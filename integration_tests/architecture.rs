@@ -52,7 +52,6 @@ const MAY_IMPORT: [(&str, &[&str]); 30] = [
             "pipeline",
             "protocol",
             "recovery",
-            "schema",
             "stage",
             "storage",
             "tasks",
