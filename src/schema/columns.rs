@@ -14,7 +14,6 @@ const ID: &str = "_airbyte_ab_id";
 const EMITTED_AT: &str = "_airbyte_emitted_at";
 const RECORD: &str = "_airbyte_data";
 const META: &str = "_airbyte_meta";
-const UNDECLARED: &str = "_airbyte_additional_properties";
 
 /// The columns of a stream's table. Streams with equal columns share one of these.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -76,7 +75,7 @@ impl TableSchema {
 
     /// The layout [`Layout::Columns`], with `properties` of the record.
     pub(super) fn typed(properties: Vec<Column>) -> Self {
-        let meta = Column::new("_airbyte_meta", Kind::Json, Source::Meta);
+        let meta = Column::new(META, Kind::Json, Source::Meta);
         Self::new(Layout::Columns, [meta].into_iter().chain(properties).chain([Column::undeclared()]).collect())
     }
 
@@ -102,7 +101,7 @@ impl TableSchema {
     }
 
     /// The same layout with `columns` in place of its own; `None` where those of the id and the time are missing.
-    pub(super) fn with_columns(&self, columns: Vec<Column>) -> Option<Self> {
+    pub(crate) fn with_columns(&self, columns: Vec<Column>) -> Option<Self> {
         let (mut id, mut emitted_at, mut record) = (None, None, Vec::with_capacity(columns.len()));
         for column in columns {
             match column.source {
@@ -190,7 +189,7 @@ pub fn layout_of<'a>(names: impl Iterator<Item = &'a str>) -> Option<Layout> {
     } else if has(META) {
         Some(Layout::Columns)
     } else {
-        has(UNDECLARED).then_some(Layout::Classic)
+        UNDECLARED.iter().take(1).any(|own| has(own)).then_some(Layout::Classic)
     }
 }
 

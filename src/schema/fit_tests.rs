@@ -22,10 +22,7 @@ fn list(kind: Kind) -> Kind {
 
 /// A stream with these properties in layout `columns`.
 fn wanted(properties: Vec<Column>) -> TableSchema {
-    let mut columns = vec![Column::new("_airbyte_meta", Kind::Text, Source::Meta)];
-    columns.extend(properties);
-    columns.push(Column::new("_airbyte_additional_properties", Kind::TextMap, Source::Undeclared));
-    TableSchema::new(Layout::Columns, columns)
+    TableSchema::typed(properties)
 }
 
 /// A table of layout `columns` with these columns beside its own.
@@ -244,10 +241,7 @@ fn a_column_of_this_program_has_to_be_what_it_is() {
 #[test]
 fn members_of_a_union_go_into_the_members_that_the_table_has() -> Result<()> {
     let union = Kind::Union([Kind::Text, LONG, object(vec![property("x", LONG)])].into());
-    let classic = |kind| {
-        let map = Column::new("_airbyte_additional_properties", Kind::TextMap, Source::Undeclared);
-        TableSchema::new(Layout::Classic, vec![property("a", kind), map])
-    };
+    let classic = |kind| TableSchema::classic(vec![property("a", kind)]);
     let mut found = table(&[("a", "struct<member0:bigint,member1:struct<x:bigint,y:date>>")]);
     found.retain(|column| column.name != "_airbyte_meta");
     let fit = fitted(&classic(union.clone()), &found, EVOLVES)?;

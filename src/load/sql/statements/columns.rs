@@ -134,3 +134,7 @@ fn column(path: &[String]) -> String {
 pub fn is_cut(kind: &str) -> bool {
     kind.contains(" more field")
 }
+
+#[cfg(test)]
+#[path = "columns_tests.rs"]
+mod tests;
