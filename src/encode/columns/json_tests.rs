@@ -1,3 +1,5 @@
+//! JSON texts as columns keep them, compared with the values that they stand for.
+
 use proptest::prelude::*;
 use serde_json::Value;
 
