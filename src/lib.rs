@@ -27,6 +27,7 @@ pub mod secret;
 pub mod spec;
 mod stage;
 mod storage;
+mod stream_schemas;
 pub mod sync;
 mod target;
 pub mod tasks;

@@ -10,7 +10,7 @@ use crate::counted::counted;
 use crate::error::{Error, Result};
 use crate::pipeline::Outcome;
 use crate::protocol::catalog::{Caller, Catalog};
-use crate::schema::columns::TableSchema;
+use crate::stream_schemas::StreamSchemas;
 use crate::sync::{CleanUp, Context, STOPPED, Sync};
 use crate::tasks::{repeat, signals};
 use crate::telemetry::Terminal;
@@ -29,8 +29,10 @@ pub async fn run(config: &Path, catalog: &Path, input: impl Read + Send + 'stati
     config.ensure_supported()?;
     config.warn();
     let caller = if is_job_of_platform() { Caller::Platform } else { Caller::Other };
-    let raw = TableSchema::raw();
-    let catalog = Catalog::from_file(catalog, caller, &mut |_, _| Ok(Arc::clone(&raw)))?;
+    let mut schemas = StreamSchemas::new(&config.tables);
+    let catalog = Catalog::from_file(catalog, caller, &mut |stream, json| schemas.columns(stream, json))?;
+    schemas.warn(&catalog);
+    drop(schemas);
     watch_for_stop(context)?;
 
     let adds = catalog.streams.iter().all(|stream| !stream.write_mode.removes_rows());

@@ -81,6 +81,22 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A name that somebody else has given: the text with the white space around it.
+    pub(super) fn name(&self, name: &str) -> Option<String> {
+        match self.get(name)? {
+            Value::String(text) => Some(text.clone()),
+            other => self.wrong_type(name, "a string in double quotes", other),
+        }
+    }
+
+    /// Such a name that has to be there; `advice` says what to put in.
+    pub(super) fn required_name(&self, name: &str, advice: &str) -> Option<String> {
+        if self.is_absent(name) {
+            self.problem(name, &format!("is missing or empty: {advice}."));
+        }
+        self.name(name)
+    }
+
     /// Text that has to be there; `advice` says what to put in.
     pub(super) fn required_text(&self, name: &str, advice: &str) -> Option<String> {
         if self.is_absent(name) {
@@ -158,6 +174,36 @@ impl<'a> Fields<'a> {
         chosen
     }
 
+    /// One of a few words, each with what it stands for, which has to be there; `advice` says why.
+    pub(super) fn required_choice<T: Copy>(&self, name: &str, choices: &[(&str, T)], advice: &str) -> Option<T> {
+        if self.is_absent(name) {
+            let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
+            self.problem(name, &format!("is missing: choose one of {}; {advice}.", words.join(", ")));
+        }
+        self.choice(name, choices)
+    }
+
+    /// The objects of a list; none where it is not there.
+    pub(super) fn sections(&self, name: &str) -> Vec<Fields<'a>> {
+        let items = match self.get(name) {
+            None => return Vec::new(),
+            Some(Value::Array(items)) => items,
+            Some(other) => {
+                return self.wrong_type(name, "a list of objects in square brackets", other).unwrap_or_default();
+            }
+        };
+        let section = |(position, item): (usize, &'a Value)| {
+            let path = format!("{name}[{position}]");
+            match item {
+                Value::Object(object) => {
+                    Some(Fields { object, prefix: format!("{}{path}.", self.prefix), report: self.report })
+                }
+                other => self.wrong_type(&path, "an object in braces", other),
+            }
+        };
+        items.iter().enumerate().filter_map(section).collect()
+    }
+
     /// An object inside this one, which has to be there.
     pub(super) fn required_section(&self, name: &str, advice: &str) -> Option<Fields<'a>> {
         match self.get(name) {
@@ -199,8 +245,17 @@ fn collect_unknown(object: &Map<String, Value>, prefix: &str, asked: &BTreeSet<S
         let path = format!("{prefix}{name}");
         if !asked.contains(&path) {
             unknown.push(format!("{prefix}{}", shortened(name)));
-        } else if let Value::Object(inner) = value {
-            collect_unknown(inner, &format!("{path}."), asked, unknown);
+            continue;
+        }
+        match value {
+            Value::Object(inner) => collect_unknown(inner, &format!("{path}."), asked, unknown),
+            Value::Array(items) => {
+                for (position, item) in items.iter().enumerate().filter_map(|(at, item)| Some((at, item.as_object()?)))
+                {
+                    collect_unknown(item, &format!("{path}[{position}]."), asked, unknown);
+                }
+            }
+            _ => {}
         }
     }
 }

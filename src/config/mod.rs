@@ -22,6 +22,7 @@ mod platform;
 mod profiles;
 mod s3;
 mod storage;
+mod tables;
 mod timeouts;
 
 use std::cell::RefCell;
@@ -40,6 +41,7 @@ pub use self::log_level::LogLevel;
 pub use self::platform::is_job_of_platform;
 pub use self::s3::{S3Credentials, S3Encryption, S3Role, S3Settings};
 pub use self::storage::{AzureSettings, StorageSettings};
+pub use self::tables::{TableSettings, name_of};
 pub use self::timeouts::Timeouts;
 
 use self::fields::{Fields, Report, kind_of};
@@ -68,7 +70,9 @@ pub struct Config {
     pub schema: String,
     /// The schema of staging tables; `None`: that of the final table.
     pub staging_schema: Option<String>,
-    /// Whether tables get new columns when streams get new fields.
+    /// How tables look.
+    pub tables: TableSettings,
+    /// Whether tables with a column per property get new columns when streams get new properties.
     pub enable_schema_evolution: bool,
     /// Whether staged files and tables are removed after a sync.
     pub purge_staging_data: bool,
@@ -181,6 +185,7 @@ impl Config {
                 settings.hostname
             );
         }
+        self.tables.warn();
         for field in &self.quoted_names {
             tracing::warn!(
                 "The name in `{field}` is in backticks, which are removed: names are quoted where SQL needs it."
@@ -220,6 +225,7 @@ impl Config {
             catalog: catalog.unwrap_or_else(|| "hive_metastore".to_owned()),
             schema: schema.or(older_schema).unwrap_or_else(|| "default".to_owned()),
             staging_schema,
+            tables: tables::read(root),
             enable_schema_evolution: root.boolean("enable_schema_evolution", false),
             purge_staging_data: root.boolean("purge_staging_data", true),
             tuning: Tuning::read(root),
@@ -296,6 +302,8 @@ mod engine_tests;
 mod s3_tests;
 #[cfg(test)]
 mod spec_tests;
+#[cfg(test)]
+mod tables_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

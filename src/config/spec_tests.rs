@@ -53,8 +53,10 @@ fn every_specified_field_is_read_and_every_field_read_is_specified() {
         Config::read(&Fields::root(config.as_object().expect("an object"), &report));
         let report = report.into_inner();
         let inner = properties(&storage).into_iter().map(|(name, _)| format!("data_source.{name}"));
+        let of_streams = properties(&schema()["properties"]["streams"]["items"]);
+        let of_streams = of_streams.into_iter().map(|(name, _)| format!("streams[0].{name}"));
         let specified: BTreeSet<String> =
-            properties(&schema()).into_iter().map(|(name, _)| name).chain(inner).collect();
+            properties(&schema()).into_iter().map(|(name, _)| name).chain(inner).chain(of_streams).collect();
         assert_eq!(report.asked(), &specified);
         report.into_result("configuration", ()).expect("a full configuration is valid");
     }
@@ -81,6 +83,27 @@ fn exactly_the_required_fields_are_missed_when_they_are_not_there() {
     }
     assert_eq!(schema()["required"], json!(["data_source"]));
     parse(&minimal()).expect("nothing else is required");
+}
+
+#[test]
+fn exactly_the_required_fields_of_a_listed_stream_are_missed_when_they_are_not_there() {
+    let items = &schema()["properties"]["streams"]["items"];
+    let required: Vec<_> = items["required"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+    for (name, property) in properties(items) {
+        let mut config = minimal();
+        let mut stream: Map<String, Value> =
+            properties(items).iter().map(|(name, property)| (name.clone(), fitting(property))).collect();
+        for choice in property["enum"].as_array().into_iter().flatten() {
+            stream[&name] = choice.clone();
+            config["streams"] = json!([stream]);
+            assert!(parse(&config).is_ok(), "{name} {choice}");
+        }
+        stream.remove(&name);
+        config["streams"] = json!([stream]);
+        let missed =
+            parse(&config).is_err_and(|error| error.message().contains(&format!("`streams[0].{name}` is missing")));
+        assert_eq!(missed, required.contains(&name.as_str()), "{name}");
+    }
 }
 
 #[test]
@@ -133,7 +156,7 @@ fn every_secret_field_is_marked_and_no_other() {
 
 #[test]
 fn every_field_has_a_title_a_description_and_a_place_of_its_own() {
-    for schema in storages().iter().chain([&schema()]) {
+    for schema in storages().iter().chain([&schema(), &schema()["properties"]["streams"]["items"]]) {
         let properties = properties(schema);
         let orders: BTreeSet<_> = properties.values().filter_map(|property| property["order"].as_u64()).collect();
         assert_eq!(orders.len(), properties.len());
