@@ -76,13 +76,14 @@ fn folder_of(stream: &str) -> String {
 }
 
 /// A ConfiguredAirbyteCatalog of the streams of a discovered one.
-fn configure(discovered: &Value, mode: &str) -> Value {
+pub fn configure(discovered: &Value, mode: &str) -> Value {
     let configured =
         |stream: &Value| json!({"stream": stream, "sync_mode": "full_refresh", "destination_sync_mode": mode});
     catalog(discovered["streams"].as_array().unwrap().iter().map(configured))
 }
 
-fn read(folder: &Path, name: &str) -> String {
+/// The text of the file `name` in `folder`.
+pub fn read(folder: &Path, name: &str) -> String {
     std::fs::read_to_string(folder.join(name)).unwrap()
 }
 

@@ -3,6 +3,7 @@
 //! [`Sync::prepare`] does, before the first record is read, everything that can fail because of the configuration: it takes
 //! a lease on a staging folder, clears away what dead syncs left, and opens every stream's table.
 
+use std::collections::HashMap;
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 use crate::clock::ClockAndIds;
-use crate::config::{Config, Engine};
+use crate::config::{Compression, Config, Engine};
 use crate::counted::counted;
 use crate::databricks::connect;
 use crate::delta::table::TableLog;
@@ -187,7 +188,7 @@ impl Session {
     async fn open(&self, config: &Config, catalog: &Catalog, context: &Context) -> Result<Setup> {
         let sync = self.lease.id();
         let targets = targets(catalog, &config.schema, sync)?;
-        let open = open_streams(&*self.loader, targets, Encoders::new(config.tuning.compression));
+        let open = open_streams(&*self.loader, targets, config.tuning.compression);
         // At the same time: what is swept is in no table's log. Both run to completion: a cancelled sweep leaves a state that
         // the next sync cannot interpret.
         let (swept, streams) = tokio::join!(sweep(&self.storage, &self.tables, &*self.loader), open);
@@ -269,7 +270,9 @@ impl RenewedLease {
 }
 
 /// Opens every table. If each problem is one of the configuration, one error tells all of them.
-async fn open_streams(loader: &dyn Loader, targets: Vec<Target>, mut encoders: Encoders) -> Result<Vec<OpenStream>> {
+async fn open_streams(loader: &dyn Loader, targets: Vec<Target>, compression: Compression) -> Result<Vec<OpenStream>> {
+    // The platform gives all streams of a sync the same number.
+    let mut encoders: HashMap<i64, Encoders> = HashMap::new();
     let targets: Vec<Arc<Target>> = targets.into_iter().map(Arc::new).collect();
     let opened = loader.open_all(&targets).await?;
     let mut streams = Vec::with_capacity(opened.len());
@@ -278,7 +281,9 @@ async fn open_streams(loader: &dyn Loader, targets: Vec<Target>, mut encoders: E
         match outcome {
             Ok(Opened { table, schema, staging }) => {
                 let descriptor = target.stream.clone();
-                let staged = StagedStream::new(target, staging, encoders.get(&schema));
+                let of_sync = encoders.entry(target.sync_id);
+                let of_sync = of_sync.or_insert_with_key(|sync_id| Encoders::new(compression).of_sync(*sync_id));
+                let staged = StagedStream::new(target, staging, of_sync.get(&schema));
                 streams.push(OpenStream { descriptor, table, staged });
             }
             Err(error) if error.kind() == Kind::Config || problems.is_empty() => problems.add(error),

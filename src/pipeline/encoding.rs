@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 
 use super::budget::{Budget, Held};
 use super::buffer::Pending;
+use crate::encode::changes::Changes;
 use crate::encode::encoder::{Encoder, RowGroup};
 use crate::encode::ids::IdRange;
 use crate::error::{Error, Result};
@@ -29,6 +30,8 @@ pub struct Encoding {
 pub struct Encoded {
     /// What a file is made of.
     pub group: RowGroup,
+    /// How many values did not fit their columns.
+    pub changes: Changes,
     _held: Held,
 }
 
@@ -52,7 +55,7 @@ impl Encoding {
                 }
                 drop((held, slot));
                 let held = budget.hold(encoded.group.size());
-                Ok(Encoded { group: encoded.group, _held: held })
+                Ok(Encoded { group: encoded.group, changes: encoded.changes, _held: held })
             };
             tokio::task::spawn_blocking(encode).await.unwrap_or_else(|error| Err(died(error)))
         })

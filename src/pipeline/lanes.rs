@@ -254,6 +254,9 @@ impl Shared {
                     self.load(lane, stream, LoadWork::Prepare);
                 }
                 let encoded = encoded.await.unwrap_or_else(|error| Err(died(error)))?;
+                if !encoded.changes.is_empty() {
+                    self.progress.misfits(stream, &lane.encoder, encoded.changes)?;
+                }
                 staged.append(&self.stage, encoded.group).await
             }
             StageWork::EndFile => staged.end_file(&self.stage).await,

@@ -14,6 +14,7 @@ mod endings;
 mod flow;
 mod lanes;
 mod ledger;
+mod misfits;
 mod open_files;
 pub mod progress;
 mod refusals;

@@ -1,12 +1,14 @@
 //! Counters of a sync: every part of the pipeline adds to them, reports read them.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::closing::Closings;
+use super::misfits::Misfits;
 use super::stream_index::{PerStream, StreamIndex};
+use crate::encode::changes::Changes;
+use crate::encode::encoder::Encoder;
 use crate::error::{Result, StreamDescriptor};
 use crate::load::{COUNTED_TABLES, TableState};
 use crate::stage::Batch;
@@ -23,6 +25,7 @@ pub struct Progress {
     states_in: AtomicU64,
     streams: Mutex<PerStream<StreamProgress>>,
     closings: Mutex<Closings>,
+    misfits: Mutex<Misfits>,
 }
 
 /// Counters of one stream.
@@ -42,6 +45,8 @@ pub struct StreamProgress {
     pub files: u64,
     /// Values that the source or the platform say they have changed or left out (`meta.changes`).
     pub changed: u64,
+    /// Values that did not fit the types of their columns.
+    pub misfits: u64,
 }
 
 /// The counters of the whole sync at one moment.
@@ -72,6 +77,7 @@ impl Progress {
             states_in: AtomicU64::new(0),
             streams: Mutex::new(streams.map(stream).collect()),
             closings: Mutex::default(),
+            misfits: Mutex::default(),
         }
     }
 
@@ -93,6 +99,12 @@ impl Progress {
     /// Sets how many values of `stream` were changed before they came here.
     pub fn changed(&self, stream: StreamIndex, changed: u64) -> Result<()> {
         self.change(stream, |progress| progress.changed = changed)
+    }
+
+    /// Counts values of `stream` that did not fit the columns of `encoder`.
+    pub fn misfits(&self, stream: StreamIndex, encoder: &Arc<Encoder>, changes: Changes) -> Result<()> {
+        let all = self.misfits.lock().unwrap_or_else(PoisonError::into_inner).add(stream, encoder, changes);
+        self.change(stream, |progress| progress.misfits = all)
     }
 
     /// A batch is staged.
@@ -120,10 +132,16 @@ impl Progress {
         Ok(())
     }
 
-    /// No more stream will be completed: logs one line about all complete streams that have no line of their own.
+    /// No more stream will be completed, and no more rows are encoded: logs one line about all complete streams that have no line
+    /// of their own, and one for each column with values that did not fit.
     pub fn all_finished(&self) {
         if let Some(others) = self.closings.lock().unwrap_or_else(PoisonError::into_inner).others() {
             tracing::info!("{others}");
+        }
+        let streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = |stream| streams.get(stream).map(|progress| progress.name.clone()).unwrap_or_default();
+        for line in self.misfits.lock().unwrap_or_else(PoisonError::into_inner).lines(name) {
+            tracing::warn!("{line}");
         }
     }
 

@@ -123,6 +123,11 @@ impl TableSchema {
         self.record.iter().find(|column| self.layout == Layout::Columns && column.source == Source::Meta)
     }
 
+    /// The column for properties that no other column has, where the layout has one.
+    pub fn undeclared(&self) -> Option<&Column> {
+        self.record.iter().rfind(|column| column.source == Source::Undeclared)
+    }
+
     /// Whether a table with the columns `found`, names and types as Delta or SQL writes them, has these columns and no
     /// others, in any order.
     pub fn matches(&self, found: &[(String, String)]) -> bool {

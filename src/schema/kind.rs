@@ -124,6 +124,11 @@ impl Kind {
         }
     }
 
+    /// Whether values are rounded to a number of digits behind the point.
+    pub fn has_fraction(&self) -> bool {
+        matches!(self, Self::Decimal(Decimal { scale: 1.., .. }))
+    }
+
     /// The type in SQL.
     pub fn sql(&self) -> String {
         let name = match self {

@@ -29,6 +29,7 @@ pub fn summarise(progress: &Progress, outcome: &Outcome) {
         total.loaded_bytes += stream.loaded_bytes;
         total.files += stream.files;
         total.changed += stream.changed;
+        total.misfits += stream.misfits;
         total
     });
     streams.sort_by_key(|stream| std::cmp::Reverse(stream.loaded_rows));
@@ -85,9 +86,10 @@ fn moved_most<'a>(now: &'a [StreamProgress], before: &[StreamProgress]) -> Vec<&
     moved.into_iter().take(MOVED_SHOWN).map(|(_, stream)| stream).collect()
 }
 
-/// The part of a line about values that were changed before they came here; empty if there are none.
+/// The part of a line about values that were changed before they came here, or did not fit here; empty if there are none.
 fn changed(stream: &StreamProgress) -> String {
-    if stream.changed == 0 { String::new() } else { format!(", values changed on their way here {}", stream.changed) }
+    let part = |what: &str, count: u64| if count == 0 { String::new() } else { format!(", values {what} {count}") };
+    part("changed on their way here", stream.changed) + &part("that did not fit their columns", stream.misfits)
 }
 
 /// Megabytes (10^6 bytes) a second.
