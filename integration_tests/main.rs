@@ -45,6 +45,7 @@ mod filters;
 mod generations;
 mod hostile;
 mod json_schemas;
+mod layouts;
 mod left_overs;
 mod malformed_input;
 mod names;

@@ -11,14 +11,14 @@ use uuid::Uuid;
 
 use crate::lake::Location;
 
-/// A row of a raw table.
+/// A row of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// `_airbyte_ab_id`
     pub id: String,
     /// `_airbyte_emitted_at`, in microseconds.
     pub emitted_at: i64,
-    /// `_airbyte_data`
+    /// `_airbyte_data`; empty where the table has no such column.
     pub data: String,
 }
 
@@ -119,13 +119,15 @@ fn read_file(content: Vec<u8>) -> Vec<Row> {
 }
 
 fn read_row(row: &ParquetRow) -> Row {
+    let is_raw = row.get_column_iter().any(|(name, _)| name == "_airbyte_data");
     let mut read = Row { id: String::new(), emitted_at: i64::MIN, data: String::new() };
     for (name, field) in row.get_column_iter() {
         match (name.as_str(), field) {
             ("_airbyte_ab_id", Field::Str(id)) => read.id.clone_from(id),
             ("_airbyte_emitted_at", Field::TimestampMicros(time)) => read.emitted_at = *time,
             ("_airbyte_data", Field::Str(data)) => read.data.clone_from(data),
-            (name, field) => panic!("column {name} holds {field:?}"),
+            (name, field) if is_raw => panic!("column {name} holds {field:?}"),
+            _ => {}
         }
     }
     read

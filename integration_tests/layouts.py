@@ -1,0 +1,100 @@
+"""Reads the table in `sys.argv[1]`, whose files are `sys.argv[2:]`, with every reader that is there. Prints a line of JSON for each:
+its name with the columns and their rows, or with why it is missing.
+
+Rows are in the order of their ids. Times are microseconds, days are days since 1970, decimal numbers and bytes are texts, maps are
+lists of pairs in the order of their keys."""
+
+import glob
+import json
+import math
+import os
+import sys
+
+import pyarrow as pa
+
+FOLDER, FILES = sys.argv[1], sys.argv[2:]
+
+
+def values(array):
+    kind = array.type
+    if pa.types.is_timestamp(kind):
+        return array.cast(pa.timestamp("us", kind.tz)).cast(pa.int64()).to_pylist()
+    if pa.types.is_date(kind):
+        return array.cast(pa.date32()).cast(pa.int32()).to_pylist()
+    if pa.types.is_decimal(kind):
+        return [None if value is None else str(value) for value in array.to_pylist()]
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return [None if value is None else value.hex() for value in array.to_pylist()]
+    if pa.types.is_floating(kind):
+        return [repr(value) if value is not None and not math.isfinite(value) else value for value in array.to_pylist()]
+    if pa.types.is_map(kind) or is_list_of_pairs(kind):
+        pairs = [None if item.values is None else values(item.values) for item in array]
+        return [None if item is None else sorted(list(pair.values()) for pair in item) for item in pairs]
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return [None if item.values is None else values(item.values) for item in array]
+    if pa.types.is_struct(kind):
+        fields = {kind.field(at).name: values(array.field(at)) for at in range(kind.num_fields)}
+        return [
+            {name: column[at] for name, column in fields.items()} if item.is_valid else None
+            for at, item in enumerate(array)
+        ]
+    return array.to_pylist()
+
+
+def is_list_of_pairs(kind):
+    """Polars has no maps."""
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    if not is_list or not pa.types.is_struct(kind.value_type):
+        return False
+    return [field.name for field in kind.value_type] == ["key", "value"]
+
+
+def told(reader, table):
+    table = table.sort_by("_airbyte_ab_id") if table.num_rows else table
+    columns = [values(column.combine_chunks()) if table.num_rows else [] for column in table.columns]
+    rows = [dict(zip(table.column_names, row)) for row in zip(*columns)]
+    return {"reader": reader, "columns": table.column_names, "rows": rows}
+
+
+def with_deltalake():
+    from deltalake import DeltaTable
+
+    return DeltaTable(FOLDER).to_pyarrow_table()
+
+
+def with_polars():
+    import polars
+
+    return polars.read_delta(FOLDER).to_arrow(compat_level=polars.CompatLevel.oldest())
+
+
+def with_duckdb():
+    import duckdb
+    import duckdb_extension_delta
+
+    db = duckdb.connect()
+    pattern = os.path.dirname(duckdb_extension_delta.__file__) + "/**/delta.duckdb_extension"
+    db.execute(f"LOAD '{glob.glob(pattern, recursive=True)[0]}'")
+    db.execute("SET TimeZone = 'UTC'")
+    folder = FOLDER.replace("'", "''")
+    return db.execute(f"SELECT * FROM delta_scan('{folder}')").fetch_arrow_table()
+
+
+def with_pyarrow():
+    import pyarrow.parquet as parquet
+
+    return pa.concat_tables(parquet.ParquetFile(file).read() for file in FILES) if FILES else None
+
+
+for reader in [with_deltalake, with_polars, with_duckdb, with_pyarrow]:
+    name = reader.__name__.removeprefix("with_")
+    try:
+        table = reader()
+    except ImportError as error:
+        print(json.dumps({"reader": name, "missing": str(error)}))
+        continue
+    if table is not None:
+        print(json.dumps(told(name, table)))
+# Threads of the packages sometimes abort an interpreter that ends in order.
+sys.stdout.flush()
+os._exit(0)

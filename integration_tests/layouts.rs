@@ -1,0 +1,7 @@
+//! Tables with a column for each property, and which streams get them: settings, the values that all readers see, what is kept
+//! of values that fit no column, and what users are told.
+
+mod cases;
+mod readers;
+mod settings;
+mod values;

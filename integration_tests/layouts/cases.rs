@@ -1,0 +1,157 @@
+//! The recorded messages of a real source and the protocol's own cases, in every layout: each reader sees the values that the source
+//! sent.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDateTime};
+use serde_json::{Map, Value, json};
+
+use super::readers::{are_there, see};
+use crate::conformance::{configure, read, shared_data};
+use crate::program::Sandbox;
+use crate::table;
+
+const LAYOUTS: [&str; 3] = ["raw", "columns", "classic"];
+
+/// The data of each stream's records, in their order.
+fn sent(messages: &str) -> BTreeMap<String, Vec<Value>> {
+    let mut sent: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for line in messages.lines().filter(|line| !line.trim().is_empty()) {
+        let message: Value = serde_json::from_str(line).unwrap();
+        if message["type"] == "RECORD" {
+            let stream = message["record"]["stream"].as_str().unwrap().to_owned();
+            sent.entry(stream).or_default().push(message["record"]["data"].clone());
+        }
+    }
+    sent
+}
+
+/// What a table has of `value` in a column of the type that `schema` gives; for the few types that the faker has.
+fn expected(value: &Value, schema: &Value, layout: &str) -> Value {
+    let is_time = schema["format"] == "date-time";
+    match value {
+        Value::Null => Value::Null,
+        Value::String(text) if is_time => {
+            let micros = micros(text);
+            match layout {
+                "columns" => json!(micros),
+                _ => json!({"member0": micros.div_euclid(1000) * 1000, "member1": null}),
+            }
+        }
+        Value::Number(number) if schema["type"] == "number" => json!(number.as_f64().unwrap()),
+        Value::Object(object) => {
+            let mut fields = columns(object, schema, layout);
+            if layout == "classic" {
+                fields.insert("_airbyte_additional_properties".to_owned(), Value::Null);
+            }
+            Value::Object(fields)
+        }
+        other => other.clone(),
+    }
+}
+
+/// Microseconds since the epoch. A time without a zone is one in UTC.
+fn micros(text: &str) -> i64 {
+    match DateTime::parse_from_rfc3339(text) {
+        Ok(time) => time.timestamp_micros(),
+        Err(_) => text.parse::<NaiveDateTime>().unwrap().and_utc().timestamp_micros(),
+    }
+}
+
+fn columns(object: &Map<String, Value>, schema: &Value, layout: &str) -> Map<String, Value> {
+    let properties = schema["properties"].as_object().unwrap();
+    let column = |(name, schema): (&String, &Value)| {
+        (name.clone(), expected(object.get(name).unwrap_or(&Value::Null), schema, layout))
+    };
+    properties.iter().map(column).collect()
+}
+
+#[test]
+fn the_faker_source_has_the_same_values_in_every_layout_and_for_every_reader() {
+    let test = "the_faker_source_has_the_same_values_in_every_layout_and_for_every_reader";
+    let Some(folder) = shared_data(test).filter(|_| are_there(test)) else { return };
+    let folder = folder.join("faker");
+    let messages = read(&folder, "messages.jsonl");
+    let sent = sent(&messages);
+    for layout in LAYOUTS {
+        for (mode, times) in [("append", 2), ("overwrite", 1)] {
+            let mut streams: Value = serde_json::from_str(&read(&folder, "catalog.json")).unwrap();
+            for stream in streams["streams"].as_array_mut().unwrap() {
+                stream["destination_sync_mode"] = json!(mode);
+            }
+            let sandbox = Sandbox::with(json!({"table_layout": layout}));
+            for _ in 0..2 {
+                let run = sandbox.load(&streams, &messages);
+                assert_eq!(run.states().len(), 11, "{layout} {mode}");
+                assert!(run.logs("WARN").is_empty(), "{layout} {mode}: {:?}", run.logs("WARN"));
+            }
+            table::assert_tidy(&sandbox.lake());
+            for stream in streams["streams"].as_array().unwrap() {
+                let (name, schema) = (stream["stream"]["name"].as_str().unwrap(), &stream["stream"]["json_schema"]);
+                let seen = see(test, &sandbox, &format!("default/{name}"));
+                let rows = std::iter::repeat_n(&sent[name], times).flatten();
+                let rows: Vec<Value> = rows
+                    .map(|data| match layout {
+                        "raw" => json!({"_airbyte_data": data}),
+                        _ => {
+                            let mut row = columns(data.as_object().unwrap(), schema, layout);
+                            row.insert("_airbyte_additional_properties".to_owned(), Value::Null);
+                            if layout == "columns" {
+                                row.insert("_airbyte_meta".to_owned(), json!({"sync_id": 0, "changes": []}));
+                            }
+                            row.into()
+                        }
+                    })
+                    .collect();
+                let found: Vec<Value> = seen.rows.iter().map(comparable).collect();
+                assert_eq!(found.len(), rows.len(), "{layout} {mode} {name}");
+                for (found, expected) in found.iter().zip(&rows) {
+                    assert_eq!(found, expected, "{layout} {mode} {name}");
+                }
+            }
+        }
+    }
+}
+
+/// A row without its id and time, and with what is JSON text as the value that it is.
+fn comparable(row: &Value) -> Value {
+    let mut row = row.clone();
+    let fields = row.as_object_mut().unwrap();
+    assert!(fields.remove("_airbyte_ab_id").is_some_and(|id| id.is_string()));
+    assert!(fields.remove("_airbyte_emitted_at").is_some_and(|time| time.is_i64()));
+    for name in ["_airbyte_meta", "_airbyte_data"] {
+        if let Some(text) = fields.get_mut(name) {
+            *text = serde_json::from_str(text.as_str().unwrap()).unwrap();
+        }
+    }
+    row
+}
+
+#[test]
+fn every_protocol_case_is_seen_alike_by_every_reader_in_every_layout() {
+    let test = "every_protocol_case_is_seen_alike_by_every_reader_in_every_layout";
+    let Some(folder) = shared_data(test).filter(|_| are_there(test)) else { return };
+    let folder = folder.join("protocol");
+    let mut cases = 0;
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let Some(case) = name.strip_suffix("_catalog.json") else { continue };
+        let messages = read(&folder, &format!("{case}_messages.txt"));
+        let records = sent(&messages).values().map(Vec::len).sum::<usize>();
+        let discovered: Value = serde_json::from_str(&read(&folder, &name)).unwrap();
+        for layout in LAYOUTS {
+            for (mode, times) in [("append", 2), ("overwrite", 1)] {
+                let sandbox = Sandbox::with(json!({"table_layout": layout}));
+                sandbox.load(&configure(&discovered, mode), &messages);
+                sandbox.load(&configure(&discovered, mode), &messages);
+                table::assert_tidy(&sandbox.lake());
+                let tables = table::tables(&sandbox.lake());
+                assert_eq!(tables.len(), discovered["streams"].as_array().unwrap().len(), "{case} {layout}");
+                let rows: usize = tables.iter().map(|table| see(test, &sandbox, table.key()).rows.len()).sum();
+                assert_eq!(rows, records * times, "{case} {layout} {mode}");
+            }
+        }
+        cases += 1;
+    }
+    assert!(cases >= 8, "{cases} cases");
+}
