@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::DateTime;
+use chrono::{DateTime, NaiveDateTime};
 use serde_json::{Map, Value, json};
 
 use super::readers::{are_there, see};
@@ -32,7 +32,7 @@ fn expected(value: &Value, schema: &Value, layout: &str) -> Value {
     match value {
         Value::Null => Value::Null,
         Value::String(text) if is_time => {
-            let micros = DateTime::parse_from_rfc3339(text).unwrap().timestamp_micros();
+            let micros = micros(text);
             match layout {
                 "columns" => json!(micros),
                 _ => json!({"member0": micros.div_euclid(1000) * 1000, "member1": null}),
@@ -47,6 +47,14 @@ fn expected(value: &Value, schema: &Value, layout: &str) -> Value {
             Value::Object(fields)
         }
         other => other.clone(),
+    }
+}
+
+/// Microseconds since the epoch. A time without a zone is one in UTC.
+fn micros(text: &str) -> i64 {
+    match DateTime::parse_from_rfc3339(text) {
+        Ok(time) => time.timestamp_micros(),
+        Err(_) => text.parse::<NaiveDateTime>().unwrap().and_utc().timestamp_micros(),
     }
 }
 
