@@ -67,7 +67,7 @@ impl Classic {
     /// The types that a field may have beside null.
     fn field(&mut self, name: &str, namespace: Option<&str>, schema: &RawValue, path: &Path<'_>) -> Result<Vec<Kind>> {
         let kinds = self.declared(name, namespace, schema, path)?;
-        Ok(with_text_behind_logical(one_of_each(kinds)))
+        Ok(with_text_behind_logical(one_of_each(kinds, path)?))
     }
 
     /// The types of `schema`, each one once, in its order.
@@ -83,7 +83,7 @@ impl Classic {
         }
         let node = Node::read(schema)?;
         if let Some(list) = node.combined.iter().flatten().next() {
-            return Ok(one_of_each(self.union(name, namespace, &members(list, path)?, path)?));
+            return one_of_each(self.union(name, namespace, &members(list, path)?, path)?, path);
         }
         let mut kinds = Vec::new();
         let types = node.types(path)?;
@@ -107,7 +107,7 @@ impl Classic {
         let Some(items) = node.items else { return Ok(Kind::Text) };
         let path = path.items();
         let kinds = if items.get().starts_with('[') {
-            one_of_each(self.union(name, namespace, &members(items, &path)?, &path)?)
+            one_of_each(self.union(name, namespace, &members(items, &path)?, &path)?, &path)?
         } else if is_object(items) && says_a_type(items)? {
             self.field(&format!("{name}.items"), namespace, items, &path)?
         } else {

@@ -1,7 +1,7 @@
 //! Unions as the older connector made them: types without null, in order, each one once, and at most one record.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::names::Names;
@@ -27,14 +27,10 @@ enum Base {
 }
 
 /// Without what was there before.
-pub(super) fn distinct(kinds: Vec<Kind>) -> Vec<Kind> {
-    let mut out: Vec<Kind> = Vec::with_capacity(kinds.len());
-    for kind in kinds {
-        if !out.contains(&kind) {
-            out.push(kind);
-        }
-    }
-    out
+pub(super) fn distinct(mut kinds: Vec<Kind>) -> Vec<Kind> {
+    let mut seen = HashSet::with_capacity(kinds.len());
+    kinds.retain(|kind| seen.insert(kind.clone()));
+    kinds
 }
 
 /// The type of a field with these members; `None` if there are none, and it can only be null.
@@ -43,8 +39,8 @@ pub(super) fn kind_of(mut members: Vec<Kind>) -> Option<Kind> {
 }
 
 /// One member of each of Avro's types, as a union can have no more: a plain number takes the place of a time that is stored as
-/// one, lists become a list of what both have.
-pub(super) fn one_of_each(members: Vec<Kind>) -> Vec<Kind> {
+/// one, lists become a list of what both have, and records a record. `path`: where they stand.
+pub(super) fn one_of_each(members: Vec<Kind>, path: &Path<'_>) -> Result<Vec<Kind>> {
     let has_plain_long = members.iter().any(|kind| matches!(kind, Kind::Integer(_)));
     let mut out: Vec<Kind> = Vec::with_capacity(members.len());
     for member in members {
@@ -54,13 +50,18 @@ pub(super) fn one_of_each(members: Vec<Kind>) -> Vec<Kind> {
         match (out.iter_mut().find(|other| base(other) == base(&member)), member) {
             (None, member) => out.push(member),
             (Some(Kind::List(one)), Kind::List(other)) => {
-                let items = [members_of(one), members_of(&other)].concat();
-                *one = Arc::new(kind_of(one_of_each(distinct(items))).unwrap_or(Kind::Text));
+                let items = distinct([members_of(one), members_of(&other)].concat());
+                *one = Arc::new(kind_of(one_of_each(items, &path.items())?).unwrap_or(Kind::Text));
+            }
+            (Some(Kind::Struct(one)), Kind::Struct(other)) => {
+                let namespace = one.namespace.clone().filter(|namespace| !namespace.is_empty());
+                let name = one.name.clone();
+                *one = Arc::new(merged(&name, namespace.as_deref(), &[Arc::clone(one), other], path)?);
             }
             (Some(_), _) => {}
         }
     }
-    out
+    Ok(out)
 }
 
 /// The members, with text behind dates and times for values that are none.
@@ -121,7 +122,7 @@ fn merged(name: &str, namespace: Option<&str>, records: &[Arc<Record>], path: &P
         let Source::Property(property) = &field.source else { continue };
         let path = path.property(property);
         names.claim(&field.name, property, &path)?;
-        let kinds = one_of_each(merge_records(&field.name, Some(&inner), distinct(kinds), &path)?);
+        let kinds = one_of_each(merge_records(&field.name, Some(&inner), distinct(kinds), &path)?, &path)?;
         fields.extend(kind_of(kinds).map(|kind| Column::new(field.name.clone(), kind, field.source.clone())));
     }
     fields.push(Column::undeclared());
