@@ -162,6 +162,26 @@ mod tests {
     }
 
     #[test]
+    fn names_of_columns_keep_their_case_and_are_legal_in_avro() {
+        for (name, avro) in [
+            ("5field_name", "_5field_name"),
+            ("node:id", "node_id"),
+            ("Spécial \t Name", "Special_Name"),
+            ("filters.items", "filters_items"),
+            ("заказ", "_____"),
+            ("", ""),
+        ] {
+            assert_eq!(avro_name(name), avro, "{name}");
+        }
+        assert_eq!(avro_namespace("1st.a b.c"), "_1st.a_b.c");
+        assert_eq!(column_name("node:id"), "node_id");
+        // A hash is the same in every version: a column keeps its name.
+        assert_eq!(column_name("заказ"), format!("______{:016x}", fnv1a("заказ".as_bytes())));
+        assert_eq!(column_name(&"x".repeat(300)).len(), MAX_IDENTIFIER);
+        assert!(!column_name("").is_empty());
+    }
+
+    #[test]
     fn no_staging_folder_begins_with_an_underscore() {
         assert_eq!(staging_folder("_users"), "x-_users");
         assert_eq!(staging_folder("users"), "users");
