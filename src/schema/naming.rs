@@ -47,9 +47,11 @@ pub fn avro_name(name: &str) -> String {
     out
 }
 
-/// The namespace of a record by the rules of Avro: the parts between dots, each by the rule of [`avro_name`].
+/// The namespace of a record by the rules of Avro: the parts between dots, each by the rule of [`avro_name`], without those of
+/// which nothing remains.
 pub fn avro_namespace(namespace: &str) -> String {
-    namespace.split('.').map(avro_name).collect::<Vec<_>>().join(".")
+    let parts: Vec<String> = namespace.split('.').map(avro_name).filter(|part| !part.is_empty()).collect();
+    parts.join(".")
 }
 
 /// The name of a column: that of [`avro_name`], with a hash where only underscores remain and where it would have more than
@@ -174,6 +176,7 @@ mod tests {
             assert_eq!(avro_name(name), avro, "{name}");
         }
         assert_eq!(avro_namespace("1st.a b.c"), "_1st.a_b.c");
+        assert_eq!((avro_namespace("."), avro_namespace("a..b")), (String::new(), "a.b".to_owned()));
         assert_eq!(column_name("node:id"), "node_id");
         // A hash is the same in every version: a column keeps its name.
         assert_eq!(column_name("заказ"), format!("______{:016x}", fnv1a("заказ".as_bytes())));

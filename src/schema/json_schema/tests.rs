@@ -6,12 +6,9 @@ use super::*;
 use crate::error::Kind;
 use crate::schema::columns::TableSchema;
 
-#[path = "testing/forms.rs"]
-mod forms;
-#[path = "generated_tests.rs"]
-mod generated;
-#[path = "types_tests.rs"]
-mod types;
+mod forms_tests;
+mod generated_tests;
+mod types_tests;
 
 /// The columns of the properties, as SQL.
 fn sql(table: &TableSchema) -> Vec<String> {
@@ -159,18 +156,20 @@ fn schemas_of_any_depth_have_a_table_in_which_what_lies_deep_is_text() {
         let integer = r#"{"type":"integer"}"#;
         let object = |levels| nested(levels, r#"{"type":"object","properties":{"a":"#, integer, "}}");
         let table = columns(&object(MAX_LEVELS + 1), ColumnOptions::default()).unwrap();
-        forms::check(&table);
+        forms_tests::check(&table);
         assert_eq!(sql(&table)[0].matches("STRUCT").count(), MAX_LEVELS);
         assert!(sql(&table)[0].contains("BIGINT"));
         for levels in [50, 1000, 100_000] {
             for open in [r#"{"type":"object","properties":{"a":"#, r#"{"type":"object","properties":{"a":{"anyOf":["#] {
                 let close = if open.ends_with('[') { "]}}}" } else { "}}" };
                 let table = columns(&nested(levels, open, integer, close), ColumnOptions::default()).unwrap();
-                forms::check(&table);
+                forms_tests::check(&table);
                 assert!(sql(&table)[0].contains("`a`: STRING"), "{levels}");
             }
             let lists = nested(levels, r#"{"type":"array","items":"#, integer, "}");
-            forms::check(&columns(&format!(r#"{{"properties":{{"a":{lists}}}}}"#), ColumnOptions::default()).unwrap());
+            forms_tests::check(
+                &columns(&format!(r#"{{"properties":{{"a":{lists}}}}}"#), ColumnOptions::default()).unwrap(),
+            );
             let unions = nested(levels, r#"{"anyOf":["#, integer, "]}");
             let unions = columns(&format!(r#"{{"properties":{{"a":{unions}}}}}"#), ColumnOptions::default()).unwrap();
             assert_eq!(sql(&unions), [if levels == 50 { "a BIGINT" } else { "a STRING" }]);
@@ -186,7 +185,7 @@ fn the_older_connectors_tables_are_refused_where_readers_cannot_follow_their_dep
             (r#"{"type":"object","properties":{"a":"#, "}}", 40),
             (r#"{"type":"object","properties":{"a":{"type":["string","object"],"properties":{"a":"#, "}}}}", 13),
         ] {
-            forms::check(&classic(&nested(deepest, open, integer, close)).unwrap());
+            forms_tests::check(&classic(&nested(deepest, open, integer, close)).unwrap());
             for levels in [deepest + 1, 50, 100_000] {
                 let error = classic(&nested(levels, open, integer, close)).expect_err("a refusal");
                 assert_eq!(error.kind(), Kind::Config);
@@ -208,7 +207,7 @@ fn wide_and_long_schemas_become_tables() {
     assert!(schema.len() > 5_000_000);
     for table in [columns(&schema, ColumnOptions::default()).unwrap(), classic(&schema).unwrap()] {
         assert_eq!(sql(&table).len(), 2_000);
-        forms::check(&table);
+        forms_tests::check(&table);
     }
     let all: Vec<String> = (0..=MAX_FIELDS).map(|at| format!(r#""p{at}":{{}}"#)).collect();
     let schema = format!(r#"{{"properties":{{{}}}}}"#, all.join(","));
