@@ -1,3 +1,5 @@
+//! Escapes, compact texts, nesting and texts that are none.
+
 use proptest::prelude::*;
 use serde_json::Value;
 
