@@ -4,6 +4,8 @@
 //! `gen_messages.py` writes them for one stream, and prints seconds: to read the messages into rows on one thread, then to encode
 //! their blocks, and the bytes of all row groups.
 
+#![allow(clippy::print_stdout, reason = "a benchmark prints what it has measured")]
+
 use std::fs;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -147,7 +147,8 @@ mod tests {
 
     #[test]
     fn a_block_of_a_wide_table_is_larger_and_no_larger_than_half_of_the_memory() {
-        let column = |number: usize| Column::new(format!("c{number}"), Kind::Text, Source::Property(number.to_string()));
+        let column =
+            |number: usize| Column::new(format!("c{number}"), Kind::Text, Source::Property(number.to_string()));
         let schema = TableSchema::of(Layout::Columns, (0..2000).map(column).collect());
         let encoder = Encoder::new(Arc::new(schema), Compression::Zstd);
         let sizes = [1 << 20, 16 << 20, 1 << 30].map(|memory| encoder.block_size(memory));
