@@ -128,6 +128,8 @@ impl Encoders {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::columns::{Column, Layout, Source};
+    use crate::schema::kind::Kind;
 
     #[test]
     fn streams_with_equal_columns_share_an_encoder() {
@@ -141,5 +143,15 @@ mod tests {
         let encoder = Encoder::new(TableSchema::raw(), Compression::Zstd);
         let sizes = [1 << 20, 16 << 20, 1 << 30].map(|memory| encoder.block_size(memory));
         assert_eq!(sizes, [1 << 20, 2 << 20, 8 << 20]);
+    }
+
+    #[test]
+    fn a_block_of_a_wide_table_is_larger_and_no_larger_than_half_of_the_memory() {
+        let column =
+            |number: usize| Column::new(format!("c{number}"), Kind::Text, Source::Property(number.to_string()));
+        let schema = TableSchema::of(Layout::Columns, (0..2000).map(column).collect());
+        let encoder = Encoder::new(Arc::new(schema), Compression::Zstd);
+        let sizes = [1 << 20, 16 << 20, 1 << 30].map(|memory| encoder.block_size(memory));
+        assert_eq!(sizes, [1 << 20, 8 << 20, 2002 * BLOCK_OF_A_LEAF]);
     }
 }

@@ -68,10 +68,14 @@ const METADATA_BYTES: usize = 10 << 10;
 /// And those of each column of a table with many.
 const METADATA_OF_A_COLUMN: usize = 1 << 10;
 
+/// Columns of row groups that a file has at most, about: their metadata take some 30 MiB.
+const MOST_CHUNKS: usize = 1 << 15;
+
 /// A Parquet file in the making.
 pub struct PartFile {
     writer: SerializedFileWriter<Vec<u8>>,
     stats: Option<RowStats>,
+    chunks: usize,
 }
 
 impl ParquetEncoder {
@@ -163,7 +167,7 @@ impl ParquetEncoder {
     pub fn begin_file(&self) -> Result<PartFile> {
         let writer = SerializedFileWriter::new(Vec::new(), Arc::clone(&self.schema), Arc::clone(&self.properties))
             .map_err(encode_error)?;
-        Ok(PartFile { writer, stats: None })
+        Ok(PartFile { writer, stats: None, chunks: 0 })
     }
 }
 
@@ -194,6 +198,7 @@ impl PartFile {
     /// Appends a row group and returns the next bytes of the file.
     pub fn append(&mut self, group: RowGroup) -> Result<Vec<u8>> {
         let mut writer = self.writer.next_row_group().map_err(encode_error)?;
+        self.chunks += group.columns.len();
         for column in group.columns {
             column.append_to(&mut writer)?;
         }
@@ -203,6 +208,11 @@ impl PartFile {
             None => group.stats,
         });
         self.take_bytes()
+    }
+
+    /// Whether the file should end: the metadata of all its row groups stay in memory until then.
+    pub fn is_full(&self) -> bool {
+        self.chunks >= MOST_CHUNKS
     }
 
     /// Ends the file: its last bytes, and the statistics of its rows, if it has rows.

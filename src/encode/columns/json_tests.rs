@@ -1,4 +1,4 @@
-//! JSON texts as columns keep them, compared with the values that they stand for.
+//! Escapes, compact texts, nesting and texts that are none.
 
 use proptest::prelude::*;
 use serde_json::Value;

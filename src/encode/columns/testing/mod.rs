@@ -1,5 +1,7 @@
 //! Rows through the encoder and a Parquet file, and back as plain values, for tests.
 
+pub mod reference;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
