@@ -58,7 +58,6 @@ const MAY_IMPORT: [(&str, &[&str]); 30] = [
             "pipeline",
             "protocol",
             "recovery",
-            "schema",
             "stage",
             "storage",
             "target",

@@ -29,7 +29,6 @@ use crate::protocol::writer::ProtocolWriter;
 use crate::recovery::lease::Lease;
 use crate::recovery::left_behind::write_list;
 use crate::recovery::sweep::{clear_moved_files, sweep};
-use crate::schema::columns::TableSchema;
 use crate::stage::{Stage, StagedStream};
 use crate::storage::Storage;
 use crate::storage::file_names::FileNames;
@@ -146,7 +145,6 @@ impl Session {
             .while_going_on(Arc::new(move || ready.load(Ordering::Acquire) || stop.reason().is_none()));
         // Before anything is made: a catalog with two streams for one table must leave nothing behind.
         targets(catalog, &config.schema, Uuid::nil())?;
-        let schema = TableSchema::raw();
         let server = match &config.engine {
             Engine::Direct => None,
             Engine::Databricks(settings) => {
@@ -155,11 +153,12 @@ impl Session {
         };
         let lease = Lease::begin(&storage, context.clock_and_ids.new_id).await?;
         let lease = RenewedLease { _renewal: lease.renewal().map(tasks::run), lease };
+        let evolution = config.enable_schema_evolution;
         let loader: Box<dyn Loader> = match server {
-            None => Box::new(Direct::new(&storage, &tables, context.clock_and_ids.clone(), lease.id(), schema)),
+            None => Box::new(Direct::new(&storage, &tables, context.clock_and_ids.clone(), lease.id(), evolution)),
             Some((transport, parallelism)) => {
                 let place = (config.catalog.as_str(), config.staging_schema.as_deref());
-                Box::new(Sql::new(transport, &storage, &tables, schema, place, lease.id(), parallelism))
+                Box::new(Sql::new(transport, &storage, &tables, place, (lease.id(), evolution), parallelism))
             }
         };
         let purge = config.purge_staging_data;

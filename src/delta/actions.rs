@@ -2,7 +2,7 @@
 //! `create_table` is part of its `internal-api` alone (0.30.1), which any version may change.
 //!
 //! Source: the Delta transaction log protocol, <https://github.com/delta-io/delta/blob/master/PROTOCOL.md>. Tables are
-//! made with reader version 1 and writer version 2: every Delta reader opens them.
+//! made with reader version 1 and writer version 2, which every Delta reader opens, unless a column needs more.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::bounds;
+use super::{bounds, evolve};
+
+pub use super::bounds::Readers;
 use crate::schema::columns::TableSchema;
 use crate::schema::stats::RowStats;
 
@@ -50,6 +52,8 @@ pub struct Commit<'a> {
     pub transactions: Vec<(String, i64)>,
     /// Files that are added to the table.
     pub add: &'a [DataFile],
+    /// Who reads the log.
+    pub readers: Readers,
 }
 
 impl Commit<'_> {
@@ -61,7 +65,7 @@ impl Commit<'_> {
             "isBlindAppend": true, "engineInfo": ENGINE_INFO,
         }})];
         if let Some(table) = &self.create {
-            lines.push(json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}));
+            lines.push(json!({"protocol": evolve::protocol_of_new(&self.schema.delta())}));
             lines.push(json!({"metaData": {
                 "id": table.id, "description": table.description, "format": {"provider": "parquet", "options": {}},
                 "schemaString": self.schema.delta(), "partitionColumns": [], "configuration": table.configuration,
@@ -74,7 +78,7 @@ impl Commit<'_> {
         for file in self.add {
             lines.push(json!({"add": {
                 "path": file.name, "partitionValues": {}, "size": file.size, "modificationTime": file.modified_ms,
-                "dataChange": true, "stats": bounds::text(self.schema, &file.stats),
+                "dataChange": true, "stats": bounds::text(self.schema, &file.stats, self.readers),
             }}));
         }
         let mut bytes = Vec::new();

@@ -26,6 +26,7 @@ fn first_commit() -> String {
         }),
         transactions: vec![("app".into(), 3)],
         add: &files,
+        readers: Readers::All,
     };
     String::from_utf8_lossy(&commit.to_bytes(7)).into_owned()
 }

@@ -34,7 +34,7 @@ pub fn batch(schema: &TableSchema, files: &[DataFile]) -> Result<RecordBatch> {
     let null_counts = required.map(|column| (column.name.clone(), longs(|_| 0))).collect();
     let stats: [(&str, ArrayRef); 5] = [
         ("numRecords", longs(|f| f.stats.rows.try_into().unwrap_or(i64::MAX))),
-        ("nullCount", structure(null_counts, None)),
+        ("nullCount", structure(null_counts, (!bounds::has_all(schema)).then(|| NullBuffer::new_null(files.len())))),
         ("minValues", ends(schema, &bounds, |span| span.first)),
         ("maxValues", ends(schema, &bounds, |span| span.last)),
         ("tightBounds", Arc::new(BooleanArray::from(vec![true; files.len()]))),

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use url::Url;
 
 use super::*;
-use crate::delta::actions::{Commit, TableMetadata};
+use crate::delta::actions::{Commit, Readers, TableMetadata};
 use crate::delta::commit::{Change, commit};
 use crate::delta::engine::LogEngine;
 use crate::schema::stats::RowStats;
@@ -30,7 +30,8 @@ async fn what_the_kernel_writes_of_files_reads_as_its_golden_file() -> Result<()
     std::fs::create_dir_all(&log)?;
     let schema = TableSchema::raw();
     let metadata = TableMetadata { id: uuid::Uuid::nil(), description: String::new(), configuration: [].into() };
-    let first = Commit { schema: &schema, create: Some(metadata), transactions: Vec::new(), add: &[] };
+    let first =
+        Commit { schema: &schema, create: Some(metadata), transactions: Vec::new(), add: &[], readers: Readers::All };
     std::fs::write(log.join(format!("{:020}.json", 0)), first.to_bytes(1))?;
     let stats = |first, last| RowStats {
         rows: 2,
@@ -45,7 +46,12 @@ async fn what_the_kernel_writes_of_files_reads_as_its_golden_file() -> Result<()
     let url = Url::from_directory_path(folder.path()).map_err(|()| "no URL")?;
     tokio::task::block_in_place(|| {
         let snapshot = Snapshot::builder_for(&url).build(&engine)?;
-        commit(&snapshot, &engine, "t", &Change { schema: &schema, files: &files, transactions: &[], replace: None })
+        commit(
+            &snapshot,
+            &engine,
+            "t",
+            &Change { schema: &schema, changes: &[], files: &files, transactions: &[], replace: None },
+        )
     })?;
     let written: Vec<String> = adds(&log, 1).iter().map(ToString::to_string).collect();
     assert_eq!(written.join("\n"), include_str!("golden/kernel_adds.json").trim_end());

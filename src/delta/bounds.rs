@@ -33,16 +33,36 @@ pub fn of<'a>(schema: &TableSchema, stats: &'a RowStats) -> Option<Vec<Span<Valu
     schema.columns().map(|column| of_column(column, stats)).collect()
 }
 
+/// Who reads the log that statistics are written into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readers {
+    /// Everybody.
+    All,
+    /// Spark alone, which takes a column without bounds for one of which nothing is known: the staging's log.
+    Spark,
+}
+
+/// Whether every column of `schema` has bounds where the times of the rows do.
+pub fn has_all(schema: &TableSchema) -> bool {
+    schema.columns().all(|column| matches!(column.source, Source::Id | Source::EmittedAt | Source::Record))
+}
+
 /// The `stats` of an `add` action, as text.
-pub fn text(schema: &TableSchema, stats: &RowStats) -> String {
+pub fn text(schema: &TableSchema, stats: &RowStats, readers: Readers) -> String {
     let mut written = Map::from_iter([("numRecords".to_owned(), json!(stats.rows))]);
+    let has_all = has_all(schema);
+    if !has_all && readers == Readers::All {
+        return Json::Object(written).to_string();
+    }
+    // Loads ask for the rows of a batch by their ids.
+    let known: Vec<&Column> = if has_all { schema.columns().collect() } else { vec![schema.id()] };
     let mut write = |key: &str, values: &mut dyn Iterator<Item = Json>| {
-        let required = schema.columns().filter(|column| column.is_required());
-        let columns = required.map(|column| column.name.clone()).zip(values).collect();
+        let columns = known.iter().map(|column| column.name.clone()).zip(values).collect();
         written.insert(key.to_owned(), Json::Object(columns));
     };
     write("nullCount", &mut std::iter::repeat(json!(0)));
-    if let Some(bounds) = of(schema, stats) {
+    let bounds: Option<Vec<_>> = known.iter().map(|column| of_column(column, stats)).collect();
+    if let Some(bounds) = bounds {
         write("minValues", &mut bounds.iter().map(|span| span.first.to_json()));
         write("maxValues", &mut bounds.iter().map(|span| span.last.to_json()));
     }

@@ -10,7 +10,7 @@ fn stats(first: i64, last: i64) -> RowStats {
 }
 
 fn written(first: i64, last: i64) -> String {
-    text(&TableSchema::raw(), &stats(first, last))
+    text(&TableSchema::raw(), &stats(first, last), Readers::All)
 }
 
 #[test]

@@ -15,10 +15,12 @@ use super::actions::{DataFile, ENGINE_INFO};
 use super::adds;
 use super::damage::{fallbacks, may_be_damage};
 use super::engine::LogEngine;
+use super::evolve;
 use super::files::LogFiles;
 use super::kernel_errors::write_error;
 use super::replace::Removals;
 use crate::error::{Error, Result};
+use crate::schema::alter::Alter;
 use crate::schema::columns::TableSchema;
 
 /// Commits between two checkpoints, where a table does not set its own number.
@@ -43,6 +45,8 @@ pub struct Change<'a> {
     pub files: &'a [DataFile],
     /// Application transactions: id and version.
     pub transactions: &'a [(String, i64)],
+    /// Changes to the table's columns, which the files need.
+    pub changes: &'a [Alter],
     /// With it, all files that the table has now are removed; it receives how many rows they have, if that is known.
     pub replace: Option<&'a Cell<Option<u64>>>,
 }
@@ -105,7 +109,11 @@ pub fn commit(inner: &SnapshotRef, engine: &LogEngine, shown: &str, change: &Cha
     let feed = inner.table_properties().enable_change_data_feed == Some(true);
     let apart = feed && !removals.is_empty() && !change.files.is_empty();
     let kept = Removals::default();
-    let committer: Box<dyn Committer> = if apart { kept.merger() } else { Box::new(FileSystemCommitter::new()) };
+    if !change.changes.is_empty() {
+        kept.extend(evolve::actions(inner, engine, change.changes)?);
+    }
+    let committer: Box<dyn Committer> =
+        if apart || !change.changes.is_empty() { kept.merger() } else { Box::new(FileSystemCommitter::new()) };
     let mut transaction = begin(inner, engine, change, committer)?;
     if apart {
         let mut removing = begin(inner, engine, change, kept.collector())?;

@@ -4,7 +4,7 @@
 //! newest `metaData` action is enough: its form is the same in every version of the protocol.
 //! Source: <https://github.com/delta-io/delta/blob/master/PROTOCOL.md>, "Change Metadata" and "Checkpoints".
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use delta_kernel::actions::{LOG_METADATA_SCHEMA, Metadata};
 use delta_kernel::schema::StructType;
@@ -15,13 +15,17 @@ use url::Url;
 
 use super::commit::{ensure_replaceable, ensure_unpartitioned};
 use super::files::{LogFiles, checkpoint_version};
+use super::found;
 use crate::error::Result;
+use crate::schema::table_type::FoundColumn;
 
 /// A table's metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Described {
     /// Names and types of its columns as Delta writes them.
     pub columns: Vec<(String, String)>,
+    /// The same as they are compared with a stream's.
+    pub found: Vec<FoundColumn>,
     /// Its description.
     pub description: Option<String>,
     partitions: Vec<String>,
@@ -56,6 +60,11 @@ impl Described {
         self.properties.get(key).map(String::as_str)
     }
 
+    /// All properties.
+    pub fn properties(&self) -> BTreeMap<String, String> {
+        self.properties.clone().into_iter().collect()
+    }
+
     /// Checks that a server can be asked to write to the table, `shown` in messages. Which table features it knows is not checked.
     ///
     /// # Errors
@@ -69,8 +78,9 @@ impl Described {
     fn new(action: Action) -> Option<Self> {
         let schema: StructType = serde_json::from_str(&action.schema_string).ok()?;
         let columns = schema.fields().map(|field| (field.name().clone(), field.data_type().to_string())).collect();
+        let found = found::columns(&schema);
         let Action { partition_columns: partitions, configuration: properties, description, .. } = action;
-        Some(Self { columns, description, partitions, properties })
+        Some(Self { columns, found, description, partitions, properties })
     }
 }
 

@@ -11,7 +11,7 @@ use object_store::local::LocalFileSystem;
 use tokio::runtime::Handle;
 
 use super::*;
-use crate::delta::actions::{Commit, TableMetadata};
+use crate::delta::actions::{Commit, Readers, TableMetadata};
 use crate::delta::commit::{Change, Committed, commit};
 use crate::error::Error;
 use crate::schema::columns::TableSchema;
@@ -30,7 +30,9 @@ fn table(folder: &Path) -> Result<Url> {
         configuration: [("delta.checkpointInterval".to_owned(), "1".to_owned())].into(),
     };
     let schema = TableSchema::raw();
-    let text = Commit { schema: &schema, create: Some(create), transactions: Vec::new(), add: &[] }.to_bytes(1);
+    let text =
+        Commit { schema: &schema, create: Some(create), transactions: Vec::new(), add: &[], readers: Readers::All }
+            .to_bytes(1);
     let log = folder.join("_delta_log");
     let written =
         std::fs::create_dir_all(&log).and_then(|()| std::fs::write(log.join(format!("{:020}.json", 0)), text));
@@ -42,7 +44,7 @@ fn commit_one(table: &Url, engine: &LogEngine) -> KernelResult<Committed> {
     let snapshot = Snapshot::builder_for(table).build(engine)?;
     let transactions = [("app".to_owned(), 1)];
     let schema = TableSchema::raw();
-    let change = Change { schema: &schema, files: &[], transactions: &transactions, replace: None };
+    let change = Change { schema: &schema, changes: &[], files: &[], transactions: &transactions, replace: None };
     commit(&snapshot, engine, "t", &change)
 }
 

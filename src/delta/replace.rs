@@ -12,7 +12,7 @@ use delta_kernel::committer::{CommitMetadata, CommitResponse, Committer, FileSys
 use delta_kernel::expressions::ColumnName;
 use delta_kernel::{Engine, FilteredEngineData, KernelResult, KernelResultIterator};
 
-/// `remove` actions, as the kernel writes them.
+/// `remove` actions, as the kernel writes them, and what else is to go into the commit.
 #[derive(Clone, Default)]
 pub struct Removals(Arc<Mutex<Vec<FilteredEngineData>>>);
 
@@ -20,6 +20,11 @@ impl Removals {
     /// A committer that keeps the removals of a commit and reports a conflict instead of committing.
     pub fn collector(&self) -> Box<dyn Committer> {
         Box::new(RemovalCollector(self.clone()))
+    }
+
+    /// Adds other actions to these.
+    pub fn extend(&self, actions: impl IntoIterator<Item = FilteredEngineData>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(actions);
     }
 
     /// A committer that adds these removals to the actions of its commit.

@@ -24,9 +24,12 @@ use super::damage::{self, SMALL_COMMIT, fallbacks, may_be_damage};
 use super::described;
 use super::engine::{GoesOn, LogEngine};
 use super::files::{CommitFile, LogFiles};
+use super::found;
 use super::kernel_errors::{classify, read_error};
 use crate::error::{Error, Result};
+use crate::schema::alter::Alter;
 use crate::schema::columns::TableSchema;
+use crate::schema::table_type::FoundColumn;
 use crate::storage::Storage;
 
 pub use super::commit::{CHECKPOINT_INTERVAL, Committed};
@@ -170,6 +173,11 @@ impl TableSnapshot {
         schema.fields().map(|field| (field.name().clone(), field.data_type().to_string())).collect()
     }
 
+    /// The same as either engine compares them with a stream's.
+    pub fn found_columns(&self) -> Vec<FoundColumn> {
+        found::columns(&self.inner.schema())
+    }
+
     /// The version of application transaction `app_id`, if the table has one.
     pub fn transaction(&self, app_id: &str) -> Result<Option<i64>> {
         self.with_fallback("read", |inner, engine| inner.get_app_id_version(app_id, engine))
@@ -209,17 +217,19 @@ impl TableSnapshot {
     }
 
     /// Commits `files`, whose columns are those of `schema`, with the application transactions `transactions` (id and version).
-    /// With `replace`, the same commit removes every file that the table has now, and `replace` receives how many rows those
-    /// have by the log's statistics. Files must lie in the table's folder already.
+    /// The table's columns get the `changes` that the files need. With `replace`, the same commit removes every file that the table
+    /// has now, and `replace` receives how many rows those have by the log's statistics. Files must lie in the table's folder
+    /// already.
     pub fn commit(
         &self,
         schema: &TableSchema,
+        changes: &[Alter],
         files: &[DataFile],
         transactions: &[(String, i64)],
         replace: Option<&mut Option<u64>>,
     ) -> Result<Committed> {
         let left = Cell::new(None);
-        let change = Change { schema, files, transactions, replace: replace.is_some().then_some(&left) };
+        let change = Change { schema, changes, files, transactions, replace: replace.is_some().then_some(&left) };
         let committed =
             self.with_fallback("write", |inner, engine| commit::commit(inner, engine, &self.shown, &change));
         replace.into_iter().for_each(|removed| *removed = left.get());

@@ -1,14 +1,91 @@
-//! Compares the columns of an existing table with those of its stream, for both engines. Pure.
+//! How a stream is loaded into a table that exists, by the table's columns. Pure, the same for both engines.
+
+use std::sync::Arc;
 
 use crate::error::{Error, Result, StreamDescriptor};
-use crate::schema::columns::TableSchema;
+use crate::schema::alter::Alter;
+use crate::schema::columns::{Layout, TableSchema};
+use crate::schema::fit::{Fit, Shown, Terms, fit, fitting_layout};
+use crate::schema::table_type::FoundColumn;
+use crate::target::Target;
+
+/// A table's columns.
+pub struct FoundTable<'a> {
+    /// What the user calls the table.
+    pub shown: &'a str,
+    /// Names and types, for tables of the raw layout and for messages.
+    pub named: Vec<(String, String)>,
+    /// The same to be compared with a stream's.
+    pub columns: &'a [FoundColumn],
+}
+
+/// How the files of a stream go into a table.
+#[derive(Debug, Clone)]
+pub struct Fitted {
+    /// Their columns.
+    pub files: Arc<TableSchema>,
+    /// What the table needs before it takes them.
+    pub changes: Vec<Alter>,
+    /// What users should know.
+    pub warnings: Vec<String>,
+}
+
+impl Fitted {
+    /// How the files of `target` go into a table that is made for them.
+    pub fn new_table(target: &Target) -> Self {
+        Self { files: Arc::clone(&target.columns), changes: Vec::new(), warnings: Vec::new() }
+    }
+}
+
+/// Fits the stream of `target` to the table `found`.
+///
+/// # Errors
+/// A config error that says what differs and what to do.
+pub fn fit_table(target: &Target, found: FoundTable<'_>, terms: Terms) -> Result<Fitted> {
+    if target.columns.layout() == Layout::Raw {
+        ensure_columns(&target.columns, found.shown, &target.stream, found.named)?;
+        return Ok(Fitted::new_table(target));
+    }
+    let shown = Shown { table: found.shown, stream: &target.stream };
+    let Fit { files, changes, warnings } = fit(&target.columns, found.columns, terms, shown)?;
+    let files = if files == *target.columns { Arc::clone(&target.columns) } else { Arc::new(files) };
+    Ok(Fitted { files, changes, warnings })
+}
+
+/// The changes that a table, which may have changed since it was opened, needs for files with the columns `files`.
+///
+/// # Errors
+/// A transient error where they do not go into it any more: the next attempt fits the stream to what is there then.
+pub fn fit_files(
+    files: &Arc<TableSchema>,
+    (shown, stream): (&str, &StreamDescriptor),
+    found: impl FnOnce() -> Vec<FoundColumn>,
+    terms: Terms,
+) -> Result<Vec<Alter>> {
+    if files.layout() == Layout::Raw {
+        return Ok(Vec::new());
+    }
+    let changed = |error: Option<Error>| {
+        let said = format!(
+            "The columns of table {shown} have changed since the sync began, and what was read of stream {stream} does not go \
+             into them any more. Run the sync again: it then begins with the columns that are there."
+        );
+        let transient = Error::transient(said);
+        match error {
+            Some(error) => transient.with_source(error),
+            None => transient,
+        }
+    };
+    let fitted = fit(files, &found(), terms, Shown { table: shown, stream }).map_err(|error| changed(Some(error)))?;
+    if fitted.files == **files { Ok(fitted.changes) } else { Err(changed(None)) }
+}
 
 /// Checks that a table has the columns `expected`. `found`: its names and types as Delta writes them, in any order; `shown`: the
 /// table as the user knows it.
 ///
 /// # Errors
 /// A config error that lists both sets of columns, if they differ.
-pub fn ensure_columns(
+fn ensure_columns(
     expected: &TableSchema,
     shown: &str,
     stream: &StreamDescriptor,
@@ -17,12 +94,13 @@ pub fn ensure_columns(
     if expected.matches(&found) {
         return Ok(());
     }
+    let layout = fitting_layout(found.iter().map(|(name, _)| &**name));
     found.sort();
     let found: Vec<_> = found.iter().map(|(name, kind)| format!("{name} {kind}")).collect();
     let expected: Vec<_> =
         expected.columns().map(|column| format!("{} {}", column.name, column.kind.delta().trim_matches('"'))).collect();
     Err(Error::config(format!(
-        "Table {shown} has other columns than stream {stream} needs. It has: {}. Expected: {}. Move the table \
+        "Table {shown} has other columns than stream {stream} needs. It has: {}. Expected: {}. {layout}Move the table \
          away or rename the stream.",
         found.join(", "),
         expected.join(", ")

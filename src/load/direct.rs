@@ -14,21 +14,23 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
-use super::columns::ensure_columns;
+use super::columns::{Fitted, FoundTable, fit_files, fit_table};
 use super::existing_folders::ExistingFolders;
 use super::generation;
 use super::origin::{self, StoredDescription};
 use super::{COUNTED_TABLES, Ending, Loader, Opened, RowsBefore, TableLoader, TableState, open_each};
 use crate::clock::ClockAndIds;
 use crate::counted::counted;
-use crate::delta::actions::{Commit, DataFile, TableMetadata};
+use crate::delta::actions::{Commit, DataFile, Readers, TableMetadata};
 use crate::delta::table::{CHECKPOINT_INTERVAL, Committed, TableLog, TableSnapshot};
 use crate::delta::{DELTA_LOG, commit_path};
 use crate::error::{Error, Result, ResultExt};
 use crate::recovery::left_behind::{LeftBehind, LeftInCatalog, application_id};
 use crate::recovery::sweep::StagingTables;
 use crate::retry::Backoff;
+use crate::schema::alter::Alter;
 use crate::schema::columns::TableSchema;
+use crate::schema::fit::Terms;
 use crate::stage::Batch;
 use crate::stage::staged::{Begins, Staged, Staging};
 use crate::storage::{Put, Storage};
@@ -50,7 +52,8 @@ pub struct Direct {
     tables: TableLog,
     clock_and_ids: ClockAndIds,
     sync: Uuid,
-    schema: Arc<TableSchema>,
+    /// Tables may get new columns.
+    evolution: bool,
     /// Permits to keep a table's snapshot until its first load.
     kept: Arc<Semaphore>,
 }
@@ -69,6 +72,8 @@ struct DirectTable {
     exists: bool,
     known: KnownVersion,
     table_state: TableState,
+    /// The columns of the staged files.
+    files: Arc<TableSchema>,
     /// The generation of the table's rows when the sync began.
     found: Option<i64>,
 }
@@ -84,23 +89,26 @@ enum KnownVersion {
 }
 
 impl Direct {
-    /// The engine of the sync `sync`; all tables have the columns of `schema`.
-    pub fn new(
-        storage: &Storage,
-        tables: &TableLog,
-        clock_and_ids: ClockAndIds,
-        sync: Uuid,
-        schema: Arc<TableSchema>,
-    ) -> Self {
+    /// The engine of the sync `sync`. With `evolution`, tables get the columns of their streams that they lack.
+    pub fn new(storage: &Storage, tables: &TableLog, clock_and_ids: ClockAndIds, sync: Uuid, evolution: bool) -> Self {
         let kept = Arc::new(Semaphore::new(KEPT));
-        Self { storage: storage.clone(), tables: tables.clone(), clock_and_ids, sync, schema, kept }
+        Self { storage: storage.clone(), tables: tables.clone(), clock_and_ids, sync, evolution, kept }
     }
 
-    fn ensure_loadable(&self, target: &Target, snapshot: &TableSnapshot) -> Result<()> {
+    /// How the stream of `target` goes into the table `snapshot`, whose rows it `replaces_all` at its end or adds to.
+    fn fit(&self, target: &Target, snapshot: &TableSnapshot, replaces_all: bool) -> Result<Fitted> {
         let (shown, replaces) = (self.storage.shown(&target.table), target.write_mode.removes_rows());
         snapshot.ensure_writable(replaces)?;
-        ensure_columns(&self.schema, &shown, &target.stream, snapshot.columns())?;
-        origin::ensure_own(&shown, StoredDescription::InLog(snapshot.description()), target, replaces)
+        let (named, columns) = (snapshot.columns(), snapshot.found_columns());
+        let found = FoundTable { shown: &shown, named, columns: &columns };
+        let fitted = fit_table(target, found, self.terms(replaces_all))?;
+        origin::ensure_own(&shown, StoredDescription::InLog(snapshot.description()), target, replaces)?;
+        Ok(fitted)
+    }
+
+    /// The kernel writes no table that has been widened.
+    fn terms(&self, replaces: bool) -> Terms {
+        Terms { evolution: self.evolution, replaces, widens: false }
     }
 }
 
@@ -114,7 +122,8 @@ impl Opening<'_> {
             left_behind: LeftBehind::Files(target.table.clone()),
         };
         let table = Box::new(self.open_table(target).await?);
-        Ok(Opened { table, schema: Arc::clone(&self.engine.schema), staging })
+        let schema = Arc::clone(&table.files);
+        Ok(Opened { table, schema, staging })
     }
 
     async fn exists(&self, table: &str) -> Result<bool> {
@@ -128,31 +137,34 @@ impl Opening<'_> {
         let mut exists = self.exists(&target.table).await?;
         let mut table_state = TableState::of(&target, false, None, RowsBefore::NotAsked);
         let (mut known, mut generation) = (KnownVersion::None, None);
+        let mut fitted = Fitted::new_table(&target);
         if exists {
             let found = self.engine.tables.run(|logs| {
                 let Some(snapshot) = logs.find(&target.table)? else { return Ok(None) };
-                self.engine.ensure_loadable(&target, &snapshot)?;
                 let generation =
                     target.generation_id.map(|id| generation::read_generation(&snapshot, id)).transpose()?.flatten();
                 let mut table_state = TableState::of(&target, true, generation, RowsBefore::NotAsked);
+                let fitted = self.engine.fit(&target, &snapshot, table_state.replaces)?;
                 // Rows to be replaced are counted when they are removed. A failed count does not fail the sync: it is only shown.
                 if self.counts_rows && !table_state.replaces {
                     table_state.rows = snapshot.rows().ok().flatten().into();
                 }
-                Ok::<_, Error>(Some((table_state, generation, snapshot)))
+                Ok::<_, Error>(Some((table_state, generation, fitted, snapshot)))
             });
             // A log without a commit: a sync was killed before it created the table.
             let found = found.await?;
             exists = found.is_some();
-            if let Some((found, of_its_rows, snapshot)) = found {
-                (table_state, generation) = (found, of_its_rows);
+            if let Some((found, of_its_rows, how, snapshot)) = found {
+                (table_state, generation, fitted) = (found, of_its_rows, how);
                 if let Ok(permit) = Arc::clone(&self.engine.kept).try_acquire_owned() {
                     known = KnownVersion::Opened(snapshot, permit);
                 }
             }
         }
         generation::warn_of_newer(&self.engine.storage.shown(&target.table), &target, generation);
-        Ok(DirectTable { engine: self.engine.clone(), target, exists, known, table_state, found: generation })
+        fitted.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        let files = fitted.files;
+        Ok(DirectTable { engine: self.engine.clone(), target, exists, known, table_state, files, found: generation })
     }
 
     /// `target` with the older name of its table if an older version of this connector created the table under that name.
@@ -250,7 +262,8 @@ impl DirectTable {
             let left = replace.as_deref_mut();
             let committed = self.engine.tables.run(|logs| {
                 if let KnownVersion::Opened(snapshot, _permit) = known {
-                    return snapshot.commit(&self.engine.schema, files, &transactions, left);
+                    let changes = self.changes(&snapshot, left.is_some())?;
+                    return snapshot.commit(&self.files, &changes, files, &transactions, left);
                 }
                 let snapshot = logs.read(&self.target.table)?;
                 let loaded = snapshot.transaction(&app_id)?;
@@ -266,7 +279,8 @@ impl DirectTable {
                 // Rows that this sync has loaded itself have its generation, and are not in the way.
                 let replaces = left.is_some() && loaded.is_none();
                 generation::ensure_not_overtaken(&shown, &self.target, (self.found, now), replaces)?;
-                snapshot.commit(&self.engine.schema, files, &transactions, left)
+                let changes = self.changes(&snapshot, left.is_some())?;
+                snapshot.commit(&self.files, &changes, files, &transactions, left)
             });
             match committed.await? {
                 Committed::As(version) => {
@@ -285,6 +299,13 @@ impl DirectTable {
         )))
     }
 
+    /// What the table `snapshot` needs for the staged files, whoever has changed it since it was opened.
+    fn changes(&self, snapshot: &TableSnapshot, replaces: bool) -> Result<Vec<Alter>> {
+        let shown = self.engine.storage.shown(&self.target.table);
+        let terms = self.engine.terms(replaces);
+        fit_files(&self.files, (&shown, &self.target.stream), || snapshot.found_columns(), terms)
+    }
+
     /// Appends to a table of which this sync wrote all commits, without reading its log again. `false`, and nothing is written,
     /// if the log has to be read: somebody else wrote a commit, or a checkpoint is due.
     async fn append_to_own(
@@ -301,7 +322,7 @@ impl DirectTable {
         if next.is_multiple_of(CHECKPOINT_INTERVAL) {
             return Ok(false);
         }
-        let commit = Commit { schema: &self.engine.schema, create: None, transactions, add: files };
+        let commit = Commit { schema: &self.files, create: None, transactions, add: files, readers: Readers::All };
         let bytes = commit.to_bytes(self.engine.clock_and_ids.clock.now_ms());
         let put = self.engine.storage.put_new(&commit_path(&self.target.table, next), bytes).await?;
         let is_created = put == Put::Created;
@@ -331,7 +352,8 @@ impl DirectTable {
             description: origin::description(&self.target.stream),
             configuration: BTreeMap::from(properties.map(|(key, value)| (key.to_owned(), value.to_owned()))),
         };
-        let commit = Commit { schema: &self.engine.schema, create: Some(create), transactions, add: files };
+        let commit =
+            Commit { schema: &self.files, create: Some(create), transactions, add: files, readers: Readers::All };
         let bytes = commit.to_bytes(self.engine.clock_and_ids.clock.now_ms());
         self.engine.storage.put_new(&commit_path(&self.target.table, 0), bytes).await
     }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::config::Config;
-use crate::delta::actions::{Commit, TableMetadata};
+use crate::delta::actions::{Commit, Readers, TableMetadata};
 use crate::recovery::left_behind::write_list;
 use crate::schema::columns::TableSchema;
 
@@ -68,7 +68,8 @@ impl Lake {
             let configuration = BTreeMap::from([("airbyte.stagingTable".to_owned(), name("users"))]);
             let create = TableMetadata { id: Uuid::nil(), description: String::new(), configuration };
             let (schema, transactions) = (TableSchema::raw(), vec![(application_id(sync), 1)]);
-            let commit = Commit { schema: &schema, create: Some(create), transactions, add: &[] };
+            let commit =
+                Commit { schema: &schema, create: Some(create), transactions, add: &[], readers: Readers::Spark };
             self.put(&format!("{staging}/{DELTA_LOG}/00000000000000000000.json"), commit.to_bytes(0)).await;
         }
         if form != Form::Log {

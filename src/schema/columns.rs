@@ -4,9 +4,16 @@
 //! This is the only module that names the columns. A layout of tables is one constructor of [`TableSchema`]; a type of
 //! columns is one variant of [`Kind`](super::kind::Kind), and the compiler then names every place that needs an arm for it.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::kind::Kind;
+use super::table_type::are_same_names;
+
+const ID: &str = "_airbyte_ab_id";
+const EMITTED_AT: &str = "_airbyte_emitted_at";
+const RECORD: &str = "_airbyte_data";
+const META: &str = "_airbyte_meta";
 
 /// The columns of a stream's table. Streams with equal columns share one of these.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -63,12 +70,12 @@ pub enum Source {
 impl TableSchema {
     /// The raw layout: the three columns that Airbyte's raw tables have had from the start.
     pub fn raw() -> Arc<Self> {
-        Arc::new(Self::new(Layout::Raw, vec![Column::new("_airbyte_data", Kind::Text, Source::Record)]))
+        Arc::new(Self::new(Layout::Raw, vec![Column::new(RECORD, Kind::Text, Source::Record)]))
     }
 
     /// The layout [`Layout::Columns`], with `properties` of the record.
     pub(super) fn typed(properties: Vec<Column>) -> Self {
-        let meta = Column::new("_airbyte_meta", Kind::Json, Source::Meta);
+        let meta = Column::new(META, Kind::Json, Source::Meta);
         Self::new(Layout::Columns, [meta].into_iter().chain(properties).chain([Column::undeclared()]).collect())
     }
 
@@ -81,8 +88,8 @@ impl TableSchema {
     fn new(layout: Layout, record: Vec<Column>) -> Self {
         Self {
             layout,
-            id: Column::new("_airbyte_ab_id", Kind::Uuid, Source::Id),
-            emitted_at: Column::new("_airbyte_emitted_at", Kind::Timestamp, Source::EmittedAt),
+            id: Column::new(ID, Kind::Uuid, Source::Id),
+            emitted_at: Column::new(EMITTED_AT, Kind::Timestamp, Source::EmittedAt),
             record,
         }
     }
@@ -91,6 +98,19 @@ impl TableSchema {
     #[cfg(test)]
     pub fn of(layout: Layout, record: Vec<Column>) -> Self {
         Self::new(layout, record)
+    }
+
+    /// The same layout with `columns` in place of its own; `None` where those of the id and the time are missing.
+    pub(crate) fn with_columns(&self, columns: Vec<Column>) -> Option<Self> {
+        let (mut id, mut emitted_at, mut record) = (None, None, Vec::with_capacity(columns.len()));
+        for column in columns {
+            match column.source {
+                Source::Id => id = Some(column),
+                Source::EmittedAt => emitted_at = Some(column),
+                _ => record.push(column),
+            }
+        }
+        Some(Self { layout: self.layout, id: id?, emitted_at: emitted_at?, record })
     }
 
     /// How a record becomes columns.
@@ -132,6 +152,39 @@ impl TableSchema {
         };
         found.len() == self.columns().count()
             && self.columns().all(|column| found.iter().any(|found| is(column, found)))
+    }
+}
+
+impl Layout {
+    /// Whether a layout has a column of this name, which is no property.
+    pub fn is_of_layout(name: &str) -> bool {
+        [RECORD, META].iter().any(|own| are_same_names(own, name))
+    }
+}
+
+/// As `table_layout` has it.
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Raw => "raw",
+            Self::Columns => "columns",
+            Self::Classic => "classic",
+        })
+    }
+}
+
+/// The layout that a table with the columns `names` has; `None` where it has columns of none of them.
+pub fn layout_of<'a>(names: impl Iterator<Item = &'a str>) -> Option<Layout> {
+    let names: Vec<&str> = names.collect();
+    let has = |own: &str| names.iter().any(|name| are_same_names(name, own));
+    if !has(ID) || !has(EMITTED_AT) {
+        None
+    } else if has(RECORD) {
+        Some(Layout::Raw)
+    } else if has(META) {
+        Some(Layout::Columns)
+    } else {
+        UNDECLARED.iter().take(1).any(|own| has(own)).then_some(Layout::Classic)
     }
 }
 

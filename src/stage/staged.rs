@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::Stage;
-use crate::delta::actions::{Commit, DataFile, TableMetadata};
+use crate::delta::actions::{Commit, DataFile, Readers, TableMetadata};
 use crate::delta::commit_path;
 use crate::error::{Result, StreamDescriptor};
 use crate::recovery::left_behind::{LeftBehind, application_id};
@@ -81,8 +81,9 @@ impl Staged {
                     configuration: BTreeMap::from([commit.left_behind.property()]),
                 });
                 let transactions = vec![(application_id(stage.sync), commit.batch)];
-                let bytes = Commit { schema: commit.schema, create, transactions, add: commit.files }
-                    .to_bytes(stage.clock_and_ids.clock.now_ms());
+                let bytes =
+                    Commit { schema: commit.schema, create, transactions, add: commit.files, readers: Readers::Spark }
+                        .to_bytes(stage.clock_and_ids.clock.now_ms());
                 let mut upload = stage.storage.upload(commit_path(folder, commit.number)).await?;
                 upload.write(bytes).await?;
                 upload.finish().await

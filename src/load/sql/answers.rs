@@ -12,6 +12,8 @@ use crate::error::{Error, Result};
 const DETAILS: &str = "# Detailed Table Information";
 /// Lines after which a description lists the columns that a table is partitioned by.
 const PARTITIONS: [&str; 2] = ["# Partition Information", "# Partitioning"];
+/// The line after which a description lists the columns that a table is clustered by.
+const CLUSTERS: &str = "# Clustering Information";
 /// The line, or the field among the details, that shows a row filter.
 const ROW_FILTER: &str = "row filter";
 /// The line after which a description lists the columns that have a mask.
@@ -20,8 +22,10 @@ const MASKS: &str = "# Column Masks";
 /// A table as DESCRIBE TABLE EXTENDED shows it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Description {
-    /// Names and types of the columns, in lower case.
+    /// Names and types of the columns, as the table spells them.
     pub columns: Vec<(String, String)>,
+    /// The columns that it is clustered by.
+    pub clustered_by: Vec<String>,
     /// Whether it has partitions.
     pub partitioned: bool,
     /// `EXTERNAL`, `MANAGED`, `VIEW` and others.
@@ -43,6 +47,7 @@ impl Description {
     pub fn read(answer: &QueryResult) -> Self {
         let mut description = Self::default();
         let (mut in_columns, mut in_partitions, mut in_details, mut in_masks) = (true, false, false, false);
+        let mut in_clusters = false;
         for row in &answer.rows {
             let (name, value) = (text(row, 0).trim(), text(row, 1).trim());
             description.filtered |= !in_columns && name.trim_start_matches(['#', ' ']).eq_ignore_ascii_case(ROW_FILTER);
@@ -50,9 +55,12 @@ impl Description {
                 in_columns = false;
                 in_masks = name == MASKS || (in_masks && name.starts_with("# col_name"));
                 in_partitions = PARTITIONS.contains(&name) || (in_partitions && name.starts_with("# col_name"));
+                in_clusters = name == CLUSTERS || (in_clusters && name.starts_with("# col_name"));
                 in_details |= name == DETAILS;
             } else if in_columns {
-                description.columns.push((name.to_lowercase(), value.to_lowercase()));
+                description.columns.push((name.to_owned(), value.to_owned()));
+            } else if in_clusters {
+                description.clustered_by.push(name.to_owned());
             } else if in_masks {
                 description.masked.push(name.to_lowercase());
             } else if in_details {
@@ -85,6 +93,11 @@ pub fn names(answer: &QueryResult, column: &str, otherwise: usize) -> HashSet<St
 /// Keys and values of SHOW TBLPROPERTIES.
 pub fn properties(answer: &QueryResult) -> BTreeMap<String, String> {
     answer.rows.iter().map(|row| (text(row, 0).to_owned(), text(row, 1).to_owned())).collect()
+}
+
+/// The texts in the one row of an answer.
+pub fn texts(answer: &QueryResult) -> Vec<String> {
+    answer.rows.first().map(|row| (0..row.len()).map(|at| text(row, at).to_owned()).collect()).unwrap_or_default()
 }
 
 /// The number of rows that a statement has inserted, if its result has it.

@@ -7,22 +7,22 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use url::Url;
-
 use super::answers::{Description, properties};
 use super::inventory::Inventory;
+use super::loadable::{ensure_loadable, ensure_own, is_same_place};
+use super::statements::columns::Replaced;
 use super::statements::{SchemaName, TableName, describe, show_properties};
-use super::{SqlSession, generation_objects};
+use super::{SqlSession, found_columns, generation_objects};
 use crate::delta::DELTA_LOG;
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::load::columns::ensure_columns;
-use crate::load::generation;
+use crate::load::columns::{Fitted, FoundTable, fit_table};
 use crate::load::origin::{self, Origin, StoredDescription};
-use crate::schema::columns::TableSchema;
+use crate::load::{RowsBefore, TableState, generation};
+use crate::schema::alter::columns_after;
+use crate::schema::fit::Terms;
 use crate::target::Target;
 
 /// What was found of a stream's table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExistingTable {
     /// Where the table is.
     pub existing: Existing,
@@ -30,11 +30,20 @@ pub struct ExistingTable {
     pub generation: Option<i64>,
     /// Whether its columns have a collation.
     pub is_collated: bool,
+    /// It lies elsewhere than a new table would.
+    pub is_away: bool,
+    /// How the stream goes into it.
+    pub fitted: Fitted,
+    /// It takes wider types.
+    pub widens: bool,
+    /// What it is, where its columns change when its rows are replaced.
+    pub replaced: Option<Replaced>,
 }
 
 impl ExistingTable {
-    fn at(existing: Existing) -> Self {
-        Self { existing, generation: None, is_collated: false }
+    fn at(existing: Existing, target: &Target) -> Self {
+        let fitted = Fitted::new_table(target);
+        Self { existing, generation: None, is_collated: false, is_away: false, fitted, widens: false, replaced: None }
     }
 }
 
@@ -91,7 +100,7 @@ pub async fn find_existing(
     }
     let storage = &session.storage;
     if !inventory.folders.may_have(&target.table) || !storage.has_any(&target.table).await? {
-        return Ok(ExistingTable::at(Existing::Nowhere));
+        return Ok(ExistingTable::at(Existing::Nowhere, target));
     }
     if storage.has_any(&format!("{}/{DELTA_LOG}", target.table)).await?
         && let Some(found) = in_the_bucket(session, target, name).await?
@@ -124,25 +133,71 @@ async fn described(session: &SqlSession, target: &Target, table: &str, name: &Ta
 
 async fn in_the_catalog(session: &SqlSession, target: &Target, name: &TableName) -> Result<ExistingTable> {
     let described = described(session, target, &target.table, name).await?;
-    ensure_loadable(&session.columns, &described, target, name, &session.storage.uri(&target.table))?;
-    let is_collated = described.columns.iter().any(|(_, kind)| without_collation(kind) != kind);
-    let found = ExistingTable { is_collated, ..ExistingTable::at(Existing::InCatalog) };
-    let replaces = target.write_mode.removes_rows();
-    if !replaces && target.generation_id.is_none() {
-        return Ok(found);
+    ensure_loadable(&described, target, name)?;
+    let (is_typed, removes_rows) = (found_columns::are_typed(target), target.write_mode.removes_rows());
+    if !is_typed {
+        found_columns::fit(target, name, &described, &[], Terms::default())?;
+        ensure_own(&described, target, name)?;
     }
-    let properties = properties_of(session, name).await?;
-    if replaces && properties.get("delta.appendOnly").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
-        return Err(Error::config(format!(
-            "Table {name} has the property delta.appendOnly, so its rows cannot be replaced. Choose the sync mode append, \
-             or remove the property: ALTER TABLE {name} UNSET TBLPROPERTIES ('delta.appendOnly')."
-        )));
+    let location = described.location.clone().unwrap_or_default();
+    let is_away = !is_same_place(&location, &session.storage.uri(&target.table));
+    if is_away {
+        tracing::info!("Table {name} of stream {} is loaded where it lies: {location}", target.stream);
     }
-    Ok(ExistingTable { generation: generation_in(session, target, &properties).await?, ..found })
+    let mut found = ExistingTable {
+        is_collated: found_columns::is_collated(&described),
+        is_away,
+        ..ExistingTable::at(Existing::InCatalog, target)
+    };
+    let mut properties = None;
+    if removes_rows || target.generation_id.is_some() {
+        let read = properties_of(session, name).await?;
+        if removes_rows && is_set(&read, "delta.appendOnly") {
+            return Err(Error::config(format!(
+                "Table {name} has the property delta.appendOnly, so its rows cannot be replaced. Choose the sync mode append, \
+                 or remove the property: ALTER TABLE {name} UNSET TBLPROPERTIES ('delta.appendOnly')."
+            )));
+        }
+        found.generation = generation_in(session, (target, is_away), &read).await?;
+        properties = Some(read);
+    }
+    if is_typed {
+        let columns = found_columns::columns(session, name, &described).await?;
+        let replaces = TableState::of(target, true, found.generation, RowsBefore::NotAsked).replaces;
+        let terms = Terms { evolution: session.evolution, replaces, widens: false };
+        found.fitted = found_columns::fit(target, name, &described, &columns, terms)?;
+        if session.evolution && !found.fitted.warnings.is_empty() {
+            let read = match properties {
+                Some(read) => read,
+                None => properties_of(session, name).await?,
+            };
+            found.widens = is_set(&read, "delta.enableTypeWidening");
+            found.fitted =
+                found_columns::fit(target, name, &described, &columns, Terms { widens: found.widens, ..terms })?;
+            properties = Some(read);
+        }
+        ensure_own(&described, target, name)?;
+        found.replaced = (replaces && !found.fitted.changes.is_empty()).then(|| Replaced {
+            location: described.location.filter(|_| described.kind.is_some_and(|kind| !is_managed(&kind))),
+            comment: described.comment,
+            properties: properties.unwrap_or_default(),
+            clustered_by: described.clustered_by,
+            columns: columns_after(&columns, &found.fitted.changes),
+        });
+    }
+    Ok(found)
+}
+
+fn is_managed(kind: &str) -> bool {
+    kind.to_uppercase().starts_with("MANAGED")
+}
+
+fn is_set(properties: &BTreeMap<String, String>, key: &str) -> bool {
+    properties.get(key).is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
 /// The present generation of the rows of the table `name`.
-pub async fn generation_of(session: &SqlSession, target: &Target, name: &TableName) -> Result<Option<i64>> {
+pub async fn generation_of(session: &SqlSession, target: (&Target, bool), name: &TableName) -> Result<Option<i64>> {
     generation_in(session, target, &properties_of(session, name).await?).await
 }
 
@@ -153,19 +208,23 @@ async fn properties_of(session: &SqlSession, name: &TableName) -> Result<BTreeMa
 
 async fn generation_in(
     session: &SqlSession,
-    target: &Target,
+    (target, is_away): (&Target, bool),
     properties: &BTreeMap<String, String>,
 ) -> Result<Option<i64>> {
     let generation = properties.get(generation::PROPERTY).and_then(|value| value.parse().ok());
-    or_generation_object(session, target, generation.filter(|_| target.generation_id.is_some())).await
+    or_generation_object(session, (target, is_away), generation.filter(|_| target.generation_id.is_some())).await
 }
 
 /// The table's generation: its `property`, or the sync's own generation if an object in the bucket has it.
-async fn or_generation_object(session: &SqlSession, target: &Target, property: Option<i64>) -> Result<Option<i64>> {
+async fn or_generation_object(
+    session: &SqlSession,
+    (target, is_away): (&Target, bool),
+    property: Option<i64>,
+) -> Result<Option<i64>> {
     let Some(id) = target.generation_id.filter(|id| property != Some(*id)) else {
         return Ok(property);
     };
-    let is_noted = generation_objects::has(&session.storage, &target.table, id).await?;
+    let is_noted = generation_objects::has(&session.storage, &session.noted_as(target, is_away), id).await?;
     Ok(if is_noted { Some(id) } else { property })
 }
 
@@ -178,19 +237,30 @@ async fn in_the_bucket(session: &SqlSession, target: &Target, name: &TableName) 
         let Some((described, readable)) = described else { return Ok(None) };
         let replaces = target.write_mode.removes_rows();
         described.ensure_writable_by_server(&shown, replaces)?;
-        ensure_columns(&session.columns, &shown, &target.stream, described.columns.clone())?;
-        origin::ensure_own(&shown, StoredDescription::InLog(described.description.as_deref()), target, replaces)?;
         let property = described.property(generation::PROPERTY);
         let transaction = match readable.filter(|_| target.generation_id.is_some()) {
             Some(snapshot) => snapshot.transaction(generation::TRANSACTION)?,
             None => None,
         };
         let generation = target.generation_id.and_then(|id| generation::newest(transaction, property, id));
-        Ok::<_, Error>(Some(generation))
+        Ok::<_, Error>(Some((described, generation)))
     });
-    let Some(generation) = found.await? else { return Ok(None) };
-    let generation = or_generation_object(session, target, generation).await?;
-    Ok(Some(ExistingTable { generation, ..ExistingTable::at(Existing::InBucket) }))
+    let Some((described, generation)) = found.await? else { return Ok(None) };
+    let generation = or_generation_object(session, (target, false), generation).await?;
+    let replaces = TableState::of(target, true, generation, RowsBefore::NotAsked).replaces;
+    let terms = Terms { evolution: session.evolution, replaces, widens: false };
+    let named = described.columns.clone();
+    let fitted = fit_table(target, FoundTable { shown: &shown, named, columns: &described.found }, terms)?;
+    let said = StoredDescription::InLog(described.description.as_deref());
+    origin::ensure_own(&shown, said, target, target.write_mode.removes_rows())?;
+    let replaced = (replaces && !fitted.changes.is_empty()).then(|| Replaced {
+        location: Some(uri),
+        comment: described.description.clone(),
+        properties: described.properties(),
+        clustered_by: Vec::new(),
+        columns: columns_after(&described.found, &fitted.changes),
+    });
+    Ok(Some(ExistingTable { generation, fitted, replaced, ..ExistingTable::at(Existing::InBucket, target) }))
 }
 
 /// Adds to the error of an unreadable log how to register the table in the catalog: the next sync then asks the server, which may
@@ -207,89 +277,3 @@ fn or_by_hand(error: Error, name: &TableName, uri: &str) -> Error {
     );
     Error::config(said).with_source(error)
 }
-
-/// A column type of Databricks without its collation: `string` for `string collate utf8_lcase`.
-fn without_collation(kind: &str) -> &str {
-    kind.split_once(" collate ").map_or(kind, |(kind, _)| kind)
-}
-
-/// Refuses a table that the engine cannot load.
-fn ensure_loadable(
-    expected: &TableSchema,
-    found: &Description,
-    target: &Target,
-    name: &TableName,
-    folder: &str,
-) -> Result<()> {
-    let kind = found.kind.as_deref().unwrap_or_default();
-    let advice = "Drop or rename it, or rename the stream.";
-    if kind.to_uppercase().contains("VIEW") {
-        return Err(Error::config(format!(
-            "{name} is a view, and the table of stream {} would have the same name. {advice}",
-            target.stream
-        )));
-    }
-    let provider = found.provider.as_deref().unwrap_or_default();
-    if !provider.eq_ignore_ascii_case("delta") {
-        let provider = if provider.is_empty() { "no known format" } else { provider };
-        return Err(Error::config(format!(
-            "Table {name} of stream {} is in the format {provider}, and only delta can be loaded. {advice}",
-            target.stream
-        )));
-    }
-    let location = found.location.as_deref().unwrap_or_default();
-    if !is_same_place(location, folder) {
-        let location = if location.is_empty() { "a place that the server does not tell" } else { location };
-        let managed = if kind.eq_ignore_ascii_case("MANAGED") { "a managed table" } else { "a table" };
-        return Err(Error::config(format!(
-            "{name} is {managed} in {location}, but stream {} is loaded into {folder}. {advice} If the table is the \
-             right one, correct `data_source.s3_bucket_name` and `data_source.s3_bucket_path`.",
-            target.stream
-        )));
-    }
-    ensure_all_is_seen(expected, found, target, name)?;
-    if found.partitioned {
-        return Err(Error::config(format!(
-            "Table {name} is partitioned. Tables are loaded without partitions: move it away or rename the stream."
-        )));
-    }
-    let columns = found.columns.iter().map(|(name, kind)| (name.clone(), without_collation(kind).to_owned()));
-    ensure_columns(expected, &name.to_string(), &target.stream, columns.collect())?;
-    let replaces = target.write_mode.removes_rows();
-    origin::ensure_own(name, StoredDescription::InCatalog(found.comment.as_deref()), target, replaces)
-}
-
-/// Refuses a table with a row filter, or with a mask on a column that statements compare: a MERGE would insert again the rows that
-/// it does not see, and no count would show it. Whether a filter exempts the token's user cannot be asked. A mask on the records
-/// alone does no harm.
-fn ensure_all_is_seen(expected: &TableSchema, found: &Description, target: &Target, name: &TableName) -> Result<()> {
-    let may_be_masked = |name: &String| expected.record().iter().any(|column| column.name == *name);
-    let masked = found.masked.iter().find(|column| !may_be_masked(column));
-    let (what, how) = match masked {
-        _ if found.filtered => ("it has a row filter".to_owned(), format!("ALTER TABLE {name} DROP ROW FILTER")),
-        Some(column) => (
-            format!("its column {column} has a mask"),
-            format!("ALTER TABLE {name} ALTER COLUMN `{}` DROP MASK", column.replace('`', "``")),
-        ),
-        None => return Ok(()),
-    };
-    Err(Error::config(format!(
-        "Table {name} of stream {} cannot be loaded, because {what}: what was loaded has to be found again, or it would be \
-         loaded twice. Remove it ({how}) and put it on a view that people read, or rename the stream.",
-        target.stream
-    )))
-}
-
-/// Whether two URLs mean the same folder; `s3a` and `s3n` are `s3`, and percent-encoding does not matter.
-fn is_same_place(one: &str, other: &str) -> bool {
-    let normal = |location: &str| {
-        let (scheme, rest) = location.split_once("://").unwrap_or(("file", location));
-        let scheme = if matches!(scheme, "s3a" | "s3n") { "s3" } else { scheme };
-        Some(Url::parse(&format!("{scheme}://{}", rest.trim_end_matches('/'))).ok()?.to_string())
-    };
-    normal(one).is_some_and(|one| normal(other) == Some(one))
-}
-
-#[cfg(test)]
-#[path = "existing_table_tests.rs"]
-mod tests;

@@ -120,7 +120,13 @@ async fn unknown_log(bed: &Bed, properties: &Value, partitions: &Value, checkpoi
         let tables = TableLog::new(&bed.storage, &Handle::current(), 1);
         for number in 1..=10 {
             let load = |logs: &Logs| {
-                logs.read("shop/users").unwrap().commit(&TableSchema::raw(), &[], &[("other".into(), number)], None)
+                logs.read("shop/users").unwrap().commit(
+                    &TableSchema::raw(),
+                    &[],
+                    &[],
+                    &[("other".into(), number)],
+                    None,
+                )
             };
             tables.run(load).await.unwrap();
         }

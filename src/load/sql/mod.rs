@@ -11,8 +11,10 @@ mod answers;
 mod create_retries;
 pub mod databricks_check;
 mod existing_table;
+mod found_columns;
 mod generation_objects;
 mod inventory;
+mod loadable;
 mod plan;
 mod statements;
 mod table;
@@ -38,7 +40,6 @@ use crate::recovery::contest::Contest;
 use crate::recovery::lease::Lease;
 use crate::recovery::left_behind::LeftInCatalog;
 use crate::recovery::sweep::StagingTables;
-use crate::schema::columns::TableSchema;
 use crate::schema::naming::identifier;
 use crate::storage::Storage;
 use crate::target::Target;
@@ -52,13 +53,13 @@ struct SqlSession {
     transport: Arc<dyn SqlTransport>,
     storage: Storage,
     tables: TableLog,
-    /// The columns of all tables.
-    columns: Arc<TableSchema>,
     catalog: String,
     /// The schema of staging tables, where they are not beside the final ones.
     staging_schema: Option<String>,
     sync: Uuid,
     parallelism: usize,
+    /// Tables may get new columns.
+    evolution: bool,
     /// Schemas that exist or that this sync creates, each once.
     made: Mutex<HashMap<String, Arc<OnceCell<()>>>>,
     /// Final tables with statements that may still run, by the names of their staging tables.
@@ -72,26 +73,26 @@ struct SqlSession {
 }
 
 impl Sql {
-    /// The engine of the sync `sync`, with tables of `columns` in `catalog`. Loads up to `parallelism` tables at the same time.
-    /// Staging tables are in `staging_schema`; without one, beside the final tables.
+    /// The engine of the sync `sync`, with tables in `catalog`. Loads up to `parallelism` tables at the same time. With
+    /// `evolution`, tables get the columns of their streams that they lack. Staging tables are in `staging_schema`; without one,
+    /// beside the final tables.
     pub fn new(
         transport: Arc<dyn SqlTransport>,
         storage: &Storage,
         tables: &TableLog,
-        columns: Arc<TableSchema>,
         (catalog, staging_schema): (&str, Option<&str>),
-        sync: Uuid,
+        (sync, evolution): (Uuid, bool),
         parallelism: usize,
     ) -> Self {
         let session = SqlSession {
             transport,
             storage: storage.clone(),
             tables: tables.clone(),
-            columns,
             catalog: catalog.to_owned(),
             staging_schema: staging_schema.map(identifier),
             sync,
             parallelism: parallelism.max(1),
+            evolution,
             made: Mutex::default(),
             unknown_outcomes: Mutex::default(),
             staging: Mutex::default(),
@@ -204,6 +205,11 @@ impl SqlSession {
         tables.map_or(true, |shown| answers::names(&shown, "tableName", 1).contains(name))
     }
 
+    /// The name by which a table's generation is noted in the bucket: of one that lies elsewhere, not that of a folder here.
+    fn noted_as(&self, target: &Target, is_away: bool) -> String {
+        if is_away { format!("@{}/{}", identifier(&self.catalog), target.table) } else { target.table.clone() }
+    }
+
     fn contest(&self) -> Contest<'_> {
         Contest { storage: &self.storage, tables: &self.tables, staging_tables: self, sync: self.sync }
     }
@@ -221,8 +227,8 @@ impl SqlSession {
 impl Sql {
     async fn open(&self, inventory: &Inventory, target: Arc<Target>) -> Result<Opened> {
         let table = SqlTable::open(&self.session, inventory, target).await?;
-        let staging = table.staging();
-        Ok(Opened { table: Box::new(table), schema: Arc::clone(&self.session.columns), staging })
+        let (schema, staging) = (table.files(), table.staging());
+        Ok(Opened { table: Box::new(table), schema, staging })
     }
 }
 

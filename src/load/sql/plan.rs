@@ -7,9 +7,12 @@
 //! | replace | one INSERT OVERWRITE | the staged rows are counted in the table |
 //! | empty | one INSERT OVERWRITE without rows | it has run to its end: its effect does not depend on what it read |
 //!
+//! Where a table's columns change with its rows, a CREATE OR REPLACE TABLE AS SELECT takes the place of the INSERT OVERWRITE.
+//!
 //! Each statement can be run again. Rows that others write at the same time are never counted.
 
 use super::existing_table::Existing;
+use super::statements::columns::Replaced;
 use super::statements::{self, TableName};
 use crate::counted::counted;
 use crate::recovery::claims::ClaimKind;
@@ -41,6 +44,8 @@ pub struct Names<'a> {
     pub table: &'a TableName,
     /// The staging table.
     pub staging: &'a TableName,
+    /// What the table is, where its columns change when its rows are replaced.
+    pub replaced: Option<&'a Replaced>,
 }
 
 /// The answer to the statement of a plan that has run to its end.
@@ -105,17 +110,20 @@ impl Plan {
 
     /// The statement that changes the table's rows.
     pub fn statement(&self, names: &Names<'_>) -> String {
-        let Names { columns, table, staging } = names;
-        match self {
-            Self::Append(load) => statements::merge(columns, table, staging, load),
-            Self::Replace(load) => statements::overwrite(columns, table, staging, load),
-            Self::Empty => statements::empty(columns, table, staging),
+        let Names { columns, table, staging, replaced } = names;
+        let recreate = |replaced, load| statements::columns::recreate(columns, table, staging, replaced, load);
+        match (self, replaced) {
+            (Self::Replace(load), Some(replaced)) => recreate(replaced, Some(load)),
+            (Self::Empty, Some(replaced)) => recreate(replaced, None),
+            (Self::Append(load), _) => statements::merge(columns, table, staging, load),
+            (Self::Replace(load), None) => statements::overwrite(columns, table, staging, load),
+            (Self::Empty, None) => statements::empty(columns, table, staging),
         }
     }
 
     /// The statement that counts the rows of the load in the table; `None` if it has no rows.
     pub fn count(&self, names: &Names<'_>) -> Option<String> {
-        let Names { columns, table, staging } = names;
+        let Names { columns, table, staging, .. } = names;
         self.load().map(|load| statements::count(columns, table, staging, load))
     }
 

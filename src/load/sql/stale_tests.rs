@@ -12,7 +12,6 @@ use crate::error::Kind;
 use crate::load::direct::Direct;
 use crate::load::{Loader, TableLoader};
 use crate::protocol::catalog::WriteMode;
-use crate::schema::columns::TableSchema;
 
 const PROPERTY: &str = "destination-databricks.generation";
 
@@ -66,7 +65,7 @@ async fn begin_direct(bed: &Bed, number: u128, generation: i64) -> Box<dyn Table
     let sync = Uuid::from_u128(SYNC.as_u128() + number);
     let tables = TableLog::new(&bed.storage, &Handle::current(), 1);
     let clock_and_ids = ClockAndIds { clock: Arc::new(SystemClock), new_id: Uuid::now_v7 };
-    let direct = Direct::new(&bed.storage, &tables, clock_and_ids, sync, TableSchema::raw());
+    let direct = Direct::new(&bed.storage, &tables, clock_and_ids, sync, false);
     let target = Arc::new(users_of(WriteMode::ReplaceOtherGenerations, Some(generation), sync));
     direct.open_all(&[target]).await.unwrap().remove(0).unwrap().table
 }

@@ -3,6 +3,8 @@
 //! Names always have three parts and are quoted; literals are escaped. Every text is valid for Databricks and for open-source
 //! Spark, and every statement can be repeated without harm, as transports require.
 
+pub mod columns;
+
 use std::fmt;
 
 use chrono::{DateTime, Datelike};

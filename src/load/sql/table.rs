@@ -1,6 +1,7 @@
 //! One stream's table, loaded by SQL: runs the plan of each load and checks that it is whole.
 
 mod change;
+mod columns;
 mod generations;
 mod staging_table;
 
@@ -12,14 +13,17 @@ use self::staging_table::StagingTable;
 use super::existing_table::{Existing, ExistingTable, find_existing, named};
 use super::inventory::Inventory;
 use super::plan::{Answered, Names, Next, Plan, Shortfall};
+use super::statements::columns::Replaced;
 use super::statements::{self, NewTable, SchemaName, TableName};
 use super::{SqlSession, answers};
 use crate::counted::counted;
 use crate::databricks::QueryResult;
 use crate::error::{Error, Result, ResultExt};
+use crate::load::columns::Fitted;
 use crate::load::{RowsBefore, TableLoader, TableState, generation as load_generation};
 use crate::recovery::claims::ClaimKind;
 use crate::recovery::left_behind::LeftBehind;
+use crate::schema::columns::TableSchema;
 use crate::stage::Batch;
 use crate::stage::staged::{Begins, Staged, Staging};
 use crate::target::Target;
@@ -32,6 +36,14 @@ pub(super) struct SqlTable {
     staging: StagingTable,
     table_state: TableState,
     existing: Existing,
+    /// It lies elsewhere than a new table would.
+    is_away: bool,
+    /// How the staged files go into it; no changes once they are made.
+    fitted: Fitted,
+    /// It takes wider types.
+    widens: bool,
+    /// What it is, where its columns change when its rows are replaced.
+    replaced: Option<Replaced>,
     /// The generation of the table's rows when the sync began.
     found: Option<i64>,
     /// The generation that is stored with the table now.
@@ -54,8 +66,9 @@ impl SqlTable {
         let schema_name = SchemaName::new(&session.catalog, schema);
         let name = schema_name.table(table);
         let found = find_existing(session, inventory, &target, &name).await?;
-        let ExistingTable { existing, generation, .. } = found;
-        let name = if found.is_collated { name.with_collation() } else { name };
+        let ExistingTable { existing, generation, is_collated, is_away, widens, fitted, replaced } = found;
+        fitted.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        let name = if is_collated { name.with_collation() } else { name };
         let staging = StagingTable::new(session, &name, Staged::DeltaTable { folder: target.staging.clone() });
         load_generation::warn_of_newer(&name, &target, generation);
         // Rows are not counted: the number is only shown, and would take a statement.
@@ -67,6 +80,10 @@ impl SqlTable {
             name,
             staging,
             existing,
+            is_away,
+            fitted,
+            widens,
+            replaced,
             found: generation,
             // In the bucket only: the property is set after the first load.
             generation: generation.filter(|_| existing == Existing::InCatalog),
@@ -88,6 +105,11 @@ impl SqlTable {
             begins: if reads_without_rows { Begins::Always } else { Begins::AtFirstRows },
             left_behind: LeftBehind::StagingTable(self.staging_table()),
         }
+    }
+
+    /// The columns of its staged files.
+    pub(super) fn files(&self) -> Arc<TableSchema> {
+        Arc::clone(&self.fitted.files)
     }
 
     async fn append(&mut self, batches: &[Batch]) -> Result<()> {
@@ -194,11 +216,18 @@ impl SqlTable {
     }
 
     fn names(&self) -> Names<'_> {
-        Names { columns: &self.session.columns, table: &self.name, staging: self.staging.name() }
+        let (columns, replaced) = (&self.fitted.files, self.replaced.as_ref());
+        Names { columns, table: &self.name, staging: self.staging.name(), replaced }
     }
 
-    /// Creates the table, or registers it in the catalog if it exists only in the bucket.
+    /// Creates the table, or registers it in the catalog if it exists only in the bucket, and gives it the columns that the staged
+    /// files need.
     async fn ensure_table(&mut self) -> Result<()> {
+        self.ensure_named().await?;
+        self.ensure_columns().await
+    }
+
+    async fn ensure_named(&mut self) -> Result<()> {
         let location = self.location();
         let statement = match self.existing {
             Existing::InCatalog => return Ok(()),
@@ -221,7 +250,7 @@ impl SqlTable {
     fn new_table<'a>(&'a self, location: &'a str) -> NewTable<'a> {
         NewTable {
             name: &self.name,
-            columns: &self.session.columns,
+            columns: &self.fitted.files,
             location,
             stream: self.target.stream.clone(),
             mode: self.target.write_mode.airbyte_mode(),

@@ -201,8 +201,8 @@ async fn a_table_that_cannot_be_loaded_is_refused_before_anything_is_changed() {
     let mut extra = bed.older(&[]);
     extra.columns.push(("id".into(), "bigint".into()));
     assert!(refused(extra, WriteMode::Append).await.contains("id bigint"));
-    let elsewhere = Table::older("s3://other/users", &[]);
-    assert!(refused(elsewhere, WriteMode::Append).await.contains("s3://other/users"));
+    let stream = Table { kind: "STREAMING_TABLE".into(), ..bed.older(&[]) };
+    assert!(refused(stream, WriteMode::Append).await.contains("STREAMING_TABLE"));
     let view = Table { kind: "VIEW".into(), ..bed.older(&[]) };
     assert!(refused(view, WriteMode::Append).await.contains("is a view"));
     let mut fixed = bed.older(&[]);
@@ -217,7 +217,7 @@ async fn a_table_of_the_other_engine_gets_its_name_and_goes_on() {
     let bed = Bed::new().await;
     let tables = TableLog::new(&bed.storage, &Handle::current(), 1);
     let clock_and_ids = ClockAndIds { clock: Arc::new(SystemClock), new_id: Uuid::now_v7 };
-    let direct = Direct::new(&bed.storage, &tables, clock_and_ids, SYNC, TableSchema::raw());
+    let direct = Direct::new(&bed.storage, &tables, clock_and_ids, SYNC, false);
     let opened = direct.open_all(&[Arc::new(users(WriteMode::Append, Some(3)))]).await.unwrap().remove(0).unwrap();
     { opened.table }.append(&[]).await.unwrap();
 

@@ -12,7 +12,7 @@ impl SqlTable {
         if self.target.generation_id.is_none() || !self.target.write_mode.removes_rows() {
             return Ok(());
         }
-        let now = generation_of(&self.session, &self.target, &self.name).await?;
+        let now = generation_of(&self.session, (&self.target, self.is_away), &self.name).await?;
         generation::ensure_not_overtaken(&self.name, &self.target, (self.found, now), self.table_state.replaces)
     }
 
@@ -21,7 +21,7 @@ impl SqlTable {
         let Some(generation) = self.target.generation_id.filter(|id| self.generation != Some(*id)) else {
             return Ok(());
         };
-        let (storage, table) = (&self.session.storage, &self.target.table);
+        let (storage, table) = (&self.session.storage, &self.session.noted_as(&self.target, self.is_away));
         match self.session.execute(&statements::set_generation(&self.name, generation)).await {
             Ok(_) => generation_objects::delete(storage, table).await?,
             // Setting a property may need a privilege that loading does not. Without a stored generation, a second attempt would

@@ -33,6 +33,7 @@ pub struct Bed {
     pub warehouse: FakeWarehouse,
     pub staging_schema: Option<&'static str>,
     pub catalog: &'static str,
+    pub evolution: bool,
 }
 
 impl Bed {
@@ -42,7 +43,14 @@ impl Bed {
         let text = format!(r#"{{"data_source": {{"data_source_type": "LOCAL_STORAGE", "local_path": "{path}"}}}}"#);
         let config = Config::from_json(&text).unwrap();
         let storage = Storage::open(&config.storage, &config.tuning).await.unwrap();
-        Self { folder, storage, warehouse: FakeWarehouse::default(), staging_schema: None, catalog: "main" }
+        Self {
+            folder,
+            storage,
+            warehouse: FakeWarehouse::default(),
+            staging_schema: None,
+            catalog: "main",
+            evolution: false,
+        }
     }
 
     pub fn stage(&self, stream: &str, ids: impl IntoIterator<Item = u64>) {
@@ -68,9 +76,8 @@ impl Bed {
             Arc::new(self.warehouse.clone()),
             &self.storage,
             &tables,
-            TableSchema::raw(),
             (self.catalog, self.staging_schema),
-            SYNC,
+            (SYNC, self.evolution),
             8,
         )
     }

@@ -2,8 +2,11 @@
 
 use super::*;
 use crate::error::{Kind, StreamDescriptor};
+use crate::load::sql::found_columns;
 use crate::load::sql::statements::SchemaName;
 use crate::protocol::catalog::WriteMode;
+use crate::schema::columns::TableSchema;
+use crate::schema::fit::Terms;
 
 const PLACE: &str = "s3://lake/raw/shop/orders";
 
@@ -15,6 +18,7 @@ fn older_connector() -> Description {
             column("_airbyte_ab_id", "string"),
             column("_airbyte_emitted_at", "timestamp"),
         ],
+        clustered_by: Vec::new(),
         partitioned: false,
         kind: Some("EXTERNAL".into()),
         provider: Some("delta".into()),
@@ -42,7 +46,10 @@ fn said_of_one(found: &Description, write_mode: WriteMode) -> Option<String> {
         sync_id: 0,
     };
     let name = SchemaName::new("main", "shop").table("orders");
-    let error = ensure_loadable(&TableSchema::raw(), found, &target, &name, PLACE).err()?;
+    let loadable = ensure_loadable(found, &target, &name)
+        .and_then(|()| found_columns::fit(&target, &name, found, &[], Terms::default()))
+        .and_then(|_| ensure_own(found, &target, &name));
+    let error = loadable.err()?;
     assert_eq!(error.kind(), Kind::Config);
     assert!(error.message().contains("Orders") || error.message().contains("orders"), "{error}");
     Some(error.message().to_owned())
@@ -52,10 +59,23 @@ fn said_of_one(found: &Description, write_mode: WriteMode) -> Option<String> {
 fn a_table_of_the_older_connector_is_taken_whatever_the_order_of_its_columns() {
     assert_eq!(said_of(&older_connector()), None);
     for same in ["s3a://lake/raw/shop/orders/", "s3n://lake/raw/shop/orders"] {
-        assert_eq!(said_of(&Description { location: Some(same.into()), ..older_connector() }), None, "{same}");
+        assert!(is_same_place(same, PLACE), "{same}");
     }
     assert!(is_same_place("s3://b/my%20lake/t", "s3://b/my lake/t"));
     assert!(is_same_place("file:///tmp/t", "/tmp/t"));
+}
+
+#[test]
+fn a_table_is_taken_wherever_it_lies() {
+    for (kind, location) in [
+        ("EXTERNAL", Some("s3://other/Public/Orders")),
+        ("MANAGED", Some("s3://metastore/__unitystorage/tables/1")),
+        ("MANAGED", Some("dbfs:/user/hive/warehouse/shop.db/orders")),
+        ("MANAGED", None),
+    ] {
+        let (kind, location) = (Some(kind.into()), location.map(Into::into));
+        assert_eq!(said_of(&Description { kind, location, ..older_connector() }), None);
+    }
 }
 
 #[test]
@@ -98,16 +118,16 @@ fn what_cannot_be_loaded_is_refused_with_what_was_found_and_what_to_do() {
         (Description { provider: Some("parquet".into()), ..older_connector() }, "format parquet", "only delta"),
         (Description { provider: None, ..older_connector() }, "no known format", "only delta"),
         (
-            Description { location: Some("s3://other/shop/orders".into()), ..older_connector() },
-            "in s3://other/shop/orders",
-            PLACE,
+            Description { kind: Some("STREAMING_TABLE".into()), ..older_connector() },
+            "STREAMING_TABLE",
+            "Drop or rename",
         ),
         (
-            Description { kind: Some("MANAGED".into()), location: Some("dbfs:/x".into()), ..older_connector() },
-            "a managed table in dbfs:/x",
-            "s3_bucket_path",
+            Description { kind: Some("FOREIGN".into()), ..older_connector() },
+            "of the kind FOREIGN",
+            "only managed and external",
         ),
-        (Description { location: None, ..older_connector() }, "does not tell", PLACE),
+        (Description { kind: None, ..older_connector() }, "of no known kind", "Drop or rename"),
         (Description { filtered: true, ..older_connector() }, "it has a row filter", "DROP ROW FILTER"),
         (
             Description { masked: vec!["_airbyte_ab_id".into()], ..older_connector() },

@@ -1,0 +1,147 @@
+//! Other columns for a table that exists: the actions `metaData` and, where a column needs a feature that the table has not,
+//! `protocol`, which go into the commit of the rows.
+//!
+//! The kernel adds columns, but gives no table a feature and changes no type; here the schema in the log is changed as it stands
+//! there, so that what others have written into it stays. Source:
+//! <https://github.com/delta-io/delta/blob/master/PROTOCOL.md>, sections "Change Metadata" and "Protocol Evolution".
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch, StringArray};
+use delta_kernel::actions::{LOG_METADATA_SCHEMA, LOG_PROTOCOL_SCHEMA};
+use delta_kernel::engine::arrow_data::ArrowEngineData;
+use delta_kernel::schema::SchemaRef;
+use delta_kernel::snapshot::SnapshotRef;
+use delta_kernel::{Engine, FilteredEngineData, KernelError, KernelResult};
+use serde_json::{Value, json};
+
+use crate::schema::alter::Alter;
+use crate::schema::table_type::are_same_names;
+
+/// The feature of tables with times without a zone.
+const LOCAL_TIMES: &str = "timestampNtz";
+/// The type that needs it.
+const LOCAL_TIME: &str = "timestamp_ntz";
+
+/// The actions that make `changes` to the table `inner`.
+pub fn actions(inner: &SnapshotRef, engine: &dyn Engine, changes: &[Alter]) -> KernelResult<Vec<FilteredEngineData>> {
+    let configuration = inner.table_configuration();
+    let mut metadata = serde_json::to_value(configuration.metadata())?;
+    let mut schema: Value = serde_json::from_str(configuration.metadata().schema_string())?;
+    for change in changes {
+        let path: Vec<&str> = change.path().iter().map(String::as_str).collect();
+        change_at(&mut schema, &path, change)
+            .ok_or_else(|| KernelError::generic(format!("there is no column {} to change", path.join("."))))?;
+    }
+    let schema = schema.to_string();
+    let needs_feature = schema.contains(&format!("\"{LOCAL_TIME}\""));
+    let fields = metadata.as_object_mut().ok_or_else(|| KernelError::generic("the table's metadata is no object"))?;
+    fields.insert("schemaString".to_owned(), Value::from(schema));
+    let mut actions = Vec::new();
+    let protocol = serde_json::to_value(configuration.protocol())?;
+    if needs_feature && let Some(protocol) = with_feature(&protocol) {
+        actions.push(action(&json!({"protocol": protocol}), LOG_PROTOCOL_SCHEMA.clone(), engine)?);
+    }
+    actions.push(action(&json!({"metaData": metadata}), LOG_METADATA_SCHEMA.clone(), engine)?);
+    Ok(actions)
+}
+
+/// The protocol of a new table with the columns `schema`, as a log writes them: the lowest that they need.
+pub fn protocol_of_new(schema: &str) -> Value {
+    let lowest = json!({"minReaderVersion": 1, "minWriterVersion": 2});
+    let needs_feature = schema.contains(&format!("\"{LOCAL_TIME}\""));
+    if needs_feature { with_feature(&lowest).unwrap_or(lowest) } else { lowest }
+}
+
+/// `protocol` with the feature of local times; `None` where it has it. A protocol that lists its features lists those that
+/// its versions stood for, too.
+fn with_feature(protocol: &Value) -> Option<Value> {
+    let version = |key: &str| protocol.get(key).and_then(Value::as_i64).unwrap_or_default();
+    let listed = |key: &str| -> Vec<String> {
+        let features = protocol.get(key).and_then(Value::as_array).into_iter().flatten();
+        features.filter_map(|feature| feature.as_str().map(str::to_owned)).collect()
+    };
+    let (reader, writer) = (version("minReaderVersion"), version("minWriterVersion"));
+    let (mut readers, mut writers) = (listed("readerFeatures"), listed("writerFeatures"));
+    if readers.iter().any(|feature| feature == LOCAL_TIMES) && writers.iter().any(|feature| feature == LOCAL_TIMES) {
+        return None;
+    }
+    let stood_for = [
+        (2, "appendOnly"),
+        (2, "invariants"),
+        (3, "checkConstraints"),
+        (4, "changeDataFeed"),
+        (4, "generatedColumns"),
+        (5, "columnMapping"),
+        (6, "identityColumns"),
+    ];
+    if writer < 7 {
+        writers.extend(stood_for.iter().filter(|(since, _)| writer >= *since).map(|(_, name)| (*name).to_owned()));
+    }
+    if reader == 2 {
+        readers.push("columnMapping".to_owned());
+    }
+    for features in [&mut readers, &mut writers] {
+        if !features.iter().any(|feature| feature == LOCAL_TIMES) {
+            features.push(LOCAL_TIMES.to_owned());
+        }
+    }
+    Some(json!({"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": readers, "writerFeatures": writers}))
+}
+
+/// Changes what `path` leads to from the structure `within`; `None` where it leads nowhere.
+fn change_at(within: &mut Value, path: &[&str], change: &Alter) -> Option<()> {
+    let (name, rest) = path.split_first()?;
+    let fields = within.get_mut("fields")?.as_array_mut()?;
+    let is_named =
+        |field: &Value| field.get("name").and_then(Value::as_str).is_some_and(|found| are_same_names(found, name));
+    let at = fields.iter().position(is_named);
+    match (at, change) {
+        (None, Alter::Add { kind, .. }) if rest.is_empty() => {
+            fields.push(json!({"name": name, "type": kind.delta(), "nullable": true, "metadata": {}}));
+            Some(())
+        }
+        (Some(at), Alter::Drop { .. }) if rest.is_empty() => {
+            fields.remove(at);
+            Some(())
+        }
+        (Some(at), _) => change_field(fields.get_mut(at)?, ("type", "nullable"), rest, change),
+        (None, _) => None,
+    }
+}
+
+/// Changes what `path` leads to from a type and what says of it whether there may be no value: the values of `owner` under
+/// these keys.
+fn change_field(owner: &mut Value, (kind, nullable): (&str, &str), path: &[&str], change: &Alter) -> Option<()> {
+    if path.is_empty() {
+        match change {
+            Alter::Relax { .. } => drop(owner.as_object_mut()?.insert(nullable.to_owned(), Value::Bool(true))),
+            Alter::Retype { kind: new, .. } => {
+                owner.as_object_mut()?.insert(kind.to_owned(), new.delta());
+                // What others have noted of the older type is not true of the new one.
+                let metadata = owner.get_mut("metadata").and_then(Value::as_object_mut);
+                metadata.into_iter().for_each(|metadata| metadata.retain(|key, _| key == "comment"));
+            }
+            // Files of the older type would have to be named with the commit of that time: only a server does that.
+            Alter::Add { .. } | Alter::Drop { .. } | Alter::Widen { .. } => return None,
+        }
+        return Some(());
+    }
+    let within = owner.get_mut(kind)?;
+    match within.get("type").and_then(Value::as_str)? {
+        "array" => change_field(within, ("elementType", "containsNull"), path.get(1..)?, change),
+        _ => change_at(within, path, change),
+    }
+}
+
+/// The action `line`, of the columns `schema`, as a commit takes it.
+fn action(line: &Value, schema: SchemaRef, engine: &dyn Engine) -> KernelResult<FilteredEngineData> {
+    let line: ArrayRef = Arc::new(StringArray::from_iter_values([line.to_string()]));
+    let batch = RecordBatch::try_from_iter([("action", line)])?;
+    let parsed = engine.json_handler().parse_json(Box::new(ArrowEngineData::new(batch)), schema)?;
+    Ok(FilteredEngineData::with_all_rows_selected(parsed))
+}
+
+#[cfg(test)]
+#[path = "evolve_tests.rs"]
+mod tests;

@@ -1,0 +1,3 @@
+SELECT typeof(first(`address`)), typeof(first(`it``s`))
+FROM `hive_metastore`.`shop`.`orders`
+WHERE false

@@ -1,0 +1,90 @@
+//! Which tables of the catalog this engine can load, wherever they lie: Delta tables whose rows are all seen.
+
+use url::Url;
+
+use super::answers::Description;
+use super::statements::TableName;
+use crate::error::{Error, Result};
+use crate::load::origin::{self, StoredDescription};
+use crate::schema::table_type::are_same_names;
+use crate::target::Target;
+
+/// Refuses what the engine cannot load, whatever its columns.
+pub fn ensure_loadable(found: &Description, target: &Target, name: &TableName) -> Result<()> {
+    let kind = found.kind.as_deref().unwrap_or_default();
+    let advice = "Drop or rename it, or rename the stream.";
+    if kind.to_uppercase().contains("VIEW") {
+        return Err(Error::config(format!(
+            "{name} is a view, and the table of stream {} would have the same name. {advice}",
+            target.stream
+        )));
+    }
+    let provider = found.provider.as_deref().unwrap_or_default();
+    if !provider.eq_ignore_ascii_case("delta") {
+        let provider = if provider.is_empty() { "no known format" } else { provider };
+        return Err(Error::config(format!(
+            "Table {name} of stream {} is in the format {provider}, and only delta can be loaded. {advice}",
+            target.stream
+        )));
+    }
+    let is_table = ["EXTERNAL", "MANAGED"].iter().any(|known| kind.to_uppercase().starts_with(known));
+    if !is_table {
+        let kind = if kind.is_empty() { "of no known kind".to_owned() } else { format!("of the kind {kind}") };
+        return Err(Error::config(format!(
+            "Table {name} of stream {} is {kind}, and only managed and external tables can be loaded. {advice}",
+            target.stream
+        )));
+    }
+    ensure_all_is_seen(found, target, name)?;
+    if found.partitioned {
+        return Err(Error::config(format!(
+            "Table {name} is partitioned. Tables are loaded without partitions: move it away or rename the stream."
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses a table that says it was made from another stream, where its rows would be replaced.
+pub fn ensure_own(found: &Description, target: &Target, name: &TableName) -> Result<()> {
+    let replaces = target.write_mode.removes_rows();
+    origin::ensure_own(name, StoredDescription::InCatalog(found.comment.as_deref()), target, replaces)
+}
+
+/// Refuses a table whose rows a server may hide: a MERGE adds once more what it does not see, and no count shows it. Whom a
+/// filter exempts is not told. A mask of the records alone changes nothing that is compared.
+fn ensure_all_is_seen(found: &Description, target: &Target, name: &TableName) -> Result<()> {
+    let own = &target.columns;
+    let compared = [own.id(), own.emitted_at()];
+    let may_be_masked = |name: &String| {
+        let is_ours = own.columns().any(|column| are_same_names(&column.name, name));
+        is_ours && !compared.iter().any(|column| are_same_names(&column.name, name))
+    };
+    let masked = found.masked.iter().find(|column| !may_be_masked(column));
+    let (what, how) = match masked {
+        _ if found.filtered => ("it has a row filter".to_owned(), format!("ALTER TABLE {name} DROP ROW FILTER")),
+        Some(column) => (
+            format!("its column {column} has a mask"),
+            format!("ALTER TABLE {name} ALTER COLUMN `{}` DROP MASK", column.replace('`', "``")),
+        ),
+        None => return Ok(()),
+    };
+    Err(Error::config(format!(
+        "Table {name} of stream {} cannot be loaded, because {what}: what was loaded has to be found again, or it would be \
+         loaded twice. Remove it ({how}) and put it on a view that people read, or rename the stream.",
+        target.stream
+    )))
+}
+
+/// Whether two URLs of folders are the same, however scheme and characters are written.
+pub fn is_same_place(one: &str, other: &str) -> bool {
+    let normal = |location: &str| {
+        let (scheme, rest) = location.split_once("://").unwrap_or(("file", location));
+        let scheme = if matches!(scheme, "s3a" | "s3n") { "s3" } else { scheme };
+        Some(Url::parse(&format!("{scheme}://{}", rest.trim_end_matches('/'))).ok()?.to_string())
+    };
+    normal(one).is_some_and(|one| normal(other) == Some(one))
+}
+
+#[cfg(test)]
+#[path = "loadable_tests.rs"]
+mod tests;

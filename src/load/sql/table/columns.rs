@@ -1,0 +1,69 @@
+//! The columns that a table lacks for a stream's files: added before the first load, whoever else adds some at the same time.
+
+use super::super::answers::Description;
+use super::super::found_columns;
+use super::super::statements::{self, columns};
+use super::SqlTable;
+use crate::error::{Error, Kind, Result, ResultExt};
+use crate::load::columns::fit_files;
+use crate::recovery::lease::Lease;
+use crate::schema::alter::Alter;
+use crate::schema::fit::Terms;
+
+/// How often the columns are looked at again, because somebody else changes them too.
+const ATTEMPTS: u32 = 5;
+
+impl SqlTable {
+    /// Gives the table the columns that the staged files have and it lacks. Where its rows are replaced, the statement that
+    /// replaces them does.
+    ///
+    /// # Errors
+    /// What the server says, and a transient error where somebody else has given the table other ones.
+    pub(super) async fn ensure_columns(&mut self) -> Result<()> {
+        if self.fitted.changes.is_empty() || self.table_state.replaces {
+            return Ok(());
+        }
+        let mut changes = std::mem::take(&mut self.fitted.changes);
+        for _ in 0..ATTEMPTS {
+            let refused = self.alter(&changes).await;
+            // What the server has made of it counts, also where it refused: somebody else may have added the same column.
+            let before = std::mem::replace(&mut changes, self.missing().await?);
+            if changes.is_empty() {
+                return Ok(());
+            }
+            if let Err(error) = refused
+                && changes == before
+                && error.kind() != Kind::Transient
+            {
+                self.fitted.changes = changes;
+                return Err(error).context(|| format!("changing the columns of {}", self.name));
+            }
+        }
+        let missing: Vec<String> = changes.iter().map(|change| change.path().join(".")).collect();
+        self.fitted.changes = changes;
+        Err(Error::transient(format!(
+            "The columns of {} were changed {ATTEMPTS} times and are still not those of stream {}: {}.",
+            self.name,
+            self.target.stream,
+            missing.join(", ")
+        )))
+    }
+
+    async fn alter(&self, changes: &[Alter]) -> Result<()> {
+        for statement in columns::alter(&self.name, changes) {
+            Lease::ensure_held(&self.session.storage)?;
+            self.session.execute(&statement).await?;
+        }
+        Ok(())
+    }
+
+    /// What the table lacks now.
+    async fn missing(&self) -> Result<Vec<Alter>> {
+        let answer = self.session.execute(&statements::describe(&self.name)).await;
+        let described = Description::read(&answer.context(|| "describing the table".to_owned())?);
+        let found = found_columns::columns(&self.session, &self.name, &described).await?;
+        let terms = Terms { evolution: self.session.evolution, replaces: false, widens: self.widens };
+        let shown = self.name.to_string();
+        fit_files(&self.fitted.files, (&shown, &self.target.stream), || found, terms)
+    }
+}

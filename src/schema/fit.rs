@@ -1,0 +1,176 @@
+//! What becomes of a table that exists when a stream with other columns is loaded into it. Pure, the same for both engines.
+//!
+//! The answer is the schema that the stream's files get, which names and types the columns as the table does, and the changes that
+//! the table needs before it takes them. Columns of others are left alone. A table of the raw layout is not asked about here: it
+//! has three columns and no others.
+
+mod kinds;
+mod widening;
+
+use self::kinds::{Difference, Fitting};
+use super::alter::Alter;
+use super::columns::{Column, Layout, Source, TableSchema, layout_of};
+use super::table_type::{FoundColumn, TableType, are_same_names};
+use crate::error::{Error, Result, StreamDescriptor};
+
+/// What may be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Terms {
+    /// The table may get new columns (`enable_schema_evolution`).
+    pub evolution: bool,
+    /// All rows are replaced: columns may get any type in the same commit.
+    pub replaces: bool,
+    /// The table reads older files as wider types.
+    pub widens: bool,
+}
+
+/// The table, for messages.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'a> {
+    /// What the user calls it.
+    pub table: &'a str,
+    /// The stream that is loaded into it.
+    pub stream: &'a StreamDescriptor,
+}
+
+/// How a stream is loaded into a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fit {
+    /// The columns of the stream's files.
+    pub files: TableSchema,
+    /// What the table needs before.
+    pub changes: Vec<Alter>,
+    /// What users should know of columns whose type differs: a sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// Fits a stream whose layout gives it the columns `wanted` to a table that has the columns `found`.
+///
+/// # Errors
+/// A config error that names every difference for which there is no way on these terms.
+pub fn fit(wanted: &TableSchema, found: &[FoundColumn], terms: Terms, shown: Shown<'_>) -> Result<Fit> {
+    let layout = layout_of(found.iter().map(|column| &*column.name));
+    if !terms.replaces && layout.is_some_and(|layout| layout != wanted.layout()) {
+        return Err(other_layout(wanted, found, shown));
+    }
+    let mut fitting = Fitting::new(terms);
+    let mut columns = Vec::new();
+    let mut problems = Vec::new();
+    for column in wanted.columns() {
+        match found.iter().find(|found| are_same_names(&found.name, &column.name)) {
+            Some(found) if is_own(column) => columns.push(own(column, found, &mut fitting, &mut problems)),
+            Some(found) => columns.extend(fitting.column(column, found)),
+            None if terms.evolution || terms.replaces => {
+                let kind = TableType::of(&column.kind);
+                fitting.changes.push(Alter::Add { path: vec![column.name.clone()], kind });
+                columns.push(column.clone());
+            }
+            None if is_own(column) => {
+                problems.push(format!("it lacks column {} {}", column.name, TableType::of(&column.kind)));
+            }
+            // What the files do not have is undeclared.
+            None => {}
+        }
+    }
+    for other in found.iter().filter(|found| !wanted.columns().any(|column| are_same_names(&column.name, &found.name)))
+    {
+        let path = vec![other.name.clone()];
+        if terms.replaces && Layout::is_of_layout(&other.name) {
+            fitting.changes.push(Alter::Drop { path });
+        } else if !other.nullable {
+            fitting.relax(path);
+        }
+    }
+    let Fitting { changes, differences, required, .. } = fitting;
+    problems.extend(required.iter().map(|path| format!("{path} is NOT NULL, and not every record has a value for it")));
+    if !terms.evolution {
+        problems.extend(differences.iter().map(|difference| difference.problem()));
+    }
+    if !problems.is_empty() {
+        return Err(misfit(&problems, layout, shown, !differences.is_empty() || !required.is_empty()));
+    }
+    let warnings = differences.iter().map(|difference| difference.warning(shown)).collect();
+    let files = wanted.with_columns(columns).ok_or_else(|| Error::system("A stream's files have no id or no time."))?;
+    Ok(Fit { files, changes, warnings })
+}
+
+/// The sentence that says which layout a table with the columns of these names fits; empty where none does.
+pub fn fitting_layout<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    match layout_of(names) {
+        Some(layout) => format!(
+            "It has the columns of layout `{layout}`: set `table_layout` to that for the stream to go on with it. "
+        ),
+        None => String::new(),
+    }
+}
+
+/// Whether the column is this program's and not a property.
+fn is_own(column: &Column) -> bool {
+    !matches!(column.source, Source::Property(_))
+}
+
+/// A column of this program, which has to be what it is.
+fn own(column: &Column, found: &FoundColumn, fitting: &mut Fitting, problems: &mut Vec<String>) -> Column {
+    let kind = TableType::of(&column.kind);
+    let path = vec![found.name.clone()];
+    if !found.kind.is_same(&kind) {
+        if fitting.terms.replaces {
+            fitting.changes.push(Alter::Retype { path: path.clone(), kind });
+        } else {
+            problems.push(format!("its column {} is {}, and has to be {kind}", found.name, found.kind));
+        }
+    }
+    if !found.nullable && !column.is_required() {
+        fitting.relax(path);
+    }
+    Column { name: found.name.clone(), ..column.clone() }
+}
+
+fn other_layout(wanted: &TableSchema, found: &[FoundColumn], Shown { table, stream }: Shown<'_>) -> Error {
+    Error::config(format!(
+        "Table {table} has other columns than stream {stream} needs in layout `{}`. {}Or move the table away, or rename the \
+         stream.",
+        wanted.layout(),
+        fitting_layout(found.iter().map(|column| &*column.name))
+    ))
+}
+
+fn misfit(problems: &[String], layout: Option<Layout>, Shown { table, stream }: Shown<'_>, evolves: bool) -> Error {
+    let fitting = match layout {
+        Some(layout) => format!("It has the columns of layout `{layout}`."),
+        None => "It has the columns of no layout.".to_owned(),
+    };
+    let way = if evolves {
+        "Set `enable_schema_evolution` to go on with the table's types, or replace the rows (a refresh in mode overwrite), or move \
+         the table away."
+    } else {
+        "Set `enable_schema_evolution` to have them added, or move the table away, or rename the stream."
+    };
+    Error::config(format!(
+        "Stream {stream} cannot be loaded into table {table}: {}. {fitting} {way}",
+        problems.join("; ")
+    ))
+}
+
+impl Difference {
+    fn problem(&self) -> String {
+        format!("its column {} is {}, and the stream has {}", self.path, self.found, self.wanted)
+    }
+
+    fn warning(&self, Shown { table, stream }: Shown<'_>) -> String {
+        let what = if self.is_filled {
+            "Values that do not fit become NULL and are named in the row's changes."
+        } else {
+            "No value can be written into it: the values of the stream go with the undeclared properties."
+        };
+        format!(
+            "Column {} of table {table} is {}, and stream {stream} has {}. The table's type stays. {what} A refresh in mode \
+             overwrite gives the column its new type.",
+            self.path, self.found, self.wanted
+        )
+    }
+}
+
+#[cfg(test)]
+#[path = "fit_tests.rs"]
+mod tests;
