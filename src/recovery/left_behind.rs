@@ -2,7 +2,7 @@
 //!
 //! Before anything is staged, one object in the staging folder lists what each stream may leave, whatever format it is staged
 //! in. What a stream has not begun to stage, it has not left. A staging table that gets another name later is noted in an object
-//! of its own. The properties of each staging log say the same: versions up to 0.1 write nothing else, and read nothing else.
+//! of its own. The properties of each staging log say the same: versions before the list write and read nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
 

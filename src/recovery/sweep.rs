@@ -114,7 +114,7 @@ impl LeftByStreams {
         }
         let mut all = Self::default();
         for (folder, commits) in logs {
-            // Versions up to 0.1 wrote no list.
+            // Versions before the list wrote only properties.
             let properties = || commits.iter().filter_map(|commit| commit.configuration.as_ref());
             let left = listed.remove(folder).or_else(|| properties().find_map(LeftBehind::of_properties));
             if let Some(left) = left {

@@ -1,7 +1,7 @@
 //! Storage of bytes: one small interface, the same for a folder and a bucket.
 //!
 //! Paths are relative to the root that the user configured (`schema/stream/file`). There are two homes, a folder (`local`) and
-//! a bucket (`bucket`); a new kind of bucket is a builder file such as `s3` and one arm in [`Storage::open`]. Guarantees:
+//! a bucket (`bucket`); a new kind of bucket is a folder such as `s3` and one arm in [`Storage::open`]. Guarantees:
 //! - [`Storage::put_new`] writes a whole object or nothing, and never replaces one;
 //! - [`Storage::copy_new`] copies inside the store, so that no bytes pass through here, and can be repeated;
 //! - after [`Storage::flush`], everything written before it is on stable storage.

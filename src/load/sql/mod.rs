@@ -5,7 +5,7 @@
 //!
 //! The statements of a sync: one that lists the schemas and one for each schema's tables; for each stream one that creates its
 //! staging table, one that creates a missing final table, one MERGE for all batches that are waiting, and one that drops the
-//! staging table. Each can be repeated. A load counts as done only when its rows are counted.
+//! staging table. Each can be repeated. A load is done only when `plan` says that it is proven.
 
 mod answers;
 mod create_retries;
