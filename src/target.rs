@@ -30,6 +30,8 @@ pub struct Target {
     pub table: String,
     /// The folder that the table had in older versions, where that is another one.
     pub older: Option<String>,
+    /// The folder that Airbyte's connector 1.1.x gave the table, where that is another one.
+    pub earlier: Option<String>,
     /// The staging folder.
     pub staging: String,
     /// The columns that its layout gives the stream's table.
@@ -45,6 +47,7 @@ pub struct Target {
 pub fn targets(catalog: &Catalog, default_schema: &str, sync: Uuid) -> Result<Vec<Target>> {
     let mut targets: Vec<Target> = catalog.streams.iter().map(|stream| target(stream, default_schema, sync)).collect();
     forget_shared(&mut targets);
+    forget_earlier_of_others(&mut targets);
     let mut problems = Problems::default();
     let is_in_default = is_kept(&identifier(default_schema));
     if is_in_default && targets.iter().any(|target| target.stream.namespace.is_none()) {
@@ -104,6 +107,38 @@ fn forget_shared(targets: &mut [Target]) {
     }
 }
 
+/// Connector 1.1.x gave streams of one name in two namespaces one folder, which belongs to none of them then; nor does the table
+/// of another stream.
+fn forget_earlier_of_others(targets: &mut [Target]) {
+    let tables = targets.iter().flat_map(|target| [Some(&target.table), target.older.as_ref()]).flatten();
+    let taken: HashSet<String> = tables.cloned().collect();
+    let mut claims: HashMap<String, usize> = HashMap::new();
+    for place in targets.iter().filter_map(|target| target.earlier.clone()) {
+        *claims.entry(place).or_default() += 1;
+    }
+    for target in targets {
+        let is_its_own = |place: &String| !taken.contains(place) && claims.get(place) == Some(&1);
+        target.earlier = target.earlier.take().filter(is_its_own);
+    }
+}
+
+/// The folder of a stream's table in connector 1.1.x: the configured schema and the stream's name as they are. Only names that
+/// mean the same in every store, in a URL and on a disk are looked for, so that none leads anywhere else.
+fn earlier_place(default_schema: &str, stream: &str) -> Option<String> {
+    let place = format!("{default_schema}/{stream}");
+    is_earlier_place(&place).then_some(place)
+}
+
+/// Whether `path` is one that connector 1.1.x can have given a table, and no folder of this program's own.
+pub fn is_earlier_place(path: &str) -> bool {
+    let is_plain = |name: &str| {
+        let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        name.chars().all(is_of_name) && !name.is_empty() && !name.starts_with(['.', '_']) && !name.ends_with('.')
+    };
+    path.split_once('/')
+        .is_some_and(|(schema, stream)| is_plain(schema) && is_plain(stream) && Uuid::try_parse(schema).is_err())
+}
+
 /// Whether no schema and no table may be called so.
 fn is_kept(name: &str) -> bool {
     name.is_empty() || name == DELTA_LOG
@@ -123,6 +158,7 @@ fn target(stream: &Stream, default_schema: &str, sync: Uuid) -> Target {
         write_mode: stream.write_mode,
         generation_id: stream.generation_id,
         older: Some(older).filter(|older| *older != table),
+        earlier: earlier_place(default_schema, &stream.descriptor.name).filter(|earlier| *earlier != table),
         table,
         staging,
         columns: Arc::clone(&stream.columns),
@@ -149,6 +185,31 @@ mod tests {
             Stream::append(StreamDescriptor { name: (*name).into(), namespace: namespace.map(Into::into) })
         };
         Catalog { streams: streams.iter().map(stream).collect() }
+    }
+
+    #[test]
+    fn the_place_of_the_older_connector_is_looked_for_only_where_it_is_the_streams_own() -> Result<()> {
+        let earlier = |streams: &[(&str, Option<&str>)]| -> Result<Vec<Option<String>>> {
+            let targets = targets(&catalog(streams), "Public", Uuid::nil())?;
+            Ok(targets.into_iter().map(|target| target.earlier).collect())
+        };
+        let place = |name: &str| Some(format!("Public/{name}"));
+        assert_eq!(earlier(&[("Users", None), ("pets", Some("zoo"))])?, [place("Users"), place("pets")]);
+        assert_eq!(earlier(&[("users", Some("a")), ("users", Some("b"))])?, [None, None]);
+        for name in ["../users", "/etc", "a/b", "..", ".", ".x", "a\\b", "a b", "ж", "a%2F", "a\0", "x."] {
+            assert_eq!(earlier(&[(name, None)])?, [None], "{name}");
+        }
+        // The table of another stream.
+        let streams = catalog(&[("users", None), ("users", Some("x"))]);
+        let found: Vec<_> =
+            targets(&streams, "public", Uuid::nil())?.into_iter().map(|target| target.earlier).collect();
+        assert_eq!(found, [None, None]);
+        for folder in
+            ["Public/_delta_log", "00000000-0000-0000-0000-000000000000/users", "_claims/users", "../users", "a/../b"]
+        {
+            assert!(!is_earlier_place(folder), "{folder}");
+        }
+        Ok(())
     }
 
     #[test]

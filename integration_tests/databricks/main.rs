@@ -67,6 +67,7 @@ mod copies;
 mod faults;
 mod kills;
 mod loading;
+mod lying_elsewhere;
 mod names;
 mod readers;
 mod refusals;

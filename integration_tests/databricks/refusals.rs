@@ -7,8 +7,6 @@ use crate::program::Sandbox;
 
 over_both!(
     a_table_with_other_columns_is_refused,
-    a_table_in_another_place_is_refused,
-    a_managed_table_is_refused,
     a_table_of_another_format_is_refused,
     a_view_is_refused,
     a_folder_with_other_files_is_refused,
@@ -49,21 +47,6 @@ fn a_table_with_other_columns_is_refused() {
         place.sql(&format!("CREATE TABLE {name} (id BIGINT, name STRING) USING delta LOCATION '{location}'"));
     });
     assert_says(&message, &["`users`", "id bigint", "name string", "_airbyte_ab_id", "ename"]);
-}
-
-fn a_table_in_another_place_is_refused() {
-    let message = refusal(|place| {
-        let (name, location) = (place.name("users"), place.location("default/elsewhere"));
-        place.sql(&format!("CREATE TABLE {name} ({RAW}) USING delta LOCATION '{location}'"));
-    });
-    assert_says(&message, &["`users`", "/elsewhere", "/users", "s3_bucket_path"]);
-}
-
-fn a_managed_table_is_refused() {
-    let message = refusal(|place| {
-        place.sql(&format!("CREATE TABLE {} ({RAW}) USING delta", place.name("users")));
-    });
-    assert_says(&message, &["`users`", "managed table", "/users"]);
 }
 
 fn a_table_of_another_format_is_refused() {

@@ -169,13 +169,24 @@ impl Opening<'_> {
 
     /// `target` with the older name of its table if an older version of this connector created the table under that name.
     async fn named(&self, target: Arc<Target>) -> Result<Arc<Target>> {
-        let Some(older) = target.older.as_deref() else { return Ok(target) };
-        if self.exists(&target.table).await? || !self.exists(older).await? {
+        let places = [target.older.as_deref(), target.earlier.as_deref()];
+        if places.iter().all(Option::is_none) || self.exists(&target.table).await? {
             return Ok(target);
         }
-        let shown = self.engine.storage.shown(older);
-        let is_own = self.engine.tables.run(|logs| origin::is_own_log(logs, older, &shown, &target)).await?;
-        Ok(if is_own { Arc::new(Target { table: older.to_owned(), ..Target::clone(&target) }) } else { target })
+        for place in places.into_iter().flatten() {
+            if !self.exists(place).await? {
+                continue;
+            }
+            let shown = self.engine.storage.shown(place);
+            if self.engine.tables.run(|logs| origin::is_own_log(logs, place, &shown, &target)).await? {
+                tracing::info!(
+                    "Stream {} goes on in table {shown}, which an older version or connector made.",
+                    target.stream
+                );
+                return Ok(Arc::new(Target { table: place.to_owned(), ..Target::clone(&target) }));
+            }
+        }
+        Ok(target)
     }
 }
 
@@ -358,3 +369,7 @@ impl DirectTable {
         self.engine.storage.put_new(&commit_path(&self.target.table, 0), bytes).await
     }
 }
+
+#[cfg(test)]
+#[path = "direct_tests.rs"]
+mod tests;

@@ -216,6 +216,7 @@ mod tests {
             generation_id: None,
             table: "shop/t".into(),
             older: None,
+            earlier: None,
             staging: "x/t".into(),
             columns: TableSchema::raw(),
             sync_id: 0,

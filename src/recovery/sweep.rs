@@ -20,7 +20,7 @@ use crate::delta::actions::CommitSummary;
 use crate::delta::table::TableLog;
 use crate::error::{Error, Result, ResultExt};
 use crate::storage::Storage;
-use crate::target::is_table;
+use crate::target::{is_earlier_place, is_table};
 
 /// What can clear away the tables that syncs made in a catalog over their staging folders.
 #[async_trait]
@@ -129,7 +129,9 @@ impl LeftByStreams {
     fn add(&mut self, left: LeftBehind, commits: Vec<CommitSummary>, sync: Uuid) {
         match left {
             // Files are moved when their batch is in the staging log.
-            LeftBehind::Files(table) if is_table(&table) && !commits.is_empty() => self.moved.push((table, commits)),
+            LeftBehind::Files(table) if (is_table(&table) || is_earlier_place(&table)) && !commits.is_empty() => {
+                self.moved.push((table, commits));
+            }
             LeftBehind::Files(_) => {}
             LeftBehind::StagingTable(name) => {
                 let table = CatalogTable::parse(&name).filter(|table| table.is_staging_table_of(sync));

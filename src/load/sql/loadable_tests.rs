@@ -41,6 +41,7 @@ fn said_of_one(found: &Description, write_mode: WriteMode) -> Option<String> {
         generation_id: None,
         table: "shop/orders".into(),
         older: None,
+        earlier: None,
         staging: "x/orders".into(),
         columns: TableSchema::raw(),
         sync_id: 0,

@@ -1,4 +1,4 @@
 //! For tests: the engine on a temporary folder, and a warehouse that runs its statements on ids instead of rows.
 
-pub(super) mod bed;
+pub(crate) mod bed;
 pub(crate) mod fake_warehouse;
