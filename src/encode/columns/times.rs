@@ -121,11 +121,16 @@ impl Parser<'_> {
     fn date(&mut self) -> Option<()> {
         let mut year = self.year();
         year = self.also(year, 2, 2).map(|value| if year.is_none() { value + 2000 } else { value });
-        self.separators();
+        let is_separated = self.separators();
         let mut month = self.month_name();
+        let is_named = month.is_some();
         month = self.also(month, 2, 2);
         month = self.also(month, 1, 19);
-        self.separators();
+        let is_separated = self.separators() && is_separated;
+        // A number such as `30.012` is no date, whatever the older connector made of it.
+        if self.style == Style::Columns && !is_separated && !is_named {
+            return None;
+        }
         let mut day = self.also(None, 2, 2);
         day = self.also(day, 1, 19);
         self.eat(b' ');
@@ -263,10 +268,13 @@ impl Parser<'_> {
         Some(zone)
     }
 
-    fn separators(&mut self) {
+    /// Passes over each of the separators once, in their order; whether there was one.
+    fn separators(&mut self) -> bool {
+        let before = self.at;
         for separator in *b"-/. " {
             self.eat(separator);
         }
+        self.at > before
     }
 
     fn eat(&mut self, byte: u8) -> bool {

@@ -117,6 +117,10 @@ fn dates_are_read_in_all_their_ways() {
             assert_eq!(date(text.as_bytes(), style), Some(day), "{text}");
         }
     }
+    for (text, day) in [("30.012", 21_916), ("190506", 18_022)] {
+        assert_eq!(date(text.as_bytes(), Style::Classic), Some(day), "{text}");
+        assert_eq!(date(text.as_bytes(), Style::Columns), None, "{text}");
+    }
     assert_eq!(date(b"2021-02-31", Style::Classic), Some(18_686));
     assert_eq!(date(b"2021-02-31", Style::Columns), None);
     for text in ["2021-10-10L", "2021-01", "10/10/2021", "2021-01-32", "20210101"] {
