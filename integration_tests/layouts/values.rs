@@ -65,7 +65,7 @@ fn the_record_of_the_documentation_becomes_what_it_says_in_every_layout() {
     assert!(!run.says("soon"), "a cell value was told");
     assert!(run.logs("INFO").iter().any(|line| line.contains("values that did not fit their columns 1")), "{run:#?}");
 
-    let mut as_texts = columns.clone();
+    let mut as_texts = columns;
     as_texts["total"] = json!("12.5000000000");
     as_texts["address"] = data["address"].to_string().into();
     as_texts["tags"] = r#"["a","b"]"#.into();
