@@ -17,6 +17,8 @@ pub use classic::classic;
 pub use columns::{ColumnOptions, Nested, Number, columns};
 
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 
 use path::Path;

@@ -6,7 +6,6 @@ use super::*;
 use crate::error::Kind;
 use crate::schema::columns::TableSchema;
 
-mod forms_tests;
 mod generated_tests;
 mod types_tests;
 
@@ -156,18 +155,18 @@ fn schemas_of_any_depth_have_a_table_in_which_what_lies_deep_is_text() {
         let integer = r#"{"type":"integer"}"#;
         let object = |levels| nested(levels, r#"{"type":"object","properties":{"a":"#, integer, "}}");
         let table = columns(&object(MAX_LEVELS + 1), ColumnOptions::default()).unwrap();
-        forms_tests::check(&table);
+        testing::check(&table);
         assert_eq!(sql(&table)[0].matches("STRUCT").count(), MAX_LEVELS);
         assert!(sql(&table)[0].contains("BIGINT"));
         for levels in [50, 1000, 100_000] {
             for open in [r#"{"type":"object","properties":{"a":"#, r#"{"type":"object","properties":{"a":{"anyOf":["#] {
                 let close = if open.ends_with('[') { "]}}}" } else { "}}" };
                 let table = columns(&nested(levels, open, integer, close), ColumnOptions::default()).unwrap();
-                forms_tests::check(&table);
+                testing::check(&table);
                 assert!(sql(&table)[0].contains("`a`: STRING"), "{levels}");
             }
             let lists = nested(levels, r#"{"type":"array","items":"#, integer, "}");
-            forms_tests::check(
+            testing::check(
                 &columns(&format!(r#"{{"properties":{{"a":{lists}}}}}"#), ColumnOptions::default()).unwrap(),
             );
             let unions = nested(levels, r#"{"anyOf":["#, integer, "]}");
@@ -185,7 +184,7 @@ fn the_older_connectors_tables_are_refused_where_readers_cannot_follow_their_dep
             (r#"{"type":"object","properties":{"a":"#, "}}", 40),
             (r#"{"type":"object","properties":{"a":{"type":["string","object"],"properties":{"a":"#, "}}}}", 13),
         ] {
-            forms_tests::check(&classic(&nested(deepest, open, integer, close)).unwrap());
+            testing::check(&classic(&nested(deepest, open, integer, close)).unwrap());
             for levels in [deepest + 1, 50, 100_000] {
                 let error = classic(&nested(levels, open, integer, close)).expect_err("a refusal");
                 assert_eq!(error.kind(), Kind::Config);
@@ -207,7 +206,7 @@ fn wide_and_long_schemas_become_tables() {
     assert!(schema.len() > 5_000_000);
     for table in [columns(&schema, ColumnOptions::default()).unwrap(), classic(&schema).unwrap()] {
         assert_eq!(sql(&table).len(), 2_000);
-        forms_tests::check(&table);
+        testing::check(&table);
     }
     let all: Vec<String> = (0..=MAX_FIELDS).map(|at| format!(r#""p{at}":{{}}"#)).collect();
     let schema = format!(r#"{{"properties":{{{}}}}}"#, all.join(","));

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
+use super::super::testing::check;
 use super::super::{ColumnOptions, Nested, Number, classic, columns};
-use super::forms_tests;
 use crate::error::Kind;
 
 fn word() -> impl Strategy<Value = &'static str> {
@@ -81,9 +81,9 @@ proptest! {
             nested: if as_text { Nested::Json } else { Nested::Typed },
         };
         let text = schema.to_string();
-        forms_tests::check(&columns(&text, options).unwrap());
+        check(&columns(&text, options).unwrap());
         match classic(&text) {
-            Ok(table) => forms_tests::check(&table),
+            Ok(table) => check(&table),
             Err(error) => prop_assert_eq!(error.kind(), Kind::Config),
         }
     }

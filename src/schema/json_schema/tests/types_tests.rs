@@ -1,5 +1,6 @@
 //! The types of docs/types.md, one by one.
 
+use super::super::testing::check;
 use super::super::{ColumnOptions, Nested, Number, classic, columns};
 use super::{sql, typed};
 
@@ -84,7 +85,7 @@ fn every_type_has_its_column() {
         (r#"{"$ref":"WellKnownTypes.json#/definitions/TimeWithoutTimezone"}"#, "STRING"),
     ] {
         assert_eq!(typed(&property(schema)), [format!("c {expected}")], "{schema}");
-        super::forms_tests::check(&columns(&property(schema), ColumnOptions::default()).unwrap());
+        check(&columns(&property(schema), ColumnOptions::default()).unwrap());
     }
 }
 
@@ -168,7 +169,7 @@ fn the_older_connectors_types_are_its_own() {
     ] {
         let table = classic(&property(schema)).unwrap();
         assert_eq!(sql(&table), [expected], "{schema}");
-        super::forms_tests::check(&table);
+        check(&table);
     }
     assert_eq!(sql(&classic(&property(r#"{"type":"null"}"#)).unwrap()), [""; 0]);
     assert_eq!(sql(&classic(r#"{"type":"no type","properties":{"a":{"type":"string"}}}"#).unwrap()), ["a STRING"]);
