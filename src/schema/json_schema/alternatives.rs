@@ -58,9 +58,17 @@ pub(super) fn alternatives<'a>(schema: &'a RawValue, path: &Path<'_>, out: &mut 
         return Ok(());
     }
     let node = Node::read(schema)?;
-    match node.types(path)? {
+    match node.types_or_unknown()? {
         Types::Missing => untyped(&node, path, out),
-        types => types.words().iter().try_for_each(|word| typed(*word, &node, path, out)),
+        // Records are objects, whatever it says.
+        Types::One(None) if path.is_root() => untyped(&node, path, out),
+        types => types.words().iter().try_for_each(|word| match word {
+            Some(word) => typed(*word, &node, path, out),
+            None => {
+                out.push(Alternative::Any);
+                Ok(())
+            }
+        }),
     }
 }
 
@@ -111,8 +119,12 @@ fn untyped<'a>(node: &Node<'a>, path: &Path<'_>, out: &mut Vec<Alternative<'a>>)
 
 fn combined<'a>(node: &Node<'a>, path: &Path<'_>, out: &mut Vec<Alternative<'a>>) -> Result<()> {
     let path = path.member();
-    for (at, list) in node.combined.iter().enumerate() {
-        for schema in list.map(|list| members(list, &path)).transpose()?.unwrap_or_default() {
+    for (at, list) in node.combined.iter().enumerate().filter_map(|(at, list)| Some((at, (*list)?))) {
+        if !list.get().starts_with('[') {
+            out.push(Alternative::Any);
+            continue;
+        }
+        for schema in members(list, &path)? {
             // Beside the others of `allOf`, a schema without a type says nothing more.
             if at != ALL_OF || !Node::read(schema)?.is_untyped() {
                 alternatives(schema, &path, out)?;

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::path::Path;
 use super::unreadable;
 use super::words::Word;
-use crate::error::{Result, shortened};
+use crate::error::{Error, Result, shortened};
 
 /// Characters of a word that are shown.
 const LONGEST_WORD: usize = 60;
@@ -38,18 +38,18 @@ pub(super) struct Node<'a> {
 }
 
 /// What a schema says of its type.
-pub(super) enum Types {
+pub(super) enum Types<W = Word> {
     /// Nothing.
     Missing,
     /// One word.
-    One(Word),
+    One(W),
     /// A list of words.
-    Several(Vec<Word>),
+    Several(Vec<W>),
 }
 
-impl Types {
+impl<W> Types<W> {
     /// All words.
-    pub fn words(&self) -> &[Word] {
+    pub fn words(&self) -> &[W] {
         match self {
             Self::Missing => &[],
             Self::One(word) => std::slice::from_ref(word),
@@ -82,16 +82,25 @@ impl<'a> Node<'a> {
         })
     }
 
-    /// What it says of its type; an error names `path`, where it stands.
+    /// What it says of its type; an error names `path`, where it stands, and the word that is no type.
     pub fn types(&self, path: &Path<'_>) -> Result<Types> {
+        self.types_as(|text| known_word(text).ok_or_else(|| unknown(text, path)))
+    }
+
+    /// The same, with nothing for a word that is no type.
+    pub fn types_or_unknown(&self) -> Result<Types<Option<Word>>> {
+        self.types_as(|text| Ok(known_word(text)))
+    }
+
+    fn types_as<W>(&self, read: impl Fn(&RawValue) -> Result<W>) -> Result<Types<W>> {
         if let Some(list) = self.kind.filter(|kind| kind.get().starts_with('[')) {
             let words: Vec<&RawValue> = serde_json::from_str(list.get()).map_err(unreadable)?;
-            return Ok(Types::Several(words.into_iter().map(|text| word(text, path)).collect::<Result<_>>()?));
+            return Ok(Types::Several(words.into_iter().map(read).collect::<Result<_>>()?));
         }
-        match self.kind.or(self.reference) {
-            Some(text) => Ok(Types::One(word(text, path)?)),
-            None => Ok(Types::Missing),
-        }
+        Ok(match self.kind.or(self.reference) {
+            Some(text) => Types::One(read(text)?),
+            None => Types::Missing,
+        })
     }
 
     /// Whether it says nothing about what values are.
@@ -121,13 +130,15 @@ pub(super) fn is_object(text: &RawValue) -> bool {
     text.get().starts_with('{')
 }
 
-fn word(text: &RawValue, path: &Path<'_>) -> Result<Word> {
+fn known_word(text: &RawValue) -> Option<Word> {
+    text_of(text).as_deref().and_then(Word::read)
+}
+
+fn unknown(text: &RawValue, path: &Path<'_>) -> Error {
     let read = text_of(text);
-    read.as_deref().and_then(Word::read).ok_or_else(|| {
-        let read = read.as_deref().unwrap_or(text.get());
-        let what = format!("has the type `{}`, which is no type of Airbyte's schemas", shortened(read, LONGEST_WORD));
-        path.refused(&what, "deselect this field")
-    })
+    let read = read.as_deref().unwrap_or(text.get());
+    let what = format!("has the type `{}`, which is no type of Airbyte's schemas", shortened(read, LONGEST_WORD));
+    path.refused(&what, "deselect this field or use `table_layout` `columns`, where it is JSON text")
 }
 
 fn text_of(value: &RawValue) -> Option<String> {

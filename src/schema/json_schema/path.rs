@@ -38,6 +38,11 @@ impl<'a> Path<'a> {
         self.inside(Step::Member)
     }
 
+    /// Whether it is the schema itself.
+    pub fn is_root(&self) -> bool {
+        self.outer.is_none()
+    }
+
     /// Whether it is deeper than what is read.
     pub fn is_too_deep(&self) -> bool {
         self.depth > super::MAX_NESTING

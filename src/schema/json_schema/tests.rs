@@ -115,25 +115,40 @@ fn the_older_connectors_tables_are_refused_where_it_could_not_make_them() {
 }
 
 #[test]
-fn what_is_no_schema_is_a_config_error_that_names_the_property() {
-    for (schema, said) in [
-        (r#"{"properties":{"a":{"type":"strng"}}}"#, "property `a` has the type `strng`"),
-        (r#"{"properties":{"a":{"type":["null","any"]}}}"#, "property `a` has the type `any`"),
-        (r##"{"properties":{"a":{"$ref":"#/definitions/x"}}}"##, "`#/definitions/x`"),
-        (r#"{"properties":{"a":{"type":[5]}}}"#, "has the type `5`"),
+fn a_type_that_airbyte_does_not_know_is_json_text_and_in_the_older_connectors_tables_a_config_error() {
+    for (schema, said, expected) in [
+        (r#"{"properties":{"a":{"type":"strng"}}}"#, "property `a` has the type `strng`", "a STRING"),
+        (r#"{"properties":{"a":{"type":["null","any"]}}}"#, "property `a` has the type `any`", "a STRING"),
+        (r##"{"properties":{"a":{"$ref":"#/definitions/x"}}}"##, "`#/definitions/x`", "a STRING"),
+        (
+            r##"{"properties":{"a":{"$ref":"x","properties":{"b":{"type":"integer"}}}}}"##,
+            "property `a` has the type `x`",
+            "a STRING",
+        ),
+        (r#"{"properties":{"a":{"type":[5]}}}"#, "has the type `5`", "a STRING"),
         (
             r#"{"properties":{"a":{"type":"object","properties":{"b":{"type":"array","items":{"type":"x"}}}}}}"#,
             "property `a.b[]`",
+            "a STRUCT<`b`: ARRAY<STRING>>",
         ),
-        (r#"{"properties":{"a":{"anyOf":{"type":"string"}}}}"#, "property `a` combines"),
-        (r#"{"properties":{"a":{"oneOf":[{"type":"string"},{"type":"x"}]}}}"#, "property `a` has the type `x`"),
+        (r#"{"properties":{"a":{"anyOf":{"type":"integer"}}}}"#, "property `a` combines", "a STRING"),
+        (
+            r#"{"properties":{"a":{"oneOf":[{"type":"integer"},{"type":"x"}]}}}"#,
+            "property `a` has the type `x`",
+            "a STRING",
+        ),
     ] {
-        for error in [classic(schema).expect_err(schema), columns(schema, ColumnOptions::default()).expect_err(schema)]
-        {
-            assert_eq!(error.kind(), Kind::Config, "{error}");
-            assert!(error.to_string().contains(said), "{error}");
-        }
+        let error = classic(schema).expect_err(schema);
+        assert_eq!(error.kind(), Kind::Config, "{error}");
+        assert!(error.to_string().contains(said) && error.to_string().contains("`raw`"), "{error}");
+        assert_eq!(typed(schema), [expected], "{schema}");
+        testing::check(&columns(schema, ColumnOptions::default()).unwrap());
     }
+    assert_eq!(typed(r#"{"type":"record","properties":{"a":{"type":"integer"}}}"#), ["a BIGINT"]);
+}
+
+#[test]
+fn what_is_no_json_is_a_config_error() {
     for text in ["", "{", r#"{"properties":{"\ud800":{}}}"#] {
         assert_eq!(classic(text).expect_err(text).kind(), Kind::Config);
         assert_eq!(columns(text, ColumnOptions::default()).expect_err(text).kind(), Kind::Config);

@@ -103,6 +103,8 @@ fn what_is_not_one_type_is_json_text_and_what_can_only_be_null_is_text() {
         r#"{"type":["string","integer"]}"#,
         r#"{"type":"object"}"#,
         r#"{"type":"array"}"#,
+        r#"{"type":"strng"}"#,
+        r##"{"$ref":"#/definitions/x"}"##,
         r#"{"oneOf":[{"type":"array","items":{"type":"string"}},{"type":"array"}]}"#,
     ] {
         assert_eq!(kind(schema), Kind::Json, "{schema}");
