@@ -1,5 +1,6 @@
-"""Reads the table in `sys.argv[1]`, whose files are `sys.argv[2:]`, with every reader that is there. Prints a line of JSON for each:
-its name with the columns and their rows, or with why it is missing.
+"""Reads tables with every reader that is there: each line of stdin is a JSON list of a table's folder and its files. Prints a line of
+JSON for each, with a list of what the readers see: the reader's name with the columns and their rows, or with why it is missing or
+what it failed with.
 
 Rows are in the order of their ids. Times are microseconds, days are days since 1970, decimal numbers and bytes are texts, maps are
 lists of pairs in the order of their keys."""
@@ -11,9 +12,6 @@ import os
 import sys
 
 import pyarrow as pa
-
-FOLDER, FILES = sys.argv[1], sys.argv[2:]
-
 
 def values(array):
     kind = array.type
@@ -56,19 +54,19 @@ def told(reader, table):
     return {"reader": reader, "columns": table.column_names, "rows": rows}
 
 
-def with_deltalake():
+def with_deltalake(folder, _):
     from deltalake import DeltaTable
 
-    return DeltaTable(FOLDER).to_pyarrow_table()
+    return DeltaTable(folder).to_pyarrow_table()
 
 
-def with_polars():
+def with_polars(folder, _):
     import polars
 
-    return polars.read_delta(FOLDER).to_arrow(compat_level=polars.CompatLevel.oldest())
+    return polars.read_delta(folder).to_arrow(compat_level=polars.CompatLevel.oldest())
 
 
-def with_duckdb():
+def with_duckdb(folder, _):
     import duckdb
     import duckdb_extension_delta
 
@@ -76,25 +74,31 @@ def with_duckdb():
     pattern = os.path.dirname(duckdb_extension_delta.__file__) + "/**/delta.duckdb_extension"
     db.execute(f"LOAD '{glob.glob(pattern, recursive=True)[0]}'")
     db.execute("SET TimeZone = 'UTC'")
-    folder = FOLDER.replace("'", "''")
+    db.execute("SET enable_external_file_cache = false")
+    folder = folder.replace("'", "''")
     return db.execute(f"SELECT * FROM delta_scan('{folder}')").fetch_arrow_table()
 
 
-def with_pyarrow():
+def with_pyarrow(_, files):
     import pyarrow.parquet as parquet
 
-    return pa.concat_tables(parquet.ParquetFile(file).read() for file in FILES) if FILES else None
+    return pa.concat_tables(parquet.ParquetFile(file).read() for file in files) if files else None
 
 
-for reader in [with_deltalake, with_polars, with_duckdb, with_pyarrow]:
+def seen(reader, folder, files):
     name = reader.__name__.removeprefix("with_")
     try:
-        table = reader()
+        table = reader(folder, files)
     except ImportError as error:
-        print(json.dumps({"reader": name, "missing": str(error)}))
-        continue
-    if table is not None:
-        print(json.dumps(told(name, table)))
+        return {"reader": name, "missing": str(error)}
+    except Exception as error:
+        return {"reader": name, "failed": f"{type(error).__name__}: {error}"}
+    return None if table is None else told(name, table)
+
+
+for line in sys.stdin:
+    folder, files = json.loads(line)
+    readers = [with_deltalake, with_polars, with_duckdb, with_pyarrow]
+    print(json.dumps([one for one in (seen(reader, folder, files) for reader in readers) if one]), flush=True)
 # Threads of the packages sometimes abort an interpreter that ends in order.
-sys.stdout.flush()
 os._exit(0)

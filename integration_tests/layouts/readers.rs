@@ -1,8 +1,14 @@
 //! What the readers of Delta tables see: the Python packages deltalake, Polars and DuckDB, and pyarrow, which reads the files.
+//!
+//! One Python reads the tables of all tests, because its packages take seconds to load.
 
-use serde_json::Value;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
-use crate::other_readers::{has, python};
+use serde_json::{Value, json};
+
+use crate::other_readers::has;
 use crate::program::{Sandbox, skipped};
 use crate::table;
 
@@ -19,24 +25,20 @@ pub struct Seen {
 
 /// Whether the readers are there.
 pub fn are_there(test: &str) -> bool {
-    has(test, "deltalake") && has(test, "duckdb_extension_delta")
+    static ARE_THERE: OnceLock<bool> = OnceLock::new();
+    let are_there = *ARE_THERE.get_or_init(|| has(test, "deltalake") && has(test, "duckdb_extension_delta"));
+    if !are_there {
+        skipped(test, "its readers are not there");
+    }
+    are_there
 }
 
 /// What all readers see of the table `schema_and_name`; a failed test where they do not see the same.
 pub fn see(test: &str, sandbox: &Sandbox, schema_and_name: &str) -> Seen {
-    let folder = sandbox.path(schema_and_name);
-    let files = table::read(&sandbox.table(schema_and_name)).files;
-    let arguments: Vec<_> = std::iter::once(folder.clone()).chain(files.iter().map(|file| folder.join(file))).collect();
-    let output = python(SCRIPT, &arguments).unwrap();
-    assert!(output.status.success(), "{schema_and_name}: {}", String::from_utf8_lossy(&output.stderr));
-    let lines = String::from_utf8(output.stdout).unwrap();
-    let mut seen: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    seen.retain(|one| {
-        if let Some(why) = one["missing"].as_str() {
-            skipped(test, &format!("{} reads nothing: {why}", one["reader"]));
-        }
-        one["missing"].is_null()
-    });
+    let seen: Vec<Value> = see_each(test, sandbox, schema_and_name)
+        .into_iter()
+        .inspect(|one| assert!(one["failed"].is_null(), "{schema_and_name}: {} says {}", one["reader"], one["failed"]))
+        .collect();
     let first = seen[0].clone();
     for other in &seen[1..] {
         let (one, other_name) = (&first["reader"], &other["reader"]);
@@ -49,4 +51,49 @@ pub fn see(test: &str, sandbox: &Sandbox, schema_and_name: &str) -> Seen {
     }
     let columns = serde_json::from_value(first["columns"].clone()).unwrap();
     Seen { columns, rows: serde_json::from_value(first["rows"].clone()).unwrap() }
+}
+
+/// What each reader sees or fails with.
+pub fn see_each(test: &str, sandbox: &Sandbox, schema_and_name: &str) -> Vec<Value> {
+    let folder = sandbox.path(schema_and_name);
+    let files = table::read(&sandbox.table(schema_and_name)).files;
+    let files: Vec<_> = files.iter().map(|file| folder.join(file)).collect();
+    let mut seen = Readers::ask(&json!([folder, files]));
+    seen.retain(|one| {
+        if let Some(why) = one["missing"].as_str() {
+            skipped(test, &format!("{} reads nothing: {why}", one["reader"]));
+        }
+        one["missing"].is_null()
+    });
+    seen
+}
+
+/// The Python that reads; it ends with this process, which closes its stdin.
+struct Readers {
+    _python: Child,
+    questions: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Readers {
+    fn ask(table: &Value) -> Vec<Value> {
+        static READERS: Mutex<Option<Readers>> = Mutex::new(None);
+        let mut readers = READERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut asked = readers.take().unwrap_or_else(Self::start);
+        asked.questions.write_all(format!("{table}\n").as_bytes()).unwrap();
+        let mut answer = String::new();
+        asked.answers.read_line(&mut answer).unwrap();
+        assert!(!answer.is_empty(), "the readers' process ended at table {table}");
+        *readers = Some(asked);
+        serde_json::from_str(&answer).unwrap()
+    }
+
+    fn start() -> Self {
+        let python = std::env::var("TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+        let mut command = Command::new(python);
+        let mut python =
+            command.args(["-c", SCRIPT]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a Python");
+        let (questions, answers) = (python.stdin.take().unwrap(), BufReader::new(python.stdout.take().unwrap()));
+        Self { _python: python, questions, answers }
+    }
 }
