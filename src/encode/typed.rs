@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::ArrayRef;
+use arrow_array::{Array, ArrayRef};
 use arrow_schema::{Field, FieldRef, Schema, SchemaRef};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
@@ -22,12 +22,17 @@ use crate::schema::columns::{Source, TableSchema};
 
 /// The dictionary of a column's texts holds at most so many bytes: beyond, the texts do not repeat and are written as they are.
 const DICTIONARY_BYTES: usize = 64 << 10;
+/// Arrays with fewer bytes are compressed by Snappy, whatever the codec of the others: to make the tables of zstd takes longer than
+/// all else that is done for so few values, and each chunk of a Parquet file names its own codec.
+const SMALL_ARRAY: usize = 8 << 10;
 
 /// Turns the texts of blocks into typed columns.
 pub struct TypedEncoder {
     plan: Plan,
     fields: Vec<FieldRef>,
     properties: WriterPropertiesPtr,
+    /// Those of small arrays.
+    small: WriterPropertiesPtr,
 }
 
 /// The typed columns of a block.
@@ -60,7 +65,8 @@ impl TypedEncoder {
         let of_records = |source: &Source| !matches!(source, Source::Id | Source::EmittedAt);
         let all = schema.columns().zip(arrow.fields());
         let fields = all.filter(|(column, _)| of_records(&column.source)).map(|(_, field)| Arc::clone(field)).collect();
-        Self { plan: Plan::new(schema, sync_id), fields, properties: Arc::new(properties.build()) }
+        let small = Arc::new(properties.clone().set_compression(Codec::SNAPPY).build());
+        Self { plan: Plan::new(schema, sync_id), fields, properties: Arc::new(properties.build()), small }
     }
 
     /// Reads `texts`, each behind its length.
@@ -82,7 +88,9 @@ impl TypedEncoder {
     fn encode_array(&self, field: &FieldRef, array: &ArrayRef) -> ParquetResult<Vec<ArrowColumnChunk>> {
         let schema = Arc::new(Schema::new(vec![Arc::clone(field)]));
         let root = ArrowSchemaConverter::new().convert(&schema)?.root_schema_ptr();
-        let file = SerializedFileWriter::new(Vec::new(), root, Arc::clone(&self.properties))?;
+        let is_small = array.get_buffer_memory_size() < SMALL_ARRAY;
+        let properties = if is_small { &self.small } else { &self.properties };
+        let file = SerializedFileWriter::new(Vec::new(), root, Arc::clone(properties))?;
         let writers = ArrowRowGroupWriterFactory::new(&file, schema).create_column_writers(0)?;
         let as_built = Field::new(field.name(), array.data_type().clone(), field.is_nullable());
         let leaves = compute_leaves(&as_built, array)?;
