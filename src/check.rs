@@ -42,8 +42,8 @@ pub async fn run(config: &Path, context: &Context) -> Result<()> {
     // What it made is taken away by the next one, as what a killed check left is.
     ended.unwrap_or_else(|_| {
         Err(Error::transient(format!(
-            "The check was not done after {} s: each answer came, but there was no end to them, or each was slow. Look at the \
-             storage and, where it loads the tables, at Databricks.",
+            "The check did not finish within {} s: responses came, but too many or too slowly. Look at the storage and, if it \
+             loads the tables, at Databricks.",
             deadline.as_secs()
         )))
     })

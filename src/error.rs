@@ -45,8 +45,6 @@ pub enum Tag {
 pub struct Policy {
     /// `failure_type` of Airbyte's TRACE ERROR message.
     pub failure_type: &'static str,
-    /// Whether an operation that can be repeated is worth repeating.
-    pub retry: bool,
     /// One sentence: what the user does next.
     pub hint: &'static str,
 }
@@ -55,17 +53,13 @@ impl Kind {
     /// The table from kind to consequence.
     pub const fn policy(self) -> Policy {
         match self {
-            Kind::Config => {
-                Policy { failure_type: "config_error", retry: false, hint: "Correct it and run the sync again." }
-            }
+            Kind::Config => Policy { failure_type: "config_error", hint: "Correct it and run the sync again." },
             Kind::Transient => Policy {
                 failure_type: "transient_error",
-                retry: true,
                 hint: "Run the sync again; it goes on from the last acknowledged state.",
             },
             Kind::System => Policy {
                 failure_type: "system_error",
-                retry: false,
                 hint: "If it comes again, report it together with the internal message.",
             },
         }
@@ -367,11 +361,5 @@ mod tests {
         assert!(error.message().starts_with("Could not write a file. This process may have no more files"), "{error}");
         let error = Error::config("The folder is no good: choose another one.").with_source(limit());
         assert_eq!(error.message(), "The folder is no good: choose another one.");
-    }
-
-    #[test]
-    fn only_transient_errors_are_worth_a_retry() {
-        assert!(Kind::Transient.policy().retry);
-        assert!(!Kind::Config.policy().retry && !Kind::System.policy().retry);
     }
 }

@@ -62,7 +62,7 @@ fn a_check_of_a_store_that_always_has_one_more_page_ends() {
     let mut sandbox = sandbox(&store.endpoint(), json!({}));
     sandbox.set_environment("DESTINATION_DATABRICKS_CHECK_MS", "3000");
     let run = sandbox.check();
-    assert!(run.says("FAILED") && run.says("The check was not done after 3 s"), "{run:#?}");
+    assert!(run.says("FAILED") && run.says("The check did not finish within 3 s"), "{run:#?}");
 }
 
 /// A page of a thousand names behind which there is one more.
@@ -128,7 +128,7 @@ fn a_store_that_names_a_length_beyond_all_measure_is_told_and_nothing_is_reserve
             })
         });
         let run = sandbox(&store.endpoint(), json!({})).check();
-        assert!(run.says("FAILED") && run.says("is answered with more than the"), "{length}: {run:#?}");
+        assert!(run.says("FAILED") && run.says("sent a response of more than the"), "{length}: {run:#?}");
     }
 }
 

@@ -196,6 +196,6 @@ async fn read_back(storage: &Storage, table: &str, sent: &str) -> Result<()> {
     let is_sent = |field: &Field| matches!(field, Field::Str(text) if text == sent);
     match (rows.next(), rows.next()) {
         (Some(Ok(row)), None) if row.get_column_iter().any(|(_, field)| is_sent(field)) => Ok(()),
-        _ => Err(wrong("the row in its file is another one")),
+        _ => Err(wrong("the row in its file was read back with different content")),
     }
 }

@@ -3,7 +3,7 @@
 use super::fields::shown;
 use crate::error::{Error, Result};
 
-/// Refuses a platform that sends records in another way: a sync would wait for what never comes, or end with nothing.
+/// Refuses a platform that sends records in another way: a sync would wait for ever, or end without a record.
 ///
 /// # Errors
 /// A config error where `DATA_CHANNEL_MEDIUM` is set to anything but STDIO.
@@ -17,8 +17,8 @@ fn ensure(medium: &str) -> Result<()> {
         return Ok(());
     }
     Err(Error::config(format!(
-        "DATA_CHANNEL_MEDIUM is {}: records are to come in another way than on standard input, the only one that this \
-         destination reads. Set it to STDIO, or remove `connectorIPCOptions` from the definition of this destination.",
+        "DATA_CHANNEL_MEDIUM is {}, but this destination reads records from standard input only. Set it \
+         to STDIO, or remove `connectorIPCOptions` from the definition of this destination.",
         shown(medium)
     )))
 }

@@ -1,4 +1,4 @@
-//! Secrets in the environment, of AWS's own client and of proxies: made known before any message can contain them.
+//! Secrets in the environment, for AWS's own client and for proxies: registered before any message can contain them.
 
 use std::path::{Path, PathBuf};
 
@@ -17,11 +17,11 @@ const FILES: [&str; 2] = ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZ
 /// Variables whose address may have a user and a password in it.
 const PROXIES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
-/// Whether AWS's client can read the files that it is about to ask for credentials. It would wait for a pipe and read a device without
-/// an end, and no time limit ends that.
+/// Checks the files from which AWS's client is about to read credentials. From a pipe or an endless device it would read for ever: no
+/// time limit applies to it.
 ///
 /// # Errors
-/// One of the configuration that names the variable.
+/// A config error that names the variable.
 pub fn ensure_aws_files() -> Result<()> {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let tokens = FILES.iter().map(|name| ((*name).to_owned(), set(name).map(PathBuf::from), LONGEST_FILE));
@@ -30,12 +30,12 @@ pub fn ensure_aws_files() -> Result<()> {
         (named, _) => ((*name).to_owned(), named.map(|file| profiles::in_home(&file)), LONGEST_PROFILES),
     });
     for (name, file, most) in tokens.chain(profiles).filter_map(|(name, file, most)| Some((name, file?, most))) {
-        // A missing one is told by who needs it, and that one is how to have no profile at all.
+        // AWS's client reports a missing file. `/dev/null` is how users say that there is no profile.
         let Some(metadata) = std::fs::metadata(&file).ok().filter(|_| file != Path::new("/dev/null")) else { continue };
         if !metadata.is_file() || metadata.len() > most {
             return Err(Error::config(format!(
-                "The variable {name} leads to {}, which is to say who this machine is at AWS and is no regular file of at most \
-                 {} kB: correct it.",
+                "The variable {name} leads to {} for AWS credentials, which is not a regular file of at most {} kB: correct the \
+                 variable.",
                 file.display(),
                 most >> 10
             )));
@@ -44,7 +44,8 @@ pub fn ensure_aws_files() -> Result<()> {
     Ok(())
 }
 
-/// Makes them known. Tokens in files are exchanged while a sync runs: to be called whenever they are about to be used.
+/// Registers the secrets, so that they are hidden in all messages. Tokens in files are exchanged while a sync runs: call it whenever
+/// they are about to be used.
 pub fn know_secrets() {
     let set = |name: &&str| std::env::var(name).ok();
     set(&KEY_ID).iter().for_each(|id| know_key_id(id.trim()));
@@ -55,7 +56,7 @@ pub fn know_secrets() {
     profiles::know_secrets();
     for proxy in PROXIES.iter().filter_map(set) {
         let Ok(url) = Url::parse(&proxy) else { continue };
-        // As it stands there, it is escaped.
+        // It is percent-encoded there.
         if let Some(password) = url.password() {
             know(password);
             let plain = url::form_urlencoded::parse(password.as_bytes()).next();

@@ -33,7 +33,7 @@ pub(super) fn no_file(name: &str) -> Error {
 
 /// The file `name` has more than the `most` bytes that are read of one.
 pub(super) fn too_long(name: &str, most: u64) -> Error {
-    let said = format!("{name} has more than {} MiB, which no file of a log has: look who wrote it.", most >> 20);
+    let said = format!("{name} has more than {} MiB, which no file of a log has: find out who wrote it.", most >> 20);
     Error::new(ErrorKind::InvalidData, InTheWay(said))
 }
 

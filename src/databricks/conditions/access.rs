@@ -1,7 +1,7 @@
 //! Rows: authentication, access to the workspace and its compute, and transient conditions of the service.
 
 use super::condition::Key::{Class, Code, SqlState, Status, Text};
-use super::condition::{CommitState, Condition, Key, config, transient};
+use super::condition::{CommitState, Condition, Key, Meaning, config, transient};
 
 /// All the ways in which a service reports a refusal.
 pub(super) const REFUSED: &[Key] = &[
@@ -14,8 +14,6 @@ pub(super) const REFUSED: &[Key] = &[
     Status(403),
 ];
 
-/// Problem: another token may be accepted.
-pub(super) const TOKEN_REFUSED: &str = "{host} refuses the token";
 const NEW_TOKEN: &str = "it is wrong, has expired or belongs to another workspace: create a new one in the user \
                          settings of this workspace and set `databricks_personal_access_token` to it; or \
                          `databricks_http_path` is not the one of the connection details";
@@ -29,8 +27,6 @@ const WAREHOUSE_PATH: &str =
 /// What a response with status 400 must contain for the compute to count as missing: 400 can refuse anything.
 const MISSING: &[&str] = &["does not exist", "not found", "not a valid"];
 
-/// Problem: somebody else cancelled a statement.
-pub(super) const CANCELLED: &str = "A statement was cancelled";
 const TOO_LONG: &str = "A statement took longer than the workspace allows";
 const RAISE: &str = "raise STATEMENT_TIMEOUT (SQL configuration parameters of the workspace's SQL warehouses; of a cluster \
                      spark.databricks.execution.timeout), or use a larger warehouse";
@@ -53,9 +49,10 @@ pub(super) const ACCESS: &[Condition] = &[
             Status(400),
         ],
         &["access token", "invalid token", "token is expired", "jsonwebtoken"],
-        TOKEN_REFUSED,
+        "{host} refuses the token",
         NEW_TOKEN,
-    ),
+    )
+    .means(Meaning::RefusedToken),
     config(
         &[Code("UNAUTHENTICATED"), Code("CUSTOMER_UNAUTHORIZED"), Status(401)],
         &[],
@@ -198,11 +195,12 @@ pub(super) const SERVICE: &[Condition] = &[
             SqlState("HY008"),
         ],
         &[],
-        CANCELLED,
+        "A statement was cancelled",
         "look in the query history of the workspace who did so, or whether the warehouse or cluster was restarted; where \
          it had run for long, raise STATEMENT_TIMEOUT (SQL configuration parameters of the workspace's SQL warehouses) or \
          use a larger warehouse",
-    ),
+    )
+    .means(Meaning::Cancelled),
     config(
         REFUSED,
         &[],

@@ -36,6 +36,21 @@ pub struct Condition {
     pub quoted: bool,
     /// What a statement that failed with it has done to the rows of its table.
     pub commit_state: CommitState,
+    /// What this program does something about itself, if it does.
+    pub meaning: Option<Meaning>,
+}
+
+/// What this program decides by, instead of by the sentence of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meaning {
+    /// The token was refused; another one may be accepted.
+    RefusedToken,
+    /// Somebody else cancelled the statement.
+    Cancelled,
+    /// What was to be created exists, although the token's user may not see it.
+    AlreadyExists,
+    /// The token's user may not use the catalog or the schema: nothing in it can be reached.
+    MissingParentPrivilege,
 }
 
 /// What is known of the changes of a failed statement.
@@ -53,6 +68,11 @@ impl Condition {
     /// The same row with another `commit_state`.
     pub(super) const fn with(self, commit_state: CommitState) -> Self {
         Self { commit_state, ..self }
+    }
+
+    /// The same row with this `meaning`.
+    pub(super) const fn means(self, meaning: Meaning) -> Self {
+        Self { meaning: Some(meaning), ..self }
     }
 
     /// The same row, only for messages that contain one of these phrases too.
@@ -77,6 +97,7 @@ pub(super) const fn config(
         hint,
         quoted: true,
         commit_state: CommitState::RolledBack,
+        meaning: None,
     }
 }
 
@@ -96,5 +117,6 @@ pub(super) const fn transient(
         hint,
         quoted: false,
         commit_state: CommitState::Unknown,
+        meaning: None,
     }
 }

@@ -12,7 +12,7 @@ mod server_text;
 mod sql;
 
 pub use self::condition::CommitState;
-use self::condition::{Condition, Key};
+use self::condition::{Condition, Key, Meaning};
 use super::server_error::ServerError;
 use super::workspace::Workspace;
 use crate::error::{Error, Kind, Tag};
@@ -22,7 +22,7 @@ const COLLATION: &str = "COLLATION";
 
 /// Whether the token was refused, so that another one may be accepted.
 pub fn is_refused_token(server_error: &ServerError) -> bool {
-    server_error.status == Some(401) || find(server_error).is_some_and(|row| row.problem == access::TOKEN_REFUSED)
+    server_error.status == Some(401) || means(server_error, Meaning::RefusedToken)
 }
 
 /// Whether the same request, or the same repeatable statement, is worth another try after a while.
@@ -37,7 +37,7 @@ pub fn commit_state(server_error: &ServerError) -> CommitState {
 
 /// Whether somebody else cancelled the statement.
 pub fn is_cancelled(server_error: &ServerError) -> bool {
-    find(server_error).is_some_and(|row| row.problem == access::CANCELLED)
+    means(server_error, Meaning::Cancelled)
 }
 
 /// Whether `error`, as [`explain`] returned it, means that the schema or table to create exists already.
@@ -52,15 +52,18 @@ pub fn lacks_privilege(error: &Error) -> bool {
 
 /// What callers recognize the error by for which `row` was found.
 fn tag(server_error: &ServerError, row: &Condition) -> Option<Tag> {
-    if row.problem == sql::ALREADY_EXISTS {
-        return Some(Tag::AlreadyExists);
+    // The error of a request says nothing about the privileges of a statement.
+    let is_refused = server_error.status.is_none() && row.keys == access::REFUSED;
+    match row.meaning {
+        Some(Meaning::AlreadyExists) => Some(Tag::AlreadyExists),
+        _ if !is_refused => None,
+        Some(Meaning::MissingParentPrivilege) => Some(Tag::MissingParentPrivilege),
+        _ => Some(Tag::MissingPrivilege),
     }
-    // The error of a request says nothing about the statement.
-    if server_error.status.is_some() || row.keys != access::REFUSED {
-        return None;
-    }
-    let is_parent = [sql::NO_USE_CATALOG, sql::NO_USE_SCHEMA].contains(&row.problem);
-    Some(if is_parent { Tag::MissingParentPrivilege } else { Tag::MissingPrivilege })
+}
+
+fn means(server_error: &ServerError, meaning: Meaning) -> bool {
+    find(server_error).is_some_and(|row| row.meaning == Some(meaning))
 }
 
 /// The error for the user: what is wrong, where, what to do, and the server's message as far as it may be shown.

@@ -2,7 +2,7 @@
 
 use super::access::REFUSED;
 use super::condition::Key::{Class, Code, SqlState, Text};
-use super::condition::{CommitState, Condition, config, transient};
+use super::condition::{CommitState, Condition, Meaning, config, transient};
 use crate::error::Kind;
 
 /// Problem: a path in the storage is taken.
@@ -14,17 +14,11 @@ const OTHER_PATH: &str = "if the other table is this one under another name, as 
 
 /// Problem: a step that Delta runs after a commit failed.
 const HOOK: &str = "A commit to the table succeeded, and a step after it failed";
-const MEND_HOOK: &str = "no row is lost by it; look what the table has to keep up to date besides its rows: symlink manifests, Iceberg \
+const MEND_HOOK: &str = "no row is lost; check what Delta updates after each commit to the table, such as symlink manifests and Iceberg \
                          metadata";
 
 /// Problem: what is to be created exists, although SHOW did not list it.
-pub(super) const ALREADY_EXISTS: &str =
-    "A schema or table to be created exists already, and the token's user may not see it";
-/// Problems: a missing privilege on what holds the schema or the table.
-pub(super) const NO_USE_CATALOG: &str =
-    "The token's user lacks USE CATALOG, without which nothing in the catalog can be reached";
-pub(super) const NO_USE_SCHEMA: &str =
-    "The token's user lacks USE SCHEMA, without which nothing in the schema can be reached";
+const ALREADY_EXISTS: &str = "A schema or table to be created exists already, and the token's user may not see it";
 const HIDDEN: &str = "have SELECT and MODIFY on the table, or USE SCHEMA on the schema, granted to the token's user; if somebody \
                       else has just created it, run the sync again";
 
@@ -71,9 +65,12 @@ pub(super) const STATEMENTS: &[Condition] = &[
     // If the bucket can be written but not read, the commit may have succeeded.
     .with(CommitState::Unknown),
     // Privileges.
-    config(REFUSED, &["already exists and user does not have permission"], ALREADY_EXISTS, HIDDEN),
-    right(&["use catalog"], NO_USE_CATALOG),
-    right(&["use schema"], NO_USE_SCHEMA),
+    config(REFUSED, &["already exists and user does not have permission"], ALREADY_EXISTS, HIDDEN)
+        .means(Meaning::AlreadyExists),
+    right(&["use catalog"], "The token's user lacks USE CATALOG, without which nothing in the catalog can be reached")
+        .means(Meaning::MissingParentPrivilege),
+    right(&["use schema"], "The token's user lacks USE SCHEMA, without which nothing in the schema can be reached")
+        .means(Meaning::MissingParentPrivilege),
     config(
         REFUSED,
         &["create schema", "create on catalog"],
@@ -274,7 +271,8 @@ pub(super) const STATEMENTS: &[Condition] = &[
         &[],
         ALREADY_EXISTS,
         HIDDEN,
-    ),
+    )
+    .means(Meaning::AlreadyExists),
     // This program.
     Condition {
         kind: Kind::System,

@@ -115,9 +115,11 @@ impl DatabricksCheck {
             // The MERGE has counted the row, so it is in the table.
             [] => Err(Error::config(format!(
                 "A row was written to {table}, and the token's user does not see it: a row filter or a policy of Unity Catalog \
-                 hides it. Exempt the token's user from the filters of this schema: what was loaded has to be counted."
+                 hides it. Exempt the token's user from the filters of this schema: a sync must be able to read the rows it has loaded."
             ))),
-            [_] => Err(Error::system(format!("A row was written to {table} and came back as another one."))),
+            [_] => {
+                Err(Error::system(format!("A row was written to {table} and was read back with different content.")))
+            }
             rows => Err(Error::system(format!("One row was written to {table}, and {} came back.", rows.len()))),
         }
     }

@@ -102,7 +102,7 @@ async fn a_row_has_to_come_back_once_and_as_it_was_sent() {
         (&["sent"][..], None),
         (&[][..], Some("row filter")),
         (&["sent", "twice"][..], Some("2 came back")),
-        (&["other"][..], Some("another one")),
+        (&["other"][..], Some("different content")),
     ] {
         let warehouse = FakeWarehouse::default();
         warehouse.with(|state| state.tables.insert(TABLE.into(), Table::older("s3://lake/shop/t", rows)));

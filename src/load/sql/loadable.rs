@@ -70,8 +70,8 @@ fn ensure_all_is_seen(found: &Description, target: &Target, name: &TableName) ->
         None => return Ok(()),
     };
     Err(Error::config(format!(
-        "Table {name} of stream {} cannot be loaded, because {what}: what was loaded has to be found again, or it would be \
-         loaded twice. Remove it ({how}) and put it on a view that people read, or rename the stream.",
+        "Table {name} of stream {} cannot be loaded, because {what}: a sync must be able to read the rows it has loaded, or \
+         they would be loaded twice. Remove it ({how}) and put it on a view that people read, or rename the stream.",
         target.stream
     )))
 }

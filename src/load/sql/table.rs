@@ -176,7 +176,8 @@ impl SqlTable {
             (Shortfall::Hidden { inserted, expected }, _) => Error::config(format!(
                 "{} were written to {}, and the token's user sees {found} of the {expected} that should be there: a row filter \
                  or a policy of Unity Catalog hides them, or somebody else has removed them in the meantime. Exempt the \
-                 token's user from the filters of this table: what was loaded has to be counted. The rows are not acknowledged.",
+                 token's user from the filters of this table: a sync must be able to read the rows it has loaded. The rows are not \
+                 acknowledged.",
                 counted(inserted, "row"),
                 self.name
             )),

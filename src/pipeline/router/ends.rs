@@ -34,15 +34,15 @@ impl Router {
         }
         if !left.is_empty() {
             tracing::warn!(
-                "Neither a record nor a state nor COMPLETE has come of these streams, so their tables are left as they are: \
-                 {}. If the source has failed, run the sync again; if they are empty now, the source has to say so.",
+                "No record, state or COMPLETE was received for these streams, so their tables are left as they are: {}. If the \
+                 source has failed, run the sync again. If a stream is really empty, the source must send COMPLETE.",
                 names(&left)
             );
         }
         if !taken_back.is_empty() {
             tracing::warn!(
-                "These streams were declared COMPLETE and then INCOMPLETE: {}. Rows that came before COMPLETE are in their \
-                 tables; where none came, the table is left as it is.",
+                "The source sent COMPLETE and later INCOMPLETE for these streams: {}. Rows received before COMPLETE are in their \
+                 tables; tables of streams without such rows are left as they are.",
                 names(&taken_back)
             );
         }
@@ -55,8 +55,8 @@ impl Router {
         let Some(at) = self.source_failed.filter(|_| explained.is_none()) else { return explained };
         if incomplete.is_empty() {
             tracing::warn!(
-                "{at} is a TRACE of type ERROR: the source says that it has failed. It has said COMPLETE of every stream, \
-                 so all of them are loaded."
+                "{at} is a TRACE of type ERROR: the source reports that it has failed. It had sent COMPLETE for every stream, so \
+                 all of them are loaded."
             );
             return None;
         }

@@ -59,7 +59,7 @@ impl FolderLease {
             }
         }
         Err(Error::transient(format!(
-            "Other syncs took each of {TRIES} new staging folders in {}.",
+            "Each of {TRIES} new staging folders in {} was removed or locked by another process. Run the sync again.",
             home.path("").display()
         )))
     }

@@ -127,7 +127,7 @@ fn endless(address: &str) -> Error {
 
 fn too_long(address: &str, most: u64) -> HttpError {
     let error = Error::config(format!(
-        "{address} is answered with more than the {} MiB that such an object or answer can have: check that \
+        "{address} sent a response of more than the {} MiB that such an object or response can have: check that \
          `data_source.s3_endpoint` is the address of an S3 store, and who else writes to the bucket.",
         most.div_ceil(MIB)
     ));

@@ -63,6 +63,17 @@ pub(super) struct Condition {
     pub(super) problem: &'static str,
     /// What to do; empty where waiting is all. `{named}` is the region that the answer names.
     pub(super) hint: &'static str,
+    /// What this program decides by, instead of by `problem`.
+    pub(super) meaning: Option<Meaning>,
+}
+
+/// What a row means to this program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// The identity in use lacks a permission.
+    Denied,
+    /// Nothing is known.
+    Unexplained,
 }
 
 /// Where requests go, for the message.

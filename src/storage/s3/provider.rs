@@ -2,10 +2,9 @@
 
 use object_store::path::Path;
 
-use super::conditions::{BucketAddress, find};
+use super::conditions::{BucketAddress, Meaning, find};
 use super::demands;
-use super::rows::DENIED;
-use crate::error::{Kind, UNEXPLAINED};
+use crate::error::Kind;
 use crate::storage::bucket::{Action, Explanation, Failure, Provider};
 
 /// A bucket in S3, or in a store that speaks like it.
@@ -21,11 +20,11 @@ impl Provider for S3 {
     }
 
     fn explain(&self, action: Action, failure: &Failure) -> Explanation {
-        match find(failure, action, &self.0).filter(|row| row.problem != UNEXPLAINED) {
+        match find(failure, action, &self.0).filter(|row| row.meaning != Some(Meaning::Unexplained)) {
             Some(row) => Explanation {
                 kind: row.kind,
                 reason: Some(row.reason(failure, action, &self.0)),
-                is_denied: row.problem == DENIED,
+                is_denied: row.meaning == Some(Meaning::Denied),
             },
             None => Explanation { kind: Kind::Transient, reason: None, is_denied: false },
         }

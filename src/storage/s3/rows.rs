@@ -2,12 +2,11 @@
 
 use super::conditions::Key::{Any, Bare, Code, CodeAt, Codes, NotS3, Page, Retained, Status, Unanswered};
 use super::conditions::When::{Always, Aws, BucketInHost, OtherRegion, Writing};
-use super::conditions::{Condition, Key, When};
+use super::conditions::{Condition, Key, Meaning, When};
 use crate::error::{Kind, UNEXPLAINED};
 use crate::storage::bucket::NoAnswer;
 
-/// What is wrong where the identity in use lacks a permission.
-pub(super) const DENIED: &str = "access is denied";
+const DENIED: &str = "access is denied";
 
 const NOT_S3: &str = "{host} does not answer like S3";
 const ENDPOINT: &str = "correct `data_source.s3_endpoint`";
@@ -91,15 +90,15 @@ pub(super) const ROWS: &[Condition] = &[
         .says(&["server side encryption", "server-side-encryption"]),
     config(
         &[Retained],
-        "an object of this name is under retention, and the bucket has no versions that a new one could become",
-        "switch versioning on, as object lock needs it",
+        "an object of this name is under retention and versioning is off",
+        "switch versioning on for the bucket",
     )
     .when(Writing),
     config(&[NotS3], NOT_S3, ENDPOINT),
     config(
         // The second one is versitygw's.
         &[Code("InvalidAccessKeyId"), Code("XAdminUserNotFound")],
-        "the access key id is not known there",
+        "the store does not know this access key id",
         "correct `data_source.s3_access_key_id`",
     ),
     config(
@@ -154,8 +153,10 @@ pub(super) const ROWS: &[Condition] = &[
         "allow {permission} for this identity in its policy or the bucket's; if that policy demands encryption of each \
          request, set `data_source.s3_sse`",
     )
-    .when(Writing),
-    config(REFUSED, DENIED, "allow {permission} for this identity in its policy or the bucket's"),
+    .when(Writing)
+    .means(Meaning::Denied),
+    config(REFUSED, DENIED, "allow {permission} for this identity in its policy or the bucket's")
+        .means(Meaning::Denied),
     transient(
         &[
             Code("SlowDown"),
@@ -189,12 +190,16 @@ pub(super) const ROWS: &[Condition] = &[
         "another try would be refused too; the internal message has what the store says; ask who runs the store",
     ),
     transient(&[Status(100, 599)], "the store answered with status {status} ({code})", ""),
-    transient(&[Any], UNEXPLAINED, ""),
+    transient(&[Any], UNEXPLAINED, "").means(Meaning::Unexplained),
 ];
 
 impl Condition {
     const fn says(self, says: &'static [&'static str]) -> Self {
         Self { says, ..self }
+    }
+
+    const fn means(self, meaning: Meaning) -> Self {
+        Self { meaning: Some(meaning), ..self }
     }
 
     const fn when(self, when: When) -> Self {
@@ -204,10 +209,10 @@ impl Condition {
 
 /// Something that the user has to change.
 const fn config(keys: &'static [Key], problem: &'static str, hint: &'static str) -> Condition {
-    Condition { keys, says: &[], when: Always, kind: Kind::Config, problem, hint }
+    Condition { keys, says: &[], when: Always, kind: Kind::Config, problem, hint, meaning: None }
 }
 
 /// Something that the next sync may not meet.
 const fn transient(keys: &'static [Key], problem: &'static str, hint: &'static str) -> Condition {
-    Condition { keys, says: &[], when: Always, kind: Kind::Transient, problem, hint }
+    Condition { keys, says: &[], when: Always, kind: Kind::Transient, problem, hint, meaning: None }
 }
