@@ -11,9 +11,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use destination_databricks::clock::random;
 use destination_databricks::config::Compression;
 use destination_databricks::encode::encoder::Encoder;
-use destination_databricks::encode::ids::{IdGenerator, IdRange, random};
+use destination_databricks::encode::ids::{IdGenerator, IdRange};
 use destination_databricks::encode::rows::Rows;
 use destination_databricks::error::Result;
 use destination_databricks::protocol::scan::{Scanned, scan};

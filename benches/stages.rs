@@ -4,9 +4,10 @@
 
 use std::hint::black_box;
 
+use destination_databricks::clock::random;
 use destination_databricks::config::Compression;
 use destination_databricks::encode::encoder::Encoder;
-use destination_databricks::encode::ids::{IdGenerator, random};
+use destination_databricks::encode::ids::IdGenerator;
 use destination_databricks::encode::rows::Rows;
 use destination_databricks::protocol::message::{self, Message};
 use destination_databricks::protocol::reader::ChunkReader;

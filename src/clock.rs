@@ -1,4 +1,4 @@
-//! The time of day and new ids. `main` passes them in, so that tests can fix them.
+//! The time of day, new ids and random bits. `main` passes them in, so that tests can fix them.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -31,6 +31,12 @@ pub trait Clock: Send + Sync {
 pub fn new_id() -> Uuid {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Uuid::new_v7(Timestamp::from_unix(NoContext, since.as_secs(), since.subsec_nanos()))
+}
+
+/// 62 random bits from the operating system's generator, for ids of rows.
+pub fn random() -> u64 {
+    // The low 64 bits of a version 7 UUID are the variant and random bits.
+    Uuid::now_v7().as_u64_pair().1 << 2
 }
 
 /// The first second of the year 2200: names of files and ids hold times up to here.

@@ -1,13 +1,14 @@
-//! Files that the user names: read whole, up to a size. What has no end, as `/dev/zero`, is an error and not all of the memory.
+//! Reads files that the user names, up to a size: a file without an end, such as `/dev/zero`, is an error and does not fill the
+//! memory.
 
 use std::fs::File;
 use std::io::{Error, ErrorKind, Read, Result};
 use std::path::Path;
 
-/// The bytes of the file at `path`, of which there may be `most`. It may be a pipe, as shells make them for `<(command)`.
+/// The bytes of the file at `path`, at most `most`. It may be a pipe, such as shells make for `<(command)`.
 ///
 /// # Errors
-/// Those of the system, and `FileTooLarge` for a longer file.
+/// Those of the system; `FileTooLarge` for a longer file.
 pub fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;

@@ -1,7 +1,7 @@
-//! Text for a terminal: what others have said, so that it can neither move the cursor nor turn the direction of writing.
+//! Makes text from servers, names of streams and contents of files safe for standard error.
 //!
-//! Words of servers, names of streams and contents of files come to standard error. Control characters and the marks that
-//! change the order of what is shown are written as `\u{…}`.
+//! Control characters, which could move a terminal's cursor, and the marks that change the direction of text are written as
+//! `\u{…}`.
 
 /// Marks that change in which direction text is shown, and what breaks a line beside the control characters.
 const MARKS: [std::ops::RangeInclusive<char>; 5] = [

@@ -1,9 +1,9 @@
-//! What this process tells the system of itself, before its first thread is started.
+//! Settings of the process, made before its first thread starts.
 //!
-//! It makes no core dump, which would hold keys. A file that grows beyond `ulimit -f` is an error where it is written, and no
-//! end without a word. Where memory is refused, Rust's library ends the process by SIGABRT, and nothing of the program runs
-//! any more; where its processor time is used up, the system does, by SIGXCPU. What then has to be said is said from the handlers of
-//! these signals.
+//! - Core dumps are off: they would hold keys.
+//! - A file that grows beyond `ulimit -f` is a write error; without this, SIGXFSZ would end the process without a message.
+//! - When memory is refused, Rust's library ends the process with SIGABRT; when its processor time is used up, the system does,
+//!   with SIGXCPU. The handlers of these signals write the TRACE message.
 
 use std::ffi::c_int;
 use std::fs::File;
@@ -42,7 +42,7 @@ const LEAST_FILES: usize = 16;
 /// Digits of the milliseconds since 1970, for a long time to come.
 const DIGITS: usize = 13;
 
-/// Tells the system. What it refuses is left as it is: none of it is needed to move rows.
+/// Makes these settings. What the system refuses is ignored: no setting is needed to move rows.
 pub fn set_up() {
     // Where core dumps are piped to a program, their limit of 0 bytes does not count.
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);

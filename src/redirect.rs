@@ -1,4 +1,5 @@
-//! Where a redirection leads, as far as it may be told. No client here follows one: what signs a request is for one address.
+//! The address that a redirection leads to, for messages, without user and query. No client here follows redirections: a request
+//! is signed for one address.
 
 use url::Url;
 

@@ -1,5 +1,5 @@
-//! The columns of the streams' tables: each stream's layout by the settings, and its columns from its JSON schema. Streams with
-//! equal columns share them.
+//! Decides the columns of each stream's table: its layout from the settings, its columns from its JSON schema. Streams with equal
+//! columns share one schema.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -7,25 +7,16 @@ use super::sources::{Token, tokens};
 /// What only some places use, these places, and why.
 type Rule = (&'static [&'static str], &'static [&'static str], &'static str);
 
-/// Parts of paths, also of those that a `use` with braces spells; without `::`, tokens that follow each other.
+/// Parts of paths, also of those that a `use` with braces spells; with `*` at the end, any name that begins with a capital letter:
+/// every variant of an enum. Without `::`, tokens that follow each other.
 const NAMED: [Rule; 4] = [
     // Whoever compares modes has to be found and changed for each new one.
     (
-        &[
-            "WriteMode::Append",
-            "WriteMode::Replace",
-            "WriteMode::ReplaceOtherGenerations",
-            "write_mode ==",
-            "write_mode !=",
-        ],
+        &["WriteMode::*", "write_mode ==", "write_mode !="],
         &["protocol/catalog.rs"],
         "a mode is asked what it does, not which one it is",
     ),
-    (
-        &["Plan::Append", "Plan::Replace", "Plan::Empty"],
-        &["load/sql/plan.rs"],
-        "a plan is asked what it does, not which one it is",
-    ),
+    (&["Plan::*"], &["load/sql/plan.rs"], "a plan is asked what it does, not which one it is"),
     (
         &["recovery::sweep::sweep", "recovery::sweep::clear_moved_files"],
         &["recovery/", "sync.rs"],
@@ -80,6 +71,14 @@ pub fn is_in(path: &str, places: &[&str]) -> bool {
 
 /// The lines in which `word`, a part of a path or tokens, is said.
 pub fn lines_with(word: &str, paths: &[(usize, String)], code: &[Token<'_>]) -> Vec<usize> {
+    if let Some(before) = word.strip_suffix('*') {
+        let variant = |named: &str| {
+            let named = format!("::{named}");
+            let at = named.find(&format!("::{before}"))? + "::".len() + before.len();
+            named.get(at..)?.chars().next().filter(char::is_ascii_uppercase)
+        };
+        return paths.iter().filter(|(_, named)| variant(named).is_some()).map(|(line, _)| *line).collect();
+    }
     if word.contains("::") {
         let says = |(_, named): &&(usize, String)| format!("::{named}::").contains(&format!("::{word}::"));
         return paths.iter().filter(says).map(|(line, _)| *line).collect();
@@ -146,11 +145,13 @@ fn what_only_some_places_use_is_seen_elsewhere_and_only_there() {
         ("load/direct.rs", "fn f() { matches!(target.write_mode, WriteMode::Append) }"),
         ("pipeline/lanes.rs", "use crate::protocol::catalog::WriteMode::{self, Replace};"),
         ("load/sql/table.rs", "fn f() { matches!(plan, Plan::Append(_)) }"),
+        ("load/sql/table.rs", "fn f() { matches!(plan, Plan::AnyNewOne) }"),
+        ("load/direct.rs", "fn f() { matches!(mode, WriteMode::AnyNewOne) }"),
         ("load/direct.rs", "use crate::recovery::sweep::sweep;"),
         ("load/sql/mod.rs", "use crate::recovery::sweep::clear_moved_files;"),
         ("storage/bucket/probe.rs", "use crate::storage::s3::conditions::BucketAddress;"),
         ("storage/bucket/mod.rs", "use super::{Storage, s3};"),
-        ("storage/leftovers.rs", "use super::s3::remote;"),
+        ("storage/unfinished.rs", "use super::s3::remote;"),
         ("stage/mod.rs", "use parquet::file::writer::SerializedFileWriter;"),
         ("delta/adds.rs", "use apache_avro::Schema;"),
         ("load/direct.rs", "use delta_kernel::Engine;"),

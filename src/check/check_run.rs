@@ -16,7 +16,7 @@ use crate::databricks::{SqlTransport, connect, warehouse};
 use crate::delta::table::TableLog;
 use crate::error::{Error, Kind, Problems, Result, ResultExt};
 use crate::load::sql::databricks_check::{CheckTable, DatabricksCheck};
-use crate::recovery::leftovers::Leftovers;
+use crate::recovery::unfinished::Unfinished;
 use crate::schema::columns::TableSchema;
 use crate::storage::{Storage, probe};
 use crate::sync::{Context, Sync};
@@ -124,7 +124,7 @@ impl<'a> CheckRun<'a> {
             let id = folder.strip_prefix(NAME).and_then(|id| Uuid::parse_str(id).ok());
             let made = id.and_then(|id| id.get_timestamp()).map(|made| Duration::from_secs(made.to_unix().0));
             if made.is_some_and(|made| now.saturating_sub(made) > LEFT) {
-                Leftovers::of(storage).remove_unfinished(&format!("{}/{folder}", self.schema), "").await?;
+                Unfinished::of(storage).remove_unfinished(&format!("{}/{folder}", self.schema), "").await?;
                 self.remove(&folder).await?;
             }
         }
@@ -144,9 +144,9 @@ impl<'a> CheckRun<'a> {
         let Some(storage) = &self.storage else { return dropped };
         let folder = format!("{}/{table}", self.schema);
         storage.delete(&storage.list(&folder).await?).await?;
-        let leftovers = Leftovers::of(storage);
-        leftovers.remove_empty_folder(&folder);
-        leftovers.remove_empty_folder(self.schema);
+        let unfinished = Unfinished::of(storage);
+        unfinished.remove_empty_folder(&folder);
+        unfinished.remove_empty_folder(self.schema);
         dropped
     }
 }

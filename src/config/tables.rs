@@ -1,4 +1,4 @@
-//! How tables look: the layout of all of them and of single streams, and the types that properties become.
+//! Settings of tables: `table_layout`, `streams` with layouts of their own, and options for column types.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! What is taken though it is not as the specification says: words of the oldest versions, and names quoted as in SQL.
+//! Settings that are accepted although the specification does not have them: words of the oldest versions, names in backticks.
 
 use super::*;
 use serde_json::json;

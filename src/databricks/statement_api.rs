@@ -19,7 +19,7 @@ use super::http::{Request, Sent};
 use super::polling::pause;
 use super::rate_limit::Priority;
 use super::server_error::ServerError;
-use super::statement_response::{Chunk, StatementResponse, StatementState};
+use super::statement_response::{ResultChunk, StatementResponse, StatementState};
 use super::warehouse::{Warehouse, WarehouseState};
 use super::workspace::Response;
 use super::{Changed, QueryResult, ResultLimits, SqlTransport, table_of};
@@ -274,7 +274,7 @@ impl StatementApi {
         Ok(RunOutcome::Done(QueryResult { columns, rows }))
     }
 
-    async fn chunk(&self, id: &str, index: u64) -> Result<Option<Chunk>> {
+    async fn chunk(&self, id: &str, index: u64) -> Result<Option<ResultChunk>> {
         let http = self.warehouse.http();
         let response = http.repeat(&Request::get(format!("{PATH}/{id}/result/chunks/{index}"))).await?;
         match response.status.as_u16() {

@@ -31,7 +31,7 @@ pub(super) struct StatementResponse {
     status: Status,
     manifest: Option<Manifest>,
     /// The first chunk.
-    pub result: Option<Chunk>,
+    pub result: Option<ResultChunk>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -68,7 +68,7 @@ struct Column {
 
 /// A part of the result.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Chunk {
+pub(super) struct ResultChunk {
     /// Unparsed: rows take many times their text, and only as many are built as the limits allow.
     data_array: Option<Box<RawValue>>,
     next_chunk_index: Option<u64>,
@@ -121,7 +121,7 @@ impl StatementResponse {
     }
 }
 
-impl Chunk {
+impl ResultChunk {
     /// Moves its rows behind `rows`, within `limits`, and says which chunk comes next.
     pub fn into_rows(
         self,

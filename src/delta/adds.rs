@@ -29,7 +29,7 @@ pub fn batch(schema: &TableSchema, files: &[DataFile]) -> Result<RecordBatch> {
         partitions.append(true).map_err(failed)?;
     }
     let partitions = partitions.finish();
-    let bounds: Vec<_> = files.iter().map(|file| bounds::of(schema, &file.stats)).collect();
+    let bounds: Vec<_> = files.iter().map(|file| bounds::column_bounds(schema, &file.stats)).collect();
     let required = schema.columns().filter(|column| column.is_required());
     let null_counts = required.map(|column| (column.name.clone(), longs(|_| 0))).collect();
     let stats: [(&str, ArrayRef); 5] = [

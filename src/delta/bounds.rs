@@ -29,7 +29,7 @@ const RECORD: Span<&str> = Span { first: "{", last: "{~" };
 const PARSED: RangeInclusive<i64> = -62_135_596_800_000..=253_402_300_799_999;
 
 /// The bounds of every column of `schema`, in its order; `None` if one of them cannot be written so that every reader reads it.
-pub fn of<'a>(schema: &TableSchema, stats: &'a RowStats) -> Option<Vec<Span<Value<'a>>>> {
+pub fn column_bounds<'a>(schema: &TableSchema, stats: &'a RowStats) -> Option<Vec<Span<Value<'a>>>> {
     schema.columns().map(|column| of_column(column, stats)).collect()
 }
 

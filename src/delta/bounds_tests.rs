@@ -17,13 +17,13 @@ fn written(first: i64, last: i64) -> String {
 fn with_times_that_some_reader_cannot_parse_there_are_no_bounds() {
     let (first, last) = (-62_135_596_800_000_000, 253_402_300_799_999_000);
     let all = stats(first, last);
-    let bounds = of(&TableSchema::raw(), &all).map(|bounds| bounds[1]);
+    let bounds = column_bounds(&TableSchema::raw(), &all).map(|bounds| bounds[1]);
     let (low, high) = (Value::Time(-62_135_596_800_000), Value::Time(253_402_300_799_999));
     assert_eq!(bounds, Some(Span { first: low, last: high }));
     assert!(written(first, last).contains(r#""_airbyte_emitted_at":"0001-01-01T00:00:00.000Z""#));
     assert!(written(first, last).contains(r#""_airbyte_emitted_at":"9999-12-31T23:59:59.999Z""#));
     for (low, high) in [(first - 1, 0), (0, last + 1), (i64::MIN, i64::MAX), (first - 1, last + 1)] {
-        assert_eq!(of(&TableSchema::raw(), &stats(low, high)), None);
+        assert_eq!(column_bounds(&TableSchema::raw(), &stats(low, high)), None);
         let written: Json = serde_json::from_str(&written(low, high)).unwrap_or_default();
         assert_eq!(
             (&written["numRecords"], written.get("minValues"), written.get("maxValues")),

@@ -1,8 +1,8 @@
-//! Damaged logs: how they are read all the same, and what is wrong where they cannot be.
+//! Damaged logs: which parts can be left out when a log is read, and the error where one cannot.
 //!
 //! The protocol calls `_last_checkpoint` a hint, and a checkpoint repeats the commits before it. So a log can be read without
 //! the hint, then without the newest checkpoints, as long as older ones and the commits are there. A commit is not repeated
-//! elsewhere: without it there is no table, and the error names it.
+//! elsewhere: without it the table cannot be read, and the error names it.
 
 use delta_kernel::{Engine, KernelError, KernelResult};
 use serde_json::Value;

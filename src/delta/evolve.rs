@@ -1,8 +1,8 @@
-//! Other columns for a table that exists: the actions `metaData` and, where a column needs a feature that the table has not,
-//! `protocol`, which go into the commit of the rows.
+//! Changes the columns of an existing table: makes the actions `metaData` and, if a column needs a feature that the table lacks,
+//! `protocol`, for the commit of the rows.
 //!
-//! The kernel adds columns, but gives no table a feature and changes no type; here the schema in the log is changed as it stands
-//! there, so that what others have written into it stays. Source:
+//! The kernel can add columns, but neither enable a feature nor change a type. Here the schema in the log is edited in place, so
+//! that what other writers added to it stays. Source:
 //! <https://github.com/delta-io/delta/blob/master/PROTOCOL.md>, sections "Change Metadata" and "Protocol Evolution".
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What becomes of a schema in a log, and of a protocol.
+//! Edits of the schema and of the protocol in a log.
 
 use super::*;
 use crate::schema::table_type::TableType;

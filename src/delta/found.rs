@@ -1,4 +1,4 @@
-//! The columns of a table as its log has them, in the form in which either engine compares them with a stream's.
+//! Reads the columns of a table from its log, in the form that is compared with a stream's columns.
 
 use delta_kernel::schema::{DataType, PrimitiveType, StructField, StructType};
 

@@ -87,15 +87,10 @@ impl IdRange {
     }
 }
 
-/// 62 random bits from the operating system's generator, for [`IdGenerator::new`].
-pub fn random() -> u64 {
-    // The low 64 bits of a version 7 UUID are the variant and random bits.
-    Uuid::now_v7().as_u64_pair().1 << 2
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::random;
 
     #[test]
     fn ids_are_version_7_and_ascend_whatever_the_clock_does() {

@@ -53,12 +53,12 @@ enum ColumnEncoder {
 
 /// An encoded block: compressed pages of every column.
 pub struct RowGroup {
-    columns: Vec<Chunk>,
+    columns: Vec<ColumnPages>,
     stats: RowStats,
 }
 
 /// An encoded column of a row group.
-enum Chunk {
+enum ColumnPages {
     Arrow(ArrowColumnChunk),
     Texts(TextChunk),
 }
@@ -132,7 +132,7 @@ impl ParquetEncoder {
         let mut writers = self.arrow.create_column_writers(0).map_err(encode_error)?.into_iter();
         let mut array = |array, statistics| {
             let writer = writers.next().ok_or_else(|| Error::system("A column of a row group has no writer."))?;
-            Ok::<_, Error>(Chunk::Arrow(encode_array(writer, &array, statistics)?))
+            Ok::<_, Error>(ColumnPages::Arrow(encode_array(writer, &array, statistics)?))
         };
         let mut typed = match &self.typed {
             Some(encoder) => Some((encoder, encoder.read(&texts)?)),
@@ -148,13 +148,13 @@ impl ParquetEncoder {
                     if chunk.rows() != ids.count() {
                         return Err(Error::system("A block of rows has another number of texts than of times."));
                     }
-                    Chunk::Texts(chunk)
+                    ColumnPages::Texts(chunk)
                 }
                 ColumnEncoder::Typed(number) => {
                     let Some((encoder, block)) = &mut typed else {
                         return Err(Error::system("A typed column of a row group has no encoder."));
                     };
-                    columns.extend(encoder.encode(block, *number)?.into_iter().map(Chunk::Arrow));
+                    columns.extend(encoder.encode(block, *number)?.into_iter().map(ColumnPages::Arrow));
                     continue;
                 }
             });
@@ -174,11 +174,13 @@ impl ParquetEncoder {
 impl RowGroup {
     /// Bytes of memory that it holds, about.
     pub fn size(&self) -> usize {
-        METADATA_BYTES + self.columns.len() * METADATA_OF_A_COLUMN + self.columns.iter().map(Chunk::size).sum::<usize>()
+        METADATA_BYTES
+            + self.columns.len() * METADATA_OF_A_COLUMN
+            + self.columns.iter().map(ColumnPages::size).sum::<usize>()
     }
 }
 
-impl Chunk {
+impl ColumnPages {
     fn size(&self) -> usize {
         match self {
             Self::Arrow(chunk) => usize::try_from(chunk.close().bytes_written).unwrap_or(0),

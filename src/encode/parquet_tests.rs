@@ -4,7 +4,8 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::RowAccessor;
 
 use super::*;
-use crate::encode::ids::{IdGenerator, random};
+use crate::clock::random;
+use crate::encode::ids::IdGenerator;
 
 #[test]
 fn row_groups_become_one_file_that_a_reader_gives_back_row_by_row() -> Result<()> {

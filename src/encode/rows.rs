@@ -57,7 +57,7 @@ impl Rows {
         self.texts.capacity() + self.emitted_at.capacity() * TIME
     }
 
-    /// The texts, each behind its length, and the times: the shape of a spilled block.
+    /// The texts, each behind its length, and the times: the shape of spilled rows.
     pub fn parts(&self) -> (&[u8], &[i64]) {
         (&self.texts, &self.emitted_at)
     }

@@ -1,7 +1,7 @@
-//! Typed columns to Parquet: the texts of a block become arrays, and each array the pages of its Parquet columns.
+//! Encodes typed columns as Parquet: the texts of a block become arrays, and each array becomes the pages of its Parquet columns.
 //!
-//! One column is encoded after the other, each with writers that are gone when it is done: the writers of a wide table would take
-//! more memory together than its rows.
+//! Columns are encoded one at a time, each with writers of its own: the writers of all columns of a wide table would together take
+//! more memory than its rows.
 
 use std::sync::Arc;
 

@@ -8,8 +8,8 @@ pub(super) fn met(error: &(dyn std::error::Error + 'static)) -> Option<&'static 
     while let Some(error) = cause {
         let io = error.downcast_ref::<std::io::Error>();
         // An error of the system inside of another one is left out of the chain.
-        let inner = || io?.get_ref()?.downcast_ref::<std::io::Error>().and_then(of);
-        if let Some(sentence) = io.and_then(of).or_else(inner) {
+        let inner = || io?.get_ref()?.downcast_ref::<std::io::Error>().and_then(limit_met_by);
+        if let Some(sentence) = io.and_then(limit_met_by).or_else(inner) {
             return Some(sentence);
         }
         cause = error.source();
@@ -17,7 +17,7 @@ pub(super) fn met(error: &(dyn std::error::Error + 'static)) -> Option<&'static 
     None
 }
 
-fn of(error: &std::io::Error) -> Option<&'static str> {
+fn limit_met_by(error: &std::io::Error) -> Option<&'static str> {
     let code = error.raw_os_error().unwrap_or_default();
     Some(match (code, error.kind()) {
         (libc::EMFILE, _) => {

@@ -67,8 +67,8 @@ impl Pending {
             return Ok(self.rows);
         }
         let mut all = Rows::with_room(self.data_bytes(), self.len());
-        for block in self.spilled {
-            block.read_into(&mut all)?;
+        for rows in self.spilled {
+            rows.read_into(&mut all)?;
         }
         all.extend(&self.rows);
         Ok(all)
@@ -79,10 +79,10 @@ impl Pending {
         self.spilled.is_empty() && self.rows.is_empty()
     }
 
-    fn push_spilled(&mut self, block: SpilledRows) {
-        self.spilled_rows += block.rows();
-        self.spilled_bytes += block.data_bytes();
-        self.spilled.push(block);
+    fn push_spilled(&mut self, rows: SpilledRows) {
+        self.spilled_rows += rows.rows();
+        self.spilled_bytes += rows.data_bytes();
+        self.spilled.push(rows);
     }
 
     /// Splits after row `at`: `self` keeps what comes before, the answer is the rest. `at` must not lie inside spilled rows.
@@ -93,9 +93,9 @@ impl Pending {
             return rest;
         }
         rest.rows = std::mem::take(&mut self.rows);
-        for block in std::mem::take(self).spilled {
-            let before = self.spilled_rows + block.rows() <= at && rest.spilled.is_empty();
-            if before { self.push_spilled(block) } else { rest.push_spilled(block) }
+        for rows in std::mem::take(self).spilled {
+            let before = self.spilled_rows + rows.rows() <= at && rest.spilled.is_empty();
+            if before { self.push_spilled(rows) } else { rest.push_spilled(rows) }
         }
         rest
     }
@@ -203,8 +203,8 @@ impl StreamBuffer {
         let after = before.split_off(at);
         for rows in [before, after] {
             if !rows.is_empty() {
-                let block = spill.push(rows)?;
-                self.waiting.push_spilled(block);
+                let spilled = spill.push(rows)?;
+                self.waiting.push_spilled(spilled);
             }
         }
         Ok(())

@@ -27,7 +27,7 @@ pub struct Encoding {
 }
 
 /// A block that is encoded, and the right to its memory.
-pub struct Encoded {
+pub struct HeldBlock {
     /// What a file is made of.
     pub group: RowGroup,
     /// How many values did not fit their columns.
@@ -43,7 +43,7 @@ impl Encoding {
     }
 
     /// Begins to encode `rows` by `encoder`, with the ids of `ids`.
-    pub fn start(&self, encoder: Arc<Encoder>, rows: Pending, ids: IdRange) -> JoinHandle<Result<Encoded>> {
+    pub fn start(&self, encoder: Arc<Encoder>, rows: Pending, ids: IdRange) -> JoinHandle<Result<HeldBlock>> {
         let held = self.budget.hold(rows.held_bytes() + TASK);
         let (budget, slots) = (Arc::clone(&self.budget), Arc::clone(&self.slots));
         self.runtime.spawn(async move {
@@ -55,7 +55,7 @@ impl Encoding {
                 }
                 drop((held, slot));
                 let held = budget.hold(encoded.group.size());
-                Ok(Encoded { group: encoded.group, changes: encoded.changes, _held: held })
+                Ok(HeldBlock { group: encoded.group, changes: encoded.changes, _held: held })
             };
             tokio::task::spawn_blocking(encode).await.unwrap_or_else(|error| Err(died(error)))
         })

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::budget::{Budget, Held};
 use super::buffer::Pending;
-use super::encoding::{Encoded, Encoding, TASK, died};
+use super::encoding::{Encoding, HeldBlock, TASK, died};
 use super::ledger::Ledger;
 use super::progress::Progress;
 use super::serial_queue::SerialQueue;
@@ -42,10 +42,10 @@ pub struct OpenStream {
 /// The lanes of all streams.
 #[derive(Clone)]
 pub struct Lanes {
-    shared: Arc<Shared>,
+    shared: Arc<LaneSet>,
 }
 
-struct Shared {
+struct LaneSet {
     lanes: PerStream<Lane>,
     stage: Stage,
     ledger: Arc<Ledger>,
@@ -77,7 +77,7 @@ struct Lane {
 }
 
 enum StageWork {
-    Append(JoinHandle<Result<Encoded>>),
+    Append(JoinHandle<Result<HeldBlock>>),
     EndFile,
     CloseBatch,
     /// With the memory of the tasks that finish a stream: tens of thousands of streams may end at once.
@@ -111,7 +111,7 @@ impl Lanes {
             held_back: Mutex::default(),
             finished: AtomicBool::new(false),
         };
-        let shared = Shared {
+        let shared = LaneSet {
             lanes: streams.into_iter().map(lane).collect(),
             stage,
             ledger,
@@ -227,7 +227,7 @@ impl Lanes {
     }
 }
 
-impl Shared {
+impl LaneSet {
     async fn run_staging(self: &Arc<Self>, stream: StreamIndex) {
         let _permit = self.staging.acquire().await;
         let lane = match self.lanes.get(stream) {
@@ -352,10 +352,10 @@ impl Shared {
 }
 
 /// A runner of a queue; counted until it is dropped.
-struct Runner(Arc<Shared>);
+struct Runner(Arc<LaneSet>);
 
 impl Runner {
-    fn new(shared: &Arc<Shared>) -> Self {
+    fn new(shared: &Arc<LaneSet>) -> Self {
         shared.runners.fetch_add(1, Ordering::AcqRel);
         Self(Arc::clone(shared))
     }

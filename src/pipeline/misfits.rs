@@ -1,4 +1,4 @@
-//! Values that did not fit the types of their columns: counted while rows are encoded, told when the sync ends.
+//! Counts values that did not fit the types of their columns while rows are encoded, and reports them when the sync ends.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

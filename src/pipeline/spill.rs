@@ -72,15 +72,15 @@ impl Spill {
                 .with_source(error)
         })?);
         let (rows_count, data_bytes) = (rows.len(), rows.data_bytes());
-        let block =
+        let spilled =
             SpilledRows { file, offset: self.length, rows: rows_count, data_bytes, unread: Arc::clone(&self.unread) };
         self.unread.fetch_add(1, Ordering::AcqRel);
         if self.waiting.is_empty() {
             self.waiting_from = self.length;
         }
-        self.length += block.length();
+        self.length += spilled.length();
         self.waiting.push(rows);
-        Ok(block)
+        Ok(spilled)
     }
 
     /// Starts to write all rows that were pushed; `held` counts their memory until that is done.
@@ -193,19 +193,19 @@ mod tests {
     use std::fs::File;
 
     fn block_of(round: i64, rows: i64) -> Rows {
-        let mut block = Rows::default();
-        (0..rows).for_each(|row| block.push(format!("{{\"{round}\":{row}}}").as_bytes(), row - 9, 0));
-        block
+        let mut spilled = Rows::default();
+        (0..rows).for_each(|row| spilled.push(format!("{{\"{round}\":{row}}}").as_bytes(), row - 9, 0));
+        spilled
     }
 
     fn read(blocks: Vec<SpilledRows>) -> Result<Rows> {
         let mut joined = Rows::default();
-        blocks.into_iter().try_for_each(|block| block.read_into(&mut joined)).map(|()| joined)
+        blocks.into_iter().try_for_each(|spilled| spilled.read_into(&mut joined)).map(|()| joined)
     }
 
     fn expected(round: i64, blocks: i64) -> Rows {
         let mut expected = Rows::default();
-        (0..blocks).for_each(|block| expected.extend(&block_of(round, block % 5)));
+        (0..blocks).for_each(|spilled| expected.extend(&block_of(round, spilled % 5)));
         expected
     }
 
@@ -213,7 +213,8 @@ mod tests {
     fn blocks_come_back_as_they_went_and_the_file_begins_again() -> Result<()> {
         let (mut spill, budget) = (Spill::default(), Arc::new(Budget::default()));
         for round in 0..3 {
-            let blocks = (0..2000).map(|block| spill.push(block_of(round, block % 5))).collect::<Result<Vec<_>>>()?;
+            let blocks =
+                (0..2000).map(|spilled| spill.push(block_of(round, spilled % 5))).collect::<Result<Vec<_>>>()?;
             assert_eq!(spill.length, 400 * 10 * (8 + 4 + 7), "each round begins at the beginning");
             spill.flush(budget.hold(1));
             assert_eq!(read(blocks)?, expected(round, 2000));
@@ -232,7 +233,7 @@ mod tests {
         spill.file = Some(Arc::new(SpillFile::new(file)));
         let mut all = Vec::new();
         for _ in 0..3 {
-            let blocks = (0..20).map(|block| spill.push(block_of(1, block % 5))).collect::<Result<Vec<_>>>()?;
+            let blocks = (0..20).map(|spilled| spill.push(block_of(1, spilled % 5))).collect::<Result<Vec<_>>>()?;
             spill.flush(budget.hold(7));
             all.push(blocks);
         }

@@ -20,12 +20,12 @@ const WRITE_SIZE: usize = 1 << 20;
 /// The file, and how much of it has been written.
 pub(super) struct SpillFile {
     file: File,
-    state: Mutex<State>,
+    state: Mutex<FileState>,
     grown: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct FileState {
     /// Bytes from the beginning that are written and can be read.
     written: u64,
     /// Why the file takes no more, if it does not.
@@ -74,7 +74,7 @@ impl SpillFile {
         if count == 0 {
             return Ok(());
         }
-        let is_away = |state: &mut State| state.written < offset + length && !state.kept.contains_key(&offset);
+        let is_away = |state: &mut FileState| state.written < offset + length && !state.kept.contains_key(&offset);
         let mut state = self.grown.wait_while(self.state(), is_away).unwrap_or_else(PoisonError::into_inner);
         let kept = state.kept.remove(&offset);
         drop(state);
@@ -110,7 +110,7 @@ impl SpillFile {
         self.grown.notify_all();
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, FileState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

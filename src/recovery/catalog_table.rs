@@ -1,5 +1,5 @@
-//! Names of tables in a catalog, as objects of a staging folder give them: read with distrust, because whoever may write to the
-//! storage may have written them. Pure.
+//! Names of catalog tables that were read from objects in a staging folder. They are checked before use: anybody who can write to
+//! the storage can have written them. Pure.
 
 use uuid::Uuid;
 
@@ -17,8 +17,8 @@ pub struct CatalogTable {
 }
 
 impl CatalogTable {
-    /// Reads a full name: three parts in backticks with dots between them. `None` for anything else, and where schema and
-    /// table are no names that this program gives.
+    /// Reads a full name: three parts in backticks with dots between them. `None` for anything else, and if schema or table
+    /// is a name that this program never gives.
     pub fn parse(full: &str) -> Option<Self> {
         let named = Self::split(full)?;
         (is_name(&named.schema) && is_name(&named.table)).then_some(named)

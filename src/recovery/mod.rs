@@ -7,7 +7,7 @@
 //! - **What it may have left elsewhere** stands in the staging folder (`left_behind`): `sync.left_behind.json`, written before
 //!   anything is staged, lists for each stream the folder of the final table, or the staging table in the catalog. It does not
 //!   matter in which format the stream is staged. Staging tables that got another name later are in `_staging_tables/`.
-//! - **What is no whole object** (`leftovers`): temporary files and empty folders on a disk, unfinished uploads in a bucket.
+//! - **What is no whole object** (`unfinished`): temporary files and empty folders on a disk, unfinished uploads in a bucket.
 //! - **Claims** (`claims`), `_claims/`, name the tables that Databricks may still change for it: its statements outlive it.
 //! - **The sweep** (`sweep`) does, for each dead sync, in this order:
 //!   1. It deletes files that were moved to a table's folder and not committed. The staging log says which files there were, batch
@@ -27,5 +27,5 @@ pub mod claims;
 pub mod contest;
 pub mod lease;
 pub mod left_behind;
-pub mod leftovers;
 pub mod sweep;
+pub mod unfinished;

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::catalog_table::CatalogTable;
 use super::lease::Lease;
 use super::left_behind::{LeftBehind, LeftInCatalog, application_id, read_list};
-use super::leftovers::Leftovers;
+use super::unfinished::Unfinished;
 use crate::delta::DELTA_LOG;
 use crate::delta::actions::CommitSummary;
 use crate::delta::table::TableLog;
@@ -145,8 +145,8 @@ impl LeftByStreams {
         for (table, commits) in &self.moved {
             clear_table(storage, tables, table, sync, commits).await.context(|| table.clone())?;
             // Every name of a file has its sync's id in it; uploads of others in the table's folder have not.
-            if commits.iter().any(|commit| Leftovers::of(storage).may_be_unfinished(commit.largest)) {
-                Leftovers::of(storage).remove_unfinished(table, &sync.simple().to_string()).await?;
+            if commits.iter().any(|commit| Unfinished::of(storage).may_be_unfinished(commit.largest)) {
+                Unfinished::of(storage).remove_unfinished(table, &sync.simple().to_string()).await?;
             }
         }
         Ok(())
@@ -159,7 +159,7 @@ impl LeftByStreams {
     async fn clear_temporaries(&self, storage: &Storage, alone: bool) -> Result<bool> {
         for (table, _) in &self.moved {
             for folder in [table.clone(), format!("{table}/{DELTA_LOG}")] {
-                let left = Leftovers::of(storage).temporaries(&folder);
+                let left = Unfinished::of(storage).temporaries(&folder);
                 if !left.is_empty() && !alone {
                     return Ok(false);
                 }

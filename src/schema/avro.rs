@@ -1,6 +1,6 @@
 //! The Avro schema of a row: the base of the Arrow schema, by Avro's own rules for logical types.
 //!
-//! Names of records are unique within a schema, as Avro wants them: each has the path to it as its namespace, and where two are
+//! RecordNames of records are unique within a schema, as Avro wants them: each has the path to it as its namespace, and where two are
 //! the same all the same, the later one gets a number.
 
 use std::collections::HashSet;
@@ -27,15 +27,15 @@ impl TableSchema {
     /// The JSON of [`Self::avro`].
     pub fn avro_json(&self, name: &str, namespace: Option<&str>) -> Value {
         let namespace = namespace.map(avro_namespace);
-        Names::default().record(name, namespace.as_deref(), "", self.columns())
+        RecordNames::default().record(name, namespace.as_deref(), "", self.columns())
     }
 }
 
 /// The full names of the records of a schema so far.
 #[derive(Default)]
-struct Names(HashSet<String>);
+struct RecordNames(HashSet<String>);
 
-impl Names {
+impl RecordNames {
     /// A record. `enclosing`: the namespace of the record around it, which is also its own if it has none.
     fn record<'a>(
         &mut self,

@@ -1,8 +1,8 @@
-//! What becomes of a table that exists when a stream with other columns is loaded into it. Pure, the same for both engines.
+//! Fits a stream to an existing table with other columns. Pure, the same for both engines.
 //!
-//! The answer is the schema that the stream's files get, which names and types the columns as the table does, and the changes that
-//! the table needs before it takes them. Columns of others are left alone. A table of the raw layout is not asked about here: it
-//! has three columns and no others.
+//! The result is the schema of the stream's files, with the table's names and types, and the changes that the table needs before
+//! they can be loaded. Columns that the stream does not have stay as they are. Tables of the raw layout never come here: their
+//! three columns must match exactly.
 
 mod kinds;
 mod widening;

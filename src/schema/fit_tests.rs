@@ -1,4 +1,4 @@
-//! Streams and tables, and how the ones go into the others.
+//! Streams that are fitted to existing tables.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! The types of columns, and their names in Delta and in SQL.
 //!
-//! Every type may be NULL inside of structures and lists. Sources:
+//! Values of every type may be NULL, also in structures and lists. Sources:
 //! <https://github.com/delta-io/delta/blob/master/PROTOCOL.md#schema-serialization-format>, and for SQL
 //! <https://docs.databricks.com/en/sql/language-manual/sql-ref-datatypes.html>.
 

@@ -1,4 +1,4 @@
-//! The type of a column that a table has: read from the text by which SQL describes it, or from a Delta log.
+//! The type of a column in an existing table, read from SQL's text for it or from a Delta log.
 //!
 //! Unlike a [`Kind`], which says how this program fills a column, this is any type that a table can have. Source of the texts:
 //! <https://spark.apache.org/docs/latest/sql-ref-datatypes.html>, and what DESCRIBE TABLE prints.

@@ -1,4 +1,4 @@
-//! Texts of types, and what is read of them.
+//! Parsing of the texts of types.
 
 use std::sync::Arc;
 

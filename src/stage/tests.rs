@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::staged::Staged;
 use super::*;
-use crate::clock::{Clock, new_id};
+use crate::clock::{Clock, new_id, random};
 use crate::config::{Compression, Config};
-use crate::encode::ids::{IdGenerator, random};
+use crate::encode::ids::IdGenerator;
 use crate::encode::rows::Rows;
 use crate::error::StreamDescriptor;
 use crate::protocol::catalog::{Catalog, Stream};

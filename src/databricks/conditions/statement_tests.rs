@@ -1,4 +1,4 @@
-//! What statements say that fail: none of it is about the way in.
+//! Errors of failed statements: they never mean that the token, the warehouse or the path is wrong, whatever their text says.
 
 use super::*;
 

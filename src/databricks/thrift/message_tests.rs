@@ -1,4 +1,4 @@
-//! The bytes: of the real service, and of nobody.
+//! Messages recorded from the real service, and random bytes, which are refused without a panic.
 
 use std::io::Write as _;
 

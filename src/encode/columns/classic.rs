@@ -1,4 +1,4 @@
-//! Values of one part as connector 1.1.x read them, with json-avro-converter 1.1.0:
+//! Scalar values by the rules of connector 1.1.x, with json-avro-converter 1.1.0:
 //! <https://github.com/airbytehq/json-avro-converter/blob/1.1.0/converter/src/main/java/tech/allegro/schema/json2avro/converter/JsonGenericRecordReader.java>.
 
 use base64::Engine;

@@ -1,4 +1,4 @@
-//! The value rules of the layout `classic`, where the public cases have no example.
+//! Value rules of the layout `classic` that the public cases do not cover.
 
 use std::sync::Arc;
 

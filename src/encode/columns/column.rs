@@ -1,8 +1,8 @@
-//! Growing columns, from which values can be taken back.
+//! Column builders: values are appended, and can be removed from the end.
 //!
-//! A column may be shorter than the rows so far: what is missing is NULL and is filled up when the next value comes, or at the end.
-//! A record so costs what it has, and not what the table has. Texts become arrays of bytes: they were checked to be UTF-8 when
-//! they were read, and the Parquet schema says that they are texts.
+//! A builder may be shorter than the number of rows so far: the missing values are NULL, and are added before the next value or
+//! at the end. So the cost of a record depends on the properties that it has, not on the columns of the table. Texts become
+//! arrays of bytes: they were checked to be UTF-8 when they were read, and the Parquet schema says that they are texts.
 
 use std::sync::Arc;
 

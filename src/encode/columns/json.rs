@@ -1,7 +1,7 @@
-//! Walks over a JSON text without building a tree: what is read stays a part of the text.
+//! Reads a JSON text without building a tree: every value is a slice of the text.
 //!
-//! The text was found to be JSON when its message was read, so this only finds where values begin and end; of any other text it
-//! says [`Malformed`] or gives some part of it, and it never panics. Values that are skipped may be nested without limit.
+//! `protocol` has already checked that the text is JSON, so this only finds where values begin and end. For any other text it
+//! returns [`Malformed`] or some part of the text, and never panics. Skipped values may be nested to any depth.
 
 use memchr::memchr2;
 

@@ -1,4 +1,4 @@
-//! Escapes, compact texts, nesting and texts that are none.
+//! Escapes, compact texts, nesting, and texts that are not JSON.
 
 use proptest::prelude::*;
 use serde_json::Value;

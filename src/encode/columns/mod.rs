@@ -1,8 +1,8 @@
-//! The texts of records become typed columns.
+//! Turns the JSON texts of records into typed columns.
 //!
-//! [`build`] walks once over each text. `plan` is the table's schema in the form that this needs; `reader` finds the column of each
-//! key and reads its value, by the rules of `scalar` or `classic`; `column` holds the values; `notes` what else is to be said of
-//! the row. No tree of values is made, and nothing is allocated for a value.
+//! [`build`] reads each text once. `plan` is the table's schema in the form that this needs; `reader` finds the column of each
+//! key and reads its value by the rules of `scalar` or `classic`; `column` holds the values; `notes` records changed values and
+//! properties without a column. No tree of values is built, and nothing is allocated for a value.
 
 mod classic;
 mod column;

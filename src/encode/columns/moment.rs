@@ -1,4 +1,4 @@
-//! A day of the calendar and a time of day, as they were written.
+//! A date and a time of day as a text gives them, not yet converted to the type of a column.
 
 use super::zones::Zone;
 

@@ -1,4 +1,4 @@
-//! What is noted of a row beside the values of its columns: changes, and properties that no column has.
+//! What is recorded for a row beside its columns' values: changed values, and properties without a column.
 
 use std::ops::Range;
 

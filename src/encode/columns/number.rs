@@ -1,4 +1,4 @@
-//! Numbers from their text, exactly: no number goes through a type that cannot hold it.
+//! Converts the text of numbers exactly: no intermediate type loses digits.
 
 use super::misfit::Misfit;
 use crate::schema::kind::Decimal;

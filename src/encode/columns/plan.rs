@@ -1,4 +1,4 @@
-//! How the texts of records become columns: a [`TableSchema`] in the form that the reader of values works with.
+//! A [`TableSchema`] in the form that `reader` needs to turn records into columns.
 
 use std::collections::HashMap;
 use std::sync::Arc;

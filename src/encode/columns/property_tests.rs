@@ -1,4 +1,4 @@
-//! Any schema and any record: the columns are what the plain way by `apache-avro` gives.
+//! Random schemas and records: the columns equal those of a simple implementation with `apache-avro`.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The public record cases of connector 1.1.x and of its converter, to the letter.
+//! The public record cases of connector 1.1.x and of its converter.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

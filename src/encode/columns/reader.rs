@@ -1,4 +1,4 @@
-//! Records into columns: one walk over each text, straight into the columns' memory.
+//! Reads records into columns: one pass over each text, written directly into the column builders.
 
 use super::classic;
 use super::column::{Column, Values};

@@ -1,4 +1,4 @@
-//! Values of one part by the rules of the layout `columns`: exact, or not at all.
+//! Scalar values by the rules of the layout `columns`: a value is converted exactly, or does not fit.
 
 use base64::Engine;
 use base64::alphabet::STANDARD;

@@ -1,9 +1,9 @@
-//! Days and times from the many ways in which sources write them.
+//! Parses dates and times in the formats that sources use.
 //!
-//! The ways are those of connector 1.1.x, which read dates and times by one pattern of optional parts:
+//! The formats are those of connector 1.1.x, which read dates and times by one pattern of optional parts:
 //! <https://github.com/airbytehq/json-avro-converter/blob/1.1.0/converter/src/main/java/tech/allegro/schema/json2avro/converter/util/DateTimeUtils.java>.
-//! [`Style::Classic`] reads exactly those and, like that connector, keeps milliseconds. [`Style::Columns`] reads more of them and
-//! keeps microseconds, and a day that no month has is none.
+//! [`Style::Classic`] reads exactly those and, like that connector, keeps milliseconds. [`Style::Columns`] reads more formats,
+//! keeps microseconds, and refuses days that do not exist, such as 31 February.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! The ways of the public test of json-avro-converter 1.1.0, `DateTimeUtilsTest`, and more.
+//! The formats of json-avro-converter 1.1.0's public test, `DateTimeUtilsTest`, and more.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Time zones as they stand behind a time: `Z`, offsets, `GMT+8`, names of the zone database, abbreviations.
+//! Parses the time zone after a time: `Z`, offsets, `GMT+8`, names of the zone database, abbreviations.
 
 use chrono::{DateTime, MappedLocalTime, Offset, TimeZone};
 use chrono_tz::Tz;

@@ -1,4 +1,4 @@
-//! The columns of a table in the catalog, as a server describes them, and how a stream goes into it.
+//! Reads the columns of a catalog table from the server's description, and fits a stream to them.
 
 use super::SqlSession;
 use super::answers::{Description, texts};

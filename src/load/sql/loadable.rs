@@ -1,4 +1,4 @@
-//! Which tables of the catalog this engine can load, wherever they lie: Delta tables whose rows are all seen.
+//! Which tables of the catalog this engine can load: Delta tables, all of whose rows the token's user sees.
 
 use url::Url;
 

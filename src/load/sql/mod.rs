@@ -309,6 +309,8 @@ mod generations_tests;
 #[cfg(test)]
 mod hidden_tests;
 #[cfg(test)]
+mod lost_answers_tests;
+#[cfg(test)]
 mod names_tests;
 #[cfg(test)]
 mod neighbours_tests;
@@ -318,5 +320,3 @@ mod stale_tests;
 mod table_tests;
 #[cfg(test)]
 pub(crate) mod testing;
-#[cfg(test)]
-mod unclear_tests;

@@ -37,7 +37,7 @@ pub enum Plan {
 }
 
 /// The names in the statements of a load.
-pub struct Names<'a> {
+pub struct StatementNames<'a> {
     /// The columns.
     pub columns: &'a TableSchema,
     /// The final table.
@@ -95,7 +95,7 @@ impl Plan {
     /// created anyway. `existing`: where the table is.
     pub fn replace(batches: &[Batch], existing: Existing) -> Option<Self> {
         match row_stats(batches) {
-            Some(load) => Some(Self::Replace(load)),
+            Some(stats) => Some(Self::Replace(stats)),
             None => Some(Self::Empty).filter(|_| existing != Existing::Nowhere),
         }
     }
@@ -109,32 +109,32 @@ impl Plan {
     }
 
     /// The statement that changes the table's rows.
-    pub fn statement(&self, names: &Names<'_>) -> String {
-        let Names { columns, table, staging, replaced } = names;
-        let recreate = |replaced, load| statements::columns::recreate(columns, table, staging, replaced, load);
+    pub fn statement(&self, names: &StatementNames<'_>) -> String {
+        let StatementNames { columns, table, staging, replaced } = names;
+        let recreate = |replaced, stats| statements::columns::recreate(columns, table, staging, replaced, stats);
         match (self, replaced) {
-            (Self::Replace(load), Some(replaced)) => recreate(replaced, Some(load)),
+            (Self::Replace(stats), Some(replaced)) => recreate(replaced, Some(stats)),
             (Self::Empty, Some(replaced)) => recreate(replaced, None),
-            (Self::Append(load), _) => statements::merge(columns, table, staging, load),
-            (Self::Replace(load), None) => statements::overwrite(columns, table, staging, load),
+            (Self::Append(stats), _) => statements::merge(columns, table, staging, stats),
+            (Self::Replace(stats), None) => statements::overwrite(columns, table, staging, stats),
             (Self::Empty, None) => statements::empty(columns, table, staging),
         }
     }
 
     /// The statement that counts the rows of the load in the table; `None` if it has no rows.
-    pub fn count(&self, names: &Names<'_>) -> Option<String> {
-        let Names { columns, table, staging, .. } = names;
-        self.load().map(|load| statements::count(columns, table, staging, load))
+    pub fn count(&self, names: &StatementNames<'_>) -> Option<String> {
+        let StatementNames { columns, table, staging, .. } = names;
+        self.stats().map(|stats| statements::count(columns, table, staging, stats))
     }
 
     /// The statement that counts the rows of the load in the staging table; `None` if it has no rows.
-    pub fn count_staged(&self, names: &Names<'_>) -> Option<String> {
-        self.load().map(|load| statements::count_staged(names.columns, names.staging, load))
+    pub fn count_staged(&self, names: &StatementNames<'_>) -> Option<String> {
+        self.stats().map(|stats| statements::count_staged(names.columns, names.staging, stats))
     }
 
     /// How many rows the count must give.
     pub fn expected(&self) -> u64 {
-        self.load().map_or(0, |load| load.rows)
+        self.stats().map_or(0, |stats| stats.rows)
     }
 
     /// Whether the result of the statement proves that the load is whole; if not, its rows must be counted.
@@ -142,9 +142,9 @@ impl Plan {
         match self {
             Self::Empty => true,
             // A copy whose answer was lost may have inserted some of the rows.
-            Self::Append(load) => {
+            Self::Append(stats) => {
                 let is_the_only_copy = !answered.is_repeated && answered.counted_before.is_none();
-                is_the_only_copy && answered.inserted == Some(load.rows)
+                is_the_only_copy && answered.inserted == Some(stats.rows)
             }
             Self::Replace(_) => false,
         }
@@ -165,7 +165,7 @@ impl Plan {
         }
         match self {
             // The server may have used a state of the staging table before its newest batch.
-            Self::Append(load) if found < load.rows && answered.counted_before.is_none() => {
+            Self::Append(stats) if found < stats.rows && answered.counted_before.is_none() => {
                 let is_known = !answered.is_repeated && answered.inserted.is_some();
                 Ok(if is_known { Next::RunAgain } else { Next::CountStaged })
             }
@@ -187,16 +187,16 @@ impl Plan {
     /// The work as context of an error.
     pub fn doing(&self) -> String {
         match self {
-            Self::Append(load) => format!("loading {} by MERGE", counted(load.rows, "row")),
-            Self::Replace(load) => format!("replacing the table by {}", counted(load.rows, "row")),
+            Self::Append(stats) => format!("loading {} by MERGE", counted(stats.rows, "row")),
+            Self::Replace(stats) => format!("replacing the table by {}", counted(stats.rows, "row")),
             Self::Empty => "emptying the table".to_owned(),
         }
     }
 
-    /// The rows of the load.
-    pub fn load(&self) -> Option<&RowStats> {
+    /// The statistics of its rows; `None` if it has none.
+    pub fn stats(&self) -> Option<&RowStats> {
         match self {
-            Self::Append(load) | Self::Replace(load) => Some(load),
+            Self::Append(stats) | Self::Replace(stats) => Some(stats),
             Self::Empty => None,
         }
     }

@@ -26,7 +26,7 @@ fn every_plan_reads_as_its_golden_file() {
     let table = SchemaName::new("hive_metastore", "shop").table("orders");
     let staging = table.staging_table(None, Uuid::from_u128(0x0123_4567_89ab_7000_8000_dead_beef_cafe), 0);
     let columns = TableSchema::raw();
-    let names = Names { columns: &columns, table: &table, staging: &staging, replaced: None };
+    let names = StatementNames { columns: &columns, table: &table, staging: &staging, replaced: None };
     let staged = Staged::DeltaTable { folder: "01234567-89ab-7000-8000-deadbeefcafe/shop/orders".into() };
     for (plan, golden) in [
         (Plan::Append(load(3)), include_str!("golden/plans/append.sql")),

@@ -181,23 +181,23 @@ pub fn create_table(new: &NewTable<'_>) -> String {
     format!("CREATE TABLE IF NOT EXISTS {} (\n{}\n)\n{}", new.name, columns.join(",\n"), clauses(new))
 }
 
-/// Adds the staged rows of `load` that the table does not have yet. The ranges let the server skip all other files.
-pub fn merge(columns: &TableSchema, table: &TableName, staging: &TableName, load: &RowStats) -> String {
+/// Adds the staged rows of `stats` that the table does not have yet. The ranges let the server skip all other files.
+pub fn merge(columns: &TableSchema, table: &TableName, staging: &TableName, stats: &RowStats) -> String {
     let (names, values) = (list(columns.columns(), ""), list(columns.columns(), "staged."));
     format!(
         "MERGE INTO {table} AS target\nUSING (\n{}\n) AS staged\nON {} = {}\n  AND {}\nWHEN NOT \
          MATCHED THEN\n  INSERT ({names})\n  VALUES ({values})",
-        staged(columns, staging, load, &names, "  "),
+        staged(columns, staging, stats, &names, "  "),
         table.compared("target", columns.id()),
         staging.compared("staged", columns.id()),
-        ranges(columns, load, table),
+        ranges(columns, stats, table),
     )
 }
 
-/// Replaces all rows by the staged rows of `load`.
-pub fn overwrite(columns: &TableSchema, table: &TableName, staging: &TableName, load: &RowStats) -> String {
+/// Replaces all rows by the staged rows of `stats`.
+pub fn overwrite(columns: &TableSchema, table: &TableName, staging: &TableName, stats: &RowStats) -> String {
     let names = list(columns.columns(), "");
-    format!("INSERT OVERWRITE TABLE {table} ({names})\n{}", staged(columns, staging, load, &names, ""))
+    format!("INSERT OVERWRITE TABLE {table} ({names})\n{}", staged(columns, staging, stats, &names, ""))
 }
 
 /// Removes all rows, by replacing them with those of the empty table `staging`. A copy that begins after the end of the sync fails,
@@ -207,21 +207,21 @@ pub fn empty(columns: &TableSchema, table: &TableName, staging: &TableName) -> S
     format!("INSERT OVERWRITE TABLE {table} ({names})\nSELECT {names}\nFROM {staging}")
 }
 
-/// Counts the rows of `load` in the table: those whose ids are among the staged ones. The range of ids alone does not do: other
+/// Counts the rows of `stats` in the table: those whose ids are among the staged ones. The range of ids alone does not do: other
 /// syncs that load at the same time have ids in it.
-pub fn count(columns: &TableSchema, table: &TableName, staging: &TableName, load: &RowStats) -> String {
+pub fn count(columns: &TableSchema, table: &TableName, staging: &TableName, stats: &RowStats) -> String {
     format!(
         "SELECT count(*) AS `rows`\nFROM {table} AS target\nLEFT SEMI JOIN (\n{}\n) AS staged\nON {} = {}\nWHERE {}",
-        staged(columns, staging, load, &quoted(&columns.id().name), "  "),
+        staged(columns, staging, stats, &quoted(&columns.id().name), "  "),
         table.compared("target", columns.id()),
         staging.compared("staged", columns.id()),
-        ranges(columns, load, table),
+        ranges(columns, stats, table),
     )
 }
 
-/// Counts the rows of `load` in the staging table.
-pub fn count_staged(columns: &TableSchema, staging: &TableName, load: &RowStats) -> String {
-    let ids = between(&quoted(&columns.id().name), &literal(&load.ids.first), &literal(&load.ids.last));
+/// Counts the rows of `stats` in the staging table.
+pub fn count_staged(columns: &TableSchema, staging: &TableName, stats: &RowStats) -> String {
+    let ids = between(&quoted(&columns.id().name), &literal(&stats.ids.first), &literal(&stats.ids.last));
     format!("SELECT count(*) AS `rows`\nFROM {staging}\nWHERE {ids}")
 }
 
@@ -314,17 +314,17 @@ fn clauses(new: &NewTable<'_>) -> String {
     )
 }
 
-/// The columns `names` of the staged rows of `load`, and of no others that are in the same folder.
-fn staged(columns: &TableSchema, staging: &TableName, load: &RowStats, names: &str, indent: &str) -> String {
+/// The columns `names` of the staged rows of `stats`, and of no others that are in the same folder.
+fn staged(columns: &TableSchema, staging: &TableName, stats: &RowStats, names: &str, indent: &str) -> String {
     format!(
         "{indent}SELECT {names}\n{indent}FROM {staging}\n{indent}WHERE {}",
-        between(&quoted(&columns.id().name), &literal(&load.ids.first), &literal(&load.ids.last))
+        between(&quoted(&columns.id().name), &literal(&stats.ids.first), &literal(&stats.ids.last))
     )
 }
 
-fn ranges(columns: &TableSchema, load: &RowStats, table: &TableName) -> String {
-    let ids = between(&table.compared("target", columns.id()), &literal(&load.ids.first), &literal(&load.ids.last));
-    match (time(load.emitted_at.first), time(load.emitted_at.last)) {
+fn ranges(columns: &TableSchema, stats: &RowStats, table: &TableName) -> String {
+    let ids = between(&table.compared("target", columns.id()), &literal(&stats.ids.first), &literal(&stats.ids.last));
+    match (time(stats.emitted_at.first), time(stats.emitted_at.last)) {
         (Some(first), Some(last)) => {
             let emitted_at = format!("target.{}", quoted(&columns.emitted_at().name));
             format!("{ids}\n  AND {}", between(&emitted_at, &first, &last))

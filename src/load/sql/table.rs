@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use self::staging_table::StagingTable;
 use super::existing_table::{Existing, ExistingTable, find_existing, named};
 use super::inventory::Inventory;
-use super::plan::{Answered, Names, Next, Plan, Shortfall};
+use super::plan::{Answered, Next, Plan, Shortfall, StatementNames};
 use super::statements::columns::Replaced;
 use super::statements::{self, NewTable, SchemaName, TableName};
 use super::{SqlSession, answers};
@@ -172,7 +172,7 @@ impl SqlTable {
 
     /// The error for a load that is not whole: `found` rows were counted.
     fn incomplete(&self, plan: &Plan, shortfall: Shortfall, found: u64) -> Error {
-        match (shortfall, plan.load()) {
+        match (shortfall, plan.stats()) {
             (Shortfall::Hidden { inserted, expected }, _) => Error::config(format!(
                 "{} were written to {}, and the token's user sees {found} of the {expected} that should be there: a row filter \
                  or a policy of Unity Catalog hides them, or somebody else has removed them in the meantime. Exempt the \
@@ -181,8 +181,8 @@ impl SqlTable {
                 counted(inserted, "row"),
                 self.name
             )),
-            (Shortfall::Miscounted, load) => {
-                let ids = load.map(|load| format!(" (ids {} to {})", load.ids.first, load.ids.last));
+            (Shortfall::Miscounted, stats) => {
+                let ids = stats.map(|stats| format!(" (ids {} to {})", stats.ids.first, stats.ids.last));
                 Error::system(format!(
                     "Table {} has {found} of the {} rows that were loaded into it from {}{}. The rows are not acknowledged.",
                     self.name,
@@ -216,9 +216,9 @@ impl SqlTable {
         }
     }
 
-    fn names(&self) -> Names<'_> {
+    fn names(&self) -> StatementNames<'_> {
         let (columns, replaced) = (&self.fitted.files, self.replaced.as_ref());
-        Names { columns, table: &self.name, staging: self.staging.name(), replaced }
+        StatementNames { columns, table: &self.name, staging: self.staging.name(), replaced }
     }
 
     /// Creates the table, or registers it in the catalog if it exists only in the bucket, and adds the columns that the staged

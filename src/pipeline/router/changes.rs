@@ -1,4 +1,4 @@
-//! Records whose `meta` says that values were changed on their way here.
+//! Counts values that the source or the platform changed, by the `meta` of records.
 
 use super::Router;
 use crate::error::Result;

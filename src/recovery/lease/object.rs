@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::KEPT;
 use crate::error::{Error, Result};
-use crate::recovery::leftovers::Leftovers;
+use crate::recovery::unfinished::Unfinished;
 use crate::storage::{Action, Bucket, Failure, Storage};
 
 const LEASE: &str = "sync.lease";
@@ -30,10 +30,10 @@ const LOOKS: usize = 16;
 pub(super) struct ObjectLease {
     pub(super) sync: Uuid,
     storage: Storage,
-    shared: Arc<Shared>,
+    object: Arc<LeaseObject>,
 }
 
-struct Shared {
+struct LeaseObject {
     bucket: Arc<Bucket>,
     path: Path,
     /// The writer: the sync itself, or the sync that sweeps it.
@@ -59,8 +59,8 @@ impl ObjectLease {
     pub(super) async fn begin(storage: &Storage, bucket: &Arc<Bucket>, sync: Uuid) -> Result<Self> {
         let lease = Self::new(storage, bucket, sync, format!("sync {sync}"));
         let begun = Instant::now();
-        match lease.shared.create().await? {
-            Rewritten::Ours => bucket.lease_clock.renewed(&lease.shared.path, begun),
+        match lease.object.create().await? {
+            Rewritten::Ours => bucket.lease_clock.renewed(&lease.object.path, begun),
             Rewritten::Lost => return Err(Error::system(format!("The id {sync} of this sync was used before."))),
         }
         Ok(lease)
@@ -68,8 +68,8 @@ impl ObjectLease {
 
     fn new(storage: &Storage, bucket: &Arc<Bucket>, sync: Uuid, owner: String) -> Self {
         let path = storage.path(&format!("{sync}/{LEASE}"));
-        let shared = Shared { bucket: Arc::clone(bucket), path, owner, written: Mutex::default() };
-        Self { sync, storage: storage.clone(), shared: Arc::new(shared) }
+        let object = LeaseObject { bucket: Arc::clone(bucket), path, owner, written: Mutex::default() };
+        Self { sync, storage: storage.clone(), object: Arc::new(object) }
     }
 
     pub(super) async fn others(storage: &Storage, bucket: &Arc<Bucket>) -> Result<Vec<Uuid>> {
@@ -110,24 +110,24 @@ impl ObjectLease {
         }
         let owner = format!("swept by {}", Uuid::now_v7());
         let lease = Self::new(storage, bucket, sync, owner);
-        lease.shared.written.lock().await.version = Some(UpdateVersion { e_tag: found.e_tag, version: found.version });
-        Ok(match lease.shared.rewrite().await? {
+        lease.object.written.lock().await.version = Some(UpdateVersion { e_tag: found.e_tag, version: found.version });
+        Ok(match lease.object.rewrite().await? {
             Rewritten::Ours => LeaseHolder::Dead(lease),
             Rewritten::Lost => LeaseHolder::Alive,
         })
     }
 
     pub(super) fn renewal(&self) -> BoxFuture<'static, ()> {
-        let shared = Arc::clone(&self.shared);
+        let object = Arc::clone(&self.object);
         async move {
             loop {
-                tokio::time::sleep(shared.bucket.timeouts.lease_renewal).await;
+                tokio::time::sleep(object.bucket.timeouts.lease_renewal).await;
                 let begun = Instant::now();
-                match shared.rewrite().await {
-                    Ok(Rewritten::Ours) => shared.bucket.lease_clock.renewed(&shared.path, begun),
+                match object.rewrite().await {
+                    Ok(Rewritten::Ours) => object.bucket.lease_clock.renewed(&object.path, begun),
                     Ok(Rewritten::Lost) => {
-                        if !shared.written.lock().await.ended {
-                            shared.bucket.lease_clock.lost();
+                        if !object.written.lock().await.ended {
+                            object.bucket.lease_clock.lost();
                         }
                         return;
                     }
@@ -142,14 +142,14 @@ impl ObjectLease {
         self.end().await;
         let folder = self.sync.to_string();
         let (unfinished, all) =
-            tokio::join!(Leftovers::of(&self.storage).remove_unfinished(&folder, ""), self.storage.list(&folder));
+            tokio::join!(Unfinished::of(&self.storage).remove_unfinished(&folder, ""), self.storage.list(&folder));
         // The rest is removed all the same: `check` reports a missing permission to list uploads.
         if let Err(error) = unfinished {
             tracing::warn!("{}", error.internal_message());
         }
         let lease = format!("{folder}/{LEASE}");
         let paths = all?.into_iter().filter(|path| *path != lease).map(|path| self.storage.path(&path));
-        let bucket = &self.shared.bucket;
+        let bucket = &self.object.bucket;
         let left = bucket.delete_most(paths.collect()).await?;
         if left > 0 {
             self.mark_kept().await?;
@@ -164,7 +164,7 @@ impl ObjectLease {
     /// Makes later syncs ignore the folder.
     async fn mark_kept(&self) -> Result<()> {
         let mark = self.storage.path(&format!("{}/{KEPT}", self.sync));
-        self.shared.bucket.put(&mark, "kept\n".into()).await
+        self.object.bucket.put(&mark, "kept\n".into()).await
     }
 
     pub(super) async fn keep(self) -> Result<()> {
@@ -175,9 +175,9 @@ impl ObjectLease {
 
     /// Ends the renewal: when this returns, no rewrite is in progress, and none will follow.
     async fn end(&self) {
-        self.shared.written.lock().await.ended = true;
-        let bucket = &self.shared.bucket;
-        if bucket.lease_clock.object().as_ref() == Some(&self.shared.path) {
+        self.object.written.lock().await.ended = true;
+        let bucket = &self.object.bucket;
+        if bucket.lease_clock.object().as_ref() == Some(&self.object.path) {
             bucket.lease_clock.ended();
         }
     }
@@ -219,7 +219,7 @@ fn is_young(written: DateTime<Utc>, now: DateTime<Utc>, age: Duration) -> bool {
     now.signed_duration_since(written).to_std().is_ok_and(|since| since <= age) || written > now
 }
 
-impl Shared {
+impl LeaseObject {
     fn text(&self, count: u64) -> String {
         format!("{} {count}\n", self.owner)
     }

@@ -1,4 +1,4 @@
-//! One column of a stream and the one of the same name in a table: which kind its file column gets.
+//! The type of one column in the stream's files, from the stream's column and the table's column of the same name.
 
 use std::sync::Arc;
 

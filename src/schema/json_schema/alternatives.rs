@@ -1,7 +1,7 @@
 //! What the values of a property may be: from its `type`, or from its `anyOf`, `allOf` and `oneOf`.
 //!
-//! All of them must hold of a value, so a type makes the others unnecessary; but objects that are combined have the properties
-//! of all.
+//! A value must satisfy all of these keywords, so the others matter only without a `type`. Combined objects have the properties
+//! of all of them.
 
 use serde_json::value::RawValue;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::names::Names;
+use super::names::ColumnNames;
 use super::node::{Node, Types, entries, is_object, members};
 use super::path::Path;
 use super::union::{distinct, kind_of, merge_records, one_of_each, with_text_behind_logical};
@@ -25,7 +25,7 @@ use crate::schema::naming::{avro_name, avro_namespace};
 pub fn classic(schema: &str) -> Result<TableSchema> {
     let text: &RawValue = serde_json::from_str(schema).map_err(unreadable)?;
     let node = Node::read(text)?;
-    let names = Names::beside(&TableSchema::classic(Vec::new()));
+    let names = ColumnNames::beside(&TableSchema::classic(Vec::new()));
     let columns = Classic::default().fields(&node, None, names, &Path::ROOT)?;
     for column in &columns {
         let levels = levels(&column.kind);
@@ -48,7 +48,7 @@ impl Classic {
         &mut self,
         node: &Node<'_>,
         namespace: Option<&str>,
-        mut names: Names,
+        mut names: ColumnNames,
         path: &Path<'_>,
     ) -> Result<Vec<Column>> {
         let mut fields = Vec::new();
@@ -122,7 +122,7 @@ impl Classic {
             None => avro_name(name),
             Some(namespace) => format!("{namespace}.{}", avro_name(name)),
         };
-        let mut names = Names::default();
+        let mut names = ColumnNames::default();
         let undeclared = Column::undeclared();
         names.reserve(&undeclared.name);
         let mut fields = self.fields(node, Some(&inner), names, path)?;

@@ -1,7 +1,6 @@
-//! The columns of the layout `columns`: one good type per property.
+//! The columns of the layout `columns`: one type per property.
 //!
-//! Of the types that a property's values may have, one is chosen that holds them all without loss. What has no such type is JSON
-//! text.
+//! The type is one that holds all values which the property may have, without loss. Where there is none, the column is JSON text.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -10,7 +9,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use super::alternatives::{Alternative, TextOf, alternatives};
-use super::names::Names;
+use super::names::ColumnNames;
 use super::path::Path;
 use super::{Count, MAX_LEVELS, unreadable};
 use crate::error::Result;
@@ -62,7 +61,7 @@ pub fn columns(schema: &str, options: ColumnOptions) -> Result<TableSchema> {
         Alternative::Object(properties) => Some(properties),
         _ => None,
     });
-    let names = Names::beside_and_of_readers(&TableSchema::typed(Vec::new()));
+    let names = ColumnNames::beside_and_of_readers(&TableSchema::typed(Vec::new()));
     Ok(TableSchema::typed(columns.fields(objects, names, &Place::ROOT, &Path::ROOT)?))
 }
 
@@ -95,7 +94,7 @@ impl Columns {
     fn fields<'a>(
         &mut self,
         objects: impl Iterator<Item = Vec<(String, &'a RawValue)>>,
-        mut names: Names,
+        mut names: ColumnNames,
         place: &Place,
         path: &Path<'_>,
     ) -> Result<Vec<Column>> {
@@ -147,7 +146,7 @@ impl Columns {
         path: &Path<'_>,
     ) -> Result<Kind> {
         let inner = place.record(name);
-        let fields = self.fields(objects.into_iter(), Names::default(), &inner, path)?;
+        let fields = self.fields(objects.into_iter(), ColumnNames::default(), &inner, path)?;
         if fields.is_empty() {
             return Ok(Kind::Json);
         }

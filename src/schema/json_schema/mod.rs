@@ -1,8 +1,8 @@
-//! From a stream's JSON schema to the columns of its table: the two sets of rules.
+//! Turns a stream's JSON schema into the columns of its table, by one of two sets of rules.
 //!
-//! [`classic`] follows those of Airbyte's connector 1.1.x to the letter, so that its tables go on being loaded. [`columns`]
-//! follows them too, but makes better types of the same words; docs/types.md has the table of both. Reading is lazy, one level of
-//! the schema at a time: the text's order is kept, nothing recurses as deep as the text nests, and what needs no look costs none.
+//! [`classic`] has exactly those of Airbyte's connector 1.1.x, so that its tables can still be loaded. [`columns`] reads
+//! the same keywords, but chooses better types; docs/types.md has the table of both. Reading is lazy, one level of
+//! the schema at a time: the order of properties is kept, recursion has a limit, and parts that do not matter are not parsed.
 
 mod alternatives;
 mod classic;

@@ -1,8 +1,8 @@
-//! The names of a table's columns, or of a structure's fields: each one once, whatever its case.
+//! Gives names to a table's columns, or to a structure's fields: no two are equal, whatever their case.
 //!
-//! Delta compares names without their case, so `id` and `ID` cannot both be columns. Names that a table of the layout `columns`
-//! has for something else get a hash of the property's name, whatever the order of the properties; of two properties that would
-//! get one name, the later one does. Properties that a source adds behind the others so change no name.
+//! Delta compares names without their case, so `id` and `ID` cannot both be columns. ColumnA property whose name is
+//! reserved gets a name with a hash of the property's name, wherever it stands; of two properties with equal names, the later one
+//! does. So properties that a source adds at the end change no other name.
 
 use std::collections::HashMap;
 
@@ -21,9 +21,9 @@ const LONGEST_SHOWN: usize = 80;
 
 /// The names that were given so far, in lower case, and the property that each is for; `None` for columns that are no property.
 #[derive(Default)]
-pub(super) struct Names(HashMap<String, Option<String>>);
+pub(super) struct ColumnNames(HashMap<String, Option<String>>);
 
-impl Names {
+impl ColumnNames {
     /// Those of the columns that a `table` has beside the properties.
     pub fn beside(table: &TableSchema) -> Self {
         Self(table.columns().map(|column| (column.name.to_ascii_lowercase(), None)).collect())

@@ -1,4 +1,4 @@
-//! One level of a JSON schema: the keywords that decide about types, with what lies deeper still as text.
+//! Parses one level of a JSON schema: the keywords that decide about types. Deeper levels stay text.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

@@ -1,4 +1,4 @@
-//! Where in a JSON schema something stands, for error messages, and how deep.
+//! The position within a JSON schema, for error messages, and its depth.
 
 use std::fmt;
 

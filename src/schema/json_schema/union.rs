@@ -1,10 +1,10 @@
-//! Unions as the older connector made them: types without null, in order, each one once, and at most one record.
+//! Unions by the rules of connector 1.1.x: types without null, in order, no type twice, and at most one record.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::names::Names;
+use super::names::ColumnNames;
 use super::path::Path;
 use crate::error::Result;
 use crate::schema::columns::{Column, Source, UNDECLARED};
@@ -116,7 +116,7 @@ fn merged(name: &str, namespace: Option<&str>, records: &[Arc<Record>], path: &P
         None => avro_name(name),
         Some(namespace) => format!("{namespace}.{}", avro_name(name)),
     };
-    let mut names = Names::default();
+    let mut names = ColumnNames::default();
     let mut fields = Vec::with_capacity(merged.len() + 1);
     for (field, kinds) in merged {
         let Source::Property(property) = &field.source else { continue };

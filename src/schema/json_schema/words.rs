@@ -1,4 +1,4 @@
-//! The words that JSON schemas have for types.
+//! The words for types in JSON schemas.
 //!
 //! Sources: `JsonSchemaType` in `airbytehq/airbyte`, and
 //! <https://github.com/airbytehq/airbyte-protocol/blob/main/protocol-models/src/main/resources/airbyte_protocol/well_known_types.yaml>.

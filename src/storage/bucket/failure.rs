@@ -73,14 +73,14 @@ impl NoAnswer {
 
 /// What a connector knows of an error that passes through object_store, which keeps it as a source.
 #[derive(Debug)]
-pub enum Known {
+pub enum Recognized {
     /// What answers is no store: it spoke before it was asked, or its listing does not end.
     Foreign(String),
     /// There was no answer, for this reason.
     NoAnswer(NoAnswer, String),
 }
 
-impl fmt::Display for Known {
+impl fmt::Display for Recognized {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Foreign(text) | Self::NoAnswer(_, text) => f.write_str(text),
@@ -88,7 +88,7 @@ impl fmt::Display for Known {
     }
 }
 
-impl std::error::Error for Known {}
+impl std::error::Error for Recognized {}
 
 /// What the text of an error contains, in lower case, when the answer is not a store's: a page, or nothing that
 /// object_store can read.
@@ -138,9 +138,9 @@ impl Failure {
                     _ => NoAnswer::Cut,
                 });
             }
-            match error.downcast_ref::<Known>() {
-                Some(Known::Foreign(_)) => failure.foreign = true,
-                Some(Known::NoAnswer(why, _)) => {
+            match error.downcast_ref::<Recognized>() {
+                Some(Recognized::Foreign(_)) => failure.foreign = true,
+                Some(Recognized::NoAnswer(why, _)) => {
                     failure.no_answer = Some(*why);
                     // Its causes say less.
                     break;
@@ -241,9 +241,9 @@ mod tests {
     #[test]
     fn what_the_connector_knows_counts_more_than_the_text_of_its_causes() {
         let lookup = || "dns error: failed to lookup address information".to_owned();
-        let lost = HttpError::new(HttpErrorKind::Connect, Known::NoAnswer(NoAnswer::LostHost, lookup()));
+        let lost = HttpError::new(HttpErrorKind::Connect, Recognized::NoAnswer(NoAnswer::LostHost, lookup()));
         assert_eq!(Failure::of(&in_store(lost)).no_answer, Some(NoAnswer::LostHost));
-        let foreign = HttpError::new(HttpErrorKind::Unknown, Known::Foreign("it spoke first".into()));
+        let foreign = HttpError::new(HttpErrorKind::Unknown, Recognized::Foreign("it spoke first".into()));
         assert!(Failure::of(&in_store(foreign)).foreign);
     }
 

@@ -22,7 +22,7 @@ use object_store::{ObjectStore, ObjectStoreExt, PutMode};
 use tokio::sync::Semaphore;
 
 pub use self::failure::{Action, Failure};
-pub(super) use self::failure::{Known, NoAnswer, causes};
+pub(super) use self::failure::{NoAnswer, Recognized, causes};
 pub use self::lease_clock::LeaseClock;
 pub(super) use self::provider::{Explanation, Provider, explained};
 use self::retrying_store::{RetryingStore, retry_while_cut};

@@ -54,7 +54,7 @@ pub(super) struct Condition {
     /// Any of these.
     pub(super) keys: &'static [Key],
     /// Words in lower case, one of which the message of the answer must contain; none: whatever it says.
-    pub(super) says: &'static [&'static str],
+    pub(super) contains: &'static [&'static str],
     /// What must be true besides.
     pub(super) when: When,
     /// What can be done about it.
@@ -111,7 +111,7 @@ pub(super) fn find(failure: &Failure, action: Action, address: &BucketAddress) -
             When::BucketInHost => address.has_bucket_in_host(),
         };
         is_met
-            && (row.says.is_empty() || row.says.iter().any(|word| said.contains(word)))
+            && (row.contains.is_empty() || row.contains.iter().any(|word| said.contains(word)))
             && row.keys.iter().any(|key| is_met_by(*key, failure, action))
     })
 }
@@ -186,7 +186,7 @@ pub(super) fn markdown() -> String {
         |template: &str| places.iter().fold(template.to_owned(), |text, (place, shown)| text.replace(place, shown));
     for row in ROWS {
         let keys = row.keys.iter().map(key_text).collect::<Vec<_>>().join(", ");
-        let words = row.says.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" or ");
+        let words = row.contains.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" or ");
         let words = if words.is_empty() { words } else { format!("says {words}") };
         let when = match row.when {
             When::Always => "",

@@ -18,7 +18,7 @@ use reqwest::{Certificate, Client, redirect};
 use super::answers::Asked;
 use super::led_away::led_away;
 use super::pages::Listings;
-use crate::storage::bucket::{Failure, Known, NoAnswer, causes};
+use crate::storage::bucket::{Failure, NoAnswer, Recognized, causes};
 use crate::tls::Trust;
 
 const USER_AGENT: &str = concat!("destination-databricks/", env!("CARGO_PKG_VERSION"));
@@ -115,10 +115,10 @@ fn mark_permanent(error: HttpError, before: bool) -> HttpError {
         HttpError::new(HttpErrorKind::Unknown, error)
     } else if !before && spoke_first(&error) {
         let text = format!("the server sent something before it was asked: {error}");
-        HttpError::new(HttpErrorKind::Unknown, Known::Foreign(text))
+        HttpError::new(HttpErrorKind::Unknown, Recognized::Foreign(text))
     } else if before && Failure::of(&error).no_answer == Some(NoAnswer::UnknownHost) {
         let text = format!("the host name could be resolved before: {error}");
-        HttpError::new(error.kind(), Known::NoAnswer(NoAnswer::LostHost, text))
+        HttpError::new(error.kind(), Recognized::NoAnswer(NoAnswer::LostHost, text))
     } else {
         error
     }

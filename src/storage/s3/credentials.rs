@@ -76,7 +76,7 @@ impl Credentials {
                 SharedCredentialsProvider::new(chain.build().await)
             }
         };
-        let base = SharedCredentialsProvider::new(Known(base));
+        let base = SharedCredentialsProvider::new(SecretsKnown(base));
         let Some(role) = &settings.role else { return Self::from_provider(base, None, timeouts.request_retry) };
         let sdk_timeouts = TimeoutConfig::builder().operation_attempt_timeout(one_try(timeouts)).build();
         let around =
@@ -147,9 +147,9 @@ fn know_all(found: &aws_credential_types::Credentials) {
 
 /// Makes the secrets of what it asks with, and of what it gives, known: with a role, they go to the service that gives another identity.
 #[derive(Debug)]
-struct Known(SharedCredentialsProvider);
+struct SecretsKnown(SharedCredentialsProvider);
 
-impl ProvideCredentials for Known {
+impl ProvideCredentials for SecretsKnown {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
     where
         Self: 'a,

@@ -54,7 +54,7 @@ const NO_REGION: &str = "us-east-1";
 /// Opens the bucket of `settings`; asks AWS for its region if the settings have none.
 pub(super) async fn open(settings: &S3Settings, tuning: &Tuning) -> Result<Storage> {
     let timeouts = &tuning.timeouts;
-    let trust = trust::of(settings)?;
+    let trust = trust::store_trust(settings)?;
     let connector = Connector {
         request: REQUEST.min(one_try(timeouts)),
         connect: CONNECT.min(one_try(timeouts)),

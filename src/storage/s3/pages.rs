@@ -58,7 +58,7 @@ impl Listings {
             listings.get(&hash((listing, asked))).or_else(|| listings.get(&listing)).copied()
         });
         let is_same = asked == Some(next);
-        let mut course = known.unwrap_or_else(|| Progress {
+        let mut progress = known.unwrap_or_else(|| Progress {
             begun: Instant::now(),
             pages: 0,
             empty: 0,
@@ -67,19 +67,19 @@ impl Listings {
             until: 1,
         });
         let is_first = known.is_none() && asked.is_none();
-        course.pages += 1;
-        course.empty = if has_names(page) { 0 } else { course.empty + 1 };
-        let is_cycle = is_same || !is_first && next == course.remembered;
-        course.since += 1;
-        if course.since == course.until {
-            (course.remembered, course.since, course.until) = (next, 0, course.until * 2);
+        progress.pages += 1;
+        progress.empty = if has_names(page) { 0 } else { progress.empty + 1 };
+        let is_cycle = is_same || !is_first && next == progress.remembered;
+        progress.since += 1;
+        if progress.since == progress.until {
+            (progress.remembered, progress.since, progress.until) = (next, 0, progress.until * 2);
         }
         if listings.len() >= REMEMBERED {
             listings.clear();
         }
-        listings.insert(hash((listing, next)), course);
-        listings.insert(listing, course);
-        !is_cycle && course.pages < most && course.empty < MOST_EMPTY && course.begun.elapsed() < LONGEST
+        listings.insert(hash((listing, next)), progress);
+        listings.insert(listing, progress);
+        !is_cycle && progress.pages < most && progress.empty < MOST_EMPTY && progress.begun.elapsed() < LONGEST
     }
 }
 

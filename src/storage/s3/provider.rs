@@ -7,7 +7,7 @@ use super::demands;
 use crate::error::Kind;
 use crate::storage::bucket::{Action, Explanation, Failure, Provider};
 
-/// A bucket in S3, or in a store that speaks like it.
+/// A bucket in S3, or in a store with the same API.
 #[derive(Debug, Clone)]
 pub(crate) struct S3(pub(crate) BucketAddress);
 

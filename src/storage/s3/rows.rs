@@ -79,15 +79,15 @@ pub(super) const ROWS: &[Condition] = &[
         KEY_MAY_NOT_BE_USED,
         "allow kms:GenerateDataKey and kms:Decrypt for this identity, in its policy and in the key's",
     )
-    .says(&["kms:", "kms key"]),
+    .contains(&["kms:", "kms key"]),
     config(
         &[Code("KMSNotConfigured"), Code("InvalidEncryptionAlgorithmError"), Code("InvalidEncryptionMethod")],
         NOT_ENCRYPTED,
         LEAVE_ENCRYPTION,
     ),
-    config(&[Any], NOT_ENCRYPTED, LEAVE_ENCRYPTION).says(&["kms is not configured"]),
+    config(&[Any], NOT_ENCRYPTED, LEAVE_ENCRYPTION).contains(&["kms is not configured"]),
     config(&[Code("NotImplemented"), Code("InvalidArgument"), Code("InvalidRequest")], NOT_ENCRYPTED, LEAVE_ENCRYPTION)
-        .says(&["server side encryption", "server-side-encryption"]),
+        .contains(&["server side encryption", "server-side-encryption"]),
     config(
         &[Retained],
         "an object of this name is under retention and versioning is off",
@@ -194,8 +194,8 @@ pub(super) const ROWS: &[Condition] = &[
 ];
 
 impl Condition {
-    const fn says(self, says: &'static [&'static str]) -> Self {
-        Self { says, ..self }
+    const fn contains(self, contains: &'static [&'static str]) -> Self {
+        Self { contains, ..self }
     }
 
     const fn means(self, meaning: Meaning) -> Self {
@@ -209,10 +209,10 @@ impl Condition {
 
 /// Something that the user has to change.
 const fn config(keys: &'static [Key], problem: &'static str, hint: &'static str) -> Condition {
-    Condition { keys, says: &[], when: Always, kind: Kind::Config, problem, hint, meaning: None }
+    Condition { keys, contains: &[], when: Always, kind: Kind::Config, problem, hint, meaning: None }
 }
 
 /// Something that the next sync may not meet.
 const fn transient(keys: &'static [Key], problem: &'static str, hint: &'static str) -> Condition {
-    Condition { keys, says: &[], when: Always, kind: Kind::Transient, problem, hint, meaning: None }
+    Condition { keys, contains: &[], when: Always, kind: Kind::Transient, problem, hint, meaning: None }
 }

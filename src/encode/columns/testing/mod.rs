@@ -1,4 +1,4 @@
-//! Rows through the encoder and a Parquet file, and back as plain values, for tests.
+//! For tests: encodes rows to a Parquet file and reads them back as plain values.
 
 pub mod reference;
 
@@ -13,10 +13,11 @@ use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
+use crate::clock::random;
 use crate::config::Compression;
 use crate::encode::changes::Changes;
 use crate::encode::encoder::Encoder;
-use crate::encode::ids::{IdGenerator, random};
+use crate::encode::ids::IdGenerator;
 use crate::encode::rows::Rows;
 use crate::schema::columns::{Column, Layout, Source, TableSchema};
 use crate::schema::kind::{Kind, Record};

@@ -1,4 +1,4 @@
-//! The slow and plain way from a JSON text to the values of a row, by trees of values and `apache-avro`: what the columns must be.
+//! The expected columns: a slow, simple conversion of a JSON text to the values of a row, with trees of values and `apache-avro`.
 
 use std::collections::BTreeMap;
 

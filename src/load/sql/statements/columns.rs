@@ -1,4 +1,4 @@
-//! Statements that change a table's columns, or ask for their types. Every one runs in open-source Spark with Delta Lake, too.
+//! Statements that change a table's columns, or query their types. All of them also run in open-source Spark with Delta Lake.
 //!
 //! Source: <https://docs.databricks.com/en/sql/language-manual/sql-ref-syntax-ddl-alter-table-manage-column.html>.
 
@@ -54,14 +54,14 @@ pub fn alter(table: &TableName, changes: &[Alter]) -> Vec<String> {
     feature.into_iter().chain(add).chain(others).collect()
 }
 
-/// Replaces all rows and the columns by the staged rows of `load`; without it, by those of `staging`, which has none. Columns that
+/// Replaces all rows and the columns by the staged rows of `stats`; without it, by those of `staging`, which has none. Columns that
 /// are not staged stay, without values.
 pub fn recreate(
     files: &TableSchema,
     table: &TableName,
     staging: &TableName,
     replaced: &Replaced,
-    load: Option<&RowStats>,
+    stats: Option<&RowStats>,
 ) -> String {
     let value = |column: &FoundColumn| {
         let (name, kind) = (quoted(&column.name), &column.kind);
@@ -70,15 +70,15 @@ pub fn recreate(
         format!("  CAST({value} AS {kind}) AS {name}")
     };
     let values: Vec<String> = replaced.columns.iter().map(value).collect();
-    let ids = |load: &RowStats| {
-        let ids = between(&quoted(&files.id().name), &literal(&load.ids.first), &literal(&load.ids.last));
+    let ids = |stats: &RowStats| {
+        let ids = between(&quoted(&files.id().name), &literal(&stats.ids.first), &literal(&stats.ids.last));
         format!("\nWHERE {ids}")
     };
     format!(
         "CREATE OR REPLACE TABLE {table}\n{}AS SELECT\n{}\nFROM {staging}{}",
         clauses(replaced),
         values.join(",\n"),
-        load.map(ids).unwrap_or_default()
+        stats.map(ids).unwrap_or_default()
     )
 }
 

@@ -1,4 +1,4 @@
-//! The columns that a table lacks for a stream's files: added before the first load, whoever else adds some at the same time.
+//! Adds the columns that a table lacks for a stream's files, before the first load. Other syncs may add columns at the same time.
 
 use super::super::answers::Description;
 use super::super::found_columns;

@@ -1,4 +1,4 @@
-//! What every table's columns must have, whatever the schema.
+//! Properties that hold for the columns of every table, whatever its JSON schema.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Any JSON schema has a table, or is refused with a config error.
+//! Random JSON schemas: each makes a table or is a config error.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};

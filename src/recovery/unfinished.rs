@@ -6,9 +6,9 @@ use crate::storage::{Home, Storage};
 
 /// Finds and removes what was left behind in one storage.
 #[derive(Clone, Copy)]
-pub struct Leftovers<'a>(&'a Storage);
+pub struct Unfinished<'a>(&'a Storage);
 
-impl<'a> Leftovers<'a> {
+impl<'a> Unfinished<'a> {
     /// What was left behind in `storage`.
     pub fn of(storage: &'a Storage) -> Self {
         Self(storage)
