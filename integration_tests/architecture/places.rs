@@ -36,7 +36,11 @@ const CRATES: [Rule; 6] = [
         &["storage/s3/"],
         "only `storage/s3` knows S3",
     ),
-    (&["reqwest"], &["databricks/", "storage/s3/connector.rs"], "requests are sent by those who know how they fail"),
+    (
+        &["reqwest"],
+        &["databricks/", "storage/bucket/http/connector.rs"],
+        "requests are sent by those who know how they fail",
+    ),
     (&["fastrand"], &["retry.rs"], "there is one back-off and one source of jitter"),
 ];
 

@@ -5,6 +5,7 @@
 //! for what an object store has no verb for. All uploads together have a bounded number of bytes in flight.
 
 mod failure;
+pub(super) mod http;
 mod lease_clock;
 mod probe;
 mod provider;

@@ -1,7 +1,15 @@
 //! The error of an answer that redirects a request, for both clients.
 
+use object_store::client::HttpResponse;
+
 use crate::error::{Error, code};
 use crate::redirect;
+
+/// The error of `answer` to a request to `address`, if it redirects it.
+pub(super) fn redirected(answer: &HttpResponse, address: &str) -> Option<Error> {
+    let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
+    led_away(answer.status().as_u16(), header("location"), header("x-amz-bucket-region"), address)
+}
 
 /// The error of an answer that redirects a request to `address`, with the region that the answer names; none if it does not.
 pub(super) fn led_away(status: u16, location: Option<&str>, region: Option<&str>, address: &str) -> Option<Error> {

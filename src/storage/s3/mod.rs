@@ -1,20 +1,17 @@
 //! S3 and stores that speak like it: from settings to a bucket.
 //!
-//! Identity: `credentials` gives the keys, `refusals` says why there are none. Requests: `connector` connects, limits answers
-//! (`answers`, `pages`) and refuses redirections (`led_away`), `embedded` reads errors in answers with status 200, `sums` sends
+//! Identity: `credentials` gives the keys, `refusals` says why there are none. Requests: `bucket::http` is the client, which asks
+//! `led_away` for the error of a redirection, `embedded` reads errors in answers with status 200, `sums` sends
 //! checksums to stores that accept them, `remote` makes requests that an object store has no verb for, `trust` says which
 //! certificates are valid. Errors: `conditions` and `rows` are the table of what answers mean, `demands` tells some of them
 //! apart by their message, `provider` makes sentences of them. The SHA-256 of every body is part of the request's signature, so
 //! that a store refuses changed bytes even if it knows no checksums.
 
-mod answers;
 mod conditions;
-mod connector;
 mod credentials;
 mod demands;
 mod embedded;
 mod led_away;
-mod pages;
 mod provider;
 mod refusals;
 mod remote;
@@ -32,12 +29,13 @@ use object_store::path::Path;
 use object_store::{BackoffConfig, RetryConfig};
 
 use self::conditions::BucketAddress;
-use self::connector::Connector;
 use self::credentials::Credentials;
 use self::embedded::OneWay;
+use self::led_away::redirected;
 use self::provider::S3;
 use self::remote::S3Remote;
 use self::sums::{ChecksumSupport, Sums};
+use super::bucket::http::{Connector, Dialect};
 use super::bucket::{Action, Failure, explained};
 use super::{Storage, bucket};
 use crate::config::{S3Encryption, S3Settings, Timeouts, Tuning, ensure_aws_files};
@@ -48,6 +46,16 @@ const REQUEST: Duration = Duration::from_secs(60);
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long an idle connection is kept. Servers close idle connections after some seconds; this must be shorter.
 const IDLE: Duration = Duration::from_secs(8);
+/// S3's requests and responses. Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>.
+pub(super) const DIALECT: Dialect = Dialect {
+    name: "S3",
+    endpoint: "data_source.s3_endpoint",
+    list_query: "list-type=",
+    page_query: "continuation-token=",
+    next_page: "<NextContinuationToken>",
+    names: &["<Contents>", "<CommonPrefixes>"],
+    redirected,
+};
 /// The region of stores that have none.
 const NO_REGION: &str = "us-east-1";
 
@@ -62,6 +70,7 @@ pub(super) async fn open(settings: &S3Settings, tuning: &Tuning) -> Result<Stora
         plain: settings.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://")),
         is_here: settings.is_on_this_machine(),
         trust: trust.clone(),
+        dialect: DIALECT,
     };
     let region = region(settings, &connector).await?;
     if settings.credentials.is_none() || settings.role.is_some() {

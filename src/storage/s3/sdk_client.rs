@@ -1,6 +1,6 @@
 //! The HTTP clients of AWS's own code, for S3, STS and other services that give credentials.
 //!
-//! The length of their answers is limited, as that of the object store's client is in `answers`; each caller limits the time.
+//! The length of their answers is limited, as that of the object store's client is in `bucket::http`; each caller limits the time.
 //! They follow no redirections, and use no TLS only for addresses nearby.
 
 use aws_sdk_s3::config::SharedHttpClient;

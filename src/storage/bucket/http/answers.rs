@@ -10,6 +10,7 @@ use futures::TryStreamExt;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use object_store::client::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody};
 
+use super::Dialect;
 use super::pages::Listings;
 use crate::error::Error;
 
@@ -37,6 +38,7 @@ pub(super) struct Asked {
     kind: Kind,
     /// Whether the object only saves work: one that is too long is as good as missing.
     is_needless: bool,
+    dialect: Dialect,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,19 +52,19 @@ enum Kind {
 }
 
 impl Asked {
-    pub(super) fn of(request: &HttpRequest) -> Self {
+    pub(super) fn of(request: &HttpRequest, dialect: Dialect) -> Self {
         let uri = request.uri();
         let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
         let kind = match request.method().as_str() {
             "HEAD" => Kind::Head,
-            "GET" if uri.query().is_some_and(|query| query.contains("list-type=")) => Kind::Page,
+            "GET" if uri.query().is_some_and(|query| query.contains(dialect.list_query)) => Kind::Page,
             "GET" => Kind::Bytes(header("range").and_then(length_of_range).unwrap_or_else(|| whole_of(uri.path()))),
             _ => Kind::Bytes(WORDS),
         };
         let (query, all) = (uri.query().map(ToOwned::to_owned), uri.to_string());
         let address = all.split('?').next().unwrap_or_default().to_owned();
         let is_needless = matches!(kind, Kind::Bytes(HINT | SUM));
-        Self { address, query, kind, is_needless }
+        Self { address, query, kind, is_needless, dialect }
     }
 
     /// Where the request went, without its query.
@@ -91,14 +93,14 @@ impl Asked {
                 head.status = status;
                 return Ok(HttpResponse::from_parts(head, Bytes::new().into()));
             }
-            return Err(self.too_long(most));
+            return Err(too_long(&self.address, most, self.dialect));
         }
         let (head, body) = answer.into_parts();
         let limited = Limited::new(body, usize::try_from(most).unwrap_or(usize::MAX));
-        let address = self.address.clone();
+        let (address, dialect) = (self.address.clone(), self.dialect);
         let body = limited.map_err(move |error| match error.downcast::<HttpError>() {
             Ok(error) => *error,
-            Err(error) if error.is::<LengthLimitError>() => too_long(&address, most),
+            Err(error) if error.is::<LengthLimitError>() => too_long(&address, most, dialect),
             Err(error) => HttpError::new_boxed(HttpErrorKind::Unknown, error),
         });
         let body = HttpResponseBody::new(body);
@@ -106,29 +108,25 @@ impl Asked {
             return Ok(HttpResponse::from_parts(head, body));
         }
         let page = body.bytes().await?;
-        if listings.goes_on(&self.address, self.query.as_deref().unwrap_or_default(), &page) {
+        if listings.goes_on(&self.address, self.query.as_deref().unwrap_or_default(), &page, self.dialect) {
             Ok(HttpResponse::from_parts(head, page.into()))
         } else {
-            Err(HttpError::new(HttpErrorKind::Unknown, endless(&self.address)))
+            Err(HttpError::new(HttpErrorKind::Unknown, endless(&self.address, self.dialect)))
         }
-    }
-
-    fn too_long(&self, most: u64) -> HttpError {
-        too_long(&self.address, most)
     }
 }
 
-fn endless(address: &str) -> Error {
+fn endless(address: &str, Dialect { name, endpoint, .. }: Dialect) -> Error {
     Error::config(format!(
-        "{address} does not answer like S3: a listing goes in circles, or does not end. Check that `data_source.s3_endpoint` is the address of an S3 store; of one \
-         table's log, no more than a million files are listed."
+        "{address} does not answer like {name}: a listing repeats itself or does not end. Check that `{endpoint}` is the address \
+         of an {name} store; of one table's log, no more than a million files are listed."
     ))
 }
 
-fn too_long(address: &str, most: u64) -> HttpError {
+fn too_long(address: &str, most: u64, Dialect { name, endpoint, .. }: Dialect) -> HttpError {
     let error = Error::config(format!(
         "{address} sent a response of more than the {} MiB that such an object or response can have: check that \
-         `data_source.s3_endpoint` is the address of an S3 store, and who else writes to the bucket.",
+         `{endpoint}` is the address of an {name} store, and who else writes to the bucket.",
         most.div_ceil(MIB)
     ));
     HttpError::new(HttpErrorKind::Unknown, error)
@@ -184,6 +182,7 @@ fn readable(bytes: Vec<u8>) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::testing::DIALECT;
 
     #[test]
     fn an_error_in_any_encoding_becomes_a_text() {
@@ -211,7 +210,7 @@ mod tests {
                 format!("https://store/lake/default/users/_delta_log/{name}").parse().expect("an address");
             let mut answer = HttpResponse::new(Bytes::new().into());
             answer.headers_mut().insert("content-length", length.parse().expect("a header"));
-            let bounded = Asked::of(&request).bounded(answer, &Listings::default()).await;
+            let bounded = Asked::of(&request, DIALECT).bounded(answer, &Listings::default()).await;
             assert_eq!(bounded.ok().map(|answer| answer.status().as_u16()), status, "{name}");
         }
     }

@@ -1,4 +1,4 @@
-//! HTTP connector that marks permanent connection failures (no TLS, invalid certificate) as not retryable.
+//! The HTTP connector. It marks permanent connection failures (no TLS, invalid certificate) as not retryable.
 //!
 //! The object store repeats every request that failed while connecting. A server that speaks no TLS, has an invalid certificate
 //! or speaks first will do the same the next time. Only this connector knows whether the store has answered before: then a
@@ -15,8 +15,8 @@ use object_store::client::{
 };
 use reqwest::{Certificate, Client, redirect};
 
+use super::Dialect;
 use super::answers::Asked;
-use super::led_away::led_away;
 use super::pages::Listings;
 use crate::storage::bucket::{Failure, NoAnswer, Recognized, causes};
 use crate::tls::Trust;
@@ -25,24 +25,26 @@ const USER_AGENT: &str = concat!("destination-databricks/", env!("CARGO_PKG_VERS
 
 /// Connects like the object store's own connector, except for such errors.
 #[derive(Debug, Clone)]
-pub(super) struct Connector {
+pub(in crate::storage) struct Connector {
     /// How long a whole request may take, its answer included.
-    pub(super) request: Duration,
+    pub(in crate::storage) request: Duration,
     /// How long a connection may take.
-    pub(super) connect: Duration,
+    pub(in crate::storage) connect: Duration,
     /// How long an idle connection is kept.
-    pub(super) idle: Duration,
+    pub(in crate::storage) idle: Duration,
     /// Whether requests may go unencrypted.
-    pub(super) plain: bool,
+    pub(in crate::storage) plain: bool,
     /// Whether the store runs on this machine: no proxy of the environment is used then.
-    pub(super) is_here: bool,
+    pub(in crate::storage) is_here: bool,
     /// Which certificate authorities are trusted.
-    pub(super) trust: Trust,
+    pub(in crate::storage) trust: Trust,
+    /// The kind of bucket.
+    pub(in crate::storage) dialect: Dialect,
 }
 
 impl Connector {
     /// A client of its own.
-    pub(super) fn client(&self) -> reqwest::Result<Client> {
+    pub(in crate::storage) fn client(&self) -> reqwest::Result<Client> {
         let authorities: Result<Vec<_>, _> = self.trust.certificates().map(Certificate::from_der).collect();
         let builder = Client::builder()
             .user_agent(USER_AGENT)
@@ -57,7 +59,11 @@ impl Connector {
     }
 
     /// The header `name` of the answer to a HEAD of `url`, and the status.
-    pub(super) async fn header_of(&self, url: &str, name: &str) -> Result<(u16, Option<String>), HttpError> {
+    pub(in crate::storage) async fn header_of(
+        &self,
+        url: &str,
+        name: &str,
+    ) -> Result<(u16, Option<String>), HttpError> {
         let asked = async { self.client()?.head(url).send().await };
         let answer = asked.await.map_err(|error| {
             let kind = match error.is_timeout() {
@@ -75,11 +81,13 @@ impl Connector {
 impl HttpConnector for Connector {
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
         let client = self.client();
-        let client = client.map_err(|error| object_store::Error::Generic { store: "S3", source: Box::new(error) })?;
+        let client = client
+            .map_err(|error| object_store::Error::Generic { store: self.dialect.name, source: Box::new(error) })?;
         Ok(HttpClient::new(CheckedClient {
             client: HttpClient::new(client),
             answered: AtomicBool::default(),
             listings: Listings::default(),
+            dialect: self.dialect,
         }))
     }
 }
@@ -90,19 +98,17 @@ struct CheckedClient {
     /// Whether there was ever an answer.
     answered: AtomicBool,
     listings: Listings,
+    dialect: Dialect,
 }
 
 #[async_trait]
 impl HttpService for CheckedClient {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let asked = Asked::of(&request);
+        let asked = Asked::of(&request, self.dialect);
         let answer = self.client.execute(request).await;
         let before = self.answered.fetch_or(answer.is_ok(), Ordering::Relaxed);
         let answer = answer.map_err(|error| mark_permanent(error, before))?;
-        let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
-        if let Some(error) =
-            led_away(answer.status().as_u16(), header("location"), header("x-amz-bucket-region"), asked.address())
-        {
+        if let Some(error) = (self.dialect.redirected)(&answer, asked.address()) {
             return Err(HttpError::new(HttpErrorKind::Unknown, error));
         }
         asked.bounded(answer, &self.listings).await
@@ -132,7 +138,7 @@ fn is_permanent(error: &HttpError) -> bool {
     })
 }
 
-/// Whether the server spoke before it was asked, as no S3 does. A connection that was idle may be closed with such words.
+/// Whether the server spoke before it was asked, as no store does. A connection that was idle may be closed with such words.
 fn spoke_first(error: &HttpError) -> bool {
     causes(error).map(ToString::to_string).any(|text| text.contains("received unexpected message from connection"))
 }
@@ -164,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_speaks_first_is_no_s3_unless_it_answered_before() {
+    fn a_server_that_speaks_first_is_no_store_unless_it_answered_before() {
         let unasked = "client error (SendRequest): received unexpected message from connection";
         assert!(failure(unasked, false).foreign && !failure(unasked, false).is_cut());
         assert!(!failure(unasked, true).foreign && failure(unasked, true).is_cut());

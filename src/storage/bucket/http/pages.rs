@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use memchr::memmem;
 
+use super::Dialect;
+
 /// A hundred million names.
 const MOST_PAGES: u64 = 100_000;
 /// A million names, of a log of a table: it is listed from its last checkpoint on, and all its names are held at once.
@@ -42,9 +44,9 @@ struct Progress {
 
 impl Listings {
     /// Records `page` as the answer to `query` at `address`; returns whether the listing may continue.
-    pub(super) fn goes_on(&self, address: &str, query: &str, page: &[u8]) -> bool {
-        let Some(next) = between(page, b"<NextContinuationToken>") else { return true };
-        let is_token = |pair: &&str| pair.starts_with("continuation-token=");
+    pub(super) fn goes_on(&self, address: &str, query: &str, page: &[u8], dialect: Dialect) -> bool {
+        let Some(next) = between(page, dialect.next_page.as_bytes()) else { return true };
+        let is_token = |pair: &&str| pair.starts_with(dialect.page_query);
         let asked = query.split('&').find(is_token).and_then(|pair| pair.split_once('='));
         let rest: Vec<&str> = query.split('&').filter(|pair| !is_token(pair)).collect();
         let listing = hash((address, &rest));
@@ -68,7 +70,7 @@ impl Listings {
         });
         let is_first = known.is_none() && asked.is_none();
         progress.pages += 1;
-        progress.empty = if has_names(page) { 0 } else { progress.empty + 1 };
+        progress.empty = if has_names(page, dialect) { 0 } else { progress.empty + 1 };
         let is_cycle = is_same || !is_first && next == progress.remembered;
         progress.since += 1;
         if progress.since == progress.until {
@@ -83,8 +85,8 @@ impl Listings {
     }
 }
 
-fn has_names(page: &[u8]) -> bool {
-    memmem::find(page, b"<Contents>").is_some() || memmem::find(page, b"<CommonPrefixes>").is_some()
+fn has_names(page: &[u8], dialect: Dialect) -> bool {
+    dialect.names.iter().any(|tag| memmem::find(page, tag.as_bytes()).is_some())
 }
 
 /// What stands behind the tag `begin`, up to the next one.
@@ -126,6 +128,7 @@ fn hash(what: impl Hash) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::testing::DIALECT;
 
     /// How many pages are taken of a listing whose pages name the tokens that `token` gives by their number.
     fn pages(token: impl Fn(u64) -> Option<String>, names: &str) -> u64 {
@@ -140,8 +143,8 @@ mod tests {
             let next = token.as_ref().map(|token| format!("<NextContinuationToken>{token}</NextContinuationToken>"));
             let page = format!("<ListBucketResult>{names}{}</ListBucketResult>", next.unwrap_or_default());
             // A page that is asked for twice, because its answer was lost, is the same one.
-            let _ = number % 3 == 1 && listings.goes_on("http://a/b", &query, page.as_bytes());
-            if !listings.goes_on("http://a/b", &query, page.as_bytes()) {
+            let _ = number % 3 == 1 && listings.goes_on("http://a/b", &query, page.as_bytes(), DIALECT);
+            if !listings.goes_on("http://a/b", &query, page.as_bytes(), DIALECT) {
                 return number;
             }
             let Some(token) = token else { return number };
@@ -173,9 +176,9 @@ mod tests {
         let listings = Listings::default();
         for _ in 0..3 {
             let page = b"<Contents/><NextContinuationToken>t1</NextContinuationToken>";
-            assert!(listings.goes_on("http://a/b", "list-type=2", page));
+            assert!(listings.goes_on("http://a/b", "list-type=2", page, DIALECT));
             let page = b"<Contents/><NextContinuationToken>t2</NextContinuationToken>";
-            assert!(listings.goes_on("http://a/b", "list-type=2&continuation-token=t1", page));
+            assert!(listings.goes_on("http://a/b", "list-type=2&continuation-token=t1", page, DIALECT));
         }
     }
 
