@@ -107,7 +107,7 @@ fn each_missing_permission_is_named_and_all_of_them_together() {
 fn a_wrong_key_and_a_wrong_secret_are_told_apart() {
     let place = Place::at("lake");
     let message = check(&place, |source| source["s3_access_key_id"] = json!("NOBODYHASTHISKEY"));
-    assert_says(&message, &["s3_access_key_id", "not known"]);
+    assert_says(&message, &["s3_access_key_id", "does not know"]);
     let message = check(&place, |source| source["s3_secret_access_key"] = json!("a-wrong-secret"));
     assert_says(&message, &["s3_secret_access_key", "secret"]);
 }
