@@ -2,6 +2,7 @@
 //! of values that fit no column, and what users are told.
 
 mod cases;
+mod expected;
 mod readers;
 mod settings;
 mod values;

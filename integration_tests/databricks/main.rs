@@ -58,11 +58,14 @@ mod victim;
 
 #[path = "../conformance.rs"]
 mod conformance;
+#[path = "../layouts/expected.rs"]
+mod expected;
 #[path = "../generations.rs"]
 mod generations;
 
 mod check;
 mod clients;
+mod columns;
 mod copies;
 mod faults;
 mod kills;

@@ -216,12 +216,15 @@ TOKEN = re.compile(
 def in_spark_catalog(statement):
     """The same statement with names of the workspace's catalogs as names of Spark's. Raises where a catalog is not there.
 
-    The first part of a table's three names is a catalog, of a schema's two, and the one name behind SHOW SCHEMAS IN.
+    The first part of a table's three names is a catalog, of a schema's two, and the one name behind SHOW SCHEMAS IN. Behind ALTER
+    TABLE there is one table.
     """
     tokens = TOKEN.findall(statement)
     words = [index for index, token in enumerate(tokens) if not token.isspace() and token[:2] not in ("--", "/*")]
     position = 0
-    while position < len(words):
+    # What follows the table's name are columns, and fields of theirs.
+    names_columns = re.match(r"\s*ALTER\s+TABLE\b", statement, re.IGNORECASE) is not None
+    while position < (min(3, len(words)) if names_columns else len(words)):
         parts = 0
         while is_name(tokens[words[position + 2 * parts]]):
             parts += 1
