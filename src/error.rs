@@ -38,6 +38,8 @@ pub enum Tag {
     MissingParentPrivilege,
     /// A statement compares texts of different collations.
     CollationMismatch,
+    /// A column of a table must have a value, and a row of a statement has none.
+    NeedsValue,
 }
 
 /// What follows from a [`Kind`]: one row of the table that the rest of the program asks.
@@ -116,6 +118,7 @@ pub struct Error {
     detail: Option<Box<str>>,
     reason: Option<Box<str>>,
     tag: Option<Tag>,
+    name: Option<Box<str>>,
     context: Vec<String>,
     stream: Option<Box<StreamDescriptor>>,
     starts_over: bool,
@@ -136,6 +139,7 @@ impl Error {
             detail: None,
             reason: None,
             tag: None,
+            name: None,
             context: Vec::new(),
             stream: None,
             starts_over: false,
@@ -211,6 +215,13 @@ impl Error {
         self
     }
 
+    /// Adds the name of what it is about, for a caller that can do something about it.
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into().into());
+        self
+    }
+
     /// Adds what was being done, outermost last.
     #[must_use]
     pub fn with_context(mut self, context: impl Into<String>) -> Self {
@@ -260,6 +271,11 @@ impl Error {
     /// Whether it was given `tag`.
     pub fn has(&self, tag: Tag) -> bool {
         self.tag == Some(tag)
+    }
+
+    /// The name of what it is about, if it is known.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     /// The stream it concerns, if it concerns one.

@@ -54,6 +54,31 @@ impl Alter {
     }
 }
 
+/// The path of the column or the field of a structure that a server calls `name`: names with points between, in backticks or not.
+pub fn path_of(columns: &[FoundColumn], name: &str) -> Option<Vec<String>> {
+    columns.iter().find_map(|column| {
+        let quoted = format!("`{}`", column.name.replace('`', "``"));
+        let rest = name.strip_prefix(&quoted).or_else(|| name.strip_prefix(&*column.name))?;
+        let below = match (rest.strip_prefix('.'), &column.kind) {
+            _ if rest.is_empty() => Some(Vec::new()),
+            (Some(rest), TableType::Struct(fields)) => path_of(fields, rest),
+            _ => None,
+        }?;
+        Some(std::iter::once(column.name.clone()).chain(below).collect())
+    })
+}
+
+/// The type of what is at `path`, through structures alone.
+pub fn type_at<'a>(columns: &'a [FoundColumn], path: &[String]) -> Option<&'a TableType> {
+    let (name, rest) = path.split_first()?;
+    let found = &columns.iter().find(|column| are_same_names(&column.name, name))?.kind;
+    match found {
+        found if rest.is_empty() => Some(found),
+        TableType::Struct(fields) => type_at(fields, rest),
+        _ => None,
+    }
+}
+
 /// The columns that a table with the columns `found` has after `changes`.
 pub fn columns_after(found: &[FoundColumn], changes: &[Alter]) -> Vec<FoundColumn> {
     let mut columns = found.to_vec();
@@ -96,5 +121,33 @@ fn change_in(kind: &mut TableType, nullable: &mut bool, path: &[String], change:
             change_in(kind, nullable, path.get(1..).unwrap_or_default(), change);
         }
         TableType::Simple(_) | TableType::Map(..) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_found_as_a_server_writes_it() {
+        let kind = "struct<a:int,`b.c`:struct<d:int>>";
+        let columns = [FoundColumn::new("n", "int"), FoundColumn::new("st", kind), FoundColumn::new("we`ird", "int")];
+        for (name, expected) in [
+            ("n", Some(vec!["n"])),
+            ("st.a", Some(vec!["st", "a"])),
+            ("`st`.`b.c`.d", Some(vec!["st", "b.c", "d"])),
+            ("st.b.c.d", Some(vec!["st", "b.c", "d"])),
+            ("`we``ird`", Some(vec!["we`ird"])),
+            ("we`ird", Some(vec!["we`ird"])),
+            ("st.x", None),
+            ("n.a", None),
+            ("", None),
+        ] {
+            let expected: Option<Vec<String>> = expected.map(|path| path.into_iter().map(str::to_owned).collect());
+            assert_eq!(path_of(&columns, name), expected, "{name}");
+        }
+        let path = path_of(&columns, "st.b.c.d").unwrap();
+        assert_eq!(type_at(&columns, &path), Some(&TableType::parse("int")));
+        assert_eq!(type_at(&columns, &["x".to_owned()]), None);
     }
 }

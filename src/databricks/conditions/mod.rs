@@ -8,6 +8,7 @@
 mod access;
 mod condition;
 mod grant;
+mod required;
 mod server_text;
 mod sql;
 
@@ -56,6 +57,7 @@ fn tag(server_error: &ServerError, row: &Condition) -> Option<Tag> {
     let is_refused = server_error.status.is_none() && row.keys == access::REFUSED;
     match row.meaning {
         Some(Meaning::AlreadyExists) => Some(Tag::AlreadyExists),
+        Some(Meaning::NeedsValue) => Some(Tag::NeedsValue),
         _ if !is_refused => None,
         Some(Meaning::MissingParentPrivilege) => Some(Tag::MissingParentPrivilege),
         _ => Some(Tag::MissingPrivilege),
@@ -105,6 +107,11 @@ pub fn explain(server_error: &ServerError, workspace: &Workspace) -> Error {
     let tag = row.and_then(|row| tag(server_error, row)).or(is_of_collation.then_some(Tag::CollationMismatch));
     let error = Error::new(kind, sentence);
     let error = tag.into_iter().fold(error, Error::with_tag);
+    let column = required::required_column(&server_error.message).filter(|_| error.has(Tag::NeedsValue));
+    let error = match column {
+        Some(column) => error.followed_by(&format!(" It is column {column}.")).with_name(column),
+        None => error,
+    };
     match words {
         Some(words) => error.with_detail(format!("Databricks said: {words}")),
         None => error,

@@ -17,6 +17,9 @@ const HOOK: &str = "A commit to the table succeeded, and a step after it failed"
 const MEND_HOOK: &str = "no row is lost; check what Delta updates after each commit to the table, such as symlink manifests and Iceberg \
                          metadata";
 
+/// Problem: a NOT NULL column.
+pub(super) const NEEDS_VALUE: &str =
+    "A column of the table is NOT NULL, and records of the stream have no value for it";
 /// Problem: what is to be created exists, although SHOW did not list it.
 const ALREADY_EXISTS: &str = "A schema or table to be created exists already, and the token's user may not see it";
 const HIDDEN: &str = "have SELECT and MODIFY on the table, or USE SCHEMA on the schema, granted to the token's user; if somebody \
@@ -177,11 +180,20 @@ pub(super) const STATEMENTS: &[Condition] = &[
     ),
     config(
         &[
+            Class("DELTA_NOT_NULL_CONSTRAINT_VIOLATED"),
+            Class("DELTA_MISSING_NOT_NULL_COLUMN_VALUE"),
+            Class("DELTA_INSERT_COLUMN_MISMATCH"),
+            SqlState("23502"),
+        ],
+        &[],
+        NEEDS_VALUE,
+        "set `enable_schema_evolution`, or allow it: ALTER TABLE, ALTER COLUMN, DROP NOT NULL",
+    ),
+    config(
+        &[
             Class("DELTA_VIOLATE_CONSTRAINT_WITH_VALUES"),
             Class("DELTA_EXCEED_CHAR_VARCHAR_LIMIT"),
-            Class("DELTA_NOT_NULL_CONSTRAINT_VIOLATED"),
             SqlState("23001"),
-            SqlState("23502"),
             SqlState("23514"),
         ],
         &[],

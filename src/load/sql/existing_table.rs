@@ -18,8 +18,9 @@ use crate::error::{Error, Kind, Result, ResultExt};
 use crate::load::columns::{Fitted, FoundTable, fit_table};
 use crate::load::origin::{self, Origin, StoredDescription};
 use crate::load::{RowsBefore, TableState, generation};
-use crate::schema::alter::columns_after;
+use crate::schema::alter::{columns_after, path_of, type_at};
 use crate::schema::fit::Terms;
+use crate::schema::table_type::{FoundColumn, TableType};
 use crate::target::Target;
 
 /// What was found of a stream's table.
@@ -177,12 +178,16 @@ async fn in_the_catalog(session: &SqlSession, target: &Target, name: &TableName)
             properties = Some(read);
         }
         ensure_own(&described, target, name)?;
-        found.replaced = (replaces && !found.fitted.changes.is_empty()).then(|| Replaced {
-            location: described.location.filter(|_| described.kind.is_some_and(|kind| !is_managed(&kind))),
-            comment: described.comment,
-            properties: properties.unwrap_or_default(),
-            clustered_by: described.clustered_by,
-            columns: columns_after(&columns, &found.fitted.changes),
+        found.replaced = (replaces && !found.fitted.changes.is_empty()).then(|| {
+            let (properties, columns) =
+                (properties.unwrap_or_default(), columns_after(&columns, &found.fitted.changes));
+            Replaced {
+                location: described.location.filter(|_| described.kind.is_some_and(|kind| !is_managed(&kind))),
+                comment: described.comment,
+                clustered_by: clusters(described.clustered_by, &properties, &columns),
+                properties,
+                columns,
+            }
         });
     }
     Ok(found)
@@ -190,6 +195,22 @@ async fn in_the_catalog(session: &SqlSession, target: &Target, name: &TableName)
 
 fn is_managed(kind: &str) -> bool {
     kind.to_uppercase().starts_with("MANAGED")
+}
+
+/// The columns that a table is clustered by, by its description or its properties, as far as it can be when it has `columns`.
+fn clusters(
+    described: Vec<String>,
+    properties: &BTreeMap<String, String>,
+    columns: &[FoundColumn],
+) -> Vec<Vec<String>> {
+    let mut names = Vec::new();
+    if described.is_empty() {
+        let told = properties.get("clusteringColumns").and_then(|told| serde_json::from_str(told).ok());
+        names = told.unwrap_or_default();
+    }
+    names.extend(described.iter().filter_map(|name| path_of(columns, name)));
+    names.retain(|path: &Vec<String>| type_at(columns, path).is_some_and(|kind| matches!(kind, TableType::Simple(_))));
+    names
 }
 
 fn is_set(properties: &BTreeMap<String, String>, key: &str) -> bool {

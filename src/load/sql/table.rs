@@ -42,6 +42,8 @@ pub(super) struct SqlTable {
     fitted: Fitted,
     /// It takes wider types.
     widens: bool,
+    /// Columns that had to have a value when the sync began.
+    relaxed: Vec<String>,
     /// What it is, where its columns change when its rows are replaced.
     replaced: Option<Replaced>,
     /// The generation of the table's rows when the sync began.
@@ -83,6 +85,7 @@ impl SqlTable {
             is_away,
             fitted,
             widens,
+            relaxed: Vec::new(),
             replaced,
             found: generation,
             // In the bucket only: the property is set after the first load.

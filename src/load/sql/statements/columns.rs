@@ -24,8 +24,8 @@ pub struct Replaced {
     pub comment: Option<String>,
     /// Its properties.
     pub properties: BTreeMap<String, String>,
-    /// The columns that it is clustered by.
-    pub clustered_by: Vec<String>,
+    /// The paths of the columns that it is clustered by.
+    pub clustered_by: Vec<Vec<String>>,
     /// Its columns afterwards.
     pub columns: Vec<FoundColumn>,
 }
@@ -43,7 +43,11 @@ pub fn alter(table: &TableName, changes: &[Alter]) -> Vec<String> {
                 added.push(format!("{path} {kind}"));
             }
             Alter::Relax { .. } => others.push(format!("ALTER TABLE {table} ALTER COLUMN {path} DROP NOT NULL")),
-            Alter::Widen { kind, .. } => others.push(format!("ALTER TABLE {table} ALTER COLUMN {path} TYPE {kind}")),
+            Alter::Widen { kind, .. } => {
+                let kind = kind.to_string();
+                needs_feature |= kind.contains(LOCAL_TIME);
+                others.push(format!("ALTER TABLE {table} ALTER COLUMN {path} TYPE {kind}"));
+            }
             // Where rows stay there are none of these.
             Alter::Retype { .. } | Alter::Drop { .. } => {}
         }
@@ -91,7 +95,7 @@ pub fn types(table: &TableName, columns: &[&str]) -> String {
 fn clauses(replaced: &Replaced) -> String {
     let mut clauses = "USING delta\n".to_owned();
     if !replaced.clustered_by.is_empty() {
-        let names: Vec<String> = replaced.clustered_by.iter().map(|name| quoted(name)).collect();
+        let names: Vec<String> = replaced.clustered_by.iter().map(|path| column(path)).collect();
         clauses.push_str(&format!("CLUSTER BY ({})\n", names.join(", ")));
     }
     if let Some(location) = &replaced.location {

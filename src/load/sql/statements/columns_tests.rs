@@ -29,6 +29,8 @@ fn all_new_columns_come_with_one_statement_and_the_rest_one_by_one() {
     let text = alter(&orders(), &changes).join("\n\n");
     assert_eq!(text, include_str!("../golden/columns/alter.sql").trim_end(), "{text}");
     assert_eq!(alter(&orders(), &[]), [""; 0]);
+    let widened = [Alter::Widen { path: path(&["day"]), kind: TableType::parse("timestamp_ntz") }];
+    assert!(alter(&orders(), &widened)[0].contains("delta.feature.timestampNtz"), "{:?}", alter(&orders(), &widened));
 }
 
 #[test]
@@ -45,7 +47,7 @@ fn a_table_that_is_replaced_with_other_columns_stays_where_and_what_it_is() {
         location: Some("s3://lake/raw/shop/orders".into()),
         comment: Some("Created from stream shop.Orders".into()),
         properties: properties.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
-        clustered_by: vec!["n".into()],
+        clustered_by: vec![path(&["n"])],
         columns: columns.into_iter().map(|(name, kind)| FoundColumn::new(name, kind)).collect(),
     };
     let wanted = TableSchema::raw();

@@ -25,7 +25,9 @@ impl SqlTable {
             self.staging.ensure(&self.session).await?;
             Lease::ensure_held(&self.session.storage)?;
             let mut changed = self.session.change(&plan.statement(&self.names())).await;
-            if Changed::why_refused(&changed).is_some_and(|error| self.learns_collation(error)) {
+            while let Some(error) = Changed::why_refused(&changed)
+                && (self.learns_collation(error) || self.relaxes(error).await?)
+            {
                 changed = self.session.change(&plan.statement(&self.names())).await;
             }
             // Earlier copies of unknown outcome may still run.

@@ -4,11 +4,12 @@ use super::super::answers::Description;
 use super::super::found_columns;
 use super::super::statements::{self, columns};
 use super::SqlTable;
-use crate::error::{Error, Kind, Result, ResultExt};
+use crate::error::{Error, Kind, Result, ResultExt, Tag};
 use crate::load::columns::fit_files;
 use crate::recovery::lease::Lease;
-use crate::schema::alter::Alter;
+use crate::schema::alter::{Alter, path_of};
 use crate::schema::fit::Terms;
+use crate::schema::table_type::FoundColumn;
 
 /// How often the columns are looked at again, because somebody else changes them too.
 const ATTEMPTS: u32 = 5;
@@ -57,12 +58,31 @@ impl SqlTable {
         Ok(())
     }
 
+    /// Whether `error` says that a column must have a value, and it need not any more: a description does not tell which ones must.
+    pub(super) async fn relaxes(&mut self, error: &Error) -> Result<bool> {
+        let may_change = self.session.evolution || self.table_state.replaces;
+        let Some(name) = error.name().filter(|_| error.has(Tag::NeedsValue) && may_change) else { return Ok(false) };
+        // Where a server goes on to say it of the same column, it is told.
+        if self.relaxed.iter().any(|relaxed| relaxed == name) {
+            return Ok(false);
+        }
+        let Some(path) = path_of(&self.columns().await?, name) else { return Ok(false) };
+        self.relaxed.push(name.to_owned());
+        let relaxed = self.alter(&[Alter::Relax { path }]).await;
+        relaxed.context(|| format!("changing the columns of {}", self.name)).map(|()| true)
+    }
+
     /// What the table lacks now.
     async fn missing(&self) -> Result<Vec<Alter>> {
-        let answer = self.session.execute(&statements::describe(&self.name)).await;
-        let described = Description::read(&answer.context(|| "describing the table".to_owned())?);
-        let found = found_columns::columns(&self.session, &self.name, &described).await?;
+        let found = self.columns().await?;
         let terms = Terms { evolution: self.session.evolution, replaces: false, widens: self.widens };
         fit_files(&self.fitted.files, (&self.name.to_string(), &self.target.stream), || found, terms)
+    }
+
+    /// The columns that the table has now.
+    async fn columns(&self) -> Result<Vec<FoundColumn>> {
+        let answer = self.session.execute(&statements::describe(&self.name)).await;
+        let described = Description::read(&answer.context(|| "describing the table".to_owned())?);
+        found_columns::columns(&self.session, &self.name, &described).await
     }
 }
