@@ -68,6 +68,31 @@ pub fn path_of(columns: &[FoundColumn], name: &str) -> Option<Vec<String>> {
     })
 }
 
+/// What has to have a value where a server says so of `name`: the column or field of that name, or what a type says of columns that
+/// have it.
+pub fn required(columns: &[FoundColumn], name: &str) -> Vec<Vec<String>> {
+    if let Some(path) = path_of(columns, name) {
+        return vec![path];
+    }
+    let kind = TableType::parse(name);
+    let mut paths = Vec::new();
+    for column in columns.iter().filter(|column| column.kind.is_same(&kind)) {
+        required_in(&kind, std::slice::from_ref(&column.name), &mut paths);
+    }
+    paths
+}
+
+fn required_in(kind: &TableType, path: &[String], paths: &mut Vec<Vec<String>>) {
+    let TableType::Struct(fields) = kind else { return };
+    for field in fields {
+        let path = [path, std::slice::from_ref(&field.name)].concat();
+        required_in(&field.kind, &path, paths);
+        if !field.nullable {
+            paths.push(path);
+        }
+    }
+}
+
 /// The type of what is at `path`, through structures alone.
 pub fn type_at<'a>(columns: &'a [FoundColumn], path: &[String]) -> Option<&'a TableType> {
     let (name, rest) = path.split_first()?;
@@ -146,6 +171,11 @@ mod tests {
             let expected: Option<Vec<String>> = expected.map(|path| path.into_iter().map(str::to_owned).collect());
             assert_eq!(path_of(&columns, name), expected, "{name}");
         }
+        assert_eq!(required(&columns, "we`ird"), [["we`ird"]]);
+        let kind = "STRUCT<a: INT NOT NULL, `b.c`: STRUCT<d: INT NOT NULL> NOT NULL>";
+        let expected: [&[&str]; 3] = [&["st", "a"], &["st", "b.c", "d"], &["st", "b.c"]];
+        assert_eq!(required(&columns, kind), expected);
+        assert_eq!(required(&columns, "STRUCT<x: INT NOT NULL>"), [[""; 0]; 0]);
         let path = path_of(&columns, "st.b.c.d").unwrap();
         assert_eq!(type_at(&columns, &path), Some(&TableType::parse("int")));
         assert_eq!(type_at(&columns, &["x".to_owned()]), None);

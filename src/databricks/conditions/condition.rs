@@ -49,6 +49,8 @@ pub enum Meaning {
     Cancelled,
     /// What was to be created exists, although the token's user may not see it.
     AlreadyExists,
+    /// A column or a field must have a value, and a row has none.
+    NeedsValue,
     /// The token's user may not use the catalog or the schema: nothing in it can be reached.
     MissingParentPrivilege,
 }

@@ -17,9 +17,12 @@ const HOOK: &str = "A commit to the table succeeded, and a step after it failed"
 const MEND_HOOK: &str = "no row is lost; check what Delta updates after each commit to the table, such as symlink manifests and Iceberg \
                          metadata";
 
-/// Problem: a NOT NULL column.
-pub(super) const NEEDS_VALUE: &str =
+const NEEDS_VALUE: &str =
     "A column of the table is NOT NULL, and records of the stream have no value for it";
+/// NOT NULL within a structure, which servers tell as a type.
+const FIELD_NEEDS_VALUE: &str =
+    "A structure in the table has other types than the stream, or fields that are NOT NULL";
+const LET_IT_BE_NULL: &str = "set `enable_schema_evolution`, or allow it: ALTER TABLE, ALTER COLUMN, DROP NOT NULL";
 /// Problem: what is to be created exists, although SHOW did not list it.
 const ALREADY_EXISTS: &str = "A schema or table to be created exists already, and the token's user may not see it";
 const HIDDEN: &str = "have SELECT and MODIFY on the table, or USE SCHEMA on the schema, granted to the token's user; if somebody \
@@ -187,8 +190,11 @@ pub(super) const STATEMENTS: &[Condition] = &[
         ],
         &[],
         NEEDS_VALUE,
-        "set `enable_schema_evolution`, or allow it: ALTER TABLE, ALTER COLUMN, DROP NOT NULL",
-    ),
+        LET_IT_BE_NULL,
+    )
+    .means(Meaning::NeedsValue),
+    config(&[Class("DATATYPE_MISMATCH.CAST_WITHOUT_SUGGESTION")], &[], FIELD_NEEDS_VALUE, LET_IT_BE_NULL)
+        .means(Meaning::NeedsValue),
     config(
         &[
             Class("DELTA_VIOLATE_CONSTRAINT_WITH_VALUES"),

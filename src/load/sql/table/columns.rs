@@ -7,7 +7,7 @@ use super::SqlTable;
 use crate::error::{Error, Kind, Result, ResultExt, Tag};
 use crate::load::columns::fit_files;
 use crate::recovery::lease::Lease;
-use crate::schema::alter::{Alter, path_of};
+use crate::schema::alter::{Alter, required};
 use crate::schema::fit::Terms;
 use crate::schema::table_type::FoundColumn;
 
@@ -66,9 +66,13 @@ impl SqlTable {
         if self.relaxed.iter().any(|relaxed| relaxed == name) {
             return Ok(false);
         }
-        let Some(path) = path_of(&self.columns().await?, name) else { return Ok(false) };
+        let paths = required(&self.columns().await?, name);
+        if paths.is_empty() {
+            return Ok(false);
+        }
         self.relaxed.push(name.to_owned());
-        let relaxed = self.alter(&[Alter::Relax { path }]).await;
+        let changes: Vec<Alter> = paths.into_iter().map(|path| Alter::Relax { path }).collect();
+        let relaxed = self.alter(&changes).await;
         relaxed.context(|| format!("changing the columns of {}", self.name)).map(|()| true)
     }
 
