@@ -100,6 +100,16 @@ impl TableType {
         }
     }
 
+    /// Whether it was understood, so that its text can stand in a statement.
+    pub fn is_understood(&self) -> bool {
+        match self {
+            Self::Simple(name) => name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '(' | ')' | ',')),
+            Self::Struct(fields) => fields.iter().all(|field| field.kind.is_understood()),
+            Self::List(item) => item.kind.is_understood(),
+            Self::Map(keys, values) => keys.is_understood() && values.is_understood(),
+        }
+    }
+
     /// Whether it is a text.
     pub fn is_text(&self) -> bool {
         matches!(self, Self::Simple(name) if name == "string")

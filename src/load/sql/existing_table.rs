@@ -209,8 +209,13 @@ fn clusters(
         names = told.unwrap_or_default();
     }
     names.extend(described.iter().filter_map(|name| path_of(columns, name)));
-    names.retain(|path: &Vec<String>| type_at(columns, path).is_some_and(|kind| matches!(kind, TableType::Simple(_))));
+    names.retain(|path: &Vec<String>| type_at(columns, path).is_some_and(can_be_clustered_by));
     names
+}
+
+/// Whether Delta has statistics of the type by which it skips files.
+fn can_be_clustered_by(kind: &TableType) -> bool {
+    matches!(kind, TableType::Simple(name) if !matches!(name.as_str(), "boolean" | "binary" | "variant"))
 }
 
 fn is_set(properties: &BTreeMap<String, String>, key: &str) -> bool {

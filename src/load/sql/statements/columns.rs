@@ -70,8 +70,12 @@ pub fn recreate(
     let value = |column: &FoundColumn| {
         let (name, kind) = (quoted(&column.name), &column.kind);
         let is_staged = files.columns().any(|staged| are_same_names(&staged.name, &column.name));
-        let value = if is_staged { name.clone() } else { "NULL".to_owned() };
-        format!("  CAST({value} AS {kind}) AS {name}")
+        match (is_staged, kind.is_understood()) {
+            (true, _) => format!("  CAST({name} AS {kind}) AS {name}"),
+            (false, true) => format!("  CAST(NULL AS {kind}) AS {name}"),
+            // A description does not quote the names of fields: only the table itself can say the type.
+            (false, false) => format!("  (SELECT first({name}) FROM {table} WHERE false) AS {name}"),
+        }
     };
     let values: Vec<String> = replaced.columns.iter().map(value).collect();
     let ids = |stats: &RowStats| {

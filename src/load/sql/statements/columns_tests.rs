@@ -35,8 +35,13 @@ fn all_new_columns_come_with_one_statement_and_the_rest_one_by_one() {
 
 #[test]
 fn a_table_that_is_replaced_with_other_columns_stays_where_and_what_it_is() {
-    let columns =
-        [("_airbyte_ab_id", "string"), ("_airbyte_emitted_at", "timestamp"), ("n", "bigint"), ("theirs", "array<int>")];
+    let columns = [
+        ("_airbyte_ab_id", "string"),
+        ("_airbyte_emitted_at", "timestamp"),
+        ("n", "bigint"),
+        ("theirs", "array<int>"),
+        ("odd", "struct<a b:int>"),
+    ];
     let properties = [
         ("airbyte.destinationSyncMode", "overwrite"),
         ("delta.minReaderVersion", "3"),
