@@ -117,8 +117,7 @@ pub struct Error {
     // Boxed: every result carries the room for them.
     detail: Option<Box<str>>,
     reason: Option<Box<str>>,
-    tag: Option<Tag>,
-    name: Option<Box<str>>,
+    tag: Option<Box<(Tag, Option<String>)>>,
     context: Vec<String>,
     stream: Option<Box<StreamDescriptor>>,
     starts_over: bool,
@@ -139,7 +138,6 @@ impl Error {
             detail: None,
             reason: None,
             tag: None,
-            name: None,
             context: Vec::new(),
             stream: None,
             starts_over: false,
@@ -211,14 +209,14 @@ impl Error {
     /// Adds what a caller recognizes it by.
     #[must_use]
     pub fn with_tag(mut self, tag: Tag) -> Self {
-        self.tag = Some(tag);
+        self.tag = Some(Box::new((tag, None)));
         self
     }
 
-    /// Adds the name of what it is about, for a caller that can do something about it.
+    /// The same with the name of what it is about, for a caller that can do something about it.
     #[must_use]
-    pub fn with_name(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into().into());
+    pub fn with_tag_of(mut self, tag: Tag, name: impl Into<String>) -> Self {
+        self.tag = Some(Box::new((tag, Some(name.into()))));
         self
     }
 
@@ -270,12 +268,12 @@ impl Error {
 
     /// Whether it was given `tag`.
     pub fn has(&self, tag: Tag) -> bool {
-        self.tag == Some(tag)
+        self.tag.as_ref().is_some_and(|own| own.0 == tag)
     }
 
     /// The name of what it is about, if it is known.
     pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+        self.tag.as_ref()?.1.as_deref()
     }
 
     /// The stream it concerns, if it concerns one.

@@ -109,7 +109,7 @@ pub fn explain(server_error: &ServerError, workspace: &Workspace) -> Error {
     let error = tag.into_iter().fold(error, Error::with_tag);
     let column = required::required_column(&server_error.message).filter(|_| error.has(Tag::NeedsValue));
     let error = match column {
-        Some(column) => error.followed_by(&format!(" It is {column}.")).with_name(column),
+        Some(column) => error.followed_by(&format!(" It is {column}.")).with_tag_of(Tag::NeedsValue, column),
         None => error,
     };
     match words {

@@ -17,11 +17,9 @@ const HOOK: &str = "A commit to the table succeeded, and a step after it failed"
 const MEND_HOOK: &str = "no row is lost; check what Delta updates after each commit to the table, such as symlink manifests and Iceberg \
                          metadata";
 
-const NEEDS_VALUE: &str =
-    "A column of the table is NOT NULL, and records of the stream have no value for it";
+const NEEDS_VALUE: &str = "A column of the table is NOT NULL, and records of the stream have no value for it";
 /// NOT NULL within a structure, which servers tell as a type.
-const FIELD_NEEDS_VALUE: &str =
-    "A structure in the table has other types than the stream, or fields that are NOT NULL";
+const FIELD_NEEDS_VALUE: &str = "A structure in the table has other types than the stream, or fields that are NOT NULL";
 const LET_IT_BE_NULL: &str = "set `enable_schema_evolution`, or allow it: ALTER TABLE, ALTER COLUMN, DROP NOT NULL";
 /// Problem: what is to be created exists, although SHOW did not list it.
 const ALREADY_EXISTS: &str = "A schema or table to be created exists already, and the token's user may not see it";
