@@ -2,6 +2,8 @@
 //! of values that fit no column, and what users are told.
 
 mod cases;
+mod evolution;
+mod features;
 mod readers;
 mod settings;
 mod values;
