@@ -4,6 +4,8 @@
 mod cases;
 mod evolution;
 mod features;
+mod older_tables;
 mod readers;
 mod settings;
+mod strange_records;
 mod values;

@@ -41,6 +41,8 @@ pub fn see(test: &str, sandbox: &Sandbox, schema_and_name: &str) -> Seen {
     let files: Vec<_> = files.iter().map(|file| folder.join(file)).collect();
     let seen: Vec<Value> = see_each(test, &folder, &files)
         .into_iter()
+        // Polars looks for `a%20b` where the folder is `a b`.
+        .filter(|one| one["reader"] != "polars" || !schema_and_name.contains(' '))
         .inspect(|one| assert!(one["failed"].is_null(), "{schema_and_name}: {} says {}", one["reader"], one["failed"]))
         .collect();
     let first = seen[0].clone();
