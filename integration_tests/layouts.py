@@ -5,6 +5,7 @@ what it failed with.
 Rows are in the order of their ids. Times are microseconds, days are days since 1970, decimal numbers and bytes are texts, maps are
 lists of pairs in the order of their keys."""
 
+import functools
 import glob
 import json
 import math
@@ -47,26 +48,30 @@ def is_list_of_pairs(kind):
     return [field.name for field in kind.value_type] == ["key", "value"]
 
 
-def told(reader, table):
-    table = table.sort_by("_airbyte_ab_id") if table.num_rows else table
-    columns = [values(column.combine_chunks()) if table.num_rows else [] for column in table.columns]
-    rows = [dict(zip(table.column_names, row)) for row in zip(*columns)]
-    return {"reader": reader, "columns": table.column_names, "rows": rows}
+def told(reader, tables):
+    rows = []
+    for table in tables:
+        columns = [values(column.combine_chunks()) if table.num_rows else [] for column in table.columns]
+        rows += [dict(zip(table.column_names, row)) for row in zip(*columns)]
+    rows.sort(key=lambda row: row["_airbyte_ab_id"])
+    return {"reader": reader, "columns": tables[-1].column_names, "rows": rows}
 
 
 def with_deltalake(folder, _):
     from deltalake import DeltaTable
 
-    return DeltaTable(folder).to_pyarrow_table()
+    return [DeltaTable(folder).to_pyarrow_table()]
 
 
 def with_polars(folder, _):
     import polars
 
-    return polars.read_delta(folder).to_arrow(compat_level=polars.CompatLevel.oldest())
+    return [polars.read_delta(folder).to_arrow(compat_level=polars.CompatLevel.oldest())]
 
 
-def with_duckdb(folder, _):
+@functools.cache
+def duckdb_with_delta():
+    """Loading the extension takes a second."""
     import duckdb
     import duckdb_extension_delta
 
@@ -75,25 +80,29 @@ def with_duckdb(folder, _):
     db.execute(f"LOAD '{glob.glob(pattern, recursive=True)[0]}'")
     db.execute("SET TimeZone = 'UTC'")
     db.execute("SET enable_external_file_cache = false")
+    return db
+
+
+def with_duckdb(folder, _):
     folder = folder.replace("'", "''")
-    return db.execute(f"SELECT * FROM delta_scan('{folder}')").fetch_arrow_table()
+    return [duckdb_with_delta().execute(f"SELECT * FROM delta_scan('{folder}')").to_arrow_table()]
 
 
 def with_pyarrow(_, files):
     import pyarrow.parquet as parquet
 
-    return pa.concat_tables(parquet.ParquetFile(file).read() for file in files) if files else None
+    return [parquet.ParquetFile(file).read() for file in files]
 
 
 def seen(reader, folder, files):
     name = reader.__name__.removeprefix("with_")
     try:
-        table = reader(folder, files)
+        tables = reader(folder, files)
     except ImportError as error:
         return {"reader": name, "missing": str(error)}
     except Exception as error:
         return {"reader": name, "failed": f"{type(error).__name__}: {error}"}
-    return None if table is None else told(name, table)
+    return told(name, tables) if tables else None
 
 
 for line in sys.stdin:

@@ -2,7 +2,11 @@
 //! of values that fit no column, and what users are told.
 
 mod cases;
+mod evolution;
 mod expected;
+mod features;
+mod older_tables;
 mod readers;
 mod settings;
+mod strange_records;
 mod values;

@@ -132,8 +132,11 @@ fn earlier_place(default_schema: &str, stream: &str) -> Option<String> {
 /// Whether `path` is one that connector 1.1.x can have given a table, and no folder of this program's own.
 pub fn is_earlier_place(path: &str) -> bool {
     let is_plain = |name: &str| {
-        let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-        name.chars().all(is_of_name) && !name.is_empty() && !name.starts_with(['.', '_']) && !name.ends_with('.')
+        let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ');
+        name.chars().all(is_of_name)
+            && !name.is_empty()
+            && !name.starts_with(['.', '_', ' '])
+            && !name.ends_with(['.', ' '])
     };
     path.split_once('/')
         .is_some_and(|(schema, stream)| is_plain(schema) && is_plain(stream) && Uuid::try_parse(schema).is_err())
@@ -195,8 +198,9 @@ mod tests {
         };
         let place = |name: &str| Some(format!("Public/{name}"));
         assert_eq!(earlier(&[("Users", None), ("pets", Some("zoo"))])?, [place("Users"), place("pets")]);
+        assert_eq!(earlier(&[("Sheet 1", None)])?, [place("Sheet 1")]);
         assert_eq!(earlier(&[("users", Some("a")), ("users", Some("b"))])?, [None, None]);
-        for name in ["../users", "/etc", "a/b", "..", ".", ".x", "a\\b", "a b", "ж", "a%2F", "a\0", "x."] {
+        for name in ["../users", "/etc", "a/b", "..", ".", ".x", "a\\b", " a", "a ", "ж", "a%2F", "a\0", "x."] {
             assert_eq!(earlier(&[(name, None)])?, [None], "{name}");
         }
         // The table of another stream.

@@ -3,10 +3,11 @@
 //! One Python reads the tables of all tests, because its packages take seconds to load.
 
 use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::other_readers::has;
 use crate::program::{Sandbox, skipped};
@@ -35,15 +36,27 @@ pub fn are_there(test: &str) -> bool {
 
 /// What all readers see of the table `schema_and_name`; a failed test where they do not see the same.
 pub fn see(test: &str, sandbox: &Sandbox, schema_and_name: &str) -> Seen {
-    let seen: Vec<Value> = see_each(test, sandbox, schema_and_name)
+    let folder = sandbox.path(schema_and_name);
+    let files = table::read(&sandbox.table(schema_and_name)).files;
+    let files: Vec<_> = files.iter().map(|file| folder.join(file)).collect();
+    let seen: Vec<Value> = see_each(test, &folder, &files)
         .into_iter()
+        // Polars looks for `a%20b` where the folder is `a b`.
+        .filter(|one| one["reader"] != "polars" || !schema_and_name.contains(' '))
         .inspect(|one| assert!(one["failed"].is_null(), "{schema_and_name}: {} says {}", one["reader"], one["failed"]))
         .collect();
     let first = seen[0].clone();
     for other in &seen[1..] {
         let (one, other_name) = (&first["reader"], &other["reader"]);
-        assert_eq!(first["columns"], other["columns"], "columns of {schema_and_name}: {one} and {other_name}");
-        let rows = |seen: &Value| seen["rows"].as_array().unwrap().clone();
+        // A file has the columns of its time.
+        let is_of_files = other_name == "pyarrow";
+        if !is_of_files {
+            assert_eq!(first["columns"], other["columns"], "columns of {schema_and_name}: {one} and {other_name}");
+        }
+        let rows = |seen: &Value| {
+            let rows = seen["rows"].as_array().unwrap().clone();
+            if is_of_files { rows.iter().map(without_nulls).collect() } else { rows }
+        };
         for (at, (left, right)) in rows(&first).iter().zip(&rows(other)).enumerate() {
             assert_eq!(left, right, "row {at} of {schema_and_name}: {one} and {other_name}");
         }
@@ -53,11 +66,20 @@ pub fn see(test: &str, sandbox: &Sandbox, schema_and_name: &str) -> Seen {
     Seen { columns, rows: serde_json::from_value(first["rows"].clone()).unwrap() }
 }
 
-/// What each reader sees or fails with.
-pub fn see_each(test: &str, sandbox: &Sandbox, schema_and_name: &str) -> Vec<Value> {
-    let folder = sandbox.path(schema_and_name);
-    let files = table::read(&sandbox.table(schema_and_name)).files;
-    let files: Vec<_> = files.iter().map(|file| folder.join(file)).collect();
+/// A value without the fields that are NULL.
+pub fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let present = fields.iter().filter(|(_, value)| !value.is_null());
+            present.map(|(name, value)| (name.clone(), without_nulls(value))).collect::<Map<_, _>>().into()
+        }
+        Value::Array(items) => items.iter().map(without_nulls).collect(),
+        other => other.clone(),
+    }
+}
+
+/// What each reader sees of the table in `folder`, or fails with; pyarrow sees `files`, and nothing without any.
+pub fn see_each(test: &str, folder: &Path, files: &[PathBuf]) -> Vec<Value> {
     let mut seen = Readers::ask(&json!([folder, files]));
     seen.retain(|one| {
         if let Some(why) = one["missing"].as_str() {

@@ -301,6 +301,11 @@ impl Living {
         self.lines.iter().map(|line| message(line)).filter(|message| message["type"] == "STATE").collect()
     }
 
+    /// Closes its stdin.
+    pub fn close(&mut self) {
+        self.input = None;
+    }
+
     /// Closes its stdin and waits for its end.
     pub fn end(mut self) -> Run {
         self.input = None;

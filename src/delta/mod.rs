@@ -7,6 +7,7 @@
 pub mod actions;
 mod adds;
 mod bounds;
+mod clustered;
 mod commit;
 mod damage;
 mod described;

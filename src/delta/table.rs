@@ -19,6 +19,7 @@ use tokio::task::block_in_place;
 use url::Url;
 
 use super::actions::DataFile;
+use super::clustered;
 use super::commit::{self, Change};
 use super::damage::{self, SMALL_COMMIT, fallbacks, may_be_damage};
 use super::described;
@@ -197,6 +198,11 @@ impl TableSnapshot {
     /// `replace` also one that never removes rows.
     pub fn ensure_writable(&self, replace: bool) -> Result<()> {
         commit::ensure_writable(&self.inner, &self.engine, &self.shown, replace)
+    }
+
+    /// Refuses a clustered table that takes no files with the columns of `schema`, which are typed.
+    pub fn ensure_takes(&self, schema: &TableSchema) -> Result<()> {
+        clustered::ensure_takes(&self.inner, &self.engine, &self.shown, schema)
     }
 
     /// The names of the table's files.

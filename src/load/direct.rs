@@ -29,7 +29,7 @@ use crate::recovery::left_behind::{LeftBehind, LeftInCatalog, application_id};
 use crate::recovery::sweep::StagingTables;
 use crate::retry::Backoff;
 use crate::schema::alter::Alter;
-use crate::schema::columns::TableSchema;
+use crate::schema::columns::{Layout, TableSchema};
 use crate::schema::fit::Terms;
 use crate::stage::Batch;
 use crate::stage::staged::{Begins, Staged, Staging};
@@ -102,6 +102,9 @@ impl Direct {
         let (named, columns) = (snapshot.columns(), snapshot.found_columns());
         let found = FoundTable { shown: &shown, named, columns: &columns };
         let fitted = fit_table(target, found, self.terms(replaces_all))?;
+        if fitted.files.layout() != Layout::Raw {
+            snapshot.ensure_takes(&fitted.files)?;
+        }
         origin::ensure_own(&shown, StoredDescription::InLog(snapshot.description()), target, replaces)?;
         Ok(fitted)
     }

@@ -48,6 +48,8 @@ pub struct Column {
     pub kind: Kind,
     /// Where its values come from.
     pub source: Source,
+    /// Whether its type is that of a table and not the stream's own: no layout then has it take a value that it changes.
+    pub is_exact: bool,
 }
 
 /// Where the values of a column come from.
@@ -196,7 +198,7 @@ pub fn layout_of<'a>(names: impl Iterator<Item = &'a str>) -> Option<Layout> {
 impl Column {
     /// A column.
     pub fn new(name: impl Into<String>, kind: Kind, source: Source) -> Self {
-        Self { name: name.into(), kind, source }
+        Self { name: name.into(), kind, source, is_exact: false }
     }
 
     /// The column, or field, of what no other one has.

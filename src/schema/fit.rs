@@ -89,7 +89,7 @@ pub fn fit(wanted: &TableSchema, found: &[FoundColumn], terms: Terms, shown: Sho
     if !problems.is_empty() {
         return Err(misfit(&problems, layout, shown, !differences.is_empty() || !required.is_empty()));
     }
-    let warnings = differences.iter().map(|difference| difference.warning(shown)).collect();
+    let warnings = differences.iter().map(|difference| difference.warning(shown, wanted.layout())).collect();
     let files = wanted.with_columns(columns).ok_or_else(|| Error::system("A stream's files have no id or no time."))?;
     Ok(Fit { files, changes, warnings })
 }
@@ -157,11 +157,13 @@ impl Difference {
         format!("its column {} is {}, and the stream has {}", self.path, self.found, self.wanted)
     }
 
-    fn warning(&self, Shown { table, stream }: Shown<'_>) -> String {
-        let what = if self.is_filled {
-            "Values that do not fit become NULL and are named in the row's changes."
-        } else {
-            "No value can be written into it: the values of the stream go with the undeclared properties."
+    fn warning(&self, Shown { table, stream }: Shown<'_>, layout: Layout) -> String {
+        let what = match layout {
+            _ if !self.is_filled => {
+                "No value can be written into it: the values of the stream go with the undeclared properties."
+            }
+            Layout::Classic => "Values that do not fit are kept as text with the undeclared properties.",
+            Layout::Raw | Layout::Columns => "Values that do not fit become NULL and are named in the row's changes.",
         };
         format!(
             "Column {} of table {table} is {}, and stream {stream} has {}. The table's type stays. {what} A refresh in mode \

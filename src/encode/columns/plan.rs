@@ -48,6 +48,8 @@ pub struct Field {
     pub key: Option<Box<[u8]>>,
     /// How its values are read.
     pub kind: Type,
+    /// Whether it takes values only as they are, by the rules of [`Rules::Columns`].
+    pub is_exact: bool,
 }
 
 /// How values are read and kept. The names are those of [`Kind`].
@@ -100,7 +102,8 @@ impl Fields {
                 made.by_key.insert(Clone::clone(key), at);
                 made.by_name.insert(Box::from(column.name.as_bytes()), at);
             }
-            made.all.push(Field { name: column.name.clone(), key, kind: Type::of(&column.kind) });
+            let (kind, is_exact) = (Type::of(&column.kind), column.is_exact);
+            made.all.push(Field { name: column.name.clone(), key, kind, is_exact });
         }
         made
     }

@@ -53,6 +53,8 @@ pub struct Place<'a> {
     strict: bool,
     /// Whether every value becomes a text: in a list of texts of the older connector.
     as_text: bool,
+    /// Whether the column takes values only as they are.
+    is_exact: bool,
 }
 
 impl<'p> Reader<'p> {
@@ -152,7 +154,7 @@ impl<'p> Reader<'p> {
         }
         column.set_len(row);
         let begin = json.place();
-        match self.value(&field.kind, column, json, Place { path, strict, as_text: false }) {
+        match self.value(&field.kind, column, json, Place { path, strict, as_text: false, is_exact: field.is_exact }) {
             Err(Failure::Misfit(misfit)) => {
                 column.take_back(row);
                 if self.plan.rules == Rules::Classic && strict {
@@ -227,14 +229,17 @@ impl<'p> Reader<'p> {
             }
             (kind, values) => {
                 let rounded = match self.plan.rules {
-                    Rules::Classic if classic::has_rule(kind) => {
+                    Rules::Classic if classic::has_rule(kind) && !place.is_exact => {
                         classic::append(kind, values, json, place.as_text, &mut self.value)?;
                         false
                     }
                     Rules::Classic | Rules::Columns => scalar::append(kind, values, json, &mut self.value)?,
                 };
-                if rounded && self.plan.rules == Rules::Columns {
-                    self.change(&place.path, Misfit::Rounded);
+                match self.plan.rules {
+                    Rules::Columns if rounded => self.change(&place.path, Misfit::Rounded),
+                    // The rows of that layout cannot say so.
+                    Rules::Classic if rounded && place.is_exact => return Err(Misfit::Rounded.into()),
+                    Rules::Columns | Rules::Classic => {}
                 }
             }
         }
@@ -263,7 +268,7 @@ impl<'p> Reader<'p> {
             }
             let path = Path { parent: Some(&place.path), step: Step::Item(count - 1) };
             let at = json.place();
-            match self.value(kind, items, json, Place { path, strict: place.strict, as_text }) {
+            match self.value(kind, items, json, Place { path, as_text, ..place }) {
                 Err(Failure::Misfit(misfit)) if self.plan.rules == Rules::Columns => {
                     items.take_back(row);
                     json.back_to(at);

@@ -39,7 +39,7 @@ impl Fitting {
     /// The file column for `wanted`, where the table has `found`; `None` where no file may have it.
     pub fn column(&mut self, wanted: &Column, found: &FoundColumn) -> Option<Column> {
         let path = vec![found.name.clone()];
-        let with = |kind| Column { name: found.name.clone(), kind, source: wanted.source.clone() };
+        let with = |kind| Column { name: found.name.clone(), kind, ..wanted.clone() };
         let wanted_type = TableType::of(&wanted.kind);
         if self.terms.replaces && !found.kind.is_same(&wanted_type) {
             self.changes.push(Alter::Retype { path: path.clone(), kind: wanted_type });
@@ -54,7 +54,8 @@ impl Fitting {
             self.differences.truncate(differences);
             self.differ(&path, &wanted.kind, &found.kind, false);
         }
-        kind.map(with)
+        let differs = self.differences.len() > differences;
+        kind.map(|kind| Column { is_exact: wanted.is_exact || differs && !has_fields(&wanted.kind), ..with(kind) })
     }
 
     /// What is at `path` may have no value from now on.
@@ -131,14 +132,20 @@ impl Fitting {
             let path = below(path, &field.name);
             self.relax_if(path.clone(), field.nullable);
             let wanted = record.fields.iter().find(|wanted| are_same_names(&wanted.name, &field.name));
-            let (kind, source) = match wanted {
-                Some(wanted) => (self.kind(&path, &wanted.kind, &field.kind)?, wanted.source.clone()),
+            fields.push(match wanted {
+                Some(wanted) => {
+                    let differences = self.differences.len();
+                    let kind = self.kind(&path, &wanted.kind, &field.kind)?;
+                    let differs = self.differences.len() > differences && !has_fields(&wanted.kind);
+                    let is_exact = wanted.is_exact || differs;
+                    Column { name: field.name.clone(), kind, source: wanted.source.clone(), is_exact }
+                }
                 None => {
                     self.relax_all(&path, &field.kind);
-                    (kind_of(&path, &field.kind, None)?, Source::Property(field.name.clone()))
+                    let kind = kind_of(&path, &field.kind, None)?;
+                    Column::new(&*field.name, kind, Source::Property(field.name.clone()))
                 }
-            };
-            fields.push(Column { name: field.name.clone(), kind, source });
+            });
         }
         let is_new = |wanted: &&Column| !found.iter().any(|field| are_same_names(&wanted.name, &field.name));
         for wanted in record.fields.iter().filter(is_new).filter(|_| self.terms.evolution) {
@@ -237,6 +244,11 @@ fn simple_kind(name: &str, wanted: Option<&Kind>) -> Option<Kind> {
             (precision <= 38 && scale <= precision).then_some(Kind::Decimal(Decimal { precision, scale }))?
         }
     })
+}
+
+/// Whether the difference of a type is one of its fields.
+fn has_fields(kind: &Kind) -> bool {
+    matches!(kind, Kind::Struct(_))
 }
 
 /// Whether the fields are those of a union as Airbyte's connector 1.1.x wrote it.
