@@ -65,6 +65,7 @@ mod generations;
 
 mod check;
 mod clients;
+mod column_values;
 mod columns;
 mod copies;
 mod faults;

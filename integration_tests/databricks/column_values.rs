@@ -1,0 +1,101 @@
+//! The values of tables with a column for each property, as Spark loads and reads them.
+
+use serde_json::{Value, json};
+
+use super::columns::{rows, sandbox, sent_with};
+use crate::conformance::{configure, read, shared_data};
+use crate::expected::{row_of, sent};
+use crate::messages::catalog;
+use crate::program::Sandbox;
+
+over_both!(the_faker_source_has_the_same_values_for_spark,);
+
+fn the_faker_source_has_the_same_values_for_spark() {
+    let test = "the_faker_source_has_the_same_values_for_spark";
+    let Some(folder) = shared_data(test) else { return };
+    let folder = folder.join("faker");
+    let messages = read(&folder, "messages.jsonl");
+    let sent = sent(&messages);
+    for layout in ["columns", "classic"] {
+        let sandbox = sandbox(layout, true);
+        for (mode, times) in [("append", 1), ("append", 2), ("overwrite", 1)] {
+            let mut streams: Value = serde_json::from_str(&read(&folder, "catalog.json")).unwrap();
+            for stream in streams["streams"].as_array_mut().unwrap() {
+                stream["destination_sync_mode"] = json!(mode);
+            }
+            let run = sandbox.load(&streams, &messages);
+            assert_eq!(run.states().len(), 11, "{layout} {mode}");
+            assert!(run.logs("WARN").is_empty(), "{layout} {mode}: {:?}", run.logs("WARN"));
+            for stream in streams["streams"].as_array().unwrap() {
+                let (name, schema) = (stream["stream"]["name"].as_str().unwrap(), &stream["stream"]["json_schema"]);
+                let found = rows(sandbox.place(), &sandbox.place().name(name));
+                let expected = std::iter::repeat_n(&sent[name], times).flatten();
+                let expected: Vec<Value> = expected.map(|data| row_of(data, schema, layout)).collect();
+                assert_eq!(found.len(), expected.len(), "{layout} {mode} {name}");
+                for (found, expected) in found.iter().zip(&expected) {
+                    assert_eq!(found, expected, "{layout} {mode} {name}");
+                }
+            }
+        }
+        let altered = sent_with(sandbox.place(), "ALTER TABLE");
+        assert!(altered.iter().all(|statement| !statement.contains("COLUMN")), "{altered:#?}");
+        assert_eq!(sent_with(sandbox.place(), "CREATE OR REPLACE"), [""; 0]);
+    }
+}
+
+/// All cases in one sync: each in a namespace of its own.
+#[test]
+fn every_protocol_case_has_the_same_rows_by_sql_as_directly() {
+    let Some(folder) = shared_data("every_protocol_case_has_the_same_rows_by_sql_as_directly") else { return };
+    let folder = folder.join("protocol");
+    let unique = uuid::Uuid::new_v4().simple().to_string();
+    for layout in ["columns", "classic"] {
+        let (mut by_sql, mut directly) = (sandbox(layout, false), sandbox(layout, false));
+        directly.set(json!({
+            "table_layout": layout, "databricks_server_hostname": null, "databricks_http_path": null,
+            "databricks_personal_access_token": null,
+        }));
+        by_sql.set(by_sql.settings().clone());
+        let (mut streams, mut input) = (Vec::new(), String::new());
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let Some(case) = name.strip_suffix("_catalog.json") else { continue };
+            let namespace = format!("c{}_{case}", &unique[..6]);
+            let discovered: Value = serde_json::from_str(&read(&folder, &name)).unwrap();
+            for mut stream in configure(&discovered, "append")["streams"].as_array().unwrap().clone() {
+                stream["stream"]["namespace"] = json!(namespace);
+                streams.push(stream);
+            }
+            for line in read(&folder, &format!("{case}_messages.txt")).lines() {
+                let Ok(mut message) = serde_json::from_str::<Value>(line) else { continue };
+                if message["type"] == "RECORD" {
+                    message["record"]["namespace"] = json!(namespace);
+                    input += &format!("{message}\n");
+                }
+            }
+        }
+        assert!(streams.len() > 10, "{} streams", streams.len());
+        let streams = catalog(streams);
+        for round in 0..2 {
+            let mut streams = streams.clone();
+            if round == 1 {
+                let of_second_half = |at: usize| at % 2 == 1;
+                let all = streams["streams"].as_array_mut().unwrap();
+                all.iter_mut().enumerate().filter(|(at, _)| of_second_half(*at)).for_each(|(_, stream)| {
+                    stream["destination_sync_mode"] = json!("overwrite");
+                });
+            }
+            by_sql.load(&streams, &input);
+            directly.load(&streams, &input);
+        }
+        let mut compared = 0;
+        for table in crate::table::tables(&by_sql.lake()) {
+            let place =
+                |sandbox: &Sandbox| format!("delta.`s3://{}/{}`", sandbox.place().bucket().bucket(), table.key());
+            let found = rows(by_sql.place(), &place(&by_sql));
+            assert_eq!(found, rows(directly.place(), &place(&directly)), "{layout} {table}");
+            compared += found.len();
+        }
+        assert!(compared > 50, "{compared} rows");
+    }
+}
