@@ -69,7 +69,7 @@ fn ends<'a>(
                 let micros = values.map(|value| value?.time_ms().map(|ms| ms * 1000));
                 Arc::new(TimestampMicrosecondArray::from_iter(micros).with_timezone("UTC"))
             }
-            Source::Meta | Source::Property(_) | Source::Undeclared => return None,
+            Source::Meta | Source::Property(_) | Source::Undeclared | Source::Vacant => return None,
         };
         Some((column.name.clone(), array))
     };

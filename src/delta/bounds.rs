@@ -105,7 +105,7 @@ fn of_column<'a>(column: &Column, stats: &'a RowStats) -> Option<Span<Value<'a>>
         Source::EmittedAt => times(&stats.emitted_at),
         Source::Record => texts(RECORD.first, RECORD.last),
         // Nobody has looked at these values.
-        Source::Meta | Source::Property(_) | Source::Undeclared => None,
+        Source::Meta | Source::Property(_) | Source::Undeclared | Source::Vacant => None,
     }
 }
 

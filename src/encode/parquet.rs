@@ -99,7 +99,7 @@ impl ParquetEncoder {
                 Source::Id => (ColumnEncoder::Ids, Some(Encoding::DELTA_BYTE_ARRAY)),
                 Source::EmittedAt => (ColumnEncoder::Times, Some(Encoding::DELTA_BINARY_PACKED)),
                 Source::Record => (ColumnEncoder::Texts(TextEncoder::new(converted.column(at), compression)), None),
-                Source::Meta | Source::Property(_) | Source::Undeclared => {
+                Source::Meta | Source::Property(_) | Source::Undeclared | Source::Vacant => {
                     number_of_typed += 1;
                     (ColumnEncoder::Typed(number_of_typed - 1), None)
                 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result, StreamDescriptor};
 use crate::schema::alter::Alter;
 use crate::schema::columns::{Layout, TableSchema};
-use crate::schema::fit::{Fit, Shown, Terms, fit, fitting_layout};
+use crate::schema::fit::{Fit, Shown, Terms, fit, fitting_layout, lacks_only_vacant_fields};
 use crate::schema::table_type::FoundColumn;
 use crate::target::Target;
 
@@ -52,7 +52,8 @@ pub fn fit_table(target: &Target, found: FoundTable<'_>, terms: Terms) -> Result
     Ok(Fitted { files, changes, warnings })
 }
 
-/// The changes that a table, which may have changed since it was opened, needs for files with the columns `files`.
+/// The changes that a table, which may have changed since it was opened, needs for files with the columns `files`. `may_lack`: who
+/// reads them takes fields of structures that they lack for NULL.
 ///
 /// # Errors
 /// A transient error where they do not go into it any more: the next attempt fits the stream to what is there then.
@@ -61,6 +62,7 @@ pub fn fit_files(
     (shown, stream): (&str, &StreamDescriptor),
     found: impl FnOnce() -> Vec<FoundColumn>,
     terms: Terms,
+    may_lack: bool,
 ) -> Result<Vec<Alter>> {
     if files.layout() == Layout::Raw {
         return Ok(Vec::new());
@@ -77,7 +79,8 @@ pub fn fit_files(
         }
     };
     let fitted = fit(files, &found(), terms, Shown { table: shown, stream }).map_err(|error| changed(Some(error)))?;
-    if fitted.files == **files { Ok(fitted.changes) } else { Err(changed(None)) }
+    let go = fitted.files == **files || may_lack && lacks_only_vacant_fields(files, &fitted.files);
+    if go { Ok(fitted.changes) } else { Err(changed(None)) }
 }
 
 /// Checks that a table has the columns `expected`. `found`: its names and types as Delta writes them, in any order; `shown`: the

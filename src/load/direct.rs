@@ -317,7 +317,7 @@ impl DirectTable {
     fn changes(&self, snapshot: &TableSnapshot, replaces: bool) -> Result<Vec<Alter>> {
         let shown = self.engine.storage.shown(&self.target.table);
         let terms = self.engine.terms(replaces);
-        fit_files(&self.files, (&shown, &self.target.stream), || snapshot.found_columns(), terms)
+        fit_files(&self.files, (&shown, &self.target.stream), || snapshot.found_columns(), terms, true)
     }
 
     /// Appends to a table of which this sync wrote all commits, without reading its log again. `false`, and nothing is written,

@@ -11,7 +11,7 @@ use crate::clock::SystemClock;
 use crate::load::sql::testing::bed::{Bed, batch, users_of};
 use crate::protocol::catalog::WriteMode;
 use crate::schema::columns::{Column, Layout, Source, TableSchema};
-use crate::schema::kind::{Bits, Kind};
+use crate::schema::kind::{Bits, Kind, Record};
 
 const LONG: Kind = Kind::Integer(Bits::B64);
 
@@ -119,5 +119,32 @@ async fn two_syncs_that_add_columns_at_once_both_load() -> Result<()> {
     // It was opened when nobody had the column.
     let error = add(conflicting).await.err();
     assert!(error.is_some_and(|error| error.kind() == crate::error::Kind::Transient), "its files have another type");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_syncs_that_add_fields_to_one_structure_at_once_both_load() -> Result<()> {
+    let bed = Bed::new().await;
+    let object = |fields: &[(&str, Kind)]| {
+        let property = |(name, kind): &(&str, Kind)| Column::new(*name, kind.clone(), Source::Property((*name).into()));
+        let fields = fields.iter().map(property).collect();
+        Kind::Struct(Arc::new(Record { name: "o".into(), namespace: None, fields }))
+    };
+    let inner = |name| object(&[("x", LONG), ("i", object(&[("x", LONG), (name, LONG)])), (name, LONG)]);
+    add(open(&bed, true, WriteMode::Append, columns(&[("o", object(&[("x", LONG), ("i", object(&[("x", LONG)]))]))]))
+        .await)
+    .await?;
+    let mut all = Vec::new();
+    for name in ["y", "z", "z"] {
+        all.push(open(&bed, true, WriteMode::Append, columns(&[("o", inner(name))])).await);
+    }
+    for opened in all {
+        add(opened).await?;
+    }
+    let schema =
+        |at| actions(&bed, at).iter().find_map(|action| action["metaData"]["schemaString"].as_str().map(str::to_owned));
+    let last = schema(2).unwrap_or_default();
+    assert_eq!((last.matches(r#""y""#).count(), last.matches(r#""z""#).count()), (2, 2), "{last}");
+    assert_eq!(version(&bed, 3), (None, 1, 0));
     Ok(())
 }

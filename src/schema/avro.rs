@@ -83,7 +83,7 @@ impl RecordNames {
     /// The type in a union with null, which comes first because it is the default.
     fn nullable(&mut self, kind: &Kind, enclosing: &str) -> Value {
         let members = match kind {
-            Kind::Union(members) => members,
+            Kind::Union(members) => &**members,
             kind => std::slice::from_ref(kind),
         };
         [json!("null")].into_iter().chain(members.iter().map(|member| self.avro(member, enclosing))).collect()

@@ -12,7 +12,8 @@ use super::table_type::are_same_names;
 
 const ID: &str = "_airbyte_ab_id";
 const EMITTED_AT: &str = "_airbyte_emitted_at";
-const RECORD: &str = "_airbyte_data";
+/// The column of the raw layout for the record.
+pub(super) const RECORD: &str = "_airbyte_data";
 const META: &str = "_airbyte_meta";
 
 /// The columns of a stream's table. Streams with equal columns share one of these.
@@ -67,6 +68,8 @@ pub enum Source {
     Property(String),
     /// All properties that no other column or field of the same object has.
     Undeclared,
+    /// Nothing: the field is a table's, and the stream has no such property any more.
+    Vacant,
 }
 
 impl TableSchema {
@@ -150,6 +153,14 @@ impl TableSchema {
         self.record.iter().rfind(|column| column.source == Source::Undeclared)
     }
 
+    /// Whether a table of the layout `found` may be one of these columns: a property of the layout `classic` may have the name
+    /// of a column of `columns`.
+    pub fn may_be(&self, found: Layout) -> bool {
+        let is_meta = |column: &Column| are_same_names(&column.name, META);
+        self.layout == found
+            || (self.layout, found) == (Layout::Classic, Layout::Columns) && self.columns().any(is_meta)
+    }
+
     /// Whether a table with the columns `found`, names and types as Delta or SQL writes them, has these columns and no
     /// others, in any order.
     pub fn matches(&self, found: &[(String, String)]) -> bool {
@@ -186,12 +197,14 @@ pub fn layout_of<'a>(names: impl Iterator<Item = &'a str>) -> Option<Layout> {
     let has = |own: &str| names.iter().any(|name| are_same_names(name, own));
     if !has(ID) || !has(EMITTED_AT) {
         None
-    } else if has(RECORD) {
-        Some(Layout::Raw)
-    } else if has(META) {
-        Some(Layout::Columns)
     } else {
-        UNDECLARED.iter().take(1).any(|own| has(own)).then_some(Layout::Classic)
+        // Properties may have the names of a layout's columns, but for this one.
+        match (UNDECLARED.iter().take(1).any(|own| has(own)), has(META)) {
+            (true, true) => Some(Layout::Columns),
+            (true, false) => Some(Layout::Classic),
+            (false, _) if has(RECORD) => Some(Layout::Raw),
+            (false, has_meta) => has_meta.then_some(Layout::Columns),
+        }
     }
 }
 
@@ -211,7 +224,7 @@ impl Column {
     pub fn is_required(&self) -> bool {
         match self.source {
             Source::Id | Source::EmittedAt | Source::Record | Source::Meta => true,
-            Source::Property(_) | Source::Undeclared => false,
+            Source::Property(_) | Source::Undeclared | Source::Vacant => false,
         }
     }
 }

@@ -5,12 +5,16 @@
 //! three columns must match exactly.
 
 mod kinds;
+mod lacking;
+mod names;
 mod widening;
 
 use self::kinds::{Difference, Fitting};
+pub use self::lacking::lacks_only_vacant_fields;
+use self::names::pairs;
 use super::alter::Alter;
 use super::columns::{Column, Layout, Source, TableSchema, layout_of};
-use super::table_type::{FoundColumn, TableType, are_same_names};
+use super::table_type::{FoundColumn, TableType};
 use crate::error::{Error, Result, StreamDescriptor};
 
 /// What may be done.
@@ -50,20 +54,22 @@ pub struct Fit {
 /// A config error that names every difference for which there is no way on these terms.
 pub fn fit(wanted: &TableSchema, found: &[FoundColumn], terms: Terms, shown: Shown<'_>) -> Result<Fit> {
     let layout = layout_of(found.iter().map(|column| &*column.name));
-    if !terms.replaces && layout.is_some_and(|layout| layout != wanted.layout()) {
+    if !terms.replaces && layout.is_some_and(|layout| !wanted.may_be(layout)) {
         return Err(other_layout(wanted, found, shown));
     }
     let mut fitting = Fitting::new(terms);
     let mut columns = Vec::new();
     let mut problems = Vec::new();
-    for column in wanted.columns() {
-        match found.iter().find(|found| are_same_names(&found.name, &column.name)) {
+    let all: Vec<&Column> = wanted.columns().collect();
+    let pairs = pairs(&all, found);
+    for ((column, pair), new_name) in all.iter().copied().zip(&pairs.found).zip(&pairs.new_names) {
+        match pair.and_then(|at| found.get(at)) {
             Some(found) if is_own(column) => columns.push(own(column, found, &mut fitting, &mut problems)),
             Some(found) => columns.extend(fitting.column(column, found)),
             None if terms.evolution || terms.replaces => {
                 let kind = TableType::of(&column.kind);
-                fitting.changes.push(Alter::Add { path: vec![column.name.clone()], kind });
-                columns.push(column.clone());
+                fitting.changes.push(Alter::Add { path: vec![new_name.clone()], kind });
+                columns.push(Column { name: new_name.clone(), ..column.clone() });
             }
             None if is_own(column) => {
                 problems.push(format!("it lacks column {} {}", column.name, TableType::of(&column.kind)));
@@ -72,8 +78,7 @@ pub fn fit(wanted: &TableSchema, found: &[FoundColumn], terms: Terms, shown: Sho
             None => {}
         }
     }
-    for other in found.iter().filter(|found| !wanted.columns().any(|column| are_same_names(&column.name, &found.name)))
-    {
+    for (other, _) in found.iter().zip(&pairs.wanted).filter(|(_, pair)| pair.is_none()) {
         let path = vec![other.name.clone()];
         if terms.replaces && Layout::is_of_layout(&other.name) {
             fitting.changes.push(Alter::Drop { path });
@@ -106,7 +111,7 @@ pub fn fitting_layout<'a>(names: impl Iterator<Item = &'a str>) -> String {
 
 /// Whether the column is this program's and not a property.
 fn is_own(column: &Column) -> bool {
-    !matches!(column.source, Source::Property(_))
+    !matches!(column.source, Source::Property(_) | Source::Vacant)
 }
 
 /// A column of this program, which has to be what it is.

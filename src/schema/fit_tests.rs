@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::schema::alter::columns_after;
+use crate::schema::json_schema::{ColumnOptions, columns};
 use crate::schema::kind::{Bits, Decimal, Kind, Record};
 
 const LONG: Kind = Kind::Integer(Bits::B64);
@@ -116,6 +117,10 @@ fn a_field_that_the_stream_has_no_more_stays_in_its_structure() -> Result<()> {
     let wanted = wanted(vec![property("address", object(vec![property("zip", Kind::Text)]))]);
     let fit = fitted(&wanted, &table(&[("address", "struct<city:string,zip:string>"), ("gone", "date")]), STAYS)?;
     assert_eq!(files(&fit), ["address STRUCT<`city`: STRING, `zip`: STRING>"]);
+    let Kind::Struct(address) = &fit.files.columns().find(|column| column.name == "address").unwrap().kind else {
+        panic!("no structure")
+    };
+    assert_eq!(address.fields[0].source, Source::Vacant);
     Ok(())
 }
 
@@ -255,6 +260,103 @@ fn members_of_a_union_go_into_the_members_that_the_table_has() -> Result<()> {
     let fit = fitted(&classic(LONG), &found, EVOLVES)?;
     assert_eq!(fit.changes, []);
     assert!(matches!(&fit.files.record()[0].kind, Kind::Union(members) if members.len() == 2), "{:?}", fit.files);
+    assert_eq!((turns(&fit), fit.warnings.len()), (vec![0], 0));
+    Ok(())
+}
+
+/// Which members of the union in the first column take values, in this order.
+fn turns(fit: &Fit) -> Vec<usize> {
+    let Kind::Union(members) = &fit.files.record()[0].kind else { panic!("no union: {fit:?}") };
+    members.turns()
+}
+
+#[test]
+fn a_member_that_the_stream_has_no_more_takes_nothing_and_the_others_are_tried_in_the_streams_order() -> Result<()> {
+    let union = |kinds: &[Kind]| TableSchema::classic(vec![property("a", Kind::Union(kinds.into()))]);
+    for (table_has, stream_has, expected) in [
+        ("member0:date,member1:string", [Kind::Timestamp, Kind::Text], [2, 1]),
+        ("member0:bigint,member1:string", [Kind::Double, Kind::Text], [2, 1]),
+        ("member0:string,member1:bigint", [LONG, Kind::Text], [1, 0]),
+        ("member0:bigint,member1:string", [LONG, Kind::Text], [0, 1]),
+    ] {
+        let mut found = table(&[("a", &format!("struct<{table_has}>"))]);
+        found.retain(|column| column.name != "_airbyte_meta");
+        let fit = fitted(&union(&stream_has), &found, EVOLVES)?;
+        assert_eq!(turns(&fit), expected, "{table_has}");
+        let after = columns_after(&found, &fit.changes);
+        let loaded = fitted(&fit.files, &after, EVOLVES)?;
+        assert_eq!((loaded.changes, loaded.files == fit.files), (Vec::new(), true));
+    }
+    Ok(())
+}
+
+/// Which property fills which column.
+fn filled(fit: &Fit) -> Vec<(&str, &str)> {
+    fn pair(column: &Column) -> Option<(&str, &str)> {
+        if let Source::Property(property) = &column.source { Some((property, &column.name)) } else { None }
+    }
+    fit.files.columns().filter_map(pair).collect()
+}
+
+#[test]
+fn a_property_fills_the_column_that_it_filled_whatever_clashes_with_it_later() -> Result<()> {
+    let stream = |properties: &[&str]| {
+        let properties: Vec<String> =
+            properties.iter().map(|name| format!(r#""{name}":{{"type":"integer"}}"#)).collect();
+        columns(&format!(r#"{{"properties":{{{}}}}}"#, properties.join(",")), ColumnOptions::default())
+    };
+    let names = ["id", "ID", "My-Id", "my_id"];
+    let orders: [&[&str]; 12] = [
+        &["id"],
+        &["ID"],
+        &["id", "ID"],
+        &["ID", "id"],
+        &["Id", "ID"],
+        &["ID", "Id", "id"],
+        &["My-Id"],
+        &["my_id", "My-Id"],
+        &["My-Id", "my_id"],
+        &["My-Id", "My Id"],
+        &["My Id", "my_id", "My-Id"],
+        &names,
+    ];
+    for first in orders {
+        for second in orders.iter().filter(|second| first.iter().all(|name| second.contains(name))) {
+            let mut found = table(&[]);
+            let mut columns: Vec<(String, String)> = Vec::new();
+            // The last one has only one of the properties again.
+            for properties in [first, second, &second[second.len() - 1..]] {
+                for terms in [EVOLVES, REPLACES] {
+                    let fit = fitted(&stream(properties)?, &found, terms)?;
+                    found = columns_after(&found, &fit.changes);
+                    for (property, column) in filled(&fit) {
+                        let owner = columns.iter().find(|(_, other)| other == column);
+                        assert!(owner.is_none_or(|(owner, _)| owner == property), "{first:?} {second:?}: {property}");
+                        columns.push((property.to_owned(), column.to_owned()));
+                    }
+                }
+            }
+        }
+    }
+    let objects = |names: &[&str]| object(names.iter().map(|name| property(name, LONG)).collect());
+    let fit = fitted(&wanted(vec![property("o", objects(&["id"]))]), &table(&[("o", "struct<ID:bigint>")]), EVOLVES)?;
+    assert_eq!(files(&fit), ["o STRUCT<`ID`: BIGINT>"]);
+    Ok(())
+}
+
+#[test]
+fn a_property_may_have_the_name_of_a_column_of_another_layout() -> Result<()> {
+    let classic = TableSchema::classic(["_airbyte_data", "_airbyte_meta"].map(|name| property(name, LONG)).into());
+    let mut found = table(&[("_airbyte_data", "bigint")]);
+    found[2] = FoundColumn::new("_airbyte_meta", "bigint");
+    for terms in [EVOLVES, STAYS] {
+        assert_eq!(fitted(&classic, &found, terms)?.changes, []);
+    }
+    let schema = r#"{"properties":{"_airbyte_data":{"type":"integer"}}}"#;
+    let columns = columns(schema, ColumnOptions::default())?;
+    let fit = fitted(&columns, &table(&[]), EVOLVES)?;
+    assert!(!written(&fit.changes).contains(&"+_airbyte_data BIGINT".to_owned()), "{fit:?}");
+    assert_eq!(layout_of(["_airbyte_ab_id", "_airbyte_emitted_at", "_airbyte_data"].into_iter()), Some(Layout::Raw));
     Ok(())
 }
 

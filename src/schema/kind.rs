@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::columns::Column;
+use super::members::Members;
 
 /// A type of columns.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -45,7 +46,7 @@ pub enum Kind {
     List(Arc<Kind>),
     /// One of several types: a structure with the fields `member0`, `member1`, …, of which one has a value. Airbyte's connector
     /// 1.1.x wrote unions so, because the Parquet library for Avro does.
-    Union(Arc<[Kind]>),
+    Union(Members),
     /// Texts by their names.
     TextMap,
 }

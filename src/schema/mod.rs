@@ -8,6 +8,7 @@ mod delta;
 pub mod fit;
 pub mod json_schema;
 pub mod kind;
+pub mod members;
 pub mod naming;
 pub mod stats;
 pub mod table_type;

@@ -24,7 +24,7 @@ pub fn has_rule(kind: &Type) -> bool {
         Type::Json | Type::Decimal(_) | Type::LocalTimestamp | Type::Integer(Bits::B8 | Bits::B16) => false,
         Type::Text | Type::Boolean | Type::Integer(_) | Type::Float | Type::Double => true,
         Type::Date | Type::Time | Type::Timestamp | Type::Binary => true,
-        Type::Struct(_) | Type::List(_) | Type::Union(_) | Type::TextMap => true,
+        Type::Struct(_) | Type::List(_) | Type::Union(..) | Type::TextMap => true,
     }
 }
 

@@ -76,7 +76,7 @@ impl Column {
                 let names = fields.all.iter().map(|field| field.name.clone()).collect();
                 Values::Struct(fields.all.iter().map(|field| Self::new(&field.kind)).collect(), names)
             }
-            Type::Union(members) => {
+            Type::Union(members, _) => {
                 Values::Struct(members.iter().map(Self::new).collect(), (0..members.len()).map(member).collect())
             }
             Type::List(item) => Values::List(Ends::new(), Box::new(Self::new(item))),

@@ -6,6 +6,7 @@
 
 mod classic;
 mod column;
+mod exact;
 mod json;
 mod meta;
 mod misfit;
@@ -70,6 +71,8 @@ pub fn build(plan: &Plan, texts: &[u8]) -> Result<Built> {
 mod classic_tests;
 #[cfg(test)]
 mod columns_tests;
+#[cfg(test)]
+mod exact_tests;
 #[cfg(test)]
 mod property_tests;
 #[cfg(test)]

@@ -87,6 +87,18 @@ fn float<F: std::str::FromStr + Copy>(text: &[u8], is_finite: fn(F) -> bool) -> 
     if is_finite(value) { Ok(value) } else { Err(Misfit::Size) }
 }
 
+/// Whether the number `text` is read back from `value`, the floating-point number nearest to it, which writes itself as `shortest`:
+/// a whole number has to be the same, and of others all digits have to come back.
+pub fn is_kept(text: &[u8], value: f64, shortest: &str) -> bool {
+    match scaled(text, Decimal { precision: 38, scale: 0 }) {
+        Ok(Scaled { value: whole, is_rounded: false }) => value as i128 == whole,
+        _ => {
+            let [one, other] = [text, shortest.as_bytes()].map(|text| Parts::of(text).map(|parts| parts.normal()));
+            one.is_some() && one == other
+        }
+    }
+}
+
 /// Whether `text` is a decimal number as people and programs write it: `+1.5`, `.5`, `5.`, `1e3`.
 pub fn is_number(text: &[u8]) -> bool {
     Parts::of(text).is_some()
@@ -114,6 +126,15 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
+    /// The sign, the digits without zeros at the ends, and the power of ten of the last one.
+    fn normal(&self) -> (bool, Vec<u8>, i64) {
+        let mut digits: Vec<u8> = self.digits().skip_while(|digit| *digit == b'0').collect();
+        let length = digits.len();
+        digits.truncate(digits.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1));
+        let exponent = self.exponent.saturating_sub(self.fraction.len() as i64);
+        (self.negative, digits.clone(), exponent.saturating_add((length - digits.len()) as i64))
+    }
+
     fn of(text: &'a [u8]) -> Option<Self> {
         let (negative, rest) = sign(text);
         let (whole, rest) = digits(rest);

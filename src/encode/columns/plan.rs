@@ -68,7 +68,8 @@ pub enum Type {
     Binary,
     Struct(Arc<Fields>),
     List(Box<Type>),
-    Union(Vec<Type>),
+    /// The members, and the places of those that take values, the first one to be tried first.
+    Union(Vec<Type>, Vec<usize>),
     TextMap,
 }
 
@@ -144,7 +145,7 @@ impl Type {
             Kind::Binary => Self::Binary,
             Kind::Struct(record) => Self::Struct(Arc::new(Fields::new(&record.fields))),
             Kind::List(item) => Self::List(Box::new(Self::of(item))),
-            Kind::Union(members) => Self::Union(members.iter().map(Self::of).collect()),
+            Kind::Union(members) => Self::Union(members.iter().map(Self::of).collect(), members.turns()),
             Kind::TextMap => Self::TextMap,
         }
     }

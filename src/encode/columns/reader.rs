@@ -210,7 +210,9 @@ impl<'p> Reader<'p> {
                 self.items(item, items, ends.last(), json, place)?;
                 ends.push(items.len());
             }
-            (Type::Union(members), Values::Struct(columns, _)) => self.union(members, columns, row, json, place)?,
+            (Type::Union(members, turns), Values::Struct(columns, _)) => {
+                self.union((members, turns), columns, row, json, place)?;
+            }
             (Type::TextMap, Values::Map(map)) => {
                 if !json.eat(b'{') {
                     return Err(Misfit::Type.into());
@@ -233,7 +235,9 @@ impl<'p> Reader<'p> {
                         classic::append(kind, values, json, place.as_text, &mut self.value)?;
                         false
                     }
-                    Rules::Classic | Rules::Columns => scalar::append(kind, values, json, &mut self.value)?,
+                    Rules::Classic | Rules::Columns => {
+                        scalar::append(kind, values, json, &mut self.value, place.is_exact)?
+                    }
                 };
                 match self.plan.rules {
                     Rules::Columns if rounded => self.change(&place.path, Misfit::Rounded),
@@ -285,7 +289,7 @@ impl<'p> Reader<'p> {
     /// Appends a value to the first member that takes it: whole, or else with values in it that do not fit.
     fn union(
         &mut self,
-        members: &[Type],
+        (members, turns): (&[Type], &[usize]),
         columns: &mut [Column],
         row: usize,
         json: &mut Json<'_>,
@@ -296,7 +300,8 @@ impl<'p> Reader<'p> {
             if place.strict && !strict {
                 break;
             }
-            for (kind, column) in members.iter().zip(&mut *columns) {
+            for at in turns {
+                let (Some(kind), Some(column)) = (members.get(*at), columns.get_mut(*at)) else { continue };
                 column.set_len(row);
                 let misfits = self.misfits.get(self.root).copied();
                 match self.value(kind, column, json, Place { strict, ..place }) {

@@ -5,6 +5,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::column::Values;
+use super::exact;
 use super::json::Json;
 use super::misfit::Misfit;
 use super::number;
@@ -21,10 +22,22 @@ pub const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
 );
 
-/// Appends the value that follows, which is not null; returns whether it was rounded.
+/// Appends the value that follows, which is not null; returns whether it was rounded. `is_exact`: the column has a table's type and
+/// not the stream's, and takes nothing that would not be read from it as the source sent it.
 #[inline]
-pub fn append(kind: &Type, values: &mut Values, json: &mut Json<'_>, memory: &mut Vec<u8>) -> Result<bool> {
+pub fn append(
+    kind: &Type,
+    values: &mut Values,
+    json: &mut Json<'_>,
+    memory: &mut Vec<u8>,
+    is_exact: bool,
+) -> Result<bool> {
     let mut is_rounded = false;
+    if is_exact {
+        let begin = json.place();
+        exact::ensure(kind, json, memory)?;
+        json.back_to(begin);
+    }
     match (kind, values) {
         (Type::Text, Values::Bytes(bytes)) => {
             if json.peek() == b'"' {

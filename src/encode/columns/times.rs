@@ -58,6 +58,24 @@ pub fn local_timestamp(text: &[u8], style: Style) -> Option<Micros> {
     local(read(text, style)?, style)
 }
 
+/// Whether a text is a day and nothing else: it has no time, or midnight in UTC.
+pub fn is_day(text: &[u8]) -> bool {
+    read(text, Style::Columns).is_some_and(|moment| moment.time.unwrap_or(0) == 0 && is_in_utc(moment))
+}
+
+/// Whether a text has no zone, or UTC.
+pub fn is_local(text: &[u8]) -> bool {
+    read(text, Style::Columns).is_some_and(is_in_utc)
+}
+
+fn is_in_utc(moment: Moment) -> bool {
+    let is_utc = |zone: Zone| {
+        let seconds = local(moment, Style::Columns).map(|micros| micros.value.div_euclid(MICROS));
+        seconds.and_then(|seconds| zone.offset(seconds)) == Some(0)
+    };
+    moment.zone.is_none_or(is_utc)
+}
+
 /// A time of day as it is written, whatever the zone, in microseconds since midnight.
 pub fn time(text: &[u8], style: Style) -> Option<Micros> {
     if let (Style::Classic, Some(value)) = (style, digits_only(text)) {

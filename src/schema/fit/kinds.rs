@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use super::Terms;
+use super::names::pairs;
 use super::widening::can_widen;
 use crate::schema::alter::{Alter, ELEMENT};
 use crate::schema::columns::{Column, Source};
 use crate::schema::kind::{Bits, Decimal, Kind, Record, member};
-use crate::schema::table_type::{FoundColumn, TableType, are_same_names};
+use crate::schema::members::Members;
+use crate::schema::table_type::{FoundColumn, TableType};
 
 /// The columns of a table as they are fitted, one after the other.
 pub struct Fitting {
@@ -84,6 +86,12 @@ impl Fitting {
                 self.record(path, record, fields)
             }
             (Kind::Union(members), TableType::Struct(fields)) if is_union(fields) => self.union(path, members, fields),
+            // Of a union's types the stream has one left.
+            (wanted, TableType::Struct(fields))
+                if is_union(fields) && fields.iter().any(|field| may_be_member(wanted, &field.kind)) =>
+            {
+                self.union(path, &Members::from([wanted.clone()]), fields)
+            }
             (Kind::List(item), TableType::List(found)) => {
                 let path = below(path, ELEMENT);
                 self.relax_if(path.clone(), found.nullable);
@@ -128,11 +136,12 @@ impl Fitting {
     /// A structure in a file has all fields of the table's, in its order: SQL takes no other.
     fn record(&mut self, path: &[String], record: &Arc<Record>, found: &[FoundColumn]) -> Option<Kind> {
         let mut fields = Vec::with_capacity(found.len());
-        for field in found {
+        let all: Vec<&Column> = record.fields.iter().collect();
+        let pairs = pairs(&all, found);
+        for (field, pair) in found.iter().zip(&pairs.wanted) {
             let path = below(path, &field.name);
             self.relax_if(path.clone(), field.nullable);
-            let wanted = record.fields.iter().find(|wanted| are_same_names(&wanted.name, &field.name));
-            fields.push(match wanted {
+            fields.push(match pair.and_then(|at| record.fields.get(at)) {
                 Some(wanted) => {
                     let differences = self.differences.len();
                     let kind = self.kind(&path, &wanted.kind, &field.kind)?;
@@ -143,29 +152,35 @@ impl Fitting {
                 None => {
                     self.relax_all(&path, &field.kind);
                     let kind = kind_of(&path, &field.kind, None)?;
-                    Column::new(&*field.name, kind, Source::Property(field.name.clone()))
+                    Column::new(&*field.name, kind, Source::Vacant)
                 }
             });
         }
-        let is_new = |wanted: &&Column| !found.iter().any(|field| are_same_names(&wanted.name, &field.name));
-        for wanted in record.fields.iter().filter(is_new).filter(|_| self.terms.evolution) {
-            let path = below(path, &wanted.name);
+        let new = record.fields.iter().zip(&pairs.found).zip(&pairs.new_names).filter(|((_, pair), _)| pair.is_none());
+        for ((wanted, _), name) in new.filter(|_| self.terms.evolution) {
+            let path = below(path, name);
             self.changes.push(Alter::Add { path, kind: TableType::of(&wanted.kind) });
-            fields.push(wanted.clone());
+            fields.push(Column { name: name.clone(), ..wanted.clone() });
         }
         Some(Kind::Struct(Arc::new(Record { fields, ..Record::clone(record) })))
     }
 
-    /// The members that the table has, and those that it lacks behind them.
-    fn union(&mut self, path: &[String], wanted: &[Kind], found: &[FoundColumn]) -> Option<Kind> {
+    /// The members that the table has, and those that it lacks behind them. Values are offered to the stream's alone, in its order:
+    /// a member that only the table has would take what belongs into another one.
+    fn union(&mut self, path: &[String], wanted: &Members, found: &[FoundColumn]) -> Option<Kind> {
         let mut members = Vec::with_capacity(found.len());
-        let mut missing: Vec<&Kind> = wanted.iter().collect();
-        for field in found {
+        let mut missing: Vec<(usize, &Kind)> =
+            wanted.turns().into_iter().filter_map(|at| wanted.get(at)).enumerate().collect();
+        let mut turns = Vec::new();
+        for (place, field) in found.iter().enumerate() {
             let path = below(path, &field.name);
             self.relax_if(path.clone(), field.nullable);
-            let at = missing.iter().position(|kind| may_be_member(kind, &field.kind));
+            let at = missing.iter().position(|(_, kind)| may_be_member(kind, &field.kind));
             let kind = match at.map(|at| missing.remove(at)) {
-                Some(kind) => self.kind(&path, kind, &field.kind)?,
+                Some((turn, kind)) => {
+                    turns.push((turn, place));
+                    self.kind(&path, kind, &field.kind)?
+                }
                 None => {
                     self.relax_all(&path, &field.kind);
                     kind_of(&path, &field.kind, None)?
@@ -173,18 +188,20 @@ impl Fitting {
             };
             members.push(kind);
         }
-        for kind in missing {
+        for (turn, kind) in missing {
             if self.terms.evolution {
+                turns.push((turn, members.len()));
                 let path = below(path, &member(members.len()));
                 self.changes.push(Alter::Add { path, kind: TableType::of(kind) });
                 members.push(kind.clone());
             } else {
                 let found = TableType::Struct(found.to_vec());
-                self.differ(path, &Kind::Union(wanted.into()), &found, true);
+                self.differ(path, &Kind::Union(wanted.clone()), &found, true);
                 break;
             }
         }
-        Some(Kind::Union(members.into()))
+        turns.sort_unstable();
+        Some(Kind::Union(Members::of_table(members, turns.into_iter().map(|(_, place)| place).collect())))
     }
 }
 
@@ -212,7 +229,8 @@ fn kind_of(path: &[String], found: &TableType, wanted: Option<&Kind>) -> Option<
             let (name, parents) = path.split_last()?;
             let field = |field: &FoundColumn| {
                 let kind = kind_of(&below(path, &field.name), &field.kind, None)?;
-                is_avro_name(&field.name).then(|| Column::new(&*field.name, kind, Source::Property(field.name.clone())))
+                let column = Column::new(&*field.name, kind, Source::Property(field.name.clone()));
+                is_avro_name(&field.name).then_some(Column { is_exact: true, ..column })
             };
             let is_legal = !fields.is_empty() && path.iter().all(|name| is_avro_name(name));
             let fields = fields.iter().map(field).collect::<Option<Vec<_>>>().filter(|_| is_legal)?;

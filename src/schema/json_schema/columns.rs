@@ -99,10 +99,11 @@ impl Columns {
         path: &Path<'_>,
     ) -> Result<Vec<Column>> {
         let mut fields = Vec::new();
-        for (property, schemas) in together(objects) {
+        let properties = together(objects);
+        let given = names.give_all(properties.iter().map(|(property, _)| property.as_str()));
+        for ((property, schemas), name) in properties.into_iter().zip(given) {
             let path = path.property(&property);
             self.count.one_more(&path)?;
-            let name = names.give(&property);
             let kind = self.kind(&schemas, &name, place, &path)?;
             fields.push(Column::new(name, kind, Source::Property(property)));
         }

@@ -1,14 +1,14 @@
 //! Gives names to a table's columns, or to a structure's fields: no two are equal, whatever their case.
 //!
-//! Delta compares names without their case, so `id` and `ID` cannot both be columns. ColumnA property whose name is
-//! reserved gets a name with a hash of the property's name, wherever it stands; of two properties with equal names, the later one
-//! does. So properties that a source adds at the end change no other name.
+//! Delta compares names without their case, so `id` and `ID` cannot both be columns. A property whose name is reserved gets a name
+//! with a hash of the property's name. So does each of several properties with equal names, wherever they stand, but for the one
+//! that is the name itself in small letters.
 
 use std::collections::HashMap;
 
 use super::path::Path;
 use crate::error::{Result, shortened};
-use crate::schema::columns::TableSchema;
+use crate::schema::columns::{RECORD, TableSchema};
 use crate::schema::naming::{MAX_IDENTIFIER, avro_name, column_name, with_hash};
 
 /// Columns that Delta or Spark have beside a table's own.
@@ -33,6 +33,8 @@ impl ColumnNames {
     pub fn beside_and_of_readers(table: &TableSchema) -> Self {
         let mut names = Self::beside(table);
         names.0.extend(OF_READERS.map(|name| (name.to_owned(), None)));
+        // A table with this column would be taken for one of the raw layout by earlier versions.
+        names.reserve(RECORD);
         names
     }
 
@@ -41,11 +43,31 @@ impl ColumnNames {
         self.0.insert(name.to_ascii_lowercase(), None);
     }
 
-    /// A name for `property`, which gets a hash where it would be another's.
-    pub fn give(&mut self, property: &str) -> String {
+    /// A name for each of `properties`, which gets a hash where it would be another's.
+    pub fn give_all<'a>(&mut self, properties: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
+        let mut equal: HashMap<String, usize> = HashMap::new();
+        for property in properties.clone() {
+            *equal.entry(column_name(property).to_ascii_lowercase()).or_default() += 1;
+        }
+        let is_plain = |property: &str| {
+            let name = column_name(property).to_ascii_lowercase();
+            name == property || equal.get(&name) == Some(&1)
+        };
+        // Plain names first, so that no hash takes one of them.
+        let mut names: Vec<Option<String>> =
+            properties.clone().map(|property| is_plain(property).then(|| self.give(property, true))).collect();
+        for (name, property) in names.iter_mut().zip(properties) {
+            name.get_or_insert_with(|| self.give(property, false));
+        }
+        names.into_iter().flatten().collect()
+    }
+
+    fn give(&mut self, property: &str, is_plain: bool) -> String {
         let mut name = column_name(property);
         let mut hashed = property.to_owned();
-        while self.0.contains_key(&name.to_ascii_lowercase()) {
+        let mut is_taken = !is_plain;
+        while is_taken || self.0.contains_key(&name.to_ascii_lowercase()) {
+            is_taken = false;
             name = with_hash(column_name(property), &hashed);
             hashed.push('\0');
         }

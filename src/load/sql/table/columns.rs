@@ -80,7 +80,7 @@ impl SqlTable {
     async fn missing(&self) -> Result<Vec<Alter>> {
         let found = self.columns().await?;
         let terms = Terms { evolution: self.session.evolution, replaces: false, widens: self.widens };
-        fit_files(&self.fitted.files, (&self.name.to_string(), &self.target.stream), || found, terms)
+        fit_files(&self.fitted.files, (&self.name.to_string(), &self.target.stream), || found, terms, false)
     }
 
     /// The columns that the table has now.
