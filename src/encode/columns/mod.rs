@@ -71,6 +71,8 @@ mod classic_tests;
 #[cfg(test)]
 mod columns_tests;
 #[cfg(test)]
+mod keys_tests;
+#[cfg(test)]
 mod property_tests;
 #[cfg(test)]
 mod public_cases_tests;
