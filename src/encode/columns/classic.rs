@@ -9,7 +9,7 @@ use super::misfit::Misfit;
 use super::number;
 use super::plan::Type;
 use super::reader::Result;
-use super::scalar::{BASE64, boolean, text, word};
+use super::scalar::{BASE64, boolean, day_of_readers, micros_of_readers, text, word};
 use super::times::{self, Style};
 use crate::schema::kind::Bits;
 
@@ -40,7 +40,7 @@ pub fn append(
         (Type::Text, Values::Bytes(bytes)) => {
             if json.peek() == b'"' {
                 let text = json.string()?;
-                bytes.push(|out| text.append_to(out));
+                bytes.push(|out| _ = text.append_to(out));
             } else if as_text {
                 let raw = json.skip()?;
                 bytes.push(|out| raw.append_to(out));
@@ -65,13 +65,14 @@ pub fn append(
             values.push(number(json, memory, parse::<f64>, |text| real::<f64>(text, |word| word))?);
         }
         (Type::Date, Values::Date(values)) => {
-            values.push(text(json, memory, |text| times::date(text, Style::Classic))?)
+            values.push(day_of_readers(text(json, memory, |text| times::date(text, Style::Classic))?)?);
         }
         (Type::Time, Values::Int64(values)) => {
             values.push(text(json, memory, |text| times::time(text, Style::Classic))?.value);
         }
         (Type::Timestamp, Values::Timestamp(values)) => {
-            values.push(text(json, memory, |text| times::timestamp(text, Style::Classic))?.value);
+            let micros = text(json, memory, |text| times::timestamp(text, Style::Classic))?;
+            values.push(micros_of_readers(micros.value)?);
         }
         (Type::Binary, Values::Bytes(bytes)) => {
             // What is decoded is taken for a text: bytes that are none become U+FFFD.

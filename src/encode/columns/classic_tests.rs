@@ -69,6 +69,8 @@ fn what_no_member_takes_is_kept_as_text() {
         (Kind::Double, r#""inf""#, "inf"),
         (union(&[Kind::Date, Kind::Text]), r#"{"a": 1}"#, r#"{"a":1}"#),
         (Kind::List(Arc::new(Kind::Integer(Bits::B64))), r#"[1, "x"]"#, r#"[1,"x"]"#),
+        (Kind::Date, r#""0000-12-31""#, "0000-12-31"),
+        (Kind::Timestamp, r#""+10000-01-01 00:00:00""#, "+10000-01-01 00:00:00"),
     ] {
         let (value, map, changes) = read(kind, json);
         assert_eq!((value, map), (Plain::Null, Plain::map(&[("v", kept)])), "{json}");
@@ -96,6 +98,13 @@ fn the_first_member_that_takes_a_value_whole_has_it() {
     let long_or_text = union(&[Kind::Integer(Bits::B64), Kind::Text]);
     assert_eq!(value(long_or_text.clone(), r#""7""#), members(vec![Plain::Whole(7), Plain::Null]));
     assert_eq!(value(long_or_text, r#""x""#), members(vec![Plain::Null, Plain::text("x")]));
+    for kind in [Kind::Date, Kind::Timestamp] {
+        let far = "2021-01-01 00:00:00 BC";
+        assert_eq!(
+            value(union(&[kind, Kind::Text]), &format!(r#""{far}""#)),
+            members(vec![Plain::Null, Plain::text(far)])
+        );
+    }
 }
 
 #[test]

@@ -173,9 +173,38 @@ impl<'a> Json<'a> {
 
 impl<'a> Text<'a> {
     /// Appends the string that is meant. A lone half of a surrogate pair, which is no character, becomes U+FFFD.
+    /// Returns whether there was one.
     #[inline]
-    pub fn append_to(&self, out: &mut Vec<u8>) {
-        if self.escaped { unescape(self.raw, out) } else { out.extend_from_slice(self.raw) }
+    pub fn append_to(&self, out: &mut Vec<u8>) -> bool {
+        if self.escaped {
+            return unescape(self.raw, out, Lone::Replaced);
+        }
+        out.extend_from_slice(self.raw);
+        false
+    }
+
+    /// Appends the string that is meant. A lone half of a surrogate pair is written as if it were a character, as WTF-8 has it: so
+    /// no two strings become the same.
+    pub fn append_exactly_to(&self, out: &mut Vec<u8>) {
+        if self.escaped { _ = unescape(self.raw, out, Lone::Kept) } else { out.extend_from_slice(self.raw) }
+    }
+
+    /// Whether it may be another string than its bytes are.
+    pub fn is_escaped(&self) -> bool {
+        self.escaped
+    }
+
+    /// What [`Text::append_exactly_to`] appends, in `memory` where the string has escapes.
+    pub fn exact<'m>(self, memory: &'m mut Vec<u8>) -> &'m [u8]
+    where
+        'a: 'm,
+    {
+        if !self.escaped {
+            return self.raw;
+        }
+        memory.clear();
+        self.append_exactly_to(memory);
+        memory
     }
 
     /// The string that is meant, in `memory` where it has escapes.
@@ -187,7 +216,7 @@ impl<'a> Text<'a> {
             return self.raw;
         }
         memory.clear();
-        unescape(self.raw, memory);
+        self.append_to(memory);
         memory
     }
 }
@@ -220,17 +249,26 @@ impl Raw<'_> {
     /// Appends a string as it is, any other value as its JSON text.
     pub fn append_as_text(&self, out: &mut Vec<u8>) {
         match Json::new(self.text).string() {
-            Ok(text) => text.append_to(out),
+            Ok(text) => _ = text.append_to(out),
             Err(Malformed) => self.append_to(out),
         }
     }
 }
 
-fn unescape(mut raw: &[u8], out: &mut Vec<u8>) {
+/// What becomes of lone halves of surrogate pairs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lone {
+    Replaced,
+    Kept,
+}
+
+/// Returns whether there are any.
+fn unescape(mut raw: &[u8], out: &mut Vec<u8>, lone: Lone) -> bool {
+    let mut has_lone = false;
     while let Some(at) = memchr::memchr(b'\\', raw) {
         let (before, rest) = raw.split_at(at);
         out.extend_from_slice(before);
-        let Some(escape) = rest.get(1) else { return };
+        let Some(escape) = rest.get(1) else { return has_lone };
         raw = rest.get(2..).unwrap_or_default();
         let byte = match escape {
             b'b' => 8,
@@ -248,6 +286,16 @@ fn unescape(mut raw: &[u8], out: &mut Vec<u8>) {
                         raw = behind;
                     }
                 }
+                if (0xd800..0xe000).contains(&unit) {
+                    has_lone = true;
+                    if lone == Lone::Kept {
+                        out.extend(
+                            [0xe0 | (unit >> 12), 0x80 | (unit >> 6 & 0x3f), 0x80 | (unit & 0x3f)]
+                                .map(|byte| byte as u8),
+                        );
+                        continue;
+                    }
+                }
                 let character = char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER);
                 out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
                 continue;
@@ -257,6 +305,7 @@ fn unescape(mut raw: &[u8], out: &mut Vec<u8>) {
         out.push(byte);
     }
     out.extend_from_slice(raw);
+    has_lone
 }
 
 /// Takes four hexadecimal digits off `text`. What is none counts as 0.

@@ -30,7 +30,7 @@ impl MetaWriter {
             }
             let (change, reason) = misfit.words();
             // A JSON value escapes what has to be escaped in a name.
-            let field = serde_json::Value::from(String::from_utf8_lossy(field));
+            let field = serde_json::Value::from(field);
             let change = format!(r#"{{"field":{field},"change":"{change}","reason":"{reason}"}}"#);
             out.extend_from_slice(change.as_bytes());
         }

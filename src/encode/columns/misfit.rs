@@ -12,6 +12,8 @@ pub enum Misfit {
     Size,
     /// Digits behind those that the column holds were rounded.
     Rounded,
+    /// Characters that no text has became others.
+    Replaced,
 }
 
 impl Misfit {
@@ -20,6 +22,7 @@ impl Misfit {
         match self {
             Self::Type => ("NULLED", "DESTINATION_TYPECAST_ERROR"),
             Self::Size => ("NULLED", "DESTINATION_FIELD_SIZE_LIMITATION"),
+            Self::Replaced => ("TRUNCATED", "DESTINATION_TYPECAST_ERROR"),
             Self::Rounded => ("TRUNCATED", "DESTINATION_FIELD_SIZE_LIMITATION"),
         }
     }

@@ -74,6 +74,8 @@ mod columns_tests;
 #[cfg(test)]
 mod exact_tests;
 #[cfg(test)]
+mod keys_tests;
+#[cfg(test)]
 mod property_tests;
 #[cfg(test)]
 mod public_cases_tests;

@@ -4,7 +4,7 @@ use super::classic;
 use super::column::{Column, Values};
 use super::json::{Json, Malformed, Raw, Text};
 use super::misfit::Misfit;
-use super::notes::{Notes, Path, Step};
+use super::notes::{Mark, Notes, Path, Step};
 use super::plan::{Field, Fields, Plan, Rules, Type};
 use super::scalar;
 use crate::schema::naming::avro_name;
@@ -43,6 +43,16 @@ impl From<Misfit> for Failure {
     fn from(misfit: Misfit) -> Self {
         Self::Misfit(misfit)
     }
+}
+
+/// What is known where an object is read.
+#[derive(Clone, Copy)]
+struct Object<'a> {
+    row: usize,
+    parent: Option<&'a Path<'a>>,
+    /// The notes before it.
+    mark: Mark,
+    strict: bool,
 }
 
 /// What is known where a value is read.
@@ -85,14 +95,13 @@ impl<'p> Reader<'p> {
         strict: bool,
     ) -> Result<()> {
         let mark = self.notes.mark();
+        let object = Object { row, parent, mark, strict };
         let (mut is_first, mut next) = (true, 0);
         while let Some(key) = json.key(&mut is_first)? {
-            let found = fields.find(key.decoded(&mut self.key), &mut next);
+            let found = fields.find(key.exact(&mut self.key), &mut next);
             if json.peek() == b'n' {
                 json.word()?;
-                if let Some(at) = found {
-                    self.null(fields, columns, at, row, parent);
-                }
+                self.null(found, key, fields, columns, object);
                 continue;
             }
             let found = match (found, self.plan.rules) {
@@ -105,14 +114,13 @@ impl<'p> Reader<'p> {
             let field = found.and_then(|at| Some((at, fields.all.get(at)?, columns.get_mut(at)?)));
             let Some((at, field, column)) = field else {
                 let value = json.skip()?;
-                let path = Path { parent, step: Step::Key(key.decoded(&mut self.key)) };
-                self.notes.keep_at(&path, value);
+                self.notes.keep_at(parent, key, Some(value));
                 continue;
             };
             if parent.is_none() {
                 self.root = at;
             }
-            self.field(field, column, row, json, parent, strict)?;
+            self.field(field, column, json, object)?;
         }
         if let Some(column) = fields.undeclared.and_then(|at| columns.get_mut(at)) {
             column.set_len(row);
@@ -127,30 +135,58 @@ impl<'p> Reader<'p> {
         Ok(())
     }
 
-    /// The value of a key is null: what the key had before is gone.
-    fn null(&mut self, fields: &Fields, columns: &mut [Column], at: usize, row: usize, parent: Option<&Path<'_>>) {
+    /// The value of a key, of the field `found` if that is one, is null: what the key had before is gone.
+    fn null(
+        &mut self,
+        mut found: Option<usize>,
+        key: Text<'_>,
+        fields: &Fields,
+        columns: &mut [Column],
+        object: Object<'_>,
+    ) {
+        let Object { row, parent, mark, .. } = object;
+        if found.is_none() && self.plan.rules == Rules::Classic {
+            let name = avro_name(&String::from_utf8_lossy(key.decoded(&mut self.key)));
+            if classic::is_undeclared(&name) {
+                return;
+            }
+            found = fields.named(&name);
+            if found.is_none() && self.notes.has_kept_since(mark) {
+                self.notes.keep(name.as_bytes(), None, false);
+            }
+        } else if found.is_none() && self.notes.has_kept_since(mark) {
+            self.notes.keep_at(parent, key, None);
+        }
+        let Some(at) = found else { return };
         if let (Some(column), Some(field)) = (columns.get_mut(at), fields.all.get(at))
             && column.len() > row
         {
+            if parent.is_none() {
+                self.root = at;
+            }
             column.take_back(row);
-            self.notes.forget(&Path { parent, step: Step::Key(field.key.as_deref().unwrap_or_default()) });
+            self.forget(field.key.as_deref().unwrap_or_default(), object);
         }
     }
 
-    fn field(
-        &mut self,
-        field: &Field,
-        column: &mut Column,
-        row: usize,
-        json: &mut Json<'_>,
-        parent: Option<&Path<'_>>,
-        strict: bool,
-    ) -> Result<()> {
+    /// The value of `key` is replaced by a later one: what was noted of it does not count.
+    fn forget(&mut self, key: &[u8], Object { parent, mark, .. }: Object<'_>) {
+        let changes = match self.plan.rules {
+            Rules::Columns => self.notes.forget(mark, &Path { parent, step: Step::Key(key) }),
+            Rules::Classic => self.notes.forget_misfits(mark, key),
+        };
+        if let Some(count) = self.misfits.get_mut(self.root) {
+            *count = count.saturating_sub(changes as u64);
+        }
+    }
+
+    fn field(&mut self, field: &Field, column: &mut Column, json: &mut Json<'_>, object: Object<'_>) -> Result<()> {
         let key = field.key.as_deref().unwrap_or_default();
+        let Object { row, parent, strict, .. } = object;
         let path = Path { parent, step: Step::Key(key) };
         if column.len() > row {
             // The key came before: the last value counts.
-            self.notes.forget(&path);
+            self.forget(key, object);
         }
         column.set_len(row);
         let begin = json.place();
@@ -160,6 +196,8 @@ impl<'p> Reader<'p> {
                 if self.plan.rules == Rules::Classic && strict {
                     return Err(misfit.into());
                 }
+                // The key is seen to come again.
+                column.set_len(row + 1);
                 json.back_to(begin);
                 let value = json.skip()?;
                 self.misfit(&path, key, value, misfit);
@@ -175,7 +213,7 @@ impl<'p> Reader<'p> {
             Rules::Columns => self.change(path, misfit),
             Rules::Classic => {
                 self.count();
-                self.notes.keep(key, value);
+                self.notes.keep(key, Some(value), true);
             }
         }
     }
@@ -221,7 +259,7 @@ impl<'p> Reader<'p> {
                 let mut is_first = true;
                 while let Some(key) = json.key(&mut is_first)? {
                     let value = json.skip()?;
-                    self.notes.keep_under(key, value);
+                    self.notes.keep_under(b"", key, value);
                 }
                 match self.notes.kept_since(mark) {
                     Some(kept) => map.push(kept),
@@ -230,20 +268,20 @@ impl<'p> Reader<'p> {
                 self.notes.take_back_kept(mark);
             }
             (kind, values) => {
-                let rounded = match self.plan.rules {
+                let change = match self.plan.rules {
                     Rules::Classic if classic::has_rule(kind) && !place.is_exact => {
                         classic::append(kind, values, json, place.as_text, &mut self.value)?;
-                        false
+                        None
                     }
                     Rules::Classic | Rules::Columns => {
                         scalar::append(kind, values, json, &mut self.value, place.is_exact)?
                     }
                 };
-                match self.plan.rules {
-                    Rules::Columns if rounded => self.change(&place.path, Misfit::Rounded),
+                match (self.plan.rules, change) {
+                    (Rules::Columns, Some(change)) => self.change(&place.path, change),
                     // The rows of that layout cannot say so.
-                    Rules::Classic if rounded && place.is_exact => return Err(Misfit::Rounded.into()),
-                    Rules::Columns | Rules::Classic => {}
+                    (Rules::Classic, Some(Misfit::Rounded)) if place.is_exact => return Err(Misfit::Rounded.into()),
+                    _ => {}
                 }
             }
         }
@@ -329,14 +367,14 @@ impl<'p> Reader<'p> {
             let mut is_first = true;
             while let Some(key) = json.key(&mut is_first)? {
                 let value = json.skip()?;
-                self.notes.keep_under(key, value);
+                self.notes.keep_under(name.as_bytes(), key, value);
             }
             return Ok(None);
         }
         let found = fields.named(&name).filter(|_| !classic::is_undeclared(&name));
         if found.is_none() {
             let value = json.skip()?;
-            self.notes.keep(name.as_bytes(), value);
+            self.notes.keep(name.as_bytes(), Some(value), false);
         }
         Ok(found)
     }

@@ -22,7 +22,7 @@ pub const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
 );
 
-/// Appends the value that follows, which is not null; returns whether it was rounded. `is_exact`: the column has a table's type and
+/// Appends the value that follows, which is not null; returns what it lost, if it did. `is_exact`: the column has a table's type and
 /// not the stream's, and takes nothing that would not be read from it as the source sent it.
 #[inline]
 pub fn append(
@@ -31,8 +31,8 @@ pub fn append(
     json: &mut Json<'_>,
     memory: &mut Vec<u8>,
     is_exact: bool,
-) -> Result<bool> {
-    let mut is_rounded = false;
+) -> Result<Option<Misfit>> {
+    let (mut is_rounded, mut is_replaced) = (false, false);
     if is_exact {
         let begin = json.place();
         exact::ensure(kind, json, memory)?;
@@ -42,7 +42,7 @@ pub fn append(
         (Type::Text, Values::Bytes(bytes)) => {
             if json.peek() == b'"' {
                 let text = json.string()?;
-                bytes.push(|out| text.append_to(out));
+                bytes.push(|out| is_replaced = text.append_to(out));
             } else {
                 let raw = json.skip()?;
                 bytes.push(|out| raw.append_to(out));
@@ -84,16 +84,18 @@ pub fn append(
             is_rounded = scaled.is_rounded;
         }
         (Type::Date, Values::Date(values)) => {
-            values.push(text(json, memory, |text| times::date(text, Style::Columns))?)
+            values.push(day_of_readers(text(json, memory, |text| times::date(text, Style::Columns))?)?);
         }
         (Type::Time, Values::Int64(values)) => {
             values.push(micros(json, memory, |text| times::time(text, Style::Columns), &mut is_rounded)?);
         }
         (Type::Timestamp, Values::Timestamp(values)) => {
-            values.push(micros(json, memory, |text| times::timestamp(text, Style::Columns), &mut is_rounded)?);
+            let micros = micros(json, memory, |text| times::timestamp(text, Style::Columns), &mut is_rounded)?;
+            values.push(micros_of_readers(micros)?);
         }
         (Type::LocalTimestamp, Values::LocalTimestamp(values)) => {
-            values.push(micros(json, memory, |text| times::local_timestamp(text, Style::Columns), &mut is_rounded)?);
+            let micros = micros(json, memory, |text| times::local_timestamp(text, Style::Columns), &mut is_rounded)?;
+            values.push(micros_of_readers(micros)?);
         }
         (Type::Binary, Values::Bytes(bytes)) => {
             let decoded = text(json, memory, |text| BASE64.decode(text).ok())?;
@@ -101,7 +103,27 @@ pub fn append(
         }
         _ => return Err(Misfit::Type.into()),
     }
-    Ok(is_rounded)
+    Ok(match (is_rounded, is_replaced) {
+        (true, _) => Some(Misfit::Rounded),
+        (_, true) => Some(Misfit::Replaced),
+        _ => None,
+    })
+}
+
+/// 0001-01-01 and the day behind 9999-12-31, in days since 1970-01-01. Python has no other days, so readers made with it fail on them:
+/// <https://docs.python.org/3/library/datetime.html#datetime.MINYEAR>.
+const DAYS: std::ops::Range<i32> = -719_162..2_932_897;
+const MICROS_OF_DAY: i64 = 86_400_000_000;
+
+/// A day that readers show.
+pub fn day_of_readers(day: i32) -> Result<i32> {
+    if DAYS.contains(&day) { Ok(day) } else { Err(Misfit::Size.into()) }
+}
+
+/// A time in microseconds since 1970-01-01 on a day that readers show.
+pub fn micros_of_readers(micros: i64) -> Result<i64> {
+    let day = micros.div_euclid(MICROS_OF_DAY);
+    if (DAYS.start.into()..DAYS.end.into()).contains(&day) { Ok(micros) } else { Err(Misfit::Size.into()) }
 }
 
 /// A boolean; nothing else is one.

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::alternatives::{Alternative, TextOf, alternatives};
 use super::names::ColumnNames;
 use super::path::Path;
-use super::{Count, MAX_LEVELS, unreadable};
+use super::{Count, MAX_LEVELS, MAX_LISTS, unreadable};
 use crate::error::Result;
 use crate::schema::columns::{Column, Source, TableSchema, UNDECLARED};
 use crate::schema::kind::{Bits, Decimal, Kind, Record};
@@ -69,18 +69,19 @@ pub fn columns(schema: &str, options: ColumnOptions) -> Result<TableSchema> {
 struct Place {
     namespace: String,
     level: usize,
+    lists: usize,
 }
 
 impl Place {
-    const ROOT: Self = Self { namespace: String::new(), level: 0 };
+    const ROOT: Self = Self { namespace: String::new(), level: 0, lists: 0 };
 
     fn list(&self) -> Self {
-        Self { namespace: self.namespace.clone(), level: self.level + 1 }
+        Self { namespace: self.namespace.clone(), level: self.level + 1, lists: self.lists + 1 }
     }
 
     fn record(&self, name: &str) -> Self {
         let separator = if self.namespace.is_empty() { "" } else { "." };
-        Self { namespace: format!("{}{separator}{name}", self.namespace), level: self.level + 1 }
+        Self { namespace: format!("{}{separator}{name}", self.namespace), level: self.level + 1, lists: self.lists }
     }
 }
 
@@ -132,7 +133,7 @@ impl Columns {
         match (scalars.is_empty(), objects.is_empty(), arrays.is_empty()) {
             (_, true, true) => Ok(self.scalar(&scalars)),
             (true, false, true) if is_nested => self.structure(objects, name, place, path),
-            (true, true, false) if is_nested => {
+            (true, true, false) if is_nested && place.lists < MAX_LISTS => {
                 Ok(Kind::List(Arc::new(self.kind(&arrays, name, &place.list(), &path.items())?)))
             }
             _ => Ok(Kind::Json),

@@ -30,6 +30,9 @@ const MAX_NESTING: usize = 128;
 /// Structures and lists within each other, in the layout `columns`; what lies deeper is JSON text. Readers of Delta tables
 /// that are made with `serde_json` read 128 levels of JSON, and a structure takes three of them.
 const MAX_LEVELS: usize = 40;
+/// Lists within each other, in the layout `columns`; what lies deeper is JSON text. The time that DuckDB takes to open a table
+/// doubles with each.
+const MAX_LISTS: usize = 16;
 /// Levels of JSON in the text of a table's columns.
 const MAX_DELTA_LEVELS: usize = 120;
 /// Columns of a table, with the fields inside of them.

@@ -189,9 +189,13 @@ fn schemas_of_any_depth_have_a_table_in_which_what_lies_deep_is_text() {
                 assert!(sql(&table)[0].contains("`a`: STRING"), "{levels}");
             }
             let lists = nested(levels, r#"{"type":"array","items":"#, integer, "}");
-            testing::check(
-                &columns(&format!(r#"{{"properties":{{"a":{lists}}}}}"#), ColumnOptions::default()).unwrap(),
-            );
+            let lists = columns(&format!(r#"{{"properties":{{"a":{lists}}}}}"#), ColumnOptions::default()).unwrap();
+            testing::check(&lists);
+            assert_eq!(sql(&lists)[0].matches("ARRAY").count(), 16);
+            let inner = r#"{"type":"array","items":{"type":"object","properties":{"a":"#;
+            let mixed = format!(r#"{{"properties":{{"a":{}}}}}"#, nested(levels, inner, integer, "}}}"));
+            let mixed = columns(&mixed, ColumnOptions::default()).unwrap();
+            assert_eq!(sql(&mixed)[0].matches("ARRAY").count(), 16);
             let unions = nested(levels, r#"{"anyOf":["#, integer, "]}");
             let unions = columns(&format!(r#"{{"properties":{{"a":{unions}}}}}"#), ColumnOptions::default()).unwrap();
             assert_eq!(sql(&unions), [if levels == 50 { "a BIGINT" } else { "a STRING" }]);
