@@ -11,8 +11,8 @@ use super::reader::Result;
 use super::scalar::word;
 use super::times;
 
-/// Fails where the value that follows in `json`, which is read, does not fit a column of the type `kind` as it is. Values that are of no use for the type
-/// at all pass: reading them fails.
+/// Fails where the value that follows in `json`, which is read, does not fit a column of the type `kind` as it is. Values that are of
+/// no use for the type at all pass: reading them fails.
 pub fn ensure(kind: &Type, json: &mut Json<'_>, memory: &mut Vec<u8>) -> Result<()> {
     if !matches!(
         kind,
