@@ -87,7 +87,7 @@ fn files_of_aws_that_are_none_are_named_and_not_waited_for() {
             };
             sandbox.set_environment("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:1/");
             let run = sandbox.check();
-            assert!(run.says("FAILED") && run.says(name) && run.says("no regular file"), "{name}, {what}: {run:#?}");
+            assert!(run.says("FAILED") && run.says(name) && run.says("not a regular file"), "{name}, {what}: {run:#?}");
         }
     }
 }
