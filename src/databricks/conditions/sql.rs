@@ -244,6 +244,8 @@ pub(super) const STATEMENTS: &[Condition] = &[
             Class("DELTA_MAX_COMMIT_RETRIES_EXCEEDED"),
             Class("DELTA_METADATA_CHANGED"),
             Class("DELTA_PROTOCOL_CHANGED"),
+            // A statement was read before another writer added a column, and runs after it.
+            Class("DELTA_SCHEMA_CHANGE_SINCE_ANALYSIS"),
             SqlState("2D521"),
         ],
         &[],
