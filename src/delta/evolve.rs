@@ -33,8 +33,8 @@ pub fn actions(inner: &SnapshotRef, engine: &dyn Engine, changes: &[Alter]) -> K
         change_at(&mut schema, &path, change)
             .ok_or_else(|| KernelError::generic(format!("there is no column {} to change", path.join("."))))?;
     }
+    let needs_feature = has_local_times(&schema);
     let schema = schema.to_string();
-    let needs_feature = schema.contains(&format!("\"{LOCAL_TIME}\""));
     let fields = metadata.as_object_mut().ok_or_else(|| KernelError::generic("the table's metadata is no object"))?;
     fields.insert("schemaString".to_owned(), Value::from(schema));
     let mut actions = Vec::new();
@@ -49,8 +49,15 @@ pub fn actions(inner: &SnapshotRef, engine: &dyn Engine, changes: &[Alter]) -> K
 /// The protocol of a new table with the columns `schema`, as a log writes them: the lowest that they need.
 pub fn protocol_of_new(schema: &str) -> Value {
     let lowest = json!({"minReaderVersion": 1, "minWriterVersion": 2});
-    let needs_feature = schema.contains(&format!("\"{LOCAL_TIME}\""));
+    let needs_feature = serde_json::from_str(schema).is_ok_and(|schema| has_local_times(&schema));
     if needs_feature { with_feature(&lowest).unwrap_or(lowest) } else { lowest }
+}
+
+/// Whether a time without a zone is in the type `kind`, as a log writes it, or in one that it is made of. Names may be called so.
+fn has_local_times(kind: &Value) -> bool {
+    let parts = ["type", "elementType", "keyType", "valueType"].into_iter().filter_map(|key| kind.get(key));
+    let fields = kind.get("fields").and_then(Value::as_array).into_iter().flatten();
+    kind.as_str() == Some(LOCAL_TIME) || parts.chain(fields).any(has_local_times)
 }
 
 /// `protocol` with the feature of local times; `None` where it has it. A protocol that lists its features lists those that

@@ -63,3 +63,16 @@ fn a_protocol_gets_the_feature_once_and_keeps_what_its_versions_stood_for() {
         (&json!(["timestampNtz"]), &json!(["appendOnly", "timestampNtz"]))
     );
 }
+
+#[test]
+fn only_a_type_needs_the_feature_and_not_a_name() {
+    let of = |fields: Value| protocol_of_new(&json!({"type": "struct", "fields": fields}).to_string());
+    let field = |name: &str, kind: Value| json!({"name": name, "type": kind, "nullable": true, "metadata": {}});
+    let lowest = json!({"minReaderVersion": 1, "minWriterVersion": 2});
+    assert_eq!(of(json!([field("timestamp_ntz", json!("string"))])), lowest);
+    let list = json!({"type": "array", "elementType": "timestamp_ntz", "containsNull": true});
+    let inner = json!({"type": "struct", "fields": [field("at", json!("timestamp_ntz"))]});
+    for kind in [json!("timestamp_ntz"), list, inner] {
+        assert_eq!(of(json!([field("a", kind.clone())]))["minReaderVersion"], 3, "{kind}");
+    }
+}

@@ -110,6 +110,16 @@ impl TableType {
         }
     }
 
+    /// Whether it or a type that it is made of is the simple type `name`.
+    pub fn has(&self, name: &str) -> bool {
+        match self {
+            Self::Simple(own) => own == name,
+            Self::Struct(fields) => fields.iter().any(|field| field.kind.has(name)),
+            Self::List(item) => item.kind.has(name),
+            Self::Map(keys, values) => keys.has(name) || values.has(name),
+        }
+    }
+
     /// Whether it is a text.
     pub fn is_text(&self) -> bool {
         matches!(self, Self::Simple(name) if name == "string")

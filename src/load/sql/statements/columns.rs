@@ -13,7 +13,7 @@ use crate::schema::table_type::{FoundColumn, are_same_names};
 /// The property that lets a table have times without a zone. Delta sets it by itself for new tables alone.
 const LOCAL_TIMES: &str = "delta.feature.timestampNtz";
 /// The type that needs it.
-const LOCAL_TIME: &str = "TIMESTAMP_NTZ";
+const LOCAL_TIME: &str = "timestamp_ntz";
 
 /// What a table is that is replaced with other columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,14 +38,12 @@ pub fn alter(table: &TableName, changes: &[Alter]) -> Vec<String> {
         let path = column(change.path());
         match change {
             Alter::Add { kind, .. } => {
-                let kind = kind.to_string();
-                needs_feature |= kind.contains(LOCAL_TIME);
+                needs_feature |= kind.has(LOCAL_TIME);
                 added.push(format!("{path} {kind}"));
             }
             Alter::Relax { .. } => others.push(format!("ALTER TABLE {table} ALTER COLUMN {path} DROP NOT NULL")),
             Alter::Widen { kind, .. } => {
-                let kind = kind.to_string();
-                needs_feature |= kind.contains(LOCAL_TIME);
+                needs_feature |= kind.has(LOCAL_TIME);
                 others.push(format!("ALTER TABLE {table} ALTER COLUMN {path} TYPE {kind}"));
             }
             // Where rows stay there are none of these.

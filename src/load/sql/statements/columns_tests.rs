@@ -31,6 +31,8 @@ fn all_new_columns_come_with_one_statement_and_the_rest_one_by_one() {
     assert_eq!(alter(&orders(), &[]), [""; 0]);
     let widened = [Alter::Widen { path: path(&["day"]), kind: TableType::parse("timestamp_ntz") }];
     assert!(alter(&orders(), &widened)[0].contains("delta.feature.timestampNtz"), "{:?}", alter(&orders(), &widened));
+    let named = [Alter::Add { path: path(&["a"]), kind: TableType::parse("struct<TIMESTAMP_NTZ:array<string>>") }];
+    assert_eq!(alter(&orders(), &named).len(), 1, "{:?}", alter(&orders(), &named));
 }
 
 #[test]
