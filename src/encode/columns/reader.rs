@@ -6,6 +6,7 @@ use super::json::{Json, Malformed, Raw, Text};
 use super::misfit::Misfit;
 use super::notes::{Mark, Notes, Path, Step};
 use super::plan::{Field, Fields, Plan, Rules, Type};
+use super::repeated::Repeated;
 use super::scalar;
 use crate::schema::naming::avro_name;
 
@@ -96,7 +97,7 @@ impl<'p> Reader<'p> {
     ) -> Result<()> {
         let mark = self.notes.mark();
         let object = Object { row, parent, mark, strict };
-        let (mut is_first, mut next) = (true, 0);
+        let (mut is_first, mut next, mut repeated) = (true, 0, Repeated::default());
         loop {
             let (found, key) = match fields.eat_next(json, &mut is_first, &mut next) {
                 Some((at, key)) => (Some(at), key),
@@ -105,6 +106,13 @@ impl<'p> Reader<'p> {
                     None => break,
                 },
             };
+            if let Some(at) = found {
+                let again = columns.get(at).is_some_and(|column| column.len() > row);
+                if repeated.is_replaced(at, again, fields, json, &mut self.value)? {
+                    json.skip()?;
+                    continue;
+                }
+            }
             if json.peek() == b'n' {
                 json.word()?;
                 self.null(found, key, fields, columns, object);
@@ -194,6 +202,9 @@ impl<'p> Reader<'p> {
             self.forget(key, object);
         }
         column.set_len(row);
+        if parent.is_none() {
+            self.notes.begin_column();
+        }
         let begin = json.place();
         let path = Path { parent, step: Step::Key(key) };
         let place = Place { path, strict, as_text: false, is_exact: field.is_exact };
