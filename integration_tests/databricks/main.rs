@@ -45,6 +45,8 @@ mod place;
 mod program;
 #[path = "../s3/testing/proxy.rs"]
 mod proxy;
+#[path = "../testing/python.rs"]
+mod python;
 #[path = "../s3/testing/requests.rs"]
 mod requests;
 #[path = "../s3/testing/server.rs"]
@@ -58,6 +60,8 @@ mod victim;
 
 #[path = "../conformance.rs"]
 mod conformance;
+#[path = "../layouts/readers.rs"]
+mod every_reader;
 #[path = "../layouts/expected.rs"]
 mod expected;
 #[path = "../generations.rs"]

@@ -41,6 +41,11 @@ impl Place {
         self.lake().join(schema_and_name)
     }
 
+    /// How readers find a table: its address, and what they have to know of its store.
+    pub fn for_readers(&self, schema_and_name: &str) -> (String, Value) {
+        (self.folder.join(schema_and_name).display().to_string(), Value::Null)
+    }
+
     /// The settings that lead here, where a test does not say otherwise.
     pub fn settings(&self) -> Map<String, Value> {
         Map::from_iter([("data_source".to_owned(), self.source())])

@@ -80,6 +80,11 @@ impl Place {
         self.lake().join(own.as_deref().unwrap_or(schema_and_name))
     }
 
+    /// How readers find a table: its address, and what they have to know of its store.
+    pub fn for_readers(&self, schema_and_name: &str) -> (String, Value) {
+        self.bucket.for_readers_of(&self.table(schema_and_name))
+    }
+
     /// The bucket.
     pub fn bucket(&self) -> &bucket::Place {
         &self.bucket

@@ -70,6 +70,19 @@ impl Place {
         self.lake().join(schema_and_name)
     }
 
+    /// How readers find a table: its address, and what they have to know of its store.
+    pub fn for_readers(&self, schema_and_name: &str) -> (String, Value) {
+        self.for_readers_of(&self.table(schema_and_name))
+    }
+
+    /// The same for the table in `folder`.
+    pub fn for_readers_of(&self, folder: &Location) -> (String, Value) {
+        let store = json!({
+            "endpoint": self.server.endpoint(), "region": self.server.region(), "key": ROOT.0, "secret": ROOT.1,
+        });
+        (format!("s3://{}/{}", self.bucket, folder.key()), store)
+    }
+
     /// The settings that lead here, where a test does not say otherwise.
     pub fn settings(&self) -> Map<String, Value> {
         Map::from_iter([("data_source".to_owned(), self.source())])
