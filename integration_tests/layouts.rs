@@ -10,3 +10,4 @@ mod readers;
 mod settings;
 mod strange_records;
 mod values;
+mod widening;
