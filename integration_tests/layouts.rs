@@ -5,6 +5,7 @@ mod cases;
 mod evolution;
 mod expected;
 mod features;
+mod kills;
 mod older_tables;
 mod readers;
 mod settings;
