@@ -68,6 +68,7 @@ mod clients;
 mod column_values;
 mod columns;
 mod copies;
+mod evolving_kills;
 mod faults;
 mod kills;
 mod loading;
