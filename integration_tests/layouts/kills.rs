@@ -60,7 +60,7 @@ impl Case {
         sandbox.load(&self.catalog(false), self.input(0, false));
         // What its owner does: an id is always there, and columns may become wider.
         let folder = sandbox.table("default/s");
-        let mut metadata = table::read(&folder).metadata.clone();
+        let mut metadata = table::read(&folder).metadata;
         let mut schema: Value = serde_json::from_str(metadata["schemaString"].as_str().unwrap()).unwrap();
         let id = schema["fields"].as_array_mut().unwrap().iter_mut().find(|field| field["name"] == "id");
         id.unwrap()["nullable"] = json!(false);

@@ -94,7 +94,7 @@ fn begun(configuration: &Value, features: &[&str]) -> Sandbox {
     commit(&folder, 0, &[protocol, metadata(&json!({}))]);
     sandbox.load(&streams("append"), row(1, false));
     let at = table::read(&folder).versions;
-    let mut own: Value = table::read(&folder).metadata.clone();
+    let mut own: Value = table::read(&folder).metadata;
     own["configuration"] = configuration.clone();
     commit(&folder, at, &[json!({"metaData": own})]);
     sandbox
