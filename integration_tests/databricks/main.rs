@@ -80,3 +80,4 @@ mod refusals;
 mod replaced_columns;
 mod service;
 mod warehouse_tables;
+mod widened;
