@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::columns::{rows, sandbox, sent_with};
 use crate::conformance::{configure, read, shared_data};
-use crate::every_reader::{are_there, see};
-use crate::expected::{row_of, sent};
+use crate::layouts::expected::{row_of, sent};
+use crate::layouts::readers::{are_there, see};
 use crate::messages::catalog;
 use crate::program::Sandbox;
 

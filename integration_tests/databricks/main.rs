@@ -60,10 +60,6 @@ mod victim;
 
 #[path = "../conformance.rs"]
 mod conformance;
-#[path = "../layouts/readers.rs"]
-mod every_reader;
-#[path = "../layouts/expected.rs"]
-mod expected;
 #[path = "../generations.rs"]
 mod generations;
 
@@ -72,8 +68,10 @@ mod clients;
 mod column_values;
 mod columns;
 mod copies;
+mod evolving_kills;
 mod faults;
 mod kills;
+mod layouts;
 mod loading;
 mod lying_elsewhere;
 mod names;
@@ -83,3 +81,4 @@ mod refusals;
 mod replaced_columns;
 mod service;
 mod warehouse_tables;
+mod widened;

@@ -2,6 +2,8 @@
 
 #[path = "../layouts/cases.rs"]
 mod cases;
+#[path = "../layouts/evolution.rs"]
+mod evolution;
 #[path = "../layouts/expected.rs"]
 mod expected;
 #[path = "../layouts/readers.rs"]

@@ -24,6 +24,11 @@ pub struct Place {
 }
 
 impl Place {
+    /// How long a small sync takes, about.
+    pub const SYNC: Duration = Duration::from_millis(60);
+    /// Whether a sync removes at once what a killed one has left: the lock of its lease went with the process.
+    pub const SWEEPS_AT_ONCE: bool = true;
+
     /// A new one for the sandbox in `folder`.
     pub fn new(folder: &Path) -> Self {
         let folder = folder.join("lake");

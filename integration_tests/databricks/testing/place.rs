@@ -58,6 +58,11 @@ pub struct Place {
 }
 
 impl Place {
+    /// How long a small sync takes, about.
+    pub const SYNC: Duration = Duration::from_millis(3000);
+    /// Whether a sync removes at once what a killed one has left: a lease in a bucket lives on for a time.
+    pub const SWEEPS_AT_ONCE: bool = false;
+
     /// A new one.
     pub fn new(sandbox: &Path) -> Self {
         // They have nothing in common: what is like a part of the token is hidden in messages.

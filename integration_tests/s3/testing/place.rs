@@ -31,6 +31,11 @@ pub struct Place {
 }
 
 impl Place {
+    /// How long a small sync takes, about.
+    pub const SYNC: Duration = Duration::from_millis(200);
+    /// Whether a sync removes at once what a killed one has left: a lease in a bucket lives on for a time.
+    pub const SWEEPS_AT_ONCE: bool = false;
+
     /// A new bucket.
     pub fn new(_sandbox: &Path) -> Self {
         Self::at(PATH)

@@ -1,5 +1,6 @@
 //! For tests: encodes rows to a Parquet file and reads them back as plain values.
 
+pub mod classic_reference;
 pub mod reference;
 
 use std::collections::BTreeMap;
