@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::messages::{append, overwrite, records, state};
 use crate::on_disk::at;
-use crate::program::{Living, Run, Sandbox, skipped};
+use crate::program::{Living, Run, Sandbox, skipped, unique};
 use crate::table;
 
 /// What the kernel says of file systems without links, and between two file systems.
@@ -64,7 +64,7 @@ fn start(sandbox: &Sandbox, words: &[&str], catalog: &Value, refused: &[Refused]
     let mut command = sandbox.program();
     command.args(words).arg("--config").arg(sandbox.config());
     if words == ["write"] {
-        command.arg("--catalog").arg(sandbox.file("catalog.json", catalog.to_string()));
+        command.arg("--catalog").arg(sandbox.file(&unique("catalog"), catalog.to_string()));
     }
     Living::start(refuse(&mut command, refused))
 }

@@ -121,7 +121,7 @@ impl Sandbox {
 }
 
 /// A file name that no other sync has: several may begin in one sandbox at the same time.
-fn unique(name: &str) -> String {
+pub fn unique(name: &str) -> String {
     format!("{name}-{}.json", uuid::Uuid::now_v7())
 }
 
