@@ -4,18 +4,25 @@
 use base64::Engine;
 
 use super::column::Values;
-use super::json::Json;
+use super::json::{Json, Text};
 use super::misfit::Misfit;
 use super::number;
-use super::plan::Type;
+use super::plan::{Fields, Type};
 use super::reader::Result;
 use super::scalar::{BASE64, boolean, day_of_readers, micros_of_readers, text, word};
 use super::times::{self, Style};
 use crate::schema::kind::Bits;
+use crate::schema::naming::avro_name;
 
 /// Whether a key with the Avro name `name` holds more properties that the schema does not declare.
 pub fn is_undeclared(name: &str) -> bool {
     matches!(name, "_airbyte_additional_properties" | "_ab_additional_properties")
+}
+
+/// The field of a key that no property has, by its name in Avro. `memory` is for keys with escapes.
+pub fn named(fields: &Fields, key: Text<'_>, memory: &mut Vec<u8>) -> Option<usize> {
+    let name = avro_name(&String::from_utf8_lossy(key.decoded(memory)));
+    fields.named(&name).filter(|_| !is_undeclared(&name))
 }
 
 /// Whether that connector had values of the type; for those of others, the rules of the layout `columns` hold.

@@ -92,7 +92,8 @@ fn a_value_that_a_later_one_of_its_key_replaces_is_no_change() {
 #[test]
 fn of_a_key_that_comes_again_and_again_the_last_value_counts_however_often_it_comes() {
     let inner = || record("o", vec![property("n", LONG), property("t", Kind::Text)]);
-    let properties = || vec![property("v", LONG), property("o", inner()), property("w", Kind::Text)];
+    let properties =
+        || vec![property("v", LONG), property("o", inner()), property("w", Kind::Text), property("a_b", LONG)];
     let often = |one: &str, times: usize| vec![one; times].join(",");
     for times in [2, 15, 16, 17, 18, 100] {
         for (repeated, last) in [
@@ -101,6 +102,8 @@ fn of_a_key_that_comes_again_and_again_the_last_value_counts_however_often_it_co
             (r#""o":{"n":1,"x":2}, "v" : 3"#, r#""o":null"#),
             (r#""v":null,"v":1,"\u0076":2"#, r#""v":null,"w":"x""#),
             (r#""w":"a","v":"bad""#, r#""u":{"u":1}"#),
+            (r#""a b":"bad","x":1,"a-b":null, "a_b" : "bad""#, r#""a.b":5"#),
+            (r#""a-b":"bad","x":1"#, r#""a.b": null"#),
         ] {
             let many = format!("{{{},{last}}}", often(repeated, times));
             let few = format!("{{{repeated},{last}}}");

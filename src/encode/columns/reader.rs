@@ -106,25 +106,28 @@ impl<'p> Reader<'p> {
                     None => break,
                 },
             };
-            if let Some(at) = found {
-                let again = columns.get(at).is_some_and(|column| column.len() > row);
-                if repeated.is_replaced(at, again, fields, json, &mut self.value)? {
-                    json.skip()?;
-                    continue;
-                }
-            }
-            if json.peek() == b'n' {
-                json.word()?;
-                self.null(found, key, fields, columns, object);
-                continue;
-            }
-            let found = match (found, self.plan.rules) {
+            let is_null = json.peek() == b'n';
+            let rules = self.plan.rules;
+            let found = match (found, rules) {
+                (None, Rules::Classic) if is_null => classic::named(fields, key, &mut self.key),
                 (None, Rules::Classic) => match self.classic_key(fields, key, json)? {
                     Some(found) => Some(found),
                     None => continue,
                 },
                 (found, _) => found,
             };
+            if let Some(at) = found {
+                let again = columns.get(at).is_some_and(|column| column.len() > row);
+                if repeated.is_replaced(at, again, rules, fields, json, &mut self.value)? {
+                    json.skip()?;
+                    continue;
+                }
+            }
+            if is_null {
+                json.word()?;
+                self.null(found, key, fields, columns, object);
+                continue;
+            }
             let field = found.and_then(|at| Some((at, fields.all.get(at)?, columns.get_mut(at)?)));
             let Some((at, field, column)) = field else {
                 let value = json.skip()?;
@@ -152,7 +155,7 @@ impl<'p> Reader<'p> {
     /// The value of a key, of the field `found` if that is one, is null: what the key had before is gone.
     fn null(
         &mut self,
-        mut found: Option<usize>,
+        found: Option<usize>,
         key: Text<'_>,
         fields: &Fields,
         columns: &mut [Column],
@@ -164,8 +167,7 @@ impl<'p> Reader<'p> {
             if classic::is_undeclared(&name) {
                 return;
             }
-            found = fields.named(&name);
-            if found.is_none() && self.notes.has_kept_since(mark) {
+            if self.notes.has_kept_since(mark) {
                 self.notes.keep(name.as_bytes(), None, false);
             }
         } else if found.is_none() && self.notes.has_kept_since(mark) {
@@ -273,8 +275,7 @@ impl<'p> Reader<'p> {
                 if !json.eat(b'{') {
                     return Err(Misfit::Type.into());
                 }
-                let mark = self.notes.mark();
-                let mut is_first = true;
+                let (mark, mut is_first) = (self.notes.mark(), true);
                 while let Some(key) = json.key(&mut is_first)? {
                     let value = json.skip()?;
                     self.notes.keep_under(b"", key, value);
@@ -382,8 +383,7 @@ impl<'p> Reader<'p> {
     fn classic_key(&mut self, fields: &Fields, key: Text<'_>, json: &mut Json<'_>) -> Result<Option<usize>> {
         let name = avro_name(&String::from_utf8_lossy(key.decoded(&mut self.key)));
         if classic::is_undeclared(&name) && json.peek() == b'{' {
-            json.eat(b'{');
-            let mut is_first = true;
+            let mut is_first = json.eat(b'{');
             while let Some(key) = json.key(&mut is_first)? {
                 let value = json.skip()?;
                 self.notes.keep_under(name.as_bytes(), key, value);

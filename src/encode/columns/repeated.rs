@@ -4,8 +4,9 @@
 //! that would take a time that grows with the square of the object's length, so the rest of the object is looked through for the
 //! last value of each field, and the others are passed over.
 
+use super::classic;
 use super::json::{Json, Malformed};
-use super::plan::Fields;
+use super::plan::{Fields, Rules};
 
 /// So many repeated keys are read as they come.
 const MANY: u32 = 16;
@@ -19,13 +20,14 @@ pub struct Repeated {
 }
 
 impl Repeated {
-    /// A value of the field `at` follows in `json`, which had one before if `again`: whether a later one replaces it. `memory` is for
-    /// keys with escapes.
+    /// A value of the field `at` follows in `json`, which had one before if `again`: whether a later one replaces it. `json` is at the
+    /// value's first byte; `memory` is for keys with escapes.
     #[inline]
     pub fn is_replaced(
         &mut self,
         at: usize,
         again: bool,
+        rules: Rules,
         fields: &Fields,
         json: &mut Json<'_>,
         memory: &mut Vec<u8>,
@@ -33,7 +35,7 @@ impl Repeated {
         if again {
             self.count += 1;
             if self.count == MANY {
-                self.last = Some(last_values(at, fields, json, memory)?);
+                self.last = Some(last_values(at, rules, fields, json, memory)?);
             }
         }
         Ok(self.last.as_ref().and_then(|last| last.get(at)).is_some_and(|last| *last != json.place()))
@@ -43,6 +45,7 @@ impl Repeated {
 /// Where the last value of each field begins that follows in the object, the first of which is one of the field `at`.
 fn last_values(
     mut at: usize,
+    rules: Rules,
     fields: &Fields,
     json: &mut Json<'_>,
     memory: &mut Vec<u8>,
@@ -51,12 +54,17 @@ fn last_values(
     let mut last = vec![0; fields.all.len()];
     let mut next = at + 1;
     loop {
+        json.peek();
         if let Some(last) = last.get_mut(at) {
             *last = json.place();
         }
         json.skip()?;
         let Some(key) = json.key(&mut false)? else { break };
-        at = fields.find(key.exact(memory), &mut next).unwrap_or(usize::MAX);
+        let found = match (fields.find(key.exact(memory), &mut next), rules) {
+            (None, Rules::Classic) => classic::named(fields, key, memory),
+            (found, _) => found,
+        };
+        at = found.unwrap_or(usize::MAX);
     }
     json.back_to(begin);
     Ok(last)
