@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
+use super::action::error_body;
 use super::faults::{assert_large_once, assert_only_tables, large, through};
-use super::proxy::{Action, Fault, Proxy, Request, Rule, error_body};
+use super::proxy::{Action, Fault, Proxy, Request, Rule};
 use super::refusals::refused;
 use super::server::server;
 use crate::messages::{append, overwrite, records, state, status};
