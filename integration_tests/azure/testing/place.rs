@@ -62,6 +62,11 @@ impl Place {
         Location::new(Arc::clone(&self.requests) as Arc<dyn Lake>, "")
     }
 
+    /// The address by which Databricks knows what has this key in the container.
+    pub fn uri(&self, key: &str) -> String {
+        format!("abfss://{}@{}.dfs.core.windows.net/{key}", self.container, ACCOUNT.0)
+    }
+
     /// The container's name.
     pub fn container(&self) -> &str {
         &self.container

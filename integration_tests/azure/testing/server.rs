@@ -45,6 +45,11 @@ impl Server {
         self.port
     }
 
+    /// The options of the stand-in for Databricks whose Spark has its tables here.
+    pub fn for_spark(&self) -> String {
+        format!("--azure {} --account {} --key {}", self.port, ACCOUNT.0, ACCOUNT.1)
+    }
+
     fn start(program: &Path) -> Self {
         let folder = TempDir::new().unwrap().keep();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

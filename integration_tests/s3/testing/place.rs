@@ -60,6 +60,11 @@ impl Place {
         Location::new(Arc::clone(&self.requests) as _, "")
     }
 
+    /// The address by which Databricks knows what has this key in the bucket.
+    pub fn uri(&self, key: &str) -> String {
+        format!("s3://{}/{key}", self.bucket)
+    }
+
     /// The bucket's name.
     pub fn bucket(&self) -> &str {
         &self.bucket
