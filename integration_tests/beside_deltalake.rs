@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::messages::{append, overwrite, records};
 use crate::on_disk::at;
-use crate::other_readers::{has, python};
 use crate::program::Sandbox;
+use crate::python::{has, python};
 
 /// Runs `operation` on the table `t` in `folder`; the number of its rows afterwards, and whatever it was before.
 fn with_deltalake(folder: &Path, operation: &str) -> Value {

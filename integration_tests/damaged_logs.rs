@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use crate::lake::Location;
 use crate::messages::{append, overwrite, records};
-use crate::other_readers::{has, python};
 use crate::program::Sandbox;
+use crate::python::{has, python};
 use crate::table;
 
 fn log(folder: &Location) -> Location {

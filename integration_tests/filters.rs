@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::lake::Location;
 use crate::messages::{append, overwrite, record, records};
-use crate::other_readers::{has, python};
 use crate::program::Sandbox;
+use crate::python::{has, python};
 use crate::table;
 
 const SCRIPT: &str = include_str!("filters.py");

@@ -1,5 +1,5 @@
-"""Reads tables with every reader that is there: each line of stdin is a JSON list of a table's folder and its files. Prints a line of
-JSON for each, with a list of what the readers see: the reader's name with the columns and their rows, or with why it is missing or
+"""Reads tables with every reader that is there: each line of stdin is a JSON list of a table's address, its files, and
+null or the endpoint, region, key and secret of its bucket. Prints a line of JSON for each, with a list of what the readers see: the reader's name with the columns and their rows, or with why it is missing or
 what it failed with.
 
 Rows are in the order of their ids. Times are microseconds, days are days since 1970, decimal numbers and bytes are texts, maps are
@@ -7,6 +7,7 @@ lists of pairs in the order of their keys."""
 
 import functools
 import glob
+import importlib
 import json
 import math
 import os
@@ -57,47 +58,67 @@ def told(reader, tables):
     return {"reader": reader, "columns": tables[-1].column_names, "rows": rows}
 
 
-def with_deltalake(folder, _):
+def options(store):
+    return store and {
+        "AWS_ENDPOINT_URL": store["endpoint"], "AWS_ALLOW_HTTP": "true", "AWS_REGION": store["region"],
+        "AWS_ACCESS_KEY_ID": store["key"], "AWS_SECRET_ACCESS_KEY": store["secret"],
+    }
+
+
+def with_deltalake(folder, _, store):
     from deltalake import DeltaTable
 
-    return [DeltaTable(folder).to_pyarrow_table()]
+    return [DeltaTable(folder, storage_options=options(store)).to_pyarrow_table()]
 
 
-def with_polars(folder, _):
+def with_polars(folder, _, store):
     import polars
 
-    return [polars.read_delta(folder).to_arrow(compat_level=polars.CompatLevel.oldest())]
+    return [polars.read_delta(folder, storage_options=options(store)).to_arrow(compat_level=polars.CompatLevel.oldest())]
 
 
 @functools.cache
-def duckdb_with_delta():
-    """Loading the extension takes a second."""
+def duckdb_for(store):
+    """Loading the extensions takes a second."""
     import duckdb
-    import duckdb_extension_delta
 
     db = duckdb.connect()
-    pattern = os.path.dirname(duckdb_extension_delta.__file__) + "/**/delta.duckdb_extension"
-    db.execute(f"LOAD '{glob.glob(pattern, recursive=True)[0]}'")
+    for name in ("httpfs", "delta") if store else ("delta",):
+        package = importlib.import_module(f"duckdb_extension_{name}")
+        pattern = os.path.dirname(package.__file__) + f"/**/{name}.duckdb_extension"
+        db.execute(f"LOAD '{glob.glob(pattern, recursive=True)[0]}'")
+    if store:
+        store = dict(store)
+        db.execute(
+            f"""CREATE SECRET (TYPE s3, KEY_ID '{store["key"]}', SECRET '{store["secret"]}', REGION '{store["region"]}',
+            URL_STYLE 'path', USE_SSL false, ENDPOINT '{store["endpoint"].removeprefix("http://")}')"""
+        )
     db.execute("SET TimeZone = 'UTC'")
     db.execute("SET enable_external_file_cache = false")
     return db
 
 
-def with_duckdb(folder, _):
+def with_duckdb(folder, _, store):
     folder = folder.replace("'", "''")
-    return [duckdb_with_delta().execute(f"SELECT * FROM delta_scan('{folder}')").to_arrow_table()]
+    return [duckdb_for(store and tuple(sorted(store.items()))).execute(f"SELECT * FROM delta_scan('{folder}')").to_arrow_table()]
 
 
-def with_pyarrow(_, files):
+def with_pyarrow(_, files, store):
+    import pyarrow.fs as fs
     import pyarrow.parquet as parquet
 
-    return [parquet.ParquetFile(file).read() for file in files]
+    if not store:
+        return [parquet.ParquetFile(file).read() for file in files]
+    bucket = fs.S3FileSystem(
+        access_key=store["key"], secret_key=store["secret"], region=store["region"], endpoint_override=store["endpoint"]
+    )
+    return [parquet.ParquetFile(bucket.open_input_file(file.removeprefix("s3://"))).read() for file in files]
 
 
-def seen(reader, folder, files):
+def seen(reader, folder, files, store):
     name = reader.__name__.removeprefix("with_")
     try:
-        tables = reader(folder, files)
+        tables = reader(folder, files, store)
     except ImportError as error:
         return {"reader": name, "missing": str(error)}
     except Exception as error:
@@ -106,8 +127,8 @@ def seen(reader, folder, files):
 
 
 for line in sys.stdin:
-    folder, files = json.loads(line)
+    folder, files, store = json.loads(line)
     readers = [with_deltalake, with_polars, with_duckdb, with_pyarrow]
-    print(json.dumps([one for one in (seen(reader, folder, files) for reader in readers) if one]), flush=True)
+    print(json.dumps([one for one in (seen(reader, folder, files, store) for reader in readers) if one]), flush=True)
 # Threads of the packages sometimes abort an interpreter that ends in order.
 os._exit(0)

@@ -21,6 +21,8 @@ mod place;
 #[allow(dead_code)] // The beds use more of it.
 #[path = "testing/program.rs"]
 mod program;
+#[path = "testing/python.rs"]
+mod python;
 #[path = "testing/table.rs"]
 mod table;
 

@@ -1,15 +1,12 @@
 //! Other Delta readers open the tables: the Python packages `deltalake` and `duckdb`.
-//!
-//! They run in the Python that `TEST_PYTHON` names (default `python3`). Without the package a test is skipped and says so;
-//! under CI the Python that was named must have it.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
 use crate::messages::{append, overwrite, padded, record, records, state};
 use crate::program::{Sandbox, skipped};
+use crate::python::{has, python};
 use crate::table::{self, Row};
 
 /// Prints the rows of the table in `sys.argv[1]` as JSON lines: id, microseconds, data.
@@ -47,25 +44,6 @@ columns = "_airbyte_ab_id, epoch_us(_airbyte_emitted_at), _airbyte_data"
 for row in db.execute(f"SELECT {columns} FROM {source}").fetchall() if source else []:
     print(json.dumps(list(row)))
 "#;
-
-/// Runs `script` with `arguments`.
-pub fn python(script: &str, arguments: &[PathBuf]) -> std::io::Result<Output> {
-    let python = std::env::var("TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    Command::new(python).arg("-c").arg(script).args(arguments).output()
-}
-
-/// Whether `package` can be imported; if not, says why `test` does nothing, or fails where it must be there.
-pub fn has(test: &str, package: &str) -> bool {
-    let why = match python(&format!("import {package}, pyarrow"), &[]) {
-        Ok(output) if output.status.success() => return true,
-        Ok(output) => String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or_default().to_owned(),
-        Err(error) => error.to_string(),
-    };
-    let named_in_ci = std::env::var_os("CI").is_some() && std::env::var_os("TEST_PYTHON").is_some();
-    assert!(!named_in_ci, "the Python of TEST_PYTHON has no {package}: {why}");
-    skipped(test, &format!("no Python with {package}: {why}"));
-    false
-}
 
 /// What `script` reads of the table in `folder`, which has `files`, sorted by id; and what it says on stderr.
 fn rows(script: &str, folder: &Path, files: &[String]) -> (Vec<Row>, String) {

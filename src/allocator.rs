@@ -9,6 +9,9 @@ const ARENAS: libc::c_int = 4;
 /// Allocations of this many bytes go back to the system the moment they are freed.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const MAPPED: libc::c_int = 4 << 20;
+/// So many free bytes at the end of an arena stay for the next block; by default they are given back and asked for again.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const KEPT: libc::c_int = 4 << 20;
 
 /// Sets the allocator up; before the first thread is started.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -20,6 +23,7 @@ pub fn set_up() {
     unsafe {
         libc::mallopt(libc::M_ARENA_MAX, ARENAS);
         libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::config::{TableSettings, name_of};
+use crate::config::TableSettings;
 use crate::counted::names;
 use crate::error::{Error, Result, StreamDescriptor};
 use crate::protocol::catalog::Catalog;
@@ -45,7 +45,7 @@ impl<'a> StreamSchemas<'a> {
             Layout::Classic => classic(json_schema),
         };
         let made = made.map_err(|error| {
-            let said = format!("Stream {stream} with `table_layout` {}: {}", name_of(layout), error.message());
+            let said = format!("Stream {stream} with `table_layout` {layout}: {}", error.message());
             Error::new(error.kind(), said).with_source(error)
         })?;
         if !made.record().iter().any(|column| matches!(column.source, Source::Property(_))) {

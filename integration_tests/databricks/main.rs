@@ -47,6 +47,8 @@ mod place;
 mod program;
 #[path = "../testing/proxy.rs"]
 mod proxy;
+#[path = "../testing/python.rs"]
+mod python;
 #[path = "../s3/testing/requests.rs"]
 mod requests;
 #[path = "../s3/testing/server.rs"]
@@ -60,8 +62,6 @@ mod victim;
 
 #[path = "../conformance.rs"]
 mod conformance;
-#[path = "../layouts/expected.rs"]
-mod expected;
 #[path = "../generations.rs"]
 mod generations;
 
@@ -70,8 +70,10 @@ mod clients;
 mod column_values;
 mod columns;
 mod copies;
+mod evolving_kills;
 mod faults;
 mod kills;
+mod layouts;
 mod loading;
 mod lying_elsewhere;
 mod names;
@@ -81,3 +83,4 @@ mod refusals;
 mod replaced_columns;
 mod service;
 mod warehouse_tables;
+mod widened;

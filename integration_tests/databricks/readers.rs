@@ -10,7 +10,7 @@ use crate::program::Sandbox;
 use crate::table;
 
 /// A sandbox whose syncs ask no Databricks, and how Spark names the table `users` of it.
-fn direct() -> (Sandbox, String) {
+pub fn direct() -> (Sandbox, String) {
     let mut sandbox = Sandbox::new();
     sandbox.set(json!({
         "databricks_server_hostname": null, "databricks_http_path": null, "databricks_personal_access_token": null,

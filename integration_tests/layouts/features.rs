@@ -198,7 +198,7 @@ fn a_typed_table_with_deletion_vectors_gets_new_columns_and_rows() {
     let zoneless = json!({"type": "string", "format": "date-time", "airbyte_type": "timestamp_without_timezone"});
     sandbox.load(&streams("append", &[("more", zoneless)]), input(12..14));
     // deltalake refuses such tables.
-    let seen = see_each(test, &sandbox.path("default/s"), &[]);
+    let seen = see_each(test, &sandbox, "default/s", &[]);
     let able: Vec<&Value> = seen.iter().filter(|one| one["failed"].is_null()).collect();
     assert!(able.iter().any(|one| one["reader"] == "duckdb"), "{seen:?}");
     let left: Vec<u64> = (0..14).filter(|n| ![3, 4, 7, 11].contains(n)).collect();

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::readers::{are_there, see};
 use crate::messages::{catalog, configured, record_in, state};
-use crate::other_readers::python;
 use crate::program::Sandbox;
+use crate::python::python;
 use crate::table;
 
 /// Writes the table of connector 1.1.x with one row into the folder `sys.argv[1]`, from the stream `sys.argv[2]`.

@@ -3,14 +3,13 @@
 //! One Python reads the tables of all tests, because its packages take seconds to load.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use serde_json::{Map, Value, json};
 
-use crate::other_readers::has;
 use crate::program::{Sandbox, skipped};
+use crate::python::has;
 use crate::table;
 
 const SCRIPT: &str = include_str!("../layouts.py");
@@ -36,10 +35,8 @@ pub fn are_there(test: &str) -> bool {
 
 /// What all readers see of the table `schema_and_name`; a failed test where they do not see the same.
 pub fn see(test: &str, sandbox: &Sandbox, schema_and_name: &str) -> Seen {
-    let folder = sandbox.path(schema_and_name);
     let files = table::read(&sandbox.table(schema_and_name)).files;
-    let files: Vec<_> = files.iter().map(|file| folder.join(file)).collect();
-    let seen: Vec<Value> = see_each(test, &folder, &files)
+    let seen: Vec<Value> = see_each(test, sandbox, schema_and_name, &files)
         .into_iter()
         // Polars looks for `a%20b` where the folder is `a b`.
         .filter(|one| one["reader"] != "polars" || !schema_and_name.contains(' '))
@@ -78,9 +75,11 @@ pub fn without_nulls(value: &Value) -> Value {
     }
 }
 
-/// What each reader sees of the table in `folder`, or fails with; pyarrow sees `files`, and nothing without any.
-pub fn see_each(test: &str, folder: &Path, files: &[PathBuf]) -> Vec<Value> {
-    let mut seen = Readers::ask(&json!([folder, files]));
+/// What each reader sees of the table `schema_and_name`, or fails with; pyarrow sees its `files`, and nothing without any.
+pub fn see_each(test: &str, sandbox: &Sandbox, schema_and_name: &str, files: &[String]) -> Vec<Value> {
+    let (address, store) = sandbox.place().for_readers(schema_and_name);
+    let files: Vec<String> = files.iter().map(|file| format!("{address}/{file}")).collect();
+    let mut seen = Readers::ask(&json!([address, files, store]));
     seen.retain(|one| {
         if let Some(why) = one["missing"].as_str() {
             skipped(test, &format!("{} reads nothing: {why}", one["reader"]));

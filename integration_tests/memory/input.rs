@@ -14,17 +14,29 @@ pub struct Plan {
     pub size: usize,
     /// A STATE follows each so many records of its stream; divides `records`, so that the last message of a stream is one.
     pub state_every: usize,
+    /// Typed columns of each stream beside the raw layout's, with a value in each record; 0 for the raw layout.
+    pub columns: usize,
 }
 
 impl Plan {
     /// Bytes of all records' data, about.
     pub fn bytes(&self) -> usize {
-        self.streams * self.records * self.size
+        self.streams * self.records * (self.size + self.values().len())
     }
 
     /// How many STATEs there are.
     pub fn states(&self) -> usize {
         self.streams * self.records / self.state_every
+    }
+
+    /// The names of the properties that every record has in this plan, beside `text`; their values are whole numbers.
+    pub fn properties(&self) -> impl Iterator<Item = String> + use<> {
+        (0..self.columns).map(|column| format!("c{column}"))
+    }
+
+    /// Those properties with their values, as they stand in a record.
+    fn values(&self) -> String {
+        self.properties().map(|name| format!("\"{name}\":{},", name.len())).collect()
     }
 
     /// The name of a stream.
@@ -85,12 +97,14 @@ pub struct Messages {
     /// Bytes of text that follow it.
     text: usize,
     begun: bool,
+    /// The values of the plan's columns.
+    values: String,
 }
 
 impl Messages {
     /// The messages of `plan`, with texts from `words`.
     pub fn new(plan: Plan, words: Arc<[u8]>) -> Self {
-        Self { plan, words, at: 0, record: 0, line: Vec::new(), given: 0, text: 0, begun: false }
+        Self { plan, words, at: 0, record: 0, line: Vec::new(), given: 0, text: 0, begun: false, values: plan.values() }
     }
 
     /// Ends the record at hand and begins the next one, if there is one.
@@ -114,8 +128,8 @@ impl Messages {
         if self.record < self.plan.streams * self.plan.records {
             let name = Plan::name(self.record % self.plan.streams);
             let head = format!(
-                "{{\"type\":\"RECORD\",\"record\":{{\"stream\":\"{name}\",\"data\":{{\"id\":{},\"text\":\"",
-                self.record
+                "{{\"type\":\"RECORD\",\"record\":{{\"stream\":\"{name}\",\"data\":{{\"id\":{},{}\"text\":\"",
+                self.record, self.values
             );
             self.line.extend_from_slice(head.as_bytes());
             self.text = self.plan.size;

@@ -26,6 +26,8 @@ mod place;
 mod program;
 #[path = "../testing/proxy.rs"]
 mod proxy;
+#[path = "../testing/python.rs"]
+mod python;
 #[path = "testing/requests.rs"]
 mod requests;
 #[path = "testing/server.rs"]
@@ -59,6 +61,7 @@ mod demands;
 mod faults;
 mod identities;
 mod kills;
+mod layouts;
 mod neighbours;
 mod outages;
 mod paths;

@@ -24,6 +24,11 @@ pub struct Place {
 }
 
 impl Place {
+    /// How long a small sync takes, about.
+    pub const SYNC: Duration = Duration::from_millis(60);
+    /// Whether a sync removes at once what a killed one has left: the lock of its lease went with the process.
+    pub const SWEEPS_AT_ONCE: bool = true;
+
     /// A new one for the sandbox in `folder`.
     pub fn new(folder: &Path) -> Self {
         let folder = folder.join("lake");
@@ -39,6 +44,11 @@ impl Place {
     /// The folder of a table.
     pub fn table(&self, schema_and_name: &str) -> Location {
         self.lake().join(schema_and_name)
+    }
+
+    /// How readers find a table: its address, and what they have to know of its store.
+    pub fn for_readers(&self, schema_and_name: &str) -> (String, Value) {
+        (self.folder.join(schema_and_name).display().to_string(), Value::Null)
     }
 
     /// The settings that lead here, where a test does not say otherwise.

@@ -47,7 +47,7 @@ pub use self::log_level::LogLevel;
 pub use self::platform::is_job_of_platform;
 pub use self::s3::{S3Credentials, S3Encryption, S3Role, S3Settings};
 pub use self::storage::StorageSettings;
-pub use self::tables::{TableSettings, name_of};
+pub use self::tables::TableSettings;
 pub use self::timeouts::Timeouts;
 
 use self::fields::{Fields, Report, kind_of};

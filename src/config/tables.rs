@@ -38,15 +38,6 @@ impl TableSettings {
     }
 }
 
-/// What the configuration calls `layout`.
-pub fn name_of(layout: Layout) -> &'static str {
-    match layout {
-        Layout::Raw => "raw",
-        Layout::Columns => "columns",
-        Layout::Classic => "classic",
-    }
-}
-
 pub(super) fn read(root: &Fields<'_>) -> TableSettings {
     TableSettings {
         layout: root.choice("table_layout", &LAYOUTS).unwrap_or(Layout::Raw),

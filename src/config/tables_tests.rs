@@ -21,7 +21,7 @@ fn tables_are_raw_unless_something_else_is_asked_for() {
     for (word, layout) in [("raw", Layout::Raw), (" columns ", Layout::Columns), ("classic", Layout::Classic)] {
         let tables = read(config("table_layout", json!(word))).tables;
         assert_eq!(tables.layout, layout);
-        assert_eq!(name_of(layout), word.trim());
+        assert_eq!(layout.to_string(), word.trim());
     }
     assert_eq!(read(config("number_type", json!("decimal"))).tables.options.number, Number::Decimal);
     assert_eq!(read(config("nested", json!("json"))).tables.options.nested, Nested::Json);

@@ -15,6 +15,7 @@ use delta_kernel::snapshot::SnapshotRef;
 use delta_kernel::{Engine, FilteredEngineData, KernelError, KernelResult};
 use serde_json::{Value, json};
 
+use super::widening;
 use crate::schema::alter::Alter;
 use crate::schema::table_type::are_same_names;
 
@@ -33,13 +34,18 @@ pub fn actions(inner: &SnapshotRef, engine: &dyn Engine, changes: &[Alter]) -> K
         change_at(&mut schema, &path, change)
             .ok_or_else(|| KernelError::generic(format!("there is no column {} to change", path.join("."))))?;
     }
-    let needs_feature = has_local_times(&schema);
+    let protocol = serde_json::to_value(configuration.protocol())?;
+    let widens = changes.iter().any(|change| matches!(change, Alter::Widen { .. }));
+    let needed = [(has_local_times(&schema), LOCAL_TIMES), (widens, widening::FEATURE)];
+    let needed = needed.into_iter().filter(|(is_needed, _)| *is_needed).map(|(_, feature)| feature);
+    let raised = needed.fold(None, |raised: Option<Value>, feature| {
+        with_feature(raised.as_ref().unwrap_or(&protocol), feature).or(raised)
+    });
     let schema = schema.to_string();
     let fields = metadata.as_object_mut().ok_or_else(|| KernelError::generic("the table's metadata is no object"))?;
     fields.insert("schemaString".to_owned(), Value::from(schema));
     let mut actions = Vec::new();
-    let protocol = serde_json::to_value(configuration.protocol())?;
-    if needs_feature && let Some(protocol) = with_feature(&protocol) {
+    if let Some(protocol) = raised {
         actions.push(action(&json!({"protocol": protocol}), LOG_PROTOCOL_SCHEMA.clone(), engine)?);
     }
     actions.push(action(&json!({"metaData": metadata}), LOG_METADATA_SCHEMA.clone(), engine)?);
@@ -50,7 +56,7 @@ pub fn actions(inner: &SnapshotRef, engine: &dyn Engine, changes: &[Alter]) -> K
 pub fn protocol_of_new(schema: &str) -> Value {
     let lowest = json!({"minReaderVersion": 1, "minWriterVersion": 2});
     let needs_feature = serde_json::from_str(schema).is_ok_and(|schema| has_local_times(&schema));
-    if needs_feature { with_feature(&lowest).unwrap_or(lowest) } else { lowest }
+    if needs_feature { with_feature(&lowest, LOCAL_TIMES).unwrap_or(lowest) } else { lowest }
 }
 
 /// Whether a time without a zone is in the type `kind`, as a log writes it, or in one that it is made of. Names may be called so.
@@ -60,9 +66,9 @@ fn has_local_times(kind: &Value) -> bool {
     kind.as_str() == Some(LOCAL_TIME) || parts.chain(fields).any(has_local_times)
 }
 
-/// `protocol` with the feature of local times; `None` where it has it. A protocol that lists its features lists those that
+/// `protocol` with the reader's and writer's feature `added`; `None` where it has it. A protocol that lists its features lists those that
 /// its versions stood for, too.
-fn with_feature(protocol: &Value) -> Option<Value> {
+fn with_feature(protocol: &Value, added: &str) -> Option<Value> {
     let version = |key: &str| protocol.get(key).and_then(Value::as_i64).unwrap_or_default();
     let listed = |key: &str| -> Vec<String> {
         let features = protocol.get(key).and_then(Value::as_array).into_iter().flatten();
@@ -70,7 +76,7 @@ fn with_feature(protocol: &Value) -> Option<Value> {
     };
     let (reader, writer) = (version("minReaderVersion"), version("minWriterVersion"));
     let (mut readers, mut writers) = (listed("readerFeatures"), listed("writerFeatures"));
-    if readers.iter().any(|feature| feature == LOCAL_TIMES) && writers.iter().any(|feature| feature == LOCAL_TIMES) {
+    if [&readers, &writers].into_iter().all(|features| features.iter().any(|feature| feature == added)) {
         return None;
     }
     let stood_for = [
@@ -89,8 +95,8 @@ fn with_feature(protocol: &Value) -> Option<Value> {
         readers.push("columnMapping".to_owned());
     }
     for features in [&mut readers, &mut writers] {
-        if !features.iter().any(|feature| feature == LOCAL_TIMES) {
-            features.push(LOCAL_TIMES.to_owned());
+        if !features.iter().any(|feature| feature == added) {
+            features.push(added.to_owned());
         }
     }
     Some(json!({"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": readers, "writerFeatures": writers}))
@@ -112,7 +118,13 @@ fn change_at(within: &mut Value, path: &[&str], change: &Alter) -> Option<()> {
             fields.remove(at);
             Some(())
         }
-        (Some(at), _) => change_field(fields.get_mut(at)?, ("type", "nullable"), rest, change),
+        (Some(at), _) => {
+            let field = fields.get_mut(at)?;
+            if let Alter::Widen { kind, .. } = change {
+                widening::note(field, rest, &kind.delta())?;
+            }
+            change_field(field, ("type", "nullable"), rest, change)
+        }
         (None, _) => None,
     }
 }
@@ -129,8 +141,8 @@ fn change_field(owner: &mut Value, (kind, nullable): (&str, &str), path: &[&str]
                 let metadata = owner.get_mut("metadata").and_then(Value::as_object_mut);
                 metadata.into_iter().for_each(|metadata| metadata.retain(|key, _| key == "comment"));
             }
-            // Files of the older type would have to be named with the commit of that time: only a server does that.
-            Alter::Add { .. } | Alter::Drop { .. } | Alter::Widen { .. } => return None,
+            Alter::Widen { kind: new, .. } => drop(owner.as_object_mut()?.insert(kind.to_owned(), new.delta())),
+            Alter::Add { .. } | Alter::Drop { .. } => return None,
         }
         return Some(());
     }

@@ -45,7 +45,7 @@ fn changes_leave_what_others_have_written_into_the_schema() {
 #[test]
 fn a_protocol_gets_the_feature_once_and_keeps_what_its_versions_stood_for() {
     let old = json!({"minReaderVersion": 2, "minWriterVersion": 5});
-    let new = with_feature(&old).unwrap_or_default();
+    let new = with_feature(&old, LOCAL_TIMES).unwrap_or_default();
     assert_eq!(
         new,
         json!({
@@ -55,9 +55,9 @@ fn a_protocol_gets_the_feature_once_and_keeps_what_its_versions_stood_for() {
                 "columnMapping", "timestampNtz"],
         })
     );
-    assert_eq!(with_feature(&new), None);
+    assert_eq!(with_feature(&new, LOCAL_TIMES), None);
     let listed = json!({"minReaderVersion": 1, "minWriterVersion": 7, "writerFeatures": ["appendOnly"]});
-    let new = with_feature(&listed).unwrap_or_default();
+    let new = with_feature(&listed, LOCAL_TIMES).unwrap_or_default();
     assert_eq!(
         (&new["readerFeatures"], &new["writerFeatures"]),
         (&json!(["timestampNtz"]), &json!(["appendOnly", "timestampNtz"]))

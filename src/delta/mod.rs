@@ -18,6 +18,7 @@ mod found;
 mod kernel_errors;
 mod replace;
 pub mod table;
+mod widening;
 
 /// Folder of a Delta table's log, inside the table's folder.
 pub const DELTA_LOG: &str = "_delta_log";

@@ -27,6 +27,7 @@ use super::engine::{GoesOn, LogEngine};
 use super::files::{CommitFile, LogFiles};
 use super::found;
 use super::kernel_errors::{classify, read_error};
+use super::widening;
 use crate::error::{Error, Result};
 use crate::schema::alter::Alter;
 use crate::schema::columns::TableSchema;
@@ -177,6 +178,11 @@ impl TableSnapshot {
     /// The same as either engine compares them with a stream's.
     pub fn found_columns(&self) -> Vec<FoundColumn> {
         found::columns(&self.inner.schema())
+    }
+
+    /// Whether its columns may get wider types, which older files are then read as.
+    pub fn widens(&self) -> bool {
+        widening::is_allowed(&self.inner)
     }
 
     /// The version of application transaction `app_id`, if the table has one.

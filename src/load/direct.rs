@@ -101,7 +101,7 @@ impl Direct {
         snapshot.ensure_writable(replaces)?;
         let (named, columns) = (snapshot.columns(), snapshot.found_columns());
         let found = FoundTable { shown: &shown, named, columns: &columns };
-        let fitted = fit_table(target, found, self.terms(replaces_all))?;
+        let fitted = fit_table(target, found, self.terms(snapshot, replaces_all))?;
         if fitted.files.layout() != Layout::Raw {
             snapshot.ensure_takes(&fitted.files)?;
         }
@@ -109,9 +109,8 @@ impl Direct {
         Ok(fitted)
     }
 
-    /// The kernel writes no table that has been widened.
-    fn terms(&self, replaces: bool) -> Terms {
-        Terms { evolution: self.evolution, replaces, widens: false }
+    fn terms(&self, snapshot: &TableSnapshot, replaces: bool) -> Terms {
+        Terms { evolution: self.evolution, replaces, widens: self.evolution && snapshot.widens() }
     }
 }
 
@@ -316,7 +315,7 @@ impl DirectTable {
     /// What the table `snapshot` needs for the staged files, whoever has changed it since it was opened.
     fn changes(&self, snapshot: &TableSnapshot, replaces: bool) -> Result<Vec<Alter>> {
         let shown = self.engine.storage.shown(&self.target.table);
-        let terms = self.engine.terms(replaces);
+        let terms = self.engine.terms(snapshot, replaces);
         fit_files(&self.files, (&shown, &self.target.stream), || snapshot.found_columns(), terms, true)
     }
 

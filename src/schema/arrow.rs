@@ -12,17 +12,40 @@ use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUni
 
 use super::avro::ROW;
 use super::columns::TableSchema;
-use super::kind::member;
+use super::kind::{Bits, Kind, member};
 use crate::error::{Error, Result};
 
 impl TableSchema {
     /// The Arrow schema of a row: one field per column, in the columns' order.
     pub fn arrow(&self) -> Result<SchemaRef> {
         match &self.avro(ROW, None)? {
-            AvroSchema::Record(record) => Ok(Arc::new(Schema::new(fields(record)?))),
+            AvroSchema::Record(record) => {
+                let fields = fields(record)?;
+                let sized = fields.iter().zip(self.columns()).map(|(field, column)| sized(field, &column.kind));
+                Ok(Arc::new(Schema::new(sized.collect::<Fields>())))
+            }
             _ => Err(Error::system("A row's Avro schema must be a record.")),
         }
     }
+}
+
+/// `field` with the sizes of whole numbers that `kind` has. Avro knows none below 32 bits, and Polars refuses a file whose numbers
+/// are larger than their column's.
+fn sized(field: &FieldRef, kind: &Kind) -> FieldRef {
+    let all = |fields: &Fields, kinds: &mut dyn Iterator<Item = &Kind>| -> Fields {
+        fields.iter().zip(kinds).map(|(field, kind)| sized(field, kind)).collect()
+    };
+    let data_type = match (field.data_type(), kind) {
+        (DataType::Int32, Kind::Integer(Bits::B8)) => DataType::Int8,
+        (DataType::Int32, Kind::Integer(Bits::B16)) => DataType::Int16,
+        (DataType::Struct(fields), Kind::Struct(record)) => {
+            DataType::Struct(all(fields, &mut record.fields.iter().map(|column| &column.kind)))
+        }
+        (DataType::Struct(fields), Kind::Union(members)) => DataType::Struct(all(fields, &mut members.iter())),
+        (DataType::List(item), Kind::List(kind)) => DataType::List(sized(item, kind)),
+        _ => return Arc::clone(field),
+    };
+    Arc::new(Field::new(field.name(), data_type, field.is_nullable()))
 }
 
 fn fields(record: &RecordSchema) -> Result<Fields> {
@@ -92,6 +115,8 @@ fn data_type(schema: &AvroSchema, name: &str) -> Result<DataType> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::columns::{Column, Source};
+    use crate::schema::kind::Record;
 
     #[test]
     fn the_raw_row_has_an_id_a_time_and_the_data() -> Result<()> {
@@ -106,6 +131,26 @@ mod tests {
             ]
         );
         assert!(schema.fields().iter().all(|field| !field.is_nullable()));
+        Ok(())
+    }
+
+    #[test]
+    fn whole_numbers_have_the_size_of_their_columns_wherever_they_are() -> Result<()> {
+        let (small, list) = (Kind::Integer(Bits::B16), |kind| Kind::List(Arc::new(kind)));
+        let property = |kind| Column::new("v", kind, Source::Property("v".into()));
+        let tiny = Record { name: "r".into(), namespace: None, fields: vec![property(Kind::Integer(Bits::B8))] };
+        let union = Kind::Union([small.clone(), Kind::Text].into());
+        for (kind, shown) in [
+            (small.clone(), "Int16"),
+            (Kind::Integer(Bits::B32), "Int32"),
+            (list(small), "List(Int16, field: 'element')"),
+            (list(Kind::Struct(Arc::new(tiny))), "List(Struct(\"v\": Int8), field: 'element')"),
+            (union, "Struct(\"member0\": Int16, \"member1\": Utf8)"),
+        ] {
+            let schema = TableSchema::typed(vec![property(kind)]).arrow()?;
+            let field = schema.field_with_name("v").map_err(|error| Error::system(error.to_string()))?;
+            assert_eq!(field.data_type().to_string(), shown);
+        }
         Ok(())
     }
 

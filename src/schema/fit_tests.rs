@@ -143,6 +143,7 @@ fn files_have_the_tables_type_where_it_differs_and_one_sentence_says_so() -> Res
         (Kind::LocalTimestamp, "date", Kind::Date, true),
         (geo.clone(), "string", Kind::Json, true),
         (list(Kind::Text), "string", Kind::Json, true),
+        (Kind::Union([Kind::Date, Kind::Text].into()), "string", Kind::Text, true),
         (Kind::Json, "array<bigint>", list(LONG), true),
         (Kind::Text, "binary", Kind::Binary, true),
         (Kind::Text, "variant", Kind::Text, false),

@@ -62,6 +62,11 @@ pub struct Place {
 }
 
 impl Place {
+    /// How long a small sync takes, about.
+    pub const SYNC: Duration = Duration::from_millis(3000);
+    /// Whether a sync removes at once what a killed one has left: a lease in a bucket lives on for a time.
+    pub const SWEEPS_AT_ONCE: bool = false;
+
     /// A new one.
     pub fn new(sandbox: &Path) -> Self {
         // They have nothing in common: what is like a part of the token is hidden in messages.
@@ -82,6 +87,11 @@ impl Place {
     pub fn table(&self, schema_and_name: &str) -> Location {
         let own = schema_and_name.strip_prefix("default/").map(|name| format!("{}/{name}", self.schema()));
         self.lake().join(own.as_deref().unwrap_or(schema_and_name))
+    }
+
+    /// How readers find a table: its address, and what they have to know of its store.
+    pub fn for_readers(&self, schema_and_name: &str) -> (String, Value) {
+        self.bucket.for_readers_of(&self.table(schema_and_name))
     }
 
     /// The bucket.

@@ -31,6 +31,11 @@ pub struct Place {
 }
 
 impl Place {
+    /// How long a small sync takes, about.
+    pub const SYNC: Duration = Duration::from_millis(200);
+    /// Whether a sync removes at once what a killed one has left: a lease in a bucket lives on for a time.
+    pub const SWEEPS_AT_ONCE: bool = false;
+
     /// A new bucket.
     pub fn new(_sandbox: &Path) -> Self {
         Self::at(PATH)
@@ -73,6 +78,19 @@ impl Place {
     /// The folder of a table.
     pub fn table(&self, schema_and_name: &str) -> Location {
         self.lake().join(schema_and_name)
+    }
+
+    /// How readers find a table: its address, and what they have to know of its store.
+    pub fn for_readers(&self, schema_and_name: &str) -> (String, Value) {
+        self.for_readers_of(&self.table(schema_and_name))
+    }
+
+    /// The same for the table in `folder`.
+    pub fn for_readers_of(&self, folder: &Location) -> (String, Value) {
+        let store = json!({
+            "endpoint": self.server.endpoint(), "region": self.server.region(), "key": ROOT.0, "secret": ROOT.1,
+        });
+        (format!("s3://{}/{}", self.bucket, folder.key()), store)
     }
 
     /// The settings that lead here, where a test does not say otherwise.

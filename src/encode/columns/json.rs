@@ -92,6 +92,23 @@ impl<'a> Json<'a> {
         if self.eat(b':') { Ok(Some(key)) } else { Err(Malformed) }
     }
 
+    /// Passes over the next key of an object and its colon if they are `token`, letter for letter: much faster than [`Json::key`],
+    /// which takes any way to write a key. `is_first` is the same.
+    #[inline]
+    pub fn eat_key(&mut self, token: &[u8], is_first: &mut bool) -> bool {
+        let begin = match (*is_first, self.text.get(self.at)) {
+            (true, _) => self.at,
+            (false, Some(b',')) => self.at + 1,
+            (false, _) => return false,
+        };
+        let is = self.text.get(begin..).is_some_and(|rest| rest.starts_with(token));
+        if is {
+            self.at = begin + token.len();
+            *is_first = false;
+        }
+        is
+    }
+
     /// Whether another item of a list follows; passes over the comma before it, or over the list's end.
     #[inline]
     pub fn item(&mut self, is_first: &mut bool) -> Result<bool> {
@@ -172,6 +189,11 @@ impl<'a> Json<'a> {
 }
 
 impl<'a> Text<'a> {
+    /// A string that has no escapes.
+    pub fn plain(raw: &'a [u8]) -> Self {
+        Self { raw, escaped: false }
+    }
+
     /// Appends the string that is meant. A lone half of a surrogate pair, which is no character, becomes U+FFFD.
     /// Returns whether there was one.
     #[inline]

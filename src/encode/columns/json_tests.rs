@@ -29,6 +29,28 @@ fn a_value_is_compact_as_it_was_written() {
 }
 
 #[test]
+fn a_key_is_passed_over_only_where_the_text_has_it_letter_for_letter() {
+    for (text, is_first, rest) in [
+        (r#""id":1}"#, true, Some("1}")),
+        (r#","id":1}"#, false, Some("1}")),
+        (r#","id":1}"#, true, None),
+        (r#""id":1}"#, false, None),
+        (r#","id" :1}"#, false, None),
+        (r#", "id":1}"#, false, None),
+        (r#","\u0069d":1}"#, false, None),
+        (r#","ids":1}"#, false, None),
+        (r#","i"#, false, None),
+        ("}", false, None),
+        ("", false, None),
+    ] {
+        let (mut json, mut first) = (Json::new(text.as_bytes()), is_first);
+        assert_eq!(json.eat_key(b"\"id\":", &mut first), rest.is_some(), "{text}");
+        assert_eq!(json.rest(), rest.unwrap_or(text).as_bytes(), "{text}");
+        assert_eq!(first, is_first && rest.is_none(), "{text}");
+    }
+}
+
+#[test]
 fn a_value_nested_a_hundred_thousand_levels_is_skipped() {
     let text = ["[".repeat(100_000), "]".repeat(100_000)].concat();
     assert_eq!(Json::new(text.as_bytes()).skip().expect("a value").text, text.as_bytes());

@@ -90,6 +90,38 @@ fn a_value_that_a_later_one_of_its_key_replaces_is_no_change() {
 }
 
 #[test]
+fn of_a_key_that_comes_again_and_again_the_last_value_counts_however_often_it_comes() {
+    let inner = || record("o", vec![property("n", LONG), property("t", Kind::Text)]);
+    let properties = || vec![property("v", LONG), property("o", inner()), property("w", Kind::Text)];
+    let often = |one: &str, times: usize| vec![one; times].join(",");
+    for times in [2, 15, 16, 17, 18, 100] {
+        for (repeated, last) in [
+            (r#""v":"bad","u":1,"o":{"n":"bad","x":2}"#, r#""v":7,"o":{"n":1}"#),
+            (r#""v":1"#, r#""v":"bad""#),
+            (r#""o":{"n":1,"x":2}, "v" : 3"#, r#""o":null"#),
+            (r#""v":null,"v":1,"\u0076":2"#, r#""v":null,"w":"x""#),
+            (r#""w":"a","v":"bad""#, r#""u":{"u":1}"#),
+        ] {
+            let many = format!("{{{},{last}}}", often(repeated, times));
+            let few = format!("{{{repeated},{last}}}");
+            let nested =
+                |of: &str| format!(r#"{{"o":{of}}}"#, of = of.replace(r#""v""#, r#""n""#).replace(r#""w""#, r#""t""#));
+            for (many, few) in [(many.clone(), few.clone()), (nested(&many), nested(&few))] {
+                for schema in [columns(properties()), classic(properties())] {
+                    let of = |text: &String| -> Vec<Plain> {
+                        let (batch, _) = written(schema.clone(), &[text]);
+                        (2..batch.num_columns()).map(|at| plain(batch.column(at), 0)).collect()
+                    };
+                    assert_eq!(of(&many), of(&few), "{many}");
+                }
+                let counted = |text| kept(properties(), text).2;
+                assert_eq!(counted(&many), counted(&few), "{many}");
+            }
+        }
+    }
+}
+
+#[test]
 fn the_older_connectors_tables_keep_no_value_that_a_later_one_replaces() {
     let inner = record("o", vec![property("n", LONG), undeclared()]);
     for (text, map, count) in [

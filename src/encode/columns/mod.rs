@@ -15,6 +15,7 @@ mod notes;
 mod number;
 mod plan;
 mod reader;
+mod repeated;
 mod scalar;
 mod times;
 mod zones;

@@ -10,6 +10,8 @@ use super::misfit::Misfit;
 #[derive(Default)]
 pub struct Notes {
     changes: Vec<Change>,
+    /// Where those of the column that is read begin.
+    column: usize,
     entries: Vec<Entry>,
     bytes: Vec<u8>,
     sorted: Vec<usize>,
@@ -108,6 +110,7 @@ impl Notes {
     /// Takes back all notes.
     pub fn clear(&mut self) {
         self.changes.clear();
+        self.column = 0;
         self.entries.clear();
         self.bytes.clear();
     }
@@ -140,13 +143,18 @@ impl Notes {
         before - self.entries.len()
     }
 
+    /// The value of a column begins.
+    pub fn begin_column(&mut self) {
+        self.column = self.changes.len();
+    }
+
     /// Notes that the value at `path` is not what the source sent. Of the items of a list, one is enough.
     pub fn change(&mut self, path: &Path<'_>, misfit: Misfit) -> bool {
         let begin = self.bytes.len();
         path.append_to(&mut self.bytes, false);
         let new = self.bytes.get(begin..).unwrap_or_default();
         let is_same = |change: &Change| change.misfit == misfit && self.bytes.get(change.path.clone()) == Some(new);
-        if self.changes.iter().any(is_same) {
+        if self.changes.iter().skip(self.column).any(is_same) {
             self.bytes.truncate(begin);
             return false;
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 
+use super::json::{Json, Text};
 use crate::schema::columns::{Column, Layout, Source, TableSchema};
 use crate::schema::kind::{Bits, Decimal, Kind};
 
@@ -46,6 +47,8 @@ pub struct Field {
     pub name: String,
     /// The key of its values in a record.
     pub key: Option<Box<[u8]>>,
+    /// That key with its quotes and its colon, as records have it that are written without white space; empty if it needs escapes.
+    token: Box<[u8]>,
     /// How its values are read.
     pub kind: Type,
     /// Whether it takes values only as they are, by the rules of [`Rules::Columns`].
@@ -103,10 +106,25 @@ impl Fields {
                 made.by_key.insert(Clone::clone(key), at);
                 made.by_name.insert(Box::from(column.name.as_bytes()), at);
             }
+            let token = key.as_deref().map(token).unwrap_or_default();
             let (kind, is_exact) = (Type::of(&column.kind), column.is_exact);
-            made.all.push(Field { name: column.name.clone(), key, kind, is_exact });
+            made.all.push(Field { name: column.name.clone(), key, token, kind, is_exact });
         }
         made
+    }
+
+    /// The field at the place `next` and its key, if that is the key that follows in `json`, which it passes then; `next` becomes
+    /// the place behind it. Objects mostly have their keys in one order.
+    #[inline]
+    pub fn eat_next(&self, json: &mut Json<'_>, is_first: &mut bool, next: &mut usize) -> Option<(usize, Text<'_>)> {
+        let at = (*next).max(self.first);
+        let field = self.all.get(at)?;
+        let key = field.key.as_deref()?;
+        if field.token.is_empty() || !json.eat_key(&field.token, is_first) {
+            return None;
+        }
+        *next = at + 1;
+        Some((at, Text::plain(key)))
     }
 
     /// The field of `key`. `next` is where the search begins, and then the place behind the field: objects mostly have their keys
@@ -126,6 +144,14 @@ impl Fields {
     pub fn named(&self, name: &str) -> Option<usize> {
         self.by_name.get(name.as_bytes()).copied()
     }
+}
+
+/// `key` as a JSON text without white space has it, with its colon; empty if it needs escapes there.
+fn token(key: &[u8]) -> Box<[u8]> {
+    if key.iter().any(|byte| matches!(byte, b'"' | b'\\' | ..b' ')) {
+        return Box::default();
+    }
+    [b"\"", key, b"\":"].concat().into()
 }
 
 impl Type {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::testing::{columns, property, reference, row, written};
+use super::testing::{classic, classic_reference, columns, property, reference, row, undeclared, written};
 use crate::schema::columns::Column;
 use crate::schema::kind::{Bits, Decimal, Kind, Record};
 
@@ -35,17 +35,44 @@ fn kinds() -> impl Strategy<Value = Kind> {
     })
 }
 
-/// Properties with different names, and columns with other names than their properties.
-fn fields(kinds: impl Strategy<Value = Kind>) -> impl Strategy<Value = Vec<Column>> {
-    let keys = Just(KEYS.to_vec()).prop_shuffle();
-    (prop::collection::vec(kinds, 1..KEYS.len()), keys).prop_map(|(kinds, keys)| {
-        let column = |(at, (kind, key)): (usize, (Kind, &str))| {
-            let mut column = property(key, kind);
-            column.name = format!("column_{at}");
-            column
-        };
-        kinds.into_iter().zip(keys).enumerate().map(column).collect()
+/// Types of the layout `classic`: of a union's members no two are the same in Avro.
+fn classic_kinds() -> impl Strategy<Value = Kind> {
+    let int = prop_oneof![Just(Kind::Integer(Bits::B32)), Just(Kind::Date)];
+    let long = prop_oneof![Just(Kind::Integer(Bits::B64)), Just(Kind::Time), Just(Kind::Timestamp)];
+    let other =
+        prop_oneof![Just(Kind::Text), Just(Kind::Boolean), Just(Kind::Float), Just(Kind::Double), Just(Kind::Binary)];
+    let leaf = prop_oneof![int.clone(), long.clone(), other.clone(), other.clone()];
+    leaf.prop_recursive(3, 20, 4, move |inner| {
+        let list = inner.clone().prop_map(|kind| Kind::List(Arc::new(kind)));
+        let structure = fields(inner).prop_map(|mut fields| {
+            fields.push(undeclared());
+            Kind::Struct(Arc::new(Record { name: "record".to_owned(), namespace: None, fields }))
+        });
+        let members = (list.clone(), structure.clone(), int.clone(), long.clone(), other.clone());
+        let members = members
+            .prop_map(|(list, structure, int, long, other)| vec![list, structure, int, long, other])
+            .prop_flat_map(|members| (2..=members.len(), Just(members).prop_shuffle()));
+        let union = members.prop_map(|(count, mut members)| {
+            members.truncate(count);
+            Kind::Union(members.into())
+        });
+        prop_oneof![list, structure, union]
     })
+}
+
+/// Properties with different names, and columns with other names than their properties.
+fn fields(kinds: impl Strategy<Value = Kind> + 'static) -> BoxedStrategy<Vec<Column>> {
+    let keys = Just(KEYS.to_vec()).prop_shuffle();
+    (prop::collection::vec(kinds, 1..KEYS.len()), keys)
+        .prop_map(|(kinds, keys)| {
+            let column = |(at, (kind, key)): (usize, (Kind, &str))| {
+                let mut column = property(key, kind);
+                column.name = format!("column_{at}");
+                column
+            };
+            kinds.into_iter().zip(keys).enumerate().map(column).collect()
+        })
+        .boxed()
 }
 
 fn values() -> impl Strategy<Value = Value> {
@@ -89,6 +116,17 @@ proptest! {
         let (batch, _) = written(schema.clone(), &texts);
         for (at, text) in texts.iter().enumerate() {
             prop_assert_eq!(row(&batch, at), reference::row(&schema, text), "{}", text);
+        }
+    }
+    #[test]
+    fn classic_columns_are_what_avro_gives(
+        properties in fields(classic_kinds()), records in prop::collection::vec(records(), 1..6),
+    ) {
+        let schema = classic(properties);
+        let texts: Vec<String> = records.iter().map(Value::to_string).collect();
+        let (batch, _) = written(schema.clone(), &texts);
+        for (at, text) in texts.iter().enumerate() {
+            prop_assert_eq!(row(&batch, at), classic_reference::row(&schema, text), "{}", text);
         }
     }
 }

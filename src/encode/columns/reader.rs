@@ -6,6 +6,7 @@ use super::json::{Json, Malformed, Raw, Text};
 use super::misfit::Misfit;
 use super::notes::{Mark, Notes, Path, Step};
 use super::plan::{Field, Fields, Plan, Rules, Type};
+use super::repeated::Repeated;
 use super::scalar;
 use crate::schema::naming::avro_name;
 
@@ -96,9 +97,22 @@ impl<'p> Reader<'p> {
     ) -> Result<()> {
         let mark = self.notes.mark();
         let object = Object { row, parent, mark, strict };
-        let (mut is_first, mut next) = (true, 0);
-        while let Some(key) = json.key(&mut is_first)? {
-            let found = fields.find(key.exact(&mut self.key), &mut next);
+        let (mut is_first, mut next, mut repeated) = (true, 0, Repeated::default());
+        loop {
+            let (found, key) = match fields.eat_next(json, &mut is_first, &mut next) {
+                Some((at, key)) => (Some(at), key),
+                None => match json.key(&mut is_first)? {
+                    Some(key) => (fields.find(key.exact(&mut self.key), &mut next), key),
+                    None => break,
+                },
+            };
+            if let Some(at) = found {
+                let again = columns.get(at).is_some_and(|column| column.len() > row);
+                if repeated.is_replaced(at, again, fields, json, &mut self.value)? {
+                    json.skip()?;
+                    continue;
+                }
+            }
             if json.peek() == b'n' {
                 json.word()?;
                 self.null(found, key, fields, columns, object);
@@ -183,14 +197,18 @@ impl<'p> Reader<'p> {
     fn field(&mut self, field: &Field, column: &mut Column, json: &mut Json<'_>, object: Object<'_>) -> Result<()> {
         let key = field.key.as_deref().unwrap_or_default();
         let Object { row, parent, strict, .. } = object;
-        let path = Path { parent, step: Step::Key(key) };
         if column.len() > row {
             // The key came before: the last value counts.
             self.forget(key, object);
         }
         column.set_len(row);
+        if parent.is_none() {
+            self.notes.begin_column();
+        }
         let begin = json.place();
-        match self.value(&field.kind, column, json, Place { path, strict, as_text: false, is_exact: field.is_exact }) {
+        let path = Path { parent, step: Step::Key(key) };
+        let place = Place { path, strict, as_text: false, is_exact: field.is_exact };
+        match self.value(&field.kind, column, json, &place) {
             Err(Failure::Misfit(misfit)) => {
                 column.take_back(row);
                 if self.plan.rules == Rules::Classic && strict {
@@ -200,7 +218,7 @@ impl<'p> Reader<'p> {
                 column.set_len(row + 1);
                 json.back_to(begin);
                 let value = json.skip()?;
-                self.misfit(&path, key, value, misfit);
+                self.misfit(&place.path, key, value, misfit);
                 Ok(())
             }
             done => done,
@@ -232,7 +250,7 @@ impl<'p> Reader<'p> {
 
     /// Appends one value, which is not null, or fails; then a part of it may be appended and what follows in `json` may be any part
     /// of the value.
-    fn value(&mut self, kind: &Type, column: &mut Column, json: &mut Json<'_>, place: Place<'_>) -> Result<()> {
+    fn value(&mut self, kind: &Type, column: &mut Column, json: &mut Json<'_>, place: &Place<'_>) -> Result<()> {
         let row = column.len();
         match (kind, column.values()) {
             (Type::Struct(fields), Values::Struct(columns, _)) => {
@@ -296,7 +314,7 @@ impl<'p> Reader<'p> {
         items: &mut Column,
         begin: usize,
         json: &mut Json<'_>,
-        place: Place<'_>,
+        place: &Place<'_>,
     ) -> Result<()> {
         let as_text = self.plan.rules == Rules::Classic && matches!(kind, Type::Text);
         let (mut is_first, mut count) = (true, 0);
@@ -310,12 +328,13 @@ impl<'p> Reader<'p> {
             }
             let path = Path { parent: Some(&place.path), step: Step::Item(count - 1) };
             let at = json.place();
-            match self.value(kind, items, json, Place { path, as_text, ..place }) {
+            let place = Place { path, as_text, ..*place };
+            match self.value(kind, items, json, &place) {
                 Err(Failure::Misfit(misfit)) if self.plan.rules == Rules::Columns => {
                     items.take_back(row);
                     json.back_to(at);
                     json.skip()?;
-                    self.change(&path, misfit);
+                    self.change(&place.path, misfit);
                 }
                 done => done?,
             }
@@ -331,7 +350,7 @@ impl<'p> Reader<'p> {
         columns: &mut [Column],
         row: usize,
         json: &mut Json<'_>,
-        place: Place<'_>,
+        place: &Place<'_>,
     ) -> Result<()> {
         let (begin, mark) = (json.place(), self.notes.mark());
         for strict in [true, false] {
@@ -342,7 +361,7 @@ impl<'p> Reader<'p> {
                 let (Some(kind), Some(column)) = (members.get(*at), columns.get_mut(*at)) else { continue };
                 column.set_len(row);
                 let misfits = self.misfits.get(self.root).copied();
-                match self.value(kind, column, json, Place { strict, ..place }) {
+                match self.value(kind, column, json, &Place { strict, ..*place }) {
                     Err(Failure::Misfit(_)) => {
                         column.take_back(row);
                         self.notes.take_back(mark);

@@ -242,7 +242,7 @@ fn kind_of(path: &[String], found: &TableType, wanted: Option<&Kind>) -> Option<
 fn simple_kind(name: &str, wanted: Option<&Kind>) -> Option<Kind> {
     Some(match name {
         "string" => match wanted {
-            Some(Kind::Json | Kind::Struct(_) | Kind::List(_) | Kind::Union(_) | Kind::TextMap) => Kind::Json,
+            Some(Kind::Json | Kind::Struct(_) | Kind::List(_) | Kind::TextMap) => Kind::Json,
             _ => Kind::Text,
         },
         "boolean" => Kind::Boolean,

@@ -1,5 +1,6 @@
 //! For tests: encodes rows to a Parquet file and reads them back as plain values.
 
+pub mod classic_reference;
 pub mod reference;
 
 use std::collections::BTreeMap;
@@ -7,7 +8,8 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Decimal128Type, Float32Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType,
+    Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    TimestampMicrosecondType,
 };
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
@@ -107,6 +109,8 @@ pub fn plain(array: &dyn Array, row: usize) -> Plain {
     }
     match array.data_type() {
         DataType::Boolean => Plain::Boolean(array.as_boolean().value(row)),
+        DataType::Int8 => Plain::Whole(array.as_primitive::<Int8Type>().value(row).into()),
+        DataType::Int16 => Plain::Whole(array.as_primitive::<Int16Type>().value(row).into()),
         DataType::Int32 => Plain::Whole(array.as_primitive::<Int32Type>().value(row).into()),
         DataType::Int64 => Plain::Whole(array.as_primitive::<Int64Type>().value(row).into()),
         DataType::Date32 => Plain::Whole(array.as_primitive::<Date32Type>().value(row).into()),

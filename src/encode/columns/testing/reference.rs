@@ -176,7 +176,8 @@ fn micros(text: &str, with_zone: bool) -> Result<i64, &'static str> {
     Ok(if with_zone { time.timestamp_micros() } else { time.naive_local().and_utc().timestamp_micros() })
 }
 
-fn plain(value: Avro) -> Plain {
+/// A value that was read from Avro, of any type but a union of several.
+pub fn plain(value: Avro) -> Plain {
     match value {
         Avro::Union(_, value) => plain(*value),
         Avro::Null => Plain::Null,
