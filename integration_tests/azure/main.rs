@@ -14,6 +14,8 @@
 
 #[path = "testing/action.rs"]
 mod action;
+#[path = "testing/entra.rs"]
+mod entra;
 #[path = "../testing/http.rs"]
 mod http;
 #[path = "../testing/lake.rs"]
@@ -38,3 +40,5 @@ mod table;
 mod victim;
 
 mod bed;
+mod identities;
+mod refusals;

@@ -1,7 +1,7 @@
 //! Requests that the object store has no verb for: properties and creation of the container, deletion of one blob, the state of a copy.
 //!
-//! They go through the same client and are signed by object_store's own code. The official crate `azure_storage_blob` would do the same with a
-//! pipeline, retries and credentials of its own.
+//! They go through the same client and are signed by object_store's own code: the official crate `azure_storage_blob` (1.1) knows
+//! neither account keys nor credentials but its own.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -11,6 +11,12 @@ const ACCOUNT: &str =
 const ENDPOINT: &str =
     "set `data_source.azure_blob_storage_endpoint_domain_name` to the domain of the account's blob endpoint";
 const NEW_SAS: &str = "create a new one for the container with sp=racwdl";
+const WRONG_SIGNATURE: &str = "the signature of the SAS token is not right: the token was changed, was cut, is for another account, container or \
+                               folder, or was made with a key or a policy that is no longer there";
+const COPY_AGAIN: &str = "copy it again, or create a new one for the container {container} of the account {account}";
+const WRONG_KEY: &str = "the account key is not one of the account {account}";
+const COPY_KEY: &str =
+    "copy a key from \"Access keys\" of the account into `data_source.azure_blob_storage_account_key`";
 
 pub(super) const ROWS: &[Condition] = &[
     config(&[Unanswered(NoAnswer::UnknownHost)], "the host name of {host} cannot be resolved, so there is no account {account} there", ACCOUNT),
@@ -37,17 +43,31 @@ pub(super) const ROWS: &[Condition] = &[
     )
     .contains(&["request date header", "the date header in the request is incorrect", "request is too old"])
     .when(AccountKey),
+    // Azurite says the second code where Azure says the first; Azure, by the second, that a firewall refuses.
+    config(
+        &[Code("AuthorizationFailure")],
+        WRONG_SIGNATURE,
+        COPY_AGAIN,
+    )
+    .contains(&["including the signature", "signature did not match"])
+    .when(Sas),
+    config(
+        &[Code("AuthorizationFailure")],
+        WRONG_KEY,
+        COPY_KEY,
+    )
+    .contains(&["including the signature", "signature did not match"])
+    .when(AccountKey),
     config(
         &[Code("AuthenticationFailed")],
-        "the signature of the SAS token is not right: the token was changed, was cut, is for another account, container or folder, or was made \
-         with a key or a policy that is no longer there",
-        "copy it again, or create a new one for the container {container} of the account {account}",
+        WRONG_SIGNATURE,
+        COPY_AGAIN,
     )
     .when(Sas),
     config(
         &[Code("AuthenticationFailed")],
-        "the account key is not one of the account {account}",
-        "copy a key from \"Access keys\" of the account into `data_source.azure_blob_storage_account_key`",
+        WRONG_KEY,
+        COPY_KEY,
     )
     .when(AccountKey),
     config(
