@@ -40,5 +40,6 @@ mod table;
 mod victim;
 
 mod bed;
+mod copies;
 mod identities;
 mod refusals;
