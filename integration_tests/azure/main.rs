@@ -39,6 +39,25 @@ mod table;
 #[path = "../testing/victim.rs"]
 mod victim;
 
+#[path = "../append_and_overwrite.rs"]
+mod append_and_overwrite;
+#[path = "../conformance.rs"]
+mod conformance;
+#[path = "../s3/faults.rs"]
+mod faults;
+#[path = "../generations.rs"]
+mod generations;
+#[path = "../s3/kills.rs"]
+mod kills;
+#[path = "../side_by_side.rs"]
+mod side_by_side;
+#[path = "../states.rs"]
+mod states;
+#[path = "../states_of_all.rs"]
+mod states_of_all;
+#[path = "../stops.rs"]
+mod stops;
+
 mod bed;
 mod copies;
 mod identities;

@@ -32,6 +32,33 @@ pub enum Action {
     Other,
 }
 
+/// A name for messages, and a way to tell the requests.
+pub type Kind = (&'static str, fn(&Request) -> bool);
+
+/// The kinds of requests that a sync sends.
+pub const KINDS: [Kind; 9] = [
+    ("put", |request| request.action == Action::Put && !request.is_commit()),
+    ("commit", Request::is_commit),
+    ("part", |request| request.action == Action::Block),
+    ("complete", |request| request.action == Action::BlockList),
+    ("copy", |request| request.action == Action::Copy),
+    ("list", |request| request.action == Action::List),
+    ("get", |request| request.action == Action::Get),
+    ("delete", |request| request.action == Action::Delete),
+    ("properties", |request| request.action == Action::Properties),
+];
+
+/// A part of a large blob.
+pub const PART: Action = Action::Block;
+/// The requests of an upload in parts, in their order.
+pub const UPLOAD: &[(Action, u32)] = &[(Action::Block, 1), (Action::Block, 2), (Action::BlockList, 1)];
+/// What the store says where too much is asked of it.
+pub const BUSY: &str = "ServerBusy";
+/// What it says where something is not allowed.
+pub const DENIED: &str = "AuthorizationPermissionMismatch";
+/// The rights that the user is told of where a part is not allowed, or a copy.
+pub const RIGHTS: [&str; 2] = ["write", "create"];
+
 /// What `request` is for, by its method and the rest of it.
 pub fn action(method: &str, request: &Request) -> Action {
     let has = |part: &str| request.query().split('&').any(|found| found.eq_ignore_ascii_case(part));

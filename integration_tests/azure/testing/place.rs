@@ -31,6 +31,9 @@ pub struct Place {
 }
 
 impl Place {
+    /// Whether uploads that were never ended can be removed.
+    pub const REMOVES_UPLOADS: bool = false;
+
     /// A new container.
     pub fn new(_sandbox: &Path) -> Self {
         Self::at(PATH)
@@ -92,7 +95,7 @@ impl Place {
         self.source_through(&self.server.endpoint())
     }
 
-    /// `data_source` for the same container by the address `endpoint`, of the server or of a proxy, with the account.
+    /// `data_source` for the same container by the address `endpoint`, of the server or of a proxy.
     pub fn source_through(&self, endpoint: &str) -> Value {
         self.source_with(endpoint, &Sas::new(PERMISSIONS).of_account())
     }
@@ -102,7 +105,7 @@ impl Place {
         let mut source = json!({
             "data_source_type": "AZURE_BLOB_STORAGE", "azure_blob_storage_account_name": ACCOUNT.0,
             "azure_blob_storage_container_name": self.container, "azure_blob_storage_sas_token": token,
-            "azure_blob_storage_endpoint_domain_name": endpoint,
+            "azure_blob_storage_endpoint_domain_name": format!("{endpoint}/{}", ACCOUNT.0),
         });
         if !self.path.is_empty() {
             source["azure_base_path"] = json!(self.path);
@@ -116,7 +119,8 @@ impl Place {
         assert_eq!(status, 201, "{said}");
     }
 
-    /// The number of uploads that were never ended.
+    /// The number of uploads that were never ended: blobs that have blocks and nothing else. Nobody can remove such blocks; Azure does,
+    /// after a week.
     pub fn unfinished_uploads(&self) -> usize {
         self.requests.unfinished_uploads().len()
     }

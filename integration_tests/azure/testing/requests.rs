@@ -28,7 +28,7 @@ impl Container {
     /// The container `name` of `server`, whether it is there or not.
     pub fn new(server: &Server, name: &str) -> Self {
         let client = Client::builder().no_proxy().build().unwrap();
-        let address = format!("{}/{name}", server.endpoint());
+        let address = format!("{}/{}/{name}", server.endpoint(), ACCOUNT.0);
         Self { client, address, token: Sas::new("rwdlacup").of_account() }
     }
 

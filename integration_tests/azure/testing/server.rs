@@ -35,9 +35,9 @@ pub struct Server {
 }
 
 impl Server {
-    /// Its address, with the account in the path.
+    /// Its address; requests have the account as the first part of their path.
     pub fn endpoint(&self) -> String {
-        address(self.port)
+        format!("http://127.0.0.1:{}", self.port)
     }
 
     /// Its port.
@@ -73,11 +73,6 @@ impl Server {
         }
         Self { port, _child: child }
     }
-}
-
-/// The address of the account behind a port of the loopback: of the server, or of a proxy.
-pub fn address(port: u16) -> String {
-    format!("http://127.0.0.1:{port}/{}", ACCOUNT.0)
 }
 
 /// The one server of this process. Ends the process well, with a printed reason, where there can be none.

@@ -32,6 +32,34 @@ pub enum Action {
     Other,
 }
 
+/// A name for messages, and a way to tell the requests.
+pub type Kind = (&'static str, fn(&Request) -> bool);
+
+/// The kinds of requests that a sync sends.
+pub const KINDS: [Kind; 10] = [
+    ("put", |request| request.action == Action::Put && !request.is_commit()),
+    ("commit", Request::is_commit),
+    ("begin", |request| request.action == Action::Begin),
+    ("part", |request| request.action == Action::Part),
+    ("complete", |request| request.action == Action::Complete),
+    ("copy", |request| request.action == Action::Copy),
+    ("list", |request| request.action == Action::List),
+    ("list of uploads", |request| request.action == Action::ListUploads),
+    ("get", |request| request.action == Action::Get),
+    ("delete", |request| request.action == Action::Delete),
+];
+
+/// A part of a large object.
+pub const PART: Action = Action::Part;
+/// The requests of an upload in parts, in their order.
+pub const UPLOAD: &[(Action, u32)] = &[(Action::Begin, 1), (Action::Part, 1), (Action::Part, 2), (Action::Complete, 1)];
+/// What the store says where too much is asked of it.
+pub const BUSY: &str = "SlowDown";
+/// What it says where something is not allowed.
+pub const DENIED: &str = "AccessDenied";
+/// The rights that the user is told of where a part is not allowed, or a copy.
+pub const RIGHTS: [&str; 2] = ["s3:PutObject", "s3:GetObject"];
+
 /// What `request` is for, by its method and the rest of it.
 pub fn action(method: &str, request: &Request) -> Action {
     let has = |name: &str| request.query().split('&').any(|part| part == name || part.starts_with(&format!("{name}=")));

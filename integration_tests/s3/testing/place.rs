@@ -35,6 +35,8 @@ impl Place {
     pub const SYNC: Duration = Duration::from_millis(200);
     /// Whether a sync removes at once what a killed one has left: a lease in a bucket lives on for a time.
     pub const SWEEPS_AT_ONCE: bool = false;
+    /// Whether uploads that were never ended can be removed.
+    pub const REMOVES_UPLOADS: bool = true;
 
     /// A new bucket.
     pub fn new(_sandbox: &Path) -> Self {
