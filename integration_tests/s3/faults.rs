@@ -246,6 +246,7 @@ fn fails_and_recovers(kind: Kind, mode: fn(&[&str]) -> Value) {
     let landed = run.states().len();
     assert!(landed == 0 || (landed == 1 && matches!(kind, "begin" | "part" | "complete")), "{kind}: {landed}");
     proxy.set(Vec::new());
+    sandbox.set_environment("DESTINATION_DATABRICKS_RETRY_MS", "20000");
     // Where not even deleting worked, the staging folder waits for its lease to be old, by whole seconds.
     std::thread::sleep(AGE + Duration::from_millis(1200));
     let left = if landed == 0 { &["large", "small"][..] } else { &["large"] };

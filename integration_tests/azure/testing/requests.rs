@@ -27,7 +27,8 @@ pub type Answer = (StatusCode, String);
 impl Container {
     /// The container `name` of `server`, whether it is there or not.
     pub fn new(server: &Server, name: &str) -> Self {
-        let client = Client::builder().no_proxy().build().unwrap();
+        // The server closes connections that nobody uses, which a request must not meet.
+        let client = Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap();
         let address = format!("{}/{}/{name}", server.endpoint(), ACCOUNT.0);
         Self { client, address, token: Sas::new("rwdlacup").of_account() }
     }

@@ -58,12 +58,12 @@ pub struct Sas {
 }
 
 impl Sas {
-    /// A token that may do `permissions`, for a day from an hour ago.
+    /// A token that may do `permissions`, for sixty days from an hour ago.
     pub fn new(permissions: &str) -> Self {
         Self {
             permissions: permissions.to_owned(),
             starts: at(TimeDelta::hours(-1)),
-            ends: at(TimeDelta::hours(23)),
+            ends: at(TimeDelta::days(60)),
             ip: String::new(),
             protocol: String::new(),
             services: "b".to_owned(),
