@@ -35,6 +35,10 @@ bed-azure:
 bed-databricks:
     TEST_S3="$(integration_tests/s3/server)" TEST_DATABRICKS="$(integration_tests/databricks/server)" cargo test --locked --test databricks
 
+# The same with its tables in containers of the Azure Blob Storage server
+bed-databricks-azure:
+    TEST_AZURE="$(integration_tests/azure/server)" TEST_DATABRICKS="$(integration_tests/databricks/server)" cargo test --locked --test azure_databricks
+
 # The same with Spark 4.0 and with Spark 4.1
 bed-databricks-both:
     for spark in 4.0 4.1; do TEST_S3="$(integration_tests/s3/server)" TEST_DATABRICKS="$(integration_tests/databricks/server $spark)" cargo test --locked --test databricks || exit 1; done

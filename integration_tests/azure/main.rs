@@ -62,3 +62,4 @@ mod bed;
 mod copies;
 mod identities;
 mod refusals;
+mod readers;

@@ -230,7 +230,7 @@ fn a_slow_server_is_waited_for() {
 
 /// All of `kind` fail; the sync ends with one clear error, and the one after it well.
 fn fails_and_recovers(kind: Kind, mode: fn(&[&str]) -> Value) {
-    const AGE: Duration = Duration::from_millis(3000);
+    const AGE: Duration = Place::LEASE_AGE;
     let (kind, which) = kind;
     let proxy = Proxy::start(server().port(), vec![Rule::every(which, Fault::Answer(503, BUSY))]);
     let mut sandbox = Sandbox::new();
@@ -273,7 +273,7 @@ fn what_never_succeeds_ends_a_sync_that_replaces_with_one_clear_error_and_the_ne
 
 #[test]
 fn a_sync_that_cannot_clean_up_has_loaded_everything_and_the_next_one_cleans_up() {
-    const AGE: Duration = Duration::from_millis(3000);
+    const AGE: Duration = Place::LEASE_AGE;
     let deletes = |request: &Request| request.action == Action::Delete;
     let proxy = Proxy::start(server().port(), vec![Rule::every(deletes, Fault::Answer(503, BUSY))]);
     let mut sandbox = Sandbox::new();

@@ -34,6 +34,9 @@ impl Place {
     /// Whether uploads that were never ended can be removed.
     pub const REMOVES_UPLOADS: bool = false;
 
+    /// How old the lease of a dead sync has to be; a third of it is how long one request may take.
+    pub const LEASE_AGE: Duration = Duration::from_millis(9000);
+
     /// A new container.
     pub fn new(_sandbox: &Path) -> Self {
         Self::at(PATH)

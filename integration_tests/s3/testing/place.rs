@@ -38,6 +38,9 @@ impl Place {
     /// Whether uploads that were never ended can be removed.
     pub const REMOVES_UPLOADS: bool = true;
 
+    /// How old the lease of a dead sync has to be; a third of it is how long one request may take.
+    pub const LEASE_AGE: Duration = Duration::from_millis(3000);
+
     /// A new bucket.
     pub fn new(_sandbox: &Path) -> Self {
         Self::at(PATH)
