@@ -28,6 +28,8 @@ mod place;
 mod program;
 #[path = "../testing/proxy.rs"]
 mod proxy;
+#[path = "../testing/python.rs"]
+mod python;
 #[path = "testing/requests.rs"]
 mod requests;
 #[path = "testing/sas.rs"]
@@ -62,4 +64,5 @@ mod bed;
 mod copies;
 mod identities;
 mod refusals;
+mod layouts;
 mod readers;

@@ -1,14 +1,15 @@
 //! Other Delta readers open the tables in the container: the Python packages `deltalake` and, through it, `polars`. DuckDB's extension for
 //! Azure is in no package, so it has nothing to read with here.
 
-use std::process::Command;
+use std::path::PathBuf;
 
 use serde_json::json;
 
 use super::sas::Sas;
 use super::server::{ACCOUNT, server};
 use crate::messages::{append, overwrite, padded, record, records};
-use crate::program::{Sandbox, skipped};
+use crate::program::Sandbox;
+use crate::python::{has, python};
 use crate::table::{self, Row};
 
 /// Prints the rows of the table `sys.argv[1]` as JSON lines: id, microseconds, data.
@@ -31,28 +32,12 @@ sys.stdout.flush()
 os._exit(0)
 "#;
 
-fn python(script: &str, arguments: &[&str]) -> std::io::Result<std::process::Output> {
-    let python = std::env::var("TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    Command::new(python).arg("-c").arg(script).args(arguments).output()
-}
-
-/// Whether `package` can be imported; if not, says why `test` does nothing, or fails where it must be there.
-fn has(test: &str, package: &str) -> bool {
-    let why = match python(&format!("import {package}, pyarrow"), &[]) {
-        Ok(output) if output.status.success() => return true,
-        Ok(output) => String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or_default().to_owned(),
-        Err(error) => error.to_string(),
-    };
-    assert!(std::env::var_os("CI").is_none(), "the Python of TEST_PYTHON has no {package}: {why}");
-    skipped(test, &format!("no Python with {package}: {why}"));
-    false
-}
-
 /// The rows of a table by their ids, as `reader` has them with a token that may read and list, and nothing else.
 fn rows(sandbox: &Sandbox, key: &str, reader: &str) -> Vec<Row> {
     let table = sandbox.place().uri(key);
     let endpoint = format!("{}/{}", server().endpoint(), ACCOUNT.0);
-    let output = python(READ, &[&table, &endpoint, ACCOUNT.0, &Sas::new("rl").of_account(), reader]).unwrap();
+    let token = Sas::new("rl").of_account();
+    let output = python(READ, &[&table, &endpoint, ACCOUNT.0, &token, reader].map(PathBuf::from)).unwrap();
     assert!(output.status.success(), "{table}: {}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
     let row = |line: &str| {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use tempfile::TempDir;
 
 use super::requests::Container;
 use super::sas::Sas;
@@ -28,9 +29,14 @@ pub struct Place {
     requests: Arc<Container>,
     container: String,
     path: String,
+    copies: TempDir,
 }
 
 impl Place {
+    /// How long a small sync takes, about.
+    pub const SYNC: Duration = Duration::from_millis(400);
+    /// Whether a sync removes at once what a killed one has left: a lease in a container lives on for a time.
+    pub const SWEEPS_AT_ONCE: bool = false;
     /// Whether uploads that were never ended can be removed.
     pub const REMOVES_UPLOADS: bool = false;
 
@@ -55,7 +61,7 @@ impl Place {
         // Not an id by itself: a folder with an id for a name is a staging folder.
         let (server, container) = (server(), format!("lake-{}", uuid::Uuid::now_v7()));
         let requests = Arc::new(Container::new(server, &container));
-        Self { server, requests, container, path: path.to_owned() }
+        Self { server, requests, container, path: path.to_owned(), copies: TempDir::new().unwrap() }
     }
 
     /// All that is written.
@@ -66,6 +72,23 @@ impl Place {
     /// All blobs of the container.
     pub fn whole_container(&self) -> Location {
         Location::new(Arc::clone(&self.requests) as Arc<dyn Lake>, "")
+    }
+
+    /// How readers find a table: a copy of it in a folder, since DuckDB has no extension for Azure. `readers` has those that read the
+    /// container itself.
+    pub fn for_readers(&self, schema_and_name: &str) -> (String, Value) {
+        self.for_readers_of(&self.table(schema_and_name))
+    }
+
+    /// The same for the table in `folder`.
+    pub fn for_readers_of(&self, folder: &Location) -> (String, Value) {
+        let copy = self.copies.path().join(uuid::Uuid::now_v7().to_string());
+        for object in folder.objects() {
+            let file = copy.join(object.below(folder));
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, object.get().unwrap()).unwrap();
+        }
+        (copy.to_str().unwrap().to_owned(), Value::Null)
     }
 
     /// The address by which Databricks knows what has this key in the container.
