@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::http::{Message, read_message};
 use super::place::Place;
-use super::server::{address, server};
+use super::server::server;
 use crate::messages::{append, records};
 use crate::program::Sandbox;
 use crate::table;
@@ -78,7 +78,8 @@ fn say(answer: &mut Message, state: &str) {
 }
 
 fn sandbox(place: &Place, gate: &Gate) -> Sandbox {
-    let mut sandbox = Sandbox::with(json!({"data_source": place.source_through(&address(gate.port))}));
+    let mut sandbox =
+        Sandbox::with(json!({"data_source": place.source_through(&format!("http://127.0.0.1:{}", gate.port))}));
     sandbox.set_environment("DESTINATION_DATABRICKS_RETRY_MS", "5000");
     sandbox
 }

@@ -63,6 +63,6 @@ mod stops;
 mod bed;
 mod copies;
 mod identities;
-mod refusals;
 mod layouts;
 mod readers;
+mod refusals;

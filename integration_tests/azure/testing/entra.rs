@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use super::http::{Message, read_message};
 use super::sas::Sas;
-use super::server::{ACCOUNT, server};
+use super::server::server;
 
 /// What the service says to a request for a token: a status and a body; `None`: the next token.
 type Script = dyn Fn(&str) -> Option<(u16, String)> + Send + Sync;
@@ -39,7 +39,7 @@ impl Entra {
 
     /// The storage account, for those who have a token.
     pub fn endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}/{}", self.gate, ACCOUNT.0)
+        format!("http://127.0.0.1:{}", self.gate)
     }
 
     /// What the service was asked, head and body.
