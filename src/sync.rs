@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 use crate::clock::ClockAndIds;
-use crate::config::{Compression, Config, Engine};
+use crate::config::{Compression, Config, CsvCompression, Engine, StagingFormat, StorageSettings};
 use crate::counted::counted;
 use crate::databricks::connect;
 use crate::delta::table::TableLog;
@@ -159,7 +159,7 @@ impl Session {
         let loader: Box<dyn Loader> = match server {
             None => Box::new(Direct::new(&storage, &tables, context.clock_and_ids.clone(), lease.id(), evolution)),
             Some((transport, parallelism)) => {
-                let format = Format::Parquet;
+                let format = staged_format(&config.storage);
                 let place = (config.catalog.as_str(), config.staging_schema.as_deref());
                 Box::new(Sql::new(transport, &storage, &tables, place, (lease.id(), evolution), format, parallelism))
             }
@@ -267,6 +267,19 @@ impl RenewedLease {
     /// Goes on renewing the lease until the process ends, so that other syncs do not clear away what still runs.
     fn hold_until_exit(self) {
         std::mem::forget(self);
+    }
+}
+
+/// The format of the files that Databricks loads.
+fn staged_format(storage: &StorageSettings) -> Format {
+    match storage {
+        StorageSettings::Azure(settings) if settings.staging_format == StagingFormat::Csv => {
+            Format::Csv { gzip: settings.csv_compression == CsvCompression::Gzip }
+        }
+        StorageSettings::Azure(_)
+        | StorageSettings::Local { .. }
+        | StorageSettings::S3(_)
+        | StorageSettings::Managed => Format::Parquet,
     }
 }
 

@@ -62,7 +62,7 @@ pub(super) fn values(columns: &TableSchema) -> String {
         true => value(column),
         false => format!("{} AS {}", value(column), quoted(&column.name)),
     };
-    columns.columns().map(named).collect::<Vec<_>>().join(", ")
+    columns.columns().map(named).collect::<Vec<_>>().join(",\n    ")
 }
 
 /// The value of `column`, made of its text.
