@@ -42,3 +42,4 @@ mod table;
 mod victim;
 
 mod bed;
+mod csv;
