@@ -135,9 +135,9 @@ impl Encoder {
     pub fn encode(&self, rows: Rows, ids: IdRange) -> Result<Encoded> {
         match self.made()? {
             FormatEncoder::Parquet(encoder) => {
-                encoder.encode(rows, ids).map(|encoded| encoded.as_block(Block::Parquet))
+                encoder.encode(rows, ids).map(|encoded| encoded.into_block(Block::Parquet))
             }
-            FormatEncoder::Csv(encoder) => encoder.encode(rows, ids).map(|encoded| encoded.as_block(Block::Csv)),
+            FormatEncoder::Csv(encoder) => encoder.encode(rows, ids).map(|encoded| encoded.into_block(Block::Csv)),
         }
     }
 
@@ -164,7 +164,7 @@ impl Encoder {
 }
 
 impl<B> Encoded<B> {
-    fn as_block(self, block: fn(B) -> Block) -> Encoded {
+    fn into_block(self, block: fn(B) -> Block) -> Encoded {
         Encoded { group: block(self.group), spare: self.spare, changes: self.changes }
     }
 }
