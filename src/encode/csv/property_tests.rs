@@ -10,8 +10,8 @@ use serde_json::Value;
 use super::reading::{records, value};
 use crate::clock::random;
 use crate::config::Compression;
-use crate::encode::columns::property_tests::{fields, kinds, records as any_records};
-use crate::encode::columns::testing::{Plain, columns, row, written};
+use crate::encode::columns::property_tests::{classic_kinds, fields, kinds, records as any_records};
+use crate::encode::columns::testing::{Plain, classic, columns, row, written};
 use crate::encode::encoder::{Encoder, Format};
 use crate::encode::ids::IdGenerator;
 use crate::encode::rows::Rows;
@@ -70,6 +70,19 @@ proptest! {
         let (first, rest) = texts.split_at(at.min(texts.len()));
         let blocks: &[&[String]] = if rest.is_empty() { &[first] } else { &[first, rest] };
         let found = read(&schema, &file(&schema, blocks, gzip));
+        let expected: Vec<_> = (0..texts.len()).map(|at| row(&batch, at)).collect();
+        prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn csv_of_classic_tables_says_what_parquet_has(
+        properties in fields(classic_kinds()),
+        records in prop::collection::vec(any_records(), 1..6),
+    ) {
+        let schema = classic(properties);
+        let texts: Vec<String> = records.iter().map(Value::to_string).collect();
+        let (batch, _) = written(schema.clone(), &texts);
+        let found = read(&schema, &file(&schema, &[&texts], false));
         let expected: Vec<_> = (0..texts.len()).map(|at| row(&batch, at)).collect();
         prop_assert_eq!(found, expected);
     }
