@@ -239,6 +239,6 @@ fn compress_error(error: std::io::Error) -> Error {
 #[cfg(test)]
 mod property_tests;
 #[cfg(test)]
-mod reading;
+mod testing;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use flate2::read::MultiGzDecoder;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::reading::{records, value};
+use super::testing::reading::{records, value};
 use crate::clock::random;
 use crate::config::Compression;
 use crate::encode::columns::property_tests::{classic_kinds, fields, kinds, records as any_records};

@@ -69,7 +69,8 @@ fn a_union_is_the_member_that_has_a_value() {
     let members = Members::of_table(vec![Kind::Integer(Bits::B64), Kind::Text], vec![0, 1]);
     let schema = classic(vec![property("either", Kind::Union(members))]);
     let text = file(&schema, &[r#"{"either":1}"#, r#"{"either":"a"}"#]);
-    let values: Vec<_> = super::reading::records(&text).into_iter().skip(1).map(|record| record[2].clone()).collect();
+    let values: Vec<_> =
+        super::testing::reading::records(&text).into_iter().skip(1).map(|record| record[2].clone()).collect();
     assert_eq!(values, [Some(r#"{"member0":1}"#.to_owned()), Some(r#"{"member1":"a"}"#.to_owned())]);
 }
 
