@@ -27,9 +27,17 @@ test:
 bed:
     TEST_S3="$(integration_tests/s3/server)" cargo test --locked --test s3
 
+# The tests with a real Azure Blob Storage server, which is installed first if it is missing (needs Node and npm)
+bed-azure:
+    TEST_AZURE="$(integration_tests/azure/server)" cargo test --locked --test azure
+
 # The tests with Spark in Databricks' place, which is installed first if it is missing (needs Java, Maven and Python)
 bed-databricks:
     TEST_S3="$(integration_tests/s3/server)" TEST_DATABRICKS="$(integration_tests/databricks/server)" cargo test --locked --test databricks
+
+# The same with its tables in containers of the Azure Blob Storage server
+bed-databricks-azure:
+    TEST_AZURE="$(integration_tests/azure/server)" TEST_DATABRICKS="$(integration_tests/databricks/server)" cargo test --locked --test azure_databricks
 
 # The same with Spark 4.0 and with Spark 4.1
 bed-databricks-both:

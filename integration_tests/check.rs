@@ -148,7 +148,7 @@ fn a_storage_or_an_engine_that_does_not_work_yet_is_a_config_error_and_never_a_f
         })
     };
     for (settings, named) in [
-        (json!({"data_source": azure}), ["AZURE_BLOB_STORAGE", "LOCAL_STORAGE"]),
+        (json!({"data_source": azure}), ["azure_blob_storage_sas_token", "is no SAS"]),
         (
             json!({"data_source": {"data_source_type": "MANAGED_TABLES_STORAGE"}}),
             ["MANAGED_TABLES_STORAGE", "databricks"],

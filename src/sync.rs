@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 use crate::clock::ClockAndIds;
-use crate::config::{Compression, Config, Engine};
+use crate::config::{Compression, Config, CsvCompression, Engine, StagingFormat, StorageSettings};
 use crate::counted::counted;
 use crate::databricks::connect;
 use crate::delta::table::TableLog;
@@ -30,6 +30,7 @@ use crate::protocol::writer::ProtocolWriter;
 use crate::recovery::lease::Lease;
 use crate::recovery::left_behind::write_list;
 use crate::recovery::sweep::{clear_moved_files, sweep};
+use crate::stage::staged::Format;
 use crate::stage::{Stage, StagedStream};
 use crate::storage::Storage;
 use crate::storage::file_names::FileNames;
@@ -158,8 +159,9 @@ impl Session {
         let loader: Box<dyn Loader> = match server {
             None => Box::new(Direct::new(&storage, &tables, context.clock_and_ids.clone(), lease.id(), evolution)),
             Some((transport, parallelism)) => {
+                let format = staged_format(&config.storage);
                 let place = (config.catalog.as_str(), config.staging_schema.as_deref());
-                Box::new(Sql::new(transport, &storage, &tables, place, (lease.id(), evolution), parallelism))
+                Box::new(Sql::new(transport, &storage, &tables, place, (lease.id(), evolution), format, parallelism))
             }
         };
         let purge = config.purge_staging_data;
@@ -268,6 +270,19 @@ impl RenewedLease {
     }
 }
 
+/// The format of the files that Databricks loads.
+fn staged_format(storage: &StorageSettings) -> Format {
+    match storage {
+        StorageSettings::Azure(settings) if settings.staging_format == StagingFormat::Csv => {
+            Format::Csv { gzip: settings.csv_compression == CsvCompression::Gzip }
+        }
+        StorageSettings::Azure(_)
+        | StorageSettings::Local { .. }
+        | StorageSettings::S3(_)
+        | StorageSettings::Managed => Format::Parquet,
+    }
+}
+
 /// Opens every table. If each problem is one of the configuration, one error tells all of them.
 async fn open_streams(loader: &dyn Loader, targets: Vec<Target>, compression: Compression) -> Result<Vec<OpenStream>> {
     // The platform gives all streams of a sync the same number.
@@ -282,7 +297,8 @@ async fn open_streams(loader: &dyn Loader, targets: Vec<Target>, compression: Co
                 let descriptor = target.stream.clone();
                 let of_sync = encoders.entry(target.sync_id);
                 let of_sync = of_sync.or_insert_with_key(|sync_id| Encoders::new(compression).of_sync(*sync_id));
-                let staged = StagedStream::new(target, staging, of_sync.get(&schema));
+                let encoder = of_sync.get(&schema, staging.staged.format());
+                let staged = StagedStream::new(target, staging, encoder);
                 streams.push(OpenStream { descriptor, table, staged });
             }
             Err(error) if error.kind() == Kind::Config || problems.is_empty() => problems.add(error),

@@ -58,8 +58,8 @@ const WORDS: [Rule; 3] = [
     ),
     (
         &["MERGE INTO", "INSERT OVERWRITE", "CREATE TABLE IF", "DROP TABLE IF", "REFRESH TABLE", "SELECT count"],
-        &["load/sql/statements.rs"],
-        "all statements that are sent are in one file",
+        &["load/sql/statements.rs", "load/sql/statements/"],
+        "all statements that are sent are in one place",
     ),
 ];
 

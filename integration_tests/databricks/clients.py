@@ -41,7 +41,7 @@ class Case(unittest.TestCase):
     def setUp(self):
         self.id, self.token = uuid.uuid4().hex[:16], uuid.uuid4().hex
         self.set(token=self.token)
-        self.addCleanup(control, "DELETE", f"computes/{self.id}", {"schemas": [], "bucket": None})
+        self.addCleanup(control, "DELETE", f"computes/{self.id}", {"schemas": [], "root": None})
 
     def set(self, **settings):
         control("PUT", f"computes/{self.id}", settings)

@@ -31,9 +31,11 @@ macro_rules! over_both {
     };
 }
 
+#[path = "../s3/testing/action.rs"]
+mod action;
 #[path = "../s3/testing/place.rs"]
 mod bucket;
-#[path = "../s3/testing/http.rs"]
+#[path = "../testing/http.rs"]
 mod http;
 #[path = "../testing/lake.rs"]
 mod lake;
@@ -43,7 +45,7 @@ mod messages;
 mod place;
 #[path = "../testing/program.rs"]
 mod program;
-#[path = "../s3/testing/proxy.rs"]
+#[path = "../testing/proxy.rs"]
 mod proxy;
 #[path = "../testing/python.rs"]
 mod python;
@@ -55,7 +57,7 @@ mod server;
 mod stand_in;
 #[path = "../testing/table.rs"]
 mod table;
-#[path = "../s3/testing/victim.rs"]
+#[path = "../testing/victim.rs"]
 mod victim;
 
 #[path = "../conformance.rs"]

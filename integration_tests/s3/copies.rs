@@ -1,6 +1,7 @@
 //! Copies in parts. A hidden setting lowers the size from which objects are copied so.
 
-use super::faults::{Kind, assert_clear, assert_large_once, assert_only_tables, gets_over_one, large, through};
+use super::action::Kind;
+use super::faults::{assert_clear, assert_large_once, assert_only_tables, gets_over_one, large, through};
 use super::kills::{AGE, SECOND, start};
 use super::proxy::{Action, Fault, Proxy, Request, Rule};
 use super::server::server;

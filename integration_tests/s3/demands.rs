@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::action::error_body;
 use super::faults::{assert_large_once, assert_only_tables, large, through};
-use super::proxy::{Action, Fault, Proxy, Request, Rule, error_body};
+use super::proxy::{Action, Fault, Proxy, Request, Rule};
 use super::refusals::refused;
 use super::server::{Server, server};
 use crate::messages::{append, overwrite, records, status};

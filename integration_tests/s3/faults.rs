@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::action::{BUSY, DENIED, KINDS, Kind, PART, RIGHTS};
+use super::place::Place;
 use super::proxy::{Action, Fault, Proxy, Request, Rule};
 use super::server::server;
 use crate::messages::{append, number_of, overwrite, record, state, status};
@@ -37,7 +39,7 @@ pub fn large() -> String {
 }
 
 /// The large stream and a small one.
-fn input() -> String {
+pub fn input() -> String {
     let rows: String = (0..5).map(|n| record("small", &format!("{{\"n\":{n}}}"))).collect();
     large() + &rows + &state("small", 5) + &status("small", "COMPLETE")
 }
@@ -49,7 +51,7 @@ pub fn through(sandbox: &mut Sandbox, proxy: &Proxy) {
 }
 
 /// Both tables have every row, once.
-fn assert_all_once(sandbox: &Sandbox, what: &str) {
+pub fn assert_all_once(sandbox: &Sandbox, what: &str) {
     assert_large_once(sandbox, what);
     assert_once(sandbox, "small", 5, what);
 }
@@ -71,34 +73,15 @@ fn assert_once(sandbox: &Sandbox, stream: &str, count: u64, what: &str) -> Vec<S
 /// Nothing is left but the tables: no staging, no unfinished upload.
 pub fn assert_only_tables(sandbox: &Sandbox, what: &str) {
     table::assert_tidy(&sandbox.lake());
-    assert_eq!(sandbox.place().unfinished_uploads(), 0, "{what}: unfinished uploads");
+    assert!(!Place::REMOVES_UPLOADS || sandbox.place().unfinished_uploads() == 0, "{what}: unfinished uploads");
 }
 
 /// One clear error, and no two words of what lies behind it.
 pub fn assert_clear(run: &Run, what: &str) {
     let error = run.failure();
     let message = error["message"].as_str().unwrap();
-    assert!(
-        message.len() < 700 && !message.contains("Generic S3 error") && !message.contains("<Error>"),
-        "{what}: {message}"
-    );
+    assert!(message.len() < 700 && !message.contains("Generic ") && !message.contains("<Error>"), "{what}: {message}");
 }
-
-/// A name for messages, and a way to tell the requests.
-pub type Kind = (&'static str, fn(&Request) -> bool);
-
-const KINDS: [Kind; 10] = [
-    ("put", |request| request.action == Action::Put && !request.is_commit()),
-    ("commit", Request::is_commit),
-    ("begin", |request| request.action == Action::Begin),
-    ("part", |request| request.action == Action::Part),
-    ("complete", |request| request.action == Action::Complete),
-    ("copy", |request| request.action == Action::Copy),
-    ("list", |request| request.action == Action::List),
-    ("list of uploads", |request| request.action == Action::ListUploads),
-    ("get", |request| request.action == Action::Get),
-    ("delete", |request| request.action == Action::Delete),
-];
 
 /// Every kind of request fails once or twice with `fault`; the sync gets over it.
 fn gets_over(name: &str, fault: &Fault) {
@@ -138,7 +121,7 @@ fn a_connection_that_is_refused_is_made_again() {
 
 #[test]
 fn a_server_that_says_to_slow_down_is_asked_again() {
-    gets_over("SlowDown", &Fault::Answer(503, "SlowDown"));
+    gets_over(BUSY, &Fault::Answer(503, BUSY));
 }
 
 #[test]
@@ -207,27 +190,13 @@ fn an_answer_whose_body_is_cut_short_is_asked_for_again() {
 }
 
 #[test]
-fn an_error_inside_an_answer_of_success_is_an_error() {
-    // S3 begins to answer long copies before it knows how they end.
-    for (kind, which) in KINDS.into_iter().filter(|(kind, _)| matches!(*kind, "copy" | "complete")) {
-        let fault = Fault::Answer(200, "InternalError");
-        let proxy = Proxy::start(server().port(), vec![Rule::every(which, fault).times(2)]);
-        let mut sandbox = Sandbox::new();
-        through(&mut sandbox, &proxy);
-        sandbox.load(&append(&["large", "small"]), input());
-        assert_all_once(&sandbox, kind);
-        assert_only_tables(&sandbox, kind);
-    }
-}
-
-#[test]
 fn a_sync_that_fails_in_the_middle_of_a_file_gives_its_upload_up() {
     let proxy = Proxy::start(server().port(), Vec::new());
     let mut sandbox = Sandbox::new();
     through(&mut sandbox, &proxy);
     let rows: String = large().lines().take(20).map(|line| format!("{line}\n")).collect();
     sandbox.write(&append(&["large"]), rows + "oops\n").failure();
-    assert!(proxy.seen().iter().any(|request| request.action == Action::Part), "{:#?}", proxy.counts());
+    assert!(proxy.seen().iter().any(|request| request.action == PART), "{:#?}", proxy.counts());
     assert_only_tables(&sandbox, "a broken input");
 }
 
@@ -236,7 +205,7 @@ fn a_storm_of_slow_downs_passes() {
     let requests = AtomicU64::new(0);
     // Two of three requests are turned away, whatever they are for.
     let most = move |_: &Request| !requests.fetch_add(1, Ordering::Relaxed).is_multiple_of(3);
-    let proxy = Proxy::start(server().port(), vec![Rule::every(most, Fault::Answer(503, "SlowDown"))]);
+    let proxy = Proxy::start(server().port(), vec![Rule::every(most, Fault::Answer(503, BUSY))]);
     let mut sandbox = Sandbox::new();
     through(&mut sandbox, &proxy);
     let run = sandbox.write(&append(&["large", "small"]), input());
@@ -261,9 +230,9 @@ fn a_slow_server_is_waited_for() {
 
 /// All of `kind` fail; the sync ends with one clear error, and the one after it well.
 fn fails_and_recovers(kind: Kind, mode: fn(&[&str]) -> Value) {
-    const AGE: Duration = Duration::from_millis(3000);
+    const AGE: Duration = Place::LEASE_AGE;
     let (kind, which) = kind;
-    let proxy = Proxy::start(server().port(), vec![Rule::every(which, Fault::Answer(503, "SlowDown"))]);
+    let proxy = Proxy::start(server().port(), vec![Rule::every(which, Fault::Answer(503, BUSY))]);
     let mut sandbox = Sandbox::new();
     if kind == "get" {
         old_rows(&sandbox);
@@ -277,6 +246,7 @@ fn fails_and_recovers(kind: Kind, mode: fn(&[&str]) -> Value) {
     let landed = run.states().len();
     assert!(landed == 0 || (landed == 1 && matches!(kind, "begin" | "part" | "complete")), "{kind}: {landed}");
     proxy.set(Vec::new());
+    sandbox.set_environment("DESTINATION_DATABRICKS_RETRY_MS", "20000");
     // Where not even deleting worked, the staging folder waits for its lease to be old, by whole seconds.
     std::thread::sleep(AGE + Duration::from_millis(1200));
     let left = if landed == 0 { &["large", "small"][..] } else { &["large"] };
@@ -303,9 +273,9 @@ fn what_never_succeeds_ends_a_sync_that_replaces_with_one_clear_error_and_the_ne
 
 #[test]
 fn a_sync_that_cannot_clean_up_has_loaded_everything_and_the_next_one_cleans_up() {
-    const AGE: Duration = Duration::from_millis(3000);
+    const AGE: Duration = Place::LEASE_AGE;
     let deletes = |request: &Request| request.action == Action::Delete;
-    let proxy = Proxy::start(server().port(), vec![Rule::every(deletes, Fault::Answer(503, "SlowDown"))]);
+    let proxy = Proxy::start(server().port(), vec![Rule::every(deletes, Fault::Answer(503, BUSY))]);
     let mut sandbox = Sandbox::new();
     sandbox.set_environment("DESTINATION_DATABRICKS_RETRY_MS", "700");
     sandbox.set_environment("DESTINATION_DATABRICKS_LEASE_AGE_MS", &AGE.as_millis().to_string());
@@ -330,23 +300,23 @@ fn a_failed_request_that_the_user_can_mend_is_not_repeated() {
         counter.fetch_add(u64::from(copies), Ordering::Relaxed);
         copies
     };
-    let proxy = Proxy::start(server().port(), vec![Rule::every(copies, Fault::Answer(403, "AccessDenied"))]);
+    let proxy = Proxy::start(server().port(), vec![Rule::every(copies, Fault::Answer(403, DENIED))]);
     let mut sandbox = Sandbox::new();
     through(&mut sandbox, &proxy);
     let run = sandbox.write(&append(&["small"]), record("small", "{}") + &state("small", 1));
     let message = run.failed_with("config_error");
-    assert!(message.contains("s3:GetObject") || message.contains("s3:PutObject"), "{message}");
+    assert!(RIGHTS.iter().any(|right| message.contains(right)), "{message}");
     assert_eq!(seen.load(Ordering::Relaxed), 1);
 }
 
 #[test]
 fn an_upload_that_fails_is_given_up_also_where_the_user_keeps_the_staging() {
-    let part = |request: &Request| request.action == Action::Part;
-    let proxy = Proxy::start(server().port(), vec![Rule::every(part, Fault::Answer(403, "AccessDenied"))]);
+    let part = |request: &Request| request.action == PART;
+    let proxy = Proxy::start(server().port(), vec![Rule::every(part, Fault::Answer(403, DENIED))]);
     let mut sandbox = Sandbox::new();
     let source = sandbox.place().source_through(&proxy.endpoint());
     sandbox.set(json!({"data_source": source, "memory_limit_mb": 128, "purge_staging_data": false}));
     let message = sandbox.write(&append(&["large"]), large()).failed_with("config_error");
-    assert!(message.contains("s3:PutObject"), "{message}");
+    assert!(message.contains(RIGHTS[0]), "{message}");
     assert_eq!(sandbox.place().unfinished_uploads(), 0);
 }

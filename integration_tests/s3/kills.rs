@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::action::UPLOAD;
 use super::faults;
-use super::proxy::{Action, Proxy, Rule};
+use super::proxy::{Proxy, Rule};
 use super::server::server;
 use super::victim::{Victim, When, fault};
 use crate::lake::Location;
@@ -93,8 +94,9 @@ fn a_sync_that_is_killed_at_any_request_loses_nothing_acknowledged_and_is_swept(
 #[test]
 fn a_sync_that_is_killed_in_the_middle_of_a_file_leaves_an_upload_that_the_next_one_gives_up() {
     let mut killed = Vec::new();
-    let steps = [(Action::Begin, 1), (Action::Part, 1), (Action::Part, 2), (Action::Complete, 1)];
-    for ((action, nth), when) in steps.into_iter().flat_map(|step| [(step, When::Before), (step, When::After)]) {
+    let (first, last) = (UPLOAD[0], *UPLOAD.last().unwrap());
+    for (step, when) in UPLOAD.iter().flat_map(|step| [(*step, When::Before), (*step, When::After)]) {
+        let (action, nth) = step;
         let what = format!("{when:?} {action:?} {nth}");
         let victim = Victim::default();
         let rule = Rule::nth(nth, move |request| request.action == action, fault(when, victim.clone()));
@@ -104,7 +106,7 @@ fn a_sync_that_is_killed_in_the_middle_of_a_file_leaves_an_upload_that_the_next_
         sandbox.set(large(sandbox.place().source_through(&proxy.endpoint())));
         let run = start(&sandbox, &victim, &append(&["large"]), &faults::large());
         assert_eq!((run.code, run.states().len()), (None, 0), "{what}");
-        let is_left = !matches!((action, when), (Action::Begin, When::Before) | (Action::Complete, When::After));
+        let is_left = (step, when) != (first, When::Before) && (step, when) != (last, When::After);
         assert_eq!(sandbox.place().unfinished_uploads(), usize::from(is_left), "{what}");
         sandbox.set(large(sandbox.place().source()));
         killed.push((what, sandbox));

@@ -12,7 +12,9 @@
 // The cases and helpers that are shared with the folder above are not all used here.
 #![allow(dead_code)]
 
-#[path = "testing/http.rs"]
+#[path = "testing/action.rs"]
+mod action;
+#[path = "../testing/http.rs"]
 mod http;
 #[path = "../testing/lake.rs"]
 mod lake;
@@ -22,7 +24,7 @@ mod messages;
 mod place;
 #[path = "../testing/program.rs"]
 mod program;
-#[path = "testing/proxy.rs"]
+#[path = "../testing/proxy.rs"]
 mod proxy;
 #[path = "../testing/python.rs"]
 mod python;
@@ -34,7 +36,7 @@ mod server;
 mod sts;
 #[path = "../testing/table.rs"]
 mod table;
-#[path = "testing/victim.rs"]
+#[path = "../testing/victim.rs"]
 mod victim;
 
 #[path = "../append_and_overwrite.rs"]

@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use super::faults::{assert_large_once, assert_only_tables, large, through};
-use super::proxy::{Action, Fault, Proxy, Request, Rule, error_body};
+use super::action::{KINDS, error_body};
+use super::faults::{assert_all_once, assert_large_once, assert_only_tables, input, large, through};
+use super::proxy::{Action, Fault, Proxy, Request, Rule};
 use super::refusals::refused;
 use super::server::server;
 use crate::messages::{append, overwrite, records, state, status};
@@ -142,5 +143,19 @@ fn signs_in_a_folders_name_that_addresses_and_headers_change_are_kept() {
         assert_eq!(table::read(&place.table("default/small")).rows.len(), 5, "{path}");
         assert_eq!(table::read(&place.table("default/large")).rows.len(), 28, "{path}");
         table::assert_tidy(&place.lake());
+    }
+}
+
+#[test]
+fn an_error_inside_an_answer_of_success_is_an_error() {
+    // S3 begins to answer long copies before it knows how they end.
+    for (kind, which) in KINDS.into_iter().filter(|(kind, _)| matches!(*kind, "copy" | "complete")) {
+        let fault = Fault::Answer(200, "InternalError");
+        let proxy = Proxy::start(server().port(), vec![Rule::every(which, fault).times(2)]);
+        let mut sandbox = Sandbox::new();
+        through(&mut sandbox, &proxy);
+        sandbox.load(&append(&["large", "small"]), input());
+        assert_all_once(&sandbox, kind);
+        assert_only_tables(&sandbox, kind);
     }
 }

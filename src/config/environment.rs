@@ -1,4 +1,4 @@
-//! Secrets in the environment, for AWS's own client and for proxies: registered before any message can contain them.
+//! Secrets in the environment, for AWS's own client, for Azure's identities and for proxies: registered before any message can contain them.
 
 use std::path::{Path, PathBuf};
 
@@ -9,11 +9,19 @@ use crate::error::{Error, Result};
 use crate::secret::{know, know_key_id};
 
 /// Variables that are secrets as they are.
-const SECRETS: [&str; 3] = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN"];
+const SECRETS: [&str; 5] = [
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AZURE_CLIENT_SECRET",
+    "IDENTITY_HEADER",
+];
 /// One that is the name of a key.
 const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 /// Variables that name a file with one.
 const FILES: [&str; 2] = ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"];
+/// The same for Azure.
+const AZURE_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 /// Variables whose address may have a user and a password in it.
 const PROXIES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
@@ -44,13 +52,18 @@ pub fn ensure_aws_files() -> Result<()> {
     Ok(())
 }
 
+/// A variable of the environment that is not empty.
+pub(super) fn set(name: &str) -> Option<String> {
+    std::env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+}
+
 /// Registers the secrets, so that they are hidden in all messages. Tokens in files are exchanged while a sync runs: call it whenever
 /// they are about to be used.
 pub fn know_secrets() {
     let set = |name: &&str| std::env::var(name).ok();
     set(&KEY_ID).iter().for_each(|id| know_key_id(id.trim()));
     SECRETS.iter().filter_map(set).for_each(|secret| know(secret.trim()));
-    for file in FILES.iter().filter_map(set) {
+    for file in FILES.iter().chain([&AZURE_FILE]).filter_map(set) {
         profiles::know_file(file.as_ref());
     }
     profiles::know_secrets();

@@ -5,6 +5,9 @@
 //! [`Config::ensure_supported`] then says whether this version can do what was asked. No other module reads settings
 //! or looks at the machine's limits. `spec.json` describes the same fields; a test holds the two together.
 
+mod azure;
+mod azure_address;
+mod azure_identity;
 mod certificates;
 mod channel;
 mod container;
@@ -31,6 +34,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+pub use self::azure::{AzureSettings, CsvCompression, StagingFormat};
+pub use self::azure_address::AzureAddress;
+pub use self::azure_identity::AzureIdentity;
 pub use self::certificates::CertificatePlaces;
 pub use self::channel::ensure_standard_input;
 pub use self::engine::{DatabricksSettings, Engine};
@@ -40,7 +46,7 @@ pub use self::host::is_near;
 pub use self::log_level::LogLevel;
 pub use self::platform::is_job_of_platform;
 pub use self::s3::{S3Credentials, S3Encryption, S3Role, S3Settings};
-pub use self::storage::{AzureSettings, StorageSettings};
+pub use self::storage::StorageSettings;
 pub use self::tables::TableSettings;
 pub use self::timeouts::Timeouts;
 
@@ -248,15 +254,13 @@ impl Config {
                 storage::S3
             ));
         }
-        if !matches!(self.storage, StorageSettings::Local { .. } | StorageSettings::S3(_)) {
-            let instead = match &self.engine {
-                Engine::Direct => format!("{} with a bucket or {} with a directory", storage::S3, storage::LOCAL),
-                Engine::Databricks(_) => format!("{} with a bucket", storage::S3),
-            };
+        if self.storage == StorageSettings::Managed {
             report.problem(format!(
-                "`data_source.data_source_type` is {}, a storage that does not work in this version: use {instead} \
-                 instead.",
+                "`data_source.data_source_type` is {}, a storage that does not work in this version: use {} with a bucket or {} \
+                 with a container instead.",
                 self.storage.type_name(),
+                storage::S3,
+                storage::AZURE,
             ));
         }
         report.into_result("configuration", ())

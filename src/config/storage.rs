@@ -5,12 +5,12 @@
 
 use std::path::PathBuf;
 
+use super::azure::AzureSettings;
 use super::engine::Engine;
 use super::fields::Fields;
 use super::file_name_pattern::FileNamePattern;
 use super::s3::S3Settings;
 use super::{container, directory};
-use crate::secret::Secret;
 
 /// `data_source_type` of a directory on this machine.
 pub(super) const LOCAL: &str = "LOCAL_STORAGE";
@@ -19,7 +19,8 @@ const MANAGED: &str = "MANAGED_TABLES_STORAGE";
 pub(super) const S3: &str = "S3_STORAGE";
 /// What version 0.2 of the connector called it.
 const OLDEST_S3: &str = "S3";
-const AZURE: &str = "AZURE_BLOB_STORAGE";
+/// `data_source_type` of a container in Azure Blob Storage.
+pub(super) const AZURE: &str = "AZURE_BLOB_STORAGE";
 
 /// Where the files of the tables are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,19 +36,6 @@ pub enum StorageSettings {
     Azure(AzureSettings),
     /// Wherever Databricks keeps managed tables.
     Managed,
-}
-
-/// Settings of `AZURE_BLOB_STORAGE`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AzureSettings {
-    /// The domain of the blob endpoint, without scheme and account.
-    pub endpoint_domain: String,
-    /// The storage account.
-    pub account: String,
-    /// The container.
-    pub container: String,
-    /// The shared access signature, without a leading `?`.
-    pub sas_token: Secret,
 }
 
 impl StorageSettings {
@@ -82,7 +70,7 @@ pub(super) fn read(root: &Fields<'_>, engine: &Engine) -> StorageSettings {
         (LOCAL, local),
         (MANAGED, |_| StorageSettings::Managed),
         (S3, |fields| StorageSettings::S3(S3Settings::read(fields))),
-        (AZURE, azure),
+        (AZURE, |fields| StorageSettings::Azure(AzureSettings::read(fields))),
     ];
     if fields.is_absent("data_source_type") {
         let names = types.map(|(name, _)| name).join(", ");
@@ -122,23 +110,4 @@ fn local(fields: &Fields<'_>) -> StorageSettings {
         );
     }
     StorageSettings::Local { path }
-}
-
-fn azure(fields: &Fields<'_>) -> StorageSettings {
-    let sas_token = fields
-        .required_secret("azure_blob_storage_sas_token", "create a shared access signature for the container")
-        .unwrap_or_else(|| Secret::new(""));
-    StorageSettings::Azure(AzureSettings {
-        endpoint_domain: fields
-            .text("azure_blob_storage_endpoint_domain_name")
-            .unwrap_or_else(|| "blob.core.windows.net".to_owned()),
-        account: fields
-            .required_text("azure_blob_storage_account_name", "give the name of the storage account")
-            .unwrap_or_default(),
-        container: fields
-            .required_text("azure_blob_storage_container_name", "give the name of the container")
-            .unwrap_or_default(),
-        // Azure's portal shows the token with the question mark of the address it is appended to.
-        sas_token: Secret::new(sas_token.expose().trim_start_matches('?')),
-    })
 }

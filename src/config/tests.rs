@@ -119,10 +119,18 @@ fn an_older_configuration_with_azure_is_read() {
         "azure_blob_storage_sas_token": "?sv=2021-08-06&sig=abc"
     });
     let expected = AzureSettings {
-        endpoint_domain: "blob.core.windows.net".to_owned(),
         account: "airbyte5storage".to_owned(),
         container: "airbytetestcontainername".to_owned(),
-        sas_token: Secret::new("sv=2021-08-06&sig=abc"),
+        path: String::new(),
+        address: AzureAddress {
+            endpoint: "https://airbyte5storage.blob.core.windows.net".to_owned(),
+            dfs_host: "airbyte5storage.dfs.core.windows.net".to_owned(),
+            is_here: false,
+        },
+        identity: AzureIdentity::Sas(Secret::new("sv=2021-08-06&sig=abc")),
+        authority: "https://login.microsoftonline.com".to_owned(),
+        staging_format: StagingFormat::Csv,
+        csv_compression: CsvCompression::None,
     };
     assert_eq!(read(older(source)).storage, StorageSettings::Azure(expected));
 }
@@ -240,7 +248,7 @@ fn what_does_not_work_yet_is_refused_by_name() {
     let config = read(older(json!({"data_source_type": "MANAGED_TABLES_STORAGE"})));
     let error = config.ensure_supported().expect_err("not supported");
     assert_eq!(error.kind(), Kind::Config);
-    for said in ["MANAGED_TABLES_STORAGE", "S3_STORAGE with a bucket instead"] {
+    for said in ["MANAGED_TABLES_STORAGE", "S3_STORAGE with a bucket or AZURE_BLOB_STORAGE with a container instead"] {
         assert!(error.message().contains(said), "{said} is not in {error}");
     }
     let folder = json!({"data_source_type": "LOCAL_STORAGE", "local_path": "/tmp/x"});
@@ -250,17 +258,6 @@ fn what_does_not_work_yet_is_refused_by_name() {
     }
     let bucket = json!({"data_source_type": "S3_STORAGE", "s3_bucket_name": "lake"});
     read(older(bucket)).ensure_supported().expect("supported");
-    let azure = json!({
-        "data_source_type": "AZURE_BLOB_STORAGE",
-        "azure_blob_storage_account_name": "a",
-        "azure_blob_storage_container_name": "c",
-        "azure_blob_storage_sas_token": "t"
-    });
-    let error = read(json!({"data_source": azure})).ensure_supported().expect_err("not supported");
-    assert!(
-        error.message().starts_with("In the configuration, `data_source.data_source_type` is AZURE_BLOB_STORAGE"),
-        "{error}"
-    );
     let s3 = read(json!({"data_source": {"data_source_type": "S3_STORAGE", "s3_bucket_name": "lake"}}));
     s3.ensure_supported().expect("supported");
 }

@@ -7,14 +7,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use super::changes::Changes;
+use super::csv::{CsvBlock, CsvEncoder, CsvFile};
 use super::ids::IdRange;
-use super::parquet::ParquetEncoder;
+use super::parquet::{ParquetEncoder, ParquetFile, RowGroup};
 use super::rows::Rows;
 use crate::config::Compression;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::schema::columns::TableSchema;
-
-pub use super::parquet::{PartFile, RowGroup};
+use crate::schema::stats::RowStats;
 
 /// A block has at least so many bytes of JSON text.
 const SMALLEST_BLOCK: usize = 1 << 20;
@@ -29,19 +29,56 @@ const LARGEST_BLOCK_SHARE: usize = 2;
 /// The largest block of a wide table.
 const LARGEST_WIDE_BLOCK: usize = 64 << 20;
 
+/// Columns from which on a block for CSV gets smaller: a row has a comma for each of them, whether it has a value or not.
+const MANY_COLUMNS: usize = 64;
+
+/// A format of files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Parquet.
+    Parquet,
+    /// CSV.
+    Csv {
+        /// Whether files are compressed as a whole.
+        gzip: bool,
+    },
+}
+
 /// Makes files of rows.
 pub struct Encoder {
     schema: Arc<TableSchema>,
+    format: Format,
     compression: Compression,
     sync_id: i64,
     leaves: usize,
-    parquet: OnceLock<ParquetEncoder>,
+    made: OnceLock<FormatEncoder>,
 }
 
-/// An encoded block of rows.
-pub struct Encoded {
+enum FormatEncoder {
+    Parquet(ParquetEncoder),
+    Csv(CsvEncoder),
+}
+
+/// An encoded block, in the format of its file.
+pub enum Block {
+    /// A row group.
+    Parquet(RowGroup),
+    /// Records.
+    Csv(CsvBlock),
+}
+
+/// A file in the making.
+pub enum PartFile {
+    /// Of row groups.
+    Parquet(Box<ParquetFile>),
+    /// Of records.
+    Csv(CsvFile),
+}
+
+/// A block of rows, encoded.
+pub struct Encoded<B = Block> {
     /// What a file is made of.
-    pub group: RowGroup,
+    pub group: B,
     /// The memory that the rows' texts were in, to be used again.
     pub spare: Vec<u8>,
     /// How many values did not fit their columns.
@@ -52,7 +89,13 @@ impl Encoder {
     /// An encoder for rows of `schema`.
     pub fn new(schema: Arc<TableSchema>, compression: Compression) -> Self {
         let leaves = schema.columns().map(|column| column.kind.leaves()).sum();
-        Self { schema, compression, sync_id: 0, leaves, parquet: OnceLock::new() }
+        Self { schema, format: Format::Parquet, compression, sync_id: 0, leaves, made: OnceLock::new() }
+    }
+
+    /// The encoder that makes files in `format`; without it, they are in Parquet.
+    #[must_use]
+    pub fn in_format(self, format: Format) -> Self {
+        Self { format, ..self }
     }
 
     /// The encoder for rows of the sync `sync_id`, the platform's number; without one, rows say 0.
@@ -68,41 +111,106 @@ impl Encoder {
 
     /// How the names of its files end, without the dot.
     pub fn extension(&self) -> &'static str {
-        "parquet"
+        match self.format {
+            Format::Parquet => "parquet",
+            Format::Csv { gzip: false } => "csv",
+            Format::Csv { gzip: true } => "csv.gz",
+        }
     }
 
     /// How many bytes of JSON text make a good block, where all rows that wait may hold `memory` bytes: large enough to
     /// compress well, small against the memory. Of a wide table a block is larger, as far as the memory allows: each column of
-    /// a block has its own pages and its own metadata.
+    /// a block has its own pages and its own metadata in Parquet. In CSV it is smaller, because its rows can be much longer than
+    /// their texts.
     pub fn block_size(&self, memory: usize) -> usize {
         let block = (memory / BLOCK_SHARE).clamp(SMALLEST_BLOCK, LARGEST_BLOCK);
+        if let Format::Csv { .. } = self.format {
+            let columns = self.schema.columns().count().max(MANY_COLUMNS);
+            return block.min((LARGEST_BLOCK / columns * MANY_COLUMNS).max(SMALLEST_BLOCK));
+        }
         block.max((self.leaves * BLOCK_OF_A_LEAF).min(memory / LARGEST_BLOCK_SHARE).min(LARGEST_WIDE_BLOCK))
     }
 
     /// Encodes `rows`, which must not be empty, with the ids of `ids`, one for each row. Needs no file and may run on any thread.
     pub fn encode(&self, rows: Rows, ids: IdRange) -> Result<Encoded> {
-        self.parquet()?.encode(rows, ids)
+        match self.made()? {
+            FormatEncoder::Parquet(encoder) => {
+                encoder.encode(rows, ids).map(|encoded| encoded.into_block(Block::Parquet))
+            }
+            FormatEncoder::Csv(encoder) => encoder.encode(rows, ids).map(|encoded| encoded.into_block(Block::Csv)),
+        }
     }
 
     /// Begins a file.
     pub fn begin_file(&self) -> Result<PartFile> {
-        self.parquet()?.begin_file()
+        match self.made()? {
+            FormatEncoder::Parquet(encoder) => encoder.begin_file().map(|file| PartFile::Parquet(Box::new(file))),
+            FormatEncoder::Csv(encoder) => Ok(PartFile::Csv(encoder.begin_file())),
+        }
     }
 
-    fn parquet(&self) -> Result<&ParquetEncoder> {
-        if let Some(made) = self.parquet.get() {
+    fn made(&self) -> Result<&FormatEncoder> {
+        if let Some(made) = self.made.get() {
             return Ok(made);
         }
-        let made = ParquetEncoder::new(&self.schema, self.compression, self.sync_id)?;
-        Ok(self.parquet.get_or_init(|| made))
+        let made = match self.format {
+            Format::Parquet => {
+                FormatEncoder::Parquet(ParquetEncoder::new(&self.schema, self.compression, self.sync_id)?)
+            }
+            Format::Csv { gzip } => FormatEncoder::Csv(CsvEncoder::new(&self.schema, gzip, self.sync_id)?),
+        };
+        Ok(self.made.get_or_init(|| made))
     }
 }
 
-/// The encoders of a sync: one for all streams whose columns are equal.
+impl<B> Encoded<B> {
+    fn into_block(self, block: fn(B) -> Block) -> Encoded {
+        Encoded { group: block(self.group), spare: self.spare, changes: self.changes }
+    }
+}
+
+impl Block {
+    /// Bytes of memory that it holds, about.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Parquet(group) => group.size(),
+            Self::Csv(block) => block.size(),
+        }
+    }
+}
+
+impl PartFile {
+    /// Appends a block of the same encoder and returns the next bytes of the file.
+    pub fn append(&mut self, block: Block) -> Result<Vec<u8>> {
+        match (self, block) {
+            (Self::Parquet(file), Block::Parquet(group)) => file.append(group),
+            (Self::Csv(file), Block::Csv(block)) => Ok(file.append(block)),
+            _ => Err(Error::system("A block of rows has another format than its file.")),
+        }
+    }
+
+    /// Whether the file should end, however few bytes it has.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Parquet(file) => file.is_full(),
+            Self::Csv(file) => file.is_full(),
+        }
+    }
+
+    /// Ends the file: its last bytes, and the statistics of its rows, if it has rows.
+    pub fn finish(self) -> Result<(Vec<u8>, Option<RowStats>)> {
+        match self {
+            Self::Parquet(file) => file.finish(),
+            Self::Csv(file) => Ok((Vec::new(), file.finish())),
+        }
+    }
+}
+
+/// The encoders of a sync: one for all streams whose columns and formats are equal.
 pub struct Encoders {
     compression: Compression,
     sync_id: i64,
-    made: HashMap<Arc<TableSchema>, Arc<Encoder>>,
+    made: HashMap<(Arc<TableSchema>, Format), Arc<Encoder>>,
 }
 
 impl Encoders {
@@ -117,10 +225,10 @@ impl Encoders {
         Self { sync_id, ..self }
     }
 
-    /// The encoder for rows of `schema`.
-    pub fn get(&mut self, schema: &Arc<TableSchema>) -> Arc<Encoder> {
-        let made = self.made.entry(Arc::clone(schema));
-        let encoder = || Encoder::new(Arc::clone(schema), self.compression).of_sync(self.sync_id);
+    /// The encoder for rows of `schema` in files of `format`.
+    pub fn get(&mut self, schema: &Arc<TableSchema>, format: Format) -> Arc<Encoder> {
+        let made = self.made.entry((Arc::clone(schema), format));
+        let encoder = || Encoder::new(Arc::clone(schema), self.compression).in_format(format).of_sync(self.sync_id);
         Arc::clone(made.or_insert_with(|| Arc::new(encoder())))
     }
 }
@@ -134,8 +242,10 @@ mod tests {
     #[test]
     fn streams_with_equal_columns_share_an_encoder() {
         let mut encoders = Encoders::new(Compression::Zstd);
-        let (one, other) = (encoders.get(&TableSchema::raw()), encoders.get(&TableSchema::raw()));
-        assert!(Arc::ptr_eq(&one, &other) && one.parquet.get().is_none());
+        let mut get = |format| encoders.get(&TableSchema::raw(), format);
+        let (one, other, text) = (get(Format::Parquet), get(Format::Parquet), get(Format::Csv { gzip: false }));
+        assert!(Arc::ptr_eq(&one, &other) && one.made.get().is_none());
+        assert!(!Arc::ptr_eq(&one, &text) && text.extension() == "csv");
     }
 
     #[test]
@@ -153,5 +263,17 @@ mod tests {
         let encoder = Encoder::new(Arc::new(schema), Compression::Zstd);
         let sizes = [1 << 20, 16 << 20, 1 << 30].map(|memory| encoder.block_size(memory));
         assert_eq!(sizes, [1 << 20, 8 << 20, 2002 * BLOCK_OF_A_LEAF]);
+    }
+
+    #[test]
+    fn a_block_for_csv_is_smaller_the_more_columns_there_are() {
+        let of = |columns: usize| {
+            let column =
+                |number: usize| Column::new(format!("c{number}"), Kind::Text, Source::Property(number.to_string()));
+            let schema = TableSchema::of(Layout::Columns, (0..columns).map(column).collect());
+            let encoder = Encoder::new(Arc::new(schema), Compression::Zstd).in_format(Format::Csv { gzip: true });
+            encoder.block_size(1 << 30)
+        };
+        assert_eq!([of(1), of(126), of(20_000)], [8 << 20, 4 << 20, 1 << 20]);
     }
 }

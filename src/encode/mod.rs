@@ -2,6 +2,7 @@
 
 pub mod changes;
 mod columns;
+pub mod csv;
 pub mod encoder;
 pub mod ids;
 mod parquet;

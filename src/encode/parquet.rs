@@ -1,6 +1,6 @@
 //! Rows to Parquet: a block of rows becomes a row group on any thread, row groups become a file in their order.
 //!
-//! [`ParquetEncoder::encode`] does the expensive work (copying, compressing) and needs no file; [`PartFile`] appends finished
+//! [`ParquetEncoder::encode`] does the expensive work (copying, compressing) and needs no file; [`ParquetFile`] appends finished
 //! row groups and returns the bytes as they come, so that a file of any length needs the memory of one row group. JSON texts
 //! are PLAIN, without dictionary (they do not repeat), and compressed, see `texts`. Ids and times count up and are written as
 //! differences: a few bytes a row, which no codec makes smaller.
@@ -72,7 +72,7 @@ const METADATA_OF_A_COLUMN: usize = 1 << 10;
 const MOST_CHUNKS: usize = 1 << 15;
 
 /// A Parquet file in the making.
-pub struct PartFile {
+pub struct ParquetFile {
     writer: SerializedFileWriter<Vec<u8>>,
     stats: Option<RowStats>,
     chunks: usize,
@@ -120,7 +120,7 @@ impl ParquetEncoder {
     }
 
     /// Encodes `rows`, which must not be empty, with the ids of `ids`, one for each row.
-    pub fn encode(&self, rows: Rows, ids: IdRange) -> Result<Encoded> {
+    pub fn encode(&self, rows: Rows, ids: IdRange) -> Result<Encoded<RowGroup>> {
         let emitted_at = rows.emitted_at_span();
         let (Some(emitted_at), true) = (emitted_at, ids.count() == rows.len() as u64) else {
             return Err(Error::system("A block of rows and its ids do not have the same length."));
@@ -164,10 +164,10 @@ impl ParquetEncoder {
     }
 
     /// Begins a file.
-    pub fn begin_file(&self) -> Result<PartFile> {
+    pub fn begin_file(&self) -> Result<ParquetFile> {
         let writer = SerializedFileWriter::new(Vec::new(), Arc::clone(&self.schema), Arc::clone(&self.properties))
             .map_err(encode_error)?;
-        Ok(PartFile { writer, stats: None, chunks: 0 })
+        Ok(ParquetFile { writer, stats: None, chunks: 0 })
     }
 }
 
@@ -196,7 +196,7 @@ impl ColumnPages {
     }
 }
 
-impl PartFile {
+impl ParquetFile {
     /// Appends a row group and returns the next bytes of the file.
     pub fn append(&mut self, group: RowGroup) -> Result<Vec<u8>> {
         let mut writer = self.writer.next_row_group().map_err(encode_error)?;

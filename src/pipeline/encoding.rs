@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use super::budget::{Budget, Held};
 use super::buffer::Pending;
 use crate::encode::changes::Changes;
-use crate::encode::encoder::{Encoder, RowGroup};
+use crate::encode::encoder::{Block, Encoder};
 use crate::encode::ids::IdRange;
 use crate::error::{Error, Result};
 
@@ -29,7 +29,7 @@ pub struct Encoding {
 /// A block that is encoded, and the right to its memory.
 pub struct HeldBlock {
     /// What a file is made of.
-    pub group: RowGroup,
+    pub group: Block,
     /// How many values did not fit their columns.
     pub changes: Changes,
     _held: Held,

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use self::staged::{Begins, StagedCommit, Staging};
 use crate::clock::ClockAndIds;
 use crate::delta::actions::DataFile;
-use crate::encode::encoder::{Encoder, PartFile, RowGroup};
+use crate::encode::encoder::{Block, Encoder, PartFile};
 use crate::error::{Error, Result};
 use crate::recovery::left_behind::LeftBehind;
 use crate::storage::file_names::FileNames;
@@ -126,9 +126,9 @@ impl StagedStream {
         }
     }
 
-    /// Appends a row group of its [encoder](Self::encoder) to the open file; begins one if there is none. After an error, call
+    /// Appends a block of its [encoder](Self::encoder) to the open file; begins one if there is none. After an error, call
     /// [`Self::abandon`].
-    pub async fn append(&mut self, stage: &Stage, group: RowGroup) -> Result<()> {
+    pub async fn append(&mut self, stage: &Stage, group: Block) -> Result<()> {
         let mut open = match self.open.take() {
             Some(open) => open,
             None => {

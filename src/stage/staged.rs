@@ -3,12 +3,18 @@
 
 use std::collections::BTreeMap;
 
+pub use crate::encode::encoder::Format;
+
 use super::Stage;
 use crate::delta::actions::{Commit, DataFile, Readers, TableMetadata};
 use crate::delta::commit_path;
+use crate::encode::csv;
 use crate::error::{Result, StreamDescriptor};
 use crate::recovery::left_behind::{LeftBehind, application_id};
 use crate::schema::columns::TableSchema;
+
+/// The file without rows of a folder of CSV files. No file with rows is called so: their names have the sync's id in them.
+const HEADER: &str = "columns.csv";
 
 /// How the rows of a stream are staged. Chosen by the engine that opens the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +29,7 @@ pub struct Staging {
 
 /// The staged rows of a stream, as an engine reads them.
 ///
-/// A format without a log (CSV, or Parquet files that are copied by name) becomes a variant here, whose [commits](Self::commit)
-/// write nothing. Engines match on this type and need no other knowledge of what was staged. The sweep finds what such a sync has
+/// A format without a log (Parquet files that are copied by name, say) becomes a variant here. Engines match on this type and need no other knowledge of what was staged. The sweep finds what such a sync has
 /// left elsewhere without a log (`recovery::left_behind`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Staged {
@@ -32,6 +37,14 @@ pub enum Staged {
     DeltaTable {
         /// The folder.
         folder: String,
+    },
+    /// CSV files in this folder, and nothing else: whoever reads it lists it. Which of its files are batches is known by the ids of
+    /// their rows.
+    Csv {
+        /// The folder.
+        folder: String,
+        /// Whether the files are compressed.
+        gzip: bool,
     },
 }
 
@@ -63,14 +76,32 @@ pub(super) struct StagedCommit<'a> {
 }
 
 impl Staged {
-    /// The folder of the staged files, relative to the storage's root.
-    pub fn folder(&self) -> &str {
-        match self {
-            Self::DeltaTable { folder } => folder,
+    /// Files of `format` in `folder`, in the form in which engines read them without being told their names.
+    pub fn new(format: Format, folder: &str) -> Self {
+        let folder = folder.to_owned();
+        match format {
+            Format::Parquet => Self::DeltaTable { folder },
+            Format::Csv { gzip } => Self::Csv { folder, gzip },
         }
     }
 
-    /// Writes `commit` to the log, if there is one. The commit need not be atomic: a truncated one belongs to a batch that was never
+    /// The folder of the staged files, relative to the storage's root.
+    pub fn folder(&self) -> &str {
+        match self {
+            Self::DeltaTable { folder } | Self::Csv { folder, .. } => folder,
+        }
+    }
+
+    /// The format of the staged files.
+    pub fn format(&self) -> Format {
+        match self {
+            Self::DeltaTable { .. } => Format::Parquet,
+            Self::Csv { gzip, .. } => Format::Csv { gzip: *gzip },
+        }
+    }
+
+    /// Writes `commit` to the log, if there is one. Without one, the first commit writes a file that has only the names of the columns,
+    /// unless it comes with files: a table over a folder that does not exist cannot be read everywhere. The commit need not be atomic: a truncated one belongs to a batch that was never
     /// loaded.
     pub(super) async fn commit(&self, stage: &Stage, commit: StagedCommit<'_>) -> Result<()> {
         match self {
@@ -88,6 +119,12 @@ impl Staged {
                 upload.write(bytes).await?;
                 upload.finish().await
             }
+            Self::Csv { folder, .. } if commit.number == 0 && commit.files.is_empty() => {
+                let mut upload = stage.storage.upload(format!("{folder}/{HEADER}")).await?;
+                upload.write(csv::header(commit.schema)).await?;
+                upload.finish().await
+            }
+            Self::Csv { .. } => Ok(()),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicU64;
 
 use serde_json::Value;
 
-use super::staged::Staged;
+use super::staged::{Format, Staged};
 use super::*;
 use crate::clock::{Clock, new_id, random};
 use crate::config::{Compression, Config};
@@ -31,6 +31,10 @@ struct Bed {
 
 impl Bed {
     async fn new(begins: Begins) -> Self {
+        Self::in_format(begins, Format::Parquet).await
+    }
+
+    async fn in_format(begins: Begins, format: Format) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().display();
         let text = format!(r#"{{"data_source": {{"data_source_type": "LOCAL_STORAGE", "local_path": "{path}"}}}}"#);
@@ -48,11 +52,11 @@ impl Bed {
         let stream = Stream::append(descriptor);
         let target = targets(&Catalog { streams: vec![stream] }, "shop", sync).unwrap().remove(0);
         let staging = Staging {
-            staged: Staged::DeltaTable { folder: target.staging.clone() },
+            staged: Staged::new(format, &target.staging),
             begins,
             left_behind: LeftBehind::Files(target.table.clone()),
         };
-        let encoder = Arc::new(Encoder::new(TableSchema::raw(), Compression::Snappy));
+        let encoder = Arc::new(Encoder::new(TableSchema::raw(), Compression::Snappy).in_format(format));
         let stream = StagedStream::new(Arc::new(target), staging, encoder);
         Self { _folder: folder, stage, stream }
     }
@@ -110,5 +114,29 @@ async fn of_a_stream_without_rows_only_a_staging_that_is_read_all_the_same_begin
         bed.stream.end(&bed.stage).await.unwrap();
         let begun: &[usize] = if begins == Begins::Always { &[0] } else { &[] };
         assert_eq!(bed.log().await, begun, "{begins:?}");
+    }
+}
+
+#[tokio::test]
+async fn csv_files_have_no_log_and_the_first_one_has_no_rows_where_it_is_read_early() {
+    for begins in EACH {
+        let mut bed = Bed::in_format(begins, Format::Csv { gzip: false }).await;
+        let folder = bed.stream.left_behind().0.to_owned();
+        assert_eq!(bed.stage_row().await, begins != Begins::AtFirstBatch);
+        let batch = bed.stream.close_batch(&bed.stage).await.unwrap().unwrap();
+        bed.stage_row().await;
+        let other = bed.stream.close_batch(&bed.stage).await.unwrap().unwrap();
+        let mut expected =
+            vec![format!("{folder}/{}", batch.files[0].name), format!("{folder}/{}", other.files[0].name)];
+        if begins != Begins::AtFirstBatch {
+            let header = format!("{folder}/columns.csv");
+            let text = bed.stage.storage.get(&header).await.unwrap();
+            assert_eq!(text, b"\"_airbyte_ab_id\",\"_airbyte_emitted_at\",\"_airbyte_data\"\n".as_slice());
+            expected.push(header);
+        }
+        expected.sort();
+        let mut found = bed.stage.storage.list(&folder).await.unwrap();
+        found.sort();
+        assert_eq!(found, expected, "{begins:?}");
     }
 }

@@ -9,6 +9,7 @@
 //! What only some callers need is beside it: the two homes as they are ([`Storage::home`]) for `recovery`, whose leases differ
 //! between them, and [`probe`] for `check`.
 
+mod azure;
 mod bucket;
 mod durability;
 pub mod file_names;
@@ -76,8 +77,9 @@ impl Storage {
             StorageSettings::Local { path } => local::open(path),
             // Boxed: what AWS needs to find keys would make every future around this one large.
             StorageSettings::S3(settings) => Box::pin(s3::open(settings, tuning)).await,
-            StorageSettings::Azure(_) | StorageSettings::Managed => {
-                Err(Error::config("This version works with data_source_type S3_STORAGE and LOCAL_STORAGE only."))
+            StorageSettings::Azure(settings) => Box::pin(azure::open(settings, tuning)).await,
+            StorageSettings::Managed => {
+                Err(Error::config("This version does not work with data_source_type MANAGED_TABLES_STORAGE."))
             }
         }
     }

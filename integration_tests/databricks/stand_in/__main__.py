@@ -1,6 +1,7 @@
 """Stands in for Databricks: the Statement Execution API and a cluster's Thrift in front of one Spark with Delta Lake.
 
   python integration_tests/databricks/stand_in --jars JARS --folder FOLDER --s3 ENDPOINT --region REGION --key KEY --secret SECRET
+  python integration_tests/databricks/stand_in --jars JARS --folder FOLDER --azure PORT --account NAME --key KEY
 
 Prints the port it listens on (on 127.0.0.1) once Spark is up, and ends when its standard input does.
 """
@@ -17,6 +18,7 @@ time.tzset()
 
 from compute import Workspace
 from engine import Engine
+from storage import azure, s3
 from http_server import Server
 from statements import StatementApi
 from thrift_server import Thrift
@@ -29,18 +31,24 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jars", required=True)
     parser.add_argument("--folder", required=True, help="for Spark's own files")
-    parser.add_argument("--s3", required=True)
-    parser.add_argument("--region", required=True)
+    stores = parser.add_mutually_exclusive_group(required=True)
+    stores.add_argument("--s3", help="the address of the S3 server")
+    stores.add_argument("--azure", help="the port of the Azure Blob Storage server")
     parser.add_argument("--key", required=True)
-    parser.add_argument("--secret", required=True)
+    parser.add_argument("--region", help="of the S3 server")
+    parser.add_argument("--secret", help="that belongs to the S3 server's key")
+    parser.add_argument("--account", help="the storage account")
     parser.add_argument("--memory", default="2g")
     parser.add_argument("--quick", action="store_true", help="for many small statements rather than for large ones")
     options = parser.parse_args()
     # PySpark logs every statement that fails, with all the frames of the JVM.
     logging.getLogger("SQLQueryContextLogger").disabled = True
-    s3 = {"endpoint": options.s3, "region": options.region, "key": options.key, "secret": options.secret}
+    if options.s3:
+        store = s3(options.s3, options.region, options.key, options.secret)
+    else:
+        store = azure(options.azure, options.account, options.key)
     os.environ["SPARK_LOCAL_DIRS"] = f"{options.folder}/local"
-    engine = Engine(options.jars, options.folder, s3, THRIFT_PATH, options.memory, options.quick)
+    engine = Engine(options.jars, options.folder, store, THRIFT_PATH, options.memory, options.quick)
     workspace = Workspace()
     thrift = Thrift(engine, workspace, THRIFT_PATH)
     server = Server(engine, workspace, StatementApi(engine, workspace), thrift)

@@ -7,7 +7,7 @@ def answer(server, method, path, request):
     """PUT computes/<id>: a new warehouse or cluster, or other settings of one (token, state, starts_in, chunk_rows, client,
     new_tables, scripted, rules). GET computes/<id>: what it was asked. POST sql: runs a statement at once, whatever rules there are.
     POST computes/<id>/restart: a cluster loses its sessions, and says so as `told` has it.
-    DELETE computes/<id>: it goes, with `schemas` and what is known of `bucket`.
+    DELETE computes/<id>: it goes, with `schemas` and what is known of the bucket or container `root`.
     """
     match [method, *path.split("/")]:
         case ["PUT", "computes", id]:
@@ -29,7 +29,7 @@ def answer(server, method, path, request):
             for statement in [found for found in list(server.api.statements.values()) if found.compute.id == id]:
                 server.api.stop(statement)
                 del server.api.statements[statement.id]
-            server.engine.forget(request["schemas"], request["bucket"])
+            server.engine.forget(request["schemas"], request["root"])
             return {}
         case ["POST", "sql"]:
             result = server.engine.run(request["statement"], "stand-in")

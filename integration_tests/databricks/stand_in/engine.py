@@ -1,4 +1,4 @@
-"""The SQL engine: one Spark session with Delta Lake, its tables in buckets of the S3 server, as a warehouse would have it.
+"""The SQL engine: one Spark session with Delta Lake, its tables in the bed's store, as a warehouse would have it.
 
 Statements come as they would be sent to Databricks. Catalogs that Databricks has and Spark has not are Spark's one catalog
 here. What Databricks answers and Spark does not (how many rows an INSERT wrote) is read from the table's history.
@@ -54,9 +54,9 @@ class Result:
 
 
 class Engine:
-    def __init__(self, jars, folder, s3, thrift_path, memory, quick):
+    def __init__(self, jars, folder, store, thrift_path, memory, quick):
         Path(folder).mkdir(parents=True, exist_ok=True)
-        java = f"-Duser.timezone=UTC -Djava.io.tmpdir={folder} -Dderby.stream.error.file={folder}/derby.log -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m"
+        java = f"-Duser.timezone=UTC -Djava.io.tmpdir={folder} -Dderby.stream.error.file={folder}/derby.log -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m {store.java}"
         settings = {
             "spark.driver.memory": memory,
             "spark.driver.extraJavaOptions": java + (" -XX:TieredStopAtLevel=1" if quick else ""),
@@ -75,23 +75,11 @@ class Engine:
             "spark.databricks.delta.snapshotPartitions": "1",
             # Databricks has columns with collations.
             "spark.databricks.delta.schema.typeCheck.enabled": "false",
-            "spark.delta.logStore.s3.impl": "io.delta.storage.S3SingleDriverLogStore",
-            "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
-            "spark.hadoop.fs.s3a.endpoint": s3["endpoint"],
-            "spark.hadoop.fs.s3a.endpoint.region": s3["region"],
-            "spark.hadoop.fs.s3a.access.key": s3["key"],
-            "spark.hadoop.fs.s3a.secret.key": s3["secret"],
-            "spark.hadoop.fs.s3a.path.style.access": "true",
-            "spark.hadoop.fs.s3a.connection.ssl.enabled": "false",
-            "spark.hadoop.fs.s3a.attempts.maximum": "3",
-            "spark.hadoop.fs.s3a.retry.limit": "3",
-            "spark.hadoop.fs.s3a.threads.max": "8",
-            "spark.hadoop.fs.s3a.fast.upload.buffer": "array",
             "spark.hadoop.hive.server2.transport.mode": "http",
             "spark.hadoop.hive.server2.thrift.bind.host": "127.0.0.1",
             "spark.hadoop.hive.server2.thrift.http.path": thrift_path,
         }
-        settings |= PARAMETERS_AS_IN_4_0
+        settings |= store.settings | PARAMETERS_AS_IN_4_0
         if quick:
             settings |= QUICK
         builder = SparkSession.builder.master("local[2]").appName("bed")
@@ -100,9 +88,11 @@ class Engine:
         self.spark = builder.getOrCreate()
         self.spark.sparkContext.setLogLevel("FATAL")
         self.jvm = self.spark.sparkContext._jvm
+        for name in store.unset:
+            self.spark.sparkContext._jsc.hadoopConfiguration().unset(name)
         self.running = threading.Semaphore(PARALLEL)
         self.local = threading.local()
-        self.locations = Locations(self.exists)
+        self.locations = Locations(self.exists, store.external)
         self.copies = Copies(lambda statement: self.run(statement, "a copy"))
 
     def session(self):
@@ -167,15 +157,15 @@ class Engine:
         described = session.sql("SELECT 0L AS num_affected_rows, 0L AS num_inserted_rows").schema
         return Result([(column.name, column.dataType) for column in described.fields], [[rows, rows]])
 
-    def forget(self, schemas, bucket):
-        """Drops what a test has left in the catalog, and lets go of its bucket."""
+    def forget(self, schemas, root):
+        """Drops what a test has left in the catalog, and lets go of its bucket or container, `root`."""
         session = self.session()
         for schema in schemas:
             session.sql(f"DROP SCHEMA IF EXISTS `spark_catalog`.`{schema}` CASCADE")
-        if bucket is None:
+        if root is None:
             return
         self.jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
-        uri = self.jvm.java.net.URI(f"s3://{bucket}/")
+        uri = self.jvm.java.net.URI(root)
         self.jvm.org.apache.hadoop.fs.FileSystem.get(uri, session._jsc.hadoopConfiguration()).close()
 
     def start_thrift(self, port):

@@ -14,9 +14,10 @@ DROPPED = re.compile(rf"\s*DROP\s+TABLE\s+(?:IF\s+EXISTS\s+)?{NAME}", re.IGNOREC
 
 
 class Locations:
-    def __init__(self, exists):
-        """`exists` says whether a table, as schema and name, is in the catalog: what is noted here may have been dropped."""
-        self.exists = exists
+    def __init__(self, exists, external):
+        """`exists` says whether a table, as schema and name, is in the catalog: what is noted here may have been dropped.
+        `external` is what addresses in external locations begin with."""
+        self.exists, self.external = exists, re.compile(external)
         self.tables, self.lock = {}, threading.Lock()
 
     def note(self, statement):
@@ -32,13 +33,19 @@ class Locations:
                 self.tables.pop((schema, table), None)
 
     def in_the_way(self, statement):
-        """What Unity Catalog says where the folder of the table that `statement` makes is not free; else nothing.
+        """What Unity Catalog says where the folder of the table that `statement` makes is not free, or no place for tables; else nothing.
 
         The words are those of a real workspace, names without quotes.
         """
         made = MADE.match(statement)
         if not made:
             return None
+        if not self.external.match(made[2]):
+            # https://docs.databricks.com/aws/en/error-messages/error-classes
+            return (
+                f"[NO_PARENT_EXTERNAL_LOCATION_FOR_PATH] No parent external location was found for path '{made[2]}'. Please create "
+                "an external location on one of the parent paths and then retry the query or command again."
+            )
         own, wanted = parts(made[1])[1:], folder(made[2])
         with self.lock:
             others = [(name, place) for name, place in self.tables.items() if name != own and overlap(place[1], wanted)]

@@ -1,4 +1,4 @@
-//! Where the tables of a test lie: in a bucket of its own, and in a schema of its own in the catalog that all tests share.
+//! Where the tables of a test lie: in a bucket or container of its own, and in a schema of its own in the catalog that all tests share.
 //! They are loaded by a warehouse or cluster of its own, over the transport of this thread's tests.
 
 use std::cell::Cell;
@@ -13,12 +13,16 @@ use crate::lake::Location;
 
 /// What the program is told through its environment: a request that cannot succeed is given up soon, and what a machine
 /// in a cloud would say of itself is not asked for.
-pub const ENVIRONMENT: [(&str, &str); 4] = [
-    bucket::ENVIRONMENT[0],
-    bucket::ENVIRONMENT[1],
-    ("DESTINATION_DATABRICKS_DATABRICKS_RETRY_MS", "60000"),
-    ("DESTINATION_DATABRICKS_DATABRICKS_START_MS", "60000"),
-];
+pub const ENVIRONMENT: [(&str, &str); bucket::ENVIRONMENT.len() + 2] = {
+    let mut all = [("DESTINATION_DATABRICKS_DATABRICKS_RETRY_MS", "60000"); bucket::ENVIRONMENT.len() + 2];
+    all[1] = ("DESTINATION_DATABRICKS_DATABRICKS_START_MS", "60000");
+    let mut next = 2;
+    while next < all.len() {
+        all[next] = bucket::ENVIRONMENT[next - 2];
+        next += 1;
+    }
+    all
+};
 /// A program that is silent for so long hangs: on two cores a statement of Spark takes seconds, and two tests run.
 pub const HANGS: Duration = Duration::from_secs(240);
 /// Whether the line of a complete stream says how many rows its table had.
@@ -48,7 +52,7 @@ pub fn transport() -> Transport {
     TRANSPORT.get()
 }
 
-/// A bucket, a schema, and a warehouse or cluster.
+/// A bucket or container, a schema, and a warehouse or cluster.
 pub struct Place {
     bucket: bucket::Place,
     transport: Transport,
@@ -139,7 +143,7 @@ impl Place {
 
     /// The location of `default/x`.
     pub fn location(&self, schema_and_name: &str) -> String {
-        format!("s3://{}/{}", self.bucket.bucket(), self.table(schema_and_name).key())
+        self.bucket.uri(self.table(schema_and_name).key())
     }
 
     /// Runs a statement past the program, and past everything that goes wrong for it.
@@ -204,7 +208,7 @@ impl Drop for Place {
         }
         let schemas = self.lake().folders();
         let schemas: Vec<&str> = schemas.iter().map(Location::name).filter(|name| !name.contains('-')).collect();
-        let leave = json!({"schemas": schemas, "bucket": self.bucket.bucket()});
+        let leave = json!({"schemas": schemas, "root": self.bucket.uri("")});
         stand_in().control("DELETE", &format!("computes/{}", self.id), &leave);
     }
 }

@@ -1,4 +1,4 @@
-//! The stand-in for Databricks: one Spark with Delta Lake, with its tables on the S3 server, behind the Statement Execution
+//! The stand-in for Databricks: one Spark with Delta Lake, with its tables on the S3 server or the Azure one, behind the Statement Execution
 //! API and, for clusters, behind its own Thrift server. Started once for all tests, on a free port.
 //!
 //! `TEST_DATABRICKS` names the folder that `integration_tests/databricks/server` fills. Without it the tests are skipped
@@ -13,11 +13,11 @@ use std::sync::OnceLock;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::server::{ROOT, server};
+use super::server::server;
 
 /// Spark ends with its standard input, and so with this process, however that ends.
 const SCRIPT: &str = r#"
-cd "$1" && "$2/bin/python" "$3" --jars "$2/jars" --folder "$1/spark" --s3 "$4" --region "$5" --key "$6" --secret "$7" --quick 2> "$1/log"
+cd "$1" && "$2/bin/python" "$3" --jars "$2/jars" --folder "$1/spark" --quick $4 2> "$1/log"
 cd / && rm -rf "$1"
 "#;
 
@@ -90,12 +90,11 @@ impl StandIn {
 
     fn start(installed: &Path) -> Self {
         let folder = TempDir::new().unwrap().keep();
-        let s3 = server();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("integration_tests/databricks/stand_in");
         let mut child = Command::new("sh")
             .args(["-c", SCRIPT, "sh"])
             .args([folder.as_os_str(), installed.as_os_str(), script.as_os_str()])
-            .args([&s3.endpoint(), s3.region(), ROOT.0, ROOT.1])
+            .arg(server().for_spark())
             // Its caches would lie in the checkout.
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("TMPDIR", &folder)

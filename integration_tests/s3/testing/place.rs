@@ -35,6 +35,11 @@ impl Place {
     pub const SYNC: Duration = Duration::from_millis(200);
     /// Whether a sync removes at once what a killed one has left: a lease in a bucket lives on for a time.
     pub const SWEEPS_AT_ONCE: bool = false;
+    /// Whether uploads that were never ended can be removed.
+    pub const REMOVES_UPLOADS: bool = true;
+
+    /// How old the lease of a dead sync has to be; a third of it is how long one request may take.
+    pub const LEASE_AGE: Duration = Duration::from_millis(3000);
 
     /// A new bucket.
     pub fn new(_sandbox: &Path) -> Self {
@@ -63,6 +68,11 @@ impl Place {
     /// All objects of the bucket.
     pub fn whole_bucket(&self) -> Location {
         Location::new(Arc::clone(&self.requests) as _, "")
+    }
+
+    /// The address by which Databricks knows what has this key in the bucket.
+    pub fn uri(&self, key: &str) -> String {
+        format!("s3://{}/{key}", self.bucket)
     }
 
     /// The bucket's name.

@@ -56,6 +56,11 @@ impl Server {
         REGION
     }
 
+    /// The options of the stand-in for Databricks whose Spark has its tables here.
+    pub fn for_spark(&self) -> String {
+        format!("--s3 {} --region {REGION} --key {} --secret {}", self.endpoint(), ROOT.0, ROOT.1)
+    }
+
     /// The folder that holds its buckets.
     pub fn root(&self) -> PathBuf {
         self.folder.join("buckets")

@@ -77,8 +77,8 @@ mod exact_tests;
 #[cfg(test)]
 mod keys_tests;
 #[cfg(test)]
-mod property_tests;
+pub mod property_tests;
 #[cfg(test)]
 mod public_cases_tests;
 #[cfg(test)]
-mod testing;
+pub mod testing;

@@ -11,7 +11,8 @@ use crate::schema::kind::{Bits, Decimal, Kind, Record};
 
 const KEYS: [&str; 5] = ["a", "b", "c", "d", "é\n\"k"];
 
-fn kinds() -> impl Strategy<Value = Kind> {
+/// Types of columns, made of others too.
+pub fn kinds() -> impl Strategy<Value = Kind> {
     let leaf = prop_oneof![
         Just(Kind::Text),
         Just(Kind::Json),
@@ -36,7 +37,7 @@ fn kinds() -> impl Strategy<Value = Kind> {
 }
 
 /// Types of the layout `classic`: of a union's members no two are the same in Avro.
-fn classic_kinds() -> impl Strategy<Value = Kind> {
+pub fn classic_kinds() -> impl Strategy<Value = Kind> {
     let int = prop_oneof![Just(Kind::Integer(Bits::B32)), Just(Kind::Date)];
     let long = prop_oneof![Just(Kind::Integer(Bits::B64)), Just(Kind::Time), Just(Kind::Timestamp)];
     let other =
@@ -61,7 +62,7 @@ fn classic_kinds() -> impl Strategy<Value = Kind> {
 }
 
 /// Properties with different names, and columns with other names than their properties.
-fn fields(kinds: impl Strategy<Value = Kind> + 'static) -> BoxedStrategy<Vec<Column>> {
+pub fn fields(kinds: impl Strategy<Value = Kind> + 'static) -> BoxedStrategy<Vec<Column>> {
     let keys = Just(KEYS.to_vec()).prop_shuffle();
     (prop::collection::vec(kinds, 1..KEYS.len()), keys)
         .prop_map(|(kinds, keys)| {
@@ -103,7 +104,8 @@ fn values() -> impl Strategy<Value = Value> {
     })
 }
 
-fn records() -> impl Strategy<Value = Value> {
+/// Records whose properties are some of those, and have values of all kinds.
+pub fn records() -> impl Strategy<Value = Value> {
     prop::collection::btree_map(prop::sample::select(KEYS.to_vec()), values(), 0..KEYS.len())
         .prop_map(|entries| entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }

@@ -17,6 +17,7 @@ use crate::load::{Loader, TableLoader};
 use crate::protocol::catalog::WriteMode;
 use crate::recovery::claims::{self, ClaimKind};
 use crate::recovery::lease::Lease;
+use crate::stage::staged::Format;
 use crate::storage::Storage;
 use crate::storage::testing::memory;
 
@@ -61,7 +62,15 @@ impl Lake {
         let rows = (10 * number..10 * number + 10).map(id).collect();
         self.warehouse.with(|state| state.staged.insert(format!("{sync}/shop/users"), rows));
         let tables = TableLog::new(&storage, KERNEL.handle(), 1);
-        let engine = Sql::new(Arc::new(self.warehouse.clone()), &storage, &tables, ("main", None), (sync, false), 8);
+        let engine = Sql::new(
+            Arc::new(self.warehouse.clone()),
+            &storage,
+            &tables,
+            ("main", None),
+            (sync, false),
+            Format::Parquet,
+            8,
+        );
         let target = users_of(write_mode, generation, sync);
         let table = engine.open_all(&[Arc::new(target)]).await.unwrap().remove(0).unwrap().table;
         Sync { storage, lease, table }

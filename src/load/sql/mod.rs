@@ -1,4 +1,4 @@
-//! The `sql` engine: Databricks, or plain Spark, reads the staged Delta tables and commits to the final ones.
+//! The `sql` engine: Databricks, or plain Spark, reads the staged tables, of Delta or of CSV files, and commits to the final ones.
 //!
 //! `statements` writes every text, `answers` reads the results, `inventory` asks once what exists, `existing_table` decides
 //! whether an existing table can be loaded, `plan` says which statement a load is and what proves it, `table` runs it.
@@ -41,6 +41,7 @@ use crate::recovery::lease::Lease;
 use crate::recovery::left_behind::LeftInCatalog;
 use crate::recovery::sweep::StagingTables;
 use crate::schema::naming::identifier;
+use crate::stage::staged::Format;
 use crate::storage::Storage;
 use crate::target::Target;
 
@@ -57,6 +58,8 @@ struct SqlSession {
     /// The schema of staging tables, where they are not beside the final ones.
     staging_schema: Option<String>,
     sync: Uuid,
+    /// The format of staged files.
+    format: Format,
     parallelism: usize,
     /// Whether tables may get new columns.
     evolution: bool,
@@ -75,13 +78,14 @@ struct SqlSession {
 impl Sql {
     /// The engine of the sync `sync`, with tables in `catalog`. Loads up to `parallelism` tables at the same time. With `evolution`,
     /// tables get the columns that their streams have and they lack. Staging tables are in `staging_schema`; without one, beside
-    /// the final tables.
+    /// the final tables. Rows are staged in `format`.
     pub fn new(
         transport: Arc<dyn SqlTransport>,
         storage: &Storage,
         tables: &TableLog,
         (catalog, staging_schema): (&str, Option<&str>),
         (sync, evolution): (Uuid, bool),
+        format: Format,
         parallelism: usize,
     ) -> Self {
         let session = SqlSession {
@@ -91,6 +95,7 @@ impl Sql {
             catalog: catalog.to_owned(),
             staging_schema: staging_schema.map(identifier),
             sync,
+            format,
             parallelism: parallelism.max(1),
             evolution,
             made: Mutex::default(),

@@ -211,10 +211,19 @@ fn row_stats(batches: &[Batch]) -> Option<RowStats> {
     stats.reduce(RowStats::merged)
 }
 
-/// The statement that creates the staging table `name` over `staged`; `shown` gives the URL of a folder.
-pub fn create_staging_table(name: &TableName, staged: &Staged, shown: impl Fn(&str) -> String) -> String {
+/// The statement that creates the staging table `name` over `staged`, rows of `columns`; `shown` gives the URL of a folder.
+pub fn create_staging_table(
+    name: &TableName,
+    staged: &Staged,
+    columns: &TableSchema,
+    shown: impl Fn(&str) -> String,
+) -> String {
     match staged {
         Staged::DeltaTable { folder } => statements::create_over(name, &shown(folder)),
+        Staged::Csv { folder, .. } => {
+            // No value is the path of a folder that this sync alone has, behind these words.
+            statements::csv::create_over(name, columns, &shown(folder), &format!("NULL of {folder}"))
+        }
     }
 }
 

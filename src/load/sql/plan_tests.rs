@@ -34,7 +34,7 @@ fn every_plan_reads_as_its_golden_file() {
         (Plan::Empty, include_str!("golden/plans/empty.sql")),
     ] {
         let mut lines = vec![format!("-- {}; claim: {:?}", plan.doing(), plan.claim())];
-        lines.push(create_staging_table(&staging, &staged, |folder| format!("s3://lake/raw/{folder}")));
+        lines.push(create_staging_table(&staging, &staged, &columns, |folder| format!("s3://lake/raw/{folder}")));
         lines.push(plan.statement(&names));
         let is_whole = |inserted| plan.is_proven_by(&answered(inserted));
         lines.push(match (is_whole(None), is_whole(Some(plan.expected()))) {

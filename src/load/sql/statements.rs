@@ -4,6 +4,7 @@
 //! Spark, and every statement can be repeated without harm, as transports require.
 
 pub mod columns;
+pub mod csv;
 
 use std::fmt;
 
@@ -36,6 +37,8 @@ pub struct TableName {
     table: String,
     /// Whether its columns are known to have a collation.
     collated: bool,
+    /// Whether all its columns are texts, of which values of the columns' types are made.
+    texts: bool,
 }
 
 /// A final table to create.
@@ -72,7 +75,7 @@ impl SchemaName {
 
     /// The table `table` in it.
     pub fn table(&self, table: &str) -> TableName {
-        TableName { schema: self.clone(), table: table.to_owned(), collated: false }
+        TableName { schema: self.clone(), table: table.to_owned(), collated: false, texts: false }
     }
 }
 
@@ -108,6 +111,11 @@ impl TableName {
     /// The same table, known to have a collation: statements then say by which collation columns are compared.
     pub fn with_collation(self) -> Self {
         Self { collated: true, ..self }
+    }
+
+    /// The same table, of which all columns are texts in CSV files: statements then make values of them.
+    pub fn of_texts(self) -> Self {
+        Self { texts: true, ..self }
     }
 
     /// Whether its columns are known to have a collation.
@@ -187,7 +195,7 @@ pub fn merge(columns: &TableSchema, table: &TableName, staging: &TableName, stat
     format!(
         "MERGE INTO {table} AS target\nUSING (\n{}\n) AS staged\nON {} = {}\n  AND {}\nWHEN NOT \
          MATCHED THEN\n  INSERT ({names})\n  VALUES ({values})",
-        staged(columns, staging, stats, &names, "  "),
+        staged(columns, staging, stats, &read_values(columns, staging), "  "),
         table.compared("target", columns.id()),
         staging.compared("staged", columns.id()),
         ranges(columns, stats, table),
@@ -197,14 +205,15 @@ pub fn merge(columns: &TableSchema, table: &TableName, staging: &TableName, stat
 /// Replaces all rows by the staged rows of `stats`.
 pub fn overwrite(columns: &TableSchema, table: &TableName, staging: &TableName, stats: &RowStats) -> String {
     let names = list(columns.columns(), "");
-    format!("INSERT OVERWRITE TABLE {table} ({names})\n{}", staged(columns, staging, stats, &names, ""))
+    let values = read_values(columns, staging);
+    format!("INSERT OVERWRITE TABLE {table} ({names})\n{}", staged(columns, staging, stats, &values, ""))
 }
 
 /// Removes all rows, by replacing them with those of the empty table `staging`. A copy that begins after the end of the sync fails,
 /// because its staging table is gone; a DELETE would remove rows that were loaded since.
 pub fn empty(columns: &TableSchema, table: &TableName, staging: &TableName) -> String {
     let names = list(columns.columns(), "");
-    format!("INSERT OVERWRITE TABLE {table} ({names})\nSELECT {names}\nFROM {staging}")
+    format!("INSERT OVERWRITE TABLE {table} ({names})\nSELECT {}\nFROM {staging}", read_values(columns, staging))
 }
 
 /// Counts the rows of `stats` in the table: those whose ids are among the staged ones. The range of ids alone does not do: other
@@ -295,6 +304,11 @@ fn pattern(names: &[&str]) -> String {
 fn list<'a>(columns: impl IntoIterator<Item = &'a Column>, prefix: &str) -> String {
     let names = columns.into_iter().map(|column| format!("{prefix}{}", quoted(&column.name)));
     names.collect::<Vec<_>>().join(", ")
+}
+
+/// The values of `columns` in a SELECT from the staging table `staging`, by their names.
+fn read_values(columns: &TableSchema, staging: &TableName) -> String {
+    if staging.texts { csv::values(columns) } else { list(columns.columns(), "") }
 }
 
 fn clauses(new: &NewTable<'_>) -> String {

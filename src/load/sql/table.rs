@@ -25,7 +25,7 @@ use crate::recovery::claims::ClaimKind;
 use crate::recovery::left_behind::LeftBehind;
 use crate::schema::columns::TableSchema;
 use crate::stage::Batch;
-use crate::stage::staged::{Begins, Staged, Staging};
+use crate::stage::staged::{Begins, Staging};
 use crate::target::Target;
 
 /// A stream's table.
@@ -71,7 +71,7 @@ impl SqlTable {
         let ExistingTable { existing, generation, is_collated, is_away, widens, fitted, replaced } = found;
         fitted.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let name = if is_collated { name.with_collation() } else { name };
-        let staging = StagingTable::new(session, &name, Staged::DeltaTable { folder: target.staging.clone() });
+        let staging = StagingTable::new(session, &name, &target.staging, &fitted.files);
         load_generation::warn_of_newer(&name, &target, generation);
         // Rows are not counted: the number is only shown, and would take a statement.
         let table_state = TableState::of(&target, existing != Existing::Nowhere, generation, RowsBefore::NotAsked);
@@ -131,7 +131,7 @@ impl SqlTable {
     async fn load(&mut self, plan: Option<Plan>) -> Result<()> {
         self.ensure_table().await?;
         if let Some(plan) = plan {
-            self.staging.ensure(&self.session).await?;
+            self.staging.ensure(&self.session, plan.stats().is_some()).await?;
             self.claim(plan.claim()).await?;
             self.run(&plan).await.context(|| plan.doing())?;
         }
@@ -275,7 +275,7 @@ impl TableLoader for SqlTable {
             return Ok(());
         }
         self.ensure_table().await?;
-        self.staging.ensure(&self.session).await
+        self.staging.ensure(&self.session, false).await
     }
 
     async fn append(&mut self, batches: &[Batch]) -> Result<()> {

@@ -16,7 +16,7 @@ use crate::load::{Ending, Loader};
 use crate::protocol::catalog::{Catalog, Stream, WriteMode};
 use crate::schema::columns::TableSchema;
 use crate::stage::Batch;
-use crate::stage::staged::Begins;
+use crate::stage::staged::{Begins, Format};
 use crate::target::targets;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,6 +47,23 @@ async fn a_table_that_is_prepared_needs_no_more_statements_than_one_that_is_not(
     assert_eq!(bed.warehouse.ids(USERS), ids(0..10));
     table.prepare().await.unwrap();
     assert!(bed.warehouse.sent().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_over_csv_files_finds_those_that_came_since_it_was_made() {
+    let bed = Bed { format: Format::Csv { gzip: false }, ..Bed::new().await };
+    let (_, mut table) = bed.open(WriteMode::Append, None).await;
+    bed.stage("users", 0..20);
+    table.prepare().await.unwrap();
+    assert_eq!(bed.warehouse.sent(), ["CREATE SCHEMA", "CREATE TABLE", "CREATE TABLE"]);
+    for number in 0..2 {
+        table.append(&[batch(number + 1, number as u64 * 10..number as u64 * 10 + 10)]).await.unwrap();
+        assert_eq!(bed.warehouse.sent(), ["REFRESH TABLE", "MERGE INTO"]);
+    }
+    assert_eq!(bed.warehouse.ids(USERS), ids(0..20));
+    let (_, mut table) = bed.open(WriteMode::Replace, None).await;
+    table.replace(&[batch(1, 0..10)]).await.unwrap();
+    assert!(!bed.warehouse.sent().contains(&"REFRESH TABLE".to_owned()), "all files were there when it was made");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -170,7 +170,11 @@ impl Failure {
         }
         let message = text.split_once("<Message>").and_then(|(_, rest)| rest.split_once('<'));
         let message = message.map(|(message, _)| message).or_else(|| text.contains("(code: ").then_some(text));
-        self.message = self.message.take().or_else(|| message.map(ToOwned::to_owned));
+        // Azure says why a signature is refused in an element of its own.
+        let detail = text.split_once("<AuthenticationErrorDetail>").and_then(|(_, rest)| rest.split_once('<'));
+        let message =
+            message.map(|message| format!("{message}{}", detail.map_or(String::new(), |(why, _)| format!(" {why}"))));
+        self.message = self.message.take().or(message);
         self.region = self.region.take().or_else(|| element("Region"));
         let lower = text.to_ascii_lowercase();
         self.foreign |= FOREIGN.iter().any(|sign| lower.contains(sign));

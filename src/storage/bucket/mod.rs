@@ -181,7 +181,7 @@ impl Bucket {
             self.retention_told.call_once(|| {
                 tracing::warn!(
                     "The store keeps objects that no table uses any more, {kept} of them near {}, because they are under \
-                     retention (object lock). This program does not try to delete them again: use a lifecycle rule of the \
+                     retention (object lock or immutability). This program does not try to delete them again: use a lifecycle rule of the \
                      bucket, or delete them when the retention has ended.",
                     self.provider.uri(&first)
                 );

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{TableName, between, literal, quoted};
+use super::{TableName, between, csv, literal, quoted};
 use crate::schema::alter::Alter;
 use crate::schema::columns::TableSchema;
 use crate::schema::stats::RowStats;
@@ -67,12 +67,13 @@ pub fn recreate(
 ) -> String {
     let value = |column: &FoundColumn| {
         let (name, kind) = (quoted(&column.name), &column.kind);
-        let is_staged = files.columns().any(|staged| are_same_names(&staged.name, &column.name));
-        match (is_staged, kind.is_understood()) {
-            (true, _) => format!("  CAST({name} AS {kind}) AS {name}"),
-            (false, true) => format!("  CAST(NULL AS {kind}) AS {name}"),
+        let staged = files.columns().find(|staged| are_same_names(&staged.name, &column.name));
+        match (staged, kind.is_understood()) {
+            (Some(staged), _) if staging.texts => format!("  CAST({} AS {kind}) AS {name}", csv::value(staged)),
+            (Some(_), _) => format!("  CAST({name} AS {kind}) AS {name}"),
+            (None, true) => format!("  CAST(NULL AS {kind}) AS {name}"),
             // A description does not quote the names of fields: only the table itself can say the type.
-            (false, false) => format!("  (SELECT first({name}) FROM {table} WHERE false) AS {name}"),
+            (None, false) => format!("  (SELECT first({name}) FROM {table} WHERE false) AS {name}"),
         }
     };
     let values: Vec<String> = replaced.columns.iter().map(value).collect();

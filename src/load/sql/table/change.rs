@@ -22,7 +22,7 @@ impl SqlTable {
         let mut sendings = 1;
         let mut waits = self.session.transport.waits();
         loop {
-            self.staging.ensure(&self.session).await?;
+            self.staging.ensure(&self.session, false).await?;
             Lease::ensure_held(&self.session.storage)?;
             let mut changed = self.session.change(&plan.statement(&self.names())).await;
             while let Some(error) = Changed::why_refused(&changed)

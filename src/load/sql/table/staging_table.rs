@@ -5,15 +5,18 @@ use std::sync::Arc;
 
 use super::super::SqlSession;
 use super::super::plan::create_staging_table;
-use super::super::statements::TableName;
+use super::super::statements::{self, TableName};
 use crate::databricks::conditions::lacks_privilege;
 use crate::error::{Error, Result, ResultExt};
 use crate::recovery::left_behind::note_staging_table;
+use crate::schema::columns::TableSchema;
 use crate::stage::staged::Staged;
 
 /// The staging table of one final table.
 pub struct StagingTable {
     staged: Staged,
+    /// The columns of its files.
+    columns: Arc<TableSchema>,
     name: TableName,
     /// How often it got another name.
     renamed: u32,
@@ -22,10 +25,11 @@ pub struct StagingTable {
 }
 
 impl StagingTable {
-    /// The staging table of the final table `table`. Sends nothing.
-    pub fn new(session: &Arc<SqlSession>, table: &TableName, staged: Staged) -> Self {
-        let name = table.staging_table(session.staging_schema.as_deref(), session.sync, 0);
-        Self { staged, name, renamed: 0, is_made: false }
+    /// The staging table of the final table `table`, over `folder` with files of `columns`. Sends nothing.
+    pub fn new(session: &Arc<SqlSession>, table: &TableName, folder: &str, columns: &Arc<TableSchema>) -> Self {
+        let staged = Staged::new(session.format, folder);
+        let (name, columns) = (named(session, table, &staged, 0), Arc::clone(columns));
+        Self { staged, columns, name, renamed: 0, is_made: false }
     }
 
     /// The staged rows that it reads.
@@ -38,10 +42,14 @@ impl StagingTable {
         &self.name
     }
 
-    /// Creates it, unless it exists.
-    pub async fn ensure(&mut self, session: &SqlSession) -> Result<()> {
+    /// Creates it, unless it exists; a load that follows then sees all files. `has_new`: there may be files that it did not have when it
+    /// was read last.
+    pub async fn ensure(&mut self, session: &SqlSession, has_new: bool) -> Result<()> {
         if self.is_made {
-            return Ok(());
+            return match self.staged {
+                Staged::Csv { .. } if has_new => self.list_again(session).await,
+                Staged::DeltaTable { .. } | Staged::Csv { .. } => Ok(()),
+            };
         }
         self.ensure_schema(session).await?;
         // Noted before it is created: everything that may exist has to be dropped later.
@@ -49,7 +57,8 @@ impl StagingTable {
         if self.renamed > 0 {
             note_staging_table(&session.storage, session.sync, &self.name.path(), &self.name.to_string()).await?;
         }
-        let statement = create_staging_table(&self.name, &self.staged, |folder| session.storage.uri(folder));
+        let shown = |folder: &str| session.storage.uri(folder);
+        let statement = create_staging_table(&self.name, &self.staged, &self.columns, shown);
         let made = session.execute(&statement).await;
         if made.as_ref().is_err_and(lacks_privilege) {
             // It was not created, and its files need not be kept for it.
@@ -58,6 +67,11 @@ impl StagingTable {
         made.context(|| format!("creating the staging table over {}", session.storage.uri(self.staged.folder())))?;
         self.is_made = true;
         Ok(())
+    }
+
+    /// Makes the server find the files that came since it looked last: it remembers what it has found.
+    async fn list_again(&self, session: &SqlSession) -> Result<()> {
+        session.execute(&statements::refresh(&self.name)).await.map(|_| ())
     }
 
     async fn ensure_schema(&self, session: &SqlSession) -> Result<()> {
@@ -81,6 +95,14 @@ impl StagingTable {
     pub fn rename(&mut self, session: &SqlSession, table: &TableName) {
         self.renamed += 1;
         self.is_made = false;
-        self.name = table.staging_table(session.staging_schema.as_deref(), session.sync, self.renamed);
+        self.name = named(session, table, &self.staged, self.renamed);
+    }
+}
+
+fn named(session: &SqlSession, table: &TableName, staged: &Staged, renamed: u32) -> TableName {
+    let name = table.staging_table(session.staging_schema.as_deref(), session.sync, renamed);
+    match staged {
+        Staged::DeltaTable { .. } => name,
+        Staged::Csv { .. } => name.of_texts(),
     }
 }

@@ -20,6 +20,7 @@ use crate::recovery::sweep::StagingTables;
 use crate::schema::columns::TableSchema;
 use crate::schema::stats::{RowStats, Span};
 use crate::stage::Batch;
+use crate::stage::staged::Format;
 use crate::storage::Storage;
 use crate::target::{Target, targets};
 
@@ -34,6 +35,7 @@ pub struct Bed {
     pub staging_schema: Option<&'static str>,
     pub catalog: &'static str,
     pub evolution: bool,
+    pub format: Format,
 }
 
 impl Bed {
@@ -50,6 +52,7 @@ impl Bed {
             staging_schema: None,
             catalog: "main",
             evolution: false,
+            format: Format::Parquet,
         }
     }
 
@@ -78,6 +81,7 @@ impl Bed {
             &tables,
             (self.catalog, self.staging_schema),
             (SYNC, self.evolution),
+            self.format,
             8,
         )
     }

@@ -23,6 +23,12 @@ impl Message {
         );
         Self { head: head.into_bytes(), body: body.as_bytes().to_vec(), ends_connection: true }
     }
+
+    /// One more header.
+    pub fn add_header(&mut self, name: &str, value: &str) {
+        self.head.truncate(self.head.len() - 2);
+        self.head.extend_from_slice(format!("{name}: {value}\r\n\r\n").as_bytes());
+    }
 }
 
 /// Reads one message; `None` where the connection ends before it. `length` says how long the body is when no header

@@ -1,6 +1,7 @@
-//! A proxy in front of the S3 server that makes faults by rules, and counts requests.
+//! A proxy in front of a store's server that makes faults by rules, and counts requests. What requests are for is said by
+//! `action`, which each kind of store has one of.
 //!
-//! Requests are signed with the host they are sent to, so the proxy forwards their bytes unchanged and the server checks
+//! Requests may be signed with the host they are sent to, so the proxy forwards their bytes unchanged and the server checks
 //! the proxy's address. Each request is read whole, looked up in the rules, forwarded or not, and its answer returned or
 //! not. One thread serves one connection.
 
@@ -11,36 +12,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+pub use super::action::Action;
+use super::action::{action, error_answer, signer};
 use super::http::{Message, read_message};
-
-/// What a request is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Action {
-    /// An object's bytes, or whether it is there.
-    Get,
-    /// A list of objects.
-    List,
-    /// A whole object.
-    Put,
-    /// A copy inside the store.
-    Copy,
-    /// A part that is copied inside the store.
-    CopyPart,
-    /// The beginning of a multipart upload.
-    Begin,
-    /// A part of one.
-    Part,
-    /// Its end.
-    Complete,
-    /// The removal of its parts.
-    Abort,
-    /// A list of unfinished uploads.
-    ListUploads,
-    /// The removal of objects, one or many.
-    Delete,
-    /// Anything else.
-    Other,
-}
 
 /// A request, as far as rules look at it.
 #[derive(Debug, Clone)]
@@ -51,7 +25,7 @@ pub struct Request {
     pub target: String,
     /// The host it is for.
     pub host: String,
-    /// The id of the access key that it is signed with.
+    /// Who signed it, as far as the store tells users apart: in S3 the id of the access key.
     pub key: String,
     /// Its headers, as they came.
     pub headers: Vec<(String, String)>,
@@ -60,6 +34,11 @@ pub struct Request {
 }
 
 impl Request {
+    /// The query, without the question mark.
+    pub fn query(&self) -> &str {
+        self.target.split_once('?').map_or("", |(_, query)| query)
+    }
+
     /// The value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(header, _)| header.eq_ignore_ascii_case(name));
@@ -87,7 +66,7 @@ impl Request {
 pub enum Fault {
     /// Nothing is done; the connection ends.
     Refuse,
-    /// Nothing is done; this status and S3 error code come back.
+    /// Nothing is done; this status and error code of the store come back.
     Answer(u16, &'static str),
     /// Nothing is done; this status and body come back.
     Says(u16, String),
@@ -244,7 +223,9 @@ impl Shared {
                 None => answer(&request.body)?,
                 Some(Fault::Forgive) => {
                     let answered = answer(&request.body)?;
-                    if answered.head.starts_with(b"HTTP/1.1 412") { forgiven() } else { answered }
+                    let is_condition = answered.head.starts_with(b"HTTP/1.1 412")
+                        || String::from_utf8_lossy(&answered.body).contains("BlobAlreadyExists");
+                    if is_condition { forgiven() } else { answered }
                 }
                 Some(Fault::Slow(delay)) => {
                     let answered = answer(&request.body)?;
@@ -325,15 +306,6 @@ fn forgiven() -> Message {
     Message { head, body: Vec::new(), ends_connection: false }
 }
 
-fn error_answer(status: u16, code: &str) -> Message {
-    Message::answer(status, "application/xml", &error_body(code, "as the test wishes"))
-}
-
-/// S3's answer that something has failed, in its own words.
-pub fn error_body(code: &str, message: &str) -> String {
-    format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>{message}</Message></Error>")
-}
-
 /// As a forward proxy has it: asked for `http://host/path`, it asks the host for `/path`.
 fn without_host(head: &mut Vec<u8>) {
     let text = String::from_utf8_lossy(head);
@@ -347,31 +319,13 @@ fn describe(head: &[u8], body: &[u8]) -> Request {
     let text = String::from_utf8_lossy(head);
     let mut words = text.lines().next().unwrap_or_default().split(' ');
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let (_, query) = target.split_once('?').unwrap_or((target, ""));
-    let has = |name: &str| query.split('&').any(|part| part == name || part.starts_with(&format!("{name}=")));
     let headers = text.lines().skip(1).filter_map(|line| line.split_once(':'));
-    let headers: Vec<_> = headers.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect();
-    let header =
-        |name: &str| headers.iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone());
-    let copies = header("x-amz-copy-source").is_some();
-    let signed = header("authorization").unwrap_or_default();
-    let key = signed.split_once("Credential=").and_then(|(_, rest)| rest.split('/').next()).unwrap_or_default();
-    let action = match method {
-        "GET" if has("uploads") => Action::ListUploads,
-        "GET" if has("list-type") => Action::List,
-        "GET" | "HEAD" => Action::Get,
-        "PUT" if copies && has("partNumber") => Action::CopyPart,
-        "PUT" if copies => Action::Copy,
-        "PUT" if has("partNumber") => Action::Part,
-        "PUT" => Action::Put,
-        "POST" if has("uploads") => Action::Begin,
-        "POST" if has("uploadId") => Action::Complete,
-        "POST" if has("delete") => Action::Delete,
-        "DELETE" if has("uploadId") => Action::Abort,
-        "DELETE" => Action::Delete,
-        _ => Action::Other,
-    };
-    let host = header("host").unwrap_or_default();
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect();
     let body = if method == "POST" { String::from_utf8_lossy(body).into_owned() } else { String::new() };
-    Request { action, target: target.to_owned(), host, key: key.to_owned(), headers, body }
+    let (host, key) = (String::new(), String::new());
+    let mut request = Request { action: Action::Other, target: target.to_owned(), host, key, headers, body };
+    request.host = request.header("host").unwrap_or_default().to_owned();
+    request.key = signer(&request);
+    request.action = action(method, &request);
+    request
 }

@@ -1,0 +1,20 @@
+MERGE INTO `hive_metastore`.`shop`.`orders` AS target
+USING (
+  SELECT `_airbyte_ab_id`,
+    coalesce(try_cast(`_airbyte_emitted_at` AS TIMESTAMP), CASE WHEN `_airbyte_emitted_at` IS NOT NULL THEN raise_error('A staged text of column _airbyte_emitted_at is no TIMESTAMP.') END) AS `_airbyte_emitted_at`,
+    `_airbyte_meta`,
+    `name`,
+    coalesce(try_cast(`n` AS BIGINT), CASE WHEN `n` IS NOT NULL THEN raise_error('A staged text of column n is no BIGINT.') END) AS `n`,
+    coalesce(try_cast(`price` AS DECIMAL(38,2)), CASE WHEN `price` IS NOT NULL THEN raise_error('A staged text of column price is no DECIMAL(38,2).') END) AS `price`,
+    coalesce(unbase64(`photo`), CASE WHEN `photo` IS NOT NULL THEN raise_error('A staged text of column photo is no BINARY.') END) AS `photo`,
+    coalesce(from_json(`it's ``odd```, 'ARRAY<DOUBLE>', map('mode', 'FAILFAST', 'allowNonNumericNumbers', 'true', 'maxStringLen', '2147483647')), CASE WHEN `it's ``odd``` IS NOT NULL THEN raise_error('A staged text of column it\'s `odd` is no ARRAY<DOUBLE>.') END) AS `it's ``odd```,
+    coalesce(from_json(`_airbyte_additional_properties`, 'MAP<STRING, STRING>', map('mode', 'FAILFAST', 'allowNonNumericNumbers', 'true', 'maxStringLen', '2147483647')), CASE WHEN `_airbyte_additional_properties` IS NOT NULL THEN raise_error('A staged text of column _airbyte_additional_properties is no MAP<STRING, STRING>.') END) AS `_airbyte_additional_properties`
+  FROM `hive_metastore`.`shop`.`_airbyte_tmp_deadbeefcafe_orders`
+  WHERE `_airbyte_ab_id` BETWEEN '01a1fac5-7000-7000-8000-000000000000' AND '01a1fac5-7000-7000-8000-000000000002'
+) AS staged
+ON target.`_airbyte_ab_id` = staged.`_airbyte_ab_id`
+  AND target.`_airbyte_ab_id` BETWEEN '01a1fac5-7000-7000-8000-000000000000' AND '01a1fac5-7000-7000-8000-000000000002'
+  AND target.`_airbyte_emitted_at` BETWEEN TIMESTAMP '2026-11-20T21:04:00.524000Z' AND TIMESTAMP '2026-11-20T21:04:00.524123Z'
+WHEN NOT MATCHED THEN
+  INSERT (`_airbyte_ab_id`, `_airbyte_emitted_at`, `_airbyte_meta`, `name`, `n`, `price`, `photo`, `it's ``odd```, `_airbyte_additional_properties`)
+  VALUES (staged.`_airbyte_ab_id`, staged.`_airbyte_emitted_at`, staged.`_airbyte_meta`, staged.`name`, staged.`n`, staged.`price`, staged.`photo`, staged.`it's ``odd```, staged.`_airbyte_additional_properties`)
