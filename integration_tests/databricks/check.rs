@@ -6,7 +6,7 @@ use std::net::TcpListener;
 
 use serde_json::{Value, json};
 
-use super::place::{Place, Transport, over, transport};
+use super::place::{Place, Transport, transport};
 use super::server::Server;
 use crate::program::{Run, Sandbox};
 
@@ -271,7 +271,7 @@ fn a_scheme_that_would_send_the_token_readable_is_refused() {
 
 #[test]
 fn problems_of_the_bucket_and_of_databricks_are_told_together() {
-    over(Transport::Statements, || {
+    crate::place::over_statements(|| {
         let mut sandbox = impatient();
         let mut source = sandbox.place().source();
         source["s3_bucket_name"] = json!("no-such-bucket");

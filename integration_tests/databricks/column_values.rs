@@ -12,7 +12,7 @@ use crate::program::Sandbox;
 
 const LAYOUTS: [&str; 3] = ["raw", "columns", "classic"];
 
-over_both!(the_faker_source_has_the_same_values_by_sql_for_every_reader,);
+over_one!(in_ci = statements: the_faker_source_has_the_same_values_by_sql_for_every_reader,);
 
 fn the_faker_source_has_the_same_values_by_sql_for_every_reader() {
     // The conformance cases have raw tables.

@@ -7,7 +7,7 @@ use super::place::Place;
 use crate::messages::{catalog, configured, record};
 use crate::program::Sandbox;
 
-over_both!(new_properties_become_columns_and_fields,);
+over_one!(in_ci = thrift: new_properties_become_columns_and_fields,);
 
 /// A configured stream with these properties.
 pub fn stream(name: &str, mode: &str, properties: Value) -> Value {

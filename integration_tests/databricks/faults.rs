@@ -229,7 +229,7 @@ fn a_statement_that_outlives_the_sync_is_cancelled() {
 
 #[test]
 fn sessions_that_a_cluster_loses_in_mid_sync_are_opened_again() {
-    super::place::over(super::place::Transport::Thrift, || {
+    crate::place::over_thrift(|| {
         let sandbox = Sandbox::with(json!({"flush_size_mb": 1}));
         let rows = |range: std::ops::Range<u64>| range.map(|n| record("added", &padded(n, 30_000))).collect::<String>();
         let mut living = sandbox.start(&append(&["added"]));

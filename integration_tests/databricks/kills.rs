@@ -14,7 +14,8 @@ use crate::messages::{append, numbered, overwrite, padded, record, records, said
 use crate::program::{Run, Sandbox, until};
 use crate::table;
 
-over_both!(
+over_one!(
+    in_ci = thrift:
     a_sync_that_is_killed_at_any_statement_loses_nothing_acknowledged_and_is_swept,
     an_overwrite_that_is_killed_at_any_statement_shows_the_old_rows_or_the_new_ones,
     an_emptying_sync_that_is_killed_is_swept_with_its_staging_table,

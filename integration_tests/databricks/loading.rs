@@ -4,14 +4,15 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::place::{Place, Transport, over};
+use super::place::{Place, Transport};
 use super::server::{ROOT, server};
 use super::stand_in::stand_in;
 use crate::messages::{append, numbered, overwrite, padded, record, record_in, records, state, status};
 use crate::program::Sandbox;
 use crate::{conformance, generations, table};
 
-over_both!(
+over_one!(
+    in_ci = statements:
     rows_are_there_once_for_sql_and_for_every_reader,
     streams_with_many_batches_get_few_statements,
     a_catalog_that_was_loaded_directly_is_loaded_on_by_sql,
@@ -28,27 +29,27 @@ over_both!(
 
 /// The cases of the folder above over Thrift; over the Statement Execution API they run by themselves.
 mod shared_over_thrift {
-    use super::{Transport, conformance, generations, over};
+    use super::{conformance, generations};
 
     #[test]
     fn a_recorded_sync_of_the_faker_source_lands_whole() {
-        over(Transport::Thrift, conformance::a_recorded_sync_of_the_faker_source_lands_whole);
+        crate::place::over_thrift(conformance::a_recorded_sync_of_the_faker_source_lands_whole);
     }
 
     #[test]
     fn the_faker_source_overwrites_and_resumes_from_every_flush() {
-        over(Transport::Thrift, conformance::the_faker_source_overwrites_and_resumes_from_every_flush);
+        crate::place::over_thrift(conformance::the_faker_source_overwrites_and_resumes_from_every_flush);
     }
 
     #[test]
     fn every_protocol_case_lands_in_both_modes() {
-        over(Transport::Thrift, conformance::every_protocol_case_lands_in_both_modes);
+        crate::place::over_thrift(conformance::every_protocol_case_lands_in_both_modes);
     }
 
     #[test]
     fn a_second_attempt_of_the_same_generation_appends_and_a_new_generation_replaces() {
         let case = generations::a_second_attempt_of_the_same_generation_appends_and_a_new_generation_replaces;
-        over(Transport::Thrift, case);
+        crate::place::over_thrift(case);
     }
 }
 

@@ -5,7 +5,8 @@ use super::place::Place;
 use crate::messages::{append, records, state};
 use crate::program::Sandbox;
 
-over_both!(
+over_one!(
+    in_ci = thrift:
     a_table_with_other_columns_is_refused,
     a_table_of_another_format_is_refused,
     a_view_is_refused,

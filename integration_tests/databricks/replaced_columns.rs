@@ -9,7 +9,7 @@ use super::place::Place;
 use crate::messages::{catalog, status};
 use crate::program::{Sandbox, until};
 
-over_both!(another_schema_comes_with_the_rows_in_one_statement, the_statement_may_be_lost_and_is_repeated,);
+over_one!(in_ci = thrift: another_schema_comes_with_the_rows_in_one_statement, the_statement_may_be_lost_and_is_repeated,);
 
 const REPLACES: &str = "CREATE OR REPLACE TABLE";
 
