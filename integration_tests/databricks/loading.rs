@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::place::{Place, Transport};
+use super::place::Place;
 use super::server::{ROOT, server};
 use super::stand_in::stand_in;
 use crate::messages::{append, numbered, overwrite, padded, record, record_in, records, state, status};
