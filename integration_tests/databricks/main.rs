@@ -31,6 +31,18 @@ macro_rules! over_both {
     };
 }
 
+/// Makes a test of each case, over the transport that is the default.
+macro_rules! once {
+    ($($case:ident),+ $(,)?) => {
+        mod once {
+            $(#[test]
+            fn $case() {
+                super::$case();
+            })+
+        }
+    };
+}
+
 #[path = "../s3/testing/action.rs"]
 mod action;
 #[path = "../s3/testing/place.rs"]
@@ -65,6 +77,7 @@ mod conformance;
 #[path = "../generations.rs"]
 mod generations;
 
+mod certificates;
 mod check;
 mod clients;
 mod column_values;
@@ -82,5 +95,6 @@ mod readers;
 mod refusals;
 mod replaced_columns;
 mod service;
+mod shared_over_thrift;
 mod warehouse_tables;
 mod widened;
