@@ -9,7 +9,7 @@ use super::server::{ROOT, server};
 use super::stand_in::stand_in;
 use crate::messages::{append, numbered, overwrite, padded, record, record_in, records, state, status};
 use crate::program::Sandbox;
-use crate::{conformance, generations, table};
+use crate::table;
 
 over_one!(
     in_ci = statements:
@@ -57,9 +57,9 @@ mod shared_over_thrift {
 const WITH_DELTALAKE: &str = r#"
 import json, os, sys
 from deltalake import DeltaTable
-endpoint, region, key, secret = sys.argv[2:6]
-options = {"AWS_ENDPOINT_URL": endpoint, "AWS_ALLOW_HTTP": "true", "AWS_REGION": region, "AWS_ACCESS_KEY_ID": key,
-           "AWS_SECRET_ACCESS_KEY": secret}
+store = json.loads(sys.argv[2])
+options = store and {"AWS_ENDPOINT_URL": store["endpoint"], "AWS_ALLOW_HTTP": "true", "AWS_REGION": store["region"],
+                     "AWS_ACCESS_KEY_ID": store["key"], "AWS_SECRET_ACCESS_KEY": store["secret"]}
 rows = DeltaTable(sys.argv[1], storage_options=options).to_pyarrow_table().to_pydict()
 print(json.dumps([len(set(rows["_airbyte_ab_id"])), sorted(rows["_airbyte_data"])]))
 # Threads of the packages sometimes abort an interpreter that ends in order.
@@ -75,8 +75,8 @@ pub fn data(place: &Place, name: &str) -> Vec<String> {
     data.sort();
     let folder = format!("default/{name}");
     assert_eq!(table::data(&place.table(&folder)), data, "{name}: what SQL reads and what the files say");
-    let s3 = server();
-    let arguments = [&place.location(&folder), &s3.endpoint(), s3.region(), ROOT.0, ROOT.1];
+    let (address, store) = place.for_readers(&folder);
+    let arguments = [address, store.to_string()];
     let output = Command::new(stand_in().python()).args(["-c", WITH_DELTALAKE]).args(arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let (ids, by_deltalake): (usize, Vec<String>) = serde_json::from_slice(&output.stdout).unwrap();

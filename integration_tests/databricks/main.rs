@@ -57,6 +57,18 @@ macro_rules! over_one {
     };
 }
 
+/// Makes a test of each case, over the transport that is the default.
+macro_rules! once {
+    ($($case:ident),+ $(,)?) => {
+        mod once {
+            $(#[test]
+            fn $case() {
+                super::$case();
+            })+
+        }
+    };
+}
+
 #[path = "../s3/testing/action.rs"]
 mod action;
 #[path = "../s3/testing/place.rs"]
@@ -91,6 +103,7 @@ mod conformance;
 #[path = "../generations.rs"]
 mod generations;
 
+mod certificates;
 mod check;
 mod clients;
 mod column_values;
@@ -108,5 +121,6 @@ mod readers;
 mod refusals;
 mod replaced_columns;
 mod service;
+mod shared_over_thrift;
 mod warehouse_tables;
 mod widened;

@@ -17,6 +17,12 @@ over_both!(
     a_table_that_is_there_and_hidden_is_told_as_that,
     a_row_that_nobody_may_see_is_told_as_that,
 );
+once!(
+    sessions_that_a_cluster_loses_are_opened_again_however_it_tells_of_that,
+    many_streams_stay_below_the_limit_of_requests,
+    two_hundred_streams_stay_below_the_limit_of_requests,
+    a_sync_that_is_turned_away_all_the_time_loads_without_a_fence,
+);
 
 fn streams() -> Value {
     json!({"streams": [append(&["added"])["streams"][0], overwrite(&["replaced"])["streams"][0]]})
@@ -144,7 +150,6 @@ fn a_row_that_nobody_may_see_is_told_as_that() {
     assert_eq!(place.tables(), Vec::<String>::new());
 }
 
-#[test]
 fn sessions_that_a_cluster_loses_are_opened_again_however_it_tells_of_that() {
     crate::place::over_thrift(|| {
         for told in ["handle", "http", "uninitialized"] {
@@ -181,7 +186,6 @@ fn asked_of_many(sandbox: &Sandbox, streams: usize) -> Value {
     asked
 }
 
-#[test]
 fn many_streams_stay_below_the_limit_of_requests() {
     crate::place::over_statements(|| {
         let sandbox = Sandbox::with(json!({"load_parallelism": 16}));
@@ -198,7 +202,6 @@ fn many_streams_stay_below_the_limit_of_requests() {
 }
 
 /// Spark takes more than four minutes for so many tables. The requests are the same where it does not run.
-#[test]
 fn two_hundred_streams_stay_below_the_limit_of_requests() {
     crate::place::over_statements(|| {
         let sandbox = Sandbox::with(json!({"load_parallelism": 16}));
@@ -215,7 +218,6 @@ fn two_hundred_streams_stay_below_the_limit_of_requests() {
     });
 }
 
-#[test]
 fn a_sync_that_is_turned_away_all_the_time_loads_without_a_fence() {
     crate::place::over_statements(|| {
         let sandbox = Sandbox::new();
