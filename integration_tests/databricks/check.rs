@@ -6,8 +6,8 @@ use std::net::TcpListener;
 
 use serde_json::{Value, json};
 
+use super::bucket::{NAME_SETTING, PATH_SETTING};
 use super::place::{Place, Transport, transport};
-use super::server::Server;
 use crate::program::{Run, Sandbox};
 
 over_both!(

@@ -13,6 +13,10 @@ use crate::program::Sandbox;
 const LAYOUTS: [&str; 3] = ["raw", "columns", "classic"];
 
 over_one!(in_ci = statements: the_faker_source_has_the_same_values_by_sql_for_every_reader,);
+once!(
+    the_faker_source_has_the_same_values_for_spark_and_every_reader_where_it_was_loaded_directly,
+    every_protocol_case_has_the_same_rows_by_sql_as_directly_for_every_reader,
+);
 
 fn the_faker_source_has_the_same_values_by_sql_for_every_reader() {
     // The conformance cases have raw tables.

@@ -8,6 +8,13 @@ use crate::messages::{catalog, configured, record};
 use crate::program::Sandbox;
 
 over_one!(in_ci = thrift: new_properties_become_columns_and_fields,);
+once!(
+    without_evolution_new_properties_are_undeclared_and_another_type_is_refused_before_anything_is_loaded,
+    types_are_widened_where_the_table_allows_it_and_else_values_that_do_not_fit_are_null_and_told,
+    columns_that_must_have_a_value_are_relaxed_with_evolution_and_else_told,
+    a_table_with_a_hundred_columns_of_others_gets_its_own_and_keeps_theirs,
+    two_syncs_at_once_add_the_same_column_and_different_ones,
+);
 
 /// A configured stream with these properties.
 pub fn stream(name: &str, mode: &str, properties: Value) -> Value {

@@ -5,7 +5,6 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::place::Place;
-use super::server::{ROOT, server};
 use super::stand_in::stand_in;
 use crate::messages::{append, numbered, overwrite, padded, record, record_in, records, state, status};
 use crate::program::Sandbox;
@@ -26,32 +25,6 @@ over_one!(
     columns_with_a_collation_are_loaded,
     staging_tables_are_in_the_schema_that_is_set_for_them,
 );
-
-/// The cases of the folder above over Thrift; over the Statement Execution API they run by themselves.
-mod shared_over_thrift {
-    use super::{conformance, generations};
-
-    #[test]
-    fn a_recorded_sync_of_the_faker_source_lands_whole() {
-        crate::place::over_thrift(conformance::a_recorded_sync_of_the_faker_source_lands_whole);
-    }
-
-    #[test]
-    fn the_faker_source_overwrites_and_resumes_from_every_flush() {
-        crate::place::over_thrift(conformance::the_faker_source_overwrites_and_resumes_from_every_flush);
-    }
-
-    #[test]
-    fn every_protocol_case_lands_in_both_modes() {
-        crate::place::over_thrift(conformance::every_protocol_case_lands_in_both_modes);
-    }
-
-    #[test]
-    fn a_second_attempt_of_the_same_generation_appends_and_a_new_generation_replaces() {
-        let case = generations::a_second_attempt_of_the_same_generation_appends_and_a_new_generation_replaces;
-        crate::place::over_thrift(case);
-    }
-}
 
 /// Prints the number of rows of the table `sys.argv[1]`, the number of different ids, and the data in order.
 const WITH_DELTALAKE: &str = r#"

@@ -10,6 +10,10 @@ use crate::messages::{catalog, status};
 use crate::program::{Sandbox, until};
 
 over_one!(in_ci = thrift: another_schema_comes_with_the_rows_in_one_statement, the_statement_may_be_lost_and_is_repeated,);
+once!(
+    a_sync_that_is_killed_at_the_statement_is_run_again,
+    a_stream_without_records_leaves_an_empty_table_with_its_columns,
+);
 
 const REPLACES: &str = "CREATE OR REPLACE TABLE";
 

@@ -21,14 +21,14 @@ macro_rules! over_both {
             $(#[test]
             #[ignore = "there is time for one of each kind: see kinds.rs"]
             fn $case() {
-                crate::place::over(crate::place::Transport::Statements, super::$case);
+                crate::place::over_statements(super::$case);
             })+
         }
         mod over_thrift {
             $(#[test]
             #[ignore = "there is time for one of each kind: see kinds.rs"]
             fn $case() {
-                crate::place::over(crate::place::Transport::Thrift, super::$case);
+                crate::place::over_thrift(super::$case);
             })+
         }
         pub mod cases {
@@ -36,6 +36,13 @@ macro_rules! over_both {
                 super::$case();
             })+
         }
+    };
+}
+
+/// The same: whether the transport makes a difference is only told where CI runs them all.
+macro_rules! over_one {
+    (in_ci = $transport:ident: $($case:ident),+ $(,)?) => {
+        over_both!($($case),+);
     };
 }
 
