@@ -39,11 +39,7 @@ impl Credentials {
 }
 
 /// The credentials of `settings`; tokens are asked for through a client like `connector`.
-pub(super) fn of(
-    settings: &AzureSettings,
-    connector: &Connector,
-    timeouts: &Timeouts,
-) -> Result<Credentials> {
+pub(super) fn of(settings: &AzureSettings, connector: &Connector, timeouts: &Timeouts) -> Result<Credentials> {
     let fixed = |credential| Credentials::Fixed(Arc::new(StaticCredentialProvider::new(credential)));
     let entra = match &settings.identity {
         AzureIdentity::Sas(token) => {

@@ -59,7 +59,9 @@ async fn list(requests: &Requests, folder: &Path) -> Result<Vec<Path>> {
         let page = answer.into_body().bytes().await;
         let page = page.map_err(|error| object_store::Error::Generic { store: "MicrosoftAzure", source: error.into() });
         let page = String::from_utf8_lossy(&page?).into_owned();
-        names.extend(unfinished(&page).filter(|name| name.starts_with(&prefix)).filter_map(|name| Path::parse(name).ok()));
+        names.extend(
+            unfinished(&page).filter(|name| name.starts_with(&prefix)).filter_map(|name| Path::parse(name).ok()),
+        );
         match element(&page, "NextMarker").filter(|next| *next != marker) {
             Some(next) if !next.is_empty() => marker = next,
             _ => break,
