@@ -13,7 +13,7 @@ use crate::table;
 #[test]
 fn folders_that_hadoop_marked_are_no_tables_and_no_files() {
     let sandbox = Sandbox::new();
-    for folder in ["", "default", "default/users", "default/users/_delta_log"] {
+    for folder in ["default", "default/users", "default/users/_delta_log"] {
         sandbox.place().make_folder(folder);
     }
     let check = sandbox.check();
