@@ -196,7 +196,11 @@ impl Place {
 
     /// Makes a folder below the container's path as Hadoop and Azure's own tools do: an empty blob with a mark.
     pub fn make_folder(&self, name: &str) {
-        let (status, said) = self.requests.put_with(self.table(name).key(), b"", &[("x-ms-meta-hdi_isfolder", "true")]);
+        let (status, said) = self.requests.put_with(
+            self.table(name).key(),
+            b"",
+            &[("x-ms-meta-hdi_isfolder", "true"), ("content-length", "0")],
+        );
         assert_eq!(status, 201, "{said}");
     }
 
