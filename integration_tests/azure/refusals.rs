@@ -158,6 +158,12 @@ fn what_only_azure_answers_is_told_with_its_cure() {
     for (status, code, said) in [
         (403, "AuthorizationFailure", "Networking"),
         (403, "KeyBasedAuthenticationNotPermitted", "does not allow account keys"),
+        (403, "InsufficientAccountPermissions", "the identity may not do this"),
+        (403, "AuthorizationProtocolMismatch", "for https alone"),
+        (403, "AuthorizationServiceMismatch", "for another service"),
+        (403, "AuthorizationResourceTypeMismatch", "not for containers and blobs"),
+        (401, "NoAuthenticationInformation", "how the request is signed"),
+        (409, "PublicAccessNotPermitted", "no request without a signature"),
         (403, "AuthorizationSourceIPMismatch", "other IP addresses"),
         (403, "AccountIsDisabled", "is disabled"),
         (409, "ContainerBeingDeleted", "is being deleted"),

@@ -76,7 +76,7 @@ impl Place {
     /// Whether a sync removes at once what a killed one has left: a lease in a container lives on for a time.
     pub const SWEEPS_AT_ONCE: bool = false;
     /// Whether uploads that were never ended can be removed.
-    pub const REMOVES_UPLOADS: bool = false;
+    pub const REMOVES_UPLOADS: bool = true;
 
     /// How old the lease of a dead sync has to be; a third of it is how long one request may take.
     pub const LEASE_AGE: Duration = Duration::from_millis(9000);
@@ -202,12 +202,15 @@ impl Place {
 
     /// Makes a folder below the container's path as Hadoop and Azure's own tools do: an empty blob with a mark.
     pub fn make_folder(&self, name: &str) {
-        let (status, said) = self.requests.put_with(self.table(name).key(), b"", &[("x-ms-meta-hdi_isfolder", "true")]);
+        let (status, said) = self.requests.put_with(
+            self.table(name).key(),
+            b"",
+            &[("x-ms-meta-hdi_isfolder", "true"), ("content-length", "0")],
+        );
         assert_eq!(status, 201, "{said}");
     }
 
-    /// The number of uploads that were never ended: blobs that have blocks and nothing else. Nobody can remove such blocks; Azure does,
-    /// after a week.
+    /// The number of uploads that were never ended: blobs that have blocks and nothing else.
     pub fn unfinished_uploads(&self) -> usize {
         self.requests.unfinished_uploads().len()
     }

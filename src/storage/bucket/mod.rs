@@ -182,8 +182,9 @@ impl Bucket {
                 tracing::warn!(
                     "The store keeps objects that no table uses any more, {kept} of them near {}, because they are under \
                      retention (object lock or immutability). This program does not try to delete them again: use a lifecycle rule of the \
-                     bucket, or delete them when the retention has ended.",
-                    self.provider.uri(&first)
+                     {}, or delete them when the retention has ended.",
+                    self.provider.uri(&first),
+                    self.provider.noun()
                 );
             });
         }
