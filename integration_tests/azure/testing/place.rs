@@ -128,13 +128,7 @@ impl Place {
     /// The same for the table in `folder`.
     pub fn for_readers_of(&self, folder: &Location) -> (String, Value) {
         let copy = self.copies.path().join(uuid::Uuid::now_v7().to_string());
-        let objects = folder.objects();
-        for object in &objects {
-            // Hadoop makes empty blobs that stand for folders.
-            let inside = format!("{}/", object.key());
-            if objects.iter().any(|other| other.key().starts_with(&inside)) {
-                continue;
-            }
+        for object in folder.objects() {
             let file = copy.join(object.below(folder));
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
             std::fs::write(file, object.get().unwrap()).unwrap();

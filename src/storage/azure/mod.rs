@@ -9,6 +9,7 @@ mod answers;
 mod conditions;
 mod container;
 mod credentials;
+mod listings;
 mod provider;
 mod requests;
 mod rows;
