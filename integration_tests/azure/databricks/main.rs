@@ -132,6 +132,7 @@ mod service;
 #[path = "../../databricks/warehouse_tables.rs"]
 mod warehouse_tables;
 
+mod any_json;
 mod bed;
 mod csv;
 mod kinds;
