@@ -102,7 +102,7 @@ fn fitting(property: &Value, random: &mut Rng, text: &mut String) {
         Some("object") if property["properties"].is_object() => {
             text.push('{');
             for (at, (name, member)) in property["properties"].as_object().unwrap().iter().enumerate() {
-                text.push_str(if at == 0 { "" } else { "\n," });
+                text.push_str(if at == 0 { "" } else { "\t," });
                 string(name, random, text);
                 text.push(':');
                 fitting(member, random, text);
