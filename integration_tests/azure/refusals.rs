@@ -207,3 +207,16 @@ fn an_account_that_does_not_exist_and_a_server_that_is_no_store_are_told() {
     let message = refused(&sandbox(source).check(), "");
     assert!(message.contains("does not answer like Azure Blob Storage"), "{message}");
 }
+
+#[test]
+fn the_end_of_a_token_is_told_however_the_token_is_written() {
+    let place = Place::at("lakes/one");
+    let ended = at(TimeDelta::hours(-2));
+    let token = Sas { ends: ended.clone(), ..Sas::new("rwdl") }.of_account();
+    assert!(token.contains("%3A"), "{token}");
+    // As the portal writes it.
+    for token in [token.replace("%3A", ":"), token] {
+        let message = with_token(&place, &token);
+        assert!(message.contains(&format!("ended at {ended}")), "{ended}: {message}");
+    }
+}
