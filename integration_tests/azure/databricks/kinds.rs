@@ -18,7 +18,6 @@ kinds!(
     Csv over_statements: loading::cases::purging_leaves_nothing_but_the_tables,
     Delta over_statements: loading::cases::a_table_of_the_older_connector_is_loaded_on,
     Gzip over_statements: column_values::cases::the_faker_source_has_the_same_values_by_sql_for_every_reader,
-    Csv over_statements: column_values::single_cases::every_protocol_case_has_the_same_rows_by_sql_as_directly_for_every_reader,
     Csv over_statements: columns::cases::new_properties_become_columns_and_fields,
     Csv over_statements: replaced_columns::cases::another_schema_comes_with_the_rows_in_one_statement,
     Csv over_statements: faults::cases::statements_whose_answer_is_lost_are_not_loaded_twice,
