@@ -12,7 +12,7 @@ const CONTAINER: [(&str, &str); 1] = [("restype", "container")];
 
 /// Makes sure that the container exists. Who may not ask goes on: a SAS for a container may do everything in it, and not ask for it.
 pub(super) async fn ensure(requests: &Requests, azure: &Azure) -> Result<()> {
-    let asked = Asked { method: "HEAD", path: None, query: &CONTAINER, headers: &[], body: "" };
+    let asked = Asked { method: "HEAD", path: None, query: &CONTAINER, headers: &[] };
     let error = match requests.send(asked).await {
         Ok(answer) => {
             let is_set = |name: &str| answer.headers().get(name).is_some_and(|value| value == "true");
@@ -34,7 +34,7 @@ pub(super) async fn ensure(requests: &Requests, azure: &Azure) -> Result<()> {
 }
 
 async fn create(requests: &Requests, azure: &Azure) -> Result<()> {
-    let asked = Asked { method: "PUT", path: None, query: &CONTAINER, headers: &[], body: "" };
+    let asked = Asked { method: "PUT", path: None, query: &CONTAINER, headers: &[] };
     let Err(error) = requests.send(asked).await else {
         tracing::info!("The container {} did not exist and was created.", azure.address.container);
         return Ok(());

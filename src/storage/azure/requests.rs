@@ -38,7 +38,6 @@ pub(super) struct Asked<'a> {
     pub(super) path: Option<&'a Path>,
     pub(super) query: &'a [(&'a str, &'a str)],
     pub(super) headers: &'a [(&'static str, &'a str)],
-    pub(super) body: &'static str,
 }
 
 impl Requests {
@@ -90,12 +89,11 @@ impl Requests {
         if !asked.query.is_empty() {
             url.query_pairs_mut().extend_pairs(asked.query);
         }
-        let mut request = HttpRequest::new(asked.body.to_owned().into());
+        let mut request = HttpRequest::new(Vec::new().into());
         let invalid = |error: &str| Error::Generic { store: STORE, source: error.to_owned().into() };
         *request.method_mut() = asked.method.parse().map_err(|_| invalid("a method"))?;
         *request.uri_mut() = url.as_str().parse().map_err(|_| invalid("an address"))?;
-        let length = asked.body.len().to_string();
-        let length = [("content-length", length.as_str())];
+        let length = [("content-length", "0")];
         for (name, value) in asked.headers.iter().chain(&length) {
             request.headers_mut().insert(*name, value.parse().map_err(|_| invalid("a header"))?);
         }

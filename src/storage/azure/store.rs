@@ -50,7 +50,7 @@ impl AzureStore {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5), Some(LONGEST_COPY));
         loop {
             let goes_on = backoff.wait(None).await;
-            let head = Asked { method: "HEAD", path: Some(path), query: &[], headers: &[], body: "" };
+            let head = Asked { method: "HEAD", path: Some(path), query: &[], headers: &[] };
             let there = self.requests.send(head).await?;
             let header = |name: &str| there.headers().get(name).and_then(|value| value.to_str().ok());
             match header("x-ms-copy-status") {
@@ -58,7 +58,7 @@ impl AzureStore {
                 Some("pending") => {
                     let query = [("comp", "copy"), ("copyid", id)];
                     let headers = [("x-ms-copy-action", "abort")];
-                    let stop = Asked { method: "PUT", path: Some(path), query: &query, headers: &headers, body: "" };
+                    let stop = Asked { method: "PUT", path: Some(path), query: &query, headers: &headers };
                     if let Err(error) = self.requests.send(stop).await {
                         tracing::debug!("A copy was not stopped: {error}");
                     }
@@ -78,7 +78,7 @@ fn failed_copy(text: &'static str) -> Error {
 /// Deletes one blob, with its snapshots; a missing blob is an [`Error::NotFound`].
 pub(super) async fn delete(requests: &Requests, path: Path) -> Result<Path> {
     let headers = [("x-ms-delete-snapshots", "include")];
-    let asked = Asked { method: "DELETE", path: Some(&path), query: &[], headers: &headers, body: "" };
+    let asked = Asked { method: "DELETE", path: Some(&path), query: &[], headers: &headers };
     match requests.send(asked).await {
         Ok(_) => Ok(path),
         Err(error) if Failure::of(&error).code.as_deref() == Some("BlobNotFound") => {

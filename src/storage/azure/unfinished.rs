@@ -1,8 +1,7 @@
 //! Uploads that were never ended: blobs that have blocks and no list of them, which no listing shows unless it is asked to.
 //!
-//! Azure has no request that drops such blocks, and keeps them for a week. A list that names none of them drops them and makes an
-//! empty blob, which is deleted then; a blob that has been ended in the meantime stays.
-//! Source: <https://learn.microsoft.com/rest/api/storageservices/put-block-list#remarks>.
+//! Azure has no request that drops such blocks, and keeps them for a week. A whole blob that is put in their place drops them, and is
+//! deleted then. Source: <https://learn.microsoft.com/rest/api/storageservices/put-block#remarks>.
 
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::Result;
@@ -12,8 +11,6 @@ use super::requests::{Asked, Requests};
 use super::store::delete;
 use crate::storage::bucket::Failure;
 
-/// A list of blocks without one: blocks that it does not name are dropped.
-const NO_BLOCKS: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList></BlockList>";
 /// Uploads that are dropped at the same time.
 const AT_ONCE: usize = 16;
 /// As long as a name may be, a page of five thousand names is shorter; what is longer is no page of names.
@@ -24,13 +21,8 @@ pub(super) async fn remove(requests: &Requests, folder: &Path) -> Result<()> {
     let names = list(requests, folder).await?;
     stream::iter(names)
         .map(|path| async move {
-            // A blob that has been ended since it was listed, or was empty all the time, must not be replaced.
-            let (query, headers) = ([("comp", "blocklist")], [("if-none-match", "*")]);
-            let put = Asked { method: "PUT", path: Some(&path), query: &query, headers: &headers, body: NO_BLOCKS };
-            match requests.send(put).await {
-                Err(error) if matches!(Failure::of(&error).status, Some(409 | 412)) => return Ok(()),
-                put => put?,
-            };
+            let headers = [("x-ms-blob-type", "BlockBlob")];
+            requests.send(Asked { method: "PUT", path: Some(&path), query: &[], headers: &headers }).await?;
             match delete(requests, path).await {
                 // Whoever removes the folder may have listed it in between.
                 Ok(_) | Err(object_store::Error::NotFound { .. }) => Ok(()),
@@ -55,7 +47,7 @@ async fn list(requests: &Requests, folder: &Path) -> Result<Vec<Path>> {
             ("marker", marker.as_str()),
         ];
         let query = if marker.is_empty() { query.get(..4).unwrap_or_default() } else { &query };
-        let answer = match requests.send(Asked { method: "GET", path: None, query, headers: &[], body: "" }).await {
+        let answer = match requests.send(Asked { method: "GET", path: None, query, headers: &[] }).await {
             Ok(answer) => answer,
             // An account that does not list them has nothing to remove here.
             Err(error) if matches!(Failure::of(&error).status, Some(400 | 501)) => {
