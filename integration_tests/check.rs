@@ -136,7 +136,7 @@ fn a_configuration_that_is_none_is_a_config_error() {
 fn a_storage_or_an_engine_that_does_not_work_yet_is_a_config_error_and_never_a_fallback() {
     let azure = json!({
         "data_source_type": "AZURE_BLOB_STORAGE", "azure_blob_storage_account_name": "a",
-        "azure_blob_storage_container_name": "c", "azure_blob_storage_sas_token": SECRET,
+        "azure_blob_storage_container_name": "tables", "azure_blob_storage_sas_token": SECRET,
     });
     let mut sandbox = Sandbox::new();
     let local = json!({"data_source_type": "LOCAL_STORAGE", "local_path": sandbox.root()});

@@ -37,6 +37,8 @@ pub(super) enum When {
     SasEnded,
     /// By one that has not begun.
     SasEarly,
+    /// By one that says that it allows what was asked.
+    SasAllows,
     /// Requests are signed by a key of the account.
     AccountKey,
     /// By a token of Microsoft Entra.
@@ -96,13 +98,13 @@ impl ContainerAddress {
 pub(super) fn find(failure: &Failure, action: Action, azure: &Azure) -> Option<&'static Condition> {
     let said = failure.message.as_deref().unwrap_or_default().to_ascii_lowercase();
     ROWS.iter().find(|row| {
-        is_met(row.when, azure)
+        is_met(row.when, action, azure)
             && (row.contains.is_empty() || row.contains.iter().any(|word| said.contains(word)))
             && row.keys.iter().any(|key| is_met_by(*key, failure, action))
     })
 }
 
-fn is_met(when: When, azure: &Azure) -> bool {
+fn is_met(when: When, action: Action, azure: &Azure) -> bool {
     let time = azure.heard.time();
     match (when, &azure.signed_in) {
         (When::Always, _)
@@ -111,6 +113,7 @@ fn is_met(when: When, azure: &Azure) -> bool {
         | (When::Entra, SignedIn::Entra) => true,
         (When::SasEnded, SignedIn::Sas(sas)) => time.is_some_and(|now| sas.has_ended(now)),
         (When::SasEarly, SignedIn::Sas(sas)) => time.is_some_and(|now| sas.is_early(now)),
+        (When::SasAllows, SignedIn::Sas(sas)) => sas.allows(permission(action).1),
         _ => false,
     }
 }
@@ -144,6 +147,9 @@ impl Condition {
         let moment = |of: Option<&super::sas::Moment>| {
             of.map_or("a time that its policy says", |moment| &moment.text).to_owned()
         };
+        let field = |name: &str, value: Option<&str>| {
+            value.map_or_else(|| "by its policy".to_owned(), |value| format!("{name}={value}"))
+        };
         template
             .replace("{host}", &azure.address.endpoint)
             .replace("{account}", &azure.address.account)
@@ -152,20 +158,20 @@ impl Condition {
             .replace("{status}", &status)
             .replace("{end}", &moment(sas.and_then(|sas| sas.end.as_ref())))
             .replace("{start}", &moment(sas.and_then(|sas| sas.start.as_ref())))
-            .replace("{sp}", sas.and_then(|sas| sas.permissions.as_deref()).unwrap_or("of its policy"))
-            .replace("{sip}", sas.and_then(|sas| sas.addresses.as_deref()).unwrap_or("of its policy"))
-            .replace("{permission}", permission(action))
+            .replace("{sp}", &field("sp", sas.and_then(|sas| sas.permissions.as_deref())))
+            .replace("{sip}", &field("sip", sas.and_then(|sas| sas.addresses.as_deref())))
+            .replace("{permission}", permission(action).0)
     }
 }
 
-/// What a SAS must allow for `action`, with its letter.
-pub(super) fn permission(action: Action) -> &'static str {
+/// What a SAS must allow for `action`, with its letters, and these alone.
+fn permission(action: Action) -> (&'static str, &'static str) {
     match action {
-        Action::List | Action::Locate | Action::ListUploads => "list (l)",
-        Action::Get => "read (r)",
-        Action::Put | Action::Abort => "write (w)",
-        Action::Copy => "read (r) and write (w)",
-        Action::Delete => "delete (d)",
+        Action::List | Action::Locate | Action::ListUploads => ("list (l)", "l"),
+        Action::Get => ("read (r)", "r"),
+        Action::Put | Action::Abort => ("write (w)", "w"),
+        Action::Copy => ("read (r) and write (w)", "rw"),
+        Action::Delete => ("delete (d)", "d"),
     }
 }
 
@@ -188,6 +194,7 @@ pub(super) fn markdown() -> String {
             When::Sas => "with a SAS",
             When::SasEnded => "with a SAS whose `se` has passed",
             When::SasEarly => "with a SAS whose `st` has not come",
+            When::SasAllows => "with a SAS whose `sp` has the letter",
             When::AccountKey => "with an account key",
             When::Entra => "with Microsoft Entra",
         };

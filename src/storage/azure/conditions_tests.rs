@@ -56,6 +56,9 @@ fn each_condition_has_its_kind_and_its_cure() {
         (404, "BlobNotFound", sas(), Kind::Transient, "BlobNotFound"),
         (400, "NewlyInvented", sas(), Kind::Config, "(NewlyInvented, status 400)"),
         (403, "NewlyInvented", sas(), Kind::Config, "(NewlyInvented, status 403)"),
+        (404, "ResourceNotFound", sas(), Kind::Config, "or no account lake, at https://lake.blob"),
+        (403, "AuthorizationSourceIPMismatch", SignedIn::Key, Kind::Config, "Networking"),
+        (400, "AccountRequiresHttps", SignedIn::Key, Kind::Config, "https alone"),
     ] {
         let (found, sentence) = explanation(status, code, "", signed_in, Action::Delete);
         assert_eq!(found, kind, "{code}");
@@ -82,8 +85,12 @@ fn each_action_names_the_permission_that_it_needs() {
         (Action::Copy, "read (r) and write (w)"),
         (Action::Delete, "delete (d)"),
     ] {
-        let (_, sentence) = explanation(403, "AuthorizationPermissionMismatch", "", sas(), action);
-        assert!(sentence.contains(permission), "{sentence}");
+        let by_policy = SignedIn::Sas(Box::new(Sas::read("si=airbyte&sr=c")));
+        let (_, sentence) = explanation(403, "AuthorizationPermissionMismatch", "", by_policy, action);
+        assert!(sentence.contains(&format!("(by its policy) does not allow {permission}")), "{sentence}");
+        let allowed = SignedIn::Sas(Box::new(Sas::read("sp=racwdl&sr=c")));
+        let (_, sentence) = explanation(403, "AuthorizationPermissionMismatch", "", allowed, action);
+        assert!(sentence.contains("(sp=racwdl) has the letter for this"), "{sentence}");
     }
 }
 

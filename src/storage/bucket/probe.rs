@@ -19,12 +19,6 @@ impl Bucket {
     /// a permission is missing, a policy for `root`, below which all objects of this program are.
     pub(in crate::storage) async fn probe(&self, root: &Path, folder: &Path) -> Result<()> {
         let mut problems = Problems::default();
-        for problem in self.provider.foreseen() {
-            problems.add(problem);
-        }
-        if !problems.is_empty() {
-            return problems.into_result_of(&format!("The identity for {}", self.provider.uri(root)));
-        }
         match self.has_any(folder).await {
             Err(error) if !error.has(Tag::AccessDenied) => return Err(error),
             listed => problems.note(listed.map(drop)),

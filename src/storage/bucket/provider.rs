@@ -21,11 +21,6 @@ pub trait Provider: Send + Sync {
 
     /// Whether `failure` says that an object stays because it is under retention or a legal hold.
     fn is_retained(&self, failure: &Failure) -> bool;
-
-    /// What makes a sync impossible and is known without a request, for `check`.
-    fn foreseen(&self) -> Vec<Error> {
-        Vec::new()
-    }
 }
 
 /// What a failure means.
