@@ -5,6 +5,7 @@ use std::sync::Arc;
 use object_store::path::Path;
 
 use super::*;
+use crate::error::Kind;
 use crate::storage::azure::answers::Heard;
 use crate::storage::azure::sas::Sas;
 use crate::storage::bucket::explained;
@@ -95,12 +96,8 @@ fn each_action_names_the_permission_that_it_needs() {
 }
 
 #[test]
-fn the_documented_table_is_this_one() {
-    let documented = include_str!("../../../docs/azure-errors.md");
-    let table = markdown();
-    if !documented.contains(&table) {
-        let place = std::env::temp_dir().join("azure-errors-table.md");
-        std::fs::write(&place, &table).unwrap();
-        panic!("docs/azure-errors.md has another table: copy the one in {}", place.display());
-    }
+fn the_documented_table_is_this_one_and_every_name_in_it_is_known() {
+    conditions::assert_documented(include_str!("../../../docs/azure-errors.md"), "azure-errors.md", &markdown());
+    let failed = Request { failure: &Failure::default(), action: Action::List, azure: &azure(SignedIn::Key) };
+    assert_eq!(conditions::unknown_names(ROWS, &failed), Vec::<String>::new());
 }

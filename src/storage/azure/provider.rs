@@ -5,10 +5,10 @@ use std::sync::{Arc, Once};
 use object_store::path::Path;
 
 use super::answers::Heard;
-use super::conditions::{ContainerAddress, Meaning, find};
+use super::conditions::{ContainerAddress, explain};
 use super::sas::Sas;
 use crate::config::{AzureIdentity, AzureSettings};
-use crate::error::{Error, Kind, Problems, Result};
+use crate::error::{Error, Problems, Result};
 use crate::storage::bucket::{Action, Explanation, Failure, Provider};
 
 /// A container in Azure Blob Storage.
@@ -74,14 +74,7 @@ impl Provider for Azure {
     }
 
     fn explain(&self, action: Action, failure: &Failure) -> Explanation {
-        match find(failure, action, self).filter(|row| row.meaning != Some(Meaning::Unexplained)) {
-            Some(row) => Explanation {
-                kind: row.kind,
-                reason: Some(row.reason(failure, action, self)),
-                is_denied: row.meaning == Some(Meaning::Denied),
-            },
-            None => Explanation { kind: Kind::Transient, reason: None, is_denied: false },
-        }
+        explain(failure, action, self)
     }
 
     fn permissions(&self, _root: &Path) -> String {

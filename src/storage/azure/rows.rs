@@ -1,10 +1,11 @@
 //! The rows of the table of Azure's conditions.
 
-use super::conditions::Key::{Any, Bare, Code, NotAzure, Status, Unanswered};
-use super::conditions::When::{AccountKey, Always, Entra, Sas, SasAllows, SasEarly, SasEnded};
-use super::conditions::{Condition, Meaning, When};
-use crate::error::Kind;
+use super::conditions::When::{AccountKey, Entra, Sas, SasAllows, SasEarly, SasEnded};
+use super::conditions::{Condition, NotAzure};
+use crate::error::UNEXPLAINED;
 use crate::storage::bucket::NoAnswer;
+use crate::storage::bucket::conditions::Key::{Any, Bare, Code, Own, Status, Unanswered};
+use crate::storage::bucket::conditions::{config, transient};
 
 const ACCOUNT: &str =
     "correct `data_source.azure_blob_storage_account_name` or `data_source.azure_blob_storage_endpoint_domain_name`";
@@ -208,7 +209,7 @@ pub(super) const ROWS: &[Condition] = &[
         "the key that encrypts the account {account} cannot be reached",
         "restore the key in the key vault, or the account's access to it",
     ),
-    config(&[NotAzure, Bare(300, 399)], "{host} does not answer like Azure Blob Storage", ENDPOINT),
+    config(&[Own(NotAzure), Bare(300, 399)], "{host} does not answer like Azure Blob Storage", ENDPOINT),
     config(&[Bare(403, 403)], "the identity may not do this: {permission} is not allowed, or a firewall refuses it", NEW_SAS).when(Sas).denied(),
     config(
         &[Bare(403, 403)],
@@ -231,29 +232,5 @@ pub(super) const ROWS: &[Condition] = &[
         "another try would be refused too; the internal message has what Azure says",
     ),
     transient(&[Status(100, 599)], "the account answered with status {status} ({code})", ""),
-    Condition { meaning: Some(Meaning::Unexplained), ..transient(&[Any], crate::error::UNEXPLAINED, "") },
+    transient(&[Any], UNEXPLAINED, "").unexplained(),
 ];
-
-impl Condition {
-    const fn contains(self, contains: &'static [&'static str]) -> Self {
-        Self { contains, ..self }
-    }
-
-    const fn denied(self) -> Self {
-        Self { meaning: Some(Meaning::Denied), ..self }
-    }
-
-    const fn when(self, when: When) -> Self {
-        Self { when, ..self }
-    }
-}
-
-/// Something that the user has to change.
-const fn config(keys: &'static [super::conditions::Key], problem: &'static str, hint: &'static str) -> Condition {
-    Condition { keys, contains: &[], when: Always, kind: Kind::Config, problem, hint, meaning: None }
-}
-
-/// Something that the next sync may not meet.
-const fn transient(keys: &'static [super::conditions::Key], problem: &'static str, hint: &'static str) -> Condition {
-    Condition { keys, contains: &[], when: Always, kind: Kind::Transient, problem, hint, meaning: None }
-}

@@ -4,6 +4,7 @@
 //! Each kind of bucket brings an object store for the bytes, a [`Provider`] that names and explains things, and a [`Remote`]
 //! for what an object store has no verb for. All uploads together have a bounded number of bytes in flight.
 
+pub(super) mod conditions;
 mod failure;
 pub(super) mod http;
 mod lease_clock;
