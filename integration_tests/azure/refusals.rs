@@ -138,6 +138,21 @@ fn a_token_that_ends_soon_is_used_with_one_warning() {
 }
 
 #[test]
+fn a_folder_inside_of_a_table_is_refused_since_cleaning_the_table_up_would_empty_it() {
+    let place = Place::at("");
+    sandbox(place.source()).load(&append(&["users"]), records("users", 0..3));
+    for inside in ["default/users", "default/users/more"] {
+        let mut source = place.source();
+        source["azure_base_path"] = json!(inside);
+        let message = refused(&sandbox(source).check(), "");
+        assert!(
+            message.contains("inside of the Delta table abfss://") && message.contains("/default/users,"),
+            "{message}"
+        );
+    }
+}
+
+#[test]
 fn two_ways_to_sign_in_are_an_error_that_names_both_and_none_one_that_names_all() {
     let mut source = Place::at("").source();
     source["azure_blob_storage_account_key"] = json!(ACCOUNT.1);
