@@ -137,3 +137,4 @@ mod bed;
 mod csv;
 mod kinds;
 mod requests_that_fail;
+mod tables_of_1_1;

@@ -234,6 +234,16 @@ pub(super) const STATEMENTS: &[Condition] = &[
         "{path} cannot read the staged Parquet files: its runtime is too old for their encodings",
         "use a cluster with Databricks Runtime 11.3 LTS or later (Apache Spark 3.3), or a SQL warehouse",
     ),
+    Condition {
+        kind: Kind::System,
+        quoted: false,
+        ..config(
+            &[Class("MALFORMED_RECORD_IN_PARSING"), Text],
+            &["malformed record"],
+            "{path} cannot read a staged text in CSV",
+            "set `data_source.azure_staging_format` to delta, and report it with the schema of the stream",
+        )
+    },
     // Other writers.
     transient(
         &[
