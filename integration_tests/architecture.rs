@@ -44,7 +44,7 @@ const MAY_IMPORT: [(&str, &[&str]); 31] = [
     ("secret", &[]),
     ("spec", &[]),
     ("stage", &["clock", "delta", "encode", "recovery", "schema", "storage", "target"]),
-    ("storage", &["config", "redirect", "retry", "secret", "tls"]),
+    ("storage", &["config", "databricks", "redirect", "retry", "secret", "tls"]),
     ("stream_schemas", &["config", "counted", "protocol", "schema"]),
     (
         "sync",

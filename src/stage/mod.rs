@@ -141,7 +141,8 @@ impl StagedStream {
         let bytes = open.file.append(group)?;
         open.size += bytes.len() as u64;
         let written = open.upload.write(bytes).await;
-        let full = open.size >= stage.file_size || open.file.is_full();
+        let largest = stage.storage.largest_file().map_or(stage.file_size, |most| most.min(stage.file_size));
+        let full = open.size >= largest || open.file.is_full();
         // Also after a failure: `abandon` has to abort the upload.
         self.open = Some(open);
         written?;

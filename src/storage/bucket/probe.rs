@@ -43,10 +43,13 @@ impl Bucket {
         }
         if is_put && is_got {
             problems.note(self.probe_condition(&put).await);
-            problems.note(self.copy(put.clone(), copied.clone(), FIRST.len() as u64).await);
+            if self.copies() {
+                problems.note(self.copy(put.clone(), copied.clone(), FIRST.len() as u64).await);
+            }
         }
         problems.note(self.remove_unfinished(folder, "").await);
         problems.note(self.delete(vec![put, copied, parts]).await);
+        problems.note(self.remove_folders(folder).await);
         report(problems, &*self.provider, root)
     }
 

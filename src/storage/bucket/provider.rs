@@ -39,7 +39,8 @@ pub struct Explanation {
 /// The error for the user where `action` on `path` ended in `failure`.
 pub fn explained(provider: &dyn Provider, action: Action, path: &Path, failure: &Failure) -> Error {
     if let Some((kind, message)) = &failure.explained {
-        return Error::new(*kind, message.clone());
+        let error = Error::new(*kind, message.clone());
+        return if failure.is_denied { error.with_tag(Tag::AccessDenied) } else { error };
     }
     let Explanation { kind, reason, is_denied } = provider.explain(action, failure);
     let what = format!("Could not {} {}", action.verb(), provider.uri(path));

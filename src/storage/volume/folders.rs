@@ -1,0 +1,119 @@
+//! Folders of volumes: what is in them, page by page, and their removal. A volume has real folders, which stay when they are empty.
+
+use std::sync::Arc;
+
+use chrono::DateTime;
+use futures::stream::BoxStream;
+use futures::{StreamExt, stream};
+use object_store::path::Path;
+use object_store::{ObjectMeta, Result as StoreResult};
+
+use super::files_api::{Entry, FilesApi, Refused};
+use super::store::store_error;
+use super::volumes::Volumes;
+use crate::error::{Error, Result};
+
+/// A hundred million names.
+const MOST_PAGES: usize = 100_000;
+
+/// The folders of a sync's volumes. Paths are those of the storage.
+#[derive(Clone)]
+pub(super) struct Folders {
+    pub(super) api: Arc<FilesApi>,
+    pub(super) volumes: Volumes,
+}
+
+/// What is in a folder, in the order of names.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    pub(super) files: Vec<ObjectMeta>,
+    pub(super) folders: Vec<Path>,
+}
+
+impl Folders {
+    /// What is in the folder `folder`; nothing if it is not there.
+    pub(super) async fn contents(&self, folder: &Path) -> Result<Contents, Refused> {
+        let path = self.volumes.path_of(folder);
+        let mut contents = Contents::default();
+        let mut token: Option<String> = None;
+        for _ in 0..MOST_PAGES {
+            let page = match self.api.list(&path, token.as_deref()).await {
+                Ok(page) => page,
+                // Also in the middle of a listing: somebody has removed it.
+                Err(refused) if refused.is_missing() && !is_of_the_volume(&refused) => return Ok(contents),
+                Err(refused) => return Err(refused),
+            };
+            for entry in page.contents {
+                contents.add(folder, &entry);
+            }
+            let next = page.next_page_token.filter(|next| !next.is_empty());
+            if next.is_none() {
+                contents.files.sort_unstable_by(|a, b| a.location.cmp(&b.location));
+                contents.folders.sort_unstable();
+                return Ok(contents);
+            }
+            if next == token {
+                break;
+            }
+            token = next;
+        }
+        let error = Error::system(format!("The listing of {path} does not end: something else than Databricks answers."));
+        Err(Refused { said: None, error })
+    }
+
+    /// All files below `folder`.
+    pub(super) fn walk(&self, folder: Path) -> BoxStream<'static, StoreResult<ObjectMeta>> {
+        let folders = self.clone();
+        let walk = stream::try_unfold(vec![folder], move |mut waiting| {
+            let folders = folders.clone();
+            async move {
+                let Some(folder) = waiting.pop() else { return Ok(None) };
+                let contents = folders.contents(&folder).await.map_err(|refused| store_error(&folder, refused))?;
+                waiting.extend(contents.folders.into_iter().rev());
+                Ok(Some((stream::iter(contents.files.into_iter().map(Ok)), waiting)))
+            }
+        });
+        futures::TryStreamExt::try_flatten(walk).boxed()
+    }
+
+    /// Removes `folder` and the folders in it as far as no files are in them.
+    pub(super) async fn remove(&self, folder: &Path) -> Result<()> {
+        let (mut waiting, mut found) = (vec![folder.clone()], Vec::new());
+        while let Some(folder) = waiting.pop() {
+            waiting.extend(self.contents(&folder).await.map_err(|refused| refused.error)?.folders);
+            found.push(folder);
+        }
+        // The innermost were found last.
+        for folder in found.iter().rev() {
+            let elsewhere = self.volumes.mount_point(folder).filter(|point| point == folder);
+            let at_home = elsewhere.map(|point| self.volumes.at_home(&point));
+            for path in std::iter::once(self.volumes.path_of(folder)).chain(at_home) {
+                match self.api.remove_folder(&path).await {
+                    Ok(()) => {}
+                    Err(refused) if refused.is_missing() || refused.is_not_empty() || refused.exists() => {}
+                    Err(refused) => return Err(refused.error),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether it is not the folder that is missing, but the volume.
+fn is_of_the_volume(refused: &Refused) -> bool {
+    refused.said.as_ref().is_some_and(|said| super::files_api::is_above_files(said))
+}
+
+impl Contents {
+    fn add(&mut self, folder: &Path, entry: &Entry) {
+        let of_path = || entry.path.as_deref()?.trim_end_matches('/').rsplit('/').next();
+        let Some(name) = entry.name.as_deref().or_else(of_path).filter(|name| !name.is_empty()) else { return };
+        let location = folder.clone().join(name);
+        if entry.is_directory {
+            self.folders.push(location);
+        } else {
+            let last_modified = DateTime::from_timestamp_millis(entry.last_modified).unwrap_or_default();
+            self.files.push(ObjectMeta { location, last_modified, size: entry.file_size, e_tag: None, version: None });
+        }
+    }
+}
