@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use object_store::Error as StoreError;
+use object_store::path::Path;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
@@ -22,6 +24,8 @@ use crate::databricks::server_error::ServerError;
 use crate::databricks::workspace::Response;
 use crate::error::Error;
 
+/// What object_store's own errors name this store.
+pub(super) const STORE: &str = "volume";
 const FILES: &str = "api/2.0/fs/files";
 const FOLDERS: &str = "api/2.0/fs/directories";
 /// Requests at the same time. The service admits 10, and 100 a second (databricks/cli, `libs/filer/files_client.go`, which sends 5).
@@ -77,6 +81,17 @@ impl Refused {
     pub(super) fn has_no_upload_urls(&self) -> bool {
         let is_unknown = |said: &ServerError| said.code.as_deref() == Some("ENDPOINT_NOT_FOUND") || said.status == Some(501);
         self.said.as_ref().is_some_and(|said| conditions::has_no_upload_urls(said) || is_unknown(said))
+    }
+}
+
+/// `refused` in the form in which an object store reports it.
+pub(super) fn store_error(path: &Path, refused: Refused) -> StoreError {
+    let (path, is_missing, exists) = (path.to_string(), refused.is_missing(), refused.exists());
+    let source = Box::new(refused.error);
+    match (is_missing, exists) {
+        (true, _) => StoreError::NotFound { path, source },
+        (_, true) => StoreError::AlreadyExists { path, source },
+        _ => StoreError::Generic { store: STORE, source },
     }
 }
 

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use chrono::DateTime;
 use futures::stream::BoxStream;
-use futures::{StreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use object_store::{ObjectMeta, Result as StoreResult};
 
-use super::files_api::{Entry, FilesApi, Refused};
-use super::store::store_error;
+use super::files_api::{Entry, FilesApi, Refused, is_above_files, store_error};
 use super::volumes::Volumes;
 use crate::error::{Error, Result};
 
@@ -67,13 +66,13 @@ impl Folders {
         let walk = stream::try_unfold(vec![folder], move |mut waiting| {
             let folders = folders.clone();
             async move {
-                let Some(folder) = waiting.pop() else { return Ok(None) };
+                let Some(folder) = waiting.pop() else { return Ok::<_, object_store::Error>(None) };
                 let contents = folders.contents(&folder).await.map_err(|refused| store_error(&folder, refused))?;
                 waiting.extend(contents.folders.into_iter().rev());
                 Ok(Some((stream::iter(contents.files.into_iter().map(Ok)), waiting)))
             }
         });
-        futures::TryStreamExt::try_flatten(walk).boxed()
+        walk.try_flatten().boxed()
     }
 
     /// Removes `folder` and the folders in it as far as no files are in them.
@@ -101,7 +100,7 @@ impl Folders {
 
 /// Whether it is not the folder that is missing, but the volume.
 fn is_of_the_volume(refused: &Refused) -> bool {
-    refused.said.as_ref().is_some_and(|said| super::files_api::is_above_files(said))
+    refused.said.as_ref().is_some_and(|said| is_above_files(said))
 }
 
 impl Contents {

@@ -20,7 +20,7 @@ use object_store::{
     ObjectMeta, ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
-use super::files_api::{FilesApi, Refused};
+use super::files_api::{FilesApi, Refused, STORE, store_error};
 use super::folders::Folders;
 use super::uploads::Uploads;
 use super::volumes::Volumes;
@@ -28,8 +28,6 @@ use crate::databricks::workspace::Response;
 use crate::error::Result as OwnResult;
 use crate::storage::bucket::Remote;
 
-/// What object_store's own errors name this store.
-pub(super) const STORE: &str = "volume";
 /// Files that are deleted at the same time.
 const DELETES: usize = 16;
 
@@ -40,17 +38,6 @@ pub(super) struct VolumeStore {
     uploads: Uploads,
     /// Folders that were made as mount points.
     mounted: Mutex<HashSet<Path>>,
-}
-
-/// `refused` in the form in which an object store reports it.
-pub(super) fn store_error(path: &Path, refused: Refused) -> Error {
-    let (path, is_missing, exists) = (path.to_string(), refused.is_missing(), refused.exists());
-    let source = Box::new(refused.error);
-    match (is_missing, exists) {
-        (true, _) => Error::NotFound { path, source },
-        (_, true) => Error::AlreadyExists { path, source },
-        _ => Error::Generic { store: STORE, source },
-    }
 }
 
 fn unsupported<T>(operation: &str) -> Result<T> {

@@ -16,9 +16,8 @@ use object_store::{Error as StoreError, MultipartId, PutPayload, Result as Store
 use tokio::sync::Mutex;
 
 use super::cloud::{Answer, Cloud, SignedUrl};
-use super::files_api::{Begun, FilesApi, Refused};
+use super::files_api::{Begun, FilesApi, Refused, STORE, store_error};
 use super::resumable::Resumable;
-use super::store::{STORE, store_error};
 use crate::error::Error;
 
 /// URLs that are fetched at once.
