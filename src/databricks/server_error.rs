@@ -72,7 +72,8 @@ impl ServerError {
         });
         let details = body.as_ref().and_then(|body| body.get("details")).and_then(Value::as_array);
         // `google.rpc.ErrorInfo`.
-        let reason_of = |detail: &Value| detail.get("reason").and_then(Value::as_str).and_then(code_of).map(str::to_owned);
+        let reason_of =
+            |detail: &Value| detail.get("reason").and_then(Value::as_str).and_then(code_of).map(str::to_owned);
         let details = details.and_then(|details| details.iter().find_map(reason_of));
         let header = |name: &str| header(answer, name);
         let plain = || if body.is_some() { None } else { page(&answer.body) };

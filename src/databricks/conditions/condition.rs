@@ -57,8 +57,6 @@ pub enum Meaning {
     MissingParentPrivilege,
     /// The token's user may not use files in a volume.
     MissingVolumePrivilege,
-    /// The workspace gives out no URLs for parts of files: they go up in one request.
-    NoUploadUrls,
 }
 
 /// What is known of the changes of a failed statement.

@@ -14,21 +14,6 @@ const MAKE_VOLUME: &str = "create it with CREATE VOLUME, or correct `data_source
 
 /// Files in volumes.
 pub(super) const FILES: &[Condition] = &[
-    // A refusal of pre-signed URLs alone: files of any size go up in one request then.
-    config(
-        &[Reason("FILES_API_API_IS_NOT_ENABLED")],
-        &["presigned", "pre-signed", "upload-part-urls", "upload-url", "download-url"],
-        "The workspace gives out no URLs for parts of files",
-        "nothing: files go up in one request",
-    )
-    .means(Meaning::NoUploadUrls),
-    config(
-        &[Reason("FILES_API_REQUESTER_NETWORK_ZONE_UNKNOWN")],
-        &[],
-        "The workspace gives out no URLs for parts of files to this network",
-        "nothing: files go up in one request",
-    )
-    .means(Meaning::NoUploadUrls),
     config(
         &[Reason("FILES_API_API_IS_NOT_ENABLED"), Code("FEATURE_DISABLED")],
         &[],
@@ -55,12 +40,7 @@ pub(super) const FILES: &[Condition] = &[
         NO_VOLUME,
         MAKE_VOLUME,
     ),
-    config(
-        &[Code("SCHEMA_DOES_NOT_EXIST"), Code("CATALOG_DOES_NOT_EXIST")],
-        &[],
-        NO_VOLUME,
-        MAKE_VOLUME,
-    ),
+    config(&[Code("SCHEMA_DOES_NOT_EXIST"), Code("CATALOG_DOES_NOT_EXIST")], &[], NO_VOLUME, MAKE_VOLUME),
     config(
         &[Reason("FILES_API_FILE_SIZE_EXCEEDED"), Status(413)],
         &[],

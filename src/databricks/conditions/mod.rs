@@ -37,11 +37,6 @@ pub fn commit_state(server_error: &ServerError) -> CommitState {
     find(server_error).map_or(CommitState::Unknown, |row| row.commit_state)
 }
 
-/// Whether the workspace gives out no URLs for parts of files.
-pub fn has_no_upload_urls(server_error: &ServerError) -> bool {
-    means(server_error, Meaning::NoUploadUrls)
-}
-
 /// Whether somebody else cancelled the statement.
 pub fn is_cancelled(server_error: &ServerError) -> bool {
     means(server_error, Meaning::Cancelled)

@@ -325,7 +325,8 @@ impl LeaseObject {
         put.map_err(|error| failed(Action::Put, error))?;
         let folder = self.path.parts().take(self.path.parts_count().saturating_sub(1)).collect();
         let seen = Standing::of_folder(&self.bucket, &folder).await?;
-        let is_late = self.bucket.lease_clock.since_renewal().is_some_and(|since| since >= self.bucket.timeouts.lease_age);
+        let is_late =
+            self.bucket.lease_clock.since_renewal().is_some_and(|since| since >= self.bucket.timeouts.lease_age);
         if seen.has_mark() || is_late {
             return Ok(Rewritten::Lost);
         }

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use object_store::client::HttpRequestBody;
 use object_store::PutPayload;
+use object_store::client::HttpRequestBody;
 use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, RANGE};
 use reqwest::{Body, Certificate, Client, Method, redirect};
 use serde_json::Value;
@@ -155,7 +155,8 @@ impl Cloud {
         }
         // A URL must not get into a log.
         let mut answer = asked.send().await.map_err(|error| cause(error.without_url()))?;
-        let header = |name: HeaderName| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let header =
+            |name: HeaderName| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let status = answer.status().as_u16();
         match status {
             200..=299 => return Ok(Answer::Done(header(ETAG).unwrap_or_default())),

@@ -30,6 +30,8 @@ const FILES: &str = "api/2.0/fs/files";
 const FOLDERS: &str = "api/2.0/fs/directories";
 /// Requests at the same time. The service admits 10, and 100 a second (databricks/cli, `libs/filer/files_client.go`, which sends 5).
 const REQUESTS: usize = 5;
+/// Reasons for which there are no signed URLs (databricks-sdk-py, `mixins/files.py`).
+const NO_URLS: [&str; 2] = ["FILES_API_API_IS_NOT_ENABLED", "FILES_API_REQUESTER_NETWORK_ZONE_UNKNOWN"];
 /// What stays as it is in the path of a URL.
 const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -54,17 +56,22 @@ pub(super) struct Refused {
     /// What the workspace answered; `None` where there was no answer.
     pub(super) said: Option<Box<ServerError>>,
     /// The error for the user.
-    pub(super) error: Error,
+    pub(super) error: Box<Error>,
 }
 
 impl Refused {
+    /// There was no answer, or none that is understood.
+    pub(super) fn unanswered(error: Error) -> Self {
+        Self { said: None, error: Box::new(error) }
+    }
+
     fn status(&self) -> Option<u16> {
         self.said.as_ref()?.status
     }
 
-    /// Whether there is no such file or folder.
+    /// Whether there is no such file or folder; `false` where it is the volume that is missing.
     pub(super) fn is_missing(&self) -> bool {
-        self.status() == Some(404)
+        self.said.as_ref().is_some_and(|said| said.status == Some(404) && !is_above_files(said))
     }
 
     /// Whether there is such a file.
@@ -77,17 +84,26 @@ impl Refused {
         self.said.as_ref().is_some_and(|said| said.reason.as_deref() == Some("FILES_API_DIRECTORY_IS_NOT_EMPTY"))
     }
 
-    /// Whether files cannot go up in parts here.
+    /// Whether files cannot go up in parts here: signed URLs are not enabled, this network gets none, or the workspace knows none.
     pub(super) fn has_no_upload_urls(&self) -> bool {
-        let is_unknown = |said: &ServerError| said.code.as_deref() == Some("ENDPOINT_NOT_FOUND") || said.status == Some(501);
-        self.said.as_ref().is_some_and(|said| conditions::has_no_upload_urls(said) || is_unknown(said))
+        let is_reason = |reason: &str| NO_URLS.contains(&reason);
+        self.said.as_ref().is_some_and(|said| {
+            said.reason.as_deref().is_some_and(is_reason)
+                || said.code.as_deref() == Some("ENDPOINT_NOT_FOUND")
+                || said.status == Some(501)
+        })
+    }
+
+    /// Whether the workspace has answered, which a request that is repeated later may not change.
+    pub(super) fn is_answer(&self) -> bool {
+        self.said.is_some()
     }
 }
 
 /// `refused` in the form in which an object store reports it.
 pub(super) fn store_error(path: &Path, refused: Refused) -> StoreError {
     let (path, is_missing, exists) = (path.to_string(), refused.is_missing(), refused.exists());
-    let source = Box::new(refused.error);
+    let source = refused.error;
     match (is_missing, exists) {
         (true, _) => StoreError::NotFound { path, source },
         (_, true) => StoreError::AlreadyExists { path, source },
@@ -136,7 +152,8 @@ impl FilesApi {
     pub(super) async fn put(&self, path: &str, body: Bytes, overwrite: bool) -> Result<(), Refused> {
         let timeout = SHORTEST + Duration::from_secs(body.len() as u64 / SLOWEST);
         let url = format!("{FILES}{}?overwrite={overwrite}", encoded(path));
-        let request = Request { method: Method::PUT, content_type: "application/octet-stream", body, ..Request::get(url) };
+        let request =
+            Request { method: Method::PUT, content_type: "application/octet-stream", body, ..Request::get(url) };
         self.send("write", path, Request { timeout: Some(timeout), ..request }).await.map(drop)
     }
 
@@ -182,7 +199,8 @@ impl FilesApi {
         let url = format!("{FILES}{}?action=initiate-upload&overwrite=true", encoded(path));
         let answer = self.send("write", path, Request::post(url, "{}")).await?;
         let answer: Value = self.json(&answer)?;
-        let token = |way: &str| answer.pointer(&format!("/{way}/session_token")).and_then(Value::as_str).map(str::to_owned);
+        let token =
+            |way: &str| answer.pointer(&format!("/{way}/session_token")).and_then(Value::as_str).map(str::to_owned);
         let parts = token("multipart_upload").map(Begun::Parts);
         parts.or_else(|| token("resumable_upload").map(Begun::Resumable)).ok_or_else(|| unknown_answer(path))
     }
@@ -243,7 +261,7 @@ impl FilesApi {
     }
 
     fn json<T: serde::de::DeserializeOwned>(&self, answer: &Response) -> Result<T, Refused> {
-        answer.json(self.client.workspace()).map_err(|error| Refused { said: None, error })
+        answer.json(self.client.workspace()).map_err(Refused::unanswered)
     }
 
     /// Sends a request; an answer that is no success is an error. `verb`: for "Could not … <path>".
@@ -253,7 +271,7 @@ impl FilesApi {
         // The rate limit is that of statements.
         let request = request.with_priority(Priority::Immediate);
         let answer = self.client.repeat_within(&request, self.deadline).await;
-        let answer = answer.map_err(|error| Refused { said: None, error: error.preceded_by(&what) })?;
+        let answer = answer.map_err(|error| Refused::unanswered(error.preceded_by(&what)))?;
         let date = answer.headers.get("date").and_then(|date| date.to_str().ok());
         if let Some(time) = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok()) {
             *self.time.lock().unwrap_or_else(PoisonError::into_inner) = Some(time.to_utc());
@@ -269,12 +287,12 @@ impl FilesApi {
             StatusCode::CONFLICT => Error::transient("It is there already, and somebody else has made it."),
             _ => conditions::explain(&said, self.client.workspace()),
         };
-        Err(Refused { said: Some(Box::new(said)), error: error.preceded_by(&what) })
+        Err(Refused { said: Some(Box::new(said)), error: Box::new(error.preceded_by(&what)) })
     }
 }
 
 /// Whether a 404 is about the volume, what is above it, or the whole interface, and not about a file or a folder.
-pub(super) fn is_above_files(said: &ServerError) -> bool {
+fn is_above_files(said: &ServerError) -> bool {
     let message = said.message.to_ascii_lowercase();
     let names = ["volume '", "volume \"", "volume `", "schema '", "catalog '", "no api"];
     let is_code = |code: &str| code.contains("DOES_NOT_EXIST") || code == "ENDPOINT_NOT_FOUND";
@@ -282,11 +300,10 @@ pub(super) fn is_above_files(said: &ServerError) -> bool {
 }
 
 fn unknown_answer(path: &str) -> Refused {
-    let error = Error::system(format!(
+    Refused::unanswered(Error::system(format!(
         "Could not write {path}. The workspace answered in a form that this version does not know: it says in no known way how a file \
          is uploaded in parts."
-    ));
-    Refused { said: None, error }
+    )))
 }
 
 fn encoded(path: &str) -> String {

@@ -8,7 +8,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use object_store::{ObjectMeta, Result as StoreResult};
 
-use super::files_api::{Entry, FilesApi, Refused, is_above_files, store_error};
+use super::files_api::{Entry, FilesApi, Refused, store_error};
 use super::volumes::Volumes;
 use crate::error::{Error, Result};
 
@@ -39,7 +39,7 @@ impl Folders {
             let page = match self.api.list(&path, token.as_deref()).await {
                 Ok(page) => page,
                 // Also in the middle of a listing: somebody has removed it.
-                Err(refused) if refused.is_missing() && !is_of_the_volume(&refused) => return Ok(contents),
+                Err(refused) if refused.is_missing() => return Ok(contents),
                 Err(refused) => return Err(refused),
             };
             for entry in page.contents {
@@ -56,8 +56,9 @@ impl Folders {
             }
             token = next;
         }
-        let error = Error::system(format!("The listing of {path} does not end: something else than Databricks answers."));
-        Err(Refused { said: None, error })
+        let error =
+            Error::system(format!("The listing of {path} does not end: something else than Databricks answers."));
+        Err(Refused::unanswered(error))
     }
 
     /// All files below `folder`.
@@ -79,7 +80,7 @@ impl Folders {
     pub(super) async fn remove(&self, folder: &Path) -> Result<()> {
         let (mut waiting, mut found) = (vec![folder.clone()], Vec::new());
         while let Some(folder) = waiting.pop() {
-            waiting.extend(self.contents(&folder).await.map_err(|refused| refused.error)?.folders);
+            waiting.extend(self.contents(&folder).await.map_err(|refused| *refused.error)?.folders);
             found.push(folder);
         }
         // The innermost were found last.
@@ -90,7 +91,7 @@ impl Folders {
                 match self.api.remove_folder(&path).await {
                     Ok(()) => {}
                     Err(refused) if refused.is_missing() || refused.is_not_empty() || refused.exists() => {}
-                    Err(refused) => return Err(refused.error),
+                    Err(refused) => return Err(*refused.error),
                 }
             }
         }
@@ -98,16 +99,12 @@ impl Folders {
     }
 }
 
-/// Whether it is not the folder that is missing, but the volume.
-fn is_of_the_volume(refused: &Refused) -> bool {
-    refused.said.as_ref().is_some_and(|said| is_above_files(said))
-}
-
 impl Contents {
     fn add(&mut self, folder: &Path, entry: &Entry) {
         let of_path = || entry.path.as_deref()?.trim_end_matches('/').rsplit('/').next();
         let Some(name) = entry.name.as_deref().or_else(of_path).filter(|name| !name.is_empty()) else { return };
-        let location = folder.clone().join(name);
+        // As it is: what looks like an escape is one that was written.
+        let location = Path::parse(format!("{folder}/{name}")).unwrap_or_else(|_| folder.clone().join(name));
         if entry.is_directory {
             self.folders.push(location);
         } else {

@@ -46,4 +46,6 @@ pub(super) fn open(client: Arc<HttpClient>, volumes: Volumes, tuning: &Tuning) -
 }
 
 #[cfg(test)]
+mod fake;
+#[cfg(test)]
 mod tests;

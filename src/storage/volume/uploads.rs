@@ -102,7 +102,7 @@ impl Uploads {
                     self.block(&why);
                     Ok(Way::Whole)
                 }
-                Err(Unsent::Failed(error)) => Err(Refused { said: None, error }),
+                Err(Unsent::Failed(error)) => Err(Refused::unanswered(error)),
             },
             Err(refused) if refused.has_no_upload_urls() => {
                 self.block(refused.error.message());
@@ -193,9 +193,11 @@ impl Uploads {
         }
         // Whoever comes later finds them.
         urls.extend(self.api.part_urls(&session.path, token, number, URLS).await?);
-        let missing = || Refused {
-            said: None,
-            error: Error::system(format!("The workspace gave no URL for part {number} of {}.", session.path)),
+        let missing = || {
+            Refused::unanswered(Error::system(format!(
+                "The workspace gave no URL for part {number} of {}.",
+                session.path
+            )))
         };
         urls.get(&number).cloned().ok_or_else(missing)
     }
@@ -206,12 +208,13 @@ impl Uploads {
         let kept = session.take_kept();
         let ended = match &session.way {
             Way::Parts(token) if kept.is_empty() => {
-                let parts: Vec<_> = parts.iter().enumerate().map(|(at, part)| (at + 1, part.content_id.as_str())).collect();
+                let parts: Vec<_> =
+                    parts.iter().enumerate().map(|(at, part)| (at + 1, part.content_id.as_str())).collect();
                 self.api.complete(&session.path, token, &parts).await
             }
             Way::Pieces(pieces) => {
                 let ended = pieces.end(&self.cloud).await;
-                ended.map_err(|answer| Refused { said: None, error: failed(&session.path, &answer) })
+                ended.map_err(|answer| Refused::unanswered(failed(&session.path, &answer)))
             }
             Way::Parts(_) | Way::Whole => {
                 let all: PutPayload = kept.values().flatten().cloned().collect();
@@ -273,8 +276,9 @@ impl Uploads {
     }
 
     fn unsent(&self, refused: Refused) -> Unsent {
-        let is_blocked = refused.has_no_upload_urls() && !self.arrives.load(Ordering::Relaxed);
-        if is_blocked { Unsent::Blocked(refused.error.message().to_owned()) } else { Unsent::Failed(refused.error) }
+        // As Databricks' own client does: what is wrong with the file itself, the one request that follows tells.
+        let is_blocked = refused.is_answer() && !self.arrives.load(Ordering::Relaxed);
+        if is_blocked { Unsent::Blocked(refused.error.message().to_owned()) } else { Unsent::Failed(*refused.error) }
     }
 }
 

@@ -119,7 +119,10 @@ mod tests {
             &[
                 ("SYNC", "/Volumes/main/default/airbyte_staging/SYNC"),
                 ("SYNC/sync.lease", "/Volumes/main/default/airbyte_staging/SYNC/sync.lease"),
-                ("SYNC/_claims/adds/shop/orders", "/Volumes/main/default/airbyte_staging/SYNC/_claims/adds/shop/orders"),
+                (
+                    "SYNC/_claims/adds/shop/orders",
+                    "/Volumes/main/default/airbyte_staging/SYNC/_claims/adds/shop/orders",
+                ),
                 ("SYNC/default/users/a.parquet", "/Volumes/main/default/airbyte_staging/SYNC/default/users/a.parquet"),
                 ("SYNC/shop/orders/a.parquet", "/Volumes/main/shop/airbyte_staging/SYNC/orders/a.parquet"),
                 ("SYNC/shop", "/Volumes/main/shop/airbyte_staging/SYNC"),
