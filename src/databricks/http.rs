@@ -81,6 +81,21 @@ impl Request {
         Self { method: Method::POST, body: body.into(), ..Self::get(path) }
     }
 
+    /// A `PUT` of bytes, or without any.
+    pub fn put(path: impl Into<String>, body: impl Into<Bytes>) -> Self {
+        Self { method: Method::PUT, body: body.into(), ..Self::get(path) }
+    }
+
+    /// A `HEAD`.
+    pub fn head(path: impl Into<String>) -> Self {
+        Self { method: Method::HEAD, ..Self::get(path) }
+    }
+
+    /// A `DELETE`.
+    pub fn delete(path: impl Into<String>) -> Self {
+        Self { method: Method::DELETE, ..Self::get(path) }
+    }
+
     /// The same request with another priority.
     #[must_use]
     pub fn with_priority(self, priority: Priority) -> Self {

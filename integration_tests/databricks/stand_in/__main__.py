@@ -18,10 +18,12 @@ time.tzset()
 
 from compute import Workspace
 from engine import Engine
+from files import Files
 from storage import azure, s3
 from http_server import Server
 from statements import StatementApi
 from thrift_server import Thrift
+from volumes import Volumes
 
 # As the path of a Databricks cluster.
 THRIFT_PATH = "sql/protocolv1/o/0/0101-000000-abc"
@@ -51,7 +53,8 @@ def main():
     engine = Engine(options.jars, options.folder, store, THRIFT_PATH, options.memory, options.quick)
     workspace = Workspace()
     thrift = Thrift(engine, workspace, THRIFT_PATH)
-    server = Server(engine, workspace, StatementApi(engine, workspace), thrift)
+    volumes = Volumes(f"{options.folder}/volumes")
+    server = Server(engine, workspace, StatementApi(engine, workspace), thrift, Files(volumes, options.folder))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(server.server_address[1], flush=True)
     sys.stdin.read()

@@ -11,7 +11,6 @@ use chrono::{DateTime, Utc};
 use object_store::Error as StoreError;
 use object_store::path::Path;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -153,8 +152,8 @@ impl FilesApi {
         let timeout = SHORTEST + Duration::from_secs(body.len() as u64 / SLOWEST);
         let url = format!("{FILES}{}?overwrite={overwrite}", encoded(path));
         let request =
-            Request { method: Method::PUT, content_type: "application/octet-stream", body, ..Request::get(url) };
-        self.send("write", path, Request { timeout: Some(timeout), ..request }).await.map(drop)
+            Request { content_type: "application/octet-stream", timeout: Some(timeout), ..Request::put(url, body) };
+        self.send("write", path, request).await.map(drop)
     }
 
     /// The whole of a small file.
@@ -166,13 +165,13 @@ impl FilesApi {
     /// The length and the time of a file, in headers.
     pub(super) async fn head(&self, path: &str) -> Result<Response, Refused> {
         let url = format!("{FILES}{}", encoded(path));
-        self.send("find", path, Request { method: Method::HEAD, ..Request::get(url) }).await
+        self.send("find", path, Request::head(url)).await
     }
 
     /// Removes a file.
     pub(super) async fn delete(&self, path: &str) -> Result<(), Refused> {
         let url = format!("{FILES}{}", encoded(path));
-        self.send("delete", path, Request { method: Method::DELETE, ..Request::get(url) }).await.map(drop)
+        self.send("delete", path, Request::delete(url)).await.map(drop)
     }
 
     /// The page `token` of the folder `path`; `None`: the first one.
@@ -185,13 +184,13 @@ impl FilesApi {
     /// Makes a folder, and those above it; one that is there is no error.
     pub(super) async fn make_folder(&self, path: &str) -> Result<(), Refused> {
         let url = format!("{FOLDERS}{}", encoded(path));
-        self.send("create", path, Request { method: Method::PUT, ..Request::get(url) }).await.map(drop)
+        self.send("create", path, Request::put(url, Bytes::new())).await.map(drop)
     }
 
     /// Removes an empty folder.
     pub(super) async fn remove_folder(&self, path: &str) -> Result<(), Refused> {
         let url = format!("{FOLDERS}{}", encoded(path));
-        self.send("remove", path, Request { method: Method::DELETE, ..Request::get(url) }).await.map(drop)
+        self.send("remove", path, Request::delete(url)).await.map(drop)
     }
 
     /// Begins an upload in parts.
@@ -280,11 +279,11 @@ impl FilesApi {
             return Ok(answer);
         }
         let said = ServerError::of_response(&answer);
-        let error = match answer.status {
-            StatusCode::NOT_FOUND if !is_above_files(&said) => Error::transient(
+        let error = match answer.status.as_u16() {
+            404 if !is_above_files(&said) => Error::transient(
                 "It is not there: another sync, or somebody else, has removed it, or its folder, from the volume.",
             ),
-            StatusCode::CONFLICT => Error::transient("It is there already, and somebody else has made it."),
+            409 => Error::transient("It is there already, and somebody else has made it."),
             _ => conditions::explain(&said, self.client.workspace()),
         };
         Err(Refused { said: Some(Box::new(said)), error: Box::new(error.preceded_by(&what)) })

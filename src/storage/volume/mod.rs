@@ -46,6 +46,6 @@ pub(super) fn open(client: Arc<HttpClient>, volumes: Volumes, tuning: &Tuning) -
 }
 
 #[cfg(test)]
-mod fake;
+mod testing;
 #[cfg(test)]
 mod tests;

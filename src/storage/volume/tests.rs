@@ -1,8 +1,10 @@
 //! Volumes over a workspace in memory: every verb of a storage, uploads in each way, and what goes wrong with them.
 
-use super::fake::{Fake, Fault, refusal};
+use std::time::Duration;
+
+use super::testing::fake::{Fake, Fault, refusal};
 use super::*;
-use crate::config::{Config, Tuning};
+use crate::config::{Config, Timeouts, Tuning};
 use crate::databricks;
 use crate::databricks::testing::scripted_server::{Reaction, ReceivedRequest, answer, timeouts};
 use crate::error::{Kind, Result as OwnResult, Tag};
@@ -18,7 +20,9 @@ fn tuning() -> Tuning {
     let config =
         r#"{"data_source": {"data_source_type": "LOCAL_STORAGE", "local_path": "/tmp/x"}, "memory_limit_mb": 64}"#;
     let mut tuning = Config::from_json(config).expect("a configuration").tuning;
-    tuning.timeouts = timeouts();
+    // A slow machine must not lose an answer.
+    tuning.timeouts =
+        Timeouts { request_retry: Duration::from_secs(4), databricks_retry: Duration::from_secs(20), ..timeouts() };
     tuning
 }
 
@@ -279,6 +283,25 @@ async fn a_listing_that_does_not_end_is_an_error() -> Outcome {
     let error = storage(&fake)?.list("").await.expect_err("no end");
     assert!(error.message().contains("does not end"), "{error}");
     assert!(!Failure::of(&error).is_cut());
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_end_of_an_upload_whose_answer_was_lost_is_seen_by_the_file() -> Outcome {
+    let fake = Fake::new(&[VOLUME]);
+    let is_end = |request: &ReceivedRequest| request.path.contains("action=complete-upload");
+    let storage = storage(&fake)?;
+    let text = text(7 << 20);
+    // It is done, and the second copy of the request finds no upload any more.
+    fake.state().files.insert(format!("{VOLUME}/x"), (text.clone(), 1));
+    let gone = refusal(404, "NOT_FOUND", "The upload session is not found.", "FILES_API_UPLOAD_SESSION_NOT_FOUND");
+    fake.goes_wrong(first(1, is_end, gone));
+    upload(&storage, "x", &text).await?;
+    // A file of another length is not the one.
+    fake.state().files.insert(format!("{VOLUME}/x"), ("x".to_owned(), 1));
+    let gone = refusal(404, "NOT_FOUND", "The upload session is not found.", "FILES_API_UPLOAD_SESSION_NOT_FOUND");
+    fake.goes_wrong(first(1, is_end, gone));
+    assert!(upload(&storage, "x", &text).await.is_err());
     Ok(())
 }
 

@@ -8,38 +8,38 @@ use serde_json::{Value, json};
 
 use crate::databricks::testing::scripted_server::{Reaction, ReceivedRequest, ScriptedServer, answer};
 
-pub(super) type Fault = Box<dyn FnMut(&ReceivedRequest) -> Option<Reaction> + Send>;
+pub(in crate::storage::volume) type Fault = Box<dyn FnMut(&ReceivedRequest) -> Option<Reaction> + Send>;
 
 /// What is there, and what goes wrong.
 #[derive(Default)]
-pub(super) struct State {
-    pub(super) files: BTreeMap<String, (String, i64)>,
-    pub(super) folders: BTreeSet<String>,
+pub(in crate::storage::volume) struct State {
+    pub(in crate::storage::volume) files: BTreeMap<String, (String, i64)>,
+    pub(in crate::storage::volume) folders: BTreeSet<String>,
     /// Uploads that have not ended: the file, and its parts.
-    pub(super) uploads: BTreeMap<String, (String, BTreeMap<usize, String>)>,
+    pub(in crate::storage::volume) uploads: BTreeMap<String, (String, BTreeMap<usize, String>)>,
     /// Names on a page.
-    pub(super) page: usize,
+    pub(in crate::storage::volume) page: usize,
     /// The cloud is Google's: at most so many bytes of a piece are taken.
-    pub(super) google: Option<usize>,
+    pub(in crate::storage::volume) google: Option<usize>,
     /// So many requests to the cloud meet a URL that has expired.
-    pub(super) expired: usize,
+    pub(in crate::storage::volume) expired: usize,
     /// Asked before anything is done.
-    pub(super) fault: Option<Fault>,
+    pub(in crate::storage::volume) fault: Option<Fault>,
     begun: usize,
     time: i64,
     cloud: u16,
 }
 
 /// The servers.
-pub(super) struct Fake {
+pub(in crate::storage::volume) struct Fake {
     state: Arc<Mutex<State>>,
-    pub(super) workspace: ScriptedServer,
-    pub(super) cloud: ScriptedServer,
+    pub(in crate::storage::volume) workspace: ScriptedServer,
+    pub(in crate::storage::volume) cloud: ScriptedServer,
 }
 
 impl Fake {
     /// Servers with the volumes `volumes`, absolute paths.
-    pub(super) fn new(volumes: &[&str]) -> Self {
+    pub(in crate::storage::volume) fn new(volumes: &[&str]) -> Self {
         let state = Arc::new(Mutex::new(State { page: 1000, ..State::default() }));
         let with = |answer: fn(&mut State, &ReceivedRequest) -> Reaction| {
             let state = Arc::clone(&state);
@@ -57,18 +57,21 @@ impl Fake {
         Self { state, workspace, cloud }
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(in crate::storage::volume) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
 
     /// From now on, `fault` is asked first what happens to a request.
-    pub(super) fn goes_wrong(&self, fault: impl FnMut(&ReceivedRequest) -> Option<Reaction> + Send + 'static) {
+    pub(in crate::storage::volume) fn goes_wrong(
+        &self,
+        fault: impl FnMut(&ReceivedRequest) -> Option<Reaction> + Send + 'static,
+    ) {
         self.state().fault = Some(Box::new(fault));
     }
 }
 
 /// An error as the Files API words it.
-pub(super) fn refusal(status: u16, code: &str, message: &str, reason: &str) -> Reaction {
+pub(in crate::storage::volume) fn refusal(status: u16, code: &str, message: &str, reason: &str) -> Reaction {
     let details = json!([{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason, "domain": "filesystem.databricks.com"}]);
     answer(status, json!({"error_code": code, "message": message, "details": details}))
 }
@@ -217,8 +220,9 @@ impl State {
     fn get(&self, path: &str, method: &str) -> Reaction {
         let Some((body, time)) = self.files.get(path) else { return missing() };
         let time = chrono::DateTime::from_timestamp_millis(*time).unwrap().to_rfc2822();
+        let length = ("content-length", body.len().to_string());
         let body = if method == "HEAD" { String::new() } else { body.clone() };
-        Reaction::Respond(200, vec![("last-modified", time)], body)
+        Reaction::Respond(200, vec![("last-modified", time), length], body)
     }
 
     fn list(&self, path: &str, token: Option<String>) -> Reaction {
