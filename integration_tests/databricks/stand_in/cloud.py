@@ -26,6 +26,8 @@ class Session:
         self.folder = folder / self.token
         self.folder.mkdir(parents=True)
         self.google, self.ended, self.lock = compute.cloud == "google", False, threading.Lock()
+        # How long the whole file is, when it is there.
+        self.length = None
 
     def part(self, number):
         return self.folder / str(number)
@@ -104,6 +106,9 @@ class Handler(BaseHTTPRequestHandler):
             return self.refuse(400, "InvalidArgument", "Only one auth mechanism allowed; only one signature should be specified.")
         if not hmac.compare_digest(signature, self.server.signature(address.path, end)):
             return self.refuse(403, "SignatureDoesNotMatch", "The request signature we calculated does not match.")
+        if session is not None and session.length is not None and self.command == "PUT":
+            # As Google's storage does: whoever asks again after the end is told that it has ended.
+            return self.say(200, b"{}", {})
         if session is None or session.ended:
             return self.refuse(404, "NoSuchUpload", "The specified upload does not exist.")
         rule = session.compute.rule("part", f"{self.command} {session.path} {what}", ("reply", "lose", "refuse", "kill"))
@@ -161,6 +166,7 @@ class Handler(BaseHTTPRequestHandler):
                 whole.touch()
                 placed = session.join([1])
                 session.clear()
+                session.length = there if placed else None
                 return (200, b"{}", {}) if placed else (412, b"", {})
             return 308, b"", {"range": f"bytes=0-{there - 1}"} if there else {}
 
