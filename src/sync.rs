@@ -21,7 +21,7 @@ use crate::delta::table::TableLog;
 use crate::encode::encoder::Encoders;
 use crate::error::{Error, Kind, Problems, Result};
 use crate::load::direct::Direct;
-use crate::load::sql::Sql;
+use crate::load::sql::{Sql, TablePlace};
 use crate::load::{Ending, Loader, Opened};
 use crate::pipeline::progress::Progress;
 use crate::pipeline::{self, Limits, OpenStream, Outcome, Setup};
@@ -159,9 +159,9 @@ impl Session {
         let loader: Box<dyn Loader> = match server {
             None => Box::new(Direct::new(&storage, &tables, context.clock_and_ids.clone(), lease.id(), evolution)),
             Some((transport, parallelism)) => {
-                let format = staged_format(&config.storage);
+                let tables_at = table_place(config);
                 let place = (config.catalog.as_str(), config.staging_schema.as_deref());
-                Box::new(Sql::new(transport, &storage, &tables, place, (lease.id(), evolution), format, parallelism))
+                Box::new(Sql::new(transport, &storage, &tables, place, (lease.id(), evolution), tables_at, parallelism))
             }
         };
         let purge = config.purge_staging_data;
@@ -194,7 +194,7 @@ impl Session {
         // the next sync cannot interpret.
         let (swept, streams) = tokio::join!(sweep(&self.storage, &self.tables, &*self.loader), open);
         let (swept, streams) = (swept?, streams?);
-        write_list(&self.storage, sync, streams.iter().map(|stream| stream.staged.left_behind())).await?;
+        write_list(&self.storage, sync, streams.iter().filter_map(|stream| stream.staged.left_behind())).await?;
         if swept.cleared > 0 {
             let (syncs, they) = (
                 counted(swept.cleared as u64, "earlier sync"),
@@ -270,16 +270,18 @@ impl RenewedLease {
     }
 }
 
-/// The format of the files that Databricks loads.
-fn staged_format(storage: &StorageSettings) -> Format {
-    match storage {
+/// Where the tables lie that Databricks loads, and how their rows are staged.
+fn table_place(config: &Config) -> TablePlace {
+    match &config.storage {
         StorageSettings::Azure(settings) if settings.staging_format == StagingFormat::Csv => {
-            Format::Csv { gzip: settings.csv_compression == CsvCompression::Gzip }
+            TablePlace::InStorage(Format::Csv { gzip: settings.csv_compression == CsvCompression::Gzip })
         }
-        StorageSettings::Azure(_)
-        | StorageSettings::Local { .. }
-        | StorageSettings::S3(_)
-        | StorageSettings::Managed => Format::Parquet,
+        StorageSettings::Azure(_) | StorageSettings::Local { .. } | StorageSettings::S3(_) => {
+            TablePlace::InStorage(Format::Parquet)
+        }
+        StorageSettings::Managed(settings) => {
+            TablePlace::Managed { purges: config.purge_staging_data, has_raw_prefix: settings.raw_table_prefix }
+        }
     }
 }
 

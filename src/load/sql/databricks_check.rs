@@ -66,7 +66,7 @@ impl DatabricksCheck {
             let new = NewTable {
                 name: &table,
                 columns: &self.columns,
-                location: &new.location,
+                location: Some(&new.location),
                 stream: StreamDescriptor { name: new.table.clone(), namespace: None },
                 mode: "append",
                 generation: None,
