@@ -16,13 +16,13 @@ use uuid::Uuid;
 use crate::clock::ClockAndIds;
 use crate::config::{Compression, Config, CsvCompression, Engine, StagingFormat, StorageSettings};
 use crate::counted::counted;
-use crate::databricks::connect;
 use crate::delta::table::TableLog;
 use crate::encode::encoder::Encoders;
 use crate::error::{Error, Kind, Problems, Result};
 use crate::load::direct::Direct;
 use crate::load::sql::{Sql, TablePlace};
 use crate::load::{Ending, Loader, Opened};
+use crate::opening;
 use crate::pipeline::progress::Progress;
 use crate::pipeline::{self, Limits, OpenStream, Outcome, Setup};
 use crate::protocol::catalog::Catalog;
@@ -140,25 +140,24 @@ impl Sync {
 impl Session {
     /// Takes the lease and makes the loader.
     async fn begin(config: &Config, catalog: &Catalog, context: &Context) -> Result<Self> {
-        let storage = Storage::open(&config.storage, &config.tuning).await?;
+        // Before anything is made: a catalog with two streams for one table must leave nothing behind.
+        let targets = targets(catalog, &config.schema, Uuid::nil())?;
+        let schemas: Vec<&str> = targets.iter().filter_map(|target| target.table.split('/').next()).collect();
+        let (storage, transport) = Box::pin(opening::open(config, &schemas)).await?;
         let (stop, is_ready) = (context.stop.clone(), Arc::new(AtomicBool::new(false)));
         let ready = Arc::clone(&is_ready);
         let tables = TableLog::new(&storage, &Handle::current(), context.threads.log_calls)
             .while_going_on(Arc::new(move || ready.load(Ordering::Acquire) || stop.reason().is_none()));
-        // Before anything is made: a catalog with two streams for one table must leave nothing behind.
-        targets(catalog, &config.schema, Uuid::nil())?;
-        let server = match &config.engine {
-            Engine::Direct => None,
-            Engine::Databricks(settings) => {
-                Some((connect(settings, &config.tuning.timeouts)?, settings.load_parallelism))
-            }
+        let parallelism = match &config.engine {
+            Engine::Direct => 1,
+            Engine::Databricks(settings) => settings.load_parallelism,
         };
         let lease = Lease::begin(&storage, context.clock_and_ids.new_id).await?;
         let lease = RenewedLease { _renewal: lease.renewal().map(tasks::run), lease };
         let evolution = config.enable_schema_evolution;
-        let loader: Box<dyn Loader> = match server {
+        let loader: Box<dyn Loader> = match transport {
             None => Box::new(Direct::new(&storage, &tables, context.clock_and_ids.clone(), lease.id(), evolution)),
-            Some((transport, parallelism)) => {
+            Some(transport) => {
                 let tables_at = table_place(config);
                 let place = (config.catalog.as_str(), config.staging_schema.as_deref());
                 Box::new(Sql::new(transport, &storage, &tables, place, (lease.id(), evolution), tables_at, parallelism))

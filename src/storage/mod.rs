@@ -82,9 +82,7 @@ impl Storage {
             // Boxed: what AWS needs to find keys would make every future around this one large.
             StorageSettings::S3(settings) => Box::pin(s3::open(settings, tuning)).await,
             StorageSettings::Azure(settings) => Box::pin(azure::open(settings, tuning)).await,
-            StorageSettings::Managed(_) => {
-                Err(Error::config("This version does not work with data_source_type MANAGED_TABLES_STORAGE."))
-            }
+            StorageSettings::Managed(_) => Err(Error::system("Volumes are opened by a client of their workspace.")),
         }
     }
 

@@ -241,16 +241,6 @@ pub(super) const STATEMENTS: &[Condition] = &[
         "use a SQL warehouse, or a cluster with Unity Catalog and Databricks Runtime 13.3 LTS or later; in a workspace without Unity \
          Catalog use the `data_source_type` S3_STORAGE or AZURE_BLOB_STORAGE",
     ),
-    Condition {
-        quoted: false,
-        ..config(
-            &[Class("PARSE_SYNTAX_ERROR"), SqlState("42601")],
-            &["volume"],
-            "{path} does not know volumes, in which files are staged for managed tables: its runtime is too old, or it is no Databricks",
-            "use a SQL warehouse, or a cluster with Unity Catalog and Databricks Runtime 13.3 LTS or later; in a workspace without Unity \
-             Catalog use the `data_source_type` S3_STORAGE or AZURE_BLOB_STORAGE",
-        )
-    },
     config(
         &[Class("UC_VOLUME_NOT_FOUND"), Class("VOLUME_DOES_NOT_EXIST")],
         &[],

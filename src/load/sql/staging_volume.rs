@@ -7,7 +7,7 @@ use super::create_retries::create_with_retries;
 use super::statements::volumes::{create_volume, show_volumes};
 use super::statements::{self, SchemaName};
 use crate::databricks::SqlTransport;
-use crate::error::{Result, ResultExt};
+use crate::error::{Error, Kind, Result, ResultExt};
 
 /// Creates those of `volumes` that do not exist, each given by its catalog, its schema and its own name, and their schemas. One
 /// statement lists the schemas of a catalog, and one for each schema its volume.
@@ -35,7 +35,10 @@ async fn ensure_volume(
     has_schema: bool,
 ) -> Result<()> {
     if has_schema {
-        let shown = transport.execute(&show_volumes(schema, volume)).await;
+        let shown = transport.execute(&show_volumes(schema, volume)).await.map_err(|error| match error.kind() {
+            Kind::System => unknown(error),
+            Kind::Config | Kind::Transient => error,
+        });
         let shown = shown.context(|| format!("looking for the volumes of schema {schema}"))?;
         if names(&shown, "volume_name", 1).contains(volume) {
             return Ok(());
@@ -46,6 +49,16 @@ async fn ensure_volume(
     }
     let made = create_with_retries(transport, &create_volume(schema, volume)).await.answer;
     made.context(|| format!("creating the volume {schema}.`{volume}` for staged files")).map(|_| ())
+}
+
+/// A server that does not understand the statement has no volumes.
+fn unknown(error: Error) -> Error {
+    let said = format!(
+        "The server does not list volumes, in which files are staged for managed tables: it is no Databricks, or has no Unity Catalog, or \
+         its runtime is too old. Use a SQL warehouse, or a cluster with Unity Catalog and Databricks Runtime 13.3 LTS or later; in a workspace \
+         without Unity Catalog use the `data_source_type` S3_STORAGE or AZURE_BLOB_STORAGE. {error}"
+    );
+    Error::config(said).with_source(error)
 }
 
 #[cfg(test)]
