@@ -76,6 +76,7 @@ mod kills;
 mod layouts;
 mod loading;
 mod lying_elsewhere;
+mod managed;
 mod names;
 mod older_tables;
 mod readers;

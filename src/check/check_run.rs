@@ -203,7 +203,8 @@ async fn open_volume(
     };
     match opened {
         Ok(storage) => {
-            let probed = probe(&storage, &format!("{schema}/{}", new_name(context))).await;
+            // At the top: of a folder above it, nobody would know whether it may go.
+            let probed = probe(&storage, &new_name(context)).await;
             (Some(storage), probed)
         }
         Err(error) => (None, Err(error)),

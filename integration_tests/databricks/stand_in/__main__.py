@@ -50,10 +50,10 @@ def main():
     else:
         store = azure(options.azure, options.account, options.key)
     os.environ["SPARK_LOCAL_DIRS"] = f"{options.folder}/local"
-    engine = Engine(options.jars, options.folder, store, THRIFT_PATH, options.memory, options.quick)
+    volumes = Volumes(f"{options.folder}/volumes")
+    engine = Engine(options.jars, options.folder, store, THRIFT_PATH, options.memory, options.quick, volumes)
     workspace = Workspace()
     thrift = Thrift(engine, workspace, THRIFT_PATH)
-    volumes = Volumes(f"{options.folder}/volumes")
     server = Server(engine, workspace, StatementApi(engine, workspace), thrift, Files(volumes, options.folder))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(server.server_address[1], flush=True)

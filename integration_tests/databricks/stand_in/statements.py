@@ -142,7 +142,7 @@ class StatementApi:
             if compute.scripted:
                 result = scripted.answer(text)
             else:
-                result = self.engine.asked(text, statement.id, parameters, request.get("schema"), compute.new_tables)
+                result = self.engine.asked(text, statement.id, parameters, request.get("schema"), compute.new_tables, compute.lacks)
             result = sight.shown(compute.hidden, statement.text, result)
             size = sum(len(value or "") + 3 for row in result.rows for value in row)
             limit = int(request.get("row_limit", 0))
