@@ -50,6 +50,10 @@ impl Bucket {
         problems.note(self.remove_unfinished(folder, "").await);
         problems.note(self.delete(vec![put, copied, parts]).await);
         problems.note(self.remove_folders(folder).await);
+        let above: Path = folder.parts().take(folder.parts_count().saturating_sub(1)).collect();
+        if above != *root {
+            problems.note(self.remove_folders(&above).await);
+        }
         report(problems, &*self.provider, root)
     }
 

@@ -264,6 +264,7 @@ async fn a_probe_tries_everything_and_leaves_nothing() -> Outcome {
     let fake = Fake::new(&[VOLUME]);
     probe(&storage(&fake)?, "default/airbyte_check_1").await?;
     assert!(fake.state().files.is_empty() && fake.state().uploads.is_empty());
+    assert_eq!(fake.state().folders.iter().collect::<Vec<_>>(), [VOLUME], "no folder stays");
     let denied = "User does not have WRITE VOLUME on Volume 'main.default.airbyte_staging'.";
     fake.goes_wrong(move |request| {
         (request.method != "GET").then(|| refusal(403, "PERMISSION_DENIED", denied, "FILES_API_X"))
