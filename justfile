@@ -35,17 +35,26 @@ bed-azure:
 bed-databricks:
     TEST_S3="$(integration_tests/s3/server)" TEST_DATABRICKS="$(integration_tests/databricks/server)" cargo test --locked --test databricks
 
-# The same with its tables in containers of the Azure Blob Storage server
+# The same with its tables in containers of the Azure Blob Storage server, one of each kind of case
 bed-databricks-azure:
     TEST_AZURE="$(integration_tests/azure/server)" TEST_DATABRICKS="$(integration_tests/databricks/server)" cargo test --locked --test azure_databricks
 
-# The same with Spark 4.0 and with Spark 4.1
+# All of its cases in Azure: for each format of staged files, over both transports (takes hours)
+bed-databricks-azure-all:
+    for staging in csv gzip delta; do TEST_STAGING=$staging TEST_AZURE="$(integration_tests/azure/server)" TEST_DATABRICKS="$(integration_tests/databricks/server)" cargo test --locked --test azure_databricks -- --include-ignored || exit 1; done
+
+# The bed with Databricks' stand-in, with Spark 4.0 and with Spark 4.1
 bed-databricks-both:
     for spark in 4.0 4.1; do TEST_S3="$(integration_tests/s3/server)" TEST_DATABRICKS="$(integration_tests/databricks/server $spark)" cargo test --locked --test databricks || exit 1; done
 
 # Speed with a bucket on this machine, and the number of requests (needs a release build)
 bench-s3 *options:
     TEST_S3="$(integration_tests/s3/server)" benches/s3 {{ options }}
+
+# Speed with a container on this machine, and the formats of staged files by Spark (need a release build)
+bench-azure *options:
+    TEST_AZURE="$(integration_tests/azure/server)" benches/azure {{ options }}
+    TEST_AZURE="$(integration_tests/azure/server)" TEST_DATABRICKS="$(integration_tests/databricks/server)" benches/azure_formats {{ options }}
 
 # Whether loading keeps up with staging, with Spark on the same cores (needs a release build)
 bench-databricks *options:

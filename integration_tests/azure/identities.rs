@@ -14,7 +14,7 @@ const CLIENT: &str = "66666666-7777-8888-9999-000000000000";
 const SECRET: &str = "the~secret.of-the-application";
 
 /// A sandbox that signs in at `entra` by `ways`.
-fn sandbox(entra: &Entra, place: &Place, ways: &Value) -> Sandbox {
+pub fn sandbox(entra: &Entra, place: &Place, ways: &Value) -> Sandbox {
     let mut source = place.source_through(&entra.endpoint());
     source.as_object_mut().unwrap().remove("azure_blob_storage_sas_token");
     source.as_object_mut().unwrap().append(&mut Map::clone(ways.as_object().unwrap()));
@@ -24,7 +24,8 @@ fn sandbox(entra: &Entra, place: &Place, ways: &Value) -> Sandbox {
     sandbox
 }
 
-fn application() -> Value {
+/// The settings of an application with a secret.
+pub fn application() -> Value {
     json!({"azure_tenant_id": TENANT, "azure_client_id": CLIENT, "azure_client_secret": SECRET})
 }
 

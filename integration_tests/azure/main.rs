@@ -16,6 +16,8 @@
 mod action;
 #[path = "testing/entra.rs"]
 mod entra;
+#[path = "testing/gate.rs"]
+mod gate;
 #[path = "../testing/http.rs"]
 mod http;
 #[path = "../testing/lake.rs"]
@@ -62,7 +64,9 @@ mod stops;
 
 mod bed;
 mod copies;
+mod folders;
 mod identities;
 mod layouts;
 mod readers;
 mod refusals;
+mod tokens;

@@ -158,6 +158,12 @@ fn what_only_azure_answers_is_told_with_its_cure() {
     for (status, code, said) in [
         (403, "AuthorizationFailure", "Networking"),
         (403, "KeyBasedAuthenticationNotPermitted", "does not allow account keys"),
+        (403, "InsufficientAccountPermissions", "the identity may not do this"),
+        (403, "AuthorizationProtocolMismatch", "for https alone"),
+        (403, "AuthorizationServiceMismatch", "for another service"),
+        (403, "AuthorizationResourceTypeMismatch", "not for containers and blobs"),
+        (401, "NoAuthenticationInformation", "how the request is signed"),
+        (409, "PublicAccessNotPermitted", "no request without a signature"),
         (403, "AuthorizationSourceIPMismatch", "other IP addresses"),
         (403, "AccountIsDisabled", "is disabled"),
         (409, "ContainerBeingDeleted", "is being deleted"),
@@ -200,4 +206,17 @@ fn an_account_that_does_not_exist_and_a_server_that_is_no_store_are_told() {
     source["azure_blob_storage_endpoint_domain_name"] = json!(proxy.endpoint());
     let message = refused(&sandbox(source).check(), "");
     assert!(message.contains("does not answer like Azure Blob Storage"), "{message}");
+}
+
+#[test]
+fn the_end_of_a_token_is_told_however_the_token_is_written() {
+    let place = Place::at("lakes/one");
+    let ended = at(TimeDelta::hours(-2));
+    let token = Sas { ends: ended.clone(), ..Sas::new("rwdl") }.of_account();
+    assert!(token.contains("%3A"), "{token}");
+    // As the portal writes it.
+    for token in [token.replace("%3A", ":"), token] {
+        let message = with_token(&place, &token);
+        assert!(message.contains(&format!("ended at {ended}")), "{ended}: {message}");
+    }
 }

@@ -6,8 +6,8 @@ use std::net::TcpListener;
 
 use serde_json::{Value, json};
 
-use super::place::{Place, Transport, over, transport};
-use super::server::Server;
+use super::bucket::{NAME_SETTING, PATH_SETTING};
+use super::place::{Place, Transport, transport};
 use crate::program::{Run, Sandbox};
 
 over_both!(
@@ -18,15 +18,19 @@ over_both!(
     who_is_not_let_in_is_told_why,
     what_stands_between_is_named,
 );
+once!(
+    a_scheme_that_would_send_the_token_readable_is_refused,
+    problems_of_the_bucket_and_of_databricks_are_told_together,
+);
 
-fn status(run: &Run) -> Value {
+pub fn status(run: &Run) -> Value {
     assert_eq!(run.code, Some(0), "{run:#?}");
     let answer = run.messages().into_iter().find(|message| message["type"] == "CONNECTION_STATUS").unwrap();
     answer["connectionStatus"].clone()
 }
 
 /// The message of a check that must fail: short, and without the token.
-fn refused(sandbox: &Sandbox, what: &str) -> String {
+pub fn refused(sandbox: &Sandbox, what: &str) -> String {
     let run = sandbox.check();
     let status = status(&run);
     assert_eq!(status["status"], "FAILED", "{what}: {run:#?}");
@@ -36,7 +40,7 @@ fn refused(sandbox: &Sandbox, what: &str) -> String {
     message
 }
 
-fn assert_says(what: &str, message: &str, parts: &[&str]) {
+pub fn assert_says(what: &str, message: &str, parts: &[&str]) {
     for part in parts {
         assert!(message.contains(part), "{what}: no {part:?} in: {message}");
     }
@@ -49,7 +53,7 @@ fn assert_nothing_left(place: &Place, what: &str) {
     assert_eq!(place.bucket().unfinished_uploads(), 0, "{what}");
 }
 
-fn impatient() -> Sandbox {
+pub fn impatient() -> Sandbox {
     let mut sandbox = Sandbox::new();
     sandbox.set_environment("DESTINATION_DATABRICKS_RETRY_MS", "2000");
     sandbox.set_environment("DESTINATION_DATABRICKS_DATABRICKS_RETRY_MS", "2000");
@@ -115,10 +119,10 @@ const RIGHTS: [(&str, &str, &[&str]); 8] = [
     ),
     (
         "^CREATE TABLE",
-        "[NO_PARENT_EXTERNAL_LOCATION_FOR_PATH] No parent external location was found for path 's3://BUCKET/lakes/one'. \
+        "[NO_PARENT_EXTERNAL_LOCATION_FOR_PATH] No parent external location was found for path 'BUCKETlakes/one'. \
          Please create an external location on one of the parent paths and then retry the query or command again. \
          SQLSTATE: XXKUC",
-        &["external location", "s3://BUCKET"],
+        &["external location", "BUCKET"],
     ),
 ];
 
@@ -129,7 +133,7 @@ fn rights_that_are_missing_are_named_with_the_grant_that_gives_them() {
         let text = text.replace("CATALOG'", &format!("{}'", place.catalog()));
         let text = text.replace("'CATALOG.SCHEMA'", &format!("'{}.{}'", place.catalog(), place.schema()));
         let text = text.replace("`CATALOG`", &format!("`{}`", place.catalog()));
-        text.replace("`SCHEMA`", &format!("`{}`", place.schema())).replace("BUCKET", place.bucket().bucket())
+        text.replace("`SCHEMA`", &format!("`{}`", place.schema())).replace("BUCKET", &place.bucket().uri(""))
     };
     for (pattern, message, told) in RIGHTS {
         let (pattern, message) = (pattern.replace("CATALOG-USE", "."), named(message));
@@ -161,16 +165,16 @@ fn what_is_not_there_is_named() {
     sandbox.set(json!({"databricks_http_path": "sql/1.0/nothing/of/this/kind"}));
     assert_says("kind of path", &refused(&sandbox, "kind of path"), &["`databricks_http_path`"]);
     let mut source = sandbox.place().source();
-    source["s3_bucket_name"] = json!("no-such-bucket");
+    source[NAME_SETTING] = json!("no-such-bucket");
     sandbox.set(json!({"data_source": source}));
-    assert_says("bucket", &refused(&sandbox, "bucket"), &["no-such-bucket", "s3_bucket_name"]);
+    assert_says("bucket", &refused(&sandbox, "bucket"), &["no-such-bucket", NAME_SETTING]);
     let place = sandbox.place();
     let elsewhere = json!({"error_code": "BAD_REQUEST", "message": format!(
-        "[INVALID_PARAMETER_VALUE.LOCATION_OVERLAP] Input path url 's3://{}/lakes' overlaps with other external tables or \
-         volumes. SQLSTATE: 22023", place.bucket().bucket())});
+        "[INVALID_PARAMETER_VALUE.LOCATION_OVERLAP] Input path url '{}lakes' overlaps with other external tables or \
+         volumes. SQLSTATE: 22023", place.bucket().uri(""))});
     place.goes_wrong(json!([{"action": "fail", "statement": "^CREATE TABLE", "value": elsewhere}]));
     sandbox.set(json!({}));
-    assert_says("overlap", &refused(&sandbox, "overlap"), &["overlap", "s3_bucket_path"]);
+    assert_says("overlap", &refused(&sandbox, "overlap"), &["overlap", PATH_SETTING]);
 }
 
 fn who_is_not_let_in_is_told_why() {
@@ -246,35 +250,17 @@ fn silent() -> u16 {
     port
 }
 
-/// What answers over TLS is the S3 server, which shows a certificate that only says of itself that it is good.
-#[test]
-fn a_certificate_that_this_machine_does_not_know_is_refused_until_ssl_cert_file_names_it() {
-    let certificate = concat!(env!("CARGO_MANIFEST_DIR"), "/integration_tests/s3/tls/certificate.pem");
-    let key = concat!(env!("CARGO_MANIFEST_DIR"), "/integration_tests/s3/tls/key.pem");
-    let encrypted = Server::beside(&["--cert", certificate, "--key", key]);
-    let mut sandbox = impatient();
-    let port = encrypted.port().to_string();
-    sandbox.set(json!({"databricks_server_hostname": "127.0.0.1", "databricks_port": port}));
-    assert_says("unknown", &refused(&sandbox, "unknown"), &["certificate", "is not trusted", "SSL_CERT_FILE"]);
-    sandbox.set_environment("SSL_CERT_FILE", certificate);
-    // It has been spoken to: what it says is not what a workspace says.
-    let message = refused(&sandbox, "known");
-    assert!(!message.contains("certificate") && !message.contains("TLS"), "{message}");
-}
-
-#[test]
 fn a_scheme_that_would_send_the_token_readable_is_refused() {
     let mut sandbox = Sandbox::new();
     sandbox.set(json!({"databricks_server_hostname": "http://abc.cloud.databricks.com"}));
     assert_says("http", &refused(&sandbox, "http"), &["http://", "`databricks_server_hostname`"]);
 }
 
-#[test]
 fn problems_of_the_bucket_and_of_databricks_are_told_together() {
-    over(Transport::Statements, || {
+    crate::place::over_statements(|| {
         let mut sandbox = impatient();
         let mut source = sandbox.place().source();
-        source["s3_bucket_name"] = json!("no-such-bucket");
+        source[NAME_SETTING] = json!("no-such-bucket");
         sandbox.set(json!({"data_source": source, "databricks_personal_access_token": "dapi-of-nobody"}));
         let message = refused(&sandbox, "both");
         assert_says("both", &message, &["no-such-bucket", "token"]);

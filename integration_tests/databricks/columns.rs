@@ -7,7 +7,14 @@ use super::place::Place;
 use crate::messages::{catalog, configured, record};
 use crate::program::Sandbox;
 
-over_both!(new_properties_become_columns_and_fields,);
+over_one!(in_ci = thrift: new_properties_become_columns_and_fields,);
+once!(
+    without_evolution_new_properties_are_undeclared_and_another_type_is_refused_before_anything_is_loaded,
+    types_are_widened_where_the_table_allows_it_and_else_values_that_do_not_fit_are_null_and_told,
+    columns_that_must_have_a_value_are_relaxed_with_evolution_and_else_told,
+    a_table_with_a_hundred_columns_of_others_gets_its_own_and_keeps_theirs,
+    two_syncs_at_once_add_the_same_column_and_different_ones,
+);
 
 /// A configured stream with these properties.
 pub fn stream(name: &str, mode: &str, properties: Value) -> Value {
@@ -156,7 +163,6 @@ fn new_properties_become_columns_and_fields() {
     assert_eq!(rows(place, &place.name("users")), expected);
 }
 
-#[test]
 fn without_evolution_new_properties_are_undeclared_and_another_type_is_refused_before_anything_is_loaded() {
     let sandbox = sandbox("columns", false);
     let place = sandbox.place();
@@ -191,7 +197,6 @@ pub fn made_by_hand(place: &Place, columns: &str, clauses: &str) {
     ));
 }
 
-#[test]
 fn types_are_widened_where_the_table_allows_it_and_else_values_that_do_not_fit_are_null_and_told() {
     for widens in [false, true] {
         let sandbox = sandbox("columns", true);
@@ -231,7 +236,6 @@ fn types_are_widened_where_the_table_allows_it_and_else_values_that_do_not_fit_a
     }
 }
 
-#[test]
 fn columns_that_must_have_a_value_are_relaxed_with_evolution_and_else_told() {
     for mode in ["append", "overwrite"] {
         let mut sandbox = sandbox("columns", false);
@@ -260,7 +264,6 @@ fn columns_that_must_have_a_value_are_relaxed_with_evolution_and_else_told() {
     }
 }
 
-#[test]
 fn a_table_with_a_hundred_columns_of_others_gets_its_own_and_keeps_theirs() {
     let sandbox = sandbox("columns", true);
     let place = sandbox.place();
@@ -298,7 +301,6 @@ fn a_table_with_a_hundred_columns_of_others_gets_its_own_and_keeps_theirs() {
     assert_eq!((found.len(), &found[0]["n"], &found[0]["more"]), (1, &json!("3"), &json!(true)));
 }
 
-#[test]
 fn two_syncs_at_once_add_the_same_column_and_different_ones() {
     let sandbox = sandbox("columns", true);
     let place = sandbox.place();

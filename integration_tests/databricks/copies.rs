@@ -18,6 +18,10 @@ over_both!(
     a_copy_that_begins_after_the_next_one_does_no_harm,
     two_overwrites_at_the_same_moment_are_one_after_the_other_or_one_gives_way,
 );
+once!(
+    a_merge_that_began_before_a_property_got_a_new_value_does_not_commit,
+    a_property_that_keeps_its_value_is_no_fence_from_delta_4_1_on,
+);
 
 fn a_copy_that_begins_before_the_fence_does_no_harm() {
     does_no_harm("before");
@@ -123,7 +127,6 @@ fn fenced(values: impl Fn(u32) -> String) -> (Value, String) {
     (said, count[0][0].clone().unwrap())
 }
 
-#[test]
 fn a_merge_that_began_before_a_property_got_a_new_value_does_not_commit() {
     let (said, rows) = fenced(|number| number.to_string());
     assert!(said.to_string().contains("DELTA_METADATA_CHANGED"), "{said}");
@@ -131,7 +134,6 @@ fn a_merge_that_began_before_a_property_got_a_new_value_does_not_commit() {
 }
 
 /// Why no two fences are alike.
-#[test]
 fn a_property_that_keeps_its_value_is_no_fence_from_delta_4_1_on() {
     let (said, rows) = fenced(|_| "1".to_owned());
     let version = stand_in().sql("SELECT version()")[0][0].clone().unwrap();

@@ -13,7 +13,8 @@ use crate::messages::{catalog, state, status};
 use crate::program::{Run, Sandbox};
 use crate::table;
 
-over_both!(
+over_one!(
+    in_ci = statements:
     a_sync_that_evolves_its_table_and_is_killed_at_any_statement_is_run_again,
     statements_that_evolve_a_table_may_lose_their_answers,
     a_sync_that_replaces_rows_and_columns_and_is_killed_at_any_statement_shows_the_old_or_the_new_ones,

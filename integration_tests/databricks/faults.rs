@@ -23,6 +23,11 @@ over_both!(
     a_failure_that_will_not_go_away_is_one_clear_error,
     a_statement_that_outlives_the_sync_is_cancelled,
 );
+once!(
+    sessions_that_a_cluster_loses_in_mid_sync_are_opened_again,
+    input_that_cannot_be_read_does_not_end_a_load_that_takes_long,
+    a_statement_that_takes_too_long_is_cancelled_and_the_sync_fails,
+);
 
 /// Both modes, in two streams.
 fn streams() -> Value {
@@ -227,9 +232,8 @@ fn a_statement_that_outlives_the_sync_is_cancelled() {
     assert_eq!(data(place, "added"), numbers(0..20));
 }
 
-#[test]
 fn sessions_that_a_cluster_loses_in_mid_sync_are_opened_again() {
-    super::place::over(super::place::Transport::Thrift, || {
+    crate::place::over_thrift(|| {
         let sandbox = Sandbox::with(json!({"flush_size_mb": 1}));
         let rows = |range: std::ops::Range<u64>| range.map(|n| record("added", &padded(n, 30_000))).collect::<String>();
         let mut living = sandbox.start(&append(&["added"]));
@@ -246,7 +250,6 @@ fn sessions_that_a_cluster_loses_in_mid_sync_are_opened_again() {
 }
 
 /// What was read before is staged, and would be loaded twice if its load were given up.
-#[test]
 fn input_that_cannot_be_read_does_not_end_a_load_that_takes_long() {
     let sandbox = Sandbox::with(json!({"flush_interval_seconds": 1}));
     let place = sandbox.place();
@@ -262,7 +265,6 @@ fn input_that_cannot_be_read_does_not_end_a_load_that_takes_long() {
     assert_eq!(data(place, "added"), numbers(0..20));
 }
 
-#[test]
 fn a_statement_that_takes_too_long_is_cancelled_and_the_sync_fails() {
     let sandbox = Sandbox::with(json!({"statement_timeout_seconds": 12}));
     sandbox.place().goes_wrong(json!([{"action": "hold", "statement": "^MERGE", "value": 60}]));

@@ -4,14 +4,14 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::place::{Place, Transport, over};
-use super::server::{ROOT, server};
+use super::place::Place;
 use super::stand_in::stand_in;
 use crate::messages::{append, numbered, overwrite, padded, record, record_in, records, state, status};
 use crate::program::Sandbox;
-use crate::{conformance, generations, table};
+use crate::table;
 
-over_both!(
+over_one!(
+    in_ci = statements:
     rows_are_there_once_for_sql_and_for_every_reader,
     streams_with_many_batches_get_few_statements,
     a_catalog_that_was_loaded_directly_is_loaded_on_by_sql,
@@ -26,39 +26,13 @@ over_both!(
     staging_tables_are_in_the_schema_that_is_set_for_them,
 );
 
-/// The cases of the folder above over Thrift; over the Statement Execution API they run by themselves.
-mod shared_over_thrift {
-    use super::{Transport, conformance, generations, over};
-
-    #[test]
-    fn a_recorded_sync_of_the_faker_source_lands_whole() {
-        over(Transport::Thrift, conformance::a_recorded_sync_of_the_faker_source_lands_whole);
-    }
-
-    #[test]
-    fn the_faker_source_overwrites_and_resumes_from_every_flush() {
-        over(Transport::Thrift, conformance::the_faker_source_overwrites_and_resumes_from_every_flush);
-    }
-
-    #[test]
-    fn every_protocol_case_lands_in_both_modes() {
-        over(Transport::Thrift, conformance::every_protocol_case_lands_in_both_modes);
-    }
-
-    #[test]
-    fn a_second_attempt_of_the_same_generation_appends_and_a_new_generation_replaces() {
-        let case = generations::a_second_attempt_of_the_same_generation_appends_and_a_new_generation_replaces;
-        over(Transport::Thrift, case);
-    }
-}
-
 /// Prints the number of rows of the table `sys.argv[1]`, the number of different ids, and the data in order.
 const WITH_DELTALAKE: &str = r#"
 import json, os, sys
 from deltalake import DeltaTable
-endpoint, region, key, secret = sys.argv[2:6]
-options = {"AWS_ENDPOINT_URL": endpoint, "AWS_ALLOW_HTTP": "true", "AWS_REGION": region, "AWS_ACCESS_KEY_ID": key,
-           "AWS_SECRET_ACCESS_KEY": secret}
+store = json.loads(sys.argv[2])
+options = store and {"AWS_ENDPOINT_URL": store["endpoint"], "AWS_ALLOW_HTTP": "true", "AWS_REGION": store["region"],
+                     "AWS_ACCESS_KEY_ID": store["key"], "AWS_SECRET_ACCESS_KEY": store["secret"]}
 rows = DeltaTable(sys.argv[1], storage_options=options).to_pyarrow_table().to_pydict()
 print(json.dumps([len(set(rows["_airbyte_ab_id"])), sorted(rows["_airbyte_data"])]))
 # Threads of the packages sometimes abort an interpreter that ends in order.
@@ -74,8 +48,8 @@ pub fn data(place: &Place, name: &str) -> Vec<String> {
     data.sort();
     let folder = format!("default/{name}");
     assert_eq!(table::data(&place.table(&folder)), data, "{name}: what SQL reads and what the files say");
-    let s3 = server();
-    let arguments = [&place.location(&folder), &s3.endpoint(), s3.region(), ROOT.0, ROOT.1];
+    let (address, store) = place.for_readers(&folder);
+    let arguments = [address, store.to_string()];
     let output = Command::new(stand_in().python()).args(["-c", WITH_DELTALAKE]).args(arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let (ids, by_deltalake): (usize, Vec<String>) = serde_json::from_slice(&output.stdout).unwrap();

@@ -4,7 +4,7 @@ use super::place::Place;
 use crate::messages::{append, numbered, overwrite, records, state, status};
 use crate::program::Sandbox;
 
-over_both!(a_managed_raw_table_of_the_older_connector_is_loaded_on, an_external_table_in_another_folder_is_loaded_on,);
+over_one!(in_ci = thrift: a_managed_raw_table_of_the_older_connector_is_loaded_on, an_external_table_in_another_folder_is_loaded_on,);
 
 /// The raw table of connector 1.1.x in its managed mode.
 const RAW: &str = "_airbyte_ab_id STRING, _airbyte_data STRING, _airbyte_emitted_at TIMESTAMP";

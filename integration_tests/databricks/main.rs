@@ -19,13 +19,51 @@ macro_rules! over_both {
         mod over_statements {
             $(#[test]
             fn $case() {
-                crate::place::over(crate::place::Transport::Statements, super::$case);
+                crate::place::over_statements(super::$case);
             })+
         }
         mod over_thrift {
             $(#[test]
             fn $case() {
-                crate::place::over(crate::place::Transport::Thrift, super::$case);
+                crate::place::over_thrift(super::$case);
+            })+
+        }
+    };
+}
+
+/// Makes two tests of each case for which the transport should make no difference: over the one that `in_ci` names, and an ignored
+/// one over the other, which runs with all combinations (`-- --include-ignored`).
+macro_rules! over_one {
+    (in_ci = statements: $($case:ident),+ $(,)?) => {
+        over_one!(@ over_statements, over_thrift, $($case),+);
+    };
+    (in_ci = thrift: $($case:ident),+ $(,)?) => {
+        over_one!(@ over_thrift, over_statements, $($case),+);
+    };
+    (@ $always:ident, $other:ident, $($case:ident),+) => {
+        mod $always {
+            $(#[test]
+            fn $case() {
+                crate::place::$always(super::$case);
+            })+
+        }
+        mod $other {
+            $(#[test]
+            #[ignore = "one of all combinations"]
+            fn $case() {
+                crate::place::$other(super::$case);
+            })+
+        }
+    };
+}
+
+/// Makes a test of each case, over the transport that is the default.
+macro_rules! once {
+    ($($case:ident),+ $(,)?) => {
+        mod once {
+            $(#[test]
+            fn $case() {
+                super::$case();
             })+
         }
     };
@@ -65,6 +103,7 @@ mod conformance;
 #[path = "../generations.rs"]
 mod generations;
 
+mod certificates;
 mod check;
 mod clients;
 mod column_values;
@@ -83,5 +122,6 @@ mod readers;
 mod refusals;
 mod replaced_columns;
 mod service;
+mod shared_over_thrift;
 mod warehouse_tables;
 mod widened;

@@ -5,7 +5,7 @@ use super::loading::data;
 use crate::messages::{append, catalog, configured, overwrite, record};
 use crate::program::Sandbox;
 
-over_both!(a_table_is_known_by_its_comment);
+over_one!(in_ci = thrift: a_table_is_known_by_its_comment);
 
 fn a_table_is_known_by_its_comment() {
     let sandbox = Sandbox::new();

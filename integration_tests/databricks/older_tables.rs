@@ -10,6 +10,12 @@ use super::place::Place;
 use crate::messages::{append, catalog, record_in, records, status};
 use crate::program::Sandbox;
 
+once!(
+    tables_of_streams_with_capital_letters_and_with_a_namespace_are_loaded_on_where_they_lie,
+    a_table_of_the_older_connector_gets_columns_and_members_with_evolution,
+    another_layout_than_the_tables_is_refused_and_the_one_that_fits_is_named,
+);
+
 /// Creates the table of a stream with one row, as connector 1.1.x did: at `<bucket path>/<schema>/<name of the stream>`.
 fn make(place: &Place, schema: &str, table: &str, stream: &str) -> String {
     let (name, location) =
@@ -68,7 +74,6 @@ fn by_id(place: &Place, table: &str) -> Vec<Value> {
     rows
 }
 
-#[test]
 fn tables_of_streams_with_capital_letters_and_with_a_namespace_are_loaded_on_where_they_lie() {
     let sandbox = sandbox("classic", false);
     let place = sandbox.place();
@@ -101,7 +106,6 @@ fn tables_of_streams_with_capital_letters_and_with_a_namespace_are_loaded_on_whe
     assert_eq!(detail[0][4], Some(place.location("default/Users")));
 }
 
-#[test]
 fn a_table_of_the_older_connector_gets_columns_and_members_with_evolution() {
     let sandbox = sandbox("classic", true);
     let place = sandbox.place();
@@ -128,7 +132,6 @@ fn a_table_of_the_older_connector_gets_columns_and_members_with_evolution() {
     assert_eq!(kind(place, "users", "reference"), "struct<member0:bigint,member1:boolean,member2:string>");
 }
 
-#[test]
 fn another_layout_than_the_tables_is_refused_and_the_one_that_fits_is_named() {
     let mut sandbox = Sandbox::new();
     make(sandbox.place(), sandbox.place().schema(), "users", "users");

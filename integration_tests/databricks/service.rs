@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::loading::data;
-use super::place::{Place, Transport, over, transport};
+use super::place::{Place, Transport, transport};
 use crate::messages::{append, numbered, overwrite, record, records, state, status};
 use crate::program::Sandbox;
 use crate::table;
@@ -16,6 +16,12 @@ over_both!(
     a_schema_that_is_there_and_hidden_is_told_as_that,
     a_table_that_is_there_and_hidden_is_told_as_that,
     a_row_that_nobody_may_see_is_told_as_that,
+);
+once!(
+    sessions_that_a_cluster_loses_are_opened_again_however_it_tells_of_that,
+    many_streams_stay_below_the_limit_of_requests,
+    two_hundred_streams_stay_below_the_limit_of_requests,
+    a_sync_that_is_turned_away_all_the_time_loads_without_a_fence,
 );
 
 fn streams() -> Value {
@@ -144,9 +150,8 @@ fn a_row_that_nobody_may_see_is_told_as_that() {
     assert_eq!(place.tables(), Vec::<String>::new());
 }
 
-#[test]
 fn sessions_that_a_cluster_loses_are_opened_again_however_it_tells_of_that() {
-    over(Transport::Thrift, || {
+    crate::place::over_thrift(|| {
         for told in ["handle", "http", "uninitialized"] {
             let sandbox = Sandbox::with(json!({"flush_interval_seconds": 1}));
             let mut living = sandbox.start(&append(&["added"]));
@@ -181,9 +186,8 @@ fn asked_of_many(sandbox: &Sandbox, streams: usize) -> Value {
     asked
 }
 
-#[test]
 fn many_streams_stay_below_the_limit_of_requests() {
-    over(Transport::Statements, || {
+    crate::place::over_statements(|| {
         let sandbox = Sandbox::with(json!({"load_parallelism": 16}));
         let asked = asked_of_many(&sandbox, 24);
         for stream in 0..24 {
@@ -198,9 +202,8 @@ fn many_streams_stay_below_the_limit_of_requests() {
 }
 
 /// Spark takes more than four minutes for so many tables. The requests are the same where it does not run.
-#[test]
 fn two_hundred_streams_stay_below_the_limit_of_requests() {
-    over(Transport::Statements, || {
+    crate::place::over_statements(|| {
         let sandbox = Sandbox::with(json!({"load_parallelism": 16}));
         sandbox.place().set(json!({"scripted": true}));
         // Such a MERGE is asked about; everything else ends while its first answer is waited for.
@@ -215,9 +218,8 @@ fn two_hundred_streams_stay_below_the_limit_of_requests() {
     });
 }
 
-#[test]
 fn a_sync_that_is_turned_away_all_the_time_loads_without_a_fence() {
-    over(Transport::Statements, || {
+    crate::place::over_statements(|| {
         let sandbox = Sandbox::new();
         // Far less than this program takes for little.
         sandbox.place().set(json!({"requests_a_second": 2}));

@@ -6,6 +6,11 @@ use super::place::Place;
 use crate::messages::{append, numbered, overwrite, records, state, status};
 use crate::program::Sandbox;
 
+once!(
+    tables_with_deletion_vectors_and_row_tracking_are_loaded_in_both_modes,
+    a_table_that_a_warehouse_made_with_deletion_vectors_is_loaded_on_directly,
+);
+
 /// Databricks' defaults for new tables of a warehouse.
 const DELETION_VECTORS: &str = "enableDeletionVectors";
 const ROW_TRACKING: &str = "enableRowTracking";
@@ -40,7 +45,6 @@ fn load(sandbox: &Sandbox, from: u64) {
     assert_eq!(run.states().len(), 2);
 }
 
-#[test]
 fn tables_with_deletion_vectors_and_row_tracking_are_loaded_in_both_modes() {
     let sandbox = with(&[DELETION_VECTORS, ROW_TRACKING]);
     let place = sandbox.place();
@@ -65,7 +69,6 @@ fn tables_with_deletion_vectors_and_row_tracking_are_loaded_in_both_modes() {
     assert_eq!(data(place, "replaced"), sorted(40..60));
 }
 
-#[test]
 fn a_table_that_a_warehouse_made_with_deletion_vectors_is_loaded_on_directly() {
     let mut sandbox = with(&[DELETION_VECTORS, ROW_TRACKING]);
     load(&sandbox, 0);

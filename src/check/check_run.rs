@@ -114,6 +114,7 @@ impl<'a> CheckRun<'a> {
             return;
         }
         self.tables.extend([new.table.clone(), staged.table.clone()]);
+        // Always a Delta table: to read CSV files in the same folder takes the same rights.
         let direct = Config { engine: Engine::Direct, ..self.config.clone() };
         let is_staged = one_row(&direct, self.context, &staged.table).await.is_ok();
         for problem in databricks.problems(&new, Some(&staged).filter(|_| is_staged), self.has_schema).await {

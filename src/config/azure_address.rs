@@ -66,6 +66,13 @@ impl AzureAddress {
             } else {
                 host.to_owned()
             };
+            if let Some(other) = other_account(&host, account) {
+                return Err(format!(
+                    "is the address of the account {}, and `data_source.azure_blob_storage_account_name` is another one: correct \
+                     one of them.",
+                    shown(other)
+                ));
+            }
             let is_full =
                 host.starts_with(&format!("{account}.")) || text.contains("://") && !host.starts_with("blob.");
             let host = if is_full { host } else { format!("{account}.{host}") };
@@ -99,6 +106,14 @@ impl AzureAddress {
             _ => "https://login.microsoftonline.com",
         }
     }
+}
+
+/// The account that `host` is the address of, where that is not `account`. Before `blob` there may also be a zone or `privatelink`.
+fn other_account<'a>(host: &'a str, account: &str) -> Option<&'a str> {
+    let (first, rest) = host.split_once('.')?;
+    let is_zone = first.strip_prefix('z').is_some_and(|zone| zone.bytes().all(|byte| byte.is_ascii_digit()));
+    let names_an_account = ["blob.", "dfs.", "privatelink.blob."].iter().any(|next| rest.starts_with(next));
+    (names_an_account && first != account && !is_zone && first != "privatelink").then_some(first)
 }
 
 /// The host of tables' addresses: that of Data Lake Storage beside the blob endpoint `host`. A private endpoint has the same name inside its
@@ -161,7 +176,12 @@ mod tests {
             ("https://lake.blob.core.windows.net/tables?sv=1", "has a query"),
             ("https://lake.blob.core.windows.net/other", "has a path behind the host"),
             ("http://127.0.0.1:10000/other", "has the path /other"),
-            ("https://user:pass@lake.blob.core.windows.net", "must be a domain"),
+            ("https://user:pass@lake.blob.core.windows.net", "not a text that may hold a secret"),
+            ("https://other.blob.core.windows.net", "the account \"other\""),
+            ("other.blob.core.windows.net", "the account \"other\""),
+            ("other.dfs.core.windows.net", "the account \"other\""),
+            ("https://other.privatelink.blob.core.windows.net", "the account \"other\""),
+            ("https://lake.blob.core.windows.net/#sig=c2VjcmV0", "a text that may hold a secret"),
             ("not a host", "must be a domain"),
             ("ftp://blob.core.windows.net", "must begin with https://"),
         ] {

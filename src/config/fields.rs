@@ -277,14 +277,59 @@ pub(super) fn kind_of(value: &Value) -> &'static str {
     }
 }
 
-/// A value in quotes, cut where it is long.
+/// A value in quotes, cut where it is long; not one that may be, or hold, a secret in the wrong place.
 pub(super) fn shown(text: &str) -> String {
-    format!("{:?}", shortened(text))
+    if may_hold_a_secret(text) { "a text that may hold a secret".to_owned() } else { format!("{:?}", shortened(text)) }
+}
+
+/// Whether `text` has a password in an address, names a signature or a key, or has a part that is as long and as mixed as keys are.
+fn may_hold_a_secret(text: &str) -> bool {
+    let host = text.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next());
+    let is_named = ["sig=", "accountkey=", "sharedaccess", "password=", "token="];
+    let has = |part: &str, is: fn(&u8) -> bool| part.bytes().any(|byte| is(&byte));
+    let is_key = |part: &str| {
+        let is_mixed = has(part, u8::is_ascii_digit) && has(part, u8::is_ascii_alphabetic);
+        let is_cased = has(part, u8::is_ascii_uppercase) && has(part, u8::is_ascii_lowercase);
+        let is_one_word = part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        is_mixed && (part.len() >= 32 && is_one_word || part.len() >= 40 && is_cased)
+    };
+    let lower = text.to_ascii_lowercase();
+    host.is_some_and(|host| host.contains('@'))
+        || is_named.iter().any(|name| lower.contains(name))
+        || text.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '='))).any(is_key)
 }
 
 fn shortened(text: &str) -> String {
     match text.char_indices().nth(SHOWN) {
         None => text.to_owned(),
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_a_secret_in_the_wrong_place_is_not_shown() {
+        for text in [
+            "https://user:p4ssw0rd@lake.example.com",
+            "tables?sv=1&sig=c2VjcmV0",
+            "AccountKey=c2VjcmV0",
+            "dapi0123456789abcdef0123456789abcdef",
+            "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==",
+        ] {
+            assert_eq!(shown(text), "a text that may hold a secret", "{text}");
+        }
+        for text in [
+            "https://lake.blob.core.windows.net/tables",
+            "My Tables",
+            "00000000-0000-0000-0000-000000000000",
+            "/sql/1.0/warehouses/0123456789abcdef",
+            "/srv/airbyte/lakes/one/and/a/folder/of/many/parts/2026",
+            "me@example.com",
+        ] {
+            assert_eq!(shown(text), format!("{:?}", shortened(text)));
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Where the tables of a test lie: in a container of its own. Tests see what is in it by requests.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,9 @@ pub const ENVIRONMENT: [(&str, &str); 1] = [("DESTINATION_DATABRICKS_RETRY_MS", 
 pub const HANGS: Duration = Duration::from_secs(60);
 /// Whether the line of a complete stream says how many rows its table had.
 pub const TELLS_ROWS_BEFORE: bool = true;
+/// The setting that names the container, and the one that names a folder in it.
+pub const NAME_SETTING: &str = "azure_blob_storage_container_name";
+pub const PATH_SETTING: &str = "azure_base_path";
 /// The folder inside the container that holds everything.
 const PATH: &str = "lakes/one";
 /// What the program needs of a token.
@@ -30,6 +34,40 @@ pub struct Place {
     container: String,
     path: String,
     copies: TempDir,
+    staging: Staging,
+}
+
+/// How rows are staged for Databricks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Staging {
+    /// As CSV, which is the default.
+    Csv,
+    /// As CSV that is compressed.
+    Gzip,
+    /// In Delta tables.
+    Delta,
+}
+
+thread_local! {
+    static STAGING: Cell<Option<Staging>> = const { Cell::new(None) };
+}
+
+/// Runs `case` with places whose rows are staged so.
+pub fn staged_as(staging: Staging, case: impl FnOnce()) {
+    STAGING.set(Some(staging));
+    case();
+}
+
+impl Staging {
+    /// That of the places that this thread makes: what `TEST_STAGING` says, where a test does not say otherwise.
+    fn of_thread() -> Self {
+        STAGING.get().unwrap_or_else(|| match std::env::var("TEST_STAGING").as_deref() {
+            Err(_) | Ok("csv") => Self::Csv,
+            Ok("gzip") => Self::Gzip,
+            Ok("delta") => Self::Delta,
+            Ok(other) => panic!("TEST_STAGING is csv, gzip or delta, not {other}"),
+        })
+    }
 }
 
 impl Place {
@@ -38,7 +76,7 @@ impl Place {
     /// Whether a sync removes at once what a killed one has left: a lease in a container lives on for a time.
     pub const SWEEPS_AT_ONCE: bool = false;
     /// Whether uploads that were never ended can be removed.
-    pub const REMOVES_UPLOADS: bool = false;
+    pub const REMOVES_UPLOADS: bool = true;
 
     /// How old the lease of a dead sync has to be; a third of it is how long one request may take.
     pub const LEASE_AGE: Duration = Duration::from_millis(9000);
@@ -61,7 +99,14 @@ impl Place {
         // Not an id by itself: a folder with an id for a name is a staging folder.
         let (server, container) = (server(), format!("lake-{}", uuid::Uuid::now_v7()));
         let requests = Arc::new(Container::new(server, &container));
-        Self { server, requests, container, path: path.to_owned(), copies: TempDir::new().unwrap() }
+        Self {
+            server,
+            requests,
+            container,
+            path: path.to_owned(),
+            copies: TempDir::new().unwrap(),
+            staging: Staging::of_thread(),
+        }
     }
 
     /// All that is written.
@@ -89,6 +134,11 @@ impl Place {
             std::fs::write(file, object.get().unwrap()).unwrap();
         }
         (copy.to_str().unwrap().to_owned(), Value::Null)
+    }
+
+    /// The same, as the cases that buckets have too call it.
+    pub fn whole_bucket(&self) -> Location {
+        self.whole_container()
     }
 
     /// The address by which Databricks knows what has this key in the container.
@@ -136,17 +186,25 @@ impl Place {
         if !self.path.is_empty() {
             source["azure_base_path"] = json!(self.path);
         }
+        match self.staging {
+            Staging::Csv => {}
+            Staging::Gzip => source["azure_csv_compression"] = json!("gzip"),
+            Staging::Delta => source["azure_staging_format"] = json!("delta"),
+        }
         source
     }
 
     /// Makes a folder below the container's path as Hadoop and Azure's own tools do: an empty blob with a mark.
     pub fn make_folder(&self, name: &str) {
-        let (status, said) = self.requests.put_with(self.table(name).key(), b"", &[("x-ms-meta-hdi_isfolder", "true")]);
+        let (status, said) = self.requests.put_with(
+            self.table(name).key(),
+            b"",
+            &[("x-ms-meta-hdi_isfolder", "true"), ("content-length", "0")],
+        );
         assert_eq!(status, 201, "{said}");
     }
 
-    /// The number of uploads that were never ended: blobs that have blocks and nothing else. Nobody can remove such blocks; Azure does,
-    /// after a week.
+    /// The number of uploads that were never ended: blobs that have blocks and nothing else.
     pub fn unfinished_uploads(&self) -> usize {
         self.requests.unfinished_uploads().len()
     }

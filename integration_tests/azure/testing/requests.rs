@@ -76,7 +76,7 @@ impl Container {
 
     /// The names of the blobs that have blocks and nothing else: uploads that were never ended.
     pub fn unfinished_uploads(&self) -> Vec<String> {
-        let listed = self.pages("", "&include=uncommittedblobs");
+        let listed = self.pages("", "uncommittedblobs");
         let committed = self.pages("", "");
         listed.into_iter().filter(|key| !committed.contains(key)).collect()
     }
@@ -105,14 +105,17 @@ impl Container {
         })
     }
 
+    /// The names of all blobs below `prefix` but those that stand for folders; with those that `also` names.
     fn pages(&self, prefix: &str, also: &str) -> Vec<String> {
         let (mut keys, mut marker) = (Vec::new(), String::new());
         let prefix = utf8_percent_encode(prefix, NON_ALPHANUMERIC).to_string();
         loop {
-            let query = format!("restype=container&comp=list&prefix={prefix}&marker={marker}{also}");
+            let query = format!("restype=container&comp=list&prefix={prefix}&marker={marker}&include=metadata,{also}");
             let (status, page) = self.asked(Method::GET, "", &query, &[], b"");
             assert_eq!(status, 200, "{page}");
-            keys.extend(page.split("<Name>").skip(1).map(|rest| unescaped(rest.split_once("</Name>").unwrap().0)));
+            let blobs = page.split("<Blob>").skip(1).filter(|blob| !blob.contains("<hdi_isfolder>true</hdi_isfolder>"));
+            let names = blobs.map(|blob| blob.split_once("<Name>").unwrap().1.split_once("</Name>").unwrap().0);
+            keys.extend(names.map(unescaped));
             let next = page.split_once("<NextMarker>").and_then(|(_, rest)| rest.split_once("</NextMarker>"));
             let Some((next, _)) = next.filter(|(next, _)| !next.is_empty()) else { break };
             marker = utf8_percent_encode(&unescaped(next), NON_ALPHANUMERIC).to_string();

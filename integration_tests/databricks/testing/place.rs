@@ -41,9 +41,15 @@ thread_local! {
     static TRANSPORT: Cell<Transport> = const { Cell::new(Transport::Statements) };
 }
 
-/// Runs `case` with places that are reached by `transport`.
-pub fn over(transport: Transport, case: impl FnOnce()) {
-    TRANSPORT.set(transport);
+/// Runs `case` with places that are reached by the Statement Execution API.
+pub fn over_statements(case: impl FnOnce()) {
+    TRANSPORT.set(Transport::Statements);
+    case();
+}
+
+/// Runs `case` with places that are reached by Thrift.
+pub fn over_thrift(case: impl FnOnce()) {
+    TRANSPORT.set(Transport::Thrift);
     case();
 }
 

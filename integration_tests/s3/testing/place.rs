@@ -19,6 +19,9 @@ pub const ENVIRONMENT: [(&str, &str); 2] =
 pub const HANGS: Duration = Duration::from_secs(60);
 /// Whether the line of a complete stream says how many rows its table had.
 pub const TELLS_ROWS_BEFORE: bool = true;
+/// The setting that names the bucket, and the one that names a folder in it.
+pub const NAME_SETTING: &str = "s3_bucket_name";
+pub const PATH_SETTING: &str = "s3_bucket_path";
 /// The folder inside the bucket that holds everything.
 const PATH: &str = "lakes/one";
 

@@ -9,7 +9,7 @@ use crate::error::Kind;
 const OVERLAP: &str = "The path of a table overlaps with a table or managed storage that Unity Catalog knows already";
 const OTHER_PATH: &str = "if the other table is this one under another name, as after a change of `database`, drop that name (DROP \
                           TABLE leaves the files of an external table); if it has this very name, the token's user may not see it: \
-                          have SELECT and MODIFY on it granted; else set `data_source.s3_bucket_path` to a folder that holds no \
+                          have SELECT and MODIFY on it granted; else set `data_source.s3_bucket_path` (in Azure `data_source.azure_base_path`) to a folder that holds no \
                           other tables and no catalog's or schema's managed location";
 
 /// Problem: a step that Delta runs after a commit failed.
@@ -45,7 +45,8 @@ pub(super) const STATEMENTS: &[Condition] = &[
         ],
         &["external location was found", "external location found", "external location does not exist"],
         "No external location of Unity Catalog covers the path of the tables",
-        "create one for the bucket, or for the folder above: CREATE EXTERNAL LOCATION `airbyte` URL 's3://bucket/path' \
+        "create one for the bucket or container, or for the folder above: CREATE EXTERNAL LOCATION `airbyte` URL 's3://bucket/path' \
+         (in Azure 'abfss://container@account.dfs.core.windows.net/path') \
          WITH (STORAGE CREDENTIAL `credential`)",
     ),
     config(&[Class("LOCATION_OVERLAP"), Class("INVALID_PARAMETER_VALUE.LOCATION_OVERLAP")], &[], OVERLAP, OTHER_PATH),
@@ -62,9 +63,9 @@ pub(super) const STATEMENTS: &[Condition] = &[
             Text,
         ],
         &["cloud storage provider", "accessdeniedexception", "status code: 403", "access denied (service: amazon s3"],
-        "Databricks itself may not read or write the bucket",
+        "Databricks itself may not read or write the bucket or container",
         "correct the storage credential of the external location, or without Unity Catalog the instance profile of the \
-         warehouse or cluster: it needs to list, read, write and delete in the bucket",
+         warehouse or cluster: it needs to list, read, write and delete there",
     )
     // If the bucket can be written but not read, the commit may have succeeded.
     .with(CommitState::Unknown),
@@ -159,7 +160,7 @@ pub(super) const STATEMENTS: &[Condition] = &[
         &[Class("DELTA_TABLE_LOCATION_MISMATCH"), Class("DELTA_CREATE_TABLE_IDENTIFIER_LOCATION_MISMATCH")],
         &[],
         "A table of this name exists with its files at another path",
-        "set the bucket and path to where its files are, or drop or rename the table",
+        "set the bucket or container and the path to where its files are, or drop or rename the table",
     ),
     config(
         &[
@@ -171,13 +172,13 @@ pub(super) const STATEMENTS: &[Condition] = &[
         ],
         &[],
         "At the path of the table is a Delta table with other columns, partitions or properties",
-        "set another bucket path, or move that table's folder away",
+        "set another path for the tables, or move that table's folder away",
     ),
     config(
         &[Class("DELTA_CREATE_TABLE_WITH_NON_EMPTY_LOCATION"), Class("DELTA_PATH_EXISTS")],
         &[],
         "The folder of the table holds files that are no Delta table",
-        "set another bucket path, or move those files away",
+        "set another path for the tables, or move those files away",
     ),
     config(
         &[

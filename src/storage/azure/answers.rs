@@ -2,7 +2,7 @@
 //!
 //! An answer without a body, as every answer to a HEAD, names its error in a header alone; the object store reads bodies. And it drops what
 //! the answer to a copy says: whether the copy has ended. Copies that have not are noted in [`Heard`], and so is the server's time, by which
-//! it decides whether a signature has ended.
+//! it decides whether a signature has ended. `listings` says what listings may lack.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use object_store::client::{HttpClient, HttpError, HttpRequest, HttpResponse, HttpService};
 
+use super::listings;
 use crate::error::code;
 
 /// What the answers said beside what was asked.
@@ -59,6 +60,7 @@ impl HttpService for Answers {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let copied = request.headers().contains_key("x-ms-copy-source").then(|| request.uri().path().to_owned());
         let is_head = request.method() == "HEAD";
+        let lists = request.method() == "GET" && request.uri().query().is_some_and(|query| query.contains("comp=list"));
         let answer = self.client.execute(request).await?;
         let header =
             |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
@@ -68,6 +70,9 @@ impl HttpService for Answers {
         }
         if let Some(time) = header("date").and_then(|date| DateTime::parse_from_rfc2822(&date).ok()) {
             self.heard.note(|notes| notes.time = Some(time.to_utc()));
+        }
+        if lists && answer.status().is_success() {
+            return with_types(answer).await;
         }
         let is_bare = is_head || header("content-length").as_deref() == Some("0");
         match header("x-ms-error-code").as_deref().and_then(code) {
@@ -79,4 +84,12 @@ impl HttpService for Answers {
             _ => Ok(answer),
         }
     }
+}
+
+/// The listing `answer` in a form that the object store reads.
+async fn with_types(answer: HttpResponse) -> Result<HttpResponse, HttpError> {
+    let (head, body) = answer.into_parts();
+    let body = body.bytes().await?;
+    let mended = std::str::from_utf8(&body).ok().and_then(listings::with_types);
+    Ok(HttpResponse::from_parts(head, mended.map_or_else(|| body.into(), Into::into)))
 }

@@ -1,19 +1,22 @@
 //! Azure Blob Storage: from settings to a bucket.
 //!
-//! Identity: `credentials` gives signatures and tokens, `sas` reads what a shared access signature may do. Requests: `bucket::http` is the
+//! Identity: `credentials` gives signatures and keys, `tokens` those of Microsoft Entra, `sas` reads what a shared access signature may do. Requests: `bucket::http` is the
 //! client, `answers` gives its answers what the object store looks for, `store` is the object store, with deletes and copies as Azure
-//! needs them, `requests` makes what an object store has no verb for, `container` finds or creates the container. Errors: `conditions`
+//! needs them, `requests` makes what an object store has no verb for, `unfinished` drops uploads that were never ended, `container` finds or creates the container. Errors: `conditions`
 //! and `rows` are the table of what answers mean, `provider` makes sentences of them.
 
 mod answers;
 mod conditions;
 mod container;
 mod credentials;
+mod listings;
 mod provider;
 mod requests;
 mod rows;
 mod sas;
 mod store;
+mod tokens;
+mod unfinished;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,9 +32,11 @@ use object_store::{BackoffConfig, RetryConfig};
 
 use self::answers::{Answers, Heard};
 use self::conditions::ContainerAddress;
+use self::credentials::Credentials;
 use self::provider::{Azure, SignedIn};
 use self::requests::Requests;
 use self::store::AzureStore;
+use self::tokens::Renewing;
 use super::bucket::http::{Connector, Dialect};
 use super::bucket::{Action, Failure, Remote, explained};
 use super::{Storage, bucket};
@@ -77,8 +82,13 @@ pub(super) async fn open(settings: &AzureSettings, tuning: &Tuning) -> Result<St
     let heard = Arc::new(Heard::default());
     let options = ClientOptions::new().with_allow_http(is_plain);
     let client = connector.connect(&options).map_err(unusable)?;
+    let signed_by = credentials::of(settings, &connector, timeouts)?;
+    let client = match &signed_by {
+        Credentials::Fixed(_) => client,
+        Credentials::Tokens(tokens) => HttpClient::new(Renewing::new(client, Arc::clone(tokens))),
+    };
     let client = HttpClient::new(Answers::new(client, Arc::clone(&heard)));
-    let credentials = credentials::of(settings, &connector, timeouts)?;
+    let credentials = signed_by.provider();
     let store = MicrosoftAzureBuilder::new()
         .with_account(&settings.account)
         .with_container_name(&settings.container)
@@ -98,7 +108,7 @@ pub(super) async fn open(settings: &AzureSettings, tuning: &Tuning) -> Result<St
     let provider = Azure { address: ContainerAddress::of(settings), signed_in: SignedIn::of(settings), heard };
     container::ensure(&requests, &provider).await?;
     provider.warn_of_end();
-    let remote = AzureRemote { store: Arc::clone(&store), provider: provider.clone() };
+    let remote = AzureRemote { store: Arc::clone(&store), requests, provider: provider.clone() };
     Ok(bucket::open(store, Some(Box::new(remote)), Box::new(provider), root, tuning))
 }
 
@@ -115,6 +125,7 @@ impl HttpConnector for OneWay {
 /// What an object store has no verb for.
 struct AzureRemote {
     store: Arc<AzureStore>,
+    requests: Requests,
     provider: Azure,
 }
 
@@ -128,10 +139,18 @@ impl Remote for AzureRemote {
         .boxed()
     }
 
-    // Blocks that no block list names belong to no blob, cannot be removed, and vanish after a week.
-    // Source: https://learn.microsoft.com/rest/api/storageservices/put-block#remarks
-    fn remove_unfinished<'a>(&'a self, _folder: &'a Path, _part: &'a str) -> BoxFuture<'a, Result<()>> {
-        std::future::ready(Ok(())).boxed()
+    // Copies, which are all that has names with a `part`, are single requests: none is left unfinished.
+    fn remove_unfinished<'a>(&'a self, folder: &'a Path, part: &'a str) -> BoxFuture<'a, Result<()>> {
+        async move {
+            if !part.is_empty() {
+                return Ok(());
+            }
+            let removed = unfinished::remove(&self.requests, folder).await;
+            removed.map_err(|error| {
+                explained(&self.provider, Action::ListUploads, folder, &Failure::of(&error)).with_source(error)
+            })
+        }
+        .boxed()
     }
 }
 

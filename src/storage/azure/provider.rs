@@ -54,6 +54,10 @@ impl Azure {
 }
 
 impl Provider for Azure {
+    fn noun(&self) -> &'static str {
+        "container"
+    }
+
     fn uri(&self, path: &Path) -> String {
         let ContainerAddress { container, dfs_host, .. } = &self.address;
         match path.as_ref() {

@@ -76,7 +76,7 @@ fn failed_copy(text: &'static str) -> Error {
 }
 
 /// Deletes one blob, with its snapshots; a missing blob is an [`Error::NotFound`].
-async fn delete(requests: &Requests, path: Path) -> Result<Path> {
+pub(super) async fn delete(requests: &Requests, path: Path) -> Result<Path> {
     let headers = [("x-ms-delete-snapshots", "include")];
     let asked = Asked { method: "DELETE", path: Some(&path), query: &[], headers: &headers };
     match requests.send(asked).await {

@@ -68,7 +68,7 @@ impl LeaseClock {
             return Ok(());
         }
         let why =
-            if renewal.is_lost { "another sync took this one for dead" } else { "the bucket could not be written to" };
+            if renewal.is_lost { "another sync took this one for dead" } else { "the storage could not be written to" };
         Err(Error::transient(format!(
             "The sync's lease was not renewed for {} seconds because {why}. Nothing more is committed: the next sync may remove \
              what was staged.",

@@ -19,7 +19,7 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use object_store::multipart::MultipartStore;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode};
 use tokio::sync::Semaphore;
 
 pub use self::failure::{Action, Failure};
@@ -169,8 +169,12 @@ impl Bucket {
     /// Whether there is an object below `folder`, by the first page of a listing.
     pub(super) async fn has_any(&self, folder: &Path) -> Result<bool> {
         let _turn = self.requests.acquire().await;
-        // Some tools create an object for each folder, named like the folder with a slash.
-        let mut named = self.store.list(Some(folder)).try_filter(|found| std::future::ready(found.location != *folder));
+        // Some tools create an empty object for each folder, named like the folder, with a slash or without.
+        let is_file = |found: &ObjectMeta| {
+            let has_extension = found.location.extension().is_some();
+            found.location != *folder && (found.size > 0 || has_extension)
+        };
+        let mut named = self.store.list(Some(folder)).try_filter(|found| std::future::ready(is_file(found)));
         let first = named.try_next().await;
         first.map(|first| first.is_some()).map_err(|error| self.failed(Action::List, folder, error))
     }
@@ -202,8 +206,9 @@ impl Bucket {
                 tracing::warn!(
                     "The store keeps objects that no table uses any more, {kept} of them near {}, because they are under \
                      retention (object lock or immutability). This program does not try to delete them again: use a lifecycle rule of the \
-                     bucket, or delete them when the retention has ended.",
-                    self.provider.uri(&first)
+                     {}, or delete them when the retention has ended.",
+                    self.provider.uri(&first),
+                    self.provider.noun()
                 );
             });
         }

@@ -110,7 +110,7 @@ impl Bucket {
 /// All `problems` as one error, with a policy that is enough where a permission is missing.
 fn report(problems: Problems, provider: &dyn Provider, root: &Path) -> Result<()> {
     let is_denied = problems.iter().any(|error| error.has(Tag::AccessDenied));
-    let reported = problems.into_result_of(&format!("The bucket of {}", provider.uri(root)));
+    let reported = problems.into_result_of(&format!("The {} of {}", provider.noun(), provider.uri(root)));
     let policy =
         if is_denied { format!("\nA policy that is enough: {}", provider.permissions(root)) } else { String::new() };
     reported.map_err(|error| error.followed_by(&policy))

@@ -7,6 +7,9 @@ use crate::error::{Error, Kind, Tag, UNEXPLAINED};
 
 /// Says what a bucket of one kind is called, and what its failures mean.
 pub trait Provider: Send + Sync {
+    /// What users call such a bucket: `bucket`, or `container`.
+    fn noun(&self) -> &'static str;
+
     /// The URI of the object or folder `path`, without a `/` at its end; that of the bucket for an empty path.
     fn uri(&self, path: &Path) -> String;
 

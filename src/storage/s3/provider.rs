@@ -12,6 +12,10 @@ use crate::storage::bucket::{Action, Explanation, Failure, Provider};
 pub(crate) struct S3(pub(crate) BucketAddress);
 
 impl Provider for S3 {
+    fn noun(&self) -> &'static str {
+        "bucket"
+    }
+
     fn uri(&self, path: &Path) -> String {
         match path.as_ref() {
             "" => format!("s3://{}", self.0.bucket),
