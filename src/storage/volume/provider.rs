@@ -12,6 +12,10 @@ pub(super) struct VolumeProvider {
 }
 
 impl Provider for VolumeProvider {
+    fn noun(&self) -> &'static str {
+        "volume"
+    }
+
     fn uri(&self, path: &Path) -> String {
         self.volumes.path_of(path)
     }
