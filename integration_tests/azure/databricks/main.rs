@@ -101,6 +101,8 @@ mod check;
 mod column_values;
 #[path = "../../databricks/columns.rs"]
 mod columns;
+#[path = "../../databricks/commit_kills.rs"]
+mod commit_kills;
 #[path = "../../conformance.rs"]
 mod conformance;
 #[path = "../../databricks/copies.rs"]

@@ -66,7 +66,7 @@ class Managed:
     def for_spark(self, statement):
         """The same statement with files of volumes as Spark reads them."""
         def read(found):
-            options = dict(re.findall(r"(\w+)\s*=>\s*'([^']*)'", found[2]))
+            options = dict(re.findall(r"(\w+)\s*=>\s*'?([^',)]*)'?", found[2]))
             if options.pop("format", None) != "parquet" or set(options) - {"ignoreMissingFiles"}:
                 raise self.failure("BAD_REQUEST", f"[UNSUPPORTED] The stand-in reads Parquet files, without {sorted(options)}.")
             folder = self.volumes.on_disk(found[1])

@@ -106,7 +106,8 @@ pub(super) const STATEMENTS: &[Condition] = &[
         &[Class("UC_NOT_ENABLED"), Class("UC_NOT_SUPPORTED")],
         &[],
         "{path} does not know Unity Catalog",
-        "use a SQL warehouse or a cluster whose access mode has it, or set `database` to hive_metastore",
+        "use a SQL warehouse or a cluster whose access mode has it, or the catalog hive_metastore as `database`, with the `data_source_type` \
+         S3_STORAGE or AZURE_BLOB_STORAGE: it has no volumes for managed tables",
     ),
     config(
         &[
