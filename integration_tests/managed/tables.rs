@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::place::Place;
 use super::stand_in::stand_in;
-use crate::messages::{append, numbered, overwrite, records, state, status};
+use crate::messages::{append, catalog, configured, numbered, overwrite, record_in, records, state, status};
 use crate::program::Sandbox;
 
 /// A sandbox whose configuration names no volume.
@@ -16,7 +16,11 @@ pub fn managed() -> Sandbox {
 
 /// Files and folders in the volume.
 pub fn staged(place: &Place) -> Vec<String> {
-    let path = format!("volumes/{}/{}/airbyte_staging", place.catalog(), place.schema());
+    staged_in(place, place.schema())
+}
+
+fn staged_in(place: &Place, schema: &str) -> Vec<String> {
+    let path = format!("volumes/{}/{schema}/airbyte_staging", place.catalog());
     serde_json::from_value(stand_in().control("GET", &path, &json!({}))["paths"].take()).unwrap()
 }
 
@@ -53,6 +57,7 @@ macro_rules! over_each_transport {
 over_each_transport!(
     rows_are_added_and_replaced_without_a_bucket,
     a_stream_without_records_empties_its_table,
+    streams_of_other_schemas_are_staged_in_volumes_of_their_own,
     the_table_of_the_older_connector_goes_on,
     only_managed_tables_are_loaded,
 );
@@ -81,6 +86,29 @@ fn a_stream_without_records_empties_its_table() {
     sandbox.load(&overwrite(&["users"]), status("users", "COMPLETE"));
     assert_eq!(rows(place, "users"), Vec::<String>::new());
     assert_eq!(staged(place), Vec::<String>::new());
+}
+
+fn streams_of_other_schemas_are_staged_in_volumes_of_their_own() {
+    let sandbox = managed();
+    let place = sandbox.place();
+    let other = format!("{}_other", place.schema());
+    for (mode, rows) in [("append", 0..3), ("append", 3..6), ("overwrite", 6..9)] {
+        let mut streams = catalog([configured("users", mode), configured("users", mode)]);
+        streams["streams"][1]["stream"]["namespace"] = json!(other);
+        let of_other: String = rows.clone().map(|n| record_in(&other, "users", &numbered(n))).collect();
+        let complete = status("users", "COMPLETE");
+        let mut of_namespace: serde_json::Value = serde_json::from_str(&complete).unwrap();
+        of_namespace["trace"]["stream_status"]["stream_descriptor"]["namespace"] = json!(other);
+        sandbox.load(&streams, records("users", rows) + &of_other + &complete + &format!("{of_namespace}\n"));
+    }
+    let read = place.sql(&format!("SELECT `_airbyte_data` FROM `spark_catalog`.`{other}`.`users` ORDER BY 1"));
+    let found: Vec<String> = read.into_iter().map(|row| row[0].clone().unwrap()).collect();
+    assert_eq!((found, rows(place, "users")), (all(6..9), all(6..9)));
+    let of_others = format!("'/Volumes/{}/{other}/airbyte_staging/", place.catalog());
+    let copies =
+        place.statements().into_iter().filter(|sent| sent.starts_with("COPY INTO") && sent.contains(&of_others));
+    assert_eq!(copies.count(), 2);
+    assert_eq!((staged(place), staged_in(place, &other)), (Vec::new(), Vec::new()), "the volumes are empty again");
 }
 
 fn the_table_of_the_older_connector_goes_on() {

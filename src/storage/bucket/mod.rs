@@ -220,6 +220,11 @@ impl Bucket {
         self.provider.uri(path)
     }
 
+    /// The same for `relative` below the folder `root`.
+    pub(super) fn uri_below(&self, root: &Path, relative: &str) -> String {
+        self.provider.uri_below(root, relative)
+    }
+
     pub(super) async fn folders(&self, folder: &Path) -> Result<Vec<String>> {
         let listed = self.store.list_with_delimiter(Some(folder)).await;
         let listed = listed.map_err(|error| self.failed(Action::List, folder, error))?;
