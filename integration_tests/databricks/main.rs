@@ -87,6 +87,8 @@ mod program;
 mod proxy;
 #[path = "../testing/python.rs"]
 mod python;
+#[path = "../testing/recorded.rs"]
+mod recorded;
 #[path = "../s3/testing/requests.rs"]
 mod requests;
 #[path = "../s3/testing/server.rs"]

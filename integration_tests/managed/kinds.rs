@@ -32,19 +32,19 @@ macro_rules! others {
 }
 
 kinds!(
-    over_thrift: loading::cases::rows_are_there_once_for_sql_and_for_every_reader,
     over_statements: column_values::cases::the_faker_source_has_the_same_values_by_sql_for_every_reader,
     over_thrift: columns::cases::new_properties_become_columns_and_fields,
     over_statements: replaced_columns::cases::another_schema_comes_with_the_rows_in_one_statement,
-    over_statements: faults::cases::statements_whose_answer_is_lost_are_not_loaded_twice,
-    over_thrift: faults::cases::a_conflict_with_another_writer_is_tried_again,
-    over_statements: faults::cases::a_token_that_expires_in_mid_sync_ends_it_and_the_next_one_goes_on,
     over_thrift: kills::cases::a_sync_that_is_killed_at_any_statement_loses_nothing_acknowledged_and_is_swept,
     over_statements: kills::cases::a_statement_of_a_killed_sync_does_not_replace_what_came_after_it,
     over_statements: copies::cases::two_overwrites_at_the_same_moment_are_one_after_the_other_or_one_gives_way,
 );
 
 others!(
+    loading::cases::rows_are_there_once_for_sql_and_for_every_reader,
+    faults::cases::statements_whose_answer_is_lost_are_not_loaded_twice,
+    faults::cases::a_conflict_with_another_writer_is_tried_again,
+    faults::cases::a_token_that_expires_in_mid_sync_ends_it_and_the_next_one_goes_on,
     loading::cases::streams_with_many_batches_get_few_statements,
     loading::cases::purging_leaves_nothing_but_the_tables,
     loading::cases::a_table_of_the_older_connector_is_loaded_on,

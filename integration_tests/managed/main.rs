@@ -58,6 +58,8 @@ mod place;
 mod program;
 #[path = "../testing/python.rs"]
 mod python;
+#[path = "../testing/recorded.rs"]
+mod recorded;
 #[path = "testing/server.rs"]
 mod server;
 #[path = "../databricks/testing/stand_in.rs"]
@@ -69,8 +71,6 @@ mod table;
 mod column_values;
 #[path = "../databricks/columns.rs"]
 mod columns;
-#[path = "../conformance.rs"]
-mod conformance;
 #[path = "../databricks/copies.rs"]
 mod copies;
 #[path = "../databricks/evolving_kills.rs"]
