@@ -24,9 +24,7 @@ fn spec_prints_exactly_the_golden_message() {
     assert!(spec["documentationUrl"].is_null());
     let storages = spec["connectionSpecification"]["properties"]["data_source"]["oneOf"].as_array().unwrap();
     let refused = |storage: &&Value| storage["title"].as_str().unwrap().ends_with(": not in this version");
-    let refused: Vec<&Value> =
-        storages.iter().filter(refused).map(|storage| &storage["properties"]["data_source_type"]["const"]).collect();
-    assert_eq!(refused, ["MANAGED_TABLES_STORAGE"]);
+    assert_eq!(storages.iter().filter(refused).count(), 0);
     let properties = &spec["connectionSpecification"]["properties"];
     assert_eq!(properties["databricks_personal_access_token"]["airbyte_secret"], true);
 }

@@ -192,6 +192,14 @@ impl Error {
         self
     }
 
+    /// Adds `text` to the message, right before it. What was the whole message is the reason then.
+    #[must_use]
+    pub fn preceded_by(mut self, text: &str) -> Self {
+        self.reason.get_or_insert_with(|| self.message.as_str().into());
+        self.message.insert_str(0, text);
+        self
+    }
+
     /// Adds what a server said, with who said it: shown behind the message, and not part of it. Must hold no secret and no value.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {

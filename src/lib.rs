@@ -15,6 +15,7 @@ pub mod encode;
 pub mod error;
 mod load;
 mod named_file;
+mod opening;
 pub mod pipeline;
 pub mod plain;
 pub mod process;

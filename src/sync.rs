@@ -16,13 +16,13 @@ use uuid::Uuid;
 use crate::clock::ClockAndIds;
 use crate::config::{Compression, Config, CsvCompression, Engine, StagingFormat, StorageSettings};
 use crate::counted::counted;
-use crate::databricks::connect;
 use crate::delta::table::TableLog;
 use crate::encode::encoder::Encoders;
 use crate::error::{Error, Kind, Problems, Result};
 use crate::load::direct::Direct;
-use crate::load::sql::Sql;
+use crate::load::sql::{Sql, TablePlace};
 use crate::load::{Ending, Loader, Opened};
+use crate::opening;
 use crate::pipeline::progress::Progress;
 use crate::pipeline::{self, Limits, OpenStream, Outcome, Setup};
 use crate::protocol::catalog::Catalog;
@@ -140,28 +140,27 @@ impl Sync {
 impl Session {
     /// Takes the lease and makes the loader.
     async fn begin(config: &Config, catalog: &Catalog, context: &Context) -> Result<Self> {
-        let storage = Storage::open(&config.storage, &config.tuning).await?;
+        // Before anything is made: a catalog with two streams for one table must leave nothing behind.
+        let targets = targets(catalog, &config.schema, Uuid::nil())?;
+        let schemas: Vec<&str> = targets.iter().filter_map(|target| target.table.split('/').next()).collect();
+        let (storage, transport) = Box::pin(opening::open(config, &schemas)).await?;
         let (stop, is_ready) = (context.stop.clone(), Arc::new(AtomicBool::new(false)));
         let ready = Arc::clone(&is_ready);
         let tables = TableLog::new(&storage, &Handle::current(), context.threads.log_calls)
             .while_going_on(Arc::new(move || ready.load(Ordering::Acquire) || stop.reason().is_none()));
-        // Before anything is made: a catalog with two streams for one table must leave nothing behind.
-        targets(catalog, &config.schema, Uuid::nil())?;
-        let server = match &config.engine {
-            Engine::Direct => None,
-            Engine::Databricks(settings) => {
-                Some((connect(settings, &config.tuning.timeouts)?, settings.load_parallelism))
-            }
+        let parallelism = match &config.engine {
+            Engine::Direct => 1,
+            Engine::Databricks(settings) => settings.load_parallelism,
         };
         let lease = Lease::begin(&storage, context.clock_and_ids.new_id).await?;
         let lease = RenewedLease { _renewal: lease.renewal().map(tasks::run), lease };
         let evolution = config.enable_schema_evolution;
-        let loader: Box<dyn Loader> = match server {
+        let loader: Box<dyn Loader> = match transport {
             None => Box::new(Direct::new(&storage, &tables, context.clock_and_ids.clone(), lease.id(), evolution)),
-            Some((transport, parallelism)) => {
-                let format = staged_format(&config.storage);
+            Some(transport) => {
+                let tables_at = table_place(config);
                 let place = (config.catalog.as_str(), config.staging_schema.as_deref());
-                Box::new(Sql::new(transport, &storage, &tables, place, (lease.id(), evolution), format, parallelism))
+                Box::new(Sql::new(transport, &storage, &tables, place, (lease.id(), evolution), tables_at, parallelism))
             }
         };
         let purge = config.purge_staging_data;
@@ -194,7 +193,7 @@ impl Session {
         // the next sync cannot interpret.
         let (swept, streams) = tokio::join!(sweep(&self.storage, &self.tables, &*self.loader), open);
         let (swept, streams) = (swept?, streams?);
-        write_list(&self.storage, sync, streams.iter().map(|stream| stream.staged.left_behind())).await?;
+        write_list(&self.storage, sync, streams.iter().filter_map(|stream| stream.staged.left_behind())).await?;
         if swept.cleared > 0 {
             let (syncs, they) = (
                 counted(swept.cleared as u64, "earlier sync"),
@@ -270,16 +269,18 @@ impl RenewedLease {
     }
 }
 
-/// The format of the files that Databricks loads.
-fn staged_format(storage: &StorageSettings) -> Format {
-    match storage {
+/// Where the tables lie that Databricks loads, and how their rows are staged.
+fn table_place(config: &Config) -> TablePlace {
+    match &config.storage {
         StorageSettings::Azure(settings) if settings.staging_format == StagingFormat::Csv => {
-            Format::Csv { gzip: settings.csv_compression == CsvCompression::Gzip }
+            TablePlace::InStorage(Format::Csv { gzip: settings.csv_compression == CsvCompression::Gzip })
         }
-        StorageSettings::Azure(_)
-        | StorageSettings::Local { .. }
-        | StorageSettings::S3(_)
-        | StorageSettings::Managed => Format::Parquet,
+        StorageSettings::Azure(_) | StorageSettings::Local { .. } | StorageSettings::S3(_) => {
+            TablePlace::InStorage(Format::Parquet)
+        }
+        StorageSettings::Managed(settings) => {
+            TablePlace::Managed { purges: config.purge_staging_data, has_raw_prefix: settings.raw_table_prefix }
+        }
     }
 }
 

@@ -12,8 +12,11 @@ use uuid::Uuid;
 use crate::delta::DELTA_LOG;
 use crate::error::{Error, LONGEST_NAME, Problems, Result, StreamDescriptor, shortened};
 use crate::protocol::catalog::{Catalog, Stream, WriteMode};
-use crate::schema::columns::TableSchema;
+use crate::schema::columns::{Layout, TableSchema};
 use crate::schema::naming::{identifier, is_identifier, older_identifier, staging_folder};
+
+/// How the names of managed tables began in connector 1.1.x.
+const RAW_PREFIX: &str = "_airbyte_raw_";
 
 /// Where one stream goes.
 #[derive(Debug, Clone)]
@@ -32,6 +35,8 @@ pub struct Target {
     pub older: Option<String>,
     /// The folder that Airbyte's connector 1.1.x gave the table, where that is another one.
     pub earlier: Option<String>,
+    /// The path of the managed table that connector 1.1.x made of the stream, where no other stream has it. Of the raw layout only.
+    pub raw: Option<String>,
     /// The staging folder.
     pub staging: String,
     /// The columns that its layout gives the stream's table.
@@ -48,6 +53,7 @@ pub fn targets(catalog: &Catalog, default_schema: &str, sync: Uuid) -> Result<Ve
     let mut targets: Vec<Target> = catalog.streams.iter().map(|stream| target(stream, default_schema, sync)).collect();
     forget_shared(&mut targets);
     forget_earlier_of_others(&mut targets);
+    forget_raw_of_others(&mut targets);
     let mut problems = Problems::default();
     let is_in_default = is_kept(&identifier(default_schema));
     if is_in_default && targets.iter().any(|target| target.stream.namespace.is_none()) {
@@ -122,6 +128,18 @@ fn forget_earlier_of_others(targets: &mut [Target]) {
     }
 }
 
+/// A name of connector 1.1.x that two streams would have, or that is the table of another one, belongs to none.
+fn forget_raw_of_others(targets: &mut [Target]) {
+    let taken: HashSet<String> = targets.iter().map(|target| target.table.clone()).collect();
+    let mut claims: HashMap<String, usize> = HashMap::new();
+    for raw in targets.iter().filter_map(|target| target.raw.clone()) {
+        *claims.entry(raw).or_default() += 1;
+    }
+    for target in targets {
+        target.raw = target.raw.take().filter(|raw| !taken.contains(raw) && claims.get(raw) == Some(&1));
+    }
+}
+
 /// The folder of a stream's table in connector 1.1.x: the configured schema and the stream's name as they are. Only names that
 /// mean the same in every store, in a URL and on a disk are looked for, so that none leads anywhere else.
 fn earlier_place(default_schema: &str, stream: &str) -> Option<String> {
@@ -154,6 +172,8 @@ fn target(stream: &Stream, default_schema: &str, sync: Uuid) -> Target {
     let staging = format!("{sync}/{}/{}", staging_folder(&schema), staging_folder(&name));
     let table = format!("{schema}/{name}");
     let schema_before = older_identifier(written);
+    let is_raw = stream.columns.layout() == Layout::Raw;
+    let raw = is_raw.then(|| format!("{schema}/{}", identifier(&format!("{RAW_PREFIX}{}", stream.descriptor.name))));
     let older = format!("{schema_before}/{}", older_identifier(&stream.descriptor.name));
     Target {
         stream: stream.descriptor.clone(),
@@ -162,6 +182,7 @@ fn target(stream: &Stream, default_schema: &str, sync: Uuid) -> Target {
         generation_id: stream.generation_id,
         older: Some(older).filter(|older| *older != table),
         earlier: earlier_place(default_schema, &stream.descriptor.name).filter(|earlier| *earlier != table),
+        raw,
         table,
         staging,
         columns: Arc::clone(&stream.columns),
@@ -268,6 +289,25 @@ mod tests {
         assert_eq!(older(&[("заказы", None), ("______", None)])?, [None, None]);
         assert_eq!(older(&[("users", Some("ж"))])?, [Some("_/users".to_owned())]);
         assert_eq!(older(&[("users", Some("ж")), ("users", Some("я")), ("pets", Some("ж"))])?[..2], [None, None]);
+        Ok(())
+    }
+
+    #[test]
+    fn the_managed_table_of_the_older_connector_is_the_streams_own_or_nobodys() -> Result<()> {
+        let raw = |streams: &[(&str, Option<&str>)]| -> Result<Vec<Option<String>>> {
+            let targets = targets(&catalog(streams), "shop", Uuid::nil())?;
+            Ok(targets.into_iter().map(|target| target.raw).collect())
+        };
+        let of = |name: &str| Some(name.to_owned());
+        assert_eq!(
+            raw(&[("Users", None), ("users", Some("Zoo"))])?,
+            [of("shop/_airbyte_raw_users"), of("zoo/_airbyte_raw_users")]
+        );
+        assert_eq!(
+            raw(&[("users", None), ("_airbyte_raw_users", None)])?,
+            [None, of("shop/_airbyte_raw__airbyte_raw_users")]
+        );
+        assert_eq!(raw(&[("заказы", None), ("клиент", None)])?, [None, None]);
         Ok(())
     }
 

@@ -38,7 +38,7 @@ const CRATES: [Rule; 6] = [
     ),
     (
         &["reqwest"],
-        &["databricks/", "storage/bucket/http/connector.rs"],
+        &["databricks/", "storage/bucket/http/connector.rs", "storage/volume/cloud.rs"],
         "requests are sent by those who know how they fail",
     ),
     (&["fastrand"], &["retry.rs"], "there is one back-off and one source of jitter"),

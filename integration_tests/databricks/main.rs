@@ -87,6 +87,8 @@ mod program;
 mod proxy;
 #[path = "../testing/python.rs"]
 mod python;
+#[path = "../testing/recorded.rs"]
+mod recorded;
 #[path = "../s3/testing/requests.rs"]
 mod requests;
 #[path = "../s3/testing/server.rs"]
@@ -108,6 +110,7 @@ mod check;
 mod clients;
 mod column_values;
 mod columns;
+mod commit_kills;
 mod copies;
 mod evolving_kills;
 mod faults;

@@ -11,11 +11,12 @@ use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use super::{NAME, catalog};
-use crate::config::{Config, DatabricksSettings, Engine};
+use crate::config::{Config, DatabricksSettings, Engine, StorageSettings};
 use crate::databricks::{SqlTransport, connect, warehouse};
 use crate::delta::table::TableLog;
 use crate::error::{Error, Kind, Problems, Result, ResultExt};
 use crate::load::sql::databricks_check::{CheckTable, DatabricksCheck};
+use crate::opening;
 use crate::recovery::unfinished::Unfinished;
 use crate::schema::columns::TableSchema;
 use crate::storage::{Home, Storage, probe};
@@ -65,7 +66,17 @@ impl<'a> CheckRun<'a> {
                 Err(error) => (None, Err(error)),
             }
         };
-        let ((storage, probed), (databricks, ensured)) = futures::join!(Box::pin(storage), Box::pin(databricks));
+        let ((storage, probed), (databricks, ensured)) = if is_managed(config) {
+            // Databricks makes the volume, in a schema that has to be there.
+            let (databricks, ensured) = Box::pin(databricks).await;
+            let probed = match &databricks {
+                Some(databricks) if ensured.is_ok() => Box::pin(open_volume(config, databricks, schema, context)).await,
+                _ => (None, Ok(())),
+            };
+            (probed, (databricks, ensured))
+        } else {
+            futures::join!(Box::pin(storage), Box::pin(databricks))
+        };
         problems.note(probed);
         let has_schema = problems.note(ensured);
         let check_run = Self { config, context, schema, storage, databricks, has_schema, tables: Vec::new() };
@@ -88,6 +99,9 @@ impl<'a> CheckRun<'a> {
 
     /// Finds further problems with Databricks: the sync of one row ended at its first one.
     pub async fn find_more(&mut self, problems: &mut Problems) {
+        if is_managed(self.config) {
+            return self.find_more_of_managed(problems).await;
+        }
         let (Some(databricks), Some(storage)) = (&self.databricks, &self.storage) else { return };
         let [new, staged] = [new_name(self.context), new_name(self.context)].map(|table| {
             let location = storage.uri(&format!("{}/{table}", self.schema));
@@ -108,6 +122,16 @@ impl<'a> CheckRun<'a> {
         }
     }
 
+    /// The same without a bucket: whether a table can be created does not depend on the volume.
+    async fn find_more_of_managed(&mut self, problems: &mut Problems) {
+        let Some(databricks) = self.databricks.as_ref().filter(|_| self.has_schema) else { return };
+        if problems.iter().all(|error| error.kind() == Kind::Config) {
+            let table = new_name(self.context);
+            self.tables.push(table.clone());
+            problems.note(databricks.try_to_create(&table).await);
+        }
+    }
+
     /// Removes what was created; the schema last, whatever happened before.
     pub async fn end(self, problems: &mut Problems) {
         for table in &self.tables {
@@ -120,8 +144,13 @@ impl<'a> CheckRun<'a> {
 
     async fn remove_left_overs(&self) -> Result<()> {
         let Some(storage) = &self.storage else { return Ok(()) };
+        let left = match &self.databricks {
+            // Managed tables have no folder here.
+            Some(databricks) if is_managed(self.config) => databricks.tables(&format!("{NAME}*")).await?,
+            _ => storage.folders(self.schema).await?,
+        };
         let now = Duration::from_millis(u64::try_from(self.context.clock_and_ids.clock.now_ms()).unwrap_or(0));
-        for folder in storage.folders(self.schema).await? {
+        for folder in left {
             let id = folder.strip_prefix(NAME).and_then(|id| Uuid::parse_str(id).ok());
             let made = id.and_then(|id| id.get_timestamp()).map(|made| Duration::from_secs(made.to_unix().0));
             if made.is_some_and(|made| now.saturating_sub(made) > LEFT) {
@@ -159,6 +188,32 @@ impl<'a> CheckRun<'a> {
 /// A unique table name: concurrent checks do not collide, and no stream has such a name.
 pub fn new_name(context: &Context) -> String {
     format!("{NAME}{}", (context.clock_and_ids.new_id)().simple())
+}
+
+fn is_managed(config: &Config) -> bool {
+    matches!(config.storage, StorageSettings::Managed(_))
+}
+
+/// Creates the volume of the check, if it does not exist, and tries it.
+async fn open_volume(
+    config: &Config,
+    databricks: &DatabricksCheck,
+    schema: &str,
+    context: &Context,
+) -> (Option<Storage>, Result<()>) {
+    let opened = match opening::open_volumes(config) {
+        Ok(Some((storage, volumes))) => databricks.ensure_volumes(&volumes.needed([schema])).await.map(|()| storage),
+        Ok(None) => Err(Error::system("The check has no volume.")),
+        Err(error) => Err(error),
+    };
+    match opened {
+        Ok(storage) => {
+            // At the top: of a folder above it, nobody would know whether it may go.
+            let probed = probe(&storage, &new_name(context)).await;
+            (Some(storage), probed)
+        }
+        Err(error) => (None, Err(error)),
+    }
 }
 
 async fn enter(config: &Config, settings: &DatabricksSettings) -> Result<Arc<dyn SqlTransport>> {

@@ -19,6 +19,7 @@ mod file_name_pattern;
 mod hidden;
 mod host;
 mod log_level;
+mod managed;
 mod memory;
 mod newer;
 mod platform;
@@ -44,6 +45,7 @@ pub use self::environment::{ensure_aws_files, know_secrets};
 pub use self::file_name_pattern::{DateField, FileNamePattern, Piece};
 pub use self::host::is_near;
 pub use self::log_level::LogLevel;
+pub use self::managed::{DEFAULT_VOLUME, ManagedSettings, VolumeName};
 pub use self::platform::is_job_of_platform;
 pub use self::s3::{S3Credentials, S3Encryption, S3Role, S3Settings};
 pub use self::storage::StorageSettings;
@@ -191,6 +193,13 @@ impl Config {
                 settings.hostname
             );
         }
+        if matches!(self.storage, StorageSettings::Managed(_)) && self.staging_schema.is_some() {
+            tracing::warn!(
+                "`staging_schema` has no effect with {}, which makes no staging tables: `data_source.staging_volume` says where \
+                 files are staged.",
+                self.storage.type_name()
+            );
+        }
         self.tables.warn();
         for field in &self.quoted_names {
             tracing::warn!(
@@ -254,13 +263,15 @@ impl Config {
                 storage::S3
             ));
         }
-        if self.storage == StorageSettings::Managed {
+        if let StorageSettings::Managed(settings) = &self.storage
+            && let Some(why) = settings.lacks_volume(&self.catalog)
+        {
             report.problem(format!(
-                "`data_source.data_source_type` is {}, a storage that does not work in this version: use {} with a bucket or {} \
-                 with a container instead.",
-                self.storage.type_name(),
+                "{why}. Set `database` to a catalog of Unity Catalog, such as main or the workspace's own. In a workspace without \
+                 Unity Catalog, use the `data_source_type` {} with a bucket or {} with a container instead of {}.",
                 storage::S3,
                 storage::AZURE,
+                self.storage.type_name(),
             ));
         }
         report.into_result("configuration", ())

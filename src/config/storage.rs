@@ -9,6 +9,7 @@ use super::azure::AzureSettings;
 use super::engine::Engine;
 use super::fields::Fields;
 use super::file_name_pattern::FileNamePattern;
+use super::managed::ManagedSettings;
 use super::s3::S3Settings;
 use super::{container, directory};
 
@@ -34,8 +35,8 @@ pub enum StorageSettings {
     S3(S3Settings),
     /// A container in Azure Blob Storage.
     Azure(AzureSettings),
-    /// Wherever Databricks keeps managed tables.
-    Managed,
+    /// Wherever Databricks keeps managed tables, with a volume for staged files.
+    Managed(ManagedSettings),
 }
 
 impl StorageSettings {
@@ -43,7 +44,7 @@ impl StorageSettings {
     pub fn file_name_pattern(&self) -> FileNamePattern {
         match self {
             Self::S3(settings) => settings.file_name_pattern.clone(),
-            Self::Local { .. } | Self::Azure(_) | Self::Managed => FileNamePattern::default(),
+            Self::Local { .. } | Self::Azure(_) | Self::Managed(_) => FileNamePattern::default(),
         }
     }
 
@@ -53,7 +54,7 @@ impl StorageSettings {
             Self::Local { .. } => LOCAL,
             Self::S3(_) => S3,
             Self::Azure(_) => AZURE,
-            Self::Managed => MANAGED,
+            Self::Managed(_) => MANAGED,
         }
     }
 }
@@ -61,14 +62,14 @@ impl StorageSettings {
 type Reader = fn(&Fields<'_>) -> StorageSettings;
 
 pub(super) fn read(root: &Fields<'_>, engine: &Engine) -> StorageSettings {
-    let stand_in = StorageSettings::Managed;
+    let stand_in = StorageSettings::Managed(ManagedSettings::default());
     let advice = format!(
         r#"say where the tables go, for example {{"data_source_type": "{LOCAL}", "local_path": "/local/lakehouse"}}"#
     );
     let Some(fields) = root.required_section("data_source", &advice) else { return stand_in };
     let types: [(&str, Reader); 4] = [
         (LOCAL, local),
-        (MANAGED, |_| StorageSettings::Managed),
+        (MANAGED, |fields| StorageSettings::Managed(ManagedSettings::read(fields))),
         (S3, |fields| StorageSettings::S3(S3Settings::read(fields))),
         (AZURE, |fields| StorageSettings::Azure(AzureSettings::read(fields))),
     ];
@@ -81,7 +82,7 @@ pub(super) fn read(root: &Fields<'_>, engine: &Engine) -> StorageSettings {
     let s3 = types.iter().find(|(name, _)| is_oldest && *name == S3).map(|(_, read)| *read);
     let Some(read) = s3.or_else(|| fields.choice("data_source_type", &types)) else { return stand_in };
     let storage = read(&fields);
-    if storage == StorageSettings::Managed && *engine == Engine::Direct {
+    if matches!(storage, StorageSettings::Managed(_)) && *engine == Engine::Direct {
         let rest = format!(
             "is {MANAGED}, which needs Databricks: set `databricks_server_hostname`, `databricks_http_path` and \
              `databricks_personal_access_token`, or choose another storage."

@@ -63,7 +63,7 @@ fn a_local_directory_is_all_that_has_to_be_given() {
 #[test]
 fn an_older_configuration_with_managed_tables_is_read() {
     let config = read(older(json!({"data_source_type": "MANAGED_TABLES_STORAGE"})));
-    assert_eq!(config.storage, StorageSettings::Managed);
+    assert_eq!(config.storage, StorageSettings::Managed(ManagedSettings::default()));
     let expected = DatabricksSettings {
         hostname: "abc-12345678-wxyz.cloud.databricks.com".to_owned(),
         http_path: "sql/protocolvx/o/1234567489/0000-1111111-abcd90".to_owned(),
@@ -245,12 +245,23 @@ fn databricks_settings_without_a_hostname_are_no_silent_fallback() {
 
 #[test]
 fn what_does_not_work_yet_is_refused_by_name() {
-    let config = read(older(json!({"data_source_type": "MANAGED_TABLES_STORAGE"})));
+    let config =
+        read(with(older(json!({"data_source_type": "MANAGED_TABLES_STORAGE"})), "database", json!("hive_metastore")));
     let error = config.ensure_supported().expect_err("not supported");
     assert_eq!(error.kind(), Kind::Config);
-    for said in ["MANAGED_TABLES_STORAGE", "S3_STORAGE with a bucket or AZURE_BLOB_STORAGE with a container instead"] {
+    // The catalog that the older connector took has no volumes.
+    for said in [
+        "`database` names the catalog hive_metastore",
+        "S3_STORAGE with a bucket or AZURE_BLOB_STORAGE with a container",
+    ] {
         assert!(error.message().contains(said), "{said} is not in {error}");
     }
+    let managed = || older(json!({"data_source_type": "MANAGED_TABLES_STORAGE"}));
+    read(with(managed(), "database", json!("main"))).ensure_supported().expect("supported");
+    let elsewhere = json!({"data_source_type": "MANAGED_TABLES_STORAGE", "staging_volume": "main.ops.files"});
+    read(older(elsewhere)).ensure_supported().expect("supported");
+    let wrong = problems(older(json!({"data_source_type": "MANAGED_TABLES_STORAGE", "staging_volume": "files"})));
+    assert!(wrong.contains("`data_source.staging_volume` must be the full name of a volume"), "{wrong}");
     let folder = json!({"data_source_type": "LOCAL_STORAGE", "local_path": "/tmp/x"});
     let error = read(older(folder)).ensure_supported().expect_err("not supported");
     for said in ["a directory on this machine", "`databricks_server_hostname`", "S3_STORAGE with a bucket"] {

@@ -31,14 +31,27 @@ enum Compute {
 /// # Errors
 /// [`Kind::Config`](crate::error::Kind::Config) where the HTTP path is none of these forms.
 pub fn connect(settings: &DatabricksSettings, timeouts: &Timeouts) -> Result<Arc<dyn SqlTransport>> {
+    // Before trust and proxies are looked at.
+    compute(&settings.http_path)?;
+    connect_over(client(settings, timeouts)?, settings, timeouts)
+}
+
+/// The same over `client`, which others use too: all of them share its rate limit.
+///
+/// # Errors
+/// As [`connect`].
+pub fn connect_over(
+    client: Arc<HttpClient>,
+    settings: &DatabricksSettings,
+    timeouts: &Timeouts,
+) -> Result<Arc<dyn SqlTransport>> {
     match compute(&settings.http_path)? {
         Compute::Warehouse(id) => {
-            let warehouse = Warehouse::new(client(settings, timeouts)?, id, timeouts);
+            let warehouse = Warehouse::new(client, id, timeouts);
             Ok(Arc::new(StatementApi::new(warehouse, settings.statement_timeout, timeouts)))
         }
         Compute::Thrift(path) => {
-            let http = client(settings, timeouts)?;
-            Ok(Arc::new(ThriftTransport::new(http, &path, settings.statement_timeout, *timeouts)))
+            Ok(Arc::new(ThriftTransport::new(client, &path, settings.statement_timeout, *timeouts)))
         }
     }
 }
@@ -54,7 +67,11 @@ pub fn warehouse(settings: &DatabricksSettings, timeouts: &Timeouts) -> Result<O
     }
 }
 
-fn client(settings: &DatabricksSettings, timeouts: &Timeouts) -> Result<Arc<HttpClient>> {
+/// A client for the workspace of `settings`: for statements, and for files in volumes. Nothing is sent yet.
+///
+/// # Errors
+/// A configuration error where no connection can be prepared.
+pub fn client(settings: &DatabricksSettings, timeouts: &Timeouts) -> Result<Arc<HttpClient>> {
     let tokens = Arc::new(PersonalAccessToken(settings.token.clone()));
     Ok(Arc::new(HttpClient::new(settings, tokens, timeouts)?))
 }

@@ -59,18 +59,41 @@ pub struct Request {
     pub body: Bytes,
     /// Its priority in the rate limit.
     pub priority: Priority,
+    /// How long it may take, if longer than other requests.
+    pub timeout: Option<Duration>,
 }
 
 impl Request {
     /// A `GET` of JSON.
     pub fn get(path: impl Into<String>) -> Self {
-        let content_type = "application/json";
-        Self { method: Method::GET, path: path.into(), content_type, body: Bytes::new(), priority: Priority::Normal }
+        Self {
+            method: Method::GET,
+            path: path.into(),
+            content_type: "application/json",
+            body: Bytes::new(),
+            priority: Priority::Normal,
+            timeout: None,
+        }
     }
 
     /// A `POST` of JSON.
     pub fn post(path: impl Into<String>, body: impl Into<Bytes>) -> Self {
         Self { method: Method::POST, body: body.into(), ..Self::get(path) }
+    }
+
+    /// A `PUT` of bytes, or without any.
+    pub fn put(path: impl Into<String>, body: impl Into<Bytes>) -> Self {
+        Self { method: Method::PUT, body: body.into(), ..Self::get(path) }
+    }
+
+    /// A `HEAD`.
+    pub fn head(path: impl Into<String>) -> Self {
+        Self { method: Method::HEAD, ..Self::get(path) }
+    }
+
+    /// A `DELETE`.
+    pub fn delete(path: impl Into<String>) -> Self {
+        Self { method: Method::DELETE, ..Self::get(path) }
     }
 
     /// The same request with another priority.
@@ -150,6 +173,11 @@ impl HttpClient {
         &self.workspace
     }
 
+    /// Whether requests are encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.address.starts_with("https://")
+    }
+
     /// How long one request may take before its response counts as lost.
     pub fn timeout(&self) -> Duration {
         self.timeout
@@ -204,7 +232,15 @@ impl HttpClient {
     /// # Errors
     /// The error of the last try when the time is up; a permanent error at once.
     pub async fn repeat(&self, request: &Request) -> Result<Response> {
-        match self.send_until_answered(request, true).await? {
+        self.repeat_within(request, self.retry).await
+    }
+
+    /// The same for at most `limit`.
+    ///
+    /// # Errors
+    /// As for `repeat`.
+    pub async fn repeat_within(&self, request: &Request, limit: Duration) -> Result<Response> {
+        match self.send_until_answered(request, true, limit.min(self.retry)).await? {
             Sent::Answered(response) => Ok(response),
             Sent::Unknown(error) => Err(error),
         }
@@ -216,13 +252,13 @@ impl HttpClient {
     /// # Errors
     /// As for `repeat`; the server has not accepted the request.
     pub async fn submit(&self, request: &Request) -> Result<Sent> {
-        self.send_until_answered(request, false).await
+        self.send_until_answered(request, false, self.retry).await
     }
 
-    async fn send_until_answered(&self, request: &Request, may_repeat: bool) -> Result<Sent> {
-        let mut usual = Backoff::within(self.retry);
-        let mut first_contact = Backoff::within(FIRST_CONTACT.min(self.retry));
-        let mut first_answer = self.waits();
+    async fn send_until_answered(&self, request: &Request, may_repeat: bool, limit: Duration) -> Result<Sent> {
+        let mut usual = Backoff::within(limit);
+        let mut first_contact = Backoff::within(FIRST_CONTACT.min(limit));
+        let mut first_answer = Backoff::within(if self.is_known() { limit } else { FIRST_ANSWER.min(limit) });
         for tries in 1_u32.. {
             let known = self.is_known();
             let (waits, failed, asked) = match self.send_authenticated(request).await {
@@ -307,6 +343,9 @@ impl HttpClient {
             .body(request.body.clone());
         if let Some(number) = &self.workspace_number {
             asked = asked.header(WORKSPACE_HEADER, number);
+        }
+        if let Some(timeout) = request.timeout {
+            asked = asked.timeout(timeout.max(self.timeout));
         }
         let mut response = asked.send().await.map_err(no_response::classify)?;
         self.has_answered.store(true, Ordering::Relaxed);

@@ -20,7 +20,7 @@ pub mod workspace;
 
 use async_trait::async_trait;
 
-pub use self::connect::{connect, warehouse};
+pub use self::connect::{client, connect, connect_over, warehouse};
 use self::result_limits::ResultLimits;
 pub use self::warehouse::{Warehouse, WarehouseState};
 use crate::error::{Error, Result};

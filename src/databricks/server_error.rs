@@ -36,6 +36,8 @@ pub struct ServerError {
     pub redirects_to: Option<String>,
     /// How long the server asks to wait before the next request.
     pub retry_after: Option<Duration>,
+    /// The reason in the details, such as `FILES_API_DIRECTORY_IS_NOT_EMPTY`.
+    pub reason: Option<String>,
 }
 
 impl ServerError {
@@ -53,6 +55,7 @@ impl ServerError {
             message,
             redirects_to: None,
             retry_after: None,
+            reason: None,
         }
     }
 
@@ -67,6 +70,11 @@ impl ServerError {
             Value::String(code) => Some(code.clone()),
             _ => None,
         });
+        let details = body.as_ref().and_then(|body| body.get("details")).and_then(Value::as_array);
+        // `google.rpc.ErrorInfo`.
+        let reason_of =
+            |detail: &Value| detail.get("reason").and_then(Value::as_str).and_then(code_of).map(str::to_owned);
+        let details = details.and_then(|details| details.iter().find_map(reason_of));
         let header = |name: &str| header(answer, name);
         let plain = || if body.is_some() { None } else { page(&answer.body) };
         let reason = || Self::reason_header(answer).and_then(header).map(str::to_owned);
@@ -78,6 +86,7 @@ impl ServerError {
                 .filter(|_| redirect::is_one(answer.status.as_u16()))
                 .map(|location| redirect::address(location, &answer.address)),
             retry_after: header("retry-after").and_then(|after| wait(after, header("date"))),
+            reason: details,
             ..Self::of_statement(code.as_deref(), text("sql_state"), &message.unwrap_or_default())
         }
     }

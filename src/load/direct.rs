@@ -121,7 +121,7 @@ impl Opening<'_> {
             // Its log tells a later sync which files of which batch may lie in the table's folder.
             staged: Staged::DeltaTable { folder: target.staging.clone() },
             begins: Begins::AtFirstBatch,
-            left_behind: LeftBehind::Files(target.table.clone()),
+            left_behind: Some(LeftBehind::Files(target.table.clone())),
         };
         let table = Box::new(self.open_table(target).await?);
         let schema = Arc::clone(&table.files);

@@ -217,6 +217,7 @@ mod tests {
             table: "shop/t".into(),
             older: None,
             earlier: None,
+            raw: None,
             staging: "x/t".into(),
             columns: TableSchema::raw(),
             sync_id: 0,

@@ -99,8 +99,8 @@ impl StagedStream {
     }
 
     /// Its staging folder, and what a killed sync may leave outside it.
-    pub fn left_behind(&self) -> (&str, &LeftBehind) {
-        (self.staging.staged.folder(), &self.staging.left_behind)
+    pub fn left_behind(&self) -> Option<(&str, &LeftBehind)> {
+        Some((self.staging.staged.folder(), self.staging.left_behind.as_ref()?))
     }
 
     /// What encodes its rows.
@@ -112,16 +112,17 @@ impl StagedStream {
     /// that the engine can prepare its load.
     pub async fn expect_rows(&mut self, stage: &Stage) -> Result<bool> {
         let are_first = !std::mem::replace(&mut self.has_rows, true);
-        if !are_first || self.staging.begins == Begins::AtFirstBatch {
-            return Ok(false);
-        }
-        self.begin(stage).await.map(|()| true)
+        let is_due = match self.staging.begins {
+            Begins::AtFirstBatch | Begins::AtFirstBatchOrEnd => false,
+            Begins::AtFirstRows | Begins::Always => are_first,
+        };
+        if is_due { self.begin(stage).await.map(|()| true) } else { Ok(false) }
     }
 
     /// The stream has ended well and no more rows will be appended: begins a staging that is read without rows, too.
     pub async fn end(&mut self, stage: &Stage) -> Result<()> {
         match self.staging.begins {
-            Begins::Always => self.begin(stage).await,
+            Begins::Always | Begins::AtFirstBatchOrEnd => self.begin(stage).await,
             Begins::AtFirstBatch | Begins::AtFirstRows => Ok(()),
         }
     }
@@ -141,7 +142,8 @@ impl StagedStream {
         let bytes = open.file.append(group)?;
         open.size += bytes.len() as u64;
         let written = open.upload.write(bytes).await;
-        let full = open.size >= stage.file_size || open.file.is_full();
+        let largest = stage.storage.largest_file().map_or(stage.file_size, |most| most.min(stage.file_size));
+        let full = open.size >= largest || open.file.is_full();
         // Also after a failure: `abandon` has to abort the upload.
         self.open = Some(open);
         written?;
@@ -191,8 +193,9 @@ impl StagedStream {
             batch: self.batches,
             files,
             schema: self.encoder.schema(),
+            encoder: &self.encoder,
             stream: &self.target.stream,
-            left_behind: &self.staging.left_behind,
+            left_behind: self.staging.left_behind.as_ref(),
         };
         self.logged += 1;
         self.staging.staged.commit(stage, commit).await

@@ -1,9 +1,7 @@
 //! How a stream's rows are staged for the engine that reads them: in which form, and from when on they can be read. The engine
 //! chooses both when it opens the table.
 
-use std::collections::BTreeMap;
-
-pub use crate::encode::encoder::Format;
+pub use crate::encode::encoder::{Encoder, Format};
 
 use super::Stage;
 use crate::delta::actions::{Commit, DataFile, Readers, TableMetadata};
@@ -15,6 +13,8 @@ use crate::schema::columns::TableSchema;
 
 /// The file without rows of a folder of CSV files. No file with rows is called so: their names have the sync's id in them.
 const HEADER: &str = "columns.csv";
+/// The same of a folder of Parquet files.
+const NO_ROWS: &str = "columns.parquet";
 
 /// How the rows of a stream are staged. Chosen by the engine that opens the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,13 +23,13 @@ pub struct Staging {
     pub staged: Staged,
     /// From when on it can read them.
     pub begins: Begins,
-    /// What its loads may leave behind if the sync is killed.
-    pub left_behind: LeftBehind,
+    /// What its loads may leave behind if the sync is killed, beside its own folder.
+    pub left_behind: Option<LeftBehind>,
 }
 
 /// The staged rows of a stream, as an engine reads them.
 ///
-/// A format without a log (Parquet files that are copied by name, say) becomes a variant here. Engines match on this type and need no other knowledge of what was staged. The sweep finds what such a sync has
+/// A format without a log is a variant here. Engines match on this type and need no other knowledge of what was staged. The sweep finds what such a sync has
 /// left elsewhere without a log (`recovery::left_behind`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Staged {
@@ -46,6 +46,11 @@ pub enum Staged {
         /// Whether the files are compressed.
         gzip: bool,
     },
+    /// Parquet files in this folder: an engine adds them by their names, or replaces a table by all of them.
+    Files {
+        /// The folder.
+        folder: String,
+    },
 }
 
 /// When a staging begins. Before that, its folder holds nothing that can be read.
@@ -57,6 +62,8 @@ pub enum Begins {
     AtFirstRows,
     /// With the first rows, or at the end of a stream without rows: the engine reads the staging in any case.
     Always,
+    /// With the first closed batch, or at the end of a stream without rows.
+    AtFirstBatchOrEnd,
 }
 
 /// A commit to the log of a staging.
@@ -69,10 +76,12 @@ pub(super) struct StagedCommit<'a> {
     pub files: &'a [DataFile],
     /// Their columns.
     pub schema: &'a TableSchema,
+    /// What makes them.
+    pub encoder: &'a Encoder,
     /// The stream.
     pub stream: &'a StreamDescriptor,
     /// What the loads of the stream may leave behind.
-    pub left_behind: &'a LeftBehind,
+    pub left_behind: Option<&'a LeftBehind>,
 }
 
 impl Staged {
@@ -88,14 +97,14 @@ impl Staged {
     /// The folder of the staged files, relative to the storage's root.
     pub fn folder(&self) -> &str {
         match self {
-            Self::DeltaTable { folder } | Self::Csv { folder, .. } => folder,
+            Self::DeltaTable { folder } | Self::Csv { folder, .. } | Self::Files { folder } => folder,
         }
     }
 
     /// The format of the staged files.
     pub fn format(&self) -> Format {
         match self {
-            Self::DeltaTable { .. } => Format::Parquet,
+            Self::DeltaTable { .. } | Self::Files { .. } => Format::Parquet,
             Self::Csv { gzip, .. } => Format::Csv { gzip: *gzip },
         }
     }
@@ -109,7 +118,7 @@ impl Staged {
                 let create = (commit.number == 0).then(|| TableMetadata {
                     id: (stage.clock_and_ids.new_id)(),
                     description: format!("Staged for stream {}", commit.stream),
-                    configuration: BTreeMap::from([commit.left_behind.property()]),
+                    configuration: commit.left_behind.map(LeftBehind::property).into_iter().collect(),
                 });
                 let transactions = vec![(application_id(stage.sync), commit.batch)];
                 let bytes =
@@ -124,7 +133,13 @@ impl Staged {
                 upload.write(csv::header(commit.schema)).await?;
                 upload.finish().await
             }
-            Self::Csv { .. } => Ok(()),
+            Self::Files { folder } if commit.number == 0 && commit.files.is_empty() => {
+                let (bytes, _) = commit.encoder.begin_file()?.finish()?;
+                let mut upload = stage.storage.upload(format!("{folder}/{NO_ROWS}")).await?;
+                upload.write(bytes).await?;
+                upload.finish().await
+            }
+            Self::Csv { .. } | Self::Files { .. } => Ok(()),
         }
     }
 }

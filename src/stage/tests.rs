@@ -2,6 +2,7 @@
 
 use std::sync::atomic::AtomicU64;
 
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use serde_json::Value;
 
 use super::staged::{Format, Staged};
@@ -54,7 +55,7 @@ impl Bed {
         let staging = Staging {
             staged: Staged::new(format, &target.staging),
             begins,
-            left_behind: LeftBehind::Files(target.table.clone()),
+            left_behind: Some(LeftBehind::Files(target.table.clone())),
         };
         let encoder = Arc::new(Encoder::new(TableSchema::raw(), Compression::Snappy).in_format(format));
         let stream = StagedStream::new(Arc::new(target), staging, encoder);
@@ -74,7 +75,7 @@ impl Bed {
     /// How many files each commit of the log adds.
     async fn log(&self) -> Vec<usize> {
         let storage = &self.stage.storage;
-        let mut commits = storage.list(&format!("{}/_delta_log", self.stream.left_behind().0)).await.unwrap();
+        let mut commits = storage.list(&format!("{}/_delta_log", self.stream.left_behind().unwrap().0)).await.unwrap();
         commits.sort();
         let mut log = Vec::new();
         for commit in commits {
@@ -121,7 +122,7 @@ async fn of_a_stream_without_rows_only_a_staging_that_is_read_all_the_same_begin
 async fn csv_files_have_no_log_and_the_first_one_has_no_rows_where_it_is_read_early() {
     for begins in EACH {
         let mut bed = Bed::in_format(begins, Format::Csv { gzip: false }).await;
-        let folder = bed.stream.left_behind().0.to_owned();
+        let folder = bed.stream.left_behind().unwrap().0.to_owned();
         assert_eq!(bed.stage_row().await, begins != Begins::AtFirstBatch);
         let batch = bed.stream.close_batch(&bed.stage).await.unwrap().unwrap();
         bed.stage_row().await;
@@ -138,5 +139,26 @@ async fn csv_files_have_no_log_and_the_first_one_has_no_rows_where_it_is_read_ea
         let mut found = bed.stage.storage.list(&folder).await.unwrap();
         found.sort();
         assert_eq!(found, expected, "{begins:?}");
+    }
+}
+
+#[tokio::test]
+async fn files_that_are_read_by_their_names_have_one_without_rows_only_where_there_is_no_other() {
+    for (has_rows, expected) in [(true, 1), (false, 1)] {
+        let mut bed = Bed::new(Begins::AtFirstBatchOrEnd).await;
+        let folder = bed.stream.staging.staged.folder().to_owned();
+        bed.stream.staging.staged = Staged::Files { folder: folder.clone() };
+        if has_rows {
+            assert!(!bed.stage_row().await);
+            bed.stream.close_batch(&bed.stage).await.unwrap().unwrap();
+        }
+        bed.stream.end(&bed.stage).await.unwrap();
+        let found = bed.stage.storage.list(&folder).await.unwrap();
+        assert_eq!(found.len(), expected, "{found:?}");
+        let bytes = bed.stage.storage.get(&found[0]).await.unwrap();
+        let read = SerializedFileReader::new(bytes).unwrap();
+        assert_eq!(read.metadata().file_metadata().num_rows(), i64::from(has_rows));
+        let columns = read.metadata().file_metadata().schema_descr().num_columns();
+        assert_eq!((columns, found[0].ends_with("/columns.parquet")), (3, !has_rows));
     }
 }

@@ -1,7 +1,8 @@
 //! Storage of bytes: one small interface, the same for a folder and a bucket.
 //!
 //! Paths are relative to the root that the user configured (`schema/stream/file`). There are two homes, a folder (`local`) and
-//! a bucket (`bucket`); a new kind of bucket is a folder such as `s3` and one arm in [`Storage::open`]. Guarantees:
+//! a bucket (`bucket`); a new kind of bucket is a folder such as `s3` and one arm in [`Storage::open`]. Volumes of Databricks (`volume`)
+//! are a kind of bucket, which is reached through a client of Databricks ([`Storage::in_volumes`]). Guarantees:
 //! - [`Storage::put_new`] writes a whole object or nothing, and never replaces one;
 //! - [`Storage::copy_new`] copies inside the store, so that no bytes pass through here, and can be repeated;
 //! - after [`Storage::flush`], everything written before it is on stable storage.
@@ -24,6 +25,7 @@ mod s3;
 #[cfg(test)]
 pub mod testing;
 mod trusted;
+mod volume;
 
 use std::sync::Arc;
 
@@ -38,7 +40,9 @@ pub use self::local::Folder;
 pub use self::own_folder::OwnFolder;
 pub use self::planted::in_the_way;
 pub use self::probe::probe;
+pub use self::volume::Volumes;
 use crate::config::{StorageSettings, Tuning};
+use crate::databricks::http::HttpClient;
 use crate::error::{Error, Result};
 
 /// A folder or bucket that holds staged files and tables.
@@ -78,10 +82,16 @@ impl Storage {
             // Boxed: what AWS needs to find keys would make every future around this one large.
             StorageSettings::S3(settings) => Box::pin(s3::open(settings, tuning)).await,
             StorageSettings::Azure(settings) => Box::pin(azure::open(settings, tuning)).await,
-            StorageSettings::Managed => {
-                Err(Error::config("This version does not work with data_source_type MANAGED_TABLES_STORAGE."))
-            }
+            StorageSettings::Managed(_) => Err(Error::system("Volumes are opened by a client of their workspace.")),
         }
+    }
+
+    /// The volumes `volumes`, whose files are read and written by `client`. They have to be there.
+    ///
+    /// # Errors
+    /// A configuration error where the connections to the cloud's storage cannot be prepared.
+    pub fn in_volumes(client: Arc<HttpClient>, volumes: Volumes, tuning: &Tuning) -> Result<Self> {
+        volume::open(client, volumes, tuning)
     }
 
     /// The object store itself, for the Delta kernel.
@@ -103,6 +113,14 @@ impl Storage {
         match &self.home {
             Home::Folder(_) => local::OPEN_FILES,
             Home::Bucket(bucket) => bucket.open_files(),
+        }
+    }
+
+    /// At how many bytes a file is to be ended, if the storage has a limit of its own at this moment.
+    pub fn largest_file(&self) -> Option<u64> {
+        match &self.home {
+            Home::Folder(_) => None,
+            Home::Bucket(bucket) => bucket.largest_file(),
         }
     }
 
@@ -132,7 +150,7 @@ impl Storage {
     pub fn uri(&self, relative: &str) -> String {
         match &self.home {
             Home::Folder(folder) => folder.path(relative).display().to_string(),
-            Home::Bucket(bucket) => format!("{}/{relative}", bucket.uri(&self.root)),
+            Home::Bucket(bucket) => bucket.uri_below(&self.root, relative),
         }
     }
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Rule:
-    """What happens to requests: those of the kind `on` ("submit", "poll", "cancel", "chunk", "session", "warehouse", "any")
-    whose statement `statement` is found in (None: any); the first `skip` go well, then `times` do not.
+    """What happens to requests: those of the kind `on` ("submit", "poll", "cancel", "chunk", "session", "warehouse", "any";
+    "file" of the Files API, "part" of the cloud's storage behind it) whose statement, or method and path, `statement` is found in (None:
+    any); the first `skip` go well, then `times` do not.
 
     `action` is one of
       reply   nothing is done; {"status", "headers", "body"} comes back
@@ -69,6 +70,13 @@ class Compute:
     new_tables: list[str] = field(default_factory=list)
     # Whether it runs nothing and answers as if it had: `scripted.py`.
     scripted: bool = False
+    # Privileges that its user lacks, on whatever they are for: "READ VOLUME", "CREATE VOLUME".
+    lacks: list[str] = field(default_factory=list)
+    # The Files API, signed URLs: "on" or "off"; the cloud's storage behind volumes: "aws", "azure", "google", or "blocked" for this network.
+    files: str = "on"
+    urls: str = "on"
+    cloud: str = "aws"
+    url_seconds: float = 3600
     requests: int = 0
     starts: int = 0
     client: int | None = None
@@ -135,6 +143,11 @@ class Workspace:
     def find(self, id):
         with self.lock:
             return self.computes.get(id)
+
+    def of(self, token):
+        """That of a user, by its token."""
+        with self.lock:
+            return next((compute for compute in self.computes.values() if compute.token == token), None)
 
     def remove(self, id):
         with self.lock:

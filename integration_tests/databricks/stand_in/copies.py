@@ -10,7 +10,7 @@ import threading
 
 from names import NAME, parts
 
-CHANGE = re.compile(rf"\s*(?:MERGE\s+INTO|INSERT\s+OVERWRITE\s+TABLE)\s+{NAME}", re.IGNORECASE)
+CHANGE = re.compile(rf"\s*(?:MERGE\s+INTO|COPY\s+INTO|INSERT\s+OVERWRITE\s+TABLE)\s+{NAME}", re.IGNORECASE)
 FENCE = re.compile(rf"\s*ALTER\s+TABLE\s+{NAME}\s+SET\s+TBLPROPERTIES", re.IGNORECASE)
 MERGE = re.compile(
     rf"\s*MERGE\s+INTO\s+{NAME}\s+AS\s+target\s+USING\s*\((.*?)\n\)\s*AS\s+staged\b.*\bINSERT\s*(\([^)]*\))", re.IGNORECASE | re.DOTALL
@@ -60,7 +60,8 @@ class Copies:
 
     def begin(self, copy):
         """Without its tables it does not."""
-        names = re.findall(rf"\bFROM\s+{NAME}", copy.statement)
+        # What is read without a table has to be there when it is read.
+        names = [name for name in re.findall(rf"\bFROM\s+{NAME}", copy.statement) if name not in ("read_files", "staged")]
         try:
             for name in names:
                 self.run(f"SELECT 1 FROM {name} LIMIT 0")
@@ -75,8 +76,11 @@ class Copies:
         merge = MERGE.match(copy.statement)
         # One that begins when the other has ended sees its rows; the others do not.
         blind = merge and copy.begins != "after"
-        self.run(f"INSERT INTO {merge[1]} {merge[3]}{merge[2]}" if blind else copy.statement)
-        copy.state = "committed"
+        try:
+            self.run(f"INSERT INTO {merge[1]} {merge[3]}{merge[2]}" if blind else copy.statement)
+            copy.state = "committed"
+        except Exception:
+            copy.state = "failed"
 
     def properties(self, copy):
         schema, table = copy.table

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from copies import Copies
 from locations import Locations
+from managed import Managed
 from names import NAME
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
@@ -54,7 +55,7 @@ class Result:
 
 
 class Engine:
-    def __init__(self, jars, folder, store, thrift_path, memory, quick):
+    def __init__(self, jars, folder, store, thrift_path, memory, quick, volumes):
         Path(folder).mkdir(parents=True, exist_ok=True)
         java = f"-Duser.timezone=UTC -Djava.io.tmpdir={folder} -Dderby.stream.error.file={folder}/derby.log -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m {store.java}"
         settings = {
@@ -93,6 +94,7 @@ class Engine:
         self.running = threading.Semaphore(PARALLEL)
         self.local = threading.local()
         self.locations = Locations(self.exists, store.external)
+        self.managed = Managed(self, volumes, Failure, Result)
         self.copies = Copies(lambda statement: self.run(statement, "a copy"))
 
     def session(self):
@@ -106,8 +108,22 @@ class Engine:
         catalog = self.session()._jsparkSession.sessionState().catalog().externalCatalog()
         return catalog.tableExists(schema, table)
 
-    def asked(self, statement, group, parameters=(), schema=None, defaults=()):
-        """Runs `statement` as the workspace does: with its rules about folders, and with copies of it that were lost."""
+    def has_schema(self, schema):
+        """Whether there is such a schema."""
+        return self.session()._jsparkSession.sessionState().catalog().externalCatalog().databaseExists(schema)
+
+    def mapped(self, name):
+        """The name of a table of the workspace as Spark's."""
+        return in_spark_catalog(name)
+
+    def type_of(self, expression):
+        """Spark's type of an expression."""
+        return self.session().sql(f"SELECT {expression} AS a").schema.fields[0].dataType
+
+    def asked(self, statement, group, parameters=(), schema=None, defaults=(), lacks=()):
+        """Runs `statement` as the workspace does: with its rules about folders, for a user who lacks privileges, and with copies of it
+        that were lost."""
+        self.managed.refuse(lacks, statement)
         conflict = self.locations.in_the_way(statement)
         if conflict:
             raise Failure("BAD_REQUEST", conflict)
@@ -126,7 +142,10 @@ class Engine:
                 session.sql(f"USE {schema}")
             for name in defaults:
                 session.conf.set(f"spark.databricks.delta.properties.defaults.{name}", "true")
-            mapped = in_spark_catalog(statement)
+            answered = self.managed.answer(statement, session)
+            if answered is not None:
+                return answered
+            mapped = in_spark_catalog(self.managed.for_spark(statement))
             values = {name: PARAMETERS[kind](value) for name, value, kind in parameters}
             frame = session.sql(mapped, values) if values else session.sql(mapped)
             self.locations.note(statement)

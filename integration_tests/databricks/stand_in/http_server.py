@@ -11,6 +11,7 @@ import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import control
+import files
 from engine import Failure
 from gateway import Gateway
 from statements import WAREHOUSE, Refusal
@@ -22,9 +23,9 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, engine, workspace, api, thrift):
+    def __init__(self, engine, workspace, api, thrift, of_volumes):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.engine, self.workspace, self.api, self.thrift = engine, workspace, api, thrift
+        self.engine, self.workspace, self.api, self.thrift, self.files = engine, workspace, api, thrift, of_volumes
         self.gateway = Gateway()
 
     def handle_error(self, request, client_address):
@@ -40,19 +41,22 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         self.answer()
 
-    do_POST = do_PUT = do_DELETE = do_GET
+    do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = do_GET
 
     def log_message(self, *_):
         pass
 
     def answer(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path, _, query = self.path.partition("?")
-        if self.headers.get("Transfer-Encoding"):
+        chunked = self.headers.get("Transfer-Encoding")
+        body = self.chunks() if chunked else self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if chunked and not files.is_for_files(path):
             return self.say(411, {"error_code": "MALFORMED_REQUEST", "message": "Content-Length is needed."})
         try:
             if path.startswith("/stand-in/"):
                 self.say(200, control.answer(self.server, self.command, path.removeprefix("/stand-in/"), parsed(body)))
+            elif files.is_for_files(path):
+                self.files_answer(path, query, body)
             elif "/sql/protocolv1/" in path:
                 self.server.thrift.answer(self, path, body)
             else:
@@ -91,6 +95,36 @@ class Handler(BaseHTTPRequestHandler):
                 compute.kill_client()
             return self.cut()
         self.say(200, answer)
+
+    def chunks(self):
+        """A body that comes in chunks: a file whose length its sender does not know."""
+        body = bytearray()
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass
+        return bytes(body)
+
+    def files_answer(self, path, query, body):
+        authorization = self.headers.get("Authorization") or ""
+        compute = self.server.workspace.of(authorization.partition(" ")[2])
+        if compute is None:
+            return self.sign_in(None, authorization)
+        if compute.org is not None:
+            self.server.gateway.admit(compute, authorization, self.headers, limited=False)
+        if not self.server.gateway.takes(f"files of {authorization}", files.MOST):
+            raise Refusal(429, "REQUEST_LIMIT_EXCEEDED", "Too many requests to the Files API.", {"retry-after": 1})
+        compute.requests += 1
+        rule = compute.rule("file", f"{self.command} {self.path}", ("reply", "lose", "refuse", "kill"))
+        if self.goes_wrong_before(compute, rule):
+            return
+        status, headers, content = self.server.files.answer(compute, self.command, path, query, body, self.headers)
+        if rule is not None:
+            if rule.action == "kill":
+                compute.kill_client()
+            return self.cut()
+        self.say(status, content, headers)
 
     def look_up(self, path, body):
         """What the request is about: its kind, the warehouse, the statement if there is one, and the body."""
@@ -184,12 +218,12 @@ class Handler(BaseHTTPRequestHandler):
     def say(self, status, body, headers=()):
         content = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else json.dumps(body).encode()
         self.send_response(status)
-        headers = {"content-type": "application/json", "x-request-id": str(uuid.uuid4())} | dict(headers)
+        headers = {"content-type": "application/json", "x-request-id": str(uuid.uuid4()), "content-length": len(content)} | dict(headers)
         for name, value in headers.items():
             self.send_header(name, str(value))
-        self.send_header("content-length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        if self.command != "HEAD":
+            self.wfile.write(content)
 
     def cut(self):
         """Ends the connection without an answer."""

@@ -140,9 +140,9 @@ class StatementApi:
             sight.refuse(compute.hidden, statement.text)
             text = sight.filtered(statement.text) if compute.filtered else statement.text
             if compute.scripted:
-                result = scripted.answer(text)
+                result = scripted.answer(text, self.engine.managed.volumes)
             else:
-                result = self.engine.asked(text, statement.id, parameters, request.get("schema"), compute.new_tables)
+                result = self.engine.asked(text, statement.id, parameters, request.get("schema"), compute.new_tables, compute.lacks)
             result = sight.shown(compute.hidden, statement.text, result)
             size = sum(len(value or "") + 3 for row in result.rows for value in row)
             limit = int(request.get("row_limit", 0))

@@ -95,6 +95,8 @@ class Thrift:
                 body = self.seen(compute, statement, body)
             try:
                 sight.refuse(compute.hidden, statement)
+                self.engine.managed.refuse(compute.lacks, statement)
+                body = self.for_spark(statement, body)
             except Failure as failure:
                 record["state"] = "FAILED"
                 said = failed(sequence, failure.error_code, failure.message, failure.sql_state)
@@ -134,6 +136,14 @@ class Thrift:
         else:
             return False
         return True
+
+    def for_spark(self, statement, body):
+        """The call with what Spark knows in place of what Databricks alone has: what is done already, as its answer."""
+        done = self.engine.managed.answer(statement, self.engine.session())
+        if done is not None:
+            return instead(body, as_select(done) if done.columns else "SELECT 1 WHERE false")
+        plain = self.engine.managed.for_spark(statement)
+        return body if plain == statement else instead(body, plain)
 
     def seen(self, compute, statement, body):
         """The call in place of a SHOW that answers what the user may see; the same where Spark has to say what is wrong."""

@@ -11,6 +11,8 @@ pub enum Key {
     SqlState(&'static str),
     /// `error_code`. Matches error classes too: Unity Catalog reports its code as a class if it fails inside a statement.
     Code(&'static str),
+    /// The reason in the details of an error of the Files API.
+    Reason(&'static str),
     /// The HTTP status.
     Status(u16),
     /// The message alone, where nothing else matches.
@@ -53,6 +55,8 @@ pub enum Meaning {
     NeedsValue,
     /// The token's user may not use the catalog or the schema: nothing in it can be reached.
     MissingParentPrivilege,
+    /// The token's user may not use files in a volume.
+    MissingVolumePrivilege,
 }
 
 /// What is known of the changes of a failed statement.

@@ -1,12 +1,13 @@
 //! The one table from a server's error to its meaning: kind, problem, hint.
 //!
-//! An error is looked up by its error class, a sub-class before its class, then by SQLSTATE, by error code, by HTTP status, and by the
+//! An error is looked up by the reason in its details, by its error class, a sub-class before its class, then by SQLSTATE, by error code, by HTTP status, and by the
 //! message alone; at each level the first row that matches counts. Names of tables and paths in the message never match. Where
 //! Databricks names a missing privilege, the GRANT for it is printed. `docs/databricks-conditions.md` shows this table; a test
 //! compares the two.
 
 mod access;
 mod condition;
+mod files;
 mod grant;
 mod required;
 mod server_text;
@@ -58,6 +59,7 @@ fn tag(server_error: &ServerError, row: &Condition) -> Option<Tag> {
     match row.meaning {
         Some(Meaning::AlreadyExists) => Some(Tag::AlreadyExists),
         Some(Meaning::NeedsValue) => Some(Tag::NeedsValue),
+        Some(Meaning::MissingVolumePrivilege) => Some(Tag::AccessDenied),
         _ if !is_refused => None,
         Some(Meaning::MissingParentPrivilege) => Some(Tag::MissingParentPrivilege),
         _ => Some(Tag::MissingPrivilege),
@@ -150,24 +152,30 @@ fn key_text(key: &Key) -> String {
         Key::Class(class) => format!("`[{class}]`"),
         Key::SqlState(state) => format!("SQLSTATE {state}"),
         Key::Code(code) => format!("`{code}`"),
+        Key::Reason(reason) => format!("`{reason}`"),
         Key::Status(status) => format!("HTTP {status}"),
         Key::Text => "anything".to_owned(),
     }
 }
 
 fn rows() -> impl Iterator<Item = &'static Condition> {
-    access::ACCESS.iter().chain(sql::STATEMENTS).chain(access::SERVICE)
+    access::ACCESS.iter().chain(files::FILES).chain(sql::STATEMENTS).chain(access::SERVICE)
 }
 
 fn find(server_error: &ServerError) -> Option<&'static Condition> {
     let spoken = server_text::to_match(&server_error.message);
     // The rows about access only apply to HTTP responses: the message of a failed statement may name any token or endpoint.
     let rows = || {
-        let access = if server_error.status.is_some() { access::ACCESS } else { &[] };
-        access.iter().chain(sql::STATEMENTS).chain(access::SERVICE)
+        let is_response = server_error.status.is_some();
+        let (access, files) = if is_response { (access::ACCESS, files::FILES) } else { (&[][..], &[][..]) };
+        access.iter().chain(files).chain(sql::STATEMENTS).chain(access::SERVICE)
     };
     let any = |words: &[&str]| words.is_empty() || words.iter().any(|word| spoken.contains(word));
     let says = |row: &Condition| any(row.contains) && any(row.also_contains);
+    let named = |key: &Key| matches!(key, Key::Reason(reason) if server_error.reason.as_deref() == Some(*reason));
+    if let Some(row) = rows().find(|row| row.keys.iter().any(named) && says(row)) {
+        return Some(row);
+    }
     if let Some(row) =
         server_error.class.as_deref().and_then(|class| find_by_class(class, || rows().filter(|row| says(row))))
     {

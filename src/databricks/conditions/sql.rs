@@ -106,7 +106,8 @@ pub(super) const STATEMENTS: &[Condition] = &[
         &[Class("UC_NOT_ENABLED"), Class("UC_NOT_SUPPORTED")],
         &[],
         "{path} does not know Unity Catalog",
-        "use a SQL warehouse or a cluster whose access mode has it, or set `database` to hive_metastore",
+        "use a SQL warehouse or a cluster whose access mode has it, or the catalog hive_metastore as `database`, with the `data_source_type` \
+         S3_STORAGE or AZURE_BLOB_STORAGE: it has no volumes for managed tables",
     ),
     config(
         &[
@@ -244,6 +245,57 @@ pub(super) const STATEMENTS: &[Condition] = &[
             "set `data_source.azure_staging_format` to delta, and report it with the schema of the stream",
         )
     },
+    // Volumes and staged files. Classes: <https://docs.databricks.com/en/error-messages/error-classes.html>.
+    config(
+        &[Class("UC_VOLUMES_NOT_ENABLED"), Class("UC_COMMAND_NOT_SUPPORTED")],
+        &[],
+        "{path} has no volumes of Unity Catalog, in which files are staged for managed tables",
+        "use a SQL warehouse, or a cluster with Unity Catalog and Databricks Runtime 13.3 LTS or later; in a workspace without Unity \
+         Catalog use the `data_source_type` S3_STORAGE or AZURE_BLOB_STORAGE",
+    ),
+    config(
+        &[Class("UC_VOLUME_NOT_FOUND"), Class("VOLUME_DOES_NOT_EXIST")],
+        &[],
+        "The volume for staged files is not there, or the token's user may not see it",
+        "create it, or grant READ VOLUME and WRITE VOLUME on it to the token's user",
+    ),
+    config(
+        &[
+            Class("PATH_NOT_FOUND"),
+            Class("CF_EMPTY_DIR_FOR_SCHEMA_INFERENCE"),
+            Class("COPY_INTO_SOURCE_SCHEMA_INFERENCE_FAILED"),
+        ],
+        &[],
+        "The staged files are gone before they were loaded",
+        "do not let anybody else delete in the staging folder of a sync that runs, and run the sync again",
+    ),
+    Condition {
+        kind: Kind::System,
+        ..config(
+            &[Class("USER_RAISED_EXCEPTION"), SqlState("P0001")],
+            &["the staged files do not have"],
+            "Staged files are missing, and the table was left as it was",
+            "run the sync again; if it lasts, report it",
+        )
+    },
+    transient(
+        &[
+            Class("COPY_INTO_DUPLICATED_FILES_COPY_NOT_ALLOWED"),
+            Class("COPY_INTO_NON_BLIND_APPEND_NOT_ALLOWED"),
+            Class("TRANSACTION_CONCURRENT_COPY_INTO"),
+            SqlState("25000"),
+        ],
+        &[],
+        "Another copy of the statement loaded the same files at the same time",
+        "run the sync again",
+    )
+    .with(CommitState::RolledBack),
+    transient(
+        &[Class("COPY_INTO_STATE_INTERNAL_ERROR"), SqlState("55019")],
+        &[],
+        "{path} could not use its list of the files that the table has",
+        "run the sync again",
+    ),
     // Other writers.
     transient(
         &[

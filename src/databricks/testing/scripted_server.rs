@@ -155,7 +155,11 @@ fn serve(stream: TcpStream, script: &Mutex<Script>, all: &Mutex<Vec<ReceivedRequ
         }
         match reaction {
             Reaction::Respond(status, headers, body) => {
-                let mut head = format!("HTTP/1.1 {status} Status\r\ncontent-length: {}\r\n", body.len());
+                let mut head = format!("HTTP/1.1 {status} Status\r\n");
+                // The answer to a HEAD says how long the body would be.
+                if !headers.iter().any(|(name, _)| *name == "content-length") {
+                    head.push_str(&format!("content-length: {}\r\n", body.len()));
+                }
                 for (name, value) in headers {
                     head.push_str(&format!("{name}: {value}\r\n"));
                 }

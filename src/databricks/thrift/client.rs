@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
-use reqwest::{Method, StatusCode};
+use reqwest::StatusCode;
 use tcli_service as tcli;
 use tokio::time::timeout;
 
@@ -322,7 +322,7 @@ impl Client {
             _ => Priority::Immediate,
         };
         let path = self.path.clone();
-        let request = Request { method: Method::POST, path, content_type: CONTENT_TYPE, body: body.into(), priority };
+        let request = Request { content_type: CONTENT_TYPE, ..Request::post(path, body) }.with_priority(priority);
         let reply = match self.http.try_send(&request).await {
             Ok(Sent::Answered(reply)) => reply,
             Ok(Sent::Unknown(error)) => return Ok(Err(RetryReason::ConnectionCut(error))),

@@ -8,9 +8,9 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
-use super::Sql;
 use super::testing::bed::{USERS, batch, id, ids, users_of};
 use super::testing::fake_warehouse::{FakeWarehouse, Table};
+use super::{Sql, TablePlace};
 use crate::delta::table::TableLog;
 use crate::error::{Kind, Result};
 use crate::load::{Loader, TableLoader};
@@ -68,7 +68,7 @@ impl Lake {
             &tables,
             ("main", None),
             (sync, false),
-            Format::Parquet,
+            TablePlace::InStorage(Format::Parquet),
             8,
         );
         let target = users_of(write_mode, generation, sync);

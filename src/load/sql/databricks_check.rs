@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::answers::names;
 use super::create_retries::{Created, create_with_retries};
+use super::staging_volume::ensure_volumes;
 use super::statements::{self, NewTable, SchemaName};
 use crate::databricks::SqlTransport;
 use crate::databricks::conditions::lacks_privilege;
@@ -66,7 +67,7 @@ impl DatabricksCheck {
             let new = NewTable {
                 name: &table,
                 columns: &self.columns,
-                location: &new.location,
+                location: Some(&new.location),
                 stream: StreamDescriptor { name: new.table.clone(), namespace: None },
                 mode: "append",
                 generation: None,
@@ -99,6 +100,27 @@ impl DatabricksCheck {
             problems.extend(merged.err());
         }
         problems
+    }
+
+    /// Creates the managed table `table`; the caller drops it.
+    pub async fn try_to_create(&self, table: &str) -> Result<()> {
+        let stream = StreamDescriptor { name: table.to_owned(), namespace: None };
+        let name = self.name.table(table);
+        let new =
+            NewTable { name: &name, columns: &self.columns, location: None, stream, mode: "append", generation: None };
+        self.execute(&statements::create_table(&new), || format!("creating table {name}")).await
+    }
+
+    /// Creates those of `volumes` that do not exist: see [`ensure_volumes`].
+    pub async fn ensure_volumes(&self, volumes: &[(&str, &str, &str)]) -> Result<()> {
+        ensure_volumes(self.transport.as_ref(), volumes).await
+    }
+
+    /// The tables of the schema whose names are like `pattern`, in which `*` stands for anything.
+    pub async fn tables(&self, pattern: &str) -> Result<Vec<String>> {
+        let shown = self.transport.execute(&statements::show_tables(&self.name, &[pattern])).await;
+        let shown = shown.context(|| format!("looking for the tables of schema {}", self.name))?;
+        Ok(names(&shown, "tableName", 1).into_iter().collect())
     }
 
     async fn execute(&self, statement: &str, what: impl FnOnce() -> String) -> Result<()> {

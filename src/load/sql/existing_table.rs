@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use super::answers::{Description, properties};
 use super::inventory::Inventory;
-use super::loadable::{ensure_loadable, ensure_own, is_same_place};
+use super::loadable::{ensure_loadable, ensure_managed, ensure_own, is_managed, is_same_place};
 use super::statements::columns::Replaced;
 use super::statements::{SchemaName, TableName, describe, show_properties};
-use super::{SqlSession, found_columns, generation_objects};
+use super::{SqlSession, TablePlace, found_columns, generation_objects};
 use crate::delta::DELTA_LOG;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::load::columns::{Fitted, FoundTable, fit_table};
@@ -61,8 +61,15 @@ pub enum Existing {
 
 /// `target` with the older name of its table if an older version of this connector created the table under that name.
 pub async fn named(session: &SqlSession, inventory: &Inventory, target: Arc<Target>) -> Result<Arc<Target>> {
+    if let Some(raw) = target.raw.clone().filter(|_| session.is_managed())
+        && is_called_raw(session, inventory, &target, &raw).await?
+    {
+        return Ok(Arc::new(Target { table: raw, ..Target::clone(&target) }));
+    }
     let Some(older) = target.older.as_deref() else { return Ok(target) };
-    let in_bucket = async |table: &str| session.storage.has_any(&format!("{table}/{DELTA_LOG}")).await;
+    let in_bucket = async |table: &str| {
+        Ok::<_, Error>(!session.is_managed() && session.storage.has_any(&format!("{table}/{DELTA_LOG}")).await?)
+    };
     if inventory.has(&target.table) || in_bucket(&target.table).await? {
         return Ok(target);
     }
@@ -86,6 +93,22 @@ pub async fn named(session: &SqlSession, inventory: &Inventory, target: Arc<Targ
     Ok(if is_own { Arc::new(Target { table: older.to_owned(), ..Target::clone(&target) }) } else { target })
 }
 
+/// Whether the table of `target` is called `raw`, as connector 1.1.x called it: by the settings, or because there is one and none of the
+/// stream's own name.
+async fn is_called_raw(session: &SqlSession, inventory: &Inventory, target: &Target, raw: &str) -> Result<bool> {
+    if matches!(session.place, TablePlace::Managed { has_raw_prefix: true, .. }) {
+        return Ok(true);
+    }
+    let Some((schema, table)) = raw.split_once('/').filter(|_| inventory.has(raw) && !inventory.has(&target.table))
+    else {
+        return Ok(false);
+    };
+    let name = SchemaName::new(&session.catalog, schema).table(table);
+    let described = described(session, target, raw, &name).await?;
+    // The older connector gave its managed tables no comment.
+    Ok(origin::find_origin(StoredDescription::InCatalog(described.comment.as_deref()), target) != Origin::Other)
+}
+
 /// Finds the table `name` of `target`.
 ///
 /// # Errors
@@ -100,6 +123,9 @@ pub async fn find_existing(
         return in_the_catalog(session, target, name).await;
     }
     let storage = &session.storage;
+    if session.is_managed() {
+        return Ok(ExistingTable::at(Existing::Nowhere, target));
+    }
     if !inventory.folders.may_have(&target.table) || !storage.has_any(&target.table).await? {
         return Ok(ExistingTable::at(Existing::Nowhere, target));
     }
@@ -135,6 +161,9 @@ async fn described(session: &SqlSession, target: &Target, table: &str, name: &Ta
 async fn in_the_catalog(session: &SqlSession, target: &Target, name: &TableName) -> Result<ExistingTable> {
     let described = described(session, target, &target.table, name).await?;
     ensure_loadable(&described, target, name)?;
+    if session.is_managed() {
+        ensure_managed(&described, target, name)?;
+    }
     let (is_typed, removes_rows) = (found_columns::are_typed(target), target.write_mode.removes_rows());
     if !is_typed {
         found_columns::fit(target, name, &described, &[], Terms::default())?;
@@ -142,7 +171,7 @@ async fn in_the_catalog(session: &SqlSession, target: &Target, name: &TableName)
     }
     let location = described.location.clone().unwrap_or_default();
     let is_away = !is_same_place(&location, &session.storage.uri(&target.table));
-    if is_away {
+    if is_away && !session.is_managed() {
         tracing::info!("Table {name} of stream {} is loaded where it lies: {location}", target.stream);
     }
     let mut found = ExistingTable {
@@ -191,10 +220,6 @@ async fn in_the_catalog(session: &SqlSession, target: &Target, name: &TableName)
         });
     }
     Ok(found)
-}
-
-fn is_managed(kind: &str) -> bool {
-    kind.to_uppercase().starts_with("MANAGED")
 }
 
 /// The columns that a table is clustered by, by its description or its properties, as far as it can be when it has `columns`.

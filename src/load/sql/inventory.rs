@@ -48,7 +48,9 @@ impl Inventory {
         let found = stream::iter(looks).buffer_unordered(session.parallelism).try_collect().await?;
         let mut once = HashSet::new();
         let contested = older.iter().filter(|path| !once.insert(**path)).map(|path| (*path).to_owned()).collect();
-        let folders = ExistingFolders::list(&session.storage, tables.iter().chain(older).copied()).await?;
+        // Managed tables have no folders here.
+        let in_storage = tables.iter().chain(older).copied().filter(|_| !session.is_managed());
+        let folders = ExistingFolders::list(&session.storage, in_storage).await?;
         Ok(Self { folders, tables: found, contested })
     }
 

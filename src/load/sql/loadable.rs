@@ -44,6 +44,24 @@ pub fn ensure_loadable(found: &Description, target: &Target, name: &TableName) -
     Ok(())
 }
 
+/// Refuses a table with a LOCATION, whose files are not the catalog's.
+pub fn ensure_managed(found: &Description, target: &Target, name: &TableName) -> Result<()> {
+    if found.kind.as_deref().is_some_and(is_managed) {
+        return Ok(());
+    }
+    Err(Error::config(format!(
+        "Table {name} of stream {} has a LOCATION of its own, and with data_source_type MANAGED_TABLES_STORAGE only managed tables are \
+         loaded. Make it one (ALTER TABLE {name} SET MANAGED), or choose the storage that it lies in (S3_STORAGE, \
+         AZURE_BLOB_STORAGE), or drop or rename it, or rename the stream.",
+        target.stream
+    )))
+}
+
+/// Whether the catalog decides where a table of this kind lies.
+pub fn is_managed(kind: &str) -> bool {
+    kind.to_uppercase().starts_with("MANAGED")
+}
+
 /// Refuses a table that says it was made from another stream, where its rows would be replaced.
 pub fn ensure_own(found: &Description, target: &Target, name: &TableName) -> Result<()> {
     let replaces = target.write_mode.removes_rows();

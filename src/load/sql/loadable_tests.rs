@@ -42,6 +42,7 @@ fn said_of_one(found: &Description, write_mode: WriteMode) -> Option<String> {
         table: "shop/orders".into(),
         older: None,
         earlier: None,
+        raw: None,
         staging: "x/orders".into(),
         columns: TableSchema::raw(),
         sync_id: 0,

@@ -3,6 +3,8 @@
 //! `statements` writes every text, `answers` reads the results, `inventory` asks once what exists, `existing_table` decides
 //! whether an existing table can be loaded, `plan` says which statement a load is and what proves it, `table` runs it.
 //!
+//! Managed tables are loaded from files by their names, without staging tables: see `docs/managed.md`.
+//!
 //! The statements of a sync: one that lists the schemas and one for each schema's tables; for each stream one that creates its
 //! staging table, one that creates a missing final table, one MERGE for all batches that are waiting, and one that drops the
 //! staging table. Each can be repeated. A load is done only when `plan` says that it is proven.
@@ -16,6 +18,7 @@ mod generation_objects;
 mod inventory;
 mod loadable;
 mod plan;
+pub mod staging_volume;
 mod statements;
 mod table;
 
@@ -45,6 +48,23 @@ use crate::stage::staged::Format;
 use crate::storage::Storage;
 use crate::target::Target;
 
+/// How the names of the files end that are staged for managed tables.
+const STAGED_EXTENSION: &str = ".parquet";
+
+/// Where final tables lie, and how their rows are staged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TablePlace {
+    /// In the storage, which also has the staged files, in this format.
+    InStorage(Format),
+    /// Where the catalog decides. The storage has Parquet files alone.
+    Managed {
+        /// Whether files are deleted when they are loaded.
+        purges: bool,
+        /// Whether tables of the raw layout are called as connector 1.1.x called them.
+        has_raw_prefix: bool,
+    },
+}
+
 /// Loads by sending SQL.
 pub struct Sql {
     session: Arc<SqlSession>,
@@ -58,14 +78,13 @@ struct SqlSession {
     /// The schema of staging tables, where they are not beside the final ones.
     staging_schema: Option<String>,
     sync: Uuid,
-    /// The format of staged files.
-    format: Format,
+    place: TablePlace,
     parallelism: usize,
     /// Whether tables may get new columns.
     evolution: bool,
     /// Schemas that exist or that this sync creates, each once.
     made: Mutex<HashMap<String, Arc<OnceCell<()>>>>,
-    /// Final tables with statements that may still run, by the names of their staging tables.
+    /// Final tables with statements that may still run, by the names of their staging tables, or their staging folders.
     unknown_outcomes: Mutex<BTreeMap<String, TableName>>,
     /// Staging tables that this sync may have created.
     staging: Mutex<BTreeSet<String>>,
@@ -78,14 +97,14 @@ struct SqlSession {
 impl Sql {
     /// The engine of the sync `sync`, with tables in `catalog`. Loads up to `parallelism` tables at the same time. With `evolution`,
     /// tables get the columns that their streams have and they lack. Staging tables are in `staging_schema`; without one, beside
-    /// the final tables. Rows are staged in `format`.
+    /// the final tables, which lie in `place`.
     pub fn new(
         transport: Arc<dyn SqlTransport>,
         storage: &Storage,
         tables: &TableLog,
         (catalog, staging_schema): (&str, Option<&str>),
         (sync, evolution): (Uuid, bool),
-        format: Format,
+        place: TablePlace,
         parallelism: usize,
     ) -> Self {
         let session = SqlSession {
@@ -95,7 +114,7 @@ impl Sql {
             catalog: catalog.to_owned(),
             staging_schema: staging_schema.map(identifier),
             sync,
-            format,
+            place,
             parallelism: parallelism.max(1),
             evolution,
             made: Mutex::default(),
@@ -212,11 +231,24 @@ impl SqlSession {
 
     /// The name by which a table's generation is noted in the bucket: of one that lies elsewhere, not that of a folder here.
     fn noted_as(&self, target: &Target, is_away: bool) -> String {
+        let is_away = is_away || self.is_managed();
         if is_away { format!("@{}/{}", identifier(&self.catalog), target.table) } else { target.table.clone() }
     }
 
     fn contest(&self) -> Contest<'_> {
         Contest { storage: &self.storage, tables: &self.tables, staging_tables: self, sync: self.sync }
+    }
+
+    fn is_managed(&self) -> bool {
+        matches!(self.place, TablePlace::Managed { .. })
+    }
+
+    /// Deletes the staged files in `folder`: statements that read them fail from then on.
+    async fn delete_staged(&self, folder: &str) -> Result<()> {
+        let mut staged = self.storage.list(folder).await?;
+        // Not the sync's lease and claims.
+        staged.retain(|path| path.ends_with(STAGED_EXTENSION));
+        self.storage.delete(&staged).await
     }
 
     async fn drop_all(&self, tables: &[String]) -> Result<()> {
@@ -241,10 +273,15 @@ impl Sql {
 impl Loader for Sql {
     async fn open_all(&self, targets: &[Arc<Target>]) -> Result<Vec<Result<Opened>>> {
         let tables: Vec<&str> = targets.iter().map(|target| target.table.as_str()).collect();
-        let older: Vec<&str> = targets.iter().filter_map(|target| target.older.as_deref()).collect();
+        let is_managed = self.session.is_managed();
+        let raw = |target: &Arc<Target>| target.raw.clone().filter(|_| is_managed);
+        let older: Vec<String> =
+            targets.iter().flat_map(|target| [target.older.clone(), raw(target)]).flatten().collect();
+        let older: Vec<&str> = older.iter().map(String::as_str).collect();
         let plan = |target: &Arc<Target>| {
             let kind = if target.write_mode.removes_rows() { ClaimKind::Replaces } else { ClaimKind::Adds };
-            [Some(&target.table), target.older.as_ref()].map(|table| table.map(|table| (table.clone(), kind)))
+            [Some(target.table.clone()), target.older.clone(), raw(target)]
+                .map(|table| table.map(|table| (table, kind)))
         };
         let plans: Vec<_> = targets.iter().flat_map(plan).flatten().collect();
         self.session.contest().wait_for_others(&plans).await?;
@@ -264,9 +301,14 @@ impl Loader for Sql {
         }
         let (made, unknown_outcomes) =
             (std::mem::take(&mut *session.staging()), std::mem::take(&mut *session.unknown_outcomes()));
-        // Without its staging table no statement can begin any more, and one that has begun fails at the fence.
+        // Without its staging table or its files no statement can begin any more, and one that has begun fails at the fence.
         let is_dropped = |name: &String| ending == Ending::Purged || unknown_outcomes.contains_key(name);
-        let dropped = session.drop_all(&made.into_iter().filter(is_dropped).collect::<Vec<_>>()).await;
+        let dropped = if session.is_managed() {
+            let deletes: Vec<_> = unknown_outcomes.keys().map(|folder| session.delete_staged(folder)).collect();
+            stream::iter(deletes).buffer_unordered(session.parallelism).try_collect().await
+        } else {
+            session.drop_all(&made.into_iter().filter(is_dropped).collect::<Vec<_>>()).await
+        };
         let cleared = match dropped {
             Ok(()) => {
                 // Several staging tables may be of one table.
@@ -294,7 +336,11 @@ impl StagingTables for Sql {
 
 #[async_trait]
 impl StagingTables for SqlSession {
-    async fn clear(&self, _sync: Uuid, left: &LeftInCatalog) -> Result<bool> {
+    async fn clear(&self, sync: Uuid, left: &LeftInCatalog) -> Result<bool> {
+        if self.is_managed() && !left.claimed.is_empty() {
+            // Before the fence: a statement that has not begun by then cannot any more.
+            self.delete_staged(&sync.to_string()).await?;
+        }
         let name = |table| TableName::of(table, &self.catalog);
         self.drop_all(&left.staging_tables.iter().map(|table| name(table).to_string()).collect::<Vec<_>>()).await?;
         let claimed: Vec<TableName> = left.claimed.iter().map(name).collect();
@@ -315,6 +361,8 @@ mod generations_tests;
 mod hidden_tests;
 #[cfg(test)]
 mod lost_answers_tests;
+#[cfg(test)]
+mod managed_tests;
 #[cfg(test)]
 mod names_tests;
 #[cfg(test)]

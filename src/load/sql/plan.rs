@@ -3,18 +3,21 @@
 //!
 //! | plan | statement | proof |
 //! |---|---|---|
-//! | append | an insert-only MERGE | its result says that it inserted all rows; else the staged rows are counted in the table |
+//! | append | an insert-only MERGE, or a COPY INTO | its result says that it inserted all rows; else the staged rows are counted in the table |
 //! | replace | one INSERT OVERWRITE | the staged rows are counted in the table |
 //! | empty | one INSERT OVERWRITE without rows | it has run to its end: its effect does not depend on what it read |
 //!
-//! Where a table's columns change with its rows, a CREATE OR REPLACE TABLE AS SELECT stands in place of the INSERT OVERWRITE.
+//! Without a staging table, as for managed tables, a replacing statement reads the files themselves and fails unless they have all rows:
+//! its result proves it. Where a table's columns change with its rows, a CREATE OR REPLACE TABLE AS SELECT stands in place of the INSERT OVERWRITE.
 //!
 //! Each statement can be run again. Rows that others write at the same time are never counted.
 
 use super::existing_table::Existing;
 use super::statements::columns::Replaced;
+use super::statements::files::{self, Files, MOST_FILES};
 use super::statements::{self, TableName};
 use crate::counted::counted;
+use crate::delta::actions::DataFile;
 use crate::recovery::claims::ClaimKind;
 use crate::schema::columns::TableSchema;
 use crate::schema::stats::RowStats;
@@ -29,7 +32,12 @@ use crate::stage::staged::Staged;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Plan {
     /// Adds these rows.
-    Append(RowStats),
+    Append {
+        /// The rows.
+        stats: RowStats,
+        /// The names of their files, in the staging folder.
+        files: Vec<String>,
+    },
     /// Replaces all rows by these.
     Replace(RowStats),
     /// Removes all rows.
@@ -42,10 +50,19 @@ pub struct StatementNames<'a> {
     pub columns: &'a TableSchema,
     /// The final table.
     pub table: &'a TableName,
-    /// The staging table.
-    pub staging: &'a TableName,
+    /// The staged rows.
+    pub staged: StagedRows<'a>,
     /// What the table is, where its columns change when its rows are replaced.
     pub replaced: Option<&'a Replaced>,
+}
+
+/// Staged rows, as statements read them.
+#[derive(Clone, Copy)]
+pub enum StagedRows<'a> {
+    /// By a table over them.
+    Table(&'a TableName),
+    /// By the path of their folder.
+    Folder(&'a str),
 }
 
 /// The answer to the statement of a plan that has run to its end.
@@ -55,6 +72,8 @@ pub struct Answered {
     pub inserted: Option<u64>,
     /// It was sent before, and that answer was lost.
     pub is_repeated: bool,
+    /// It fails unless it finds all staged rows.
+    pub is_guarded: bool,
     /// How many rows of the load were counted before it, if they were counted.
     pub counted_before: Option<u64>,
 }
@@ -88,7 +107,17 @@ pub enum Shortfall {
 impl Plan {
     /// The plan that adds the rows of `batches`; `None` if they have none.
     pub fn append(batches: &[Batch]) -> Option<Self> {
-        row_stats(batches).map(Self::Append)
+        Self::append_files(&files_of(batches))
+    }
+
+    /// The plans that add the files of `batches` by their names.
+    pub fn copies(batches: &[Batch]) -> Vec<Self> {
+        files_of(batches).chunks(MOST_FILES).filter_map(Self::append_files).collect()
+    }
+
+    fn append_files(files: &[&DataFile]) -> Option<Self> {
+        let stats = files.iter().map(|file| file.stats.clone()).reduce(RowStats::merged)?;
+        Some(Self::Append { stats, files: files.iter().map(|file| file.name.clone()).collect() })
     }
 
     /// The plan that replaces all rows of a table by those of `batches`; `None` if there are no rows and the table has to be
@@ -103,33 +132,57 @@ impl Plan {
     /// The kind of the claim that has to be made before it.
     pub fn claim(&self) -> ClaimKind {
         match self {
-            Self::Append(_) => ClaimKind::Adds,
+            Self::Append { .. } => ClaimKind::Adds,
             Self::Replace(_) | Self::Empty => ClaimKind::Replaces,
         }
     }
 
     /// The statement that changes the table's rows.
     pub fn statement(&self, names: &StatementNames<'_>) -> String {
-        let StatementNames { columns, table, staging, replaced } = names;
+        let StatementNames { columns, table, staged, replaced } = names;
+        let staging = match staged {
+            StagedRows::Table(staging) => staging,
+            StagedRows::Folder(folder) => return self.statement_over_files(names, folder),
+        };
         let recreate = |replaced, stats| statements::columns::recreate(columns, table, staging, replaced, stats);
         match (self, replaced) {
             (Self::Replace(stats), Some(replaced)) => recreate(replaced, Some(stats)),
             (Self::Empty, Some(replaced)) => recreate(replaced, None),
-            (Self::Append(stats), _) => statements::merge(columns, table, staging, stats),
+            (Self::Append { stats, .. }, _) => statements::merge(columns, table, staging, stats),
             (Self::Replace(stats), None) => statements::overwrite(columns, table, staging, stats),
             (Self::Empty, None) => statements::empty(columns, table, staging),
         }
     }
 
+    fn statement_over_files(
+        &self,
+        StatementNames { columns, table, replaced, .. }: &StatementNames<'_>,
+        folder: &str,
+    ) -> String {
+        match (self, replaced) {
+            (Self::Append { files, .. }, _) => files::copy_into(columns, table, folder, files),
+            (Self::Replace(_) | Self::Empty, Some(replaced)) => {
+                files::recreate(columns, table, folder, replaced, self.expected())
+            }
+            (Self::Replace(_) | Self::Empty, None) => files::overwrite(columns, table, folder, self.expected()),
+        }
+    }
+
     /// The statement that counts the rows of the load in the table; `None` if it has no rows.
     pub fn count(&self, names: &StatementNames<'_>) -> Option<String> {
-        let StatementNames { columns, table, staging, .. } = names;
-        self.stats().map(|stats| statements::count(columns, table, staging, stats))
+        let StatementNames { columns, table, staged, .. } = names;
+        self.stats().map(|stats| match staged {
+            StagedRows::Table(staging) => statements::count(columns, table, *staging, stats),
+            StagedRows::Folder(folder) => statements::count(columns, table, &Files(folder), stats),
+        })
     }
 
     /// The statement that counts the rows of the load in the staging table; `None` if it has no rows.
     pub fn count_staged(&self, names: &StatementNames<'_>) -> Option<String> {
-        self.stats().map(|stats| statements::count_staged(names.columns, names.staging, stats))
+        self.stats().map(|stats| match names.staged {
+            StagedRows::Table(staging) => statements::count_staged(names.columns, staging, stats),
+            StagedRows::Folder(folder) => statements::count_staged(names.columns, &Files(folder), stats),
+        })
     }
 
     /// How many rows the count must give.
@@ -142,11 +195,11 @@ impl Plan {
         match self {
             Self::Empty => true,
             // A copy whose answer was lost may have inserted some of the rows.
-            Self::Append(stats) => {
+            Self::Append { stats, .. } => {
                 let is_the_only_copy = !answered.is_repeated && answered.counted_before.is_none();
                 is_the_only_copy && answered.inserted == Some(stats.rows)
             }
-            Self::Replace(_) => false,
+            Self::Replace(stats) => answered.is_guarded && answered.inserted == Some(stats.rows),
         }
     }
 
@@ -165,7 +218,7 @@ impl Plan {
         }
         match self {
             // The server may have used a state of the staging table before its newest batch.
-            Self::Append(stats) if found < stats.rows && answered.counted_before.is_none() => {
+            Self::Append { stats, .. } if found < stats.rows && answered.counted_before.is_none() => {
                 let is_known = !answered.is_repeated && answered.inserted.is_some();
                 Ok(if is_known { Next::RunAgain } else { Next::CountStaged })
             }
@@ -187,7 +240,7 @@ impl Plan {
     /// The work as context of an error.
     pub fn doing(&self) -> String {
         match self {
-            Self::Append(stats) => format!("loading {} by MERGE", counted(stats.rows, "row")),
+            Self::Append { stats, .. } => format!("loading {}", counted(stats.rows, "row")),
             Self::Replace(stats) => format!("replacing the table by {}", counted(stats.rows, "row")),
             Self::Empty => "emptying the table".to_owned(),
         }
@@ -196,7 +249,7 @@ impl Plan {
     /// The statistics of its rows; `None` if it has none.
     pub fn stats(&self) -> Option<&RowStats> {
         match self {
-            Self::Append(stats) | Self::Replace(stats) => Some(stats),
+            Self::Append { stats, .. } | Self::Replace(stats) => Some(stats),
             Self::Empty => None,
         }
     }
@@ -207,23 +260,28 @@ impl Plan {
 /// Ids ascend within a stream, and a staging folder has the rows of only one sync and one stream. So the range of ids selects
 /// exactly the rows of these batches, in the staging table and in the final one.
 fn row_stats(batches: &[Batch]) -> Option<RowStats> {
-    let stats = batches.iter().flat_map(|batch| &batch.files).map(|file| file.stats.clone());
-    stats.reduce(RowStats::merged)
+    files_of(batches).into_iter().map(|file| file.stats.clone()).reduce(RowStats::merged)
 }
 
-/// The statement that creates the staging table `name` over `staged`, rows of `columns`; `shown` gives the URL of a folder.
+fn files_of(batches: &[Batch]) -> Vec<&DataFile> {
+    batches.iter().flat_map(|batch| &batch.files).collect()
+}
+
+/// The statement that creates the staging table `name` over `staged`, rows of `columns`; `shown` gives the URL of a folder. `None` for
+/// files that are read by their names.
 pub fn create_staging_table(
     name: &TableName,
     staged: &Staged,
     columns: &TableSchema,
     shown: impl Fn(&str) -> String,
-) -> String {
+) -> Option<String> {
     match staged {
-        Staged::DeltaTable { folder } => statements::create_over(name, &shown(folder)),
+        Staged::DeltaTable { folder } => Some(statements::create_over(name, &shown(folder))),
         Staged::Csv { folder, .. } => {
             // No value is the path of a folder that this sync alone has, behind these words.
-            statements::csv::create_over(name, columns, &shown(folder), &format!("NULL of {folder}"))
+            Some(statements::csv::create_over(name, columns, &shown(folder), &format!("NULL of {folder}")))
         }
+        Staged::Files { .. } => None,
     }
 }
 

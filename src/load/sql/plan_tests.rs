@@ -17,8 +17,12 @@ fn load(rows: u64) -> RowStats {
     }
 }
 
+fn append(rows: u64) -> Plan {
+    Plan::Append { stats: load(rows), files: vec!["a.parquet".into(), "b.parquet".into()] }
+}
+
 fn answered(inserted: Option<u64>) -> Answered {
-    Answered { inserted, is_repeated: false, counted_before: None }
+    Answered { inserted, is_repeated: false, is_guarded: false, counted_before: None }
 }
 
 #[test]
@@ -26,15 +30,16 @@ fn every_plan_reads_as_its_golden_file() {
     let table = SchemaName::new("hive_metastore", "shop").table("orders");
     let staging = table.staging_table(None, Uuid::from_u128(0x0123_4567_89ab_7000_8000_dead_beef_cafe), 0);
     let columns = TableSchema::raw();
-    let names = StatementNames { columns: &columns, table: &table, staging: &staging, replaced: None };
+    let names =
+        StatementNames { columns: &columns, table: &table, staged: StagedRows::Table(&staging), replaced: None };
     let staged = Staged::DeltaTable { folder: "01234567-89ab-7000-8000-deadbeefcafe/shop/orders".into() };
     for (plan, golden) in [
-        (Plan::Append(load(3)), include_str!("golden/plans/append.sql")),
+        (append(3), include_str!("golden/plans/append.sql")),
         (Plan::Replace(load(3)), include_str!("golden/plans/replace.sql")),
         (Plan::Empty, include_str!("golden/plans/empty.sql")),
     ] {
         let mut lines = vec![format!("-- {}; claim: {:?}", plan.doing(), plan.claim())];
-        lines.push(create_staging_table(&staging, &staged, &columns, |folder| format!("s3://lake/raw/{folder}")));
+        lines.extend(create_staging_table(&staging, &staged, &columns, |folder| format!("s3://lake/raw/{folder}")));
         lines.push(plan.statement(&names));
         let is_whole = |inserted| plan.is_proven_by(&answered(inserted));
         lines.push(match (is_whole(None), is_whole(Some(plan.expected()))) {
@@ -60,7 +65,7 @@ fn nothing_is_sent_for_no_rows_unless_old_ones_are_to_go() {
 
 #[test]
 fn a_word_of_the_server_proves_an_append_only_where_nothing_else_can_have_inserted_rows() {
-    let plan = Plan::Append(load(10));
+    let plan = append(10);
     assert!(plan.is_proven_by(&answered(Some(10))));
     for other in [
         answered(Some(9)),
@@ -76,7 +81,7 @@ fn a_word_of_the_server_proves_an_append_only_where_nothing_else_can_have_insert
 
 #[test]
 fn only_the_right_count_proves_a_load_and_an_append_is_run_once_more_where_rows_are_missing() {
-    let (append, replace) = (Plan::Append(load(10)), Plan::Replace(load(10)));
+    let (append, replace) = (append(10), Plan::Replace(load(10)));
     let again = |before, inserted| Answered { counted_before: Some(before), ..answered(inserted) };
     let hidden = |inserted, expected| Err(Shortfall::Hidden { inserted, expected });
     for (plan, answered, found, expected) in [

@@ -5,6 +5,8 @@
 
 pub mod columns;
 pub mod csv;
+pub mod files;
+pub mod volumes;
 
 use std::fmt;
 
@@ -47,8 +49,8 @@ pub struct NewTable<'a> {
     pub name: &'a TableName,
     /// Its columns.
     pub columns: &'a TableSchema,
-    /// The folder of its files, as a URL.
-    pub location: &'a str,
+    /// The folder of its files, as a URL; none for a managed table.
+    pub location: Option<&'a str>,
     /// The stream, for the table's comment: see [`origin`].
     pub stream: StreamDescriptor,
     /// Airbyte's name of the destination sync mode.
@@ -218,18 +220,18 @@ pub fn empty(columns: &TableSchema, table: &TableName, staging: &TableName) -> S
 
 /// Counts the rows of `stats` in the table: those whose ids are among the staged ones. The range of ids alone does not do: other
 /// syncs that load at the same time have ids in it.
-pub fn count(columns: &TableSchema, table: &TableName, staging: &TableName, stats: &RowStats) -> String {
+pub fn count(columns: &TableSchema, table: &TableName, staging: &impl fmt::Display, stats: &RowStats) -> String {
     format!(
         "SELECT count(*) AS `rows`\nFROM {table} AS target\nLEFT SEMI JOIN (\n{}\n) AS staged\nON {} = {}\nWHERE {}",
         staged(columns, staging, stats, &quoted(&columns.id().name), "  "),
         table.compared("target", columns.id()),
-        staging.compared("staged", columns.id()),
+        format_args!("staged.{}", quoted(&columns.id().name)),
         ranges(columns, stats, table),
     )
 }
 
 /// Counts the rows of `stats` in the staging table.
-pub fn count_staged(columns: &TableSchema, staging: &TableName, stats: &RowStats) -> String {
+pub fn count_staged(columns: &TableSchema, staging: &impl fmt::Display, stats: &RowStats) -> String {
     let ids = between(&quoted(&columns.id().name), &literal(&stats.ids.first), &literal(&stats.ids.last));
     format!("SELECT count(*) AS `rows`\nFROM {staging}\nWHERE {ids}")
 }
@@ -320,16 +322,16 @@ fn clauses(new: &NewTable<'_>) -> String {
     properties.extend(new.generation.map(|id| (generation::PROPERTY, id.to_string())));
     let properties: Vec<String> =
         properties.iter().map(|(key, value)| format!("  {} = {}", literal(key), literal(value))).collect();
+    let location = new.location.map(|location| format!("LOCATION {}\n", literal(location))).unwrap_or_default();
     format!(
-        "USING delta\nLOCATION {}\nCOMMENT {}\nTBLPROPERTIES (\n{}\n)",
-        literal(new.location),
+        "USING delta\n{location}COMMENT {}\nTBLPROPERTIES (\n{}\n)",
         literal(&origin::description(&new.stream)),
         properties.join(",\n")
     )
 }
 
 /// The columns `names` of the staged rows of `stats`, and of no others that are in the same folder.
-fn staged(columns: &TableSchema, staging: &TableName, stats: &RowStats, names: &str, indent: &str) -> String {
+fn staged(columns: &TableSchema, staging: &impl fmt::Display, stats: &RowStats, names: &str, indent: &str) -> String {
     format!(
         "{indent}SELECT {names}\n{indent}FROM {staging}\n{indent}WHERE {}",
         between(&quoted(&columns.id().name), &literal(&stats.ids.first), &literal(&stats.ids.last))

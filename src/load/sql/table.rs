@@ -15,7 +15,7 @@ use super::inventory::Inventory;
 use super::plan::{Answered, Next, Plan, Shortfall, StatementNames};
 use super::statements::columns::Replaced;
 use super::statements::{self, NewTable, SchemaName, TableName};
-use super::{SqlSession, answers};
+use super::{SqlSession, TablePlace, answers};
 use crate::counted::counted;
 use crate::databricks::QueryResult;
 use crate::error::{Error, Result, ResultExt};
@@ -94,19 +94,19 @@ impl SqlTable {
         })
     }
 
-    /// The present full name of its staging table.
-    fn staging_table(&self) -> String {
-        self.staging.name().to_string()
-    }
-
     /// How its rows are to be staged.
     pub(super) fn staging(&self) -> Staging {
         // A table that was there is emptied by a statement that reads the staging as well.
         let reads_without_rows = self.table_state.replaces && self.table_state.existed;
         Staging {
             staged: self.staging.staged().clone(),
-            begins: if reads_without_rows { Begins::Always } else { Begins::AtFirstRows },
-            left_behind: LeftBehind::StagingTable(self.staging_table()),
+            begins: match (reads_without_rows, self.staging.is_table()) {
+                (true, true) => Begins::Always,
+                (true, false) => Begins::AtFirstBatchOrEnd,
+                (false, true) => Begins::AtFirstRows,
+                (false, false) => Begins::AtFirstBatch,
+            },
+            left_behind: self.staging.is_table().then(|| LeftBehind::StagingTable(self.staging.name().to_string())),
         }
     }
 
@@ -116,21 +116,41 @@ impl SqlTable {
     }
 
     async fn append(&mut self, batches: &[Batch]) -> Result<()> {
-        let plan = Plan::append(batches);
-        if plan.is_none() && self.existing == Existing::InCatalog {
+        let plans =
+            if self.staging.is_table() { Plan::append(batches).into_iter().collect() } else { Plan::copies(batches) };
+        if plans.is_empty() && self.existing == Existing::InCatalog {
             return Ok(());
         }
-        self.load(plan).await
+        self.load(plans).await?;
+        self.delete_loaded(batches).await;
+        Ok(())
     }
 
     async fn replace(&mut self, batches: &[Batch]) -> Result<()> {
-        self.load(Plan::replace(batches, self.existing)).await
+        self.load(Plan::replace(batches, self.existing).into_iter().collect()).await?;
+        self.delete_loaded(batches).await;
+        Ok(())
     }
 
-    /// Creates a missing table, runs the plan, and stores the generation of the rows.
-    async fn load(&mut self, plan: Option<Plan>) -> Result<()> {
+    /// Deletes the files of `batches`, which are loaded, where tables do not need them. A copy of their statement that comes late fails
+    /// without them.
+    async fn delete_loaded(&self, batches: &[Batch]) {
+        if !matches!(self.session.place, TablePlace::Managed { purges: true, .. }) {
+            return;
+        }
+        let folder = self.staging.staged().folder();
+        let files: Vec<String> =
+            batches.iter().flat_map(|batch| &batch.files).map(|file| format!("{folder}/{}", file.name)).collect();
+        if let Err(error) = self.session.storage.delete(&files).await {
+            // They go with the sync's folder.
+            tracing::debug!("Loaded files of {} are still there: {error}", self.name);
+        }
+    }
+
+    /// Creates a missing table, runs the plans, and stores the generation of the rows.
+    async fn load(&mut self, plans: Vec<Plan>) -> Result<()> {
         self.ensure_table().await?;
-        if let Some(plan) = plan {
+        for plan in plans {
             self.staging.ensure(&self.session, plan.stats().is_some()).await?;
             self.claim(plan.claim()).await?;
             self.run(&plan).await.context(|| plan.doing())?;
@@ -154,7 +174,9 @@ impl SqlTable {
             match next.map_err(|shortfall| self.incomplete(plan, shortfall, found))? {
                 Next::Whole => return Ok(()),
                 Next::RunAgain | Next::CountStaged => {
-                    self.session.execute(&statements::refresh(self.staging.name())).await?;
+                    if self.staging.is_table() {
+                        self.session.execute(&statements::refresh(self.staging.name())).await?;
+                    }
                     counted_before = Some(found);
                 }
             }
@@ -190,7 +212,7 @@ impl SqlTable {
                     "Table {} has {found} of the {} rows that were loaded into it from {}{}. The rows are not acknowledged.",
                     self.name,
                     plan.expected(),
-                    self.staging.name(),
+                    self.staging.key(),
                     ids.unwrap_or_default()
                 ))
             }
@@ -221,7 +243,7 @@ impl SqlTable {
 
     fn names(&self) -> StatementNames<'_> {
         let (columns, replaced) = (&self.fitted.files, self.replaced.as_ref());
-        StatementNames { columns, table: &self.name, staging: self.staging.name(), replaced }
+        StatementNames { columns, table: &self.name, staged: self.staging.rows(), replaced }
     }
 
     /// Creates the table, or registers it in the catalog if it exists only in the bucket, and adds the columns that the staged
@@ -236,7 +258,8 @@ impl SqlTable {
         let statement = match self.existing {
             Existing::InCatalog => return Ok(()),
             Existing::InBucket => statements::create_over(&self.name, &location),
-            Existing::Nowhere => statements::create_table(&self.new_table(&location)),
+            Existing::Nowhere if self.session.is_managed() => statements::create_table(&self.new_table(None)),
+            Existing::Nowhere => statements::create_table(&self.new_table(Some(&location))),
         };
         self.session.ensure_schema(self.name.schema()).await?;
         self.session.create(&statement).await.context(|| format!("creating table {}", self.name))?;
@@ -251,7 +274,7 @@ impl SqlTable {
         self.session.storage.uri(&self.target.table)
     }
 
-    fn new_table<'a>(&'a self, location: &'a str) -> NewTable<'a> {
+    fn new_table<'a>(&'a self, location: Option<&'a str>) -> NewTable<'a> {
         NewTable {
             name: &self.name,
             columns: &self.fitted.files,

@@ -6,6 +6,7 @@
 
 mod folder;
 mod object;
+mod standing;
 
 use std::time::Duration;
 

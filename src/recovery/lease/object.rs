@@ -4,6 +4,12 @@
 //! lease compared with the sweeper's own lease. Each rewrite and each takeover replaces exactly the version that was seen last
 //! (`If-Match`), so that of a sync that comes back and several sweepers only one gets the lease, and the others notice. If a
 //! store does not support that condition, or changes its own tags, the lease is read before it is rewritten.
+//!
+//! A volume of Databricks has no such condition at all, but can create a file only where there is none. There a sweeper takes a lease over
+//! by creating a mark beside it (`standing`), and only the owner writes the lease itself. Each side first writes and then looks: the owner
+//! rewrites its lease and looks for a mark, the sweeper makes its mark and looks whether the lease has changed. Whatever the order, at
+//! least one of them sees the other and gives way. An owner whose lease has grown old by its own clock gives way too: the mark may be
+//! gone, with everything that was swept.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,17 +18,17 @@ use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
-use object_store::{Error as StoreError, ObjectMeta, ObjectStoreExt, PutMode, PutResult, UpdateVersion};
+use object_store::{Error as StoreError, ObjectStoreExt, PutMode, PutResult, UpdateVersion};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::KEPT;
+use super::standing::{LEASE, Standing, is_of_lease};
 use crate::error::{Error, Result};
 use crate::recovery::unfinished::Unfinished;
 use crate::storage::{Action, Bucket, Failure, Storage};
 
-const LEASE: &str = "sync.lease";
 /// Folders of other syncs that are read at the same time.
 const LOOKS: usize = 16;
 
@@ -75,8 +81,8 @@ impl ObjectLease {
     pub(super) async fn others(storage: &Storage, bucket: &Arc<Bucket>) -> Result<Vec<Uuid>> {
         let (others, _) = folders(storage, bucket).await?;
         let holders = others.into_iter().map(|sync| async move {
-            let lease = lease_of(storage, bucket, sync).await?;
-            Ok::<_, Error>(lease.map(|_| sync))
+            let seen = Standing::look(storage, bucket, sync).await?;
+            Ok::<_, Error>(seen.is_standing().then_some(sync))
         });
         let found: Vec<_> = stream::iter(holders.collect::<Vec<_>>()).buffer_unordered(LOOKS).try_collect().await?;
         Ok(found.into_iter().flatten().collect())
@@ -104,17 +110,50 @@ impl ObjectLease {
 
     /// Whether `sync` is alive at the store's time `now`; takes its lease if it is not.
     async fn holder_of(storage: &Storage, bucket: &Arc<Bucket>, sync: Uuid, now: DateTime<Utc>) -> Result<LeaseHolder> {
-        let Some(found) = lease_of(storage, bucket, sync).await? else { return Ok(LeaseHolder::NotOurs) };
-        if is_young(found.last_modified, now, bucket.timeouts.lease_age) {
+        let seen = Standing::look(storage, bucket, sync).await?;
+        let Some(written) = seen.written() else {
+            if seen.is_empty {
+                // A volume keeps empty folders, and this one may be that of a sync whose removal was cut short.
+                bucket.remove_folders(&storage.path(&sync.to_string())).await?;
+            }
+            return Ok(LeaseHolder::NotOurs);
+        };
+        if is_young(written, now, bucket.timeouts.lease_age) {
             return Ok(LeaseHolder::Alive);
         }
         let owner = format!("swept by {}", Uuid::now_v7());
         let lease = Self::new(storage, bucket, sync, owner);
-        lease.object.written.lock().await.version = Some(UpdateVersion { e_tag: found.e_tag, version: found.version });
-        Ok(match lease.object.rewrite().await? {
+        let taken = match bucket.replaces_versions() {
+            true => {
+                let version = seen.lease.map(|found| UpdateVersion { e_tag: found.e_tag, version: found.version });
+                lease.object.written.lock().await.version = version;
+                lease.object.rewrite().await?
+            }
+            false => lease.mark(&seen).await?,
+        };
+        Ok(match taken {
             Rewritten::Ours => LeaseHolder::Dead(lease),
             Rewritten::Lost => LeaseHolder::Alive,
         })
+    }
+
+    /// Takes over the lease that was found as `seen`, by a mark beside it.
+    async fn mark(&self, seen: &Standing) -> Result<Rewritten> {
+        let bucket = &self.object.bucket;
+        let mark = self.storage.path(&format!("{}/{}", self.sync, seen.next_mark()));
+        let text = self.object.text(0);
+        match bucket.store.put_opts(&mark, text.into(), PutMode::Create.into()).await {
+            Ok(_) => {}
+            Err(StoreError::AlreadyExists { .. }) => return Ok(Rewritten::Lost),
+            Err(error) => return Err(bucket.failed(Action::Put, &mark, error)),
+        }
+        let now = Standing::look(&self.storage, bucket, self.sync).await?;
+        if now.lease_time() == seen.lease_time() {
+            return Ok(Rewritten::Ours);
+        }
+        // Its owner is alive, or gives way because it has seen the mark.
+        bucket.delete_most(vec![mark]).await?;
+        Ok(Rewritten::Lost)
     }
 
     pub(super) fn renewal(&self) -> BoxFuture<'static, ()> {
@@ -147,18 +186,22 @@ impl ObjectLease {
         if let Err(error) = unfinished {
             tracing::warn!("{}", error.internal_message());
         }
-        let lease = format!("{folder}/{LEASE}");
-        let paths = all?.into_iter().filter(|path| *path != lease).map(|path| self.storage.path(&path));
-        let bucket = &self.object.bucket;
-        let left = bucket.delete_most(paths.collect()).await?;
+        let (last, rest): (Vec<String>, Vec<String>) = all?.into_iter().partition(|path| is_of_lease(&folder, path));
+        let (lease, marks): (Vec<String>, Vec<String>) = last.into_iter().partition(|path| path.ends_with(LEASE));
+        let paths = |paths: Vec<String>| paths.iter().map(|path| self.storage.path(path)).collect::<Vec<_>>();
+        let (bucket, folder) = (&self.object.bucket, self.storage.path(&folder));
+        let left = bucket.delete_most(paths(rest)).await?;
         if left > 0 {
             self.mark_kept().await?;
         }
+        bucket.remove_folders(&folder).await?;
         // In a request of its own and last: without the lease the rest would not be recognized as ours.
-        if bucket.delete_most(vec![self.storage.path(&lease)]).await? > 0 && left == 0 {
+        if bucket.delete_most(paths(lease)).await? > 0 && left == 0 {
             self.mark_kept().await?;
         }
-        Ok(())
+        // Behind the lease: an owner that comes back and writes it again still sees the mark.
+        bucket.delete_most(paths(marks)).await?;
+        bucket.remove_folders(&folder).await
     }
 
     /// Makes later syncs ignore the folder.
@@ -191,19 +234,6 @@ async fn folders(storage: &Storage, bucket: &Bucket) -> Result<(Vec<Uuid>, usize
     let others: Vec<Uuid> = syncs.iter().filter(|sync| !is_own(sync)).copied().collect();
     let own = syncs.len() - others.len();
     Ok((others, own))
-}
-
-/// The lease in the folder of `sync`. A staging folder gets its lease first and loses it last: a folder without one is
-/// not a staging folder, or is kept on purpose.
-async fn lease_of(storage: &Storage, bucket: &Bucket, sync: Uuid) -> Result<Option<ObjectMeta>> {
-    let folder = storage.path(&sync.to_string());
-    let listed = bucket.store.list_with_delimiter(Some(&folder)).await;
-    let listed = listed.map_err(|error| bucket.failed(Action::List, &folder, error))?;
-    let is_called = |object: &ObjectMeta, name| object.location.filename() == Some(name);
-    if listed.objects.iter().any(|object| is_called(object, KEPT)) {
-        return Ok(None);
-    }
-    Ok(listed.objects.into_iter().find(|object| is_called(object, LEASE)))
 }
 
 /// Who holds a lease.
@@ -245,6 +275,9 @@ impl LeaseObject {
             return Ok(Rewritten::Lost);
         }
         let text = self.text(written.count + 1);
+        if !self.bucket.replaces_versions() {
+            return self.rewrite_and_look(&mut written, text).await;
+        }
         let mode =
             written.version.clone().filter(|seen| seen.e_tag.is_some()).map_or(PutMode::Overwrite, PutMode::Update);
         let store = &self.bucket.store;
@@ -273,6 +306,31 @@ impl LeaseObject {
         };
         written.count += 1;
         written.version = Some(seen);
+        Ok(Rewritten::Ours)
+    }
+
+    /// Replaces the lease where no version can be named: nobody else writes it, and whoever takes it over makes a mark.
+    async fn rewrite_and_look(&self, written: &mut Written, text: String) -> Result<Rewritten> {
+        let failed = |action, error| self.bucket.failed(action, &self.path, error);
+        let there = match self.bucket.store.get(&self.path).await {
+            Ok(there) => there.bytes().await.map_err(|error| failed(Action::Get, error))?,
+            Err(StoreError::NotFound { .. }) => return Ok(Rewritten::Lost),
+            Err(error) => return Err(failed(Action::Get, error)),
+        };
+        // The answer to the last rewriting may have been lost.
+        if there != self.text(written.count) && there != text {
+            return Ok(Rewritten::Lost);
+        }
+        let put = self.bucket.store.put_opts(&self.path, text.into(), PutMode::Overwrite.into()).await;
+        put.map_err(|error| failed(Action::Put, error))?;
+        let folder = self.path.parts().take(self.path.parts_count().saturating_sub(1)).collect();
+        let seen = Standing::of_folder(&self.bucket, &folder).await?;
+        let is_late =
+            self.bucket.lease_clock.since_renewal().is_some_and(|since| since >= self.bucket.timeouts.lease_age);
+        if seen.has_mark() || is_late {
+            return Ok(Rewritten::Lost);
+        }
+        written.count += 1;
         Ok(Rewritten::Ours)
     }
 

@@ -85,6 +85,84 @@ async fn a_sync_that_was_taken_for_dead_commits_no_more() -> Outcome {
     Ok(())
 }
 
+/// The same over a store that replaces whatever is there.
+fn without_versions(store: &Arc<memory::Memory>) -> Storage {
+    memory::process_without_versions(store, Duration::from_millis(200))
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_versions_one_sweeper_makes_a_mark_and_the_owner_sees_it() -> Outcome {
+    let store = Arc::new(memory::Memory::new());
+    let (slow, sweeper, rival) = (without_versions(&store), without_versions(&store), without_versions(&store));
+    let lease = begin(&slow).await?;
+    let staged = format!("{}/users/part.parquet", lease.sync());
+    slow.put_new(&staged, b"rows".to_vec()).await?;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let (own, _rival) = (begin(&sweeper).await?, begin(&rival).await?);
+    let (found, alive) = super::super::Lease::take_dead(&sweeper).await?;
+    assert_eq!((found.len(), alive), (1, 2));
+    assert!(super::super::Lease::take_dead(&rival).await?.0.is_empty(), "one sweeper at a time");
+    // The owner wakes up.
+    tokio::time::timeout(Duration::from_secs(5), lease.renewal().ok_or("a renewal")?).await?;
+    let refused = slow.put_new("public/users/x", b"{}".to_vec()).await;
+    assert!(refused.is_err_and(|error| error.message().contains("took this one for dead")));
+    for lease in found {
+        lease.remove().await?;
+    }
+    let left = sweeper.list("").await?;
+    assert!(!left.iter().any(|path| path.starts_with(&lease.sync().to_string())), "{left:?}");
+    own.remove().await?;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweeper_that_died_is_followed_by_the_next_one() -> Outcome {
+    let store = Arc::new(memory::Memory::new());
+    let (dead, first, second) = (without_versions(&store), without_versions(&store), without_versions(&store));
+    let lease = begin(&dead).await?;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let died = begin(&first).await?;
+    assert_eq!(super::super::Lease::take_dead(&first).await?.0.len(), 1);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let _own = begin(&second).await?;
+    let (found, _) = super::super::Lease::take_dead(&second).await?;
+    let mut syncs: Vec<_> = found.iter().map(super::super::Lease::sync).collect();
+    syncs.sort_unstable();
+    assert_eq!(syncs, [lease.sync(), died.sync()], "what it was sweeping, and itself");
+    for lease in found {
+        lease.remove().await?;
+    }
+    assert_eq!(second.list("").await?.len(), 1, "its own lease");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweeper_takes_its_mark_back_where_the_owner_writes_meanwhile() -> Outcome {
+    let store = Arc::new(memory::Memory::new());
+    let (owner, sweeper) = (without_versions(&store), without_versions(&store));
+    let lease = begin(&owner).await?;
+    let crate::storage::Home::Bucket(bucket) = sweeper.home() else { return Err("a bucket".into()) };
+    let seen = Standing::look(&sweeper, bucket, lease.sync()).await?;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let written = format!("sync {} 1\n", lease.sync());
+    store.put(&sweeper.path(&format!("{}/sync.lease", lease.sync())), written.into()).await?;
+    let taken = ObjectLease::new(&sweeper, bucket, lease.sync(), "swept by nobody".to_owned());
+    assert!(matches!(taken.mark(&seen).await?, Rewritten::Lost));
+    assert!(!Standing::look(&sweeper, bucket, lease.sync()).await?.has_mark());
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_owner_whose_lease_was_removed_with_its_marks_does_not_come_back() -> Outcome {
+    let store = Arc::new(memory::Memory::new());
+    let owner = without_versions(&store);
+    let lease = begin(&owner).await?;
+    owner.delete(&[format!("{}/sync.lease", lease.sync())]).await?;
+    tokio::time::timeout(Duration::from_secs(5), lease.renewal().ok_or("a renewal")?).await?;
+    assert!(owner.list("").await?.is_empty(), "it writes no new one");
+    Ok(())
+}
+
 #[test]
 fn a_lease_is_old_only_beyond_its_age() {
     let now = DateTime::from_timestamp(1_000, 0).unwrap_or_default();

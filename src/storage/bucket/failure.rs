@@ -8,7 +8,7 @@ use std::fmt;
 
 use object_store::client::{HttpError, HttpErrorKind};
 
-use crate::error::{Error, Kind, code};
+use crate::error::{Error, Kind, Tag, code};
 
 /// What was asked of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +118,8 @@ pub struct Failure {
     pub foreign: bool,
     /// An error of this program that needs no further explanation.
     pub explained: Option<(Kind, String)>,
+    /// Whether that error says that the identity in use lacks a permission.
+    pub is_denied: bool,
 }
 
 impl Failure {
@@ -127,6 +129,7 @@ impl Failure {
         for error in causes(error) {
             if let Some(explained) = error.downcast_ref::<Error>() {
                 failure.explained = Some((explained.kind(), explained.to_string()));
+                failure.is_denied = explained.has(Tag::AccessDenied);
             }
             if let Some(store) = error.downcast_ref::<object_store::Error>() {
                 failure.status = failure.status.or(status_of(store));

@@ -41,6 +41,11 @@ impl LeaseClock {
         renewal.object = Some(object.clone());
     }
 
+    /// How long ago the lease was renewed; `None` without one.
+    pub fn since_renewal(&self) -> Option<Duration> {
+        self.renewal().last.map(|last| last.elapsed())
+    }
+
     /// Another sync has taken the lease.
     pub fn lost(&self) {
         self.renewal().is_lost = true;

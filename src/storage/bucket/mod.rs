@@ -17,7 +17,7 @@ use std::sync::{Arc, Once};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode};
@@ -47,6 +47,26 @@ pub(super) trait Remote: Send + Sync {
 
     /// Aborts every unfinished upload below `folder` to a name that contains `part`.
     fn remove_unfinished<'a>(&'a self, folder: &'a Path, part: &'a str) -> BoxFuture<'a, Result<()>>;
+
+    /// Whether a put can be made to replace one version of an object and no other (`If-Match`).
+    fn replaces_versions(&self) -> bool {
+        true
+    }
+
+    /// Whether objects can be copied inside the store.
+    fn copies(&self) -> bool {
+        true
+    }
+
+    /// Removes the folder `folder` and all in it, where there are no objects in them. Most buckets have no folders.
+    fn remove_folders<'a>(&'a self, _folder: &'a Path) -> BoxFuture<'a, Result<()>> {
+        std::future::ready(Ok(())).boxed()
+    }
+
+    /// The most bytes of a file, as far as the store's memory is concerned, that are to be written to one object; `None`: any number.
+    fn largest_file(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// A bucket.
@@ -201,6 +221,11 @@ impl Bucket {
         self.provider.uri(path)
     }
 
+    /// The same for `relative` below the folder `root`.
+    pub(super) fn uri_below(&self, root: &Path, relative: &str) -> String {
+        self.provider.uri_below(root, relative)
+    }
+
     pub(super) async fn folders(&self, folder: &Path) -> Result<Vec<String>> {
         let listed = self.store.list_with_delimiter(Some(folder)).await;
         let listed = listed.map_err(|error| self.failed(Action::List, folder, error))?;
@@ -213,6 +238,30 @@ impl Bucket {
             Some(remote) => remote.remove_unfinished(folder, part).await,
             None => Ok(()),
         }
+    }
+
+    /// Whether an object's version can be replaced on the condition that it is still there. Where it cannot, leases are taken over by
+    /// marks beside them.
+    pub fn replaces_versions(&self) -> bool {
+        self.remote.as_ref().is_none_or(|remote| remote.replaces_versions())
+    }
+
+    /// Whether objects can be copied inside the store.
+    pub(super) fn copies(&self) -> bool {
+        self.remote.as_ref().is_none_or(|remote| remote.copies())
+    }
+
+    /// Removes the folder `folder` and all in it, where there are no objects in them.
+    pub async fn remove_folders(&self, folder: &Path) -> Result<()> {
+        match &self.remote {
+            Some(remote) => remote.remove_folders(folder).await,
+            None => Ok(()),
+        }
+    }
+
+    /// At how many bytes a file is to be ended, if the store has a limit of its own.
+    pub(super) fn largest_file(&self) -> Option<u64> {
+        self.remote.as_ref().and_then(|remote| remote.largest_file())
     }
 
     /// The error for the user when `action` on `path` failed with `error`.

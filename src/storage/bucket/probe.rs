@@ -19,7 +19,7 @@ impl Bucket {
     /// a permission is missing, a policy for `root`, below which all objects of this program are.
     pub(in crate::storage) async fn probe(&self, root: &Path, folder: &Path) -> Result<()> {
         let mut problems = Problems::default();
-        match self.has_any(folder).await {
+        let is_listed = match self.has_any(folder).await {
             Err(error) if !error.has(Tag::AccessDenied) => return Err(error),
             listed => problems.note(listed.map(drop)),
         };
@@ -37,10 +37,19 @@ impl Bucket {
         }
         if is_put && is_got {
             problems.note(self.probe_condition(&put).await);
-            problems.note(self.copy(put.clone(), copied.clone(), FIRST.len() as u64).await);
+            if self.copies() {
+                problems.note(self.copy(put.clone(), copied.clone(), FIRST.len() as u64).await);
+            }
         }
         problems.note(self.remove_unfinished(folder, "").await);
         problems.note(self.delete(vec![put, copied, parts]).await);
+        let above: Path = folder.parts().take(folder.parts_count().saturating_sub(1)).collect();
+        for emptied in [Some(folder), Some(&above).filter(|above| *above != root)].into_iter().flatten() {
+            // It lists them.
+            if is_listed {
+                problems.note(self.remove_folders(emptied).await);
+            }
+        }
         report(problems, &*self.provider, root)
     }
 

@@ -13,6 +13,11 @@ pub trait Provider: Send + Sync {
     /// The URI of the object or folder `path`, without a `/` at its end; that of the bucket for an empty path.
     fn uri(&self, path: &Path) -> String;
 
+    /// The URI of `relative`, whose parts are names as they are, below the folder `root`.
+    fn uri_below(&self, root: &Path, relative: &str) -> String {
+        format!("{}/{relative}", self.uri(root))
+    }
+
     /// What it means that `action` ended in `failure`.
     fn explain(&self, action: Action, failure: &Failure) -> Explanation;
 
@@ -37,7 +42,8 @@ pub struct Explanation {
 /// The error for the user where `action` on `path` ended in `failure`.
 pub fn explained(provider: &dyn Provider, action: Action, path: &Path, failure: &Failure) -> Error {
     if let Some((kind, message)) = &failure.explained {
-        return Error::new(*kind, message.clone());
+        let error = Error::new(*kind, message.clone());
+        return if failure.is_denied { error.with_tag(Tag::AccessDenied) } else { error };
     }
     let Explanation { kind, reason, is_denied } = provider.explain(action, failure);
     let what = format!("Could not {} {}", action.verb(), provider.uri(path));

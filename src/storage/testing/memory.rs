@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
 use object_store::memory::InMemory;
@@ -18,19 +19,44 @@ use object_store::{
 };
 use tokio::time::Instant;
 
-use super::super::bucket::{self, Provider};
+use super::super::bucket::{self, Provider, Remote};
 use super::super::{Storage, s3};
 use crate::config::{Config, Tuning};
 
 /// A process that uses `store`, with leases of `age`.
 pub fn process(store: &Arc<Memory>, age: Duration) -> Storage {
+    process_with(store, age, None)
+}
+
+/// The same of a store that replaces whatever is there, as volumes do: it knows no versions.
+pub fn process_without_versions(store: &Arc<Memory>, age: Duration) -> Storage {
+    process_with(store, age, Some(Box::new(WithoutVersions)))
+}
+
+struct WithoutVersions;
+
+impl Remote for WithoutVersions {
+    fn copy_large<'a>(&'a self, _: &'a Path, _: &'a Path, _: u64) -> BoxFuture<'a, crate::error::Result<()>> {
+        unreachable!("nothing large is copied")
+    }
+
+    fn remove_unfinished<'a>(&'a self, _: &'a Path, _: &'a str) -> BoxFuture<'a, crate::error::Result<()>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn replaces_versions(&self) -> bool {
+        false
+    }
+}
+
+fn process_with(store: &Arc<Memory>, age: Duration, remote: Option<Box<dyn Remote>>) -> Storage {
     let config =
         r#"{"data_source": {"data_source_type": "LOCAL_STORAGE", "local_path": "/tmp/x"}, "memory_limit_mb": 64}"#;
     let mut tuning: Tuning = Config::from_json(config).unwrap().tuning;
     tuning.timeouts.lease_age = age;
     tuning.timeouts.lease_renewal = age / 5;
     tuning.timeouts.request_retry = age * 3 / 10;
-    bucket::open(Arc::clone(store), None, provider(), Path::from("root"), &tuning)
+    bucket::open(Arc::clone(store), remote, provider(), Path::from("root"), &tuning)
 }
 
 /// What the bucket and its failures are called: as those of the bucket `lake` in S3.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::{TableName, between, csv, literal, quoted};
 use crate::schema::alter::Alter;
-use crate::schema::columns::TableSchema;
+use crate::schema::columns::{Column, TableSchema};
 use crate::schema::stats::RowStats;
 use crate::schema::table_type::{FoundColumn, are_same_names};
 
@@ -65,18 +65,8 @@ pub fn recreate(
     replaced: &Replaced,
     stats: Option<&RowStats>,
 ) -> String {
-    let value = |column: &FoundColumn| {
-        let (name, kind) = (quoted(&column.name), &column.kind);
-        let staged = files.columns().find(|staged| are_same_names(&staged.name, &column.name));
-        match (staged, kind.is_understood()) {
-            (Some(staged), _) if staging.texts => format!("  CAST({} AS {kind}) AS {name}", csv::value(staged)),
-            (Some(_), _) => format!("  CAST({name} AS {kind}) AS {name}"),
-            (None, true) => format!("  CAST(NULL AS {kind}) AS {name}"),
-            // A description does not quote the names of fields: only the table itself can say the type.
-            (None, false) => format!("  (SELECT first({name}) FROM {table} WHERE false) AS {name}"),
-        }
-    };
-    let values: Vec<String> = replaced.columns.iter().map(value).collect();
+    let read = |staged: &Column| if staging.texts { csv::value(staged) } else { quoted(&staged.name) };
+    let values = values(files, table, replaced, read);
     let ids = |stats: &RowStats| {
         let ids = between(&quoted(&files.id().name), &literal(&stats.ids.first), &literal(&stats.ids.last));
         format!("\nWHERE {ids}")
@@ -89,13 +79,34 @@ pub fn recreate(
     )
 }
 
+/// The values of the columns that the table `replaced` gets, from files of `files`, whose columns `read` reads.
+pub(super) fn values(
+    files: &TableSchema,
+    table: &TableName,
+    replaced: &Replaced,
+    read: impl Fn(&Column) -> String,
+) -> Vec<String> {
+    let value = |column: &FoundColumn| {
+        let (name, kind) = (quoted(&column.name), &column.kind);
+        let staged = files.columns().find(|staged| are_same_names(&staged.name, &column.name));
+        match (staged, kind.is_understood()) {
+            (Some(staged), _) => format!("  CAST({} AS {kind}) AS {name}", read(staged)),
+            (None, true) => format!("  CAST(NULL AS {kind}) AS {name}"),
+            // A description does not quote the names of fields: only the table itself can say the type.
+            (None, false) => format!("  (SELECT first({name}) FROM {table} WHERE false) AS {name}"),
+        }
+    };
+    replaced.columns.iter().map(value).collect()
+}
+
 /// Asks for the whole types of `columns`: a description cuts the text of a long one. The answer has one row, without reading any.
 pub fn types(table: &TableName, columns: &[&str]) -> String {
     let kinds: Vec<String> = columns.iter().map(|name| format!("typeof(first({}))", quoted(name))).collect();
     format!("SELECT {}\nFROM {table}\nWHERE false", kinds.join(", "))
 }
 
-fn clauses(replaced: &Replaced) -> String {
+/// What follows the name of a table that is replaced: all that it keeps.
+pub(super) fn clauses(replaced: &Replaced) -> String {
     let mut clauses = "USING delta\n".to_owned();
     if !replaced.clustered_by.is_empty() {
         let names: Vec<String> = replaced.clustered_by.iter().map(|path| column(path)).collect();

@@ -35,16 +35,21 @@ impl SqlTable {
                 matches!(changed, Ok(Changed::Done(_))) || sendings == 1 && matches!(changed, Ok(Changed::Refused(_)));
             if !is_over {
                 // Config errors count too: a refused token says nothing about the statement.
-                self.session.unknown_outcomes().insert(self.staging_table(), self.name.clone());
+                self.session.unknown_outcomes().insert(self.staging.key(), self.name.clone());
             }
             let (why, most) = match changed? {
                 Changed::Done(answer) => {
-                    let is_repeated = sendings > 1;
-                    if is_repeated {
+                    let (is_repeated, is_guarded) = (sendings > 1, !self.staging.is_table());
+                    if is_repeated && self.staging.is_table() {
                         // Against a copy that had read its staging table but not yet begun its transaction at the first fence.
                         self.fence_earlier_statements().await?;
                     }
-                    return Ok(Answered { inserted: answers::inserted(&answer), is_repeated, counted_before: None });
+                    return Ok(Answered {
+                        inserted: answers::inserted(&answer),
+                        is_repeated,
+                        is_guarded,
+                        counted_before: None,
+                    });
                 }
                 Changed::Refused(error) => return Err(error),
                 Changed::Unknown(why) => (why, MOST_SENDINGS),
@@ -55,10 +60,14 @@ impl SqlTable {
             }
             tracing::info!(
                 "It is not known whether a statement has changed {}. It is sent again as soon as the first copy can no longer \
-                 commit: {why}",
+                 commit, or can do no harm: {why}",
                 self.name
             );
-            self.stop_earlier_statement().await?;
+            // Without a staging table, a COPY INTO leaves out the files that another copy has loaded, and of two replacements by the
+            // same files the second changes nothing. What may still run is stopped at the end of the sync.
+            if self.staging.is_table() {
+                self.stop_earlier_statement().await?;
+            }
             waits.wait(None).await;
             sendings += 1;
         }

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use super::super::Sql;
+use super::super::{Sql, TablePlace};
 use super::fake_warehouse::{FakeWarehouse, Fault, Table};
 use crate::config::Config;
 use crate::delta::actions::DataFile;
@@ -36,6 +36,8 @@ pub struct Bed {
     pub catalog: &'static str,
     pub evolution: bool,
     pub format: Format,
+    /// Where tables lie, if not in the storage.
+    pub managed: Option<TablePlace>,
 }
 
 impl Bed {
@@ -53,12 +55,29 @@ impl Bed {
             catalog: "main",
             evolution: false,
             format: Format::Parquet,
+            managed: None,
         }
     }
 
     pub fn stage(&self, stream: &str, ids: impl IntoIterator<Item = u64>) {
         let ids = ids.into_iter().map(id);
         self.warehouse.with(|state| state.staged.entry(format!("/{stream}")).or_default().extend(ids));
+    }
+
+    /// The files of `batches` in the staging folder of users, with the ids of their rows.
+    pub async fn stage_files(&self, batches: &[Batch]) {
+        for file in batches.iter().flat_map(|batch| &batch.files) {
+            let number = |id: &str| id.rsplit_once('-').unwrap().1.parse::<u64>().unwrap();
+            let rows = number(&file.stats.ids.first)..=number(&file.stats.ids.last);
+            let text: String = rows.map(|row| id(row) + "\n").collect();
+            self.storage.put_new(&format!("{SYNC}/shop/users/{}", file.name), text.into_bytes()).await.unwrap();
+        }
+    }
+
+    /// The names of the files in the staging folder of users.
+    pub async fn staged_files(&self) -> Vec<String> {
+        let listed = self.storage.list(&format!("{SYNC}/shop/users")).await.unwrap();
+        listed.iter().map(|path| path.rsplit_once('/').unwrap().1.to_owned()).collect()
     }
 
     pub fn has(&self, table: Table) {
@@ -81,7 +100,7 @@ impl Bed {
             &tables,
             (self.catalog, self.staging_schema),
             (SYNC, self.evolution),
-            self.format,
+            self.managed.unwrap_or(TablePlace::InStorage(self.format)),
             8,
         )
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::fake_files;
 use crate::databricks::conditions;
 use crate::databricks::server_error::ServerError;
 use crate::databricks::workspace::Workspace;
@@ -90,6 +91,10 @@ pub struct State {
     pub faults: Vec<(&'static str, Fault)>,
     /// Words of statements that are always refused, and what is said then.
     pub refusals: Vec<(&'static str, &'static str)>,
+    /// Files that a COPY INTO has loaded, each behind its table.
+    pub loaded: BTreeSet<(String, String)>,
+    /// The names of volumes, whatever their schema.
+    pub volumes: Vec<String>,
     /// A statement that has not begun.
     pub late: Option<String>,
     pub closed: bool,
@@ -168,7 +173,7 @@ impl SqlTransport for FakeWarehouse {
 
     async fn change(&self, statement: &str) -> Result<Changed> {
         self.with(|state| {
-            if let Some(late) = state.late.take() {
+            if let Some(late) = state.late.take().filter(|late| !late.contains(".parquet")) {
                 let staging = between(&late, "FROM ", "\n").to_owned();
                 assert!(!state.tables.contains_key(&staging), "it runs beside {statement}: {late}");
             }
@@ -195,7 +200,7 @@ pub fn already_exists_error() -> Error {
 }
 
 /// What a refusal is: words with an error class or a status, `403 …`, are those of a server.
-fn refusal(said: &str) -> Error {
+pub(super) fn refusal(said: &str) -> Error {
     if said.starts_with('[') || said.starts_with("PERMISSION_DENIED") {
         return explained(&ServerError::of_statement(Some("BAD_REQUEST"), None, said));
     }
@@ -212,7 +217,7 @@ fn explained(said: &ServerError) -> Error {
     conditions::explain(said, &Workspace { host: "example.com".into(), http_path: "/sql/1.0/warehouses/1".into() })
 }
 
-fn answer(columns: &[&str], rows: Vec<Vec<String>>) -> QueryResult {
+pub(super) fn answer(columns: &[&str], rows: Vec<Vec<String>>) -> QueryResult {
     QueryResult {
         columns: columns.iter().map(|name| (*name).to_owned()).collect(),
         rows: rows.into_iter().map(|row| row.into_iter().map(Some).collect()).collect(),
@@ -220,13 +225,16 @@ fn answer(columns: &[&str], rows: Vec<Vec<String>>) -> QueryResult {
 }
 
 /// What stands between `before` and `after` for the first time.
-fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
+pub(super) fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
     let rest = text.split_once(before).unwrap_or_else(|| panic!("no {before} in {text}")).1;
     rest.split_once(after).map_or(rest, |(found, _)| found).trim()
 }
 
 impl State {
     fn staged_ids(&self, statement: &str) -> BTreeSet<String> {
+        if let Some(files) = fake_files::ids_of_folder(statement) {
+            return files;
+        }
         let staging = between(statement, "FROM ", "\n").to_owned();
         let staging = staging.as_str();
         let location = &self.tables.get(staging).unwrap_or_else(|| panic!("no table {staging}")).location;
@@ -272,6 +280,15 @@ impl State {
                 let row = |(key, value): (&String, &String)| vec![key.clone(), value.clone()];
                 Ok(answer(&["key", "value"], self.tables[last].properties.iter().map(row).collect()))
             }
+            ["SHOW", "VOLUMES", ..] => {
+                let rows = self.volumes.iter().map(|name| vec![String::new(), name.clone()]).collect();
+                Ok(answer(&["database", "volume_name"], rows))
+            }
+            ["CREATE", "VOLUME", ..] => {
+                let name = words.get(5).copied().unwrap_or_default();
+                self.volumes.push(name.rsplit_once(".`").unwrap().1.trim_matches('`').to_owned());
+                Ok(QueryResult::default())
+            }
             ["CREATE", "SCHEMA", ..] | ["REFRESH", ..] => {
                 if last.contains("_airbyte_tmp_") {
                     self.unseen.clear();
@@ -291,7 +308,9 @@ impl State {
                 ids.extend(staged);
                 Ok(answer(&["num_affected_rows", "num_inserted_rows"], vec![vec![inserted.clone(), inserted]]))
             }
+            ["COPY", "INTO", name, ..] => self.copy_into(name, statement),
             ["INSERT", "OVERWRITE", "TABLE", name, ..] => {
+                fake_files::ensure_whole(statement).map_err(|said| refusal(&said))?;
                 let staged = self.staged_ids(statement);
                 let inserted = staged.len().to_string();
                 self.tables.get_mut(*name).unwrap().ids = staged;
@@ -336,7 +355,12 @@ impl State {
 }
 
 fn new_table(statement: &str) -> Table {
-    let mut table = Table::older(between(statement, "LOCATION '", "'"), &[]);
+    let is_managed = !statement.contains("\nLOCATION '");
+    let location = if is_managed { "s3://metastore/tables/1" } else { between(statement, "LOCATION '", "'") };
+    let mut table = Table::older(location, &[]);
+    if is_managed {
+        table.kind = "MANAGED".into();
+    }
     if statement.contains("COMMENT '") {
         table.comment = between(statement, "COMMENT '", "'").to_owned();
     }

@@ -1,4 +1,4 @@
--- loading 3 rows by MERGE; claim: Adds
+-- loading 3 rows; claim: Adds
 
 CREATE TABLE IF NOT EXISTS `hive_metastore`.`shop`.`_airbyte_tmp_deadbeefcafe_orders`
 USING delta

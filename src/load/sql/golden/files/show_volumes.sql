@@ -1,0 +1,1 @@
+SHOW VOLUMES IN `main`.`shop` LIKE 'airbyte_staging'
