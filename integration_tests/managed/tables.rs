@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::place::Place;
 use super::stand_in::stand_in;
-use crate::messages::{append, catalog, configured, numbered, overwrite, record_in, records, state, status};
+use crate::messages::{append, catalog, configured, numbered, overwrite, record, record_in, records, state, status};
 use crate::program::Sandbox;
 
 /// A sandbox whose configuration names no volume.
@@ -73,8 +73,27 @@ over_each_transport!(both:
 over_each_transport!(#[ignored] one:
     a_stream_without_records_empties_its_table,
     the_table_of_the_older_connector_goes_on,
+    properties_that_are_called_as_a_readers_own_columns_keep_their_values,
     only_managed_tables_are_loaded,
 );
+
+fn properties_that_are_called_as_a_readers_own_columns_keep_their_values() {
+    let mut sandbox = managed();
+    let mut settings = sandbox.settings().clone();
+    settings["table_layout"] = json!("columns");
+    sandbox.set(settings);
+    let place = sandbox.place();
+    for mode in ["append", "overwrite"] {
+        let mut stream = configured("users", mode);
+        let properties = json!({"_rescued_data": {"type": "string"}, "_metadata": {"type": "string"}, "_corrupt_record": {"type": "string"}});
+        stream["stream"]["json_schema"] = json!({"type": "object", "properties": properties});
+        let row = record("users", r#"{"_rescued_data":"r","_metadata":"m","_corrupt_record":"c"}"#);
+        sandbox.load(&catalog([stream]), row + &status("users", "COMPLETE"));
+        let read = place
+            .sql(&format!("SELECT concat(_rescued_data, _metadata, _corrupt_record) FROM {}", place.name("users")));
+        assert_eq!(read, [[Some("rmc".to_owned())]], "{mode}");
+    }
+}
 
 fn rows_are_added_and_replaced_without_a_bucket() {
     let sandbox = managed();

@@ -18,8 +18,13 @@ pub struct Files<'a>(pub &'a str);
 
 impl fmt::Display for Files<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // An option of all formats, of `read_files` too; the default differs between readers.
-        write!(f, "read_files({}, format => 'parquet', ignoreMissingFiles => false)", literal(self.0))
+        // Unless the schema is fixed, there is one more column, `_rescued_data`, whether or not the files have one of this name. To ignore
+        // missing files is an option of all formats, whose default differs between readers.
+        write!(
+            f,
+            "read_files({}, format => 'parquet', schemaEvolutionMode => 'none', ignoreMissingFiles => false)",
+            literal(self.0)
+        )
     }
 }
 
