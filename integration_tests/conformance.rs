@@ -38,7 +38,7 @@ fn states_of(messages: &str) -> Vec<Value> {
 }
 
 /// Every record of `messages` is a row of its table, `times` times; every STATE came back in order.
-fn assert_landed(sandbox: &Sandbox, run: &Run, messages: &str, times: usize) {
+pub fn assert_landed(sandbox: &Sandbox, run: &Run, messages: &str, times: usize) {
     let mut expected: BTreeMap<String, Vec<(i64, String)>> = BTreeMap::new();
     for (stream, emitted_at, data) in records_of(messages) {
         let rows = expected.entry(folder_of(&stream)).or_default();

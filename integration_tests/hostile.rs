@@ -4,9 +4,9 @@
 //! each.
 
 #[path = "hostile/testing/bucket.rs"]
-mod bucket;
+pub mod bucket;
 #[path = "hostile/testing/server.rs"]
-mod server;
+pub mod server;
 
 mod bounds;
 mod escaped;

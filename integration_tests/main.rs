@@ -60,6 +60,7 @@ mod privileges;
 mod protocol_input;
 mod pyairbyte;
 mod side_by_side;
+mod signing_in;
 mod small_machines;
 mod states;
 mod states_of_all;

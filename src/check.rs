@@ -15,6 +15,7 @@ use self::check_run::{CheckRun, new_name};
 use crate::config::{Config, Engine};
 use crate::error::{Error, Problems, Result, StreamDescriptor};
 use crate::protocol::catalog::{Catalog, Stream};
+use crate::renewed_config::tell_platform;
 use crate::sync::Context;
 use crate::target::targets;
 
@@ -31,6 +32,7 @@ pub async fn run(config: &Path, context: &Context) -> Result<()> {
     let mut config = Config::from_file(config)?;
     config.ensure_supported()?;
     config.warn();
+    tell_platform(&config, context);
     // What a sync leaves to be looked at is of no use here, and would grow with every check.
     config.purge_staging_data = true;
     // Somebody waits for the answer: what a sync would try for minutes is told soon.

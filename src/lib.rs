@@ -1,6 +1,6 @@
 //! `destination-databricks`: an Airbyte destination that turns protocol messages into Delta tables.
 //!
-//! `main` picks a command (`spec`, `check`, `write`); `write` runs one `sync`; a sync runs the `pipeline`. See
+//! `main` picks a command (`spec`, `check`, `write`, and for people `login`, `logout`, `setup`); `write` runs one `sync`; a sync runs the `pipeline`. See
 //! ARCHITECTURE.md for the way of a record through the modules.
 
 pub mod allocator;
@@ -13,7 +13,10 @@ pub mod databricks;
 mod delta;
 pub mod encode;
 pub mod error;
+mod kept;
 mod load;
+pub mod login;
+mod login_file;
 mod named_file;
 mod opening;
 pub mod pipeline;
@@ -22,9 +25,11 @@ pub mod process;
 pub mod protocol;
 mod recovery;
 mod redirect;
+mod renewed_config;
 mod retry;
 pub mod schema;
 pub mod secret;
+pub mod setup;
 pub mod spec;
 mod stage;
 mod storage;

@@ -16,7 +16,7 @@ use destination_databricks::secret;
 use destination_databricks::sync::Context;
 use destination_databricks::tasks::stop::Stop;
 use destination_databricks::tasks::threads::Threads;
-use destination_databricks::{allocator, check, process, spec, telemetry, write};
+use destination_databricks::{allocator, check, login, process, setup, spec, telemetry, write};
 
 fn main() -> ExitCode {
     process::with_stack(run)
@@ -32,6 +32,9 @@ fn run() -> ExitCode {
         Err(error) => return explain(&error),
     };
     let writer = Arc::new(ProtocolWriter::stdout());
+    if matches!(command, Command::Login { .. } | Command::Logout { .. } | Command::Setup { .. }) {
+        return for_people(command, writer);
+    }
     let level = LogLevel::of_environment();
     telemetry::start(&writer, level.most);
     if let Some(unknown) = &level.unknown {
@@ -56,6 +59,7 @@ fn run() -> ExitCode {
         Command::Write { config, catalog } => {
             on_runtime(&context, async |context| write::run(&config, &catalog, std::io::stdin(), context).await)
         }
+        Command::Login { .. } | Command::Logout { .. } | Command::Setup { .. } => Ok(()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -63,6 +67,34 @@ fn run() -> ExitCode {
             complain(&error);
             context.writer.error(&error, context.clock_and_ids.clock.now_ms());
             context.stop.reason().map_or(ExitCode::FAILURE, |reason| reason.end_process())
+        }
+    }
+}
+
+/// Runs a command that people use, not an orchestrator: its result is text, and there are no messages.
+fn for_people(command: Command, writer: Arc<ProtocolWriter>) -> ExitCode {
+    let context = Context {
+        writer,
+        clock_and_ids: ClockAndIds { clock: Arc::new(SystemClock), new_id: clock::new_id },
+        stop: Stop::default(),
+        threads: Threads::plenty(),
+    };
+    let mut said = String::new();
+    let run = async |_: &Context| {
+        said = match &command {
+            Command::Login { place, options } => login::login(place, options, &tell).await?,
+            Command::Logout { place } => login::logout(place)?,
+            Command::Setup { options } => setup::run(options).await?,
+            Command::Spec | Command::Check { .. } | Command::Write { .. } => String::new(),
+        };
+        Ok(())
+    };
+    let outcome = on_runtime(&context, run);
+    match outcome.and_then(|()| context.writer.deliver(secret::hide(&said).lines().collect::<Vec<_>>())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::counted::counted;
 use crate::error::{Error, Result};
 use crate::pipeline::Outcome;
 use crate::protocol::catalog::{Caller, Catalog};
+use crate::renewed_config::tell_platform;
 use crate::stream_schemas::StreamSchemas;
 use crate::sync::{CleanUp, Context, STOPPED, Sync};
 use crate::tasks::{repeat, signals};
@@ -28,6 +29,7 @@ pub async fn run(config: &Path, catalog: &Path, input: impl Read + Send + 'stati
     let config = Config::from_file(config)?;
     config.ensure_supported()?;
     config.warn();
+    tell_platform(&config, context);
     let caller = if is_job_of_platform() { Caller::Platform } else { Caller::Other };
     let mut schemas = StreamSchemas::new(&config.tables);
     let catalog = Catalog::from_file(catalog, caller, &mut |stream, json| schemas.columns(stream, json))?;

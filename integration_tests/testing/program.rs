@@ -205,7 +205,7 @@ impl Run {
 
 /// A line of stdout as the protocol message that it has to be.
 pub fn message(line: &str) -> Value {
-    const TYPES: [&str; 5] = ["LOG", "TRACE", "STATE", "CONNECTION_STATUS", "SPEC"];
+    const TYPES: [&str; 6] = ["LOG", "TRACE", "STATE", "CONNECTION_STATUS", "SPEC", "CONTROL"];
     let message: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line:?}"));
     assert!(message["type"].as_str().is_some_and(|kind| TYPES.contains(&kind)), "{line:?}");
     message

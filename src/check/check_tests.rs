@@ -50,7 +50,7 @@ impl Bed {
                 "database": "main", "schema": "shop"}}"#
         );
         let mut config = Config::from_json(&text).expect("a configuration");
-        config.engine = Engine::Databricks(server.settings());
+        config.engine = Engine::Databricks(Box::new(server.settings()));
         config.tuning.timeouts = timeouts();
         let context = Context {
             writer: Arc::new(ProtocolWriter::stdout()),

@@ -79,7 +79,7 @@ impl AzureSettings {
 }
 
 /// `host` with the scheme that some tools leave out.
-fn authority(host: String) -> String {
+pub(super) fn authority(host: String) -> String {
     let host = host.trim_end_matches('/');
     if host.contains("://") { host.to_owned() } else { format!("https://{host}") }
 }

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::authentication::{self, AUTHENTICATION, Account, Authentication, TOKEN};
 use super::fields::Fields;
 use super::host::{is_host, is_loopback};
-use crate::secret::{Secret, know_open};
+use crate::error::{Error, Result};
+use crate::secret::know_open;
 
 const HOSTNAME: &str = "databricks_server_hostname";
 const HTTP_PATH: &str = "databricks_http_path";
-const TOKEN: &str = "databricks_personal_access_token";
 
 /// The engine that makes staged files part of the final tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub enum Engine {
     /// This program commits the tables' Delta logs itself.
     Direct,
     /// A Databricks warehouse or cluster runs SQL.
-    Databricks(DatabricksSettings),
+    Databricks(Box<DatabricksSettings>),
 }
 
 /// How to reach a Databricks warehouse or cluster, and how much may be asked of it.
@@ -37,8 +38,10 @@ pub struct DatabricksSettings {
     pub workspace: Option<String>,
     /// The port of the server.
     pub port: u16,
-    /// The personal access token.
-    pub token: Secret,
+    /// How requests are authenticated.
+    pub authentication: Authentication,
+    /// The account at which tokens are asked for, in place of the workspace.
+    pub account: Option<Account>,
     /// How long one statement may take.
     pub statement_timeout: Duration,
     /// How many statements load at the same time.
@@ -64,7 +67,11 @@ pub(super) fn read(root: &Fields<'_>) -> Engine {
     let statement_timeout = Duration::from_secs(root.whole("statement_timeout_seconds", 1..=172_800).unwrap_or(7200));
     let load_parallelism = root.whole("load_parallelism", 1..=64).and_then(|count| count.try_into().ok()).unwrap_or(8);
     if root.is_absent(HOSTNAME) {
-        let given = [(HTTP_PATH, root.text(HTTP_PATH).is_some()), (TOKEN, root.secret(TOKEN).is_some())];
+        let given = [
+            (HTTP_PATH, root.text(HTTP_PATH).is_some()),
+            (TOKEN, root.secret(TOKEN).is_some()),
+            (AUTHENTICATION, !root.is_absent(AUTHENTICATION)),
+        ];
         let given: Vec<String> =
             given.iter().filter(|(_, given)| *given).map(|(name, _)| format!("`{name}`")).collect();
         if !given.is_empty() {
@@ -84,16 +91,18 @@ pub(super) fn read(root: &Fields<'_>) -> Engine {
     let http_path = root.required_text(HTTP_PATH, advice).unwrap_or_default();
     // Without a dot it is no host in the network, and may be a token that got into the wrong field.
     Some(&hostname).filter(|hostname| hostname.contains('.')).into_iter().for_each(|hostname| know_open(hostname));
-    Engine::Databricks(DatabricksSettings {
+    let (authentication, account) = authentication::read(root, &hostname);
+    Engine::Databricks(Box::new(DatabricksSettings {
         hostname,
         https,
         workspace: workspace(&http_path, &host_query),
         http_path,
         port,
-        token: token(root),
+        authentication,
+        account,
         statement_timeout,
         load_parallelism,
-    })
+    }))
 }
 
 /// The workspace's number: from `?o=` behind the HTTP path, else behind the host name, else from a cluster's path. In this order
@@ -107,6 +116,38 @@ fn workspace(http_path: &str, host_query: &str) -> Option<String> {
     let (path, query) = http_path.split_once('?').unwrap_or((http_path, ""));
     let of_cluster = || path.trim_matches('/').strip_prefix("sql/protocolv1/o/")?.split('/').next().filter(is_number);
     asked(query).or_else(|| asked(host_query)).or_else(|| of_cluster().map(str::to_owned))
+}
+
+/// A workspace by its host name alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkspaceHost {
+    /// The host name.
+    pub hostname: String,
+    /// Scheme, host and port.
+    pub address: String,
+}
+
+impl WorkspaceHost {
+    /// The workspace that `text` names, as people copy it: with or without scheme, port and path.
+    ///
+    /// # Errors
+    /// A config error where it is no host name, or would be asked without encryption.
+    pub fn parse(text: &str) -> Result<Self> {
+        let with_scheme =
+            if text.contains("://") { text.trim().to_owned() } else { format!("https://{}", text.trim()) };
+        let url = Url::parse(&with_scheme).ok();
+        let is_right =
+            |url: &Url| is_host(url) && (url.scheme() == "https" || url.scheme() == "http" && is_loopback(url));
+        let url = url.filter(is_right).ok_or_else(|| {
+            Error::config(
+                "The host must be the host name of a workspace, such as abc-12345678-wxyz.cloud.databricks.com: copy it from the address \
+                 of the workspace in the browser.",
+            )
+        })?;
+        let hostname = url.host_str().unwrap_or_default().to_owned();
+        know_open(&hostname);
+        Ok(Self { hostname, address: url.origin().ascii_serialization() })
+    }
 }
 
 /// Whether it is to be reached with HTTPS, the name alone, and what came behind a question mark.
@@ -138,16 +179,4 @@ fn hostname(root: &Fields<'_>) -> (bool, String, String) {
         ),
     }
     (https, name.to_owned(), query.to_owned())
-}
-
-fn token(root: &Fields<'_>) -> Secret {
-    let advice = "a Databricks hostname needs it; create one in the workspace's user settings";
-    let token = root.required_secret(TOKEN, advice).unwrap_or_else(|| Secret::new(""));
-    if !token.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
-        root.problem(
-            TOKEN,
-            "must be only a token, without spaces, line breaks and signs outside ASCII: copy it again.",
-        );
-    }
-    token
 }

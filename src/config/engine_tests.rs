@@ -20,7 +20,7 @@ fn a_port_may_be_text_or_a_number() {
 fn connection(name: &str, value: Value) -> DatabricksSettings {
     let managed = older(json!({"data_source_type": "MANAGED_TABLES_STORAGE"}));
     match read(with(managed, name, value)).engine {
-        Engine::Databricks(settings) => settings,
+        Engine::Databricks(settings) => *settings,
         Engine::Direct => panic!("Databricks is configured"),
     }
 }

@@ -204,6 +204,20 @@ impl<'a> Fields<'a> {
         items.iter().enumerate().filter_map(section).collect()
     }
 
+    /// The texts of a list; none where it is not there.
+    pub(super) fn texts(&self, name: &str) -> Vec<String> {
+        let items = match self.get(name) {
+            None => return Vec::new(),
+            Some(Value::Array(items)) => items,
+            Some(other) => return self.wrong_type(name, "a list of strings", other).unwrap_or_default(),
+        };
+        let text = |item: &Value| match item {
+            Value::String(text) => Some(text.clone()),
+            other => self.wrong_type(name, "a list of strings", other),
+        };
+        items.iter().filter_map(text).collect()
+    }
+
     /// An object inside this one, which has to be there.
     pub(super) fn required_section(&self, name: &str, advice: &str) -> Option<Fields<'a>> {
         match self.get(name) {

@@ -5,6 +5,7 @@
 //! [`Config::ensure_supported`] then says whether this version can do what was asked. No other module reads settings
 //! or looks at the machine's limits. `spec.json` describes the same fields; a test holds the two together.
 
+mod authentication;
 mod azure;
 mod azure_address;
 mod azure_identity;
@@ -19,6 +20,7 @@ mod file_name_pattern;
 mod hidden;
 mod host;
 mod log_level;
+mod login_folder;
 mod managed;
 mod memory;
 mod newer;
@@ -33,18 +35,23 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+pub use self::authentication::{
+    Account, Authentication, ENTRA_APPLICATION, JwtSource, PUBLIC_CLIENT, Profile, RefreshToken, account_of,
+    is_of_databricks, usual_profiles,
+};
 pub use self::azure::{AzureSettings, CsvCompression, StagingFormat};
 pub use self::azure_address::AzureAddress;
 pub use self::azure_identity::AzureIdentity;
 pub use self::certificates::CertificatePlaces;
 pub use self::channel::ensure_standard_input;
-pub use self::engine::{DatabricksSettings, Engine};
+pub use self::engine::{DatabricksSettings, Engine, WorkspaceHost};
 pub use self::environment::{ensure_aws_files, know_secrets};
 pub use self::file_name_pattern::{DateField, FileNamePattern, Piece};
 pub use self::host::is_near;
 pub use self::log_level::LogLevel;
+pub use self::login_folder::login_folder;
 pub use self::managed::{DEFAULT_VOLUME, ManagedSettings, VolumeName};
 pub use self::platform::is_job_of_platform;
 pub use self::s3::{S3Credentials, S3Encryption, S3Role, S3Settings};
@@ -90,6 +97,29 @@ pub struct Config {
     pub unknown_fields: Vec<String>,
     /// Fields whose names were given in backticks, which are removed.
     pub quoted_names: Vec<&'static str>,
+    /// As the user gave it.
+    pub original: Original,
+}
+
+/// A configuration as the user gave it, with its secrets.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Original(Map<String, Value>);
+
+impl Original {
+    /// The same with another refresh token.
+    pub fn with_refresh_token(&self, token: &str) -> Value {
+        let mut config = self.0.clone();
+        if let Some(Value::Object(authentication)) = config.get_mut("authentication") {
+            authentication.insert("refresh_token".to_owned(), token.into());
+        }
+        Value::Object(config)
+    }
+}
+
+impl std::fmt::Debug for Original {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Original(***)")
+    }
 }
 
 /// The settings that change how a sync runs but not what it writes.
@@ -178,7 +208,12 @@ impl Config {
             return Err(error);
         }
         let report = RefCell::new(Report::default());
-        let config = Self::read(&Fields::root(object, &report));
+        let mut config = Self::read(&Fields::root(object, &report));
+        if let Engine::Databricks(settings) = &config.engine
+            && settings.authentication.is_renewed_in_the_configuration()
+        {
+            config.original = Original(object.clone());
+        }
         report.into_inner().into_result("configuration", config)
     }
 
@@ -246,6 +281,7 @@ impl Config {
             tuning: Tuning::read(root),
             unknown_fields: Vec::new(),
             quoted_names,
+            original: Original::default(),
         };
         config.unknown_fields = root.unknown();
         config

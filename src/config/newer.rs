@@ -8,7 +8,9 @@ use serde_json::{Map, Value};
 use crate::error::Error;
 
 /// Fields that only those versions have.
-const ONLY_THERE: [&str; 4] = ["hostname", "authentication", "raw_schema_override", "cdc_deletion_mode"];
+const ONLY_THERE: [&str; 3] = ["hostname", "raw_schema_override", "cdc_deletion_mode"];
+/// What `authentication.auth_type` says there.
+const TYPES_THERE: [&str; 2] = ["BASIC", "OAUTH"];
 
 /// The error for `object`, where it is such a configuration.
 pub(super) fn refused(object: &Map<String, Value>) -> Option<Error> {
@@ -18,6 +20,10 @@ pub(super) fn refused(object: &Map<String, Value>) -> Option<Error> {
         Some(_) => true,
     };
     let mut found: Vec<&str> = ONLY_THERE.into_iter().filter(|name| is_there(name)).collect();
+    let auth_type = object.get("authentication").and_then(|own| own.get("auth_type")).and_then(Value::as_str);
+    if auth_type.is_some_and(|own| TYPES_THERE.contains(&own)) {
+        found.push("authentication");
+    }
     if is_there("http_path") && !is_there("databricks_http_path") {
         found.push("http_path");
     }
@@ -29,8 +35,8 @@ pub(super) fn refused(object: &Map<String, Value>) -> Option<Error> {
         "This is a configuration of the connector's versions 2 to 4: it has {}. This program takes those of versions 0.2 to \
          1.1. Write instead:\n\
          - `databricks_server_hostname` for `hostname`, `databricks_http_path` for `http_path`, `databricks_port` for `port`;\n\
-         - `databricks_personal_access_token` for `authentication.personal_access_token`; OAuth (`client_id`, `secret`) does \
-         not work here yet: create a token for the same user or service principal;\n\
+         - `databricks_personal_access_token` for `authentication.personal_access_token`; for OAuth (`client_id`, `secret`) \
+         `authentication`: {{\"auth_type\": \"OAUTH_M2M\", \"client_id\": …, \"client_secret\": …}};\n\
          - `data_source`, which those versions do not have: {{\"data_source_type\": \"S3_STORAGE\", \"s3_bucket_name\": …, \
          \"s3_bucket_path\": …}} with a bucket that Databricks can read too; volumes of Unity Catalog are not used;\n\
          - nothing for `raw_schema_override` and `cdc_deletion_mode`: tables have the three columns of version 1.1, in the \

@@ -26,13 +26,83 @@ fn fitting(property: &Value) -> Value {
         .clone()
 }
 
+/// Another way to sign in to Databricks than the flat token.
+const AUTHENTICATION: &str = "authentication";
+
+fn ways_to_sign_in() -> Vec<Value> {
+    schema()["properties"][AUTHENTICATION]["oneOf"].as_array().expect("alternatives").clone()
+}
+
+/// A configuration that signs in by `way` with these of its fields.
+fn signing_in(way: &Value, fields: &Map<String, Value>) -> Value {
+    let mut config = full(&storages()[0]);
+    config.as_object_mut().expect("an object").remove("databricks_personal_access_token");
+    config[AUTHENTICATION] = fields.clone().into();
+    assert!(way["properties"].is_object());
+    config
+}
+
+/// Every field of `way` that can be given beside the others.
+fn fields_of(way: &Value) -> Map<String, Value> {
+    let other = ["refresh_token"];
+    let all = properties(way).into_iter().filter(|(name, _)| !other.contains(&name.as_str()));
+    all.map(|(name, property)| (name, fitting(&property))).collect()
+}
+
+#[test]
+fn every_field_of_a_way_to_sign_in_is_read_and_every_field_read_is_specified() {
+    let (mut specified, mut asked) = (BTreeSet::new(), BTreeSet::new());
+    for way in ways_to_sign_in() {
+        specified.extend(properties(&way).into_iter().map(|(name, _)| format!("{AUTHENTICATION}.{name}")));
+        let choices = way["properties"]["jwt_source"]["enum"].as_array().cloned().unwrap_or_else(|| vec![Value::Null]);
+        for choice in choices {
+            let mut fields = fields_of(&way);
+            if !choice.is_null() {
+                fields.insert("jwt_source".to_owned(), choice);
+            }
+            let config = signing_in(&way, &fields);
+            let report = RefCell::new(Report::default());
+            Config::read(&Fields::root(config.as_object().expect("an object"), &report));
+            let report = report.into_inner();
+            asked.extend(report.asked().iter().filter(|path| path.starts_with("authentication.")).cloned());
+            // The profile of the example is not there.
+            if way["title"] != "A profile of .databrickscfg" {
+                report.into_result("configuration", ()).expect("a full configuration is valid");
+            }
+        }
+    }
+    assert_eq!(asked, specified);
+}
+
+#[test]
+fn exactly_the_required_fields_of_a_way_to_sign_in_are_missed_when_they_are_not_there() {
+    for way in ways_to_sign_in() {
+        let required: Vec<_> = way["required"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+        for name in fields_of(&way).keys() {
+            let mut fields = fields_of(&way);
+            fields.remove(name);
+            let told =
+                parse(&signing_in(&way, &fields)).map_or_else(|error| error.message().to_owned(), |_| String::new());
+            let is_missed = told.contains(&format!("`{AUTHENTICATION}.{name}` is missing"));
+            // Depends on another field.
+            let depends = matches!(name.as_str(), "jwt_file" | "login_file");
+            assert_eq!(
+                is_missed,
+                required.contains(&name.as_str()) || depends && is_missed,
+                "{name} of {}: {told}",
+                way["title"]
+            );
+        }
+    }
+}
+
 /// Fields that belong to other ways to sign in to Azure: exactly one may be given.
 const OTHER_WAYS: [&str; 2] = ["azure_blob_storage_account_key", "azure_client_secret"];
 
 /// A configuration with every field of the specification but these, for one storage.
 fn full(storage: &Value) -> Value {
     let fit = |schema: &Value| -> Map<String, Value> {
-        let named = properties(schema).into_iter().filter(|(name, _)| name != "data_source");
+        let named = properties(schema).into_iter().filter(|(name, _)| name != "data_source" && name != AUTHENTICATION);
         let named = named.filter(|(name, _)| !OTHER_WAYS.contains(&name.as_str()));
         named.map(|(name, property)| (name, fitting(&property))).collect()
     };
@@ -146,7 +216,7 @@ fn the_specified_ranges_and_choices_are_those_of_the_reader() {
 #[test]
 fn every_secret_field_is_marked_and_no_other() {
     let mut secret = BTreeSet::new();
-    for schema in storages().iter().chain([&schema()]) {
+    for schema in storages().iter().chain(&ways_to_sign_in()).chain([&schema()]) {
         let marked = properties(schema).into_iter().filter(|(_, property)| property["airbyte_secret"] == json!(true));
         secret.extend(marked.map(|(name, _)| name));
     }
@@ -154,7 +224,10 @@ fn every_secret_field_is_marked_and_no_other() {
         "azure_blob_storage_account_key",
         "azure_blob_storage_sas_token",
         "azure_client_secret",
+        "client_secret",
         "databricks_personal_access_token",
+        "personal_access_token",
+        "refresh_token",
         "s3_access_key_id",
         "s3_secret_access_key",
         "s3_session_token",
@@ -164,11 +237,14 @@ fn every_secret_field_is_marked_and_no_other() {
 
 #[test]
 fn every_field_has_a_title_a_description_and_a_place_of_its_own() {
-    for schema in storages().iter().chain([&schema(), &schema()["properties"]["streams"]["items"]]) {
+    let others = [&schema(), &schema()["properties"]["streams"]["items"]];
+    for schema in storages().iter().chain(&ways_to_sign_in()).chain(others) {
         let properties = properties(schema);
         let orders: BTreeSet<_> = properties.values().filter_map(|property| property["order"].as_u64()).collect();
         assert_eq!(orders.len(), properties.len());
-        for (name, property) in properties.iter().filter(|(name, _)| *name != "data_source_type") {
+        for (name, property) in
+            properties.iter().filter(|(name, _)| !matches!(name.as_str(), "data_source_type" | "auth_type"))
+        {
             assert!(property["title"].is_string() && property["description"].is_string(), "{name}");
         }
     }

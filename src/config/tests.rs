@@ -70,11 +70,12 @@ fn an_older_configuration_with_managed_tables_is_read() {
         https: true,
         workspace: None,
         port: 443,
-        token: Secret::new(TOKEN),
+        authentication: Authentication::PersonalAccessToken(Secret::new(TOKEN)),
+        account: None,
         statement_timeout: Duration::from_secs(7200),
         load_parallelism: 8,
     };
-    assert_eq!(config.engine, Engine::Databricks(expected));
+    assert_eq!(config.engine, Engine::Databricks(Box::new(expected)));
     assert_eq!((config.catalog.as_str(), config.schema.as_str()), ("main", "sales"));
     assert!(config.enable_schema_evolution && !config.purge_staging_data);
 }

@@ -35,6 +35,13 @@ impl Timeouts {
         hidden::number("CHECK_MS").map_or(all, Duration::from_millis)
     }
 
+    /// Those of a command that has no configuration.
+    pub fn usual() -> Self {
+        let all = Self::read();
+        // Somebody waits for the answer.
+        Self { databricks_retry: all.databricks_retry.min(Duration::from_secs(60)), ..all }
+    }
+
     pub(super) fn read() -> Self {
         Self::from_settings(hidden::number)
     }

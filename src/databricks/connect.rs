@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use super::SqlTransport;
 use super::http::HttpClient;
+use super::sign_in;
 use super::statement_api::StatementApi;
 use super::thrift::ThriftTransport;
-use super::token::PersonalAccessToken;
 use super::warehouse::Warehouse;
 use crate::config::{DatabricksSettings, Timeouts};
 use crate::error::{Error, Result};
@@ -72,8 +72,7 @@ pub fn warehouse(settings: &DatabricksSettings, timeouts: &Timeouts) -> Result<O
 /// # Errors
 /// A configuration error where no connection can be prepared.
 pub fn client(settings: &DatabricksSettings, timeouts: &Timeouts) -> Result<Arc<HttpClient>> {
-    let tokens = Arc::new(PersonalAccessToken(settings.token.clone()));
-    Ok(Arc::new(HttpClient::new(settings, tokens, timeouts)?))
+    Ok(Arc::new(HttpClient::new(settings, sign_in::tokens(settings, timeouts), timeouts)?))
 }
 
 fn compute(http_path: &str) -> Result<Compute> {

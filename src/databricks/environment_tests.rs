@@ -6,9 +6,10 @@ use std::process::Command;
 use std::sync::Arc;
 
 use super::http::{HttpClient, Request};
-use super::testing::scripted_server::{Reaction, ScriptedServer, timeouts};
+use super::testing::scripted_server::{Reaction, ScriptedServer, TOKEN, timeouts};
 use super::token::PersonalAccessToken;
 use crate::config::DatabricksSettings;
+use crate::secret::Secret;
 
 /// The variable that tells the process for whom it asks.
 const HOST: &str = "ASKED_HOST";
@@ -19,7 +20,7 @@ async fn asks_for_another_process() {
     let Ok(hostname) = std::env::var(HOST) else { return };
     let server = ScriptedServer::with(vec![Reaction::DropConnection]);
     let settings = DatabricksSettings { hostname, https: true, port: 443, ..server.settings() };
-    let tokens = Arc::new(PersonalAccessToken(settings.token.clone()));
+    let tokens = Arc::new(PersonalAccessToken(Secret::new(TOKEN)));
     let said = match HttpClient::new(&settings, tokens, &timeouts()) {
         Err(error) => error,
         Ok(client) => client.repeat(&Request::get("/")).await.expect_err("no workspace"),

@@ -14,9 +14,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::{Certificate, Client, Method, StatusCode, redirect};
+use reqwest::{Client, Method, StatusCode};
 
 use super::conditions;
+use super::connection;
 use super::no_response::{self, NoResponse};
 use super::rate_limit::{Priority, RateLimit};
 use super::server_error::ServerError;
@@ -25,10 +26,8 @@ use super::workspace::{Response, Workspace};
 use crate::config::{DatabricksSettings, Timeouts};
 use crate::error::{Error, Result};
 use crate::retry::Backoff;
-use crate::tls::Trust;
+use crate::secret::Secret;
 
-/// How integrations identify themselves to Databricks.
-const USER_AGENT: &str = concat!("destination-databricks/", env!("CARGO_PKG_VERSION"));
 /// Names the workspace where several share a host; without it, such a host redirects to a login page. Official clients send it with
 /// every request (databricks-sql-python, `session.py`); a host with one workspace ignores it.
 const WORKSPACE_HEADER: &str = "x-databricks-org-id";
@@ -136,25 +135,8 @@ impl HttpClient {
         timeouts: &Timeouts,
     ) -> Result<HttpClient> {
         let timeout = REQUEST_TIMEOUT.min(timeouts.databricks_retry / 4);
-        let mut builder = Client::builder()
-            .user_agent(USER_AGENT)
-            .connect_timeout(CONNECT_TIMEOUT.min(timeouts.databricks_retry / 4))
-            .timeout(timeout)
-            // A redirection leads to a login page: the host is no workspace, or is behind a private link.
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never());
-        if settings.is_on_this_machine() {
-            builder = builder.no_proxy();
-        }
-        let unprepared = |error| {
-            Error::config(
-                "The connection to Databricks could not be prepared: check that the proxy in HTTPS_PROXY is an address.",
-            )
-            .with_source(error)
-        };
-        let trust = if settings.https { Trust::found()? } else { Trust::nobody() };
-        let authorities: Result<Vec<_>, _> = trust.certificates().map(Certificate::from_der).collect();
-        let client = builder.tls_certs_only(authorities.map_err(unprepared)?).build().map_err(unprepared)?;
+        let connect_timeout = CONNECT_TIMEOUT.min(timeouts.databricks_retry / 4);
+        let client = connection::client(settings.is_on_this_machine(), settings.https, connect_timeout, timeout)?;
         Ok(Self {
             client,
             address: settings.address(),
@@ -310,25 +292,24 @@ impl HttpClient {
 
     async fn send_authenticated(&self, request: &Request) -> Result<Response, NoResponse> {
         let token = self.tokens.token().await?;
-        let response = self.send_once(request, token.expose()).await?;
+        let response = self.send_once(request, &token).await?;
         let refused = matches!(response.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
             && conditions::is_refused_token(&ServerError::of_response(&response));
         if refused {
             self.tokens.forget(&token).await;
             let token = self.tokens.token().await?;
-            return self.send_once(request, token.expose()).await;
+            return self.send_once(request, &token).await;
         }
         Ok(response)
     }
 
-    async fn send_once(&self, request: &Request, token: &str) -> Result<Response, NoResponse> {
+    async fn send_once(&self, request: &Request, token: &Secret) -> Result<Response, NoResponse> {
+        let token = token.expose();
         let login = match self.workspace.is_databricks() {
             true => format!("Bearer {token}"),
             false => format!("Basic {}", BASE64.encode(format!("token:{token}"))),
         };
-        let mut login = HeaderValue::try_from(login)
-            .map_err(|_| Error::config("The Databricks token has characters that no token has: copy it again."))?;
-        login.set_sensitive(true);
+        let login = sensitive(&login)?;
         if self.workspace.is_databricks() {
             self.rate_limit.wait(request.priority).await;
         }
@@ -343,6 +324,9 @@ impl HttpClient {
             .body(request.body.clone());
         if let Some(number) = &self.workspace_number {
             asked = asked.header(WORKSPACE_HEADER, number);
+        }
+        for (name, value) in self.tokens.headers().await? {
+            asked = asked.header(name, sensitive(&value)?);
         }
         if let Some(timeout) = request.timeout {
             asked = asked.timeout(timeout.max(self.timeout));
@@ -372,6 +356,13 @@ impl HttpClient {
         }
         Ok(Response { status: response.status(), headers: response.headers().clone(), body: body.into(), address })
     }
+}
+
+fn sensitive(text: &str) -> Result<HeaderValue> {
+    let mut value = HeaderValue::try_from(text)
+        .map_err(|_| Error::config("The Databricks token has characters that no token has: copy it again."))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// Whether a request may have done its work although its response has the error `status`. Official clients send a statement again

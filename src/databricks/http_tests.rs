@@ -10,15 +10,16 @@ use serde_json::json;
 
 use super::http::{HttpClient, Request};
 use super::no_response;
-use super::testing::scripted_server::{Reaction, ScriptedServer, answer, timeouts};
+use super::testing::scripted_server::{Reaction, ScriptedServer, TOKEN, answer, timeouts};
 use super::token::{PersonalAccessToken, TokenProvider};
+use super::who::Who;
 use super::workspace::Workspace;
 use crate::config::DatabricksSettings;
 use crate::error::{Error, Kind, Result};
 use crate::secret::Secret;
 
 fn client(settings: &DatabricksSettings) -> HttpClient {
-    HttpClient::new(settings, Arc::new(PersonalAccessToken(settings.token.clone())), &timeouts()).expect("a client")
+    HttpClient::new(settings, Arc::new(PersonalAccessToken(Secret::new(TOKEN))), &timeouts()).expect("a client")
 }
 
 /// What asking the server of `settings` that was never reached says, soon.
@@ -46,7 +47,7 @@ async fn a_name_without_an_address_is_told_however_long_the_look_up_takes() {
     // A label of more than 63 letters has no address anywhere, and nobody needs to be asked for it.
     let hostname = format!("{}.localhost", "a".repeat(64));
     let asked = reqwest::Client::builder().no_proxy().build().expect("a client");
-    let workspace = Workspace { host: hostname, http_path: String::new() };
+    let workspace = Workspace { host: hostname, http_path: String::new(), who: Who::default() };
     for (has_answered, kind) in [(false, Kind::Config), (true, Kind::Transient)] {
         let failed = asked.get(format!("http://{}/", workspace.host)).send().await.expect_err("no address");
         let error = no_response::classify(failed).into_error(&workspace, has_answered);

@@ -5,17 +5,20 @@
 
 pub mod conditions;
 mod connect;
+mod connection;
 pub mod http;
 mod no_response;
 mod polling;
 pub mod rate_limit;
 mod result_limits;
 pub mod server_error;
+pub mod sign_in;
 mod statement_api;
 mod statement_response;
 mod thrift;
 pub mod token;
 mod warehouse;
+pub mod who;
 pub mod workspace;
 
 use async_trait::async_trait;
@@ -23,6 +26,7 @@ use async_trait::async_trait;
 pub use self::connect::{client, connect, connect_over, warehouse};
 use self::result_limits::ResultLimits;
 pub use self::warehouse::{Warehouse, WarehouseState};
+pub use self::who::Who;
 use crate::error::{Error, Result};
 use crate::retry::Backoff;
 
@@ -46,6 +50,11 @@ pub trait SqlTransport: Send + Sync {
     /// # Errors
     /// As for `execute`. Whether the statement has changed rows, or still will, is unknown.
     async fn change(&self, statement: &str) -> Result<Changed>;
+
+    /// Who signs in, for messages.
+    fn who(&self) -> Who {
+        Who::default()
+    }
 
     /// The waits for a caller of [`SqlTransport::change`] who has resolved an unknown outcome and sends the statement again.
     fn waits(&self) -> Backoff;

@@ -22,7 +22,7 @@ use super::server_error::ServerError;
 use super::statement_response::{ResultChunk, StatementResponse, StatementState};
 use super::warehouse::{Warehouse, WarehouseState};
 use super::workspace::Response;
-use super::{Changed, QueryResult, ResultLimits, SqlTransport, table_of};
+use super::{Changed, QueryResult, ResultLimits, SqlTransport, Who, table_of};
 use crate::config::Timeouts;
 use crate::error::{Error, Kind, Result};
 use crate::retry::Backoff;
@@ -355,6 +355,10 @@ impl SqlTransport for StatementApi {
 
     async fn change(&self, statement: &str) -> Result<Changed> {
         self.run_to_completion(statement, Rerun::Forbidden).await
+    }
+
+    fn who(&self) -> Who {
+        self.warehouse.http().workspace().who.clone()
     }
 
     fn waits(&self) -> Backoff {

@@ -14,6 +14,14 @@ pub trait TokenProvider: Send + Sync {
     /// If no token can be obtained; the message says what to do.
     async fn token(&self) -> Result<Secret>;
 
+    /// Headers that a request needs beside the token: their names and values.
+    ///
+    /// # Errors
+    /// As for `token`.
+    async fn headers(&self) -> Result<Vec<(&'static str, String)>> {
+        Ok(Vec::new())
+    }
+
     /// Called when the server has refused `token`: an implementation drops it from its cache, so that the next
     /// [`token`](TokenProvider::token) is looked up again.
     async fn forget(&self, token: &Secret);

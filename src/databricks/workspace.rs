@@ -5,6 +5,7 @@ use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use serde::de::DeserializeOwned;
 
+use super::who::Who;
 use crate::config::DatabricksSettings;
 use crate::error::{Error, Result};
 
@@ -15,12 +16,18 @@ pub struct Workspace {
     pub host: String,
     /// The HTTP path of the warehouse or cluster.
     pub http_path: String,
+    /// Who signs in.
+    pub who: Who,
 }
 
 impl Workspace {
     /// The workspace that `settings` name.
     pub fn new(settings: &DatabricksSettings) -> Self {
-        Self { host: settings.hostname.clone(), http_path: settings.http_path.clone() }
+        Self {
+            host: settings.hostname.clone(),
+            http_path: settings.http_path.clone(),
+            who: Who::of(&settings.authentication),
+        }
     }
 
     /// Whether the HTTP path is one of Databricks' own. Any other belongs to a Spark server, which takes no `Bearer` token.

@@ -1,6 +1,6 @@
 //! The only writer of stdout: one protocol message a line, each line whole.
 //!
-//! Secrets are removed from all messages but STATEs, which are the source's own text. If stdout is closed, that is noticed
+//! Secrets are removed from all messages but STATEs, which are the source's own text, and CONTROL, which is for the platform alone. If stdout is closed, that is noticed
 //! here and [remembered](ProtocolWriter::is_closed); a LOG message is then lost, a STATE that cannot be written is an error.
 
 use std::io::Write;
@@ -118,6 +118,16 @@ impl ProtocolWriter {
             Err(message) => json!({"status": "FAILED", "message": spoken(&message)}),
         };
         self.deliver([json!({"type": "CONNECTION_STATUS", "connectionStatus": status}).to_string().as_str()])
+    }
+
+    /// Writes the CONTROL message that gives the platform another configuration: `config`, whole, with its secrets. `now_ms`: the
+    /// time in milliseconds since the epoch.
+    ///
+    /// # Errors
+    /// As for [`ProtocolWriter::deliver`].
+    pub fn configuration(&self, config: &Value, now_ms: i64) -> Result<()> {
+        let control = json!({"type": "CONNECTOR_CONFIG", "emitted_at": now_ms, "connectorConfig": {"config": config}});
+        self.deliver([json!({"type": "CONTROL", "control": control}).to_string().as_str()])
     }
 
     fn deliver_value(&self, message: &Value) {

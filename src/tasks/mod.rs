@@ -1,5 +1,6 @@
 //! Background work of the process itself, beside the pipeline: repeated tasks, signals, the request to stop, threads.
 
+pub mod input;
 pub mod signals;
 pub mod stop;
 pub mod threads;

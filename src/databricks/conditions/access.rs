@@ -14,9 +14,19 @@ pub(super) const REFUSED: &[Key] = &[
     Status(403),
 ];
 
-const NEW_TOKEN: &str = "it is wrong, has expired or belongs to another workspace: create a new one in the user \
-                         settings of this workspace and set `databricks_personal_access_token` to it; or \
-                         `databricks_http_path` is not the one of the connection details";
+const NEW_TOKEN: &str = "{cure}; or `databricks_http_path` is not the one of the connection details";
+
+/// All the ways in which a request is refused because of who sends it.
+const ANY_REFUSAL: &[Key] = &[
+    Class("PERMISSION_DENIED"),
+    Code("PERMISSION_DENIED"),
+    Code("UNAUTHENTICATED"),
+    Code("UNAUTHORIZED"),
+    Code("CUSTOMER_UNAUTHORIZED"),
+    Code("FEATURE_DISABLED"),
+    Status(401),
+    Status(403),
+];
 
 const NO_CLUSTER: &str = "There is no cluster {path} in {host}";
 const CLUSTER_PATH: &str =
@@ -40,6 +50,54 @@ pub(super) const ACCESS: &[Condition] = &[
         "add the address from which it reaches the internet to the IP access list of the workspace",
     ),
     config(
+        ANY_REFUSAL,
+        &[
+            "tokens are disabled",
+            "tokens is disabled",
+            "tokens are not enabled",
+            "tokens are not allowed",
+            "token authentication is disabled",
+            "permission to use tokens",
+        ],
+        "{host} does not accept personal access tokens: an administrator has switched them off",
+        "sign in as a service principal: `authentication` with OAUTH_M2M or WORKLOAD_IDENTITY; or have an administrator allow them for \
+         {who} (Settings, Advanced, Personal access tokens)",
+    ),
+    config(
+        ANY_REFUSAL,
+        &[
+            "not a member of this workspace",
+            "not a member of workspace",
+            "not assigned to this workspace",
+            "not assigned to workspace",
+            "does not belong to workspace",
+            "does not have access to this workspace",
+            "user not found",
+            "principal not found",
+        ],
+        "{Who} is not a member of {host}",
+        "assign it to the workspace (account console, Workspaces, Permissions; in Azure also Settings, Identity and access)",
+    ),
+    config(
+        ANY_REFUSAL,
+        &["resource id", "resource-id", "management token"],
+        "{host} cannot have Azure vouch for {who}",
+        "set `authentication.workspace_resource_id` to the id of this workspace in Azure, and give the principal the role Contributor there; or \
+         add it to the users of the workspace and remove the setting",
+    ),
+    config(
+        ANY_REFUSAL,
+        &["tenant"],
+        "{host} belongs to another directory of Microsoft Entra than {who}",
+        "set `authentication.tenant_id` to the directory of the workspace",
+    ),
+    config(
+        ANY_REFUSAL,
+        &["unsupported type for this api"],
+        "{host} does not take a token of this kind",
+        "use a token of the workspace itself: {cure}",
+    ),
+    config(
         &[
             Class("PERMISSION_DENIED"),
             Code("PERMISSION_DENIED"),
@@ -48,7 +106,7 @@ pub(super) const ACCESS: &[Condition] = &[
             Status(403),
             Status(400),
         ],
-        &["access token", "invalid token", "token is expired", "jsonwebtoken"],
+        &["access token", "invalid token", "token is expired", "token is expiring", "jsonwebtoken"],
         "{host} refuses the token",
         NEW_TOKEN,
     )
@@ -62,25 +120,25 @@ pub(super) const ACCESS: &[Condition] = &[
     config(
         REFUSED,
         &["entitlement"],
-        "The token's user may not use Databricks SQL in {host}",
+        "{Who} may not use Databricks SQL in {host}",
         "have an administrator give it the entitlement \"Databricks SQL access\"",
     ),
     config(
         REFUSED,
         &["autostart", "can_restart", "can restart"],
-        "The cluster {path} is stopped, and the token's user may not start it",
+        "The cluster {path} is stopped, and {who} may not start it",
         "give it the permission CAN RESTART (Compute, the cluster, Permissions), or start the cluster before syncs",
     ),
     config(
         REFUSED,
         &["attach to", "can_attach_to", "attach permission"],
-        "The token's user may not use the cluster {path}",
+        "{Who} may not use the cluster {path}",
         "give it the permission CAN RESTART: Compute, the cluster, Permissions",
     ),
     config(
         REFUSED,
         &["sql endpoint", "sql warehouse", "the warehouse", "this warehouse"],
-        "The token's user may not use the SQL warehouse {path}",
+        "{Who} may not use the SQL warehouse {path}",
         "give it the permission CAN USE: SQL Warehouses, the warehouse, Permissions",
     ),
     config(&[Code("RESOURCE_DOES_NOT_EXIST"), Status(404)], &["cluster"], NO_CLUSTER, CLUSTER_PATH),
@@ -204,7 +262,7 @@ pub(super) const SERVICE: &[Condition] = &[
     config(
         REFUSED,
         &[],
-        "The token's user may not do what a sync needs",
+        "{Who} may not do what a sync needs",
         "give it what Databricks names, then run check",
     ),
     config(

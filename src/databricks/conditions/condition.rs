@@ -30,7 +30,7 @@ pub struct Condition {
     pub also_contains: &'static [&'static str],
     /// Who can do something about it.
     pub kind: Kind,
-    /// What is wrong. `{host}` and `{path}` stand for the workspace and the HTTP path.
+    /// What is wrong. `{host}`, `{path}` and `{who}` stand for the workspace, the HTTP path, and who signs in; see `Who::fill`.
     pub problem: &'static str,
     /// What to do.
     pub hint: &'static str,
@@ -49,13 +49,13 @@ pub enum Meaning {
     RefusedToken,
     /// Somebody else cancelled the statement.
     Cancelled,
-    /// What was to be created exists, although the token's user may not see it.
+    /// What was to be created exists, although whoever signs in may not see it.
     AlreadyExists,
     /// A column or a field must have a value, and a row has none.
     NeedsValue,
-    /// The token's user may not use the catalog or the schema: nothing in it can be reached.
+    /// Whoever signs in may not use the catalog or the schema: nothing in it can be reached.
     MissingParentPrivilege,
-    /// The token's user may not use files in a volume.
+    /// Whoever signs in may not use files in a volume.
     MissingVolumePrivilege,
 }
 

@@ -8,9 +8,9 @@ use super::condition::{Condition, Meaning, config};
 
 const ELSEWHERE: &str = "have an administrator of the workspace enable it, or stage elsewhere: `data_source_type` S3_STORAGE or \
                          AZURE_BLOB_STORAGE";
-const NO_VOLUME: &str = "The volume, its schema or its catalog is not there, or the token's user may not see it";
+const NO_VOLUME: &str = "The volume, its schema or its catalog is not there, or {who} may not see it";
 const MAKE_VOLUME: &str = "create it with CREATE VOLUME, or correct `data_source.staging_volume`; if it is there, have USE CATALOG, USE \
-                           SCHEMA, READ VOLUME and WRITE VOLUME granted to the token's user";
+                           SCHEMA, READ VOLUME and WRITE VOLUME granted to {who}";
 
 /// Files in volumes.
 pub(super) const FILES: &[Condition] = &[
@@ -23,14 +23,14 @@ pub(super) const FILES: &[Condition] = &[
     config(
         REFUSED,
         &["write volume", "write_volume"],
-        "The token's user lacks WRITE VOLUME, which staged files need",
+        "{Who} lacks WRITE VOLUME, which staged files need",
         "have an owner or administrator grant it",
     )
     .means(Meaning::MissingVolumePrivilege),
     config(
         REFUSED,
         &["read volume", "read_volume"],
-        "The token's user lacks READ VOLUME, which staged files need",
+        "{Who} lacks READ VOLUME, which staged files need",
         "have an owner or administrator grant it",
     )
     .means(Meaning::MissingVolumePrivilege),

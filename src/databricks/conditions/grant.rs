@@ -17,7 +17,7 @@ const SECURABLES: [(&str, &str); 12] = [
 ];
 
 /// The GRANT for the privilege that `message` says is missing; `None` if it does not name the privilege and its object.
-pub(super) fn missing_grant(message: &str) -> Option<String> {
+pub(super) fn missing_grant(message: &str, principal: &str) -> Option<String> {
     let line = message.lines().find(|line| line.contains("does not have "))?;
     let missing = line.split("does not have ").nth(1)?;
     let missing = ["permission ", "permissions ", "privilege ", "privileges "]
@@ -42,7 +42,7 @@ pub(super) fn missing_grant(message: &str) -> Option<String> {
         "EXTERNAL LOCATION" | "STORAGE CREDENTIAL" => format!(" {}", quoted(&[unquoted(name)?])),
         _ => format!(" {}", quoted(&parts(name)?)),
     };
-    Some(format!("GRANT {right} ON {securable}{named} TO `<the token's user>`"))
+    Some(format!("GRANT {right} ON {securable}{named} TO {principal}"))
 }
 
 /// The text between the quotes that `text` begins with.
@@ -99,7 +99,7 @@ mod tests {
         ];
         for (message, grant) in cases {
             assert_eq!(
-                missing_grant(message).as_deref(),
+                missing_grant(message, "`<the token's user>`").as_deref(),
                 Some(format!("GRANT {grant} TO `<the token's user>`").as_str())
             );
         }
@@ -116,7 +116,7 @@ mod tests {
             "User does not have SELECT on the moon 'x'",
             "You do not have permission to autostart 0101-abc",
         ] {
-            assert_eq!(missing_grant(message), None, "{message}");
+            assert_eq!(missing_grant(message, "`me`"), None, "{message}");
         }
     }
 }

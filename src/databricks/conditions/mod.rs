@@ -16,6 +16,7 @@ mod sql;
 pub use self::condition::CommitState;
 use self::condition::{Condition, Key, Meaning};
 use super::server_error::ServerError;
+use super::who::Who;
 use super::workspace::Workspace;
 use crate::error::{Error, Kind, Tag};
 
@@ -78,8 +79,8 @@ pub fn explain(server_error: &ServerError, workspace: &Workspace) -> Error {
             row.kind,
             format!(
                 "{}: {}.",
-                fill(row.problem, &workspace.host, &workspace.http_path),
-                fill(row.hint, &workspace.host, &workspace.http_path)
+                fill(row.problem, &workspace.host, &workspace.http_path, &workspace.who),
+                fill(row.hint, &workspace.host, &workspace.http_path, &workspace.who)
             ),
         ),
         None => {
@@ -96,8 +97,9 @@ pub fn explain(server_error: &ServerError, workspace: &Workspace) -> Error {
             )
         }
     };
-    if let Some(grant) =
-        row.filter(|row| row.kind == Kind::Config).and_then(|_| grant::missing_grant(&server_error.message))
+    if let Some(grant) = row
+        .filter(|row| row.kind == Kind::Config)
+        .and_then(|_| grant::missing_grant(&server_error.message, &workspace.who.principal))
     {
         sentence.push_str(&format!(" Run: {grant};"));
     }
@@ -122,6 +124,11 @@ pub fn explain(server_error: &ServerError, workspace: &Workspace) -> Error {
 
 /// The table as Markdown, for the docs: one row for each condition.
 pub fn markdown() -> String {
+    let who = Who {
+        named: "`<who signs in>`".to_owned(),
+        principal: "`<who signs in>`".to_owned(),
+        cure: "what to do about a refused token depends on the way to sign in",
+    };
     let mut text = String::from("| what is wrong | what to do | known by | kind |\n|---|---|---|---|\n");
     for row in rows() {
         let keys = match row.keys {
@@ -135,16 +142,16 @@ pub fn markdown() -> String {
         let words: Vec<String> = words.into_iter().filter(|words| !words.is_empty()).collect();
         let known = [keys, words.join(", and ")].into_iter().filter(|part| !part.is_empty());
         let known = known.collect::<Vec<_>>().join("; says ");
-        let fill = |template: &str| fill(template, "`<host>`", "`<HTTP path>`");
+        let fill = |template: &str| fill(template, "`<host>`", "`<HTTP path>`", &who);
         let kind = row.kind.policy().failure_type.trim_end_matches("_error");
         text.push_str(&format!("| {} | {} | {known} | {kind} |\n", fill(row.problem), fill(row.hint)));
     }
     text
 }
 
-/// `template` with the host and the HTTP path in their places.
-fn fill(template: &str, host: &str, http_path: &str) -> String {
-    template.replace("{host}", host).replace("{path}", http_path)
+/// `template` with the host, the HTTP path and who signs in in their places.
+fn fill(template: &str, host: &str, http_path: &str, who: &Who) -> String {
+    who.fill(template).replace("{host}", host).replace("{path}", http_path)
 }
 
 fn key_text(key: &Key) -> String {

@@ -8,7 +8,7 @@ use crate::error::Kind;
 /// Problem: a path in the storage is taken.
 const OVERLAP: &str = "The path of a table overlaps with a table or managed storage that Unity Catalog knows already";
 const OTHER_PATH: &str = "if the other table is this one under another name, as after a change of `database`, drop that name (DROP \
-                          TABLE leaves the files of an external table); if it has this very name, the token's user may not see it: \
+                          TABLE leaves the files of an external table); if it has this very name, {who} may not see it: \
                           have SELECT and MODIFY on it granted; else set `data_source.s3_bucket_path` (in Azure `data_source.azure_base_path`) to a folder that holds no \
                           other tables and no catalog's or schema's managed location";
 
@@ -22,8 +22,8 @@ const NEEDS_VALUE: &str = "A column of the table is NOT NULL, and records of the
 const FIELD_NEEDS_VALUE: &str = "A structure in the table has other types than the stream, or fields that are NOT NULL";
 const LET_IT_BE_NULL: &str = "set `enable_schema_evolution`, or allow it: ALTER TABLE, ALTER COLUMN, DROP NOT NULL";
 /// Problem: what is to be created exists, although SHOW did not list it.
-const ALREADY_EXISTS: &str = "A schema or table to be created exists already, and the token's user may not see it";
-const HIDDEN: &str = "have SELECT and MODIFY on the table, or USE SCHEMA on the schema, granted to the token's user; if somebody \
+const ALREADY_EXISTS: &str = "A schema or table to be created exists already, and {who} may not see it";
+const HIDDEN: &str = "have SELECT and MODIFY on the table, or USE SCHEMA on the schema, granted to {who}; if somebody \
                       else has just created it, run the sync again";
 
 /// A missing privilege. The GRANT follows in the message.
@@ -72,28 +72,28 @@ pub(super) const STATEMENTS: &[Condition] = &[
     // Privileges.
     config(REFUSED, &["already exists and user does not have permission"], ALREADY_EXISTS, HIDDEN)
         .means(Meaning::AlreadyExists),
-    right(&["use catalog"], "The token's user lacks USE CATALOG, without which nothing in the catalog can be reached")
+    right(&["use catalog"], "{Who} lacks USE CATALOG, without which nothing in the catalog can be reached")
         .means(Meaning::MissingParentPrivilege),
-    right(&["use schema"], "The token's user lacks USE SCHEMA, without which nothing in the schema can be reached")
+    right(&["use schema"], "{Who} lacks USE SCHEMA, without which nothing in the schema can be reached")
         .means(Meaning::MissingParentPrivilege),
     config(
         REFUSED,
         &["create schema", "create on catalog"],
-        "The token's user lacks CREATE SCHEMA, which a namespace without a schema needs",
-        "have an owner or administrator grant it; if the schema is there already, it is hidden from the token's user, who \
+        "{Who} lacks CREATE SCHEMA, which a namespace without a schema needs",
+        "have an owner or administrator grant it; if the schema is there already, it is hidden from {who}, who \
          lacks USE SCHEMA (in hive_metastore USAGE) on it: have that granted instead, with CREATE TABLE",
     ),
     right(
         &["create external table"],
-        "The token's user lacks CREATE EXTERNAL TABLE, which unmanaged tables need on the external location",
+        "{Who} lacks CREATE EXTERNAL TABLE, which unmanaged tables need on the external location",
     ),
-    right(&["create table"], "The token's user lacks CREATE TABLE, which the tables of new streams need"),
-    right(&["read files"], "The token's user lacks READ FILES, which staged files need on the external location"),
-    right(&["write files"], "The token's user lacks WRITE FILES, which tables need on the external location"),
-    right(&["any file"], "The token's user may not use paths, which the Hive metastore's access control asks for"),
+    right(&["create table"], "{Who} lacks CREATE TABLE, which the tables of new streams need"),
+    right(&["read files"], "{Who} lacks READ FILES, which staged files need on the external location"),
+    right(&["write files"], "{Who} lacks WRITE FILES, which tables need on the external location"),
+    right(&["any file"], "{Who} may not use paths, which the Hive metastore's access control asks for"),
     right(
         &["select", "modify", "usage", "create on", "permission create", "manage", "does not own", "all privileges"],
-        "The token's user lacks a right that a sync needs",
+        "{Who} lacks a right that a sync needs",
     ),
     // Names.
     config(
@@ -142,8 +142,8 @@ pub(super) const STATEMENTS: &[Condition] = &[
             Code("TABLE_DOES_NOT_EXIST"),
         ],
         &[],
-        "A table that was there is gone, or the token's user may not see it",
-        "have SELECT and MODIFY on it granted to the token's user, and USE SCHEMA on its schema; if it is gone, check that \
+        "A table that was there is gone, or {who} may not see it",
+        "have SELECT and MODIFY on it granted to {who}, and USE SCHEMA on its schema; if it is gone, check that \
          nobody drops tables while a sync runs, and run it again",
     ),
     // Tables.
@@ -220,7 +220,7 @@ pub(super) const STATEMENTS: &[Condition] = &[
         &[Class("ROW_COLUMN_ACCESS")],
         &[],
         "The table has a row filter or a column mask",
-        "exempt the token's user from it: a sync has to see the rows that it has written",
+        "exempt {who} from it: a sync has to see the rows that it has written",
     ),
     config(
         &[
@@ -256,8 +256,8 @@ pub(super) const STATEMENTS: &[Condition] = &[
     config(
         &[Class("UC_VOLUME_NOT_FOUND"), Class("VOLUME_DOES_NOT_EXIST")],
         &[],
-        "The volume for staged files is not there, or the token's user may not see it",
-        "create it, or grant READ VOLUME and WRITE VOLUME on it to the token's user",
+        "The volume for staged files is not there, or {who} may not see it",
+        "create it, or grant READ VOLUME and WRITE VOLUME on it to {who}",
     ),
     config(
         &[

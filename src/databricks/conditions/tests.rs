@@ -3,7 +3,11 @@
 use super::*;
 
 fn workspace() -> Workspace {
-    Workspace { host: "abc.cloud.databricks.com".to_owned(), http_path: "/sql/1.0/warehouses/0123".to_owned() }
+    Workspace {
+        host: "abc.cloud.databricks.com".to_owned(),
+        http_path: "/sql/1.0/warehouses/0123".to_owned(),
+        who: Who::default(),
+    }
 }
 
 fn statement(code: &str, message: &str) -> Error {

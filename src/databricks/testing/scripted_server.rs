@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::config::{DatabricksSettings, Timeouts};
+use crate::config::{Authentication, DatabricksSettings, Timeouts};
 use crate::secret::Secret;
 
 /// The token that the settings hold.
@@ -111,7 +111,8 @@ impl ScriptedServer {
             workspace: None,
             http_path: "/sql/1.0/warehouses/abc".to_owned(),
             port: self.port,
-            token: Secret::new(TOKEN),
+            authentication: Authentication::PersonalAccessToken(Secret::new(TOKEN)),
+            account: None,
             statement_timeout: Duration::from_secs(60),
             load_parallelism: 8,
         }

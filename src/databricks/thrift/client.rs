@@ -17,6 +17,7 @@ use crate::databricks::conditions::{self, CommitState};
 use crate::databricks::http::{HttpClient, Request, Sent, may_have_been_taken};
 use crate::databricks::rate_limit::Priority;
 use crate::databricks::server_error::ServerError;
+use crate::databricks::who::Who;
 use crate::databricks::workspace::Response;
 use crate::error::{Error, Kind, Result, shortened};
 use crate::retry::Backoff;
@@ -136,6 +137,11 @@ impl RetryReason {
 impl Client {
     pub(super) fn new(http: Arc<HttpClient>, path: &str, timeouts: Timeouts) -> Self {
         Self { http, path: path.to_owned(), timeouts, number: AtomicI32::new(1) }
+    }
+
+    /// Who signs in, for messages.
+    pub(super) fn who(&self) -> Who {
+        self.http.workspace().who.clone()
     }
 
     /// The cluster and its workspace, for messages.

@@ -29,7 +29,7 @@ use self::client::{CallError, Client};
 use self::open_statements::{OpenStatements, Slot};
 use self::session::SharedSession;
 use super::http::HttpClient;
-use super::{Changed, QueryResult, SqlTransport, table_of};
+use super::{Changed, QueryResult, SqlTransport, Who, table_of};
 use crate::config::Timeouts;
 use crate::error::{Error, Result};
 use crate::retry::Backoff;
@@ -61,6 +61,10 @@ impl SqlTransport for ThriftTransport {
 
     async fn change(&self, statement: &str) -> Result<Changed> {
         self.run_to_completion(statement, false).await
+    }
+
+    fn who(&self) -> Who {
+        self.client.who()
     }
 
     fn waits(&self) -> Backoff {

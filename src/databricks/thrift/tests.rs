@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::*;
-use crate::config::DatabricksSettings;
+use crate::config::{Authentication, DatabricksSettings};
 use crate::databricks::testing::thrift_server::{Fault, ThriftServer};
 use crate::databricks::token::PersonalAccessToken;
 use crate::error::Kind;
@@ -28,7 +28,8 @@ fn transport_at(server: &ThriftServer, http_path: &str) -> ThriftTransport {
         workspace: None,
         http_path: http_path.to_owned(),
         port: port.parse().expect("a port"),
-        token: Secret::new("dapi-1"),
+        authentication: Authentication::PersonalAccessToken(Secret::new("dapi-1")),
+        account: None,
         statement_timeout: 3 * SECOND,
         load_parallelism: 8,
     };
@@ -39,7 +40,7 @@ fn transport_at(server: &ThriftServer, http_path: &str) -> ThriftTransport {
         databricks_retry: 4 * SECOND,
         databricks_start: 4 * SECOND,
     };
-    let tokens = Arc::new(PersonalAccessToken(settings.token.clone()));
+    let tokens = Arc::new(PersonalAccessToken(Secret::new("dapi-1")));
     let http = Arc::new(HttpClient::new(&settings, tokens, &timeouts).expect("a client"));
     ThriftTransport::new(http, &settings.http_path, settings.statement_timeout, timeouts)
 }

@@ -136,8 +136,9 @@ impl DatabricksCheck {
             [row] if matches!(row.as_slice(), [Some(data)] if data == sent) => Ok(()),
             // The MERGE has counted the row, so it is in the table.
             [] => Err(Error::config(format!(
-                "A row was written to {table}, and the token's user does not see it: a row filter or a policy of Unity Catalog \
-                 hides it. Exempt the token's user from the filters of this schema: a sync must be able to read the rows it has loaded."
+                "A row was written to {table}, and {who} does not see it: a row filter or a policy of Unity Catalog \
+                 hides it. Exempt {who} from the filters of this schema: a sync must be able to read the rows it has loaded.",
+                who = self.transport.who().named
             ))),
             [_] => {
                 Err(Error::system(format!("A row was written to {table} and was read back with different content.")))

@@ -35,7 +35,7 @@ use self::inventory::Inventory;
 use self::statements::{SchemaName, TableName};
 use self::table::SqlTable;
 use super::{Ending, Loader, Opened, open_each};
-use crate::databricks::{Changed, QueryResult, SqlTransport};
+use crate::databricks::{Changed, QueryResult, SqlTransport, Who};
 use crate::delta::table::TableLog;
 use crate::error::{Error, Kind, Result, ResultExt, Tag};
 use crate::recovery::claims::{self, ClaimKind};
@@ -131,6 +131,11 @@ impl SqlSession {
     async fn execute(&self, statement: &str) -> Result<QueryResult> {
         tracing::debug!("{statement}");
         self.transport.execute(statement).await
+    }
+
+    /// Who signs in, for messages.
+    fn who(&self) -> Who {
+        self.transport.who()
     }
 
     /// Runs a CREATE statement for an object that somebody else may create at the same moment.

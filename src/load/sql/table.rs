@@ -199,12 +199,13 @@ impl SqlTable {
     fn incomplete(&self, plan: &Plan, shortfall: Shortfall, found: u64) -> Error {
         match (shortfall, plan.stats()) {
             (Shortfall::Hidden { inserted, expected }, _) => Error::config(format!(
-                "{} were written to {}, and the token's user sees {found} of the {expected} that should be there: a row filter \
-                 or a policy of Unity Catalog hides them, or somebody else has removed them in the meantime. Exempt the \
-                 token's user from the filters of this table: a sync must be able to read the rows it has loaded. The rows are not \
+                "{} were written to {}, and {who} sees {found} of the {expected} that should be there: a row filter \
+                 or a policy of Unity Catalog hides them, or somebody else has removed them in the meantime. Exempt \
+                 {who} from the filters of this table: a sync must be able to read the rows it has loaded. The rows are not \
                  acknowledged.",
                 counted(inserted, "row"),
-                self.name
+                self.name,
+                who = self.session.who().named
             )),
             (Shortfall::Miscounted, stats) => {
                 let ids = stats.map(|stats| format!(" (ids {} to {})", stats.ids.first, stats.ids.last));

@@ -3,7 +3,7 @@
 //! A token may end before its time: the application's secret is replaced, its sessions are revoked, this machine's clock is wrong. The
 //! answer to such a request is 401; it is sent once more with a new token.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use object_store::CredentialProvider;
@@ -11,7 +11,8 @@ use object_store::azure::{AzureCredential, AzureCredentialProvider, MicrosoftAzu
 use object_store::client::{HttpClient, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService};
 
 use crate::config::{AzureIdentity, know_secrets};
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, Result};
+use crate::kept::{Kept, Lasting};
 use crate::storage::bucket::{Failure, NoAnswer, causes};
 
 const AUTHORIZATION: &str = "authorization";
@@ -22,7 +23,8 @@ const BEARER: &str = "Bearer ";
 pub(super) struct Tokens {
     /// Makes a source of tokens that remembers none.
     builder: MicrosoftAzureBuilder,
-    source: Mutex<AzureCredentialProvider>,
+    /// What remembers tokens, until one of them is refused.
+    source: Kept<AzureCredentialProvider>,
     identity: AzureIdentity,
     address: String,
 }
@@ -34,26 +36,24 @@ impl Tokens {
         identity: AzureIdentity,
         address: String,
     ) -> object_store::Result<Self> {
-        let source = Mutex::new(source(&builder)?);
-        Ok(Self { builder, source, identity, address })
+        // Whether it can be made shows now.
+        source(&builder)?;
+        Ok(Self { builder, source: Kept::default(), identity, address })
     }
 
-    fn source(&self) -> AzureCredentialProvider {
-        Arc::clone(&self.source.lock().unwrap_or_else(PoisonError::into_inner))
+    async fn source(&self) -> Result<AzureCredentialProvider> {
+        let unusable = |error| Error::config("The Azure settings make no usable credentials.").with_source(error);
+        let make = async |_| Ok(Lasting { value: source(&self.builder).map_err(unusable)?, lasts: None });
+        self.source.get(make).await
     }
 
     /// A token other than `refused`. Of many requests with the same token that are refused together, one asks for a new one.
     async fn other_than(&self, refused: &str) -> object_store::Result<Option<String>> {
-        let asked = self.source();
+        let asked = self.source().await.map_err(generic)?;
         if let Some(token) = self.bearer().await?.filter(|token| token != refused) {
             return Ok(Some(token));
         }
-        {
-            let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
-            if Arc::ptr_eq(&asked, &source) {
-                *source = self::source(&self.builder)?;
-            }
-        }
+        self.source.forget(|kept| Arc::ptr_eq(kept, &asked));
         Ok(self.bearer().await?.filter(|token| token != refused))
     }
 
@@ -63,6 +63,10 @@ impl Tokens {
             _ => Ok(None),
         }
     }
+}
+
+fn generic(error: Error) -> object_store::Error {
+    object_store::Error::Generic { store: "MicrosoftAzure", source: Box::new(error) }
 }
 
 fn source(builder: &MicrosoftAzureBuilder) -> object_store::Result<AzureCredentialProvider> {
@@ -76,14 +80,11 @@ impl CredentialProvider for Tokens {
     async fn get_credential(&self) -> object_store::Result<Arc<AzureCredential>> {
         // A token in a file changes while a sync runs.
         know_secrets();
-        let asked = self.source().get_credential().await;
+        let asked = self.source().await.map_err(generic)?.get_credential().await;
         if let Ok(AzureCredential::BearerToken(token)) = asked.as_deref() {
             crate::secret::know(token);
         }
-        asked.map_err(|error| object_store::Error::Generic {
-            store: "MicrosoftAzure",
-            source: Box::new(refusal(&self.identity, &self.address, error)),
-        })
+        asked.map_err(|error| generic(refusal(&self.identity, &self.address, error)))
     }
 }
 
@@ -102,7 +103,7 @@ impl Renewing {
 
 #[async_trait]
 impl HttpService for Renewing {
-    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+    async fn call(&self, request: HttpRequest) -> std::result::Result<HttpResponse, HttpError> {
         let mut again = request.clone();
         let answer = self.client.execute(request).await?;
         let sent = again.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix(BEARER));

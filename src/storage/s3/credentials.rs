@@ -1,7 +1,7 @@
 //! The identity at AWS: the configured key, or what AWS's default chain finds, and the role that is assumed with it.
 //!
 //! The chain (environment, profile, web identity, container, instance) is AWS's own code and reads the environment: the one
-//! exception to the rule that only `config` does. Credentials are renewed some time before they expire; if that fails, the old
+//! exception to the rule that only `config` does. Credentials are renewed some time before they expire (`kept`); if that fails, the old
 //! ones are used until they have expired. All clients share one set.
 
 use std::sync::Arc;
@@ -17,17 +17,15 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
 use object_store::CredentialProvider;
 use object_store::aws::AwsCredential;
-use tokio::sync::Mutex;
 
 use super::sdk_client::sdk_client;
 use super::{one_try, refusals};
 use crate::config::{S3Settings, Timeouts, know_secrets};
 use crate::error::{Error, Result};
+use crate::kept::{Kept, Lasting};
 use crate::secret::{know, know_key_id};
 use crate::tls::Trust;
 
-/// Renewed when they are valid for less than this, or for less than a third of the time that they were given for.
-const EARLY: Duration = Duration::from_secs(300);
 /// What the role's session is called in AWS's logs.
 const SESSION: &str = "destination-databricks";
 
@@ -39,23 +37,13 @@ pub(super) struct Credentials {
     role: Option<String>,
     /// How long to wait for new ones.
     deadline: Duration,
-    current: Mutex<Option<Current>>,
+    kept: Kept<Current>,
 }
 
 #[derive(Debug, Clone)]
 struct Current {
     credential: Arc<AwsCredential>,
     expires: Option<SystemTime>,
-    /// They are renewed when they are valid for no longer than this.
-    early: Duration,
-}
-
-impl Current {
-    /// How long they stay valid; `None` for ever.
-    fn left(&self) -> Option<Duration> {
-        // A time to come has not elapsed, and the error says by how much.
-        self.expires.map(|expires| expires.elapsed().err().map_or(Duration::ZERO, |ahead| ahead.duration()))
-    }
 }
 
 impl Credentials {
@@ -91,30 +79,15 @@ impl Credentials {
     }
 
     fn from_provider(provider: SharedCredentialsProvider, role: Option<String>, deadline: Duration) -> Self {
-        Self { provider, role, deadline, current: Mutex::default() }
+        Self { provider, role, deadline, kept: Kept::default() }
     }
 
     /// Credentials that are valid now.
     async fn current(&self) -> Result<Current> {
-        let mut current = self.current.lock().await;
-        if let Some(known) = current.as_ref()
-            && known.left().is_none_or(|left| left > known.early)
-        {
-            return Ok(known.clone());
-        }
-        match (self.renew().await, current.as_mut()) {
-            (Ok(renewed), _) => Ok(current.insert(renewed).clone()),
-            (Err(error), Some(known)) if known.left().is_none_or(|left| !left.is_zero()) => {
-                tracing::warn!("{}", error.internal_message());
-                // Not tried again with every request.
-                known.early = known.left().unwrap_or_default() / 2;
-                Ok(known.clone())
-            }
-            (Err(error), _) => Err(error),
-        }
+        self.kept.get(async |_| self.renew().await).await
     }
 
-    async fn renew(&self) -> Result<Current> {
+    async fn renew(&self) -> Result<Lasting<Current>> {
         // AWS's chain waits for some of its services for ever.
         let found = tokio::time::timeout(self.deadline, self.provider.provide_credentials()).await;
         let found = found.unwrap_or_else(|_| Err(CredentialsError::provider_timed_out(self.deadline)));
@@ -134,9 +107,10 @@ impl Credentials {
             // Services that know no tokens give an empty one.
             token: found.session_token().filter(|token| !token.is_empty()).map(ToOwned::to_owned),
         };
-        let mut renewed = Current { credential: Arc::new(credential), expires: found.expiry(), early: Duration::ZERO };
-        renewed.early = renewed.left().map_or(Duration::ZERO, |left| EARLY.min(left / 3));
-        Ok(renewed)
+        let expires = found.expiry();
+        // A time to come has not elapsed, and the error says by how much.
+        let lasts = expires.map(|expires| expires.elapsed().err().map_or(Duration::ZERO, |ahead| ahead.duration()));
+        Ok(Lasting { value: Current { credential: Arc::new(credential), expires }, lasts })
     }
 }
 

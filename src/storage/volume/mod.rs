@@ -35,13 +35,14 @@ const SMALLEST_FILE: u64 = 6 << 20;
 /// Opens `volumes`. No request is made.
 pub(super) fn open(client: Arc<HttpClient>, volumes: Volumes, tuning: &Tuning) -> Result<Storage> {
     let deadline = tuning.timeouts.request_retry;
+    let principal = client.workspace().who.principal.clone();
     let cloud = Cloud::new(client.is_encrypted(), deadline)?;
     let api = Arc::new(FilesApi::new(client, deadline));
     let largest_file = (tuning.memory_limit as u64 / SHARE).max(SMALLEST_FILE);
     let uploads = Uploads::new(Arc::clone(&api), cloud, largest_file);
     let store = Arc::new(VolumeStore::new(api, volumes.clone(), uploads));
     let remote = VolumeRemote(Arc::clone(&store));
-    let provider = VolumeProvider { volumes };
+    let provider = VolumeProvider { volumes, principal };
     Ok(bucket::open(store, Some(Box::new(remote)), Box::new(provider), Path::default(), tuning))
 }
 

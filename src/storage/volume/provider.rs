@@ -9,6 +9,8 @@ use crate::storage::bucket::{Action, Explanation, Failure, Provider};
 /// The volumes of a sync.
 pub(super) struct VolumeProvider {
     pub(super) volumes: Volumes,
+    /// Who signs in, as a GRANT names it.
+    pub(super) principal: String,
 }
 
 impl Provider for VolumeProvider {
@@ -36,7 +38,7 @@ impl Provider for VolumeProvider {
         let volumes = self.volumes.needed([]);
         let grant = |(catalog, schema, volume): &(&str, &str, &str)| {
             let name = [catalog, schema, volume].map(|part| quoted(part)).join(".");
-            format!("GRANT READ VOLUME, WRITE VOLUME ON VOLUME {name} TO `<the token's user>`")
+            format!("GRANT READ VOLUME, WRITE VOLUME ON VOLUME {name} TO {}", self.principal)
         };
         volumes.iter().map(grant).collect::<Vec<_>>().join("; ")
     }

@@ -10,7 +10,7 @@ use super::fake_files;
 use crate::databricks::conditions;
 use crate::databricks::server_error::ServerError;
 use crate::databricks::workspace::Workspace;
-use crate::databricks::{Changed, QueryResult, SqlTransport};
+use crate::databricks::{Changed, QueryResult, SqlTransport, Who};
 use crate::error::{Error, Result};
 use crate::retry::Backoff;
 
@@ -214,7 +214,10 @@ pub(super) fn refusal(said: &str) -> Error {
 }
 
 fn explained(said: &ServerError) -> Error {
-    conditions::explain(said, &Workspace { host: "example.com".into(), http_path: "/sql/1.0/warehouses/1".into() })
+    conditions::explain(
+        said,
+        &Workspace { host: "example.com".into(), http_path: "/sql/1.0/warehouses/1".into(), who: Who::default() },
+    )
 }
 
 pub(super) fn answer(columns: &[&str], rows: Vec<Vec<String>>) -> QueryResult {

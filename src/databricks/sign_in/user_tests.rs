@@ -1,0 +1,122 @@
+//! Refresh tokens that are good for once, against a scripted server.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use serde_json::json;
+
+use super::tests::{client, field, not_found, refused, settings};
+use super::*;
+use crate::config::RefreshToken;
+use crate::databricks::http::Request;
+use crate::databricks::testing::scripted_server::{Reaction, ScriptedServer, answer, timeouts};
+use crate::error::Kind;
+use crate::login_file::Login;
+use crate::secret::Secret;
+
+/// Gives refresh tokens that are each good for once, beginning with `refresh-0`.
+fn single_use() -> ScriptedServer {
+    let mut next = 0;
+    ScriptedServer::new(move |received, _| {
+        if received.path.contains(".well-known") {
+            return not_found();
+        }
+        if received.path.ends_with("/token") {
+            let form: Vec<(String, String)> =
+                url::form_urlencoded::parse(received.body.as_bytes()).into_owned().collect();
+            if field(&form, "refresh_token") != Some(format!("refresh-{next}").as_str()) {
+                return answer(
+                    400,
+                    json!({"error": "invalid_grant", "error_description": "The refresh token was already used."}),
+                );
+            }
+            next += 1;
+            return answer(
+                200,
+                json!({"access_token": format!("t-{next}"), "expires_in": 0, "refresh_token": format!("refresh-{next}")}),
+            );
+        }
+        answer(200, json!({}))
+    })
+}
+
+fn login_at(folder: &Path, host: &str) -> std::path::PathBuf {
+    let path = folder.join("login.json");
+    let refresh_token = Secret::new("refresh-0");
+    let login = Login {
+        host: host.to_owned(),
+        account: None,
+        client_id: "databricks-cli".to_owned(),
+        user: Some("me@x".to_owned()),
+        refresh_token,
+    };
+    login.write(&path).expect("written");
+    path
+}
+
+fn user(refresh_token: RefreshToken) -> Authentication {
+    Authentication::User { client_id: "databricks-cli".to_owned(), client_secret: None, refresh_token }
+}
+
+#[tokio::test]
+async fn refresh_tokens_that_are_good_for_once_are_written_back_before_the_next_is_needed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = login_at(folder.path(), "127.0.0.1");
+    let server = single_use();
+    let settings = settings(&server, user(RefreshToken::File(path.clone())));
+    let client = client(&settings);
+    assert_eq!(client.workspace().who.named, "the user `me@x`");
+    let request = Request::get("/api/x");
+    let all = (0..8).map(|_| client.send(&request));
+    assert!(futures::future::join_all(all).await.into_iter().all(|answer| answer.is_ok()));
+    assert_eq!(Login::read(&path).expect("a login").refresh_token, Secret::new("refresh-8"));
+    assert_eq!(std::fs::metadata(&path).expect("a file").permissions().mode() & 0o777, 0o600);
+    // As another process would: the file is read again.
+    let other = SignedIn::new(&settings, &timeouts());
+    assert!(other.token().await.is_ok());
+    assert_eq!(Login::read(&path).expect("a login").refresh_token, Secret::new("refresh-9"));
+}
+
+#[tokio::test]
+async fn a_renewal_whose_caller_has_gone_is_done_to_its_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = login_at(folder.path(), "127.0.0.1");
+    let mut next = 0;
+    let server = ScriptedServer::new(move |received, _| match received.path.ends_with("/token") {
+        true => {
+            next += 1;
+            let given = answer(
+                200,
+                json!({"access_token": "t-1", "expires_in": 3600, "refresh_token": format!("refresh-{next}")}),
+            );
+            Reaction::RespondSlowly(std::time::Duration::from_millis(300), Box::new(given))
+        }
+        false => not_found(),
+    });
+    let signed_in = SignedIn::new(&settings(&server, user(RefreshToken::File(path.clone()))), &timeouts());
+    let short = tokio::time::timeout(std::time::Duration::from_millis(100), signed_in.token()).await;
+    assert!(short.is_err());
+    while Login::read(&path).expect("a login").refresh_token != Secret::new("refresh-1") {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_login_of_another_host_is_not_sent_to_this_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = login_at(folder.path(), "other.cloud.databricks.com");
+    let server = single_use();
+    let error = refused(&settings(&server, user(RefreshToken::File(path)))).await;
+    assert!(error.message().contains("is for other.cloud.databricks.com"), "{error}");
+    assert_eq!(server.received().len(), 0);
+}
+
+#[tokio::test]
+async fn a_used_refresh_token_is_said_to_be_so() {
+    let server = single_use();
+    let configured = user(RefreshToken::Configured(Secret::new("refresh-of-yesterday-0123")));
+    let error = refused(&settings(&server, configured)).await;
+    assert_eq!(error.kind(), Kind::Config);
+    assert!(error.message().contains("was used before"), "{error}");
+    assert!(!error.internal_message().contains("yesterday"));
+}

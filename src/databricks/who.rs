@@ -1,0 +1,86 @@
+//! Who signs in to Databricks, for messages and GRANTs.
+
+use crate::config::{Authentication, JwtSource, RefreshToken};
+use crate::login_file::Login;
+
+/// Who signs in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Who {
+    /// As in "… lacks USE CATALOG": "the service principal `0123`".
+    pub named: String,
+    /// As a GRANT names it, with its backticks.
+    pub principal: String,
+    /// What to do when its token is refused: an imperative without a full stop.
+    pub cure: &'static str,
+}
+
+const NEW_TOKEN: &str = "the token is wrong, has expired or belongs to another workspace: create a new one in the user settings of this \
+                         workspace and set `databricks_personal_access_token` to it";
+const OF_PRINCIPAL: &str = "its token was just made, so it is most likely not a member of this workspace, or was deactivated: assign it to \
+                            the workspace (account console, Workspaces, Permissions)";
+const OF_ENTRA: &str = "its token was just made, so it is most likely not a user of this workspace: add it (Settings, Identity and access, \
+                        Service principals), or give it the role Contributor of the workspace in Azure and set \
+                        `authentication.workspace_resource_id`";
+const OF_USER: &str = "the user's token was just made, so the user most likely has no access to this workspace, or has lost it: have it \
+                       given, or run `destination-databricks login` as another user";
+
+impl Who {
+    /// Who signs in by `authentication`.
+    pub fn of(authentication: &Authentication) -> Self {
+        let by_id = |noun: &str, id: &str, cure| Self {
+            named: format!("the {noun} `{id}`"),
+            principal: format!("`{}`", id.replace('`', "``")),
+            cure,
+        };
+        let nameless = |named: &str, cure| Self { named: named.to_owned(), principal: format!("`<{named}>`"), cure };
+        match authentication {
+            Authentication::PersonalAccessToken(_) => nameless("the token's user", NEW_TOKEN),
+            Authentication::ClientCredentials { client_id, .. }
+            | Authentication::WorkloadIdentity { client_id: Some(client_id), .. } => {
+                by_id("service principal", client_id, OF_PRINCIPAL)
+            }
+            Authentication::WorkloadIdentity { client_id: None, source, .. } => nameless(
+                match source {
+                    JwtSource::GitHubActions => "the identity of the GitHub job",
+                    JwtSource::AzureDevOps => "the identity of the Azure DevOps job",
+                    _ => "the identity that the JWT names",
+                },
+                OF_PRINCIPAL,
+            ),
+            Authentication::AzureServicePrincipal { client_id, .. } => by_id("service principal", client_id, OF_ENTRA),
+            Authentication::AzureManagedIdentity { client_id: Some(client_id), .. } => {
+                by_id("managed identity", client_id, OF_ENTRA)
+            }
+            Authentication::AzureManagedIdentity { client_id: None, .. } => {
+                nameless("the managed identity of this machine", OF_ENTRA)
+            }
+            Authentication::User { refresh_token: RefreshToken::File(path), .. } => {
+                match Login::read(path).ok().and_then(|login| login.user) {
+                    Some(user) => by_id("user", &user, OF_USER),
+                    None => nameless("the user who has signed in", OF_USER),
+                }
+            }
+            Authentication::User { .. } => nameless("the user who has signed in", OF_USER),
+        }
+    }
+
+    /// The name at the beginning of a sentence.
+    pub fn at_the_beginning(&self) -> String {
+        self.named.strip_prefix("the ").map_or_else(|| self.named.clone(), |rest| format!("The {rest}"))
+    }
+
+    /// `text` with this name in place of `{Who}`, `{who}`, and this principal in place of `{principal}`.
+    pub fn fill(&self, text: &str) -> String {
+        text.replace("{Who}", &self.at_the_beginning())
+            .replace("{who}", &self.named)
+            .replace("{principal}", &self.principal)
+            .replace("{cure}", self.cure)
+    }
+}
+
+impl Default for Who {
+    /// Nobody in particular.
+    fn default() -> Self {
+        Self { named: "the token's user".to_owned(), principal: "`<the token's user>`".to_owned(), cure: NEW_TOKEN }
+    }
+}
