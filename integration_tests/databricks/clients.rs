@@ -1,4 +1,4 @@
-//! Whether the stand-in behaves like Databricks: Databricks' own clients use it. The cases are in `clients.py` and `volume_clients.py`.
+//! Whether the stand-in behaves like Databricks: Databricks' own clients use it. The cases are in `clients.py`, `sign_in_clients.py` and `volume_clients.py`.
 
 use std::process::Command;
 
@@ -20,6 +20,11 @@ fn run(script: &str, tests: usize) {
 #[test]
 fn the_official_sdk_and_impyla_take_the_stand_in_for_what_it_stands_for() {
     run("clients.py", 29);
+}
+
+#[test]
+fn the_official_sdk_signs_in_in_every_way() {
+    run("sign_in_clients.py", 14);
 }
 
 #[test]

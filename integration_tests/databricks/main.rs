@@ -125,5 +125,6 @@ mod refusals;
 mod replaced_columns;
 mod service;
 mod shared_over_thrift;
+mod signing_in;
 mod warehouse_tables;
 mod widened;

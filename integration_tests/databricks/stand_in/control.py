@@ -9,6 +9,7 @@ def answer(server, method, path, request):
     POST computes/<id>/restart: a cluster loses its sessions, and says so as `told` has it.
     DELETE computes/<id>: it goes, with `schemas`, their volumes, and what is known of the bucket or container `root`.
     GET uploads/<catalog>/<schema>/<volume>: how many uploads have begun there and not ended.
+    … authority/…: see `Authority.control`.
     PUT volumes/<catalog>/<schema>/<volume>: makes a volume. GET volumes/<catalog>/<schema>/<volume>: the paths of its files and folders.
     """
     match [method, *path.split("/")]:
@@ -42,6 +43,8 @@ def answer(server, method, path, request):
         case ["GET", "volumes", *name]:
             folder = server.files.volumes.folder(*name)
             return {"paths": sorted(str(path.relative_to(folder)) + "/" * path.is_dir() for path in folder.rglob("*"))}
+        case ["PUT" | "GET" | "POST", "authority", *rest]:
+            return server.authority.control(method, rest, request)
         case ["POST", "sql"]:
             result = server.engine.run(request["statement"], "stand-in")
             return {"columns": [name for name, _ in result.columns], "rows": result.rows}

@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import control
 import files
 from engine import Failure
+from authority import Authority
 from gateway import Gateway
 from statements import WAREHOUSE, Refusal
 
@@ -26,7 +27,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, engine, workspace, api, thrift, of_volumes):
         super().__init__(("127.0.0.1", 0), Handler)
         self.engine, self.workspace, self.api, self.thrift, self.files = engine, workspace, api, thrift, of_volumes
-        self.gateway = Gateway()
+        self.gateway, self.authority = Gateway(), Authority()
 
     def handle_error(self, request, client_address):
         # A client that has gone is none of our business.
@@ -53,8 +54,13 @@ class Handler(BaseHTTPRequestHandler):
         if chunked and not files.is_for_files(path):
             return self.say(411, {"error_code": "MALFORMED_REQUEST", "message": "Content-Length is needed."})
         try:
+            self.take_token()
             if path.startswith("/stand-in/"):
                 self.say(200, control.answer(self.server, self.command, path.removeprefix("/stand-in/"), parsed(body)))
+            elif self.server.authority.answers(path):
+                address = f"http://{self.headers['Host']}"
+                status, said, headers = self.server.authority.answer(self.command, path, query, self.original, body, address)
+                self.say(status, said, headers)
             elif files.is_for_files(path):
                 self.files_answer(path, query, body)
             elif "/sql/protocolv1/" in path:
@@ -70,6 +76,13 @@ class Handler(BaseHTTPRequestHandler):
         except Exception:
             traceback.print_exc()
             self.say(500, {"error_code": "INTERNAL_ERROR", "message": "The stand-in has a fault of its own: see its log."})
+
+    def take_token(self):
+        """A token of the authorization server counts as that of its warehouse or cluster from here on."""
+        self.original = dict(self.headers.items())
+        compute = self.server.workspace.find(self.server.authority.compute_of(self.headers))
+        if compute is not None:
+            self.headers.replace_header("Authorization", f"Bearer {compute.token}")
 
     def workspace_answer(self, path, body):
         # A rule of the warehouse comes first: what a gateway says, it says without a look at tokens.
