@@ -209,7 +209,7 @@ fn tokens_that_nobody_takes_any_more_are_replaced_in_mid_sync() {
     let mut living = sandbox.start(&append(&["users"]));
     living.send(records("users", 0..20));
     living.has_read_so_far();
-    stand_in().control("POST", "authority/expire", &json!({}));
+    stand_in().control("POST", &format!("authority/principals/{id}/expire"), &json!({}));
     living.send(records("users", 20..40) + &state("users", 40));
     let run = living.end();
     assert_eq!(run.code, Some(0), "{run:#?}");

@@ -87,7 +87,7 @@ class Authority:
 
     def control(self, method, path, request):
         """PUT principals/<id>: a principal, or other settings of one. GET principals/<id>: how often it was given a token.
-        POST jwt: a JWT with these claims, signed by "algorithm". POST expire: no token that was given counts any more.
+        POST principals/<id>/expire: no token that it was given counts any more. POST jwt: a JWT with these claims, signed by "algorithm".
         """
         match [method, *path]:
             case ["PUT", "principals", id]:
@@ -101,9 +101,9 @@ class Authority:
             case ["POST", "jwt"]:
                 algorithm = request.pop("algorithm", "RS256")
                 return {"jwt": self.idp.jwt(request, algorithm)}
-            case ["POST", "expire"]:
+            case ["POST", "principals", id, "expire"]:
                 with self.lock:
-                    self.tokens.clear()
+                    self.tokens = {token: held for token, held in self.tokens.items() if held[0].id != id}
                 return {}
         raise ValueError(f"{method} {path}")
 

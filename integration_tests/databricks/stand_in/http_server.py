@@ -2,6 +2,7 @@
 Thrift, and of `/stand-in/`, by which tests say what shall go wrong.
 """
 
+import copy
 import json
 import re
 import socket
@@ -79,7 +80,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def take_token(self):
         """A token of the authorization server counts as that of its warehouse or cluster from here on."""
-        self.original = dict(self.headers.items())
+        self.original = copy.deepcopy(self.headers)
         compute = self.server.workspace.find(self.server.authority.compute_of(self.headers))
         if compute is not None:
             self.headers.replace_header("Authorization", f"Bearer {compute.token}")
