@@ -332,3 +332,22 @@ fn a_personal_access_token() {
         case.run();
     }
 }
+
+#[test]
+fn who_signs_in_is_asked_for_where_only_the_workspace_knows() {
+    let pat = || json!({"auth_type": "PERSONAL_ACCESS_TOKEN", "personal_access_token": TOKEN});
+    for (authentication, name, noun) in
+        [(pat(), "me@example.com", "user"), (pat(), ID, "service principal"), (user(), "me@example.com", "user")]
+    {
+        let server = Server::start(move |request| match request.path.as_str() {
+            "/api/2.0/preview/scim/v2/Me" => json_reply(200, &json!({"userName": name})),
+            "/oidc/v1/token" => token(),
+            path if path.contains("/warehouses/") => json_reply(200, &json!({"state": "RUNNING"})),
+            path if path.contains(".well-known") => json_reply(404, &json!({})),
+            _ => refusal(403, "PERMISSION_DENIED", "User does not have USE CATALOG on Catalog 'main'."),
+        });
+        let run = sandbox(&server, &authentication).check();
+        assert!(run.says(&format!("GRANT USE CATALOG ON CATALOG `main` TO `{name}`")), "{run:#?}");
+        assert!(run.says(&format!("The {noun} `{name}` ")), "{run:#?}");
+    }
+}

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{NAME, catalog};
 use crate::config::{Config, DatabricksSettings, Engine, StorageSettings};
-use crate::databricks::{SqlTransport, connect, warehouse};
+use crate::databricks::{SqlTransport, connect, learn_who, warehouse};
 use crate::delta::table::TableLog;
 use crate::error::{Error, Kind, Problems, Result, ResultExt};
 use crate::load::sql::databricks_check::{CheckTable, DatabricksCheck};
@@ -218,6 +218,7 @@ async fn open_volume(
 
 async fn enter(config: &Config, settings: &DatabricksSettings) -> Result<Arc<dyn SqlTransport>> {
     let timeouts = &config.tuning.timeouts;
+    learn_who(settings, timeouts).await?;
     // Reports more about a warehouse than a statement that waits for it.
     if let Some(warehouse) = warehouse(settings, timeouts)? {
         warehouse.ensure_started().await?;

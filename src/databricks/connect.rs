@@ -5,17 +5,27 @@
 
 use std::sync::Arc;
 
+use serde::Deserialize;
+
 use super::SqlTransport;
-use super::http::HttpClient;
+use super::http::{HttpClient, Request};
 use super::sign_in;
 use super::statement_api::StatementApi;
 use super::thrift::ThriftTransport;
 use super::warehouse::Warehouse;
+use super::who;
 use crate::config::{DatabricksSettings, Timeouts};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 const PATH_FORMS: &str = "/sql/1.0/warehouses/<id> for a SQL warehouse, sql/protocolv1/o/<workspace>/<cluster> for a cluster; \
                      both are in the connection details";
+
+/// Who somebody is. Nothing else of the answer is kept: it may be long.
+#[derive(Deserialize)]
+struct Me {
+    #[serde(rename = "userName")]
+    user_name: String,
+}
 
 /// What an HTTP path names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +85,27 @@ pub fn client(settings: &DatabricksSettings, timeouts: &Timeouts) -> Result<Arc<
     Ok(Arc::new(HttpClient::new(settings, sign_in::tokens(settings, timeouts), timeouts)?))
 }
 
+/// Asks the workspace who signs in, where only it knows; messages name that from then on. That it does not say so is no error.
+///
+/// # Errors
+/// A configuration error where it cannot be reached, or nobody is signed in.
+pub async fn learn_who(settings: &DatabricksSettings, timeouts: &Timeouts) -> Result<()> {
+    let client = client(settings, timeouts)?;
+    if client.workspace().who.is_named() || !client.workspace().is_databricks() {
+        return Ok(());
+    }
+    let response = match client.send(&Request::get("/api/2.0/preview/scim/v2/Me")).await {
+        // What passes is waited for by the request that matters.
+        Err(error) if error.kind() != Kind::Config => return Ok(()),
+        asked => asked?,
+    };
+    let me = serde_json::from_slice(&response.body).ok().filter(|_| response.status.is_success());
+    if let Some(Me { user_name }) = me {
+        who::learn(settings, &user_name);
+    }
+    Ok(())
+}
+
 fn compute(http_path: &str) -> Result<Compute> {
     let wrong =
         |what: &str| Err(Error::config(format!("`databricks_http_path` {what}: it has to be like {PATH_FORMS}.")));
@@ -100,7 +131,6 @@ fn compute(http_path: &str) -> Result<Compute> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
 
     #[test]
     fn the_path_says_what_it_leads_to() {

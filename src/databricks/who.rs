@@ -1,6 +1,10 @@
 //! Who signs in to Databricks, for messages and GRANTs.
 
-use crate::config::{Authentication, JwtSource, RefreshToken};
+use std::sync::{Mutex, PoisonError};
+
+use uuid::Uuid;
+
+use crate::config::{Authentication, DatabricksSettings, JwtSource, RefreshToken};
 use crate::login_file::Login;
 
 /// Who signs in.
@@ -25,13 +29,18 @@ const OF_USER: &str = "the user's token was just made, so the user most likely h
                        given, or run `destination-databricks login` as another user";
 
 impl Who {
-    /// Who signs in by `authentication`.
+    fn named(noun: &str, id: &str, cure: &'static str) -> Self {
+        Self { named: format!("the {noun} `{id}`"), principal: format!("`{}`", id.replace('`', "``")), cure }
+    }
+
+    /// Whether a name is known, which a GRANT can have.
+    pub fn is_named(&self) -> bool {
+        !self.principal.starts_with("`<")
+    }
+
+    /// Who signs in by `authentication`, without asking the workspace.
     pub fn of(authentication: &Authentication) -> Self {
-        let by_id = |noun: &str, id: &str, cure| Self {
-            named: format!("the {noun} `{id}`"),
-            principal: format!("`{}`", id.replace('`', "``")),
-            cure,
-        };
+        let by_id = Self::named;
         let nameless = |named: &str, cure| Self { named: named.to_owned(), principal: format!("`<{named}>`"), cure };
         match authentication {
             Authentication::PersonalAccessToken(_) => nameless("the token's user", NEW_TOKEN),
@@ -75,6 +84,28 @@ impl Who {
             .replace("{who}", &self.named)
             .replace("{principal}", &self.principal)
             .replace("{cure}", self.cure)
+    }
+}
+
+/// Those of whom the workspace has said who they are.
+static LEARNT: Mutex<Vec<(DatabricksSettings, Who)>> = Mutex::new(Vec::new());
+
+/// Who signs in with `settings`, as far as that is known.
+pub(super) fn of_settings(settings: &DatabricksSettings) -> Who {
+    let learnt = LEARNT.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = learnt.iter().find(|(known, _)| known == settings).map(|(_, who)| who.clone());
+    known.unwrap_or_else(|| Who::of(&settings.authentication))
+}
+
+/// Notes that the workspace calls whoever signs in with `settings` by `name`.
+pub(super) fn learn(settings: &DatabricksSettings, name: &str) {
+    let is_name = (1..=256).contains(&name.len()) && !name.chars().any(char::is_control);
+    let who = Who::of(&settings.authentication);
+    if is_name && !who.is_named() {
+        // A service principal is called by its application id, a user by an address.
+        let noun = if Uuid::parse_str(name).is_ok() { "service principal" } else { "user" };
+        let learnt = Who::named(noun, name, who.cure);
+        LEARNT.lock().unwrap_or_else(PoisonError::into_inner).push((settings.clone(), learnt));
     }
 }
 

@@ -5,7 +5,7 @@ use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use serde::de::DeserializeOwned;
 
-use super::who::Who;
+use super::who::{self, Who};
 use crate::config::DatabricksSettings;
 use crate::error::{Error, Result};
 
@@ -23,11 +23,7 @@ pub struct Workspace {
 impl Workspace {
     /// The workspace that `settings` name.
     pub fn new(settings: &DatabricksSettings) -> Self {
-        Self {
-            host: settings.hostname.clone(),
-            http_path: settings.http_path.clone(),
-            who: Who::of(&settings.authentication),
-        }
+        Self { host: settings.hostname.clone(), http_path: settings.http_path.clone(), who: who::of_settings(settings) }
     }
 
     /// Whether the HTTP path is one of Databricks' own. Any other belongs to a Spark server, which takes no `Bearer` token.

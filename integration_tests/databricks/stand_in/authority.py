@@ -17,6 +17,8 @@ from urllib.parse import parse_qs, urlencode
 from jwts import Idp, Untrusted
 from statements import Refusal
 
+# Who somebody is.
+ME = "/api/2.0/preview/scim/v2/Me"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ENTRA_APPLICATION = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d"
 MANAGEMENT = "https://management.core.windows.net/"
@@ -52,7 +54,7 @@ class Authority:
 
     def answers(self, path):
         starts = ("/oidc/", "/entra/", "/metadata/identity/", "/github/", "/devops/", "/idp/")
-        return path.startswith(starts) or path in ("/.well-known/databricks-config", "/api/2.0/preview/scim/v2/Me")
+        return path.startswith(starts) or path in ("/.well-known/databricks-config", ME)
 
     def answer(self, method, path, query, headers, body, address):
         """Status, body, headers."""
@@ -82,6 +84,8 @@ class Authority:
                 return 200, self.idp.jwks(), {}
             case ["GET", "api", "2.0", "preview", "scim", "v2", "Me"]:
                 principal = self.of(bearer(headers))
+                if principal is None:
+                    raise Refusal(403, 403, "Invalid access token.", {"x-databricks-reason-phrase": "Invalid access token."})
                 return 200, {"userName": principal.user if principal.redirects else principal.id}, {}
         raise Refusal(404, "NOT_FOUND", f"Nothing is at {path}.")
 

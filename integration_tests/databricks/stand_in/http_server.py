@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import control
 import files
 from engine import Failure
-from authority import Authority
+from authority import ME, Authority, bearer
 from gateway import Gateway
 from statements import WAREHOUSE, Refusal
 
@@ -58,6 +58,8 @@ class Handler(BaseHTTPRequestHandler):
             self.take_token()
             if path.startswith("/stand-in/"):
                 self.say(200, control.answer(self.server, self.command, path.removeprefix("/stand-in/"), parsed(body)))
+            elif path == ME and self.server.workspace.knows(bearer(self.original)):
+                self.say(200, {"userName": "loader@example.com"})
             elif self.server.authority.answers(path):
                 address = f"http://{self.headers['Host']}"
                 status, said, headers = self.server.authority.answer(self.command, path, query, self.original, body, address)

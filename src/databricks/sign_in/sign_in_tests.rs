@@ -344,3 +344,18 @@ async fn nothing_is_asked_without_encryption_beyond_this_machine() {
     let error = refused(&settings(&server, authentication)).await;
     assert!(error.message().contains("without encryption"), "{error}");
 }
+
+#[tokio::test]
+async fn an_answer_that_is_too_long_or_never_comes_is_given_up() {
+    let long = || Reaction::Respond(200, vec![], "x".repeat(2 << 20));
+    let server =
+        ScriptedServer::new(move |received, _| if received.path.ends_with("/token") { long() } else { not_found() });
+    assert!(refused(&settings(&server, m2m())).await.message().contains("a longer answer than any token has"));
+    let server = ScriptedServer::new(|received, _| match received.path.ends_with("/token") {
+        true => Reaction::HoldResponse,
+        false => not_found(),
+    });
+    let error = refused(&settings(&server, m2m())).await;
+    assert_eq!(error.kind(), Kind::Transient);
+    assert!(error.message().contains("its answer did not arrive"), "{error}");
+}
