@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::workspace::{ID, REFRESH, SECRET, TOKEN, claims, is_for_token, json_reply, jwt, sandbox};
 use crate::hostile::server::{Reply, Request, Server};
+use crate::messages::{append, records};
 use crate::program::Run;
 
 /// The forms in which a secret is looked for.
@@ -115,9 +116,13 @@ fn what_the_services_and_the_workspace_repeat_is_hidden_for_every_way_to_sign_in
                 for (name, value) in &environment {
                     sandbox.set_environment(name, &value.replace("{server}", &server.endpoint()));
                 }
-                let run = sandbox.check();
+                // One in three is a sync.
+                let run = match form {
+                    "plain" => sandbox.write(&append(&["users"]), records("users", 0..1)),
+                    _ => sandbox.check(),
+                };
                 let what = format!("{form} {is_signed_in} {}", authentication["auth_type"]);
-                assert!(run.says("FAILED"), "{what}: {run:#?}");
+                assert!(run.says("FAILED") || run.code == Some(1), "{what}: {run:#?}");
                 secrets.push(TOKEN.to_owned());
                 assert_hidden(&run, &secrets, &what);
             }

@@ -96,6 +96,7 @@ fn the_account_belongs_to_the_cloud_of_the_workspace() {
         ("adb-1.2.azuredatabricks.net", Some("https://accounts.azuredatabricks.net")),
         ("adb-1.2.databricks.azure.us", Some("https://accounts.databricks.azure.us")),
         ("adb-1.2.databricks.azure.cn", Some("https://accounts.databricks.azure.cn")),
+        ("acme.databricks.com", Some("https://acme.databricks.com")),
         ("databricks.example.com", None),
         ("cloud.databricks.com.example.com", None),
     ] {

@@ -34,8 +34,10 @@ const CLOUDS: [(&str, &str); 8] = [
     (".azuredatabricks.net", "https://login.microsoftonline.com"),
     (".databricks.azure.us", "https://login.microsoftonline.us"),
     (".databricks.azure.cn", "https://login.chinacloudapi.cn"),
-    (".databricks.com", ""),
+    (UNIFIED, ""),
 ];
+/// The end of hosts that all workspaces of an account share.
+const UNIFIED: &str = ".databricks.com";
 /// What Databricks is called by Microsoft Entra in every cloud. Source: databricks-sdk-py, `environments.py`.
 pub const ENTRA_APPLICATION: &str = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d";
 
@@ -297,8 +299,11 @@ fn account(fields: &Fields<'_>, hostname: &str) -> Option<Account> {
 
 /// The address of the account console for workspaces like `hostname`.
 pub fn account_of(hostname: &str) -> Option<String> {
-    let (end, _) = CLOUDS.iter().find(|(end, _)| hostname.to_ascii_lowercase().ends_with(end))?;
-    Some(format!("https://accounts{end}"))
+    let hostname = hostname.to_ascii_lowercase();
+    let (end, _) = CLOUDS.iter().find(|(end, _)| hostname.ends_with(end))?;
+    // A host of a whole account is its own console. Source: databricks-sdk-py, `get_unified_endpoints`.
+    let console = if *end == UNIFIED { hostname } else { format!("accounts{end}") };
+    Some(format!("https://{console}"))
 }
 
 /// Whether `hostname` is of Databricks itself rather than one that somebody has put in front of it.

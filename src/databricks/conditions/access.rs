@@ -80,14 +80,14 @@ pub(super) const ACCESS: &[Condition] = &[
     ),
     config(
         ANY_REFUSAL,
-        &["resource id", "resource-id", "management token"],
+        &["workspace-resource-id", "workspace resource id", "invalid resource id", "management token"],
         "{host} cannot have Azure vouch for {who}",
         "set `authentication.workspace_resource_id` to the id of this workspace in Azure, and give the principal the role Contributor there; or \
          add it to the users of the workspace and remove the setting",
     ),
     config(
         ANY_REFUSAL,
-        &["tenant"],
+        &["azure tenant", "tenant id", "tenant mismatch", "tenant does not match", "wrong tenant"],
         "{host} belongs to another directory of Microsoft Entra than {who}",
         "set `authentication.tenant_id` to the directory of the workspace",
     ),

@@ -1,6 +1,8 @@
 //! What servers say, as their documentation and users report it, and what this program makes of it.
 
 use super::*;
+use crate::config::Authentication;
+use crate::secret::Secret;
 
 fn workspace() -> Workspace {
     Workspace {
@@ -376,4 +378,20 @@ fn the_documentation_shows_the_table() {
         std::fs::write(&right, markdown()).expect("a file for the right table");
         panic!("docs/databricks-conditions.md has another table; the right one is in {}", right.display());
     }
+}
+
+#[test]
+fn a_token_that_is_about_to_end_is_refused_and_who_signs_in_is_named() {
+    let ending = ServerError::of_statement(None, None, "Token is expiring within 30 seconds");
+    assert!(is_refused_token(&ServerError { status: Some(403), ..ending }));
+    let authentication = Authentication::ClientCredentials {
+        client_id: "my-app".to_owned(),
+        client_secret: Secret::new("s-0123456789"),
+    };
+    let workspace = Workspace { who: Who::of(&authentication), ..workspace() };
+    let lacks =
+        ServerError::of_statement(None, None, "User does not have USE CATALOG on Catalog 'main'. SQLSTATE: 42501");
+    let text = explain(&lacks, &workspace).to_string();
+    assert!(text.contains("The service principal `my-app` lacks USE CATALOG"), "{text}");
+    assert!(text.contains("GRANT USE CATALOG ON CATALOG `main` TO `my-app`;"), "{text}");
 }
