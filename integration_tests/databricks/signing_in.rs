@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 
 use super::place::{Place, Transport, transport};
 use super::stand_in::stand_in;
-use crate::conformance::{assert_landed, read, shared_data};
+use crate::conformance::assert_landed;
 use crate::messages::{append, numbered, records, state};
 use crate::program::Sandbox;
+use crate::recorded::{read, shared_data};
 
 over_both!(
     a_long_load_outlives_its_tokens,
