@@ -32,7 +32,7 @@ fn spec_prints_exactly_the_golden_message() {
 #[test]
 fn help_and_version_are_for_people_and_succeed() {
     for (word, wanted) in [
-        ("--help", ["spec", "check", "write"].as_slice()),
+        ("--help", ["spec", "check", "write", "setup"].as_slice()),
         ("-h", &["Usage"]),
         ("--version", &["destination-databricks", env!("CARGO_PKG_VERSION")]),
     ] {
@@ -46,7 +46,7 @@ fn help_and_version_are_for_people_and_succeed() {
 
 #[test]
 fn wrong_usage_exits_with_2_and_a_short_usage_text_on_stderr() {
-    let wrong: [&[&str]; 9] = [
+    let wrong: [&[&str]; 11] = [
         &[],
         &["frobnicate"],
         &["write"],
@@ -56,6 +56,8 @@ fn wrong_usage_exits_with_2_and_a_short_usage_text_on_stderr() {
         &["check", "--config"],
         &["spec", "--nope"],
         &["check", "--config", "c.json", "left over"],
+        &["setup"],
+        &["write", "--config", "c.json", "--catalog", "c.json", "--json"],
     ];
     for words in wrong {
         let run = run_words(words);

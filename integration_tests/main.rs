@@ -59,6 +59,7 @@ mod other_versions;
 mod privileges;
 mod protocol_input;
 mod pyairbyte;
+mod setup;
 mod side_by_side;
 mod signing_in;
 mod small_machines;

@@ -1,11 +1,10 @@
 //! Signing in to Databricks by every way, over the real program: a server in this process gives tokens and is the workspace.
 //!
 //! `workspace` is that server; `broken` has the set-ups that do not work, each with its cure; `secrets` looks for every secret in every
-//! output; `renewed` has refresh tokens that are good for once, `login` the sign-in with a browser, `setup` the plans.
+//! output; `renewed` has refresh tokens that are good for once, `login` the sign-in with a browser.
 
 mod broken;
 mod login;
 mod renewed;
 mod secrets;
-mod setup;
 mod workspace;

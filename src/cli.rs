@@ -79,6 +79,13 @@ struct SetupArguments {
     audience: Option<String>,
 }
 
+impl SetupArguments {
+    fn is_given(&self) -> bool {
+        let texts = [&self.issuer, &self.subject, &self.audience];
+        self.json || self.jwt.is_some() || texts.iter().any(|text| text.is_some())
+    }
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum CommandName {
     /// Print the connection specification: which settings there are
@@ -152,6 +159,10 @@ fn command(arguments: Arguments) -> Result<Command, clap::Error> {
         no_browser,
     } = arguments.login;
     let place = login::Place { host, profile, file };
+    if arguments.setup.is_given() && !matches!(arguments.command, CommandName::Setup) {
+        let what = "--json, --jwt, --issuer, --subject and --audience belong to setup";
+        return Err(Arguments::command().error(clap::error::ErrorKind::ArgumentConflict, what));
+    }
     match (arguments.command, arguments.config, arguments.catalog) {
         (CommandName::Login, _, _) => {
             let options = login::Options { client_id, client_secret_file, account_id, account_host, port, no_browser };
@@ -208,6 +219,8 @@ mod tests {
             "check --config",
             "setup",
             "login --port x",
+            "check --config c --json",
+            "write --config c --catalog c --jwt j",
         ] {
             assert_eq!(read(line).err().map(|error| error.exit_code()), Some(2), "{line:?}");
         }

@@ -29,7 +29,7 @@ struct Me {
 
 /// What an HTTP path names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Compute {
+pub enum Compute {
     /// A SQL warehouse with this id.
     Warehouse(String),
     /// A Thrift server at this path, without a slash in front.
@@ -106,7 +106,11 @@ pub async fn learn_who(settings: &DatabricksSettings, timeouts: &Timeouts) -> Re
     Ok(())
 }
 
-fn compute(http_path: &str) -> Result<Compute> {
+/// What `http_path` names.
+///
+/// # Errors
+/// As [`connect`].
+pub fn compute(http_path: &str) -> Result<Compute> {
     let wrong =
         |what: &str| Err(Error::config(format!("`databricks_http_path` {what}: it has to be like {PATH_FORMS}.")));
     let path = http_path.split_once('?').map_or(http_path, |(path, _)| path).trim_matches('/');

@@ -23,7 +23,7 @@ pub mod workspace;
 
 use async_trait::async_trait;
 
-pub use self::connect::{client, connect, connect_over, learn_who, warehouse};
+pub use self::connect::{Compute, client, compute, connect, connect_over, learn_who, warehouse};
 use self::result_limits::ResultLimits;
 pub use self::warehouse::{Warehouse, WarehouseState};
 pub use self::who::Who;

@@ -1,0 +1,82 @@
+//! Accepts statements and commands that the documentation allows, and remembers what they do. Anything else is refused with a reason.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::cases::Case;
+use super::{cli, sql};
+
+/// Why something is refused.
+pub type Refusal = String;
+
+/// What there is.
+#[derive(Default)]
+pub struct World {
+    pub catalogs: BTreeSet<String>,
+    pub schemas: BTreeSet<String>,
+    pub volumes: BTreeSet<String>,
+    /// Tables with their owners.
+    pub tables: BTreeMap<String, String>,
+    pub credentials: BTreeSet<String>,
+    /// External locations with their credentials.
+    pub locations: BTreeMap<String, String>,
+    /// Profiles of the Databricks CLI, each with whether it is one of the account.
+    pub profiles: BTreeMap<String, bool>,
+    /// Users and roles of AWS with the names of their policies, each with its rights.
+    pub policies: BTreeMap<(String, String), BTreeSet<String>>,
+    pub rights: BTreeSet<String>,
+    pub checks: u32,
+}
+
+impl World {
+    /// Adds `right`.
+    pub fn give(&mut self, right: String) {
+        self.rights.insert(right);
+    }
+
+    /// Takes `right` away, which has to be there.
+    pub fn take(&mut self, right: &str) -> Result<(), Refusal> {
+        if self.rights.remove(right) { Ok(()) } else { Err(format!("{right} was never given")) }
+    }
+}
+
+/// Runs what is pasted.
+pub struct Recorder {
+    world: World,
+}
+
+impl Recorder {
+    /// A workspace in which nobody has any rights, with the catalogs of `case` and nothing in them.
+    pub fn new(case: &Case) -> Self {
+        let catalog = case.config["database"].as_str().unwrap_or("hive_metastore");
+        let catalogs = [catalog, "files"].map(str::to_owned).into();
+        Self { world: World { catalogs, ..World::default() } }
+    }
+
+    /// Makes the tables of `case`, which are somebody else's.
+    pub fn make_tables(&mut self, case: &Case) {
+        for table in &case.tables {
+            self.world.tables.insert((*table).to_owned(), "someone@example.com".to_owned());
+        }
+    }
+
+    /// Runs one statement of SQL, without its semicolon, or one command.
+    pub fn accept(&mut self, line: &str) -> Result<(), Refusal> {
+        match line.split(' ').next() {
+            Some("databricks" | "aws" | "az" | "destination-databricks") => cli::run(&mut self.world, line),
+            _ => sql::run(&mut self.world, line),
+        }
+    }
+
+    /// All rights that were given and not taken back, and what was made to give them.
+    pub fn rights(&self) -> Vec<String> {
+        let made = self.world.credentials.iter().map(|name| format!("credential {name}"));
+        let made = made.chain(self.world.locations.keys().map(|name| format!("external location {name}")));
+        let of_policies = self.world.policies.values().flatten();
+        self.world.rights.iter().chain(of_policies).cloned().chain(made).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Whether the configuration was tried out.
+    pub fn has_checked(&self) -> bool {
+        self.world.checks == 1
+    }
+}

@@ -1,0 +1,32 @@
+//! Statements to be pasted: names are quoted, texts escaped.
+
+use super::step::Step;
+
+/// A name in backticks.
+pub fn quoted(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
+/// The name of something in a catalog: its parts in backticks.
+pub fn path(parts: &[&str]) -> String {
+    parts.iter().map(|part| quoted(part)).collect::<Vec<_>>().join(".")
+}
+
+/// A text as a literal.
+pub fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+}
+
+/// `step` with the privileges `privileges` on `object` (as in ``SCHEMA `main`.`shop` ``) for `principal`.
+pub fn grant(step: Step, privileges: &str, object: &str, principal: &str) -> Step {
+    let principal = quoted(principal);
+    step.run(
+        format!("GRANT {privileges} ON {object} TO {principal}"),
+        format!("REVOKE {privileges} ON {object} FROM {principal}"),
+    )
+}
+
+/// `step` with the schema `path`, unless it exists. Taken back where it is empty.
+pub fn create_schema(step: Step, path: &str) -> Step {
+    step.run(format!("CREATE SCHEMA IF NOT EXISTS {path}"), format!("DROP SCHEMA IF EXISTS {path} RESTRICT"))
+}
