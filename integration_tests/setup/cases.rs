@@ -268,6 +268,9 @@ pub fn jwt() -> String {
     format!("{}.{}.c2lnbmF0dXJl", part(json!({"alg": "RS256", "typ": "JWT"})), part(claims))
 }
 
+/// A name, `authentication`, the host if it is another one, whether a JWT is at hand, the principal, and what it needs beside other rights.
+type Way<'a> = (&'a str, Value, &'a str, bool, &'a str, Vec<&'a str>);
+
 /// Managed tables, with each way to sign in.
 fn ways() -> Vec<Case> {
     let id = "6a1b2c3d-0000-4000-8000-000000000001";
@@ -293,7 +296,7 @@ fn ways() -> Vec<Case> {
     let mut known = m2m.clone();
     known["account_id"] = json!("99999999-bbbb-cccc-dddd-eeeeeeeeeeee");
     let user = json!({"auth_type": "OAUTH_U2M", "login_file": "/home/airbyte/login.json"});
-    let ways: [(&str, Value, &str, bool, &str, Vec<&str>); 8] = [
+    let ways: [Way<'_>; 8] = [
         ("way_m2m", m2m, "", false, id, of_principal.to_vec()),
         ("way_m2m_of_account", known, "", false, id, of_principal.to_vec()),
         ("way_workload", workload(json!({"client_id": id})), "", true, id, [&of_principal[..], &[of_jwt]].concat()),
@@ -317,7 +320,7 @@ fn ways() -> Vec<Case> {
         ),
         ("way_user", user, "", false, "me@example.com", vec!["signed in"]),
     ];
-    let case = |(name, way, host, has_jwt, principal, more): (&str, Value, &str, bool, &str, Vec<&str>)| {
+    let case = |(name, way, host, has_jwt, principal, more): Way<'_>| {
         let mut config = databricks(
             json!({"data_source_type": "MANAGED_TABLES_STORAGE"}),
             WAREHOUSE,
