@@ -9,6 +9,8 @@
 // the code here is their helpers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+#[path = "testing/browser.rs"]
+mod browser;
 #[allow(dead_code)] // The beds use more of it.
 #[path = "testing/lake.rs"]
 mod lake;

@@ -6,5 +6,5 @@
 mod broken;
 mod login;
 mod renewed;
-mod secrets;
+pub mod secrets;
 mod workspace;

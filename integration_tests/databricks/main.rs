@@ -71,12 +71,16 @@ macro_rules! once {
 
 #[path = "../s3/testing/action.rs"]
 mod action;
+#[path = "../testing/browser.rs"]
+mod browser;
 #[path = "../s3/testing/place.rs"]
 mod bucket;
 #[path = "../testing/http.rs"]
 mod http;
 #[path = "../testing/lake.rs"]
 mod lake;
+#[path = "../testing/large_rows.rs"]
+mod large_rows;
 #[path = "../testing/messages.rs"]
 mod messages;
 #[path = "testing/place.rs"]

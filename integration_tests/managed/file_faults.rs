@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::large_rows::incompressible;
 use crate::messages::{append, padded, record, records, state, status};
 use crate::program::Sandbox;
 use crate::table;
@@ -13,21 +14,8 @@ const ROWS: u64 = 80;
 
 /// More than the smallest file that goes up in parts, and it cannot be compressed.
 fn large(from: u64) -> String {
-    let rows: String = (from..from + ROWS).map(|n| record("users", &incompressible(n))).collect();
+    let rows: String = (from..from + ROWS).map(|n| record("users", &incompressible(n, SIZE))).collect();
     rows + &state("users", from + ROWS)
-}
-
-fn incompressible(n: u64) -> String {
-    let mut state = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let digits: String = (0..SIZE / 16)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            format!("{state:016x}")
-        })
-        .collect();
-    json!({"n": n, "text": digits}).to_string()
 }
 
 fn numbers(sandbox: &Sandbox) -> Vec<u64> {

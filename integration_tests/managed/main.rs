@@ -48,6 +48,8 @@ mod bucket;
 mod http;
 #[path = "../testing/lake.rs"]
 mod lake;
+#[path = "../testing/large_rows.rs"]
+mod large_rows;
 #[path = "../testing/messages.rs"]
 mod messages;
 #[path = "../testing/on_disk.rs"]

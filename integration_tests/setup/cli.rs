@@ -2,20 +2,14 @@
 //! <https://docs.databricks.com/dev-tools/cli/reference>, <https://docs.databricks.com/api>,
 //! <https://docs.aws.amazon.com/cli/latest/reference/iam>, <https://learn.microsoft.com/cli/azure>.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::command::{Command, body};
 use super::principals;
-use super::recorder::{Refusal, World};
 use super::rights::PERMISSIONS;
-
-/// A command that was taken apart.
-pub struct Command {
-    /// Words that are no flags: the command itself, then its arguments.
-    pub words: Vec<String>,
-    flags: BTreeMap<String, String>,
-}
+use super::world::{Refusal, World};
 
 /// Runs `line` in `world`.
 pub fn run(world: &mut World, line: &str) -> Result<(), Refusal> {
@@ -50,21 +44,22 @@ fn own(world: &mut World, command: &Command) -> Result<(), Refusal> {
 }
 
 fn databricks(world: &mut World, mut command: Command) -> Result<(), Refusal> {
-    let words: Vec<&str> = command.words.iter().map(String::as_str).collect();
+    let words = command.words.clone();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
     if words == ["auth", "login"] {
         command.only(&["auth", "login"], 0, &["--host", "--account-id", "--profile"])?;
         let host = command.flag("--host")?;
         if !host.starts_with("https://") || host["https://".len()..].contains('/') {
             return Err(format!("{host} is no address of a workspace or account console"));
         }
-        let is_account = command.flags.contains_key("--account-id");
+        let is_account = command.has("--account-id");
         if is_account != host.starts_with("https://accounts.") {
             return Err("an account id belongs to the account console, and only there".to_owned());
         }
         world.profiles.insert(command.flag("--profile")?, is_account);
         return Ok(());
     }
-    let profile = command.flags.remove("--profile").ok_or("no profile is named: which workspace is meant?")?;
+    let profile = command.take("--profile").ok_or("no profile is named: which workspace is meant?")?;
     let is_account = *world.profiles.get(&profile).ok_or_else(|| format!("nobody has signed in as {profile}"))?;
     if is_account != (words.first() == Some(&"account")) {
         return Err(format!("{profile} is a profile of {}", if is_account { "the account" } else { "a workspace" }));
@@ -228,82 +223,4 @@ fn az(world: &mut World, command: Command) -> Result<(), Refusal> {
         }
         other => Err(format!("az {other:?}")),
     }
-}
-
-/// `json`, an object that has all of `required`, and beside these only some of `optional`.
-pub fn body(json: &Value, required: &[&str], optional: &[&str]) -> Result<Value, Refusal> {
-    let object = json.as_object().ok_or_else(|| format!("{json} is no object"))?;
-    let missing = required.iter().find(|name| !object.contains_key(**name));
-    let unknown = object.keys().find(|name| !required.contains(&name.as_str()) && !optional.contains(&name.as_str()));
-    match (missing, unknown) {
-        (Some(missing), _) => Err(format!("{json} has no {missing}")),
-        (_, Some(unknown)) => Err(format!("{json} has the unknown field {unknown}")),
-        _ => Ok(json.clone()),
-    }
-}
-
-impl Command {
-    fn of(line: &str) -> Result<Self, Refusal> {
-        let (mut words, mut flags) = (Vec::new(), BTreeMap::new());
-        let mut all = words_of(line)?.into_iter();
-        while let Some(word) = all.next() {
-            if word.starts_with("--") {
-                let value = all.next().ok_or_else(|| format!("{word} has no value"))?;
-                if flags.insert(word.clone(), value).is_some() {
-                    return Err(format!("{word} is there twice"));
-                }
-            } else {
-                words.push(word);
-            }
-        }
-        Ok(Self { words, flags })
-    }
-
-    /// Refuses anything but the command `named`, so many arguments, and flags of `flags`.
-    pub fn only(&self, named: &[&str], arguments: usize, flags: &[&str]) -> Result<(), Refusal> {
-        let is_command = self.words.len() == named.len() + arguments
-            && self.words.iter().zip(named).all(|(word, name)| word == name);
-        match self.flags.keys().find(|flag| !flags.contains(&flag.as_str())) {
-            Some(flag) => Err(format!("{named:?} has no flag {flag}")),
-            None if is_command => Ok(()),
-            None => Err(format!("{:?} is not {named:?} with {arguments} arguments", self.words)),
-        }
-    }
-
-    pub fn flag(&self, name: &str) -> Result<String, Refusal> {
-        self.flags.get(name).filter(|value| !value.is_empty()).cloned().ok_or_else(|| format!("{name} is missing"))
-    }
-
-    pub fn json(&self) -> Result<Value, Refusal> {
-        serde_json::from_str(&self.flag("--json")?).map_err(|error| format!("--json is no JSON: {error}"))
-    }
-}
-
-/// The words that a POSIX shell makes of `line`; signs that mean something to it are refused outside quotes.
-fn words_of(line: &str) -> Result<Vec<String>, Refusal> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut signs = line.chars();
-    while let Some(sign) = signs.next() {
-        match sign {
-            ' ' => words.extend(word.take()),
-            '\'' => {
-                let word = word.get_or_insert_default();
-                loop {
-                    match signs.next() {
-                        Some('\'') => break,
-                        Some(sign) => word.push(sign),
-                        None => return Err("a quote has no end".to_owned()),
-                    }
-                }
-            }
-            '\\' => word.get_or_insert_default().extend(signs.next()),
-            sign if sign.is_ascii_alphanumeric() || "-_./=:@,+".contains(sign) => {
-                word.get_or_insert_default().push(sign)
-            }
-            other => return Err(format!("the shell takes {other:?} for its own")),
-        }
-    }
-    words.extend(word);
-    Ok(words)
 }

@@ -5,8 +5,8 @@
 
 use serde_json::Value;
 
-use super::cli::{Command, body};
-use super::recorder::{Refusal, World};
+use super::command::{Command, body};
+use super::world::{Refusal, World};
 
 /// Runs `command`, whose profile was looked at.
 pub fn run(world: &mut World, command: &Command) -> Result<(), Refusal> {

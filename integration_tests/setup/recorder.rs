@@ -1,43 +1,10 @@
 //! Accepts statements and commands that the documentation allows, and remembers what they do. Anything else is refused with a reason.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::cases::Case;
+use super::world::{Refusal, World};
 use super::{cli, sql};
-
-/// Why something is refused.
-pub type Refusal = String;
-
-/// What there is.
-#[derive(Default)]
-pub struct World {
-    pub catalogs: BTreeSet<String>,
-    pub schemas: BTreeSet<String>,
-    pub volumes: BTreeSet<String>,
-    /// Tables with their owners.
-    pub tables: BTreeMap<String, String>,
-    pub credentials: BTreeSet<String>,
-    /// External locations with their credentials.
-    pub locations: BTreeMap<String, String>,
-    /// Profiles of the Databricks CLI, each with whether it is one of the account.
-    pub profiles: BTreeMap<String, bool>,
-    /// Users and roles of AWS with the names of their policies, each with its rights.
-    pub policies: BTreeMap<(String, String), BTreeSet<String>>,
-    pub rights: BTreeSet<String>,
-    pub checks: u32,
-}
-
-impl World {
-    /// Adds `right`.
-    pub fn give(&mut self, right: String) {
-        self.rights.insert(right);
-    }
-
-    /// Takes `right` away, which has to be there.
-    pub fn take(&mut self, right: &str) -> Result<(), Refusal> {
-        if self.rights.remove(right) { Ok(()) } else { Err(format!("{right} was never given")) }
-    }
-}
 
 /// Runs what is pasted.
 pub struct Recorder {

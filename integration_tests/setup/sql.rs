@@ -2,8 +2,8 @@
 //! `security-revoke`, `sql-ref-principal`, `sql-ref-identifiers`, `sql-ref-syntax-ddl-create-schema`, `…-drop-schema`, `…-create-volume`,
 //! `…-create-location`, `…-drop-location`, `…-alter-table`.
 
-use super::recorder::{Refusal, World};
 use super::rights::applies;
+use super::world::{Refusal, World};
 
 /// What a statement consists of.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,11 +1,9 @@
 //! `login` and `logout`: a client follows the real redirections, as a browser does.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::sync::Mutex;
 
 use base64::Engine as _;
@@ -15,6 +13,7 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::workspace::{REFRESH, SECRET, TOKEN, field, json_reply, oauth, sandbox, token};
+use crate::browser::{Login, get};
 use crate::hostile::server::{Reply, Request, Server};
 use crate::program::program;
 
@@ -77,80 +76,6 @@ fn redeem(request: &Request, challenges: &Mutex<HashMap<String, (String, String)
     )
 }
 
-/// A `login` that runs.
-struct Login {
-    child: Child,
-    stderr: BufReader<std::process::ChildStderr>,
-    /// What it has said so far on stderr.
-    said: String,
-    /// The address for the browser.
-    address: String,
-}
-
-impl Login {
-    fn start(server: &Server, file: &Path, more: &[&str]) -> Self {
-        let mut command = program();
-        command.args(["login", "--no-browser", "--host", &server.endpoint(), "--file"]).arg(file).args(more);
-        Self::of(&mut command)
-    }
-
-    fn of(command: &mut Command) -> Self {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut said = String::new();
-        let address = loop {
-            let mut line = String::new();
-            assert!(stderr.read_line(&mut line).unwrap() > 0, "{said}");
-            said.push_str(&line);
-            if line.starts_with("http") {
-                break line.trim().to_owned();
-            }
-        };
-        Self { child, stderr, said, address }
-    }
-
-    fn paste(&mut self, text: &str) {
-        self.child.stdin.as_mut().unwrap().write_all(format!("{text}\n").as_bytes()).unwrap();
-    }
-
-    /// The exit code, and all that it has said.
-    fn end(mut self) -> (Option<i32>, String) {
-        drop(self.child.stdin.take());
-        self.stderr.read_to_string(&mut self.said).unwrap();
-        self.child.stdout.take().unwrap().read_to_string(&mut self.said).unwrap();
-        (self.child.wait().unwrap().code(), self.said)
-    }
-}
-
-/// The status, the header Location and the body of the answer at `address`.
-fn get(address: &str) -> (u16, Option<String>, String) {
-    let url = Url::parse(address).unwrap();
-    let mut stream = TcpStream::connect(("127.0.0.1", url.port().unwrap())).unwrap();
-    let path = url.path().to_owned() + &url.query().map(|query| format!("?{query}")).unwrap_or_default();
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {}:{}\r\nConnection: close\r\n\r\n",
-        url.host_str().unwrap(),
-        url.port().unwrap()
-    );
-    stream.write_all(request.as_bytes()).unwrap();
-    let (mut lines, mut length, mut location) = (BufReader::new(stream), 0, None);
-    let mut first = String::new();
-    lines.read_line(&mut first).unwrap();
-    loop {
-        let mut line = String::new();
-        lines.read_line(&mut line).unwrap();
-        let Some((name, value)) = line.trim_end().split_once(": ") else { break };
-        match name.to_lowercase().as_str() {
-            "content-length" => length = value.parse().unwrap(),
-            "location" => location = Some(value.to_owned()),
-            _ => {}
-        }
-    }
-    let mut body = vec![0; length];
-    lines.read_exact(&mut body).unwrap();
-    (first.split(' ').nth(1).unwrap().parse().unwrap(), location, String::from_utf8(body).unwrap())
-}
-
 fn folder() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("new/login.json");
@@ -172,7 +97,7 @@ fn assert_signed_in(said: &str, file: &Path) {
 #[test]
 fn a_browser_that_follows_the_redirections_signs_the_user_in_and_a_check_uses_it() {
     let (server, (_folder, file)) = (workspace(false), folder());
-    let login = Login::start(&server, &file, &[]);
+    let login = Login::start(&server.endpoint(), &file, &[]);
     let (status, back, _) = get(&login.address);
     assert_eq!(status, 302);
     let (status, _, page) = get(&back.unwrap());
@@ -187,7 +112,7 @@ fn a_browser_that_follows_the_redirections_signs_the_user_in_and_a_check_uses_it
 #[test]
 fn the_answer_of_another_sign_in_is_refused_and_the_right_one_still_waited_for() {
     let (server, (_folder, file)) = (workspace(false), folder());
-    let login = Login::start(&server, &file, &[]);
+    let login = Login::start(&server.endpoint(), &file, &[]);
     let (_, back, _) = get(&login.address);
     let back = Url::parse(&back.unwrap()).unwrap();
     let forged = format!("http://localhost:{}/?code=code-of-a-thief&state=made-up", back.port().unwrap());
@@ -203,7 +128,7 @@ fn the_answer_of_another_sign_in_is_refused_and_the_right_one_still_waited_for()
 #[test]
 fn where_the_browser_is_elsewhere_its_last_address_is_pasted() {
     let (server, (_folder, file)) = (workspace(false), folder());
-    let mut login = Login::start(&server, &file, &[]);
+    let mut login = Login::start(&server.endpoint(), &file, &[]);
     let (_, back, _) = get(&login.address);
     login.paste("what?");
     login.paste("http://localhost:1/?code=x&state=made-up");
@@ -217,7 +142,7 @@ fn where_the_browser_is_elsewhere_its_last_address_is_pasted() {
 #[test]
 fn a_user_who_does_not_agree_is_not_signed_in() {
     let (server, (_folder, file)) = (workspace(true), folder());
-    let login = Login::start(&server, &file, &[]);
+    let login = Login::start(&server.endpoint(), &file, &[]);
     let (_, back, _) = get(&login.address);
     let (status, _, page) = get(&back.unwrap());
     assert!(status == 400 && page.contains("does not sign you in"), "{page}");
@@ -229,7 +154,7 @@ fn a_user_who_does_not_agree_is_not_signed_in() {
 #[test]
 fn a_code_that_was_used_before_is_told_with_its_cure() {
     let (server, (_folder, file)) = (workspace(false), folder());
-    let mut login = Login::start(&server, &file, &[]);
+    let mut login = Login::start(&server.endpoint(), &file, &[]);
     let (_, back, _) = get(&login.address);
     let used = back.unwrap().replace("code=code-0", "code=code-7");
     login.paste(&used);

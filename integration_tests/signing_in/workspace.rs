@@ -13,6 +13,8 @@ pub const ID: &str = "6a1b2c3d-0000-4000-8000-000000000001";
 /// The secrets that tests give the program: made to be found again wherever they turn up.
 pub const SECRET: &str = "doseCANARY0123456789abcdef0123456789";
 pub const REFRESH: &str = "doauCANARY/9876543210+fedcba9876543210";
+/// A refresh token that takes the place of the first.
+pub const NEXT: &str = "doauCANARY-fedcba-0123456789-next/one";
 /// A token that the workspace gives.
 pub const TOKEN: &str = "eyTCANARY-access-0123456789-ABCDEFGHIJ";
 
@@ -38,7 +40,7 @@ pub fn refusal(status: u16, code: &str, message: &str) -> Reply {
 
 /// Whether the request asks for a token.
 pub fn is_for_token(request: &Request) -> bool {
-    request.path.contains("/token")
+    request.path.ends_with("token")
 }
 
 /// A field of the form in a request.

@@ -130,16 +130,23 @@ impl TokenProvider for Renewed {
 
 #[tokio::test]
 async fn the_token_is_looked_up_for_each_request_and_again_when_it_is_refused() {
-    let server = ScriptedServer::new(|received, _| match received.header("authorization") {
-        Some("Bearer token-1") => answer(200, json!({})),
-        _ => answer(401, json!({"error_code": 401, "message": "expired"})),
-    });
-    let client =
-        HttpClient::new(&server.settings(), Arc::new(Renewed(AtomicU32::new(0))), &timeouts()).expect("a client");
-    for _ in 0..2 {
-        assert!(client.send(&Request::get("/")).await.expect("an answer").status.is_success());
+    for refusal in [
+        answer(401, json!({"error_code": 401, "message": "expired"})),
+        answer(403, json!({"error_code": 403, "message": "Invalid access token."})),
+        // In answer to HEAD there are no words.
+        Reaction::Respond(403, Vec::new(), String::new()),
+    ] {
+        let server = ScriptedServer::new(move |received, _| match received.header("authorization") {
+            Some("Bearer token-1") => answer(200, json!({})),
+            _ => refusal.clone(),
+        });
+        let client =
+            HttpClient::new(&server.settings(), Arc::new(Renewed(AtomicU32::new(0))), &timeouts()).expect("a client");
+        for _ in 0..2 {
+            assert!(client.send(&Request::get("/")).await.expect("an answer").status.is_success());
+        }
+        assert_eq!(server.received().len(), 3);
     }
-    assert_eq!(server.received().len(), 3);
 }
 
 #[tokio::test]

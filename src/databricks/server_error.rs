@@ -85,7 +85,7 @@ impl ServerError {
             redirects_to: header("location")
                 .filter(|_| redirect::is_one(answer.status.as_u16()))
                 .map(|location| redirect::address(location, &answer.address)),
-            retry_after: header("retry-after").and_then(|after| wait(after, header("date"))),
+            retry_after: header("retry-after").and_then(|after| pause(after, header("date"))),
             reason: details,
             ..Self::of_statement(code.as_deref(), text("sql_state"), &message.unwrap_or_default())
         }
@@ -133,7 +133,7 @@ fn page(body: &[u8]) -> Option<String> {
 }
 
 /// `Retry-After`: seconds, or a date, which is compared with the server's own `Date`.
-fn wait(after: &str, date: Option<&str>) -> Option<Duration> {
+pub(super) fn pause(after: &str, date: Option<&str>) -> Option<Duration> {
     if let Ok(seconds) = after.trim().parse::<u64>() {
         return Some(Duration::from_secs(seconds));
     }

@@ -5,7 +5,7 @@ from compute import Rule
 
 def answer(server, method, path, request):
     """PUT computes/<id>: a new warehouse or cluster, or other settings of one (token, state, starts_in, chunk_rows, client,
-    new_tables, scripted, rules). GET computes/<id>: what it was asked. POST sql: runs a statement at once, whatever rules there are.
+    new_tables, scripted, rules). GET computes/<id>: what it was asked, and the rules that are `left`. POST sql: runs a statement at once, whatever rules there are.
     POST computes/<id>/restart: a cluster loses its sessions, and says so as `told` has it.
     DELETE computes/<id>: it goes, with `schemas`, their volumes, and what is known of the bucket or container `root`.
     GET uploads/<catalog>/<schema>/<volume>: how many uploads have begun there and not ended.
@@ -21,7 +21,8 @@ def answer(server, method, path, request):
         case ["GET", "computes", id]:
             compute = server.workspace.find(id)
             asked = {"requests": compute.requests, "turned_away": compute.turned_away, "statements": compute.statements}
-            return {"state": compute.now(), "starts": compute.starts} | asked
+            left = [rule.statement or rule.on for rule in compute.rules if rule.times > 0]
+            return {"state": compute.now(), "starts": compute.starts, "left": left} | asked
         case ["POST", "computes", id, "restart"]:
             compute = server.workspace.find(id)
             compute.lost |= compute.sessions

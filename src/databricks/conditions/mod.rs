@@ -23,9 +23,15 @@ use crate::error::{Error, Kind, Tag};
 /// Part of the error classes about collations: `COLLATION_MISMATCH`, `INDETERMINATE_COLLATION_IN_EXPRESSION`.
 const COLLATION: &str = "COLLATION";
 
-/// Whether the token was refused, so that another one may be accepted.
+/// Whether the token was refused, so that another one may be accepted. A refusal without words, as in answer to `HEAD`, may be of the
+/// token too.
 pub fn is_refused_token(server_error: &ServerError) -> bool {
-    server_error.status == Some(401) || means(server_error, Meaning::RefusedToken)
+    let says_why = server_error.code.is_some() || !server_error.message.is_empty();
+    match server_error.status {
+        Some(401) => true,
+        Some(403) if !says_why => true,
+        _ => means(server_error, Meaning::RefusedToken),
+    }
 }
 
 /// Whether the same request, or the same repeatable statement, is worth another try after a while.

@@ -2,12 +2,12 @@
 //!
 //! Numbers: <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>.
 
-use super::conditions::Asker::{Entra, Machine};
-use super::conditions::Row;
+use super::row::Asker::{Entra, Machine};
+use super::row::{Asker, Row};
 use crate::error::Kind::{Config, Transient};
 
-const ENTRA: &[super::conditions::Asker] = &[Entra];
-const MACHINE: &[super::conditions::Asker] = &[Machine];
+const ENTRA: &[Asker] = &[Entra];
+const MACHINE: &[Asker] = &[Machine];
 
 const fn row(codes: &'static [&'static str], problem: &'static str, cure: &'static str) -> Row {
     Row { askers: ENTRA, codes, statuses: &[], says: &[], kind: Config, problem, cure }

@@ -6,11 +6,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use url::Url;
 
-use super::conditions::Asker;
 use super::endpoints::{Endpoints, Issuer};
 use super::grants::{Asking, Granted, SCOPE, of_databricks};
 use super::jwt_sources::bearer;
 use super::requests::{Asked, Patience, ask};
+use super::row::Asker;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Account, Timeouts};
 use crate::error::{Error, Result, code, shortened};

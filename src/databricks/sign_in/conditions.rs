@@ -1,5 +1,5 @@
 //! The one table from what a service says when it gives no token to what it means: kind, problem, cure. `rows` and `azure_rows` are the
-//! table; `docs/sign-in-errors.md` shows it (test).
+//! table, `row` is what a row consists of; `docs/sign-in-errors.md` shows it (test).
 //!
 //! Services say little and change their words, so what is known of a JWT and of the clocks comes first: see [`explain`].
 
@@ -7,43 +7,10 @@ use serde_json::Value;
 
 use super::jwt::Claims;
 use super::requests::Said;
+use super::row::{Asker, Row};
 use super::{azure_rows, rows};
 use crate::error::{Error, Kind, code, shortened};
 use crate::secret::hide_in_answer;
-
-/// Who was asked, and for what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asker {
-    /// Databricks, with a client secret.
-    Secret,
-    /// Databricks, with a JWT.
-    Jwt,
-    /// Databricks, with a refresh token.
-    Refresh,
-    /// Databricks, with the code that a browser has brought.
-    Code,
-    /// Microsoft Entra.
-    Entra,
-    /// The metadata service of a machine in Azure.
-    Machine,
-    /// GitHub, for a JWT.
-    GitHub,
-    /// Azure DevOps, for a JWT.
-    DevOps,
-}
-
-/// A row. What is empty matches everything.
-pub(super) struct Row {
-    pub(super) askers: &'static [Asker],
-    /// `error`, or the number of `AADSTS`.
-    pub(super) codes: &'static [&'static str],
-    pub(super) statuses: &'static [u16],
-    /// Lower-case phrases, one of which the description has.
-    pub(super) says: &'static [&'static str],
-    pub(super) kind: Kind,
-    pub(super) problem: &'static str,
-    pub(super) cure: &'static str,
-}
 
 /// What is known of the request.
 pub(super) struct About<'a> {
@@ -198,7 +165,7 @@ pub fn markdown() -> String {
             .replace("{setting}", "the setting of the host")
     };
     for row in all() {
-        let askers: Vec<&str> = row.askers.iter().map(|asker| asker_text(*asker)).collect();
+        let askers: Vec<&str> = row.askers.iter().map(|asker| asker.text()).collect();
         let askers = if askers.is_empty() { "anybody".to_owned() } else { askers.join(", ") };
         let codes = row.codes.iter().map(|code| match code.bytes().all(|byte| byte.is_ascii_digit()) {
             true => format!("AADSTS{code}"),
@@ -212,19 +179,6 @@ pub fn markdown() -> String {
         text.push_str(&format!("| {} | {} | {askers} | {known} | {kind} |\n", fill(row.problem), fill(row.cure)));
     }
     text
-}
-
-fn asker_text(asker: Asker) -> &'static str {
-    match asker {
-        Asker::Secret => "Databricks with a secret",
-        Asker::Jwt => "Databricks with a JWT",
-        Asker::Refresh => "Databricks with a refresh token",
-        Asker::Code => "`login`",
-        Asker::Entra => "Microsoft Entra",
-        Asker::Machine => "the machine in Azure",
-        Asker::GitHub => "GitHub Actions",
-        Asker::DevOps => "Azure DevOps",
-    }
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ fn claims() -> Claims {
 
 fn said(status: u16, code: &str, description: &str) -> Said {
     let body = json!({"error": code, "error_description": description}).to_string();
-    Said { status, body: body.into(), now: Some(NOW), led_to: None }
+    Said { status, body: body.into(), now: Some(NOW), retry_after: None, led_to: None }
 }
 
 fn explained(said: &Said, asker: Asker, claims: Option<&Claims>) -> Error {
@@ -143,7 +143,8 @@ fn words_are_shown_without_secrets_and_not_pages_of_them() {
     let echo = said(400, "invalid_client", &format!("bad {secret} {}", "x ".repeat(900)));
     let shown = explained(&echo, Asker::Secret, None).to_string();
     assert!(!shown.contains(secret) && shown.contains("bad ***") && shown.len() < 1200, "{shown}");
-    let page = Said { status: 403, body: "<html><body>no</body></html>".into(), now: None, led_to: None };
+    let page =
+        Said { status: 403, body: "<html><body>no</body></html>".into(), now: None, retry_after: None, led_to: None };
     assert!(!explained(&page, Asker::Secret, None).to_string().contains("<html>"));
 }
 

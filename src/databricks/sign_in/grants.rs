@@ -8,9 +8,10 @@ use reqwest::Method;
 use serde_json::Value;
 use url::Url;
 
-use super::conditions::{About, Asker, explain};
+use super::conditions::{About, explain};
 use super::jwt::Claims;
 use super::requests::{Asked, Patience, Said, ask, host_of};
+use super::row::Asker;
 use crate::error::{Error, Result};
 use crate::secret::Secret;
 
@@ -144,7 +145,7 @@ fn read(said: &Said, now: i64) -> Option<Granted> {
     // Microsoft writes numbers as texts, and its App Service says only when a token ends.
     let number = |name: &str| {
         let value = body.get(name)?;
-        value.as_i64().or_else(|| value.as_str()?.trim().parse().ok())
+        value.as_i64().or_else(|| Some(value.as_f64()? as i64)).or_else(|| value.as_str()?.trim().parse().ok())
     };
     let lasts = number("expires_in").or_else(|| number("expires_on").map(|end| end - now));
     let lasts = lasts.map(|seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or(0)));
@@ -156,7 +157,7 @@ mod tests {
     use super::*;
 
     fn of(body: &str) -> Option<Granted> {
-        read(&Said { status: 200, body: body.to_owned().into(), now: None, led_to: None }, 1000)
+        read(&Said { status: 200, body: body.to_owned().into(), now: None, retry_after: None, led_to: None }, 1000)
     }
 
     #[test]
@@ -164,6 +165,7 @@ mod tests {
         for (body, lasts) in [
             (r#"{"access_token":"a1","expires_in":3600}"#, Some(3600)),
             (r#"{"access_token":"a1","expires_in":"3599","expires_on":"9"}"#, Some(3599)),
+            (r#"{"access_token":"a1","expires_in":5.5}"#, Some(5)),
             (r#"{"access_token":"a1","expires_on":"1600"}"#, Some(600)),
             (r#"{"access_token":"a1","expires_on":"900"}"#, Some(0)),
             (r#"{"access_token":"a1"}"#, None),

@@ -11,9 +11,10 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 use url::Url;
 
-use super::conditions::{About, Asker, explain};
+use super::conditions::{About, explain};
 use super::jwt::Claims;
 use super::requests::{Asked, Patience, ask, host_of};
+use super::row::Asker;
 use crate::config::JwtSource;
 use crate::error::{Error, Result};
 use crate::named_file;

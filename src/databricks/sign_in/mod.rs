@@ -2,7 +2,7 @@
 //!
 //! `provider` is the token provider of all ways but the personal access token. `endpoints` finds out where tokens are given, `grants` asks
 //! for them, `requests` is how; `jwt_sources` brings JWTs for an exchange, `jwt` reads them; `user` keeps refresh tokens;
-//! `conditions` with its `rows` knows what refusals mean. `browser` is what `login` needs.
+//! `conditions` with its `rows` (a `row` each) knows what refusals mean. `browser` is what `login` needs.
 
 mod azure_rows;
 pub mod browser;
@@ -13,6 +13,7 @@ mod jwt;
 mod jwt_sources;
 mod provider;
 mod requests;
+mod row;
 mod rows;
 mod user;
 

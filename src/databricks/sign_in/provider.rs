@@ -1,15 +1,15 @@
 //! The tokens of one workspace, whatever the way to sign in: asked for when they are needed, kept, renewed before their end.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
-use super::conditions::Asker;
 use super::endpoints::{Endpoints, Issuer};
 use super::grants::{Asking, Granted, SCOPE, of_databricks, of_entra, of_machine};
 use super::jwt_sources::jwt;
 use super::requests::Patience;
+use super::row::Asker;
 use super::user::User;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Authentication, DatabricksSettings, ENTRA_APPLICATION, Timeouts};

@@ -12,6 +12,7 @@ use url::Url;
 use crate::config::{Timeouts, is_near};
 use crate::databricks::connection;
 use crate::databricks::no_response::{NetworkFailure, NoResponse, classify};
+use crate::databricks::server_error::pause;
 use crate::error::{Error, Kind, Result};
 use crate::redirect;
 use crate::retry::Backoff;
@@ -46,6 +47,8 @@ pub(super) struct Said {
     pub(super) body: Bytes,
     /// The server's own time, in seconds since the epoch.
     pub(super) now: Option<i64>,
+    /// How long it asks to wait before the next request.
+    pub(super) retry_after: Option<Duration>,
     /// Where it redirects to, without secrets.
     pub(super) led_to: Option<String>,
 }
@@ -98,7 +101,7 @@ pub(super) async fn ask(asked: &Asked<'_>, patience: Patience) -> Result<Said> {
             Ok(said) => {
                 let is_passing = matches!(said.status, 429 | 503)
                     || asked.may_repeat && matches!(said.status, 408 | 500 | 502 | 504);
-                if !is_passing || !waits.wait(None).await {
+                if !is_passing || !waits.wait(said.retry_after).await {
                     return Ok(said);
                 }
             }
@@ -144,6 +147,7 @@ fn sensitive(text: &str) -> Result<HeaderValue> {
 
 async fn read(mut response: Response, url: &Url) -> Result<Said, NoResponse> {
     let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let retry_after = header("retry-after").and_then(|after| pause(after, header("date")));
     let now = header("date").and_then(|date| DateTime::parse_from_rfc2822(date.trim()).ok());
     let status = response.status().as_u16();
     let led_to = header("location")
@@ -156,7 +160,7 @@ async fn read(mut response: Response, url: &Url) -> Result<Said, NoResponse> {
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Said { status, body: body.into(), now: now.map(|now| now.timestamp()), led_to })
+    Ok(Said { status, body: body.into(), now: now.map(|now| now.timestamp()), retry_after, led_to })
 }
 
 /// The host that `url` names, with its port where it is no usual one.

@@ -1,7 +1,7 @@
 //! Rows: what Databricks' token endpoints refuse, and what every service may answer.
 
-use super::conditions::Asker::{Code, DevOps, GitHub, Jwt, Refresh, Secret};
-use super::conditions::{Asker, Row};
+use super::row::Asker::{Code, DevOps, GitHub, Jwt, Refresh, Secret};
+use super::row::{Asker, Row};
 use crate::error::Kind::{Config, Transient};
 
 const DATABRICKS: &[Asker] = &[Secret, Jwt, Refresh, Code];

@@ -332,6 +332,17 @@ async fn a_service_that_is_overloaded_is_asked_again() {
 }
 
 #[tokio::test]
+async fn a_service_that_asks_for_a_pause_gets_it() {
+    let server = ScriptedServer::new(|received, _| match received.path.ends_with("/token") {
+        // Longer than anything is repeated.
+        true => Reaction::Respond(429, vec![("retry-after", "99999".to_owned())], String::new()),
+        false => not_found(),
+    });
+    assert_eq!(refused(&settings(&server, m2m())).await.kind(), Kind::Transient);
+    assert_eq!(asked(&server).len(), 1);
+}
+
+#[tokio::test]
 async fn nothing_is_asked_without_encryption_beyond_this_machine() {
     let authentication = Authentication::AzureServicePrincipal {
         tenant: "t".to_owned(),

@@ -4,14 +4,14 @@
 //! renewal that has begun is not given up when its caller is: its answer may hold the only refresh token that is good.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
-use super::conditions::Asker;
 use super::endpoints::{Endpoints, Issuer};
 use super::grants::{Asking, Granted, of_databricks};
 use super::requests::Patience;
+use super::row::Asker;
 use crate::config::{Account, RefreshToken};
 use crate::error::{Error, Result};
 use crate::login_file::{Login, Turn};
@@ -34,7 +34,7 @@ pub(super) struct User {
     pub(super) hostname: String,
     pub(super) client_id: String,
     pub(super) client_secret: Option<Secret>,
-    /// As configured; a later one is in `newest`.
+    /// As configured; a later one is in `newest`, which one renewal at a time holds.
     pub(super) refresh_token: RefreshToken,
     pub(super) newest: Mutex<Option<Secret>>,
     pub(super) endpoints: OnceCell<Endpoints>,
@@ -65,11 +65,11 @@ impl User {
                 Ok(granted)
             }
             RefreshToken::Configured(configured) => {
-                let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                let current = newest.unwrap_or_else(|| configured.clone());
+                let mut newest = self.newest.lock().await;
+                let current = newest.clone().unwrap_or_else(|| configured.clone());
                 let granted = self.ask(&self.issuer, &self.client_id, &current, patience, now).await?;
                 if let Some(next) = granted.refresh_token.as_ref().filter(|next| **next != current) {
-                    *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(next.clone());
+                    *newest = Some(next.clone());
                     if let Some(keep) = KEEPER.get() {
                         keep(next)?;
                     }

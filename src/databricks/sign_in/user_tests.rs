@@ -78,27 +78,34 @@ async fn refresh_tokens_that_are_good_for_once_are_written_back_before_the_next_
 }
 
 #[tokio::test]
-async fn a_renewal_whose_caller_has_gone_is_done_to_its_end() {
+async fn a_renewal_whose_caller_has_gone_is_done_to_its_end_and_the_next_begins_with_what_it_brought() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = login_at(folder.path(), "127.0.0.1");
-    let mut next = 0;
-    let server = ScriptedServer::new(move |received, _| match received.path.ends_with("/token") {
-        true => {
+    let configured = RefreshToken::Configured(Secret::new("refresh-0"));
+    for refresh_token in [RefreshToken::File(path.clone()), configured] {
+        let mut next = 0;
+        let server = ScriptedServer::new(move |received, _| {
+            if !received.path.ends_with("/token") {
+                return not_found();
+            }
+            let form: Vec<(String, String)> =
+                url::form_urlencoded::parse(received.body.as_bytes()).into_owned().collect();
+            if field(&form, "refresh_token") != Some(format!("refresh-{next}").as_str()) {
+                return answer(400, json!({"error": "invalid_grant"}));
+            }
             next += 1;
             let given = answer(
                 200,
-                json!({"access_token": "t-1", "expires_in": 3600, "refresh_token": format!("refresh-{next}")}),
+                json!({"access_token": format!("t-{next}"), "expires_in": 3600, "refresh_token": format!("refresh-{next}")}),
             );
             Reaction::RespondSlowly(std::time::Duration::from_millis(300), Box::new(given))
-        }
-        false => not_found(),
-    });
-    let signed_in = SignedIn::new(&settings(&server, user(RefreshToken::File(path.clone()))), &timeouts());
-    let short = tokio::time::timeout(std::time::Duration::from_millis(100), signed_in.token()).await;
-    assert!(short.is_err());
-    while Login::read(&path).expect("a login").refresh_token != Secret::new("refresh-1") {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        });
+        let signed_in = SignedIn::new(&settings(&server, user(refresh_token)), &timeouts());
+        let short = tokio::time::timeout(std::time::Duration::from_millis(100), signed_in.token()).await;
+        assert!(short.is_err());
+        assert_eq!(signed_in.token().await.expect("the next token"), Secret::new("t-2"));
     }
+    assert_eq!(Login::read(&path).expect("a login").refresh_token, Secret::new("refresh-2"));
 }
 
 #[tokio::test]
