@@ -99,6 +99,11 @@ fn a_service_principal_with_a_secret() {
         case(m2m(), invalid("Client not found"), &["no service principal with this application id", "client_id"]),
         case(m2m(), invalid("Service principal is disabled"), &["deactivated", "activate it"]),
         case(m2m(), oauth(403, "access_denied", "no"), &["may not use this workspace", "assign it"]),
+        case(
+            m2m(),
+            oauth(400, "invalid_request", "Account-level client at a workspace"),
+            &["wrong level", "account_id"],
+        ),
         case(m2m(), oauth(400, "invalid_scope", "no"), &["may not ask for the scope all-apis"]),
         case(m2m(), oauth(403, "x", "Source IP address: 1.2.3.4 is blocked by Databricks IP ACL"), &["IP access list"]),
         case(
@@ -124,6 +129,7 @@ fn a_service_principal_with_a_secret() {
             refusal(403, "PERMISSION_DENIED", "User is not a member of this workspace"),
             &["The service principal `6a1b", "is not a member of 127.0.0.1"],
         ),
+        Case::at(m2m(), refusal(403, "403", "Unauthorized access to Org: 12"), &["is not a member of", "assign it"]),
         Case::at(
             m2m(),
             refusal(401, "401", "Credential was not sent or was of an unsupported type for this API."),
@@ -177,6 +183,7 @@ fn a_jwt_that_is_not_trusted() {
         with_jwt(grant("subject mismatch"), &["expects another subject", CLAIMS]),
         with_jwt(grant("unknown issuer"), &["trusts this issuer", CLAIMS]),
         with_jwt(grant("signature verification failed"), &["does not fit the keys of its issuer", "jwks_uri"]),
+        with_jwt(grant("issuer, subject or audience is wrong"), &["matches its issuer, subject and audience", CLAIMS]),
         with_jwt(oauth(401, "invalid_client", ""), &["no service principal with this application id"]),
         with_jwt(oauth(400, "unsupported_grant_type", ""), &["does not exchange tokens"]),
         with_jwt(
@@ -251,6 +258,16 @@ fn microsoft_entra_and_machines_in_azure() {
             &["cannot have Azure vouch"],
         ),
         Case::at(entra(), refusal(403, "403", "Azure tenant does not match"), &["belongs to another directory"]),
+        Case::at(
+            entra(),
+            refusal(
+                400,
+                "400",
+                "io.jsonwebtoken.IncorrectClaimException: Expected iss claim to be: https://sts.windows.net/a/",
+            ),
+            &["belongs to another directory", "tenant_id"],
+        ),
+        case(entra(), aadsts("65001"), &["nobody has consented", "Grant admin consent"]),
         case(
             machine.clone(),
             oauth(400, "invalid_request", "Identity not found"),

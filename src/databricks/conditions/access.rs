@@ -28,6 +28,18 @@ const ANY_REFUSAL: &[Key] = &[
     Status(403),
 ];
 
+/// All the ways in which the token of another directory is refused.
+const A_TOKEN_OF_ANOTHER: &[Key] = &[
+    Class("PERMISSION_DENIED"),
+    Code("PERMISSION_DENIED"),
+    Code("UNAUTHENTICATED"),
+    Code("BAD_REQUEST"),
+    Code("INVALID_PARAMETER_VALUE"),
+    Status(400),
+    Status(401),
+    Status(403),
+];
+
 const NO_CLUSTER: &str = "There is no cluster {path} in {host}";
 const CLUSTER_PATH: &str =
     "copy `databricks_http_path` from the connection details of the cluster (Advanced options, JDBC/ODBC)";
@@ -57,6 +69,8 @@ pub(super) const ACCESS: &[Condition] = &[
             "tokens are not enabled",
             "tokens are not allowed",
             "token authentication is disabled",
+            "token-based authentication",
+            "token based authentication",
             "permission to use tokens",
         ],
         "{host} does not accept personal access tokens: an administrator has switched them off",
@@ -72,6 +86,9 @@ pub(super) const ACCESS: &[Condition] = &[
             "not assigned to workspace",
             "does not belong to workspace",
             "does not have access to this workspace",
+            "unauthorized access to workspace",
+            "unauthorized access to org",
+            "not authorized to access this organization",
             "user not found",
             "principal not found",
         ],
@@ -86,8 +103,8 @@ pub(super) const ACCESS: &[Condition] = &[
          add it to the users of the workspace and remove the setting",
     ),
     config(
-        ANY_REFUSAL,
-        &["azure tenant", "tenant id", "tenant mismatch", "tenant does not match", "wrong tenant"],
+        A_TOKEN_OF_ANOTHER,
+        &["azure tenant", "tenant id", "tenant mismatch", "tenant does not match", "wrong tenant", "iss claim"],
         "{host} belongs to another directory of Microsoft Entra than {who}",
         "set `authentication.tenant_id` to the directory of the workspace",
     ),

@@ -34,7 +34,7 @@ pub(super) const ROWS: &[Row] = &[
         "create a new one (Certificates & secrets) and set `authentication.client_secret`",
     ),
     row(
-        &["700016"],
+        &["700016", "70001", "7000229"],
         "the directory has no such application",
         "correct `authentication.client_id` or `authentication.tenant_id`",
     ),
@@ -56,7 +56,12 @@ pub(super) const ROWS: &[Row] = &[
     ),
     row(&["50105"], "the application is not assigned to Databricks", "assign it, or do without required assignments"),
     row(&["700024"], "a clock is wrong", "set the clock of this machine"),
-    row(&["900144", "900432"], "the request lacks something", "check that `authentication` is complete"),
+    row(
+        &["65001", "90094"],
+        "nobody has consented that the application uses Databricks, or the consent was revoked",
+        "have an administrator of the directory consent (App registrations, API permissions, Grant admin consent)",
+    ),
+    row(&["900144", "900432", "7000218"], "the request lacks something", "check that `authentication` is complete"),
     Row {
         askers: ENTRA,
         codes: &["90033", "90015", "50196"],

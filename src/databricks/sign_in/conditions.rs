@@ -32,6 +32,21 @@ const SKEW: i64 = 60;
 /// The most characters of a description that are shown.
 const SHOWN: usize = 400;
 
+/// Where a description lists what may be wrong, it does not say what is. The second and third are of RFC 6749, section 5.2.
+const LISTS: [&str; 9] = [
+    "invalid or expired",
+    "(e.g.",
+    "invalid, expired",
+    "expired or invalid",
+    "invalid or revoked",
+    "expired or revoked",
+    "expired, or revoked",
+    "revoked or expired",
+    "expired, revoked",
+];
+/// What a federation policy looks at.
+const CLAIMS: [&str; 3] = ["issuer", "subject", "audience"];
+
 /// What a refusal says.
 struct Refusal {
     code: Option<String>,
@@ -56,6 +71,14 @@ impl Refusal {
             named.as_deref().and_then(code).map(str::to_owned)
         };
         Self { code: aadsts.filter(|number| !number.is_empty()).or_else(error), description }
+    }
+
+    /// The description in lower case, as far as it says what is wrong.
+    fn telling(&self) -> String {
+        // The name of a field says nothing of a claim.
+        let said = self.description.to_lowercase().replace("subject_token", "jwt").replace("subject token", "jwt");
+        let lists = LISTS.iter().any(|words| said.contains(words)) || CLAIMS.iter().all(|claim| said.contains(claim));
+        if lists { String::new() } else { said }
     }
 
     /// The words in a message, without secrets and in short.
@@ -142,7 +165,7 @@ fn wrong_jwt(claims: &Claims, now: i64) -> Option<(&'static str, &'static str)> 
 }
 
 fn find(refusal: &Refusal, status: u16, asker: Asker) -> Option<&'static Row> {
-    let said = refusal.description.to_lowercase();
+    let said = refusal.telling();
     let code = refusal.code.as_deref();
     all().find(|row| {
         (row.askers.is_empty() || row.askers.contains(&asker))

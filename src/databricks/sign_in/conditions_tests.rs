@@ -69,6 +69,23 @@ fn each_refusal_is_named_with_its_cure() {
         (Asker::Jwt, 400, "invalid_grant", "", "the JWT is not accepted"),
         (Asker::Jwt, 400, "invalid_request", "client_id is required", "without a client id only a policy"),
         (Asker::Jwt, 401, "invalid_client", "", "or it has no federation policy"),
+        (Asker::Jwt, 400, "invalid_request", "Could not parse the subject_token", "it cannot read the JWT"),
+        // What only lists possibilities is no diagnosis.
+        (Asker::Jwt, 400, "invalid_grant", "issuer, subject or audience is wrong", "the JWT is not accepted"),
+        (
+            Asker::Secret,
+            401,
+            "invalid_client",
+            "Client authentication failed (e.g., unknown client, no client authentication included)",
+            "client id or client secret is wrong",
+        ),
+        (
+            Asker::Refresh,
+            400,
+            "invalid_grant",
+            "The refresh token is invalid, expired or revoked.",
+            "is wrong, has expired, was used before or was revoked",
+        ),
         (Asker::Refresh, 400, "invalid_grant", "refresh token already used", "was used before"),
         (Asker::Refresh, 400, "invalid_grant", "user revoked consent", "the consent of the user was revoked"),
         (Asker::Refresh, 400, "invalid_grant", "expired", "the refresh token has expired"),
@@ -84,6 +101,7 @@ fn each_refusal_is_named_with_its_cure() {
         ),
         (Asker::Entra, 401, "invalid_client", "AADSTS7000222: expired", "the client secret has expired"),
         (Asker::Entra, 400, "unauthorized_client", "AADSTS700016: not found", "the directory has no such application"),
+        (Asker::Entra, 400, "invalid_grant", "AADSTS65001: not consented", "or the consent was revoked"),
         (Asker::Entra, 400, "invalid_request", "AADSTS90002: Tenant not found", "there is no such directory"),
         (
             Asker::Entra,
