@@ -24,7 +24,7 @@ fn the_official_sdk_and_impyla_take_the_stand_in_for_what_it_stands_for() {
 
 #[test]
 fn the_official_sdk_signs_in_in_every_way() {
-    run("sign_in_clients.py", 14);
+    run("sign_in_clients.py", 15);
 }
 
 #[test]

@@ -77,6 +77,13 @@ class SignIns(unittest.TestCase):
         self.principal(secret="dose-1")
         self.assert_works(self.client("oauth-m2m", client_id=self.id, client_secret="dose-1"))
 
+    def test_with_a_secret_at_the_account(self):
+        self.principal(secret="dose-1")
+        url = oauth.get_account_endpoints(ADDRESS, "0000-account").token_endpoint
+        self.assertEqual(url, f"{ADDRESS}/oidc/accounts/0000-account/v1/token")
+        source = oauth.ClientCredentials(self.id, "dose-1", url, scopes="all-apis", use_header=True)
+        self.assert_works(WorkspaceClient(config=Config(host=ADDRESS, token=source.token().access_token, auth_type="pat")))
+
     def test_a_wrong_secret_is_invalid_client(self):
         self.principal(secret="dose-1")
         with self.assertRaisesRegex(ValueError, "invalid_client: Client authentication failed"):
