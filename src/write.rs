@@ -30,7 +30,10 @@ pub async fn run(config: &Path, catalog: &Path, input: impl Read + Send + 'stati
     config.warn();
     let caller = if is_job_of_platform() { Caller::Platform } else { Caller::Other };
     let mut schemas = StreamSchemas::new(&config.tables);
-    let catalog = Catalog::from_file(catalog, caller, &mut |stream, json| schemas.columns(stream, json))?;
+    let mut catalog = Catalog::from_file(catalog, caller, &mut |stream, json| schemas.columns(stream, json))?;
+    if config.tables.keeps_deleted {
+        catalog.keep_deleted();
+    }
     schemas.warn(&catalog);
     drop(schemas);
     watch_for_stop(context)?;

@@ -49,7 +49,7 @@ pub use self::managed::{DEFAULT_VOLUME, ManagedSettings, VolumeName};
 pub use self::platform::is_job_of_platform;
 pub use self::s3::{S3Credentials, S3Encryption, S3Role, S3Settings};
 pub use self::storage::StorageSettings;
-pub use self::tables::TableSettings;
+pub use self::tables::{ClusterBy, TableSettings};
 pub use self::timeouts::Timeouts;
 
 use self::fields::{Fields, Report, kind_of};

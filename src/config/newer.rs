@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::error::Error;
 
 /// Fields that only those versions have.
-const ONLY_THERE: [&str; 4] = ["hostname", "authentication", "raw_schema_override", "cdc_deletion_mode"];
+const ONLY_THERE: [&str; 3] = ["hostname", "authentication", "raw_schema_override"];
 
 /// The error for `object`, where it is such a configuration.
 pub(super) fn refused(object: &Map<String, Value>) -> Option<Error> {
@@ -33,9 +33,9 @@ pub(super) fn refused(object: &Map<String, Value>) -> Option<Error> {
          not work here yet: create a token for the same user or service principal;\n\
          - `data_source`, which those versions do not have: {{\"data_source_type\": \"S3_STORAGE\", \"s3_bucket_name\": …, \
          \"s3_bucket_path\": …}} with a bucket that Databricks can read too; volumes of Unity Catalog are not used;\n\
-         - nothing for `raw_schema_override` and `cdc_deletion_mode`: tables have the three columns of version 1.1, in the \
-         stream's schema;\n\
-         - `database`, `schema`, `purge_staging_data` and `accept_terms` as they are.",
+         - nothing for `raw_schema_override`: tables are in the stream's schema, with the three columns of version 1.1 or, with \
+         `table_layout` `columns`, a column for each property;\n\
+         - `database`, `schema`, `cdc_deletion_mode`, `purge_staging_data` and `accept_terms` as they are.",
         found.join(" and ")
     )))
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result, StreamDescriptor};
 use crate::schema::alter::Alter;
 use crate::schema::columns::{Layout, TableSchema};
+use crate::schema::dedup::Places;
 use crate::schema::fit::{Fit, Shown, Terms, fit, fitting_layout, lacks_only_vacant_fields};
 use crate::schema::table_type::FoundColumn;
 use crate::target::Target;
@@ -28,12 +29,18 @@ pub struct Fitted {
     pub changes: Vec<Alter>,
     /// What users should know.
     pub warnings: Vec<String>,
+    /// Where the values are by which rows take the place of one another; none where all rows are kept.
+    pub places: Option<Arc<Places>>,
 }
 
 impl Fitted {
-    /// How the files of `target` go into a table that is made for them.
-    pub fn new_table(target: &Target) -> Self {
-        Self { files: Arc::clone(&target.columns), changes: Vec::new(), warnings: Vec::new() }
+    /// How the files of `target` go into a table that is made for them, `shown` to users.
+    ///
+    /// # Errors
+    /// A config error: its layout has no column for a key.
+    pub fn new_table(target: &Target, shown: &str) -> Result<Self> {
+        let files = Arc::clone(&target.columns);
+        Ok(Self { places: places(target, &files, shown)?, files, changes: Vec::new(), warnings: Vec::new() })
     }
 }
 
@@ -44,12 +51,27 @@ impl Fitted {
 pub fn fit_table(target: &Target, found: FoundTable<'_>, terms: Terms) -> Result<Fitted> {
     if target.columns.layout() == Layout::Raw {
         ensure_columns(&target.columns, found.shown, &target.stream, found.named)?;
-        return Ok(Fitted::new_table(target));
+        return Fitted::new_table(target, found.shown);
     }
     let shown = Shown { table: found.shown, stream: &target.stream };
     let Fit { files, changes, warnings } = fit(&target.columns, found.columns, terms, shown)?;
     let files = if files == *target.columns { Arc::clone(&target.columns) } else { Arc::new(files) };
-    Ok(Fitted { files, changes, warnings })
+    let places = places(target, &files, found.shown)?;
+    Ok(Fitted { files, changes, warnings, places })
+}
+
+/// Where the values are in `files` by which rows of `target` take the place of one another.
+fn places(target: &Target, files: &TableSchema, shown: &str) -> Result<Option<Arc<Places>>> {
+    let Some(dedup) = &target.dedup else { return Ok(None) };
+    let found = dedup.places(files).map_err(|problems| {
+        Error::config(format!(
+            "Stream {} cannot be loaded into table {shown} by its primary key: the table {}. Set `enable_schema_evolution` to have \
+             columns added, or replace the rows (a refresh) to have their types changed, or move the table away.",
+            target.stream,
+            problems.join(" and ")
+        ))
+    })?;
+    Ok(Some(Arc::new(found)))
 }
 
 /// The changes that a table, which may have changed since it was opened, needs for files with the columns `files`. `may_lack`: who

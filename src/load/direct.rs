@@ -97,7 +97,7 @@ impl Direct {
 
     /// How the stream of `target` goes into the table `snapshot`, whose rows it `replaces_all` at its end or adds to.
     fn fit(&self, target: &Target, snapshot: &TableSnapshot, replaces_all: bool) -> Result<Fitted> {
-        let (shown, replaces) = (self.storage.shown(&target.table), target.write_mode.removes_rows());
+        let (shown, replaces) = (self.storage.shown(&target.table), target.removes_rows());
         snapshot.ensure_writable(replaces)?;
         let (named, columns) = (snapshot.columns(), snapshot.found_columns());
         let found = FoundTable { shown: &shown, named, columns: &columns };
@@ -116,6 +116,12 @@ impl Direct {
 
 impl Opening<'_> {
     async fn open(&self, target: Arc<Target>) -> Result<Opened> {
+        if target.dedup.is_some() {
+            return Err(Error::config(format!(
+                "Stream {} asks for append_dedup, which needs Databricks.",
+                target.stream
+            )));
+        }
         let target = self.named(target).await?;
         let staging = Staging {
             // Its log tells a later sync which files of which batch may lie in the table's folder.
@@ -139,7 +145,7 @@ impl Opening<'_> {
         let mut exists = self.exists(&target.table).await?;
         let mut table_state = TableState::of(&target, false, None, RowsBefore::NotAsked);
         let (mut known, mut generation) = (KnownVersion::None, None);
-        let mut fitted = Fitted::new_table(&target);
+        let mut fitted = Fitted::new_table(&target, &target.table)?;
         if exists {
             let found = self.engine.tables.run(|logs| {
                 let Some(snapshot) = logs.find(&target.table)? else { return Ok(None) };
@@ -354,7 +360,7 @@ impl DirectTable {
 
     /// Creates the table with its first rows in one commit; [`Put::Exists`] if somebody else has created it in the meantime.
     async fn create(&self, files: &[DataFile], transactions: Vec<(String, i64)>) -> Result<Put> {
-        let mode = self.target.write_mode.airbyte_mode();
+        let mode = self.target.airbyte_mode();
         let properties = [
             ("airbyte.destinationSyncMode", mode),
             ("delta.autoOptimize.optimizeWrite", "true"),

@@ -42,9 +42,17 @@ pub struct ExistingTable {
 }
 
 impl ExistingTable {
-    fn at(existing: Existing, target: &Target) -> Self {
-        let fitted = Fitted::new_table(target);
-        Self { existing, generation: None, is_collated: false, is_away: false, fitted, widens: false, replaced: None }
+    fn at(existing: Existing, target: &Target) -> Result<Self> {
+        let fitted = Fitted::new_table(target, &target.table)?;
+        Ok(Self {
+            existing,
+            generation: None,
+            is_collated: false,
+            is_away: false,
+            fitted,
+            widens: false,
+            replaced: None,
+        })
     }
 }
 
@@ -124,10 +132,10 @@ pub async fn find_existing(
     }
     let storage = &session.storage;
     if session.is_managed() {
-        return Ok(ExistingTable::at(Existing::Nowhere, target));
+        return ExistingTable::at(Existing::Nowhere, target);
     }
     if !inventory.folders.may_have(&target.table) || !storage.has_any(&target.table).await? {
-        return Ok(ExistingTable::at(Existing::Nowhere, target));
+        return ExistingTable::at(Existing::Nowhere, target);
     }
     if storage.has_any(&format!("{}/{DELTA_LOG}", target.table)).await?
         && let Some(found) = in_the_bucket(session, target, name).await?
@@ -164,7 +172,7 @@ async fn in_the_catalog(session: &SqlSession, target: &Target, name: &TableName)
     if session.is_managed() {
         ensure_managed(&described, target, name)?;
     }
-    let (is_typed, removes_rows) = (found_columns::are_typed(target), target.write_mode.removes_rows());
+    let (is_typed, removes_rows) = (found_columns::are_typed(target), target.removes_rows());
     if !is_typed {
         found_columns::fit(target, name, &described, &[], Terms::default())?;
         ensure_own(&described, target, name)?;
@@ -177,7 +185,7 @@ async fn in_the_catalog(session: &SqlSession, target: &Target, name: &TableName)
     let mut found = ExistingTable {
         is_collated: found_columns::is_collated(&described),
         is_away,
-        ..ExistingTable::at(Existing::InCatalog, target)
+        ..ExistingTable::at(Existing::InCatalog, target)?
     };
     let mut properties = None;
     if removes_rows || target.generation_id.is_some() {
@@ -286,7 +294,7 @@ async fn in_the_bucket(session: &SqlSession, target: &Target, name: &TableName) 
         // Databricks will read and write it, and knows table features that this program does not.
         let described = logs.describe(&target.table).map_err(|error| or_by_hand(error, name, &uri))?;
         let Some((described, readable)) = described else { return Ok(None) };
-        let replaces = target.write_mode.removes_rows();
+        let replaces = target.removes_rows();
         described.ensure_writable_by_server(&shown, replaces)?;
         let property = described.property(generation::PROPERTY);
         let transaction = match readable.filter(|_| target.generation_id.is_some()) {
@@ -303,7 +311,7 @@ async fn in_the_bucket(session: &SqlSession, target: &Target, name: &TableName) 
     let named = described.columns.clone();
     let fitted = fit_table(target, FoundTable { shown: &shown, named, columns: &described.found }, terms)?;
     let said = StoredDescription::InLog(described.description.as_deref());
-    origin::ensure_own(&shown, said, target, target.write_mode.removes_rows())?;
+    origin::ensure_own(&shown, said, target, target.removes_rows())?;
     let replaced = (replaces && !fitted.changes.is_empty()).then(|| Replaced {
         location: Some(uri),
         comment: described.description.clone(),
@@ -311,7 +319,7 @@ async fn in_the_bucket(session: &SqlSession, target: &Target, name: &TableName) 
         clustered_by: Vec::new(),
         columns: columns_after(&described.found, &fitted.changes),
     });
-    Ok(Some(ExistingTable { generation, fitted, replaced, ..ExistingTable::at(Existing::InBucket, target) }))
+    Ok(Some(ExistingTable { generation, fitted, replaced, ..ExistingTable::at(Existing::InBucket, target)? }))
 }
 
 /// Adds to the error of an unreadable log how to register the table in the catalog: the next sync then asks the server, which may

@@ -64,7 +64,7 @@ pub fn is_managed(kind: &str) -> bool {
 
 /// Refuses a table that says it was made from another stream, where its rows would be replaced.
 pub fn ensure_own(found: &Description, target: &Target, name: &TableName) -> Result<()> {
-    let replaces = target.write_mode.removes_rows();
+    let replaces = target.removes_rows();
     origin::ensure_own(name, StoredDescription::InCatalog(found.comment.as_deref()), target, replaces)
 }
 

@@ -46,6 +46,7 @@ fn said_of_one(found: &Description, write_mode: WriteMode) -> Option<String> {
         staging: "x/orders".into(),
         columns: TableSchema::raw(),
         sync_id: 0,
+        dedup: None,
     };
     let name = SchemaName::new("main", "shop").table("orders");
     let loadable = ensure_loadable(found, &target, &name)

@@ -279,7 +279,7 @@ impl Loader for Sql {
             targets.iter().flat_map(|target| [target.older.clone(), raw(target)]).flatten().collect();
         let older: Vec<&str> = older.iter().map(String::as_str).collect();
         let plan = |target: &Arc<Target>| {
-            let kind = if target.write_mode.removes_rows() { ClaimKind::Replaces } else { ClaimKind::Adds };
+            let kind = if target.removes_rows() { ClaimKind::Replaces } else { ClaimKind::Adds };
             [Some(target.table.clone()), target.older.clone(), raw(target)]
                 .map(|table| table.map(|table| (table, kind)))
         };

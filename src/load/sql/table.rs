@@ -280,7 +280,7 @@ impl SqlTable {
             columns: &self.fitted.files,
             location,
             stream: self.target.stream.clone(),
-            mode: self.target.write_mode.airbyte_mode(),
+            mode: self.target.airbyte_mode(),
             generation: self.generation_of_new(),
         }
     }
