@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 use crate::clock::ClockAndIds;
-use crate::config::{Compression, Config, CsvCompression, Engine, StagingFormat, StorageSettings};
+use crate::config::{ClusterBy, Compression, Config, CsvCompression, Engine, StagingFormat, StorageSettings};
 use crate::counted::counted;
 use crate::delta::table::TableLog;
 use crate::encode::encoder::Encoders;
@@ -160,7 +160,9 @@ impl Session {
             Some(transport) => {
                 let tables_at = table_place(config);
                 let place = (config.catalog.as_str(), config.staging_schema.as_deref());
-                Box::new(Sql::new(transport, &storage, &tables, place, (lease.id(), evolution), tables_at, parallelism))
+                let engine =
+                    Sql::new(transport, &storage, &tables, place, (lease.id(), evolution), tables_at, parallelism);
+                Box::new(engine.clustering_by_key(config.tables.cluster_by == ClusterBy::PrimaryKey))
             }
         };
         let purge = config.purge_staging_data;

@@ -84,6 +84,8 @@ pub struct TableState {
     pub own_generation: Option<i64>,
     /// How many rows the table had, if the sync adds to them.
     pub rows: RowsBefore,
+    /// Rows take the place of those with the same key.
+    pub is_dedup: bool,
 }
 
 impl TableState {
@@ -92,7 +94,8 @@ impl TableState {
         let same = existed && generation.is_some() && generation == target.generation_id;
         let replaces = target.write_mode.replaces(same);
         let own_generation = generation.filter(|_| same && target.write_mode.keeps_own_generation());
-        Self { existed, replaces, write_mode: target.write_mode, own_generation, rows }
+        let is_dedup = target.dedup.is_some();
+        Self { existed, replaces, write_mode: target.write_mode, own_generation, rows, is_dedup }
     }
 }
 

@@ -264,7 +264,7 @@ impl Stream {
         let (write_mode, [generation_id, sync_id]) =
             raw.modes(position, caller).map_err(|problem| about(descriptor.clone(), problem))?;
         let descriptor = descriptor.ok_or_else(|| Error::system("A stream of the catalog has lost its name."))?;
-        let dedup = raw.dedup(&descriptor).map_err(|problem| about(Some(descriptor.clone()), problem));
+        let dedup = raw.dedup(&descriptor, caller).map_err(|problem| about(Some(descriptor.clone()), problem));
         let columns = make_columns(&descriptor, json_schema).map_err(|error| error.with_stream(descriptor.clone()))?;
         let dedup = dedup?.map(Arc::new);
         Ok(Self { descriptor, write_mode, generation_id, sync_id: sync_id.unwrap_or(0), columns, dedup })
@@ -339,7 +339,7 @@ impl<'a> RawConfigured<'a> {
 
     /// How the rows of the stream `descriptor` take the place of one another, if it asks for that, or what is wrong with its key or
     /// its cursor.
-    fn dedup(&self, descriptor: &StreamDescriptor) -> Result<Option<Dedup>, String> {
+    fn dedup(&self, descriptor: &StreamDescriptor, caller: Caller) -> Result<Option<Dedup>, String> {
         let stream = self.stream.as_ref().filter(|_| self.destination_sync_mode.as_deref() == Some(DEDUP));
         let Some(stream) = stream else { return Ok(None) };
         let keys = Keys {
@@ -348,18 +348,27 @@ impl<'a> RawConfigured<'a> {
             of_source: stream.source_defined_primary_key,
             default_cursor: stream.default_cursor_field,
             is_cursor_of_source: stream.source_defined_cursor.is_some_and(|text| text.get() == "true"),
+            may_be_copied: caller == Caller::Other,
         };
         let asked = keys.asked().map_err(|field| {
             format!("Stream {descriptor} asks for destination_sync_mode append_dedup and has a `{field}` that is no list of paths.")
         })?;
-        Dedup::new(self.json_schema(), &asked).map(Some).map_err(|problems| {
+        let dedup = Dedup::new(self.json_schema(), &asked).map_err(|problems| {
             format!(
                 "Stream {descriptor} asks for destination_sync_mode append_dedup and {}. Choose a primary key and a cursor that \
                  its records have, each a single value, or append or overwrite. In Airbyte's UI that is on the connection's page \
                  of streams, in PyAirbyte source.set_primary_key(…), source.set_cursor_key(…) or write(…, write_strategy=…).",
                 problems.join(" and ")
             )
-        })
+        })?;
+        if dedup.cursor.is_none() && !asked.cursor.is_empty() {
+            tracing::warn!(
+                "The cursor `{}` of stream {descriptor}, which its source names, cannot order rows: its JSON schema does not have it, or \
+                 its values do not compare. Of rows with one primary key, the one that was emitted last counts as the newest.",
+                asked.cursor.join(".")
+            );
+        }
+        Ok(Some(dedup))
     }
 }
 

@@ -17,7 +17,7 @@
 //! - **Deletes.** Where [`Dedup::deleted`] is set, a winner with a value there is not added, and removes the row of its key if the
 //!   winner is newer.
 //! - **Tables that were not loaded by this key** ([`Dedup::id`], stored with the table) may have several rows of one key. Before the
-//!   first load, the newest row of each key stays, and the others are removed.
+//!   first load, the newest row of each key stays, and the others are removed. Rows that lack a part of the key stay.
 //! - **Replaced rows** (`overwrite`, a refresh): the table gets the winners of all staged rows, without those that are deletes.
 
 mod places;
@@ -100,13 +100,13 @@ impl Dedup {
         }
         let mut key: Vec<Property> = Vec::new();
         for path in &asked.key {
-            match Property::find(properties, path).and_then(Property::as_key) {
+            match Property::find(properties, path).and_then(Property::into_key) {
                 Ok(part) if key.contains(&part) => {}
                 Ok(part) => key.push(part),
                 Err(why) => problems.push(format!("has the primary key {}, {why}", shown(path))),
             }
         }
-        let cursor = match Property::find(properties, &asked.cursor).and_then(Property::as_cursor) {
+        let cursor = match Property::find(properties, &asked.cursor).and_then(Property::into_cursor) {
             _ if asked.cursor.is_empty() => None,
             Ok(cursor) => Some(cursor),
             Err(_) if asked.is_cursor_of_source => None,
@@ -149,14 +149,14 @@ impl Property {
         Ok(Self { path: path.to_vec(), kind: here.kind.clone() })
     }
 
-    fn as_key(self) -> Result<Self, String> {
+    fn into_key(self) -> Result<Self, String> {
         match Family::of(&self.kind) {
             Some(_) => Ok(self),
             None => Err(format!("which is {}: those cannot be compared", what_it_is(&self.kind))),
         }
     }
 
-    fn as_cursor(self) -> Result<Self, String> {
+    fn into_cursor(self) -> Result<Self, String> {
         match Family::of(&self.kind) {
             Some(Family::Json) => {
                 Err("whose type its JSON schema does not say, or which has several: their values have no order".into())

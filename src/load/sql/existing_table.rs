@@ -19,8 +19,9 @@ use crate::load::columns::{Fitted, FoundTable, fit_table};
 use crate::load::origin::{self, Origin, StoredDescription};
 use crate::load::{RowsBefore, TableState, generation};
 use crate::schema::alter::{columns_after, path_of, type_at};
+use crate::schema::dedup;
 use crate::schema::fit::Terms;
-use crate::schema::table_type::{FoundColumn, TableType};
+use crate::schema::table_type::{FoundColumn, TableType, are_same_names};
 use crate::target::Target;
 
 /// What was found of a stream's table.
@@ -39,6 +40,10 @@ pub struct ExistingTable {
     pub widens: bool,
     /// What it is, where its columns change when its rows are replaced.
     pub replaced: Option<Replaced>,
+    /// By which key it says that its rows were loaded; not read where no row is replaced, but there if it says so.
+    pub key: Option<String>,
+    /// Its columns that the files of the stream do not have.
+    pub others: Vec<String>,
 }
 
 impl ExistingTable {
@@ -52,6 +57,8 @@ impl ExistingTable {
             fitted,
             widens: false,
             replaced: None,
+            key: None,
+            others: Vec::new(),
         })
     }
 }
@@ -185,6 +192,7 @@ async fn in_the_catalog(session: &SqlSession, target: &Target, name: &TableName)
     let mut found = ExistingTable {
         is_collated: found_columns::is_collated(&described),
         is_away,
+        key: described.is_keyed.then(String::new),
         ..ExistingTable::at(Existing::InCatalog, target)?
     };
     let mut properties = None;
@@ -197,6 +205,7 @@ async fn in_the_catalog(session: &SqlSession, target: &Target, name: &TableName)
             )));
         }
         found.generation = generation_in(session, (target, is_away), &read).await?;
+        found.key = read.get(dedup::PROPERTY).cloned();
         properties = Some(read);
     }
     if is_typed {
@@ -215,9 +224,11 @@ async fn in_the_catalog(session: &SqlSession, target: &Target, name: &TableName)
             properties = Some(read);
         }
         ensure_own(&described, target, name)?;
+        found.others = others(&columns, &found.fitted);
         found.replaced = (replaces && !found.fitted.changes.is_empty()).then(|| {
-            let (properties, columns) =
+            let (mut properties, columns) =
                 (properties.unwrap_or_default(), columns_after(&columns, &found.fitted.changes));
+            with_key(&mut properties, target);
             Replaced {
                 location: described.location.filter(|_| described.kind.is_some_and(|kind| !is_managed(&kind))),
                 comment: described.comment,
@@ -228,6 +239,20 @@ async fn in_the_catalog(session: &SqlSession, target: &Target, name: &TableName)
         });
     }
     Ok(found)
+}
+
+/// The columns among `found` that no staged file has.
+fn others(found: &[FoundColumn], fitted: &Fitted) -> Vec<String> {
+    let is_other = |column: &&FoundColumn| fitted.files.columns().all(|own| !are_same_names(&own.name, &column.name));
+    found.iter().filter(is_other).map(|column| column.name.clone()).collect()
+}
+
+/// Makes the properties of a table whose rows are replaced say by which key they are loaded.
+fn with_key(properties: &mut BTreeMap<String, String>, target: &Target) {
+    match &target.dedup {
+        Some(dedup) => properties.insert(dedup::PROPERTY.to_owned(), dedup.id()),
+        None => properties.remove(dedup::PROPERTY),
+    };
 }
 
 /// The columns that a table is clustered by, by its description or its properties, as far as it can be when it has `columns`.
@@ -302,9 +327,10 @@ async fn in_the_bucket(session: &SqlSession, target: &Target, name: &TableName) 
             None => None,
         };
         let generation = target.generation_id.and_then(|id| generation::newest(transaction, property, id));
-        Ok::<_, Error>(Some((described, generation)))
+        let key = described.property(dedup::PROPERTY).map(ToOwned::to_owned);
+        Ok::<_, Error>(Some((described, generation, key)))
     });
-    let Some((described, generation)) = found.await? else { return Ok(None) };
+    let Some((described, generation, key)) = found.await? else { return Ok(None) };
     let generation = or_generation_object(session, (target, false), generation).await?;
     let replaces = TableState::of(target, true, generation, RowsBefore::NotAsked).replaces;
     let terms = Terms { evolution: session.evolution, replaces, widens: false };
@@ -312,14 +338,24 @@ async fn in_the_bucket(session: &SqlSession, target: &Target, name: &TableName) 
     let fitted = fit_table(target, FoundTable { shown: &shown, named, columns: &described.found }, terms)?;
     let said = StoredDescription::InLog(described.description.as_deref());
     origin::ensure_own(&shown, said, target, target.removes_rows())?;
+    let mut properties = described.properties();
+    with_key(&mut properties, target);
+    let others = others(&described.found, &fitted);
     let replaced = (replaces && !fitted.changes.is_empty()).then(|| Replaced {
         location: Some(uri),
         comment: described.description.clone(),
-        properties: described.properties(),
+        properties,
         clustered_by: Vec::new(),
         columns: columns_after(&described.found, &fitted.changes),
     });
-    Ok(Some(ExistingTable { generation, fitted, replaced, ..ExistingTable::at(Existing::InBucket, target)? }))
+    Ok(Some(ExistingTable {
+        generation,
+        fitted,
+        replaced,
+        key,
+        others,
+        ..ExistingTable::at(Existing::InBucket, target)?
+    }))
 }
 
 /// Adds to the error of an unreadable log how to register the table in the catalog: the next sync then asks the server, which may

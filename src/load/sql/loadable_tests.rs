@@ -25,6 +25,7 @@ fn older_connector() -> Description {
         location: Some(PLACE.into()),
         comment: Some("Created from stream Orders".into()),
         filtered: false,
+        is_keyed: false,
         masked: Vec::new(),
     }
 }

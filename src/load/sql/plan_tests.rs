@@ -22,7 +22,7 @@ fn append(rows: u64) -> Plan {
 }
 
 fn answered(inserted: Option<u64>) -> Answered {
-    Answered { inserted, is_repeated: false, is_guarded: false, counted_before: None }
+    Answered { inserted, affected: inserted, is_repeated: false, is_guarded: false, counted_before: None }
 }
 
 #[test]
@@ -30,8 +30,13 @@ fn every_plan_reads_as_its_golden_file() {
     let table = SchemaName::new("hive_metastore", "shop").table("orders");
     let staging = table.staging_table(None, Uuid::from_u128(0x0123_4567_89ab_7000_8000_dead_beef_cafe), 0);
     let columns = TableSchema::raw();
-    let names =
-        StatementNames { columns: &columns, table: &table, staged: StagedRows::Table(&staging), replaced: None };
+    let names = StatementNames {
+        columns: &columns,
+        table: &table,
+        staged: StagedRows::Table(&staging),
+        replaced: None,
+        keyed: None,
+    };
     let staged = Staged::DeltaTable { folder: "01234567-89ab-7000-8000-deadbeefcafe/shop/orders".into() };
     for (plan, golden) in [
         (append(3), include_str!("golden/plans/append.sql")),

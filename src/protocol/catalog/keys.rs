@@ -17,6 +17,8 @@ pub(super) struct Keys<'a> {
     pub default_cursor: Option<&'a RawValue>,
     /// `source_defined_cursor`.
     pub is_cursor_of_source: bool,
+    /// Whether the cursor of the connection may be the source's own although nobody has chosen it: PyAirbyte copies it.
+    pub may_be_copied: bool,
 }
 
 /// A path: a list of names, or one name alone, as some clients write it.
@@ -47,8 +49,12 @@ impl Keys<'_> {
             key = paths(self.of_source).ok_or("source_defined_primary_key")?;
         }
         let cursor = path(self.cursor_field).ok_or("cursor_field")?;
-        let is_cursor_of_source = cursor.is_empty() && self.is_cursor_of_source;
-        let cursor = if is_cursor_of_source { path(self.default_cursor).unwrap_or_default() } else { cursor };
+        let of_source = path(self.default_cursor).unwrap_or_default();
+        let is_cursor_of_source = match cursor.is_empty() {
+            true => self.is_cursor_of_source,
+            false => cursor == of_source && (self.is_cursor_of_source || self.may_be_copied),
+        };
+        let cursor = if is_cursor_of_source { of_source } else { cursor };
         Ok(Asked { key, cursor, is_cursor_of_source })
     }
 }

@@ -9,11 +9,15 @@ const SCHEMA: &str = r#"{"properties":{"id":{"type":"integer"},"at":{"type":"str
 
 /// The stream with these fields, and these of its own.
 fn one(configured: &str, own: &str) -> Result<Stream> {
+    one_of(configured, own, Caller::Platform)
+}
+
+fn one_of(configured: &str, own: &str, caller: Caller) -> Result<Stream> {
     let text = format!(
         r#"{{"streams":[{{"stream":{{"name":"users","namespace":"s","json_schema":{SCHEMA}{own}}},
             "destination_sync_mode":"append_dedup"{configured}}}]}}"#
     );
-    let mut catalog = Catalog::from_json(&text, Caller::Platform, &mut |_, _| Ok(TableSchema::raw()))?;
+    let mut catalog = Catalog::from_json(&text, caller, &mut |_, _| Ok(TableSchema::raw()))?;
     catalog.streams.pop().ok_or_else(|| Error::system("empty"))
 }
 
@@ -91,5 +95,18 @@ fn deleted_rows_are_kept_where_the_settings_say_so() -> Result<()> {
     assert!(is_deleted(&catalog));
     catalog.keep_deleted();
     assert!(!is_deleted(&catalog));
+    Ok(())
+}
+
+#[test]
+fn a_cursor_that_pyairbyte_copied_from_the_source_is_left_out_where_it_cannot_be_used() -> Result<()> {
+    let configured = r#","primary_key":[["id"]],"cursor_field":["gone"]"#;
+    let own = r#","default_cursor_field":["gone"]"#;
+    let cursor = |own: &str, caller| {
+        one_of(configured, own, caller).map(|stream| stream.dedup.and_then(|dedup| dedup.cursor.clone()))
+    };
+    assert_eq!(cursor(own, Caller::Other)?, None);
+    assert_eq!(cursor(&format!(r#"{own},"source_defined_cursor":true"#), Caller::Platform)?, None);
+    assert!(cursor(own, Caller::Platform).is_err() && cursor("", Caller::Other).is_err());
     Ok(())
 }
