@@ -88,13 +88,6 @@ fn pyairbyte_checks_appends_replaces_and_goes_on_from_its_states() {
     let begun = ask(json!({"check": true, "source": of("a"), "strategy": "APPEND"}));
     assert_eq!(begun, json!({}), "the check succeeds");
 
-    // A stream with a primary key is asked for with append_dedup; the terminal says what to choose where the user is.
-    let refused = ask(json!({"source": of("a"), "strategy": "AUTO"}));
-    assert_eq!(refused["error"], "AirbyteConnectorWriteError", "{refused}");
-    let said = std::fs::read_to_string(sandbox.folder().join("pyairbyte/stderr")).unwrap();
-    assert!(said.contains("write_strategy=ab.strategies.WriteStrategy.APPEND"), "{said}");
-    assert!(table::tables(&sandbox.lake()).is_empty());
-
     // APPEND adds and REPLACE replaces, however often, with and without a full refresh.
     for round in 1..=2 {
         ask(json!({"source": of("a"), "strategy": "APPEND"}));
@@ -124,6 +117,27 @@ fn pyairbyte_checks_appends_replaces_and_goes_on_from_its_states() {
         assert_eq!(written.get("error"), None, "{written}");
         assert_eq!(rows(&sandbox), [(5, one("h")), (3, one("h"))]);
     }
+    table::assert_tidy(&sandbox.lake());
+}
+
+#[test]
+fn the_default_of_pyairbyte_keeps_the_newest_row_of_each_key_and_replaces_streams_without_one() {
+    let test = "the_default_of_pyairbyte_keeps_the_newest_row_of_each_key_and_replaces_streams_without_one";
+    let sandbox = Sandbox::with(json!({"schema": "shop"}));
+    let Some(mut client) = Client::start(test, &sandbox) else { return };
+    let mut ask = |request: Value| client.ask(&sandbox, &request);
+    let one = |run: &str| vec![run.to_owned()];
+    for run in ["a", "b"] {
+        let written = ask(json!({"source": {"run": run}}));
+        assert_eq!(written["records"], 8, "{written}");
+        assert_eq!(rows(&sandbox), [(5, one(run)), (3, one(run))], "the records of one cursor that came later");
+    }
+    // Only what is new: the rows before it stay.
+    ask(json!({"source": {"run": "c"}, "state_cache": "state"}));
+    ask(json!({"source": {"run": "d", "orders": 8}, "state_cache": "state"}));
+    assert_eq!(rows(&sandbox)[0], (8, vec!["c".to_owned(), "d".to_owned()]));
+    let refused = ask(json!({"source": {"run": "e"}, "strategy": "MERGE"}));
+    assert!(refused["error"].is_string(), "notes has no key: {refused}");
     table::assert_tidy(&sandbox.lake());
 }
 

@@ -323,6 +323,21 @@ fn columns_that_the_stream_lost_become_null_and_generated_ones_follow() {
     load(&sandbox, &narrow, &[(2, json!({"id": 1, "n": 2}))]);
     let expected = vec![json!({"id": 1, "n": 2}), json!({"id": 2, "n": 1, "old": 1})];
     assert_eq!(records(place), sorted(expected));
+
+    let sandbox = Sandbox::with(json!({"table_layout": "columns"}));
+    let place = sandbox.place();
+    place.sql(&format!("CREATE SCHEMA `spark_catalog`.`{}`", place.schema()));
+    place.sql(&format!(
+        "CREATE TABLE {} (_airbyte_ab_id STRING, _airbyte_emitted_at TIMESTAMP, _airbyte_meta STRING, id BIGINT, n BIGINT, \
+         _airbyte_additional_properties MAP<STRING, STRING>, twice BIGINT GENERATED ALWAYS AS (n * 2)) USING delta LOCATION '{}' \
+         COMMENT 'Created from stream users'",
+        place.name("users"),
+        place.location("default/users")
+    ));
+    load(&sandbox, &narrow, &[(1, json!({"id": 1, "n": 1})), (1, json!({"id": 2, "n": 1}))]);
+    load(&sandbox, &narrow, &[(2, json!({"id": 1, "n": 7}))]);
+    let expected = vec![json!({"id": 1, "n": 7, "twice": 14}), json!({"id": 2, "n": 1, "twice": 2})];
+    assert_eq!(records(place), sorted(expected));
 }
 
 fn a_new_table_is_clustered_by_its_key_and_only_the_files_of_its_range_are_read() {
@@ -333,11 +348,9 @@ fn a_new_table_is_clustered_by_its_key_and_only_the_files_of_its_range_are_read(
     let streams = users(&properties, &[&["id"], &["day"]], &["n"]);
     let row = |id: i64, n: i64| json!({"id": id, "day": "2024-01-01", "n": n});
     load(&sandbox, &streams, &[(1, row(1, 1)), (1, row(50, 1))]);
-    let described = place.sql(&format!("DESCRIBE TABLE EXTENDED {}", place.name("users")));
-    let clusters = described.iter().position(|row| row[0].as_deref() == Some("# Clustering Information")).unwrap();
-    let clusters: Vec<&str> =
-        described[clusters + 2..clusters + 4].iter().map(|row| row[0].as_deref().unwrap()).collect();
-    assert_eq!(clusters, ["id", "day"]);
+    let told = place.sql(&format!("SHOW TBLPROPERTIES {}", place.name("users")));
+    let clusters = told.iter().find(|row| row[0].as_deref() == Some("clusteringColumns")).unwrap();
+    assert_eq!(clusters[1].as_deref(), Some(r#"[["id"],["day"]]"#));
     let before = place.statements().len();
     load(&sandbox, &streams, &[(2, row(50, 2)), (2, row(7, 2))]);
     let sent = place.statements().split_off(before);

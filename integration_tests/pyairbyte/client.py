@@ -41,12 +41,14 @@ def write(destination, request):
         kept = None
     else:
         kept = cache(request.get("cache"))
+    # Without one it is PyAirbyte's default.
+    strategy = {"write_strategy": ab.strategies.WriteStrategy[request["strategy"]]} if "strategy" in request else {}
     written = destination.write(
         data,
         cache=kept,
         state_cache=cache(request.get("state_cache")),
-        write_strategy=ab.strategies.WriteStrategy[request["strategy"]],
         force_full_refresh=request.get("force_full_refresh", False),
+        **strategy,
     )
     return {"records": written.processed_records}
 

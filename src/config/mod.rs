@@ -200,6 +200,11 @@ impl Config {
                 self.storage.type_name()
             );
         }
+        if self.engine == Engine::Direct && self.tables.cluster_by != ClusterBy::Nothing {
+            tracing::warn!(
+                "`cluster_by` has no effect without Databricks, which clusters tables: set `databricks_server_hostname`, or leave it out."
+            );
+        }
         self.tables.warn();
         for field in &self.quoted_names {
             tracing::warn!(

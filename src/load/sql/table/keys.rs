@@ -11,10 +11,14 @@ use crate::databricks::Changed;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::recovery::lease::Lease;
 use crate::schema::columns::Layout;
+use crate::schema::dedup::Place;
 use crate::schema::kind::Kind as Type;
 
 /// How often a statement is sent at most if its answer is lost each time.
 const MOST_SENDINGS: u32 = 8;
+/// Of so many columns, fields counted, Delta has statistics, without which a table is not clustered.
+/// Source: `delta.dataSkippingNumIndexedCols` in <https://docs.databricks.com/en/delta/data-skipping.html>.
+const WITH_STATISTICS: usize = 32;
 /// The most columns that Databricks clusters a table by.
 /// Source: <https://docs.databricks.com/en/delta/clustering.html>.
 const MOST_CLUSTERS: usize = 4;
@@ -134,8 +138,12 @@ impl SqlTable {
         if self.fitted.files.layout() == Layout::Raw {
             return Vec::new();
         }
-        let path = |place: &crate::schema::dedup::Place| {
-            let has_statistics = place.json.is_empty() && !matches!(place.kind, Type::Boolean | Type::Binary);
+        let files = &self.fitted.files;
+        let before = |name: &String| files.columns().take_while(|column| column.name != *name);
+        let path = |place: &Place| {
+            let end: usize = before(&place.column).map(|column| column.kind.leaves()).sum();
+            let is_counted = end < WITH_STATISTICS && place.json.is_empty();
+            let has_statistics = is_counted && !matches!(place.kind, Type::Boolean | Type::Binary);
             has_statistics.then(|| [&place.column].into_iter().chain(&place.fields).cloned().collect())
         };
         Arc::as_ref(places).key.iter().filter_map(path).take(MOST_CLUSTERS).collect()
