@@ -139,9 +139,9 @@ impl SqlTable {
             return Vec::new();
         }
         let files = &self.fitted.files;
-        let before = |name: &String| files.columns().take_while(|column| column.name != *name);
         let path = |place: &Place| {
-            let end: usize = before(&place.column).map(|column| column.kind.leaves()).sum();
+            let before = files.columns().take_while(|column| column.name != place.column);
+            let end: usize = before.map(|column| column.kind.leaves()).sum();
             let is_counted = end < WITH_STATISTICS && place.json.is_empty();
             let has_statistics = is_counted && !matches!(place.kind, Type::Boolean | Type::Binary);
             has_statistics.then(|| [&place.column].into_iter().chain(&place.fields).cloned().collect())

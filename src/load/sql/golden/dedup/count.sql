@@ -20,14 +20,14 @@ FROM (
 LEFT SEMI JOIN `main`.`shop`.`orders` AS target
 ON target.`id` <=> staged.`_airbyte_key_0`
   AND target.`o`.`it_s__x_` <=> staged.`_airbyte_key_1`
-  AND NOT (
+  AND NOT coalesce(
     staged.`_airbyte_cursor_0` > target.`at`
     OR staged.`_airbyte_cursor_0` IS NOT NULL AND target.`at` IS NULL
     OR staged.`_airbyte_cursor_0` <=> target.`at` AND (
       staged.`_airbyte_emitted_at` > target.`_airbyte_emitted_at`
       OR staged.`_airbyte_emitted_at` = target.`_airbyte_emitted_at` AND staged.`_airbyte_ab_id` > target.`_airbyte_ab_id`
     )
-  )
+  , false)
 WHERE NOT staged.`_airbyte_deleted`
 UNION ALL
 SELECT coalesce(sum(staged.`_airbyte_versions`), 0) AS `rows`
@@ -50,13 +50,13 @@ FROM (
 LEFT ANTI JOIN `main`.`shop`.`orders` AS target
 ON target.`id` <=> staged.`_airbyte_key_0`
   AND target.`o`.`it_s__x_` <=> staged.`_airbyte_key_1`
-  AND (
+  AND coalesce(
     staged.`_airbyte_cursor_0` > target.`at`
     OR staged.`_airbyte_cursor_0` IS NOT NULL AND target.`at` IS NULL
     OR staged.`_airbyte_cursor_0` <=> target.`at` AND (
       staged.`_airbyte_emitted_at` > target.`_airbyte_emitted_at`
       OR staged.`_airbyte_emitted_at` = target.`_airbyte_emitted_at` AND staged.`_airbyte_ab_id` > target.`_airbyte_ab_id`
     )
-  )
+  , false)
 WHERE staged.`_airbyte_deleted`
 )

@@ -18,11 +18,11 @@ FROM (
 LEFT SEMI JOIN `main`.`shop`.`orders` AS target
 ON target.`id` <=> staged.`_airbyte_key_0`
   AND target.`o`.`it_s__x_` COLLATE UTF8_BINARY <=> staged.`_airbyte_key_1`
-  AND NOT (
+  AND NOT coalesce(
     staged.`_airbyte_cursor_0` > target.`at`
     OR staged.`_airbyte_cursor_0` IS NOT NULL AND target.`at` IS NULL
     OR staged.`_airbyte_cursor_0` <=> target.`at` AND (
       staged.`_airbyte_emitted_at` > target.`_airbyte_emitted_at`
       OR staged.`_airbyte_emitted_at` = target.`_airbyte_emitted_at` AND staged.`_airbyte_ab_id` > target.`_airbyte_ab_id` COLLATE UTF8_BINARY
     )
-  )
+  , false)
