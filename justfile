@@ -43,6 +43,14 @@ bed-databricks-azure:
 bed-databricks-azure-all:
     for staging in csv gzip delta; do TEST_STAGING=$staging TEST_AZURE="$(integration_tests/azure/server)" TEST_DATABRICKS="$(integration_tests/databricks/server)" cargo test --locked --test azure_databricks -- --include-ignored || exit 1; done
 
+# The tests with managed tables: Spark in Databricks' place, and no bucket
+bed-managed:
+    TEST_DATABRICKS="$(integration_tests/databricks/server)" cargo test --locked --test managed
+
+# All of its cases, over both transports (takes an hour)
+bed-managed-all:
+    TEST_DATABRICKS="$(integration_tests/databricks/server)" cargo test --locked --test managed -- --include-ignored
+
 # The bed with Databricks' stand-in, with Spark 4.0 and with Spark 4.1
 bed-databricks-both:
     for spark in 4.0 4.1; do TEST_S3="$(integration_tests/s3/server)" TEST_DATABRICKS="$(integration_tests/databricks/server $spark)" cargo test --locked --test databricks || exit 1; done
@@ -59,6 +67,10 @@ bench-azure *options:
 # Whether loading keeps up with staging, with Spark on the same cores (needs a release build)
 bench-databricks *options:
     TEST_S3="$(integration_tests/s3/server)" TEST_DATABRICKS="$(integration_tests/databricks/server)" benches/databricks {{ options }}
+
+# Speed and memory of a large sync into a managed table, by Spark (needs a release build)
+bench-managed *options:
+    TEST_DATABRICKS="$(integration_tests/databricks/server)" benches/managed {{ options }}
 
 # Speed of whole syncs on this machine (makes a release build, needs Python 3)
 bench *options:

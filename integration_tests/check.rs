@@ -25,6 +25,18 @@ fn refusal(run: &Run) -> String {
 }
 
 #[test]
+fn a_directory_inside_of_a_table_is_refused_since_cleaning_the_table_up_would_empty_it() {
+    let mut sandbox = Sandbox::new();
+    sandbox.load(&append(&["users"]), record("users", "{}"));
+    let table = sandbox.root().join("default/users");
+    for inside in [table.clone(), table.join("more")] {
+        sandbox.set(json!({"data_source": {"data_source_type": "LOCAL_STORAGE", "local_path": inside}}));
+        let message = refusal(&sandbox.check());
+        assert!(message.contains(&format!("inside of the Delta table {},", table.display())), "{message}");
+    }
+}
+
+#[test]
 fn a_check_that_succeeds_leaves_nothing_behind() {
     let sandbox = Sandbox::new();
     let succeeded = json!({"status": "SUCCEEDED"});
@@ -136,7 +148,7 @@ fn a_configuration_that_is_none_is_a_config_error() {
 fn a_storage_or_an_engine_that_does_not_work_yet_is_a_config_error_and_never_a_fallback() {
     let azure = json!({
         "data_source_type": "AZURE_BLOB_STORAGE", "azure_blob_storage_account_name": "a",
-        "azure_blob_storage_container_name": "c", "azure_blob_storage_sas_token": SECRET,
+        "azure_blob_storage_container_name": "tables", "azure_blob_storage_sas_token": SECRET,
     });
     let mut sandbox = Sandbox::new();
     let local = json!({"data_source_type": "LOCAL_STORAGE", "local_path": sandbox.root()});

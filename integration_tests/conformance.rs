@@ -2,24 +2,14 @@
 //! back. The data lies beside the project; without it, these tests say so and are skipped.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::messages::{catalog, record_in};
-use crate::program::{Run, Sandbox, skipped};
+use crate::messages::record_in;
+use crate::program::{Run, Sandbox};
+use crate::recorded::{configure, read, shared_data};
 use crate::table;
-
-/// The folder of the shared data, or a printed reason why there is none.
-pub fn shared_data(test: &str) -> Option<PathBuf> {
-    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data"));
-    if folder.exists() {
-        return Some(folder);
-    }
-    skipped(test, &format!("there is no {}", folder.display()));
-    None
-}
 
 /// Namespace, stream, emitted_at and data of every record, in the order of the input.
 fn records_of(messages: &str) -> Vec<(String, i64, String)> {
@@ -73,18 +63,6 @@ fn assert_landed(sandbox: &Sandbox, run: &Run, messages: &str, times: usize) {
 /// The identifier rule for the names that these files have.
 fn folder_of(stream: &str) -> String {
     stream.to_lowercase().replace('é', "e").replace(|c: char| !c.is_ascii_alphanumeric(), "_")
-}
-
-/// A ConfiguredAirbyteCatalog of the streams of a discovered one.
-pub fn configure(discovered: &Value, mode: &str) -> Value {
-    let configured =
-        |stream: &Value| json!({"stream": stream, "sync_mode": "full_refresh", "destination_sync_mode": mode});
-    catalog(discovered["streams"].as_array().unwrap().iter().map(configured))
-}
-
-/// The text of the file `name` in `folder`.
-pub fn read(folder: &Path, name: &str) -> String {
-    std::fs::read_to_string(folder.join(name)).unwrap()
 }
 
 #[test]

@@ -7,7 +7,7 @@ use destination_databricks::schema::json_schema::classic;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::conformance::shared_data;
+use crate::recorded::shared_data;
 
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "camelCase")]

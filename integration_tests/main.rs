@@ -23,6 +23,8 @@ mod place;
 mod program;
 #[path = "testing/python.rs"]
 mod python;
+#[path = "testing/recorded.rs"]
+mod recorded;
 #[path = "testing/table.rs"]
 mod table;
 

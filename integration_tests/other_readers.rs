@@ -77,7 +77,7 @@ fn lake(test: &str) -> Sandbox {
     let odd = [r#"{"é":"\u2028 😀","n":1e5}"#, "{\"raw\":\"\u{2028}\"}"];
     let dates = odd.map(|data| record("odd", data).replace("1700000000123", "-62135596799999"));
     sandbox.load(&append(&["odd"]), dates.concat() + &record("odd", "{}").replace("1700000000123", "-1"));
-    if let Some(folder) = crate::conformance::shared_data(test) {
+    if let Some(folder) = crate::recorded::shared_data(test) {
         let read = |name: &str| std::fs::read_to_string(folder.join("faker").join(name)).unwrap();
         let streams: Value = serde_json::from_str(&read("catalog.json")).unwrap();
         sandbox.load(&streams, read("messages.jsonl"));

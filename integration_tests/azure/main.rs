@@ -32,6 +32,8 @@ mod program;
 mod proxy;
 #[path = "../testing/python.rs"]
 mod python;
+#[path = "../testing/recorded.rs"]
+mod recorded;
 #[path = "testing/requests.rs"]
 mod requests;
 #[path = "testing/sas.rs"]

@@ -113,24 +113,43 @@ fn everything_that_a_token_lacks_is_said_by_check_with_its_cure() {
 fn a_sync_with_a_token_that_has_ended_or_may_not_write_fails_with_the_reason() {
     let place = Place::at("");
     for (token, said) in [
-        (Sas { ends: at(TimeDelta::hours(-2)), ..Sas::new("rwdl") }, "the SAS token ended at "),
-        (Sas { starts: at(TimeDelta::hours(1)), ..Sas::new("rwdl") }, "the SAS token is not valid before "),
-        (Sas::new("rdl"), "the SAS token (sp=rdl) does not allow write (w)"),
-        (Sas::new("rwd"), "the SAS token (sp=rwd) does not allow list (l)"),
+        (Sas { ends: at(TimeDelta::hours(-2)), ..Sas::new("rwdl") }, "azure_blob_storage_sas_token` ended at "),
+        (Sas { starts: at(TimeDelta::hours(1)), ..Sas::new("rwdl") }, "is not valid before "),
+        (Sas::new("rdl"), "has no write (sp=rdl lacks w)"),
+        (Sas::new("rwd"), "has no list (sp=rwd lacks l)"),
+        (Sas::new("rwl"), "has no delete (sp=rwl lacks d)"),
     ] {
         let sandbox = sandbox(place.source_with(&server().endpoint(), &token.of_account()));
         let failed = sandbox.write(&append(&["users"]), records("users", 0..1)).failure();
         assert_eq!(failed["failure_type"], "config_error", "{failed}");
         assert!(failed["message"].as_str().unwrap().contains(said), "{said}: {failed}");
+        assert_eq!(place.lake().objects(), [], "{said}");
     }
 }
 
 #[test]
-fn a_token_that_ends_soon_is_used_with_a_warning() {
+fn a_token_that_ends_soon_is_used_with_one_warning() {
     let place = Place::at("");
     let token = Sas { ends: at(TimeDelta::days(3) + TimeDelta::minutes(5)), ..Sas::new("rwdl") }.of_account();
     let run = sandbox(place.source_with(&server().endpoint(), &token)).check();
     assert!(run.says("SUCCEEDED") && run.says("ends in 3 days (20"), "{run:#?}");
+    let warnings = run.messages().into_iter().filter(|message| message["log"]["level"] == "WARN");
+    assert_eq!(warnings.count(), 1, "{run:#?}");
+}
+
+#[test]
+fn a_folder_inside_of_a_table_is_refused_since_cleaning_the_table_up_would_empty_it() {
+    let place = Place::at("");
+    sandbox(place.source()).load(&append(&["users"]), records("users", 0..3));
+    for inside in ["default/users", "default/users/more"] {
+        let mut source = place.source();
+        source["azure_base_path"] = json!(inside);
+        let message = refused(&sandbox(source).check(), "");
+        assert!(
+            message.contains("inside of the Delta table abfss://") && message.contains("/default/users,"),
+            "{message}"
+        );
+    }
 }
 
 #[test]
@@ -166,6 +185,9 @@ fn what_only_azure_answers_is_told_with_its_cure() {
         (409, "PublicAccessNotPermitted", "no request without a signature"),
         (403, "AuthorizationSourceIPMismatch", "other IP addresses"),
         (403, "AccountIsDisabled", "is disabled"),
+        (403, "AuthorizationPermissionMismatch", "and yet it is refused"),
+        (404, "ResourceNotFound", "or no account lakeofthebed, at http"),
+        (400, "AccountRequiresHttps", "https alone"),
         (409, "ContainerBeingDeleted", "is being deleted"),
         (400, "FeatureNotSupportedForAccount", "StorageV2"),
     ] {
@@ -213,9 +235,10 @@ fn the_end_of_a_token_is_told_however_the_token_is_written() {
     let place = Place::at("lakes/one");
     let ended = at(TimeDelta::hours(-2));
     let token = Sas { ends: ended.clone(), ..Sas::new("rwdl") }.of_account();
-    assert!(token.contains("%3A"), "{token}");
-    // As the portal writes it.
-    for token in [token.replace("%3A", ":"), token] {
+    // As other programs and people write it.
+    let plain = token.replace("%3A", ":").replace("%2D", "-");
+    assert!(plain.contains(&format!("se={ended}")), "{plain}");
+    for token in [plain, token] {
         let message = with_token(&place, &token);
         assert!(message.contains(&format!("ended at {ended}")), "{ended}: {message}");
     }

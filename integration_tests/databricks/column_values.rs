@@ -4,11 +4,11 @@
 use serde_json::{Value, json};
 
 use super::columns::{rows, sandbox, sent_with};
-use crate::conformance::{configure, read, shared_data};
 use crate::layouts::expected::{row_of, sent};
 use crate::layouts::readers::{are_there, see};
 use crate::messages::catalog;
 use crate::program::Sandbox;
+use crate::recorded::{configure, read, shared_data};
 
 const LAYOUTS: [&str; 3] = ["raw", "columns", "classic"];
 

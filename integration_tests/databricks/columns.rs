@@ -191,9 +191,9 @@ pub fn made_by_hand(place: &Place, columns: &str, clauses: &str) {
     place.sql(&format!("CREATE SCHEMA IF NOT EXISTS `spark_catalog`.`{}`", place.schema()));
     place.sql(&format!(
         "CREATE TABLE {} (_airbyte_ab_id STRING, _airbyte_emitted_at TIMESTAMP, _airbyte_meta STRING, {columns}, \
-         _airbyte_additional_properties MAP<STRING, STRING>) USING delta LOCATION '{}' {clauses}",
+         _airbyte_additional_properties MAP<STRING, STRING>) USING delta {} {clauses}",
         place.name("users"),
-        place.location("default/users"),
+        place.lies_at("default/users"),
     ));
 }
 

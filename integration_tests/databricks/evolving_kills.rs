@@ -112,7 +112,7 @@ fn steps(statements: &[String]) -> Vec<(usize, &'static str)> {
 }
 
 fn changes(statement: &str) -> bool {
-    ["CREATE", "MERGE", "INSERT", "DROP", "ALTER"].iter().any(|kind| statement.starts_with(kind))
+    ["CREATE", "MERGE", "COPY", "INSERT", "DROP", "ALTER"].iter().any(|kind| statement.starts_with(kind))
 }
 
 fn a_sync_that_evolves_its_table_and_is_killed_at_any_statement_is_run_again() {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::loading::data;
+use super::place::adds;
 use super::stand_in::stand_in;
 use crate::messages::{append, numbered, overwrite, padded, record, records, state, status};
 use crate::program::{Sandbox, until};
@@ -64,13 +65,14 @@ fn gets_over(rules: &Value) {
 
 /// `action`, once for each kind of statement.
 fn once_each(action: &Value) -> Value {
-    const KINDS: [&str; 8] = [
+    const KINDS: [&str; 9] = [
         "^SHOW",
         "^DESCRIBE",
         "^CREATE SCHEMA",
         "^CREATE TABLE.*_airbyte_tmp_",
         "^CREATE TABLE",
-        "^MERGE",
+        "^CREATE VOLUME",
+        "^(MERGE|COPY)",
         "^INSERT",
         "^DROP",
     ];
@@ -147,7 +149,7 @@ fn a_conflict_with_another_writer_is_tried_again() {
              operation. SQLSTATE: 2D521"
         );
         let failed = json!({"error_code": "BAD_REQUEST", "message": message, "sql_state": "2D521"});
-        json!({"action": "fail", "statement": "^(MERGE|INSERT OVERWRITE)", "times": 1, "value": failed})
+        json!({"action": "fail", "statement": "^(MERGE|COPY|INSERT OVERWRITE)", "times": 1, "value": failed})
     });
     gets_over(&json!(rules));
 }
@@ -190,7 +192,7 @@ fn a_failure_that_will_not_go_away_is_one_clear_error() {
     let sandbox = Sandbox::new();
     let message = "[DELTA_TRUNCATED_TRANSACTION_LOG] The log of `x` has a hole. SQLSTATE: KD007";
     let failed = json!({"error_code": "BAD_REQUEST", "message": message, "sql_state": "KD007"});
-    sandbox.place().goes_wrong(json!([{"action": "fail", "statement": "^MERGE", "value": failed}]));
+    sandbox.place().goes_wrong(json!([{"action": "fail", "statement": "^(MERGE|COPY)", "value": failed}]));
     sandbox.load(&append(&["added"]), "{\"type\":\"LOG\",\"log\":{\"level\":\"INFO\",\"message\":\"nothing\"}}\n");
     let run = sandbox.write(&append(&["added"]), records("added", 0..20) + &state("added", 20));
     let error = run.failure();
@@ -208,11 +210,11 @@ fn a_statement_that_outlives_the_sync_is_cancelled() {
     let sandbox = Sandbox::new();
     let place = sandbox.place();
     // Spark is busy with it, not the stand-in: only the cancel ends it.
-    place.goes_wrong(json!([{"action": "hold", "statement": "^MERGE", "value": 60}]));
+    place.goes_wrong(json!([{"action": "hold", "statement": "^(MERGE|COPY)", "value": 60}]));
     let mut living = sandbox.start(&append(&["added"]));
     living.send(records("added", 0..20) + &state("added", 20));
     living.send(status("added", "COMPLETE"));
-    let begun = || place.statements().iter().any(|statement| statement.starts_with("MERGE"));
+    let begun = || place.statements().iter().any(|statement| adds(statement));
     until("the load", begun);
     std::thread::sleep(Duration::from_millis(500));
     let at = Instant::now();
@@ -223,7 +225,7 @@ fn a_statement_that_outlives_the_sync_is_cancelled() {
         let merge = || {
             let asked = place.asked();
             let statements = asked["statements"].as_array().unwrap().clone();
-            statements.into_iter().find(|one| one["statement"].as_str().unwrap().starts_with("MERGE")).unwrap()
+            statements.into_iter().find(|one| adds(one["statement"].as_str().unwrap())).unwrap()
         };
         until("the cancel", || merge()["state"] == "CANCELED");
     }
@@ -253,10 +255,10 @@ fn sessions_that_a_cluster_loses_in_mid_sync_are_opened_again() {
 fn input_that_cannot_be_read_does_not_end_a_load_that_takes_long() {
     let sandbox = Sandbox::with(json!({"flush_interval_seconds": 1}));
     let place = sandbox.place();
-    place.goes_wrong(json!([{"action": "hold", "statement": "^MERGE", "value": 12}]));
+    place.goes_wrong(json!([{"action": "hold", "statement": "^(MERGE|COPY)", "value": 12}]));
     let mut living = sandbox.start(&append(&["added"]));
     living.send(records("added", 0..20) + &state("added", 20));
-    until("the load", || place.statements().iter().any(|statement| statement.starts_with("MERGE")));
+    until("the load", || place.statements().iter().any(|statement| adds(statement)));
     living.send("{nothing that could be read\n");
     let run = living.end();
     let message = run.failure()["message"].as_str().unwrap().to_owned();
@@ -267,12 +269,12 @@ fn input_that_cannot_be_read_does_not_end_a_load_that_takes_long() {
 
 fn a_statement_that_takes_too_long_is_cancelled_and_the_sync_fails() {
     let sandbox = Sandbox::with(json!({"statement_timeout_seconds": 12}));
-    sandbox.place().goes_wrong(json!([{"action": "hold", "statement": "^MERGE", "value": 60}]));
+    sandbox.place().goes_wrong(json!([{"action": "hold", "statement": "^(MERGE|COPY)", "value": 60}]));
     let run = sandbox.write(&append(&["added"]), records("added", 0..20) + &state("added", 20));
     let message = run.failure()["message"].as_str().unwrap().to_owned();
     assert!(message.contains("statement_timeout_seconds"), "{message}");
     let asked = sandbox.place().asked();
     let mut merges = asked["statements"].as_array().unwrap().iter();
-    let merge = merges.rfind(|one| one["statement"].as_str().unwrap().starts_with("MERGE")).unwrap();
+    let merge = merges.rfind(|one| adds(one["statement"].as_str().unwrap())).unwrap();
     assert_eq!(merge["state"], "CANCELED");
 }

@@ -4,7 +4,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::place::Place;
+use super::bucket::ARE_MANAGED;
+use super::place::{Place, adds};
 use super::stand_in::stand_in;
 use crate::messages::{append, numbered, overwrite, padded, record, record_in, records, state, status};
 use crate::program::Sandbox;
@@ -88,7 +89,8 @@ fn rows_are_there_once_for_sql_and_for_every_reader() {
         let row = described.iter().rfind(|row| row[0].as_deref() == Some(name));
         row.and_then(|row| row[1].clone()).unwrap_or_default()
     };
-    assert_eq!((says("Type"), says("Provider")), ("EXTERNAL".to_owned(), "delta".to_owned()));
+    let kind = if ARE_MANAGED { "MANAGED" } else { "EXTERNAL" };
+    assert_eq!((says("Type"), says("Provider")), (kind.to_owned(), "delta".to_owned()));
     assert_eq!(says("Location"), place.location("default/added"));
     assert!(says("Comment").contains("added"), "{described:?}");
     assert!(says("Table Properties").contains("airbyte.destinationSyncMode=append"), "{described:?}");
@@ -104,14 +106,14 @@ fn streams_with_many_batches_get_few_statements() {
     let counts = [1, 4].map(|batches| {
         let sandbox = Sandbox::with(json!({"memory_limit_mb": 64, "flush_size_mb": 1}));
         // The first load of each stream takes long enough for all other batches to be staged meanwhile.
-        sandbox.place().goes_wrong(json!([{"action": "hold", "statement": "^MERGE", "times": 8, "value": 4}]));
+        sandbox.place().goes_wrong(json!([{"action": "hold", "statement": "^(MERGE|COPY)", "times": 8, "value": 4}]));
         sandbox.load(&append(&STREAMS), input(batches));
         let statements = sandbox.place().statements();
         for name in STREAMS {
             assert_eq!(table::data(&sandbox.table(&format!("default/{name}"))).len() as u64, batches * 8, "{name}");
         }
-        let merges = statements.iter().filter(|statement| statement.starts_with("MERGE")).count();
-        (merges, statements.len() - merges)
+        let loads = statements.iter().filter(|statement| adds(statement)).count();
+        (loads, statements.len() - loads)
     });
     let [(one, others), (four, others_of_four)] = counts;
     assert_eq!((one, others), (8, others_of_four), "{counts:?}");
@@ -175,10 +177,10 @@ fn a_table_of_the_older_connector_is_loaded_on() {
     place.sql(&format!("CREATE SCHEMA `spark_catalog`.`{}`", place.schema()));
     place.sql(&format!(
         "CREATE TABLE {} (_airbyte_ab_id STRING, _airbyte_emitted_at TIMESTAMP, _airbyte_data STRING) USING delta \
-         LOCATION '{}' COMMENT 'Created from stream users' TBLPROPERTIES ('airbyte.destinationSyncMode' = 'append', \
+         {} COMMENT 'Created from stream users' TBLPROPERTIES ('airbyte.destinationSyncMode' = 'append', \
          'airbyte.primaryKeys' = '', 'delta.autoOptimize.optimizeWrite' = 'true')",
         place.name("users"),
-        place.location("default/users")
+        place.lies_at("default/users")
     ));
     place.sql(&format!(
         "INSERT INTO {} SELECT uuid(), timestamp_millis(1700000000000 + id), concat('{{\"n\":', id, '}}') FROM range(200)",
@@ -251,16 +253,16 @@ fn columns_with_a_collation_are_loaded() {
     for name in ["added", "replaced"] {
         place.sql(&format!(
             "CREATE TABLE {} (_airbyte_ab_id STRING COLLATE UTF8_LCASE, _airbyte_emitted_at TIMESTAMP, _airbyte_data STRING \
-             COLLATE UTF8_LCASE) USING delta LOCATION '{}'",
+             COLLATE UTF8_LCASE) USING delta {}",
             place.name(name),
-            place.location(&format!("default/{name}"))
+            place.lies_at(&format!("default/{name}"))
         ));
     }
     for round in 0..2 {
         let rows = round * 20..round * 20 + 20;
         let both = records("added", rows.clone()) + &records("replaced", rows);
         // Counted too: the answer to each load is lost.
-        place.goes_wrong(json!([{"action": "lose", "on": "submit", "statement": "^(MERGE|INSERT)", "times": 2}]));
+        place.goes_wrong(json!([{"action": "lose", "on": "submit", "statement": "^(MERGE|COPY|INSERT)", "times": 2}]));
         sandbox.load(&streams(), both + &state("added", 1) + &state("replaced", 1) + &complete());
     }
     let rows = |name: &str| {

@@ -87,6 +87,8 @@ mod program;
 mod proxy;
 #[path = "../testing/python.rs"]
 mod python;
+#[path = "../testing/recorded.rs"]
+mod recorded;
 #[path = "../s3/testing/requests.rs"]
 mod requests;
 #[path = "../s3/testing/server.rs"]
@@ -108,6 +110,7 @@ mod check;
 mod clients;
 mod column_values;
 mod columns;
+mod commit_kills;
 mod copies;
 mod dedup;
 mod dedup_faults;
@@ -118,7 +121,6 @@ mod kills;
 mod layouts;
 mod loading;
 mod lying_elsewhere;
-mod managed;
 mod names;
 mod older_tables;
 mod readers;

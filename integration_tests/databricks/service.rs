@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::loading::data;
-use super::place::{Place, Transport, transport};
+use super::place::{Place, Transport, adds, transport};
 use crate::messages::{append, numbered, overwrite, record, records, state, status};
 use crate::program::Sandbox;
 use crate::table;
@@ -66,7 +66,7 @@ fn a_workspace_on_a_shared_host_is_reached_by_its_number() {
 
 /// `action`, once for each kind of statement.
 fn once_each(value: &Value) -> Value {
-    const KINDS: [&str; 6] = ["^SHOW", "^DESCRIBE", "^CREATE", "^MERGE", "^INSERT", "^DROP"];
+    const KINDS: [&str; 6] = ["^SHOW", "^DESCRIBE", "^CREATE", "^(MERGE|COPY)", "^INSERT", "^DROP"];
     let rule = |kind: &&str| json!({"action": "cancel", "statement": kind, "times": 1, "value": value});
     KINDS.iter().map(rule).collect()
 }
@@ -89,11 +89,11 @@ fn statements_that_somebody_else_cancels_are_sent_again() {
 
 fn a_statement_that_is_cancelled_again_and_again_ends_the_sync_with_the_reason() {
     let sandbox = Sandbox::new();
-    sandbox.place().goes_wrong(json!([{"action": "cancel", "statement": "^MERGE", "value": 0}]));
+    sandbox.place().goes_wrong(json!([{"action": "cancel", "statement": "^(MERGE|COPY)", "value": 0}]));
     let run = sandbox.write(&append(&["added"]), records("added", 0..20) + &state("added", 20));
     let message = run.failed_with("transient_error");
     assert!(message.contains("was cancelled") && message.contains("STATEMENT_TIMEOUT"), "{message}");
-    let merges = sandbox.place().statements().iter().filter(|text| text.starts_with("MERGE")).count();
+    let merges = sandbox.place().statements().iter().filter(|text| adds(text)).count();
     assert_eq!((merges, run.states().len()), (3, 0));
     sandbox.place().goes_wrong(json!([]));
     sandbox.load(&append(&["added"]), records("added", 0..20) + &state("added", 20));
@@ -207,10 +207,10 @@ fn two_hundred_streams_stay_below_the_limit_of_requests() {
         let sandbox = Sandbox::with(json!({"load_parallelism": 16}));
         sandbox.place().set(json!({"scripted": true}));
         // Such a MERGE is asked about; everything else ends while its first answer is waited for.
-        sandbox.place().goes_wrong(json!([{"action": "hold", "statement": "^MERGE", "value": 1}]));
+        sandbox.place().goes_wrong(json!([{"action": "hold", "statement": "^(MERGE|COPY)", "value": 1}]));
         let asked = asked_of_many(&sandbox, 200);
         let statements = asked["statements"].as_array().unwrap();
-        let merges = statements.iter().filter(|one| one["statement"].as_str().unwrap().starts_with("MERGE")).count();
+        let merges = statements.iter().filter(|one| adds(one["statement"].as_str().unwrap())).count();
         let requests = asked["requests"].as_u64().unwrap() as usize;
         // One for each statement, and for each MERGE not more than JDBC's driver would ask in a second.
         let most = statements.len() + 6 * merges;

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::expected::{row_of, sent};
 use super::readers::{are_there, see};
-use crate::conformance::{read, shared_data};
 use crate::program::Sandbox;
+use crate::recorded::{read, shared_data};
 use crate::table;
 
 pub const LAYOUTS: [&str; 3] = ["raw", "columns", "classic"];

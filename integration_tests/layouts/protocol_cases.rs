@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::cases::LAYOUTS;
 use super::expected::sent;
 use super::readers::{are_there, see};
-use crate::conformance::{configure, read, shared_data};
 use crate::program::Sandbox;
+use crate::recorded::{configure, read, shared_data};
 use crate::table;
 
 #[test]

@@ -5,9 +5,9 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 
 use super::server::{ROOT, server};
-use crate::conformance::shared_data;
 use crate::messages::{append, overwrite, padded, record, records};
 use crate::program::{Sandbox, skipped};
+use crate::recorded::shared_data;
 use crate::table::{self, Row};
 
 /// Prints the rows of the table `sys.argv[1]` as JSON lines: id, microseconds, data.

@@ -19,7 +19,7 @@ use crate::load::sql::databricks_check::{CheckTable, DatabricksCheck};
 use crate::opening;
 use crate::recovery::unfinished::Unfinished;
 use crate::schema::columns::TableSchema;
-use crate::storage::{Storage, probe};
+use crate::storage::{Home, Storage, probe};
 use crate::sync::{Context, Sync};
 
 /// An older table of a check was left by one that was killed.
@@ -174,6 +174,10 @@ impl<'a> CheckRun<'a> {
         let Some(storage) = &self.storage else { return dropped };
         let folder = format!("{}/{table}", self.schema);
         storage.delete(&storage.list(&folder).await?).await?;
+        // Databricks and Spark may mark a folder by an object of its name.
+        if let Home::Bucket(_) = storage.home() {
+            storage.delete(std::slice::from_ref(&folder)).await?;
+        }
         let unfinished = Unfinished::of(storage);
         unfinished.remove_empty_folder(&folder);
         unfinished.remove_empty_folder(self.schema);

@@ -102,7 +102,7 @@ fn account(fields: &Fields<'_>) -> String {
 fn container(fields: &Fields<'_>) -> String {
     let container = fields.required_text(CONTAINER, "give the name of the container").unwrap_or_default();
     let is_sign = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    let is_name = container.len() <= 63
+    let is_name = (3..=63).contains(&container.len())
         && container.bytes().all(is_sign)
         && !container.starts_with('-')
         && !container.ends_with('-')
@@ -126,6 +126,9 @@ fn container(fields: &Fields<'_>) -> String {
 fn folder(fields: &Fields<'_>) -> String {
     let text = fields.text(PATH).unwrap_or_default();
     let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty()).collect();
+    if parts.contains(&"_delta_log") {
+        fields.problem(PATH, "lies in the log of a Delta table: give a folder that is no table, above all tables.");
+    }
     if parts.iter().any(|part| part.ends_with('.')) {
         fields.problem(PATH, "has a part that is or ends in a dot, which Azure does not keep: choose another folder.");
     } else if text.contains(|c: char| c.is_control() || matches!(c, '%' | '?' | '#' | '\\')) {

@@ -109,6 +109,14 @@ impl AzureIdentity {
                 token_file: token_file.into(),
             };
         }
+        // A value of another type is a problem that is told already.
+        if [SAS, KEY, CLIENT_SECRET].iter().any(|name| !fields.is_absent(name)) {
+            return Self::Sas(Secret::new(""));
+        }
+        if let Some(given) = [TENANT, CLIENT].into_iter().find(|name| !fields.is_absent(name)) {
+            fields.problem(CLIENT_SECRET, &format!("is missing although `data_source.{given}` is set, which belongs to an application of Microsoft Entra: give the application's secret, or set `{MANAGED}` or the variable {TOKEN_FILE} where none is needed."));
+            return Self::Sas(Secret::new(""));
+        }
         let rest = format!(
             "is missing or empty: create a shared access signature for the container, or sign in in another way: `{KEY}`, \
              or `{TENANT}`, `{CLIENT}` and `{CLIENT_SECRET}`, or `{MANAGED}`, or a workload identity (the variable {TOKEN_FILE})."
@@ -131,6 +139,10 @@ fn name(fields: &Fields<'_>, name: &str, variable: &str) -> Option<String> {
 fn signature(fields: &Fields<'_>, text: &str, account: &str, container: &str) -> Secret {
     let problem = |rest: &str| fields.problem(SAS, rest);
     let mut token = text;
+    if text.contains("&amp;") {
+        problem("has &amp; in it where & belongs, as in the source of a page: copy it again as plain text.");
+        return Secret::new(text);
+    }
     if text.contains("SharedAccessSignature=") {
         problem(
             "is a connection string: give only the part behind SharedAccessSignature=, which begins with sv= and has sig= in it.",
@@ -165,8 +177,14 @@ fn signature(fields: &Fields<'_>, text: &str, account: &str, container: &str) ->
         );
     } else if sig.contains("%2") || sig.contains("%3") {
         problem("is encoded twice (%25 in its signature): copy it again from where it was created.");
+    } else if token.contains(['"', '\'', '`']) {
+        problem("has a quotation mark in it: give the token without quotes around it.");
     } else if token.contains(|c: char| c.is_control() || c == ' ') {
         problem("has a space or a line break in it: copy it again, in one line.");
+    } else if let Some((name, _)) = pairs.iter().find(|(name, _)| matches!(name.as_str(), "restype" | "comp")) {
+        problem(&format!(
+            "has {name}=… in it, which belongs to the address of one request: remove it, and give only the token, which begins with sv=."
+        ));
     }
     // Without one, who knows what it is.
     if sig.is_empty() { Secret::new(token) } else { Secret::by_its_part(token, sig) }

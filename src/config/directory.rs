@@ -78,6 +78,9 @@ fn ensure_local(plain: &str, given: &str) -> Result<(), String> {
     if plain.starts_with(['"', '\'']) {
         return Err("begins with a quotation mark: write the path without quotes around it.".to_owned());
     }
+    if plain.split('/').any(|part| part == "_delta_log") {
+        return Err("lies in the log of a Delta table: give a folder that is no table, above all tables.".to_owned());
+    }
     if plain.contains('\0') {
         return Err("contains a NUL character, which no path can have: remove it.".to_owned());
     }
@@ -150,6 +153,7 @@ mod tests {
             ("\"/tmp/x\"", "without quotes"),
             ("'/tmp/x'", "without quotes"),
             ("/tmp/\nx", "one line"),
+            ("/lake/users/_delta_log", "no table"),
         ] {
             assert!(read(text).is_err_and(|rest| rest.contains(cure)), "{text}: {:?}", read(text));
         }

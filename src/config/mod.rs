@@ -317,6 +317,8 @@ fn in_memory(bytes: u64) -> usize {
 }
 
 #[cfg(test)]
+mod azure_tests;
+#[cfg(test)]
 mod engine_tests;
 #[cfg(test)]
 mod s3_tests;

@@ -175,6 +175,12 @@ fn file_name_pattern(fields: &Fields<'_>) -> FileNamePattern {
 fn folder(fields: &Fields<'_>) -> String {
     let text = fields.text("s3_bucket_path").unwrap_or_default();
     let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty()).collect();
+    if parts.contains(&"_delta_log") {
+        fields.problem(
+            "s3_bucket_path",
+            "lies in the log of a Delta table: give a folder that is no table, above all tables.",
+        );
+    }
     if parts.iter().any(|part| matches!(*part, "." | "..")) {
         fields
             .problem("s3_bucket_path", "has a part . or .., which a bucket does not resolve: write the folder itself.");

@@ -47,6 +47,7 @@ fn a_folder_in_a_bucket_has_no_slashes_at_its_ends() {
             "{wrong}"
         );
     }
+    assert!(problems(s3(json!({"s3_bucket_path": "lake/users/_delta_log/"}))).contains("no table"));
 }
 
 #[test]

@@ -65,11 +65,13 @@ fn ends<'a>(
         let values = files.iter().map(|bounds| bounds.as_ref()?.get(at).map(end));
         let array: ArrayRef = match column.source {
             Source::Id | Source::Record => Arc::new(StringArray::from_iter(values.map(|value| value?.text()))),
-            Source::EmittedAt => {
+            Source::EmittedAt if !column.is_time_as_text() => {
                 let micros = values.map(|value| value?.time_ms().map(|ms| ms * 1000));
                 Arc::new(TimestampMicrosecondArray::from_iter(micros).with_timezone("UTC"))
             }
-            Source::Meta | Source::Property(_) | Source::Undeclared | Source::Vacant => return None,
+            Source::EmittedAt | Source::Meta | Source::Property(_) | Source::Undeclared | Source::Vacant => {
+                return None;
+            }
         };
         Some((column.name.clone(), array))
     };

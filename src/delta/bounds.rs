@@ -44,7 +44,8 @@ pub enum Readers {
 
 /// Whether every column of `schema` has bounds where the times of the rows do.
 pub fn has_all(schema: &TableSchema) -> bool {
-    schema.columns().all(|column| matches!(column.source, Source::Id | Source::EmittedAt | Source::Record))
+    let has_some = |column: &Column| matches!(column.source, Source::Id | Source::EmittedAt | Source::Record);
+    schema.columns().all(|column| has_some(column) && !column.is_time_as_text())
 }
 
 /// The `stats` of an `add` action, as text.
@@ -102,6 +103,7 @@ fn of_column<'a>(column: &Column, stats: &'a RowStats) -> Option<Span<Value<'a>>
     let texts = |first, last| Some(Span { first: Value::Text(first), last: Value::Text(last) });
     match column.source {
         Source::Id => texts(&stats.ids.first, &stats.ids.last),
+        Source::EmittedAt if column.is_time_as_text() => None,
         Source::EmittedAt => times(&stats.emitted_at),
         Source::Record => texts(RECORD.first, RECORD.last),
         // Nobody has looked at these values.

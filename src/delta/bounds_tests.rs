@@ -32,6 +32,14 @@ fn with_times_that_some_reader_cannot_parse_there_are_no_bounds() {
     }
 }
 
+#[test]
+fn times_that_are_texts_have_no_bounds() {
+    let schema = TableSchema::with_time_as_text();
+    assert!(!has_all(&schema) && column_bounds(&schema, &stats(0, 1)).is_none());
+    let written = text(&schema, &stats(0, 1), Readers::Spark);
+    assert!(written.contains("minValues") && !written.contains("_airbyte_emitted_at"), "{written}");
+}
+
 /// Whether a row of this `data` lies within the bounds, as readers compare texts: byte by byte.
 fn within(data: &[u8]) -> bool {
     RECORD.first.as_bytes() <= data && data <= RECORD.last.as_bytes()

@@ -45,6 +45,8 @@ enum ColumnEncoder {
     Ids,
     /// An Arrow array of times.
     Times,
+    /// The same as texts, see [`Column::is_time_as_text`](crate::schema::columns::Column::is_time_as_text).
+    TimesAsTexts,
     /// The records' texts, page by page.
     Texts(TextEncoder),
     /// A column that is made of the records' texts, by its number among those.
@@ -97,6 +99,9 @@ impl ParquetEncoder {
         for (at, (column, field)) in schema.columns().zip(arrow.fields()).enumerate() {
             let (encoder, encoding) = match column.source {
                 Source::Id => (ColumnEncoder::Ids, Some(Encoding::DELTA_BYTE_ARRAY)),
+                Source::EmittedAt if column.is_time_as_text() => {
+                    (ColumnEncoder::TimesAsTexts, Some(Encoding::DELTA_BYTE_ARRAY))
+                }
                 Source::EmittedAt => (ColumnEncoder::Times, Some(Encoding::DELTA_BINARY_PACKED)),
                 Source::Record => (ColumnEncoder::Texts(TextEncoder::new(converted.column(at), compression)), None),
                 Source::Meta | Source::Property(_) | Source::Undeclared | Source::Vacant => {
@@ -127,8 +132,7 @@ impl ParquetEncoder {
         };
         let stats = RowStats { rows: ids.count(), ids: ids.span(), emitted_at };
         let (texts, times) = rows.into_parts();
-        let times: ArrayRef =
-            Arc::new(TimestampMicrosecondArray::new(ScalarBuffer::from(times), None).with_timezone("UTC"));
+        let times = TimestampMicrosecondArray::new(ScalarBuffer::from(times), None).with_timezone("UTC");
         let mut writers = self.arrow.create_column_writers(0).map_err(encode_error)?.into_iter();
         let mut array = |array, statistics| {
             let writer = writers.next().ok_or_else(|| Error::system("A column of a row group has no writer."))?;
@@ -142,7 +146,8 @@ impl ParquetEncoder {
         for column in &self.columns {
             columns.push(match column {
                 ColumnEncoder::Ids => array(id_array(ids)?, id_statistics(&stats.ids))?,
-                ColumnEncoder::Times => array(Arc::clone(&times), time_statistics(stats.emitted_at))?,
+                ColumnEncoder::Times => array(Arc::new(times.clone()), time_statistics(stats.emitted_at))?,
+                ColumnEncoder::TimesAsTexts => array(as_texts(&times), text_statistics())?,
                 ColumnEncoder::Texts(encoder) => {
                     let chunk = encoder.encode(&texts).map_err(encode_error)?;
                     if chunk.rows() != ids.count() {
@@ -247,6 +252,17 @@ fn id_statistics(ids: &Span<String>) -> Statistics {
 
 fn time_statistics(times: Span<i64>) -> Statistics {
     Statistics::int64(Some(times.first), Some(times.last), None, Some(0), false)
+}
+
+/// Nothing is known of the order of these texts.
+fn text_statistics() -> Statistics {
+    Statistics::byte_array(None, None, None, Some(0), false)
+}
+
+/// Milliseconds since the epoch.
+fn as_texts(times: &TimestampMicrosecondArray) -> ArrayRef {
+    let texts = times.values().iter().map(|micros| micros.div_euclid(1000).to_string());
+    Arc::new(BinaryArray::from_iter_values(texts))
 }
 
 fn id_array(ids: IdRange) -> Result<ArrayRef> {

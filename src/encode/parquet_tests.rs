@@ -37,6 +37,23 @@ fn row_groups_become_one_file_that_a_reader_gives_back_row_by_row() -> Result<()
     Ok(())
 }
 
+#[test]
+fn a_time_that_is_a_text_is_read_back_as_its_milliseconds() -> Result<()> {
+    let encoder = ParquetEncoder::new(&TableSchema::with_time_as_text(), Compression::Zstd, 0)?;
+    let mut rows = Rows::default();
+    for micros in [1_795_208_640_524_123, -1] {
+        rows.push(b"{}", micros, 0);
+    }
+    let mut file = encoder.begin_file()?;
+    let mut bytes = file.append(encoder.encode(rows, IdGenerator::new(random).range(0, 2))?.group)?;
+    bytes.extend(file.finish()?.0);
+    let reader = SerializedFileReader::new(bytes::Bytes::from(bytes)).map_err(encode_error)?;
+    let rows: Vec<_> = reader.get_row_iter(None).map_err(encode_error)?.flatten().collect();
+    let times: Vec<_> = rows.iter().filter_map(|row| row.get_string(1).ok()).collect();
+    assert_eq!(times, ["1795208640524", "-1"]);
+    Ok(())
+}
+
 /// A file of two row groups with the same ids, times and rows at every run; `long` is the length of its longest text.
 fn fixed_file(compression: Compression, long: usize) -> Result<Vec<u8>> {
     let encoder = ParquetEncoder::new(&TableSchema::raw(), compression, 0)?;

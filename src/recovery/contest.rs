@@ -27,6 +27,9 @@ use crate::storage::Storage;
 /// How long between two messages about the sync that is waited for.
 const MESSAGE_INTERVAL: Duration = Duration::from_secs(60);
 
+/// Between two looks at other syncs, each of which lists several folders.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
+
 /// One sync among those that may change the same tables.
 pub struct Contest<'a> {
     /// Where all of them stage.
@@ -106,7 +109,7 @@ impl Contest<'_> {
                         most.saturating_sub(begun.elapsed()).as_secs()
                     );
                 }
-                tokio::time::sleep((most / 120).max(Duration::from_millis(50))).await;
+                tokio::time::sleep((most / 120).max(SHORTEST_PAUSE)).await;
             }
             let swept = sweep(self.storage, self.tables, self.staging_tables).await?;
             has_swept = true;

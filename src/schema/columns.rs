@@ -105,6 +105,14 @@ impl TableSchema {
         Self::new(layout, record)
     }
 
+    /// The raw layout with a time that is a text, see [`Column::is_time_as_text`], for tests of other modules.
+    #[cfg(test)]
+    pub fn with_time_as_text() -> Self {
+        let mut schema = Self::new(Layout::Raw, vec![Column::new(RECORD, Kind::Text, Source::Record)]);
+        schema.emitted_at.kind = Kind::Text;
+        schema
+    }
+
     /// The same layout with `columns` in place of its own; `None` where those of the id and the time are missing.
     pub(crate) fn with_columns(&self, columns: Vec<Column>) -> Option<Self> {
         let (mut id, mut emitted_at, mut record) = (None, None, Vec::with_capacity(columns.len()));
@@ -218,6 +226,11 @@ impl Column {
     pub(super) fn undeclared() -> Self {
         let [name, _] = UNDECLARED;
         Self::new(name, Kind::TextMap, Source::Undeclared)
+    }
+
+    /// Whether it is the time of the row as connector 1.1.x had it in its Azure mode: a text with the milliseconds since the epoch.
+    pub fn is_time_as_text(&self) -> bool {
+        self.source == Source::EmittedAt && self.kind == Kind::Text
     }
 
     /// Whether every row has a value.

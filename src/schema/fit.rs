@@ -14,6 +14,7 @@ pub use self::lacking::lacks_only_vacant_fields;
 use self::names::pairs;
 use super::alter::Alter;
 use super::columns::{Column, Layout, Source, TableSchema, layout_of};
+use super::kind::Kind;
 use super::table_type::{FoundColumn, TableType};
 use crate::error::{Error, Result, StreamDescriptor};
 
@@ -59,12 +60,13 @@ pub fn fit(wanted: &TableSchema, found: &[FoundColumn], terms: Terms, shown: Sho
     }
     let mut fitting = Fitting::new(terms);
     let mut columns = Vec::new();
-    let mut problems = Vec::new();
+    // What evolution mends, and what it does not.
+    let (mut problems, mut others) = (Vec::new(), Vec::new());
     let all: Vec<&Column> = wanted.columns().collect();
     let pairs = pairs(&all, found);
     for ((column, pair), new_name) in all.iter().copied().zip(&pairs.found).zip(&pairs.new_names) {
         match pair.and_then(|at| found.get(at)) {
-            Some(found) if is_own(column) => columns.push(own(column, found, &mut fitting, &mut problems)),
+            Some(found) if is_own(column) => columns.push(own(column, found, &mut fitting, &mut others)),
             Some(found) => columns.extend(fitting.column(column, found)),
             None if terms.evolution || terms.replaces => {
                 let kind = TableType::of(&column.kind);
@@ -91,8 +93,11 @@ pub fn fit(wanted: &TableSchema, found: &[FoundColumn], terms: Terms, shown: Sho
     if !terms.evolution {
         problems.extend(differences.iter().map(|difference| difference.problem()));
     }
-    if !problems.is_empty() {
-        return Err(misfit(&problems, layout, shown, !differences.is_empty() || !required.is_empty()));
+    if !problems.is_empty() || !others.is_empty() {
+        let differs = !differences.is_empty() || !required.is_empty();
+        let by_evolution = (!terms.evolution && others.is_empty()).then_some(differs);
+        others.extend(problems);
+        return Err(misfit(&others, layout, shown, by_evolution));
     }
     let warnings = differences.iter().map(|difference| difference.warning(shown, wanted.layout())).collect();
     let files = wanted.with_columns(columns).ok_or_else(|| Error::system("A stream's files have no id or no time."))?;
@@ -118,6 +123,9 @@ fn is_own(column: &Column) -> bool {
 fn own(column: &Column, found: &FoundColumn, fitting: &mut Fitting, problems: &mut Vec<String>) -> Column {
     let kind = TableType::of(&column.kind);
     let path = vec![found.name.clone()];
+    if column.source == Source::EmittedAt && found.kind.is_text() && !fitting.terms.replaces {
+        return Column { name: found.name.clone(), kind: Kind::Text, ..column.clone() };
+    }
     if !found.kind.is_same(&kind) {
         if fitting.terms.replaces {
             fitting.changes.push(Alter::Retype { path: path.clone(), kind });
@@ -140,16 +148,26 @@ fn other_layout(wanted: &TableSchema, found: &[FoundColumn], Shown { table, stre
     ))
 }
 
-fn misfit(problems: &[String], layout: Option<Layout>, Shown { table, stream }: Shown<'_>, evolves: bool) -> Error {
+/// `by_evolution`: whether `enable_schema_evolution` helps, and then whether there are differences that it lets be.
+fn misfit(
+    problems: &[String],
+    layout: Option<Layout>,
+    Shown { table, stream }: Shown<'_>,
+    by_evolution: Option<bool>,
+) -> Error {
     let fitting = match layout {
         Some(layout) => format!("It has the columns of layout `{layout}`."),
         None => "It has the columns of no layout.".to_owned(),
     };
-    let way = if evolves {
-        "Set `enable_schema_evolution` to go on with the table's types, or replace the rows (a refresh in mode overwrite), or move \
-         the table away."
-    } else {
-        "Set `enable_schema_evolution` to have them added, or move the table away, or rename the stream."
+    let way = match by_evolution {
+        Some(true) => {
+            "Set `enable_schema_evolution` to go on with the table's types, or replace the rows (a refresh in mode overwrite), or move \
+             the table away."
+        }
+        Some(false) => {
+            "Set `enable_schema_evolution` to have them added, or move the table away, or rename the stream."
+        }
+        None => "Replace the rows (a refresh in mode overwrite), or move the table away, or rename the stream.",
     };
     Error::config(format!(
         "Stream {stream} cannot be loaded into table {table}: {}. {fitting} {way}",

@@ -245,6 +245,21 @@ fn a_column_of_this_program_has_to_be_what_it_is() {
     found[1].kind = TableType::parse("bigint");
     let message = refused(&wanted(Vec::new()), &found, EVOLVES);
     assert!(message.contains("_airbyte_emitted_at is BIGINT, and has to be TIMESTAMP"), "{message}");
+    assert!(!message.contains("enable_schema_evolution") && message.contains("Replace the rows"), "{message}");
+    let message = refused(&wanted(vec![property("new", LONG)]), &found, STAYS);
+    assert!(!message.contains("enable_schema_evolution"), "it would not help: {message}");
+}
+
+#[test]
+fn a_time_that_is_a_text_stays_one_until_all_rows_are_replaced() -> Result<()> {
+    let mut found = table(&[]);
+    found[1].kind = TableType::parse("string");
+    let fit = fitted(&wanted(Vec::new()), &found, EVOLVES)?;
+    assert!(fit.files.emitted_at().is_time_as_text() && fit.changes.is_empty());
+    let fit = fitted(&wanted(Vec::new()), &found, REPLACES)?;
+    assert!(!fit.files.emitted_at().is_time_as_text());
+    assert_eq!(written(&fit.changes).len(), 1);
+    Ok(())
 }
 
 #[test]

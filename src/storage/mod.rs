@@ -150,7 +150,7 @@ impl Storage {
     pub fn uri(&self, relative: &str) -> String {
         match &self.home {
             Home::Folder(folder) => folder.path(relative).display().to_string(),
-            Home::Bucket(bucket) => format!("{}/{relative}", bucket.uri(&self.root)),
+            Home::Bucket(bucket) => bucket.uri_below(&self.root, relative),
         }
     }
 

@@ -21,6 +21,13 @@ pub fn properties(random: &mut Rng) -> Map<String, Value> {
         let name = *random.choice(["plain", "With Capitals", "a\"quote", "comma,", "ü"].iter()).unwrap();
         properties.insert(format!("{name}{at}"), property(random, 2));
     }
+    // Readers keep what they cannot read in a column of this name, unless they are told another one.
+    let kept =
+        |kind| json!({"type": "object", "properties": {"_corrupt_record": {"type": kind}, "a": {"type": "string"}}});
+    properties
+        .insert("_corrupt_record".to_owned(), json!({"type": *random.choice(["string", "integer"].iter()).unwrap()}));
+    properties.insert("kept text".to_owned(), kept("string"));
+    properties.insert("kept number".to_owned(), kept("integer"));
     properties
 }
 

@@ -82,6 +82,8 @@ mod program;
 mod proxy;
 #[path = "../../testing/python.rs"]
 mod python;
+#[path = "../../testing/recorded.rs"]
+mod recorded;
 #[path = "../testing/requests.rs"]
 mod requests;
 #[path = "../testing/sas.rs"]
@@ -101,6 +103,8 @@ mod check;
 mod column_values;
 #[path = "../../databricks/columns.rs"]
 mod columns;
+#[path = "../../databricks/commit_kills.rs"]
+mod commit_kills;
 #[path = "../../conformance.rs"]
 mod conformance;
 #[path = "../../databricks/copies.rs"]
@@ -141,3 +145,4 @@ mod bed;
 mod csv;
 mod kinds;
 mod requests_that_fail;
+mod tables_of_1_1;

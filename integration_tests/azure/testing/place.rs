@@ -22,6 +22,9 @@ pub const TELLS_ROWS_BEFORE: bool = true;
 /// The setting that names the container, and the one that names a folder in it.
 pub const NAME_SETTING: &str = "azure_blob_storage_container_name";
 pub const PATH_SETTING: &str = "azure_base_path";
+/// The catalog of tables that lie here, and whether the catalog keeps them.
+pub const CATALOG: &str = "hive_metastore";
+pub const ARE_MANAGED: bool = false;
 /// The folder inside the container that holds everything.
 const PATH: &str = "lakes/one";
 /// What the program needs of a token.
@@ -109,6 +112,11 @@ impl Place {
         }
     }
 
+    /// A new one whose tables in Databricks are in `_schema`, which makes no difference here.
+    pub fn of_schema(sandbox: &Path, _schema: &str) -> Self {
+        Self::new(sandbox)
+    }
+
     /// All that is written.
     pub fn lake(&self) -> Location {
         self.whole_container().join(&self.path)
@@ -144,6 +152,11 @@ impl Place {
     /// The address by which Databricks knows what has this key in the container.
     pub fn uri(&self, key: &str) -> String {
         format!("abfss://{}@{}.dfs.core.windows.net/{key}", self.container, ACCOUNT.0)
+    }
+
+    /// The address of all that Spark reads here.
+    pub fn root(&self) -> Option<String> {
+        Some(self.uri(""))
     }
 
     /// The container's name.

@@ -2,6 +2,9 @@
 
   python integration_tests/databricks/stand_in --jars JARS --folder FOLDER --s3 ENDPOINT --region REGION --key KEY --secret SECRET
   python integration_tests/databricks/stand_in --jars JARS --folder FOLDER --azure PORT --account NAME --key KEY
+  python integration_tests/databricks/stand_in --jars JARS --folder FOLDER
+
+Without a store there are managed tables alone.
 
 Prints the port it listens on (on 127.0.0.1) once Spark is up, and ends when its standard input does.
 """
@@ -19,7 +22,7 @@ time.tzset()
 from compute import Workspace
 from engine import Engine
 from files import Files
-from storage import azure, s3
+from storage import Store, azure, s3
 from http_server import Server
 from statements import StatementApi
 from thrift_server import Thrift
@@ -33,10 +36,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jars", required=True)
     parser.add_argument("--folder", required=True, help="for Spark's own files")
-    stores = parser.add_mutually_exclusive_group(required=True)
+    stores = parser.add_mutually_exclusive_group()
     stores.add_argument("--s3", help="the address of the S3 server")
     stores.add_argument("--azure", help="the port of the Azure Blob Storage server")
-    parser.add_argument("--key", required=True)
+    parser.add_argument("--key", help="of the store")
     parser.add_argument("--region", help="of the S3 server")
     parser.add_argument("--secret", help="that belongs to the S3 server's key")
     parser.add_argument("--account", help="the storage account")
@@ -47,8 +50,10 @@ def main():
     logging.getLogger("SQLQueryContextLogger").disabled = True
     if options.s3:
         store = s3(options.s3, options.region, options.key, options.secret)
-    else:
+    elif options.azure:
         store = azure(options.azure, options.account, options.key)
+    else:
+        store = Store({})
     os.environ["SPARK_LOCAL_DIRS"] = f"{options.folder}/local"
     volumes = Volumes(f"{options.folder}/volumes")
     engine = Engine(options.jars, options.folder, store, THRIFT_PATH, options.memory, options.quick, volumes)

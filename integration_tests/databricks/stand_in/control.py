@@ -8,6 +8,7 @@ def answer(server, method, path, request):
     new_tables, scripted, rules). GET computes/<id>: what it was asked. POST sql: runs a statement at once, whatever rules there are.
     POST computes/<id>/restart: a cluster loses its sessions, and says so as `told` has it.
     DELETE computes/<id>: it goes, with `schemas`, their volumes, and what is known of the bucket or container `root`.
+    GET uploads/<catalog>/<schema>/<volume>: how many uploads have begun there and not ended.
     PUT volumes/<catalog>/<schema>/<volume>: makes a volume. GET volumes/<catalog>/<schema>/<volume>: the paths of its files and folders.
     """
     match [method, *path.split("/")]:
@@ -33,6 +34,9 @@ def answer(server, method, path, request):
             server.engine.forget(request["schemas"], request["root"])
             server.files.volumes.forget(request["schemas"])
             return {}
+        case ["GET", "uploads", *name]:
+            begun = [session for session in list(server.files.cloud.sessions.values()) if not session.ended]
+            return {"begun": sum(session.path.lower().startswith(f"/volumes/{'/'.join(name)}/") for session in begun)}
         case ["PUT", "volumes", *name]:
             return {"created": server.files.volumes.create(*name)}
         case ["GET", "volumes", *name]:

@@ -66,12 +66,14 @@ class Managed:
     def for_spark(self, statement):
         """The same statement with files of volumes as Spark reads them."""
         def read(found):
-            options = dict(re.findall(r"(\w+)\s*=>\s*'([^']*)'", found[2]))
-            if options.pop("format", None) != "parquet" or set(options) - {"ignoreMissingFiles"}:
+            options = dict(re.findall(r"(\w+)\s*=>\s*'?([^',)]*)'?", found[2]))
+            if options.pop("format", None) != "parquet" or set(options) - {"ignoreMissingFiles", "schemaEvolutionMode"}:
                 raise self.failure("BAD_REQUEST", f"[UNSUPPORTED] The stand-in reads Parquet files, without {sorted(options)}.")
             folder = self.volumes.on_disk(found[1])
             if folder is None or not any(folder.glob("*.parquet")):
                 raise self.missing(found[1])
+            if options.get("schemaEvolutionMode") != "none":
+                return f"(SELECT *, CAST(NULL AS STRING) AS `_rescued_data` FROM parquet.`{folder}`)"
             return f"parquet.`{folder}`"
         return READ.sub(read, statement)
 

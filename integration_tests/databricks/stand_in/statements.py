@@ -140,7 +140,7 @@ class StatementApi:
             sight.refuse(compute.hidden, statement.text)
             text = sight.filtered(statement.text) if compute.filtered else statement.text
             if compute.scripted:
-                result = scripted.answer(text)
+                result = scripted.answer(text, self.engine.managed.volumes)
             else:
                 result = self.engine.asked(text, statement.id, parameters, request.get("schema"), compute.new_tables, compute.lacks)
             result = sight.shown(compute.hidden, statement.text, result)

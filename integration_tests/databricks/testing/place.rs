@@ -41,6 +41,11 @@ thread_local! {
     static TRANSPORT: Cell<Transport> = const { Cell::new(Transport::Statements) };
 }
 
+/// Whether `statement` adds rows: with a staging table, or from files.
+pub fn adds(statement: &str) -> bool {
+    statement.starts_with("MERGE") || statement.starts_with("COPY INTO")
+}
+
 /// Runs `case` with places that are reached by the Statement Execution API.
 pub fn over_statements(case: impl FnOnce()) {
     TRANSPORT.set(Transport::Statements);
@@ -79,7 +84,7 @@ impl Place {
         let [name, secret] = [(); 2].map(|()| uuid::Uuid::new_v4().simple().to_string());
         let id = format!("b{}", name.get(..15).unwrap());
         let token = format!("dapi{secret}");
-        let place = Self { bucket: bucket::Place::new(sandbox), transport: transport(), token, id };
+        let place = Self { bucket: bucket::Place::of_schema(sandbox, &id), transport: transport(), token, id };
         place.set(json!({}));
         place
     }
@@ -127,7 +132,7 @@ impl Place {
     /// The catalog: Spark's own has one name, and the Statement Execution API's stand-in knows Databricks' names for it.
     pub fn catalog(&self) -> &'static str {
         match self.transport {
-            Transport::Statements => "hive_metastore",
+            Transport::Statements => bucket::CATALOG,
             Transport::Thrift => "spark_catalog",
         }
     }
@@ -145,6 +150,11 @@ impl Place {
     /// The full quoted name of a table in the schema of this place, for [`Place::sql`].
     pub fn name(&self, table: &str) -> String {
         format!("`spark_catalog`.`{}`.`{table}`", self.schema())
+    }
+
+    /// What follows the columns of a table `default/x` that is made by hand: where it lies.
+    pub fn lies_at(&self, schema_and_name: &str) -> String {
+        if bucket::ARE_MANAGED { String::new() } else { format!("LOCATION '{}'", self.location(schema_and_name)) }
     }
 
     /// The location of `default/x`.
@@ -212,9 +222,11 @@ impl Drop for Place {
             // For whoever looks into a failed test; the catalog goes with the stand-in.
             return;
         }
-        let schemas = self.lake().folders();
-        let schemas: Vec<&str> = schemas.iter().map(Location::name).filter(|name| !name.contains('-')).collect();
-        let leave = json!({"schemas": schemas, "root": self.bucket.uri("")});
+        let folders = self.lake().folders();
+        let mut schemas: Vec<&str> = folders.iter().map(Location::name).filter(|name| !name.contains('-')).collect();
+        // Also one without tables, for its volumes.
+        schemas.push(self.schema());
+        let leave = json!({"schemas": schemas, "root": self.bucket.root()});
         stand_in().control("DELETE", &format!("computes/{}", self.id), &leave);
     }
 }

@@ -1,4 +1,4 @@
-//! The stand-in for Databricks: one Spark with Delta Lake, with its tables on the S3 server or the Azure one, behind the Statement Execution
+//! The stand-in for Databricks: one Spark with Delta Lake, with its tables on the S3 server, the Azure one or its own disk, behind the Statement Execution
 //! API and, for clusters, behind its own Thrift server. Started once for all tests, on a free port.
 //!
 //! `TEST_DATABRICKS` names the folder that `integration_tests/databricks/server` fills. Without it the tests are skipped
@@ -38,6 +38,11 @@ impl StandIn {
     /// A Python with other people's clients and Delta readers.
     pub fn python(&self) -> &Path {
         &self.python
+    }
+
+    /// The folder of its volumes and of Spark's own tables.
+    pub fn folder(&self) -> PathBuf {
+        self.folder.join("spark")
     }
 
     /// What it and Spark have said so far.

@@ -22,6 +22,9 @@ pub const TELLS_ROWS_BEFORE: bool = true;
 /// The setting that names the bucket, and the one that names a folder in it.
 pub const NAME_SETTING: &str = "s3_bucket_name";
 pub const PATH_SETTING: &str = "s3_bucket_path";
+/// The catalog of tables that lie here, and whether the catalog keeps them.
+pub const CATALOG: &str = "hive_metastore";
+pub const ARE_MANAGED: bool = false;
 /// The folder inside the bucket that holds everything.
 const PATH: &str = "lakes/one";
 
@@ -63,6 +66,11 @@ impl Place {
         place
     }
 
+    /// A new one whose tables in Databricks are in `_schema`, which makes no difference here.
+    pub fn of_schema(sandbox: &Path, _schema: &str) -> Self {
+        Self::new(sandbox)
+    }
+
     /// All that is written.
     pub fn lake(&self) -> Location {
         self.whole_bucket().join(&self.path)
@@ -76,6 +84,11 @@ impl Place {
     /// The address by which Databricks knows what has this key in the bucket.
     pub fn uri(&self, key: &str) -> String {
         format!("s3://{}/{key}", self.bucket)
+    }
+
+    /// The address of all that Spark reads here.
+    pub fn root(&self) -> Option<String> {
+        Some(self.uri(""))
     }
 
     /// The bucket's name.

@@ -106,7 +106,8 @@ pub(super) const STATEMENTS: &[Condition] = &[
         &[Class("UC_NOT_ENABLED"), Class("UC_NOT_SUPPORTED")],
         &[],
         "{path} does not know Unity Catalog",
-        "use a SQL warehouse or a cluster whose access mode has it, or set `database` to hive_metastore",
+        "use a SQL warehouse or a cluster whose access mode has it, or the catalog hive_metastore as `database`, with the `data_source_type` \
+         S3_STORAGE or AZURE_BLOB_STORAGE: it has no volumes for managed tables",
     ),
     config(
         &[
@@ -234,6 +235,16 @@ pub(super) const STATEMENTS: &[Condition] = &[
         "{path} cannot read the staged Parquet files: its runtime is too old for their encodings",
         "use a cluster with Databricks Runtime 11.3 LTS or later (Apache Spark 3.3), or a SQL warehouse",
     ),
+    Condition {
+        kind: Kind::System,
+        quoted: false,
+        ..config(
+            &[Class("MALFORMED_RECORD_IN_PARSING"), Text],
+            &["malformed record"],
+            "{path} cannot read a staged text in CSV",
+            "set `data_source.azure_staging_format` to delta, and report it with the schema of the stream",
+        )
+    },
     // Volumes and staged files. Classes: <https://docs.databricks.com/en/error-messages/error-classes.html>.
     config(
         &[Class("UC_VOLUMES_NOT_ENABLED"), Class("UC_COMMAND_NOT_SUPPORTED")],

@@ -367,7 +367,7 @@ fn names_in_quotes_are_not_the_servers_own_words() {
 #[test]
 fn the_documentation_shows_the_table() {
     let shown = include_str!("../../../docs/databricks-conditions.md");
-    let right = std::env::temp_dir().join("databricks-conditions.md");
+    let right = std::env::temp_dir().join(format!("databricks-conditions-{}.md", std::process::id()));
     if !shown.contains(&markdown()) {
         std::fs::write(&right, markdown()).expect("a file for the right table");
         panic!("docs/databricks-conditions.md has another table; the right one is in {}", right.display());

@@ -21,7 +21,7 @@ use super::encoder::Encoded;
 use super::ids::{ID_LENGTH, IdRange};
 use super::rows::{self, Rows};
 use crate::error::{Error, Result};
-use crate::schema::columns::{Source, TableSchema};
+use crate::schema::columns::{Column, Source, TableSchema};
 use crate::schema::stats::RowStats;
 
 /// Bytes of text after which a file is ended: a reader takes a file with line breaks in its values as one piece, on one core.
@@ -58,6 +58,8 @@ pub struct CsvFile {
 enum Cells<'a> {
     Ids,
     Times,
+    /// In milliseconds since the epoch.
+    TimesAsTexts,
     Records,
     Values(Values<'a>),
 }
@@ -112,6 +114,11 @@ impl CsvEncoder {
                         texts::timestamp(*time, out);
                         out.extend_from_slice(b"Z\"");
                     }
+                    Cells::TimesAsTexts => {
+                        out.push(b'"');
+                        texts::number(time.div_euclid(1000), out);
+                        out.push(b'"');
+                    }
                     Cells::Records => quoting::quote(record, out),
                     Cells::Values(values) => values.cell(row, &mut json, out),
                 }
@@ -137,10 +144,11 @@ impl CsvEncoder {
 
     fn cells<'a>(&self, arrays: &'a [ArrayRef], rows: usize) -> Result<Vec<Cells<'a>>> {
         let mut arrays = arrays.iter();
-        let cell = |column: &_| {
-            let crate::schema::columns::Column { source, kind, .. } = column;
+        let cell = |column: &Column| {
+            let Column { source, kind, .. } = column;
             Ok(match source {
                 Source::Id => Cells::Ids,
+                Source::EmittedAt if column.is_time_as_text() => Cells::TimesAsTexts,
                 Source::EmittedAt => Cells::Times,
                 Source::Record if self.plan.is_none() => Cells::Records,
                 _ => {

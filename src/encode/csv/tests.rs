@@ -3,6 +3,7 @@
 use super::*;
 use crate::encode::columns::testing::{classic, columns, property, record};
 use crate::encode::ids::IdGenerator;
+use crate::error::Kind as ErrorKind;
 use crate::schema::kind::{Bits, Decimal, Kind};
 use crate::schema::members::Members;
 
@@ -62,6 +63,33 @@ fn values_of_every_type_are_written_so() {
 "00000000-0001-7000-8000-000000000002","2026-11-20T21:04:00.524002Z","{""sync_id"":7,""changes"":[]}",,,,,,,,,,,,,,,
 "#;
     assert_eq!(text, expected, "{text}");
+}
+
+#[test]
+fn a_time_that_is_a_text_has_its_milliseconds() {
+    let text = file(&TableSchema::with_time_as_text(), &["{}"]);
+    assert!(text.ends_with("\"00000000-0001-7000-8000-000000000000\",\"1795208640524\",\"{}\"\n"), "{text}");
+}
+
+#[test]
+fn a_name_that_no_reader_takes_from_json_is_refused_and_the_longest_that_they_do_is_not() {
+    let encode = |name: &str| {
+        let encoder = CsvEncoder::new(&columns(Vec::new()), false, 7)?;
+        let mut rows = Rows::default();
+        rows.push(format!("{{\"{name}\":1}}").as_bytes(), 0, 0);
+        encoder.encode(rows, IdGenerator::new(|| 7).range(1, 1)).map(drop)
+    };
+    for (name, fits) in [
+        ("k".repeat(50_000), true),
+        ("k".repeat(50_001), false),
+        ("é".repeat(50_000), true),
+        ("é".repeat(50_001), false),
+    ] {
+        let error = encode(&name).err();
+        assert_eq!(error.is_none(), fits, "{}", name.len());
+        let says_how = |error: Error| error.kind() == ErrorKind::Config && error.message().contains("to delta");
+        assert!(error.is_none_or(says_how));
+    }
 }
 
 #[test]

@@ -23,6 +23,9 @@ use super::{quoting, texts};
 use crate::error::{Error, Result};
 use crate::schema::kind::{Bits, Decimal, Kind, member};
 
+/// Spark reads no JSON with longer names, in units of UTF-16. Those of structures are shorter.
+const LONGEST_NAME: usize = 50_000;
+
 /// The values of a column.
 pub enum Values<'a> {
     Boolean(&'a BooleanArray),
@@ -73,6 +76,12 @@ impl<'a> Values<'a> {
             Kind::TextMap => {
                 let map = array.as_map_opt().ok_or_else(other)?;
                 let entries = map.keys().as_binary_opt().zip(map.values().as_binary_opt());
+                if entries.is_some_and(|(keys, _)| keys.iter().flatten().any(is_too_long)) {
+                    return Err(Error::config(format!(
+                        "A record has a property that is not declared and whose name has more than {LONGEST_NAME} characters, and Databricks reads no \
+                         such name from CSV: set `data_source.azure_staging_format` to delta."
+                    )));
+                }
                 entries.map(|(keys, values)| Self::Map(map, keys, values))
             }
         };
@@ -194,6 +203,10 @@ impl<'a> Values<'a> {
             }
         }
     }
+}
+
+fn is_too_long(name: &[u8]) -> bool {
+    name.len() > LONGEST_NAME && String::from_utf8_lossy(name).encode_utf16().count() > LONGEST_NAME
 }
 
 fn primitive<T: ArrowPrimitiveType>(array: &dyn Array) -> Option<&PrimitiveArray<T>> {

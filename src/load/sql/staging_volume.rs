@@ -35,10 +35,7 @@ async fn ensure_volume(
     has_schema: bool,
 ) -> Result<()> {
     if has_schema {
-        let shown = transport.execute(&show_volumes(schema, volume)).await.map_err(|error| match error.kind() {
-            Kind::System => unknown(error),
-            Kind::Config | Kind::Transient => error,
-        });
+        let shown = transport.execute(&show_volumes(schema, volume)).await.map_err(without_volumes);
         let shown = shown.context(|| format!("looking for the volumes of schema {schema}"))?;
         if names(&shown, "volume_name", 1).contains(volume) {
             return Ok(());
@@ -47,14 +44,17 @@ async fn ensure_volume(
         let made = create_with_retries(transport, &statements::create_schema(schema)).await.answer;
         made.context(|| format!("creating schema {schema}"))?;
     }
-    let made = create_with_retries(transport, &create_volume(schema, volume)).await.answer;
+    let made = create_with_retries(transport, &create_volume(schema, volume)).await.answer.map_err(without_volumes);
     made.context(|| format!("creating the volume {schema}.`{volume}` for staged files")).map(|_| ())
 }
 
 /// A server that does not understand the statement has no volumes.
-fn unknown(error: Error) -> Error {
+fn without_volumes(error: Error) -> Error {
+    if error.kind() != Kind::System {
+        return error;
+    }
     let said = format!(
-        "The server does not list volumes, in which files are staged for managed tables: it is no Databricks, or has no Unity Catalog, or \
+        "The server knows no volumes, in which files are staged for managed tables: it is no Databricks, or has no Unity Catalog, or \
          its runtime is too old. Use a SQL warehouse, or a cluster with Unity Catalog and Databricks Runtime 13.3 LTS or later; in a workspace \
          without Unity Catalog use the `data_source_type` S3_STORAGE or AZURE_BLOB_STORAGE. {error}"
     );
@@ -91,6 +91,11 @@ mod tests {
             bed.has(Table::older("s3://lake/shop/users", &[]));
             bed.warehouse.with(|state| state.refusals.push(("SHOW VOLUMES", said)));
             let error = ensure_volumes(&bed.warehouse, &[("main", "shop", "files")]).await.expect_err(said);
+            assert_eq!(error.kind(), crate::error::Kind::Config);
+            assert!(error.message().contains("volumes") && error.message().contains("S3_STORAGE"), "{error}");
+            // Where the schema is new, nothing is listed before.
+            bed.warehouse.with(|state| state.refusals.push(("CREATE VOLUME", said)));
+            let error = ensure_volumes(&bed.warehouse, &[("main", "zoo", "files")]).await.expect_err(said);
             assert_eq!(error.kind(), crate::error::Kind::Config);
             assert!(error.message().contains("volumes") && error.message().contains("S3_STORAGE"), "{error}");
         }

@@ -364,7 +364,7 @@ fn staged(columns: &TableSchema, staging: &impl fmt::Display, stats: &RowStats, 
 fn ranges(columns: &TableSchema, stats: &RowStats, table: &TableName) -> String {
     let ids = between(&table.compared("target", columns.id()), &literal(&stats.ids.first), &literal(&stats.ids.last));
     match (time(stats.emitted_at.first), time(stats.emitted_at.last)) {
-        (Some(first), Some(last)) => {
+        (Some(first), Some(last)) if !columns.emitted_at().is_time_as_text() => {
             let emitted_at = format!("target.{}", quoted(&columns.emitted_at().name));
             format!("{ids}\n  AND {}", between(&emitted_at, &first, &last))
         }

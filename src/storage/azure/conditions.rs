@@ -1,74 +1,37 @@
-//! The one table from what Azure answers, or does not, to what it means: a kind, what is wrong, what to do.
+//! What Azure's failures mean: by what they are recognized beside the keys of every store, and what is known of the failed request.
 //!
-//! The first row that matches counts. The rows are in `rows`; `docs/azure-errors.md` shows the same table, and a test keeps
-//! the two equal. Codes: <https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes>.
+//! The rows are in `rows`; `docs/azure-errors.md` shows the same table, and a test keeps the two equal.
+//! Codes: <https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes>.
 
 use super::provider::{Azure, SignedIn};
 use super::rows::ROWS;
+use super::sas::Moment;
 use crate::config::AzureSettings;
-use crate::error::Kind;
-use crate::storage::bucket::{Action, Failure, NoAnswer};
+use crate::storage::bucket::conditions::{self, Failed};
+use crate::storage::bucket::{Action, Explanation, Failure};
 
-/// What a condition is recognized by.
+/// One row.
+pub(super) type Condition = conditions::Condition<NotAzure, When>;
+
+/// What only Azure has to recognize a condition by: a page, or a 404 without a code for anything but a blob's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Key {
-    /// There is no answer, for this reason.
-    Unanswered(NoAnswer),
-    /// The code in the answer.
-    Code(&'static str),
-    /// A status from the first to the last, whatever the code.
-    Status(u16, u16),
-    /// The same without a code.
-    Bare(u16, u16),
-    /// A page, or a 404 without a code for anything but a blob's bytes.
-    NotAzure,
-    /// Anything.
-    Any,
-}
+pub(super) struct NotAzure;
 
 /// What must be true besides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum When {
-    /// Nothing.
-    Always,
     /// Requests are signed by a SAS.
     Sas,
     /// By one that has ended, by the server's time.
     SasEnded,
     /// By one that has not begun.
     SasEarly,
+    /// By one that says that it allows what was asked.
+    SasAllows,
     /// Requests are signed by a key of the account.
     AccountKey,
     /// By a token of Microsoft Entra.
     Entra,
-}
-
-/// One row.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Condition {
-    /// Any of these.
-    pub(super) keys: &'static [Key],
-    /// Words in lower case, one of which the message of the answer must contain; none: whatever it says.
-    pub(super) contains: &'static [&'static str],
-    /// What must be true besides.
-    pub(super) when: When,
-    /// What can be done about it.
-    pub(super) kind: Kind,
-    /// What is wrong. Words in braces stand for those of the request: see `Condition::reason`.
-    pub(super) problem: &'static str,
-    /// What to do; empty where waiting is all.
-    pub(super) hint: &'static str,
-    /// What this program decides by, instead of by `problem`.
-    pub(super) meaning: Option<Meaning>,
-}
-
-/// What a row means to this program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Meaning {
-    /// The identity in use lacks a permission.
-    Denied,
-    /// Nothing is known.
-    Unexplained,
 }
 
 /// Where requests go, for the message.
@@ -92,136 +55,84 @@ impl ContainerAddress {
     }
 }
 
-/// The row for `failure` of `action`.
-pub(super) fn find(failure: &Failure, action: Action, azure: &Azure) -> Option<&'static Condition> {
-    let said = failure.message.as_deref().unwrap_or_default().to_ascii_lowercase();
-    ROWS.iter().find(|row| {
-        is_met(row.when, azure)
-            && (row.contains.is_empty() || row.contains.iter().any(|word| said.contains(word)))
-            && row.keys.iter().any(|key| is_met_by(*key, failure, action))
-    })
+/// What it means that `action` ended in `failure`.
+pub(super) fn explain(failure: &Failure, action: Action, azure: &Azure) -> Explanation {
+    conditions::explain(ROWS, failure, &Request { failure, action, azure })
 }
 
-fn is_met(when: When, azure: &Azure) -> bool {
-    let time = azure.heard.time();
-    match (when, &azure.signed_in) {
-        (When::Always, _)
-        | (When::Sas, SignedIn::Sas(_))
-        | (When::AccountKey, SignedIn::Key)
-        | (When::Entra, SignedIn::Entra) => true,
-        (When::SasEnded, SignedIn::Sas(sas)) => time.is_some_and(|now| sas.has_ended(now)),
-        (When::SasEarly, SignedIn::Sas(sas)) => time.is_some_and(|now| sas.is_early(now)),
-        _ => false,
+/// A request that failed.
+struct Request<'a> {
+    failure: &'a Failure,
+    action: Action,
+    azure: &'a Azure,
+}
+
+impl Failed<NotAzure, When> for Request<'_> {
+    fn is_known_by(&self, NotAzure: NotAzure) -> bool {
+        let failure = self.failure;
+        let is_unlike =
+            failure.status == Some(404) && !matches!(self.action, Action::Get | Action::Copy | Action::Locate);
+        failure.code.is_none() && (failure.foreign && !failure.is_gateway() || is_unlike)
     }
-}
 
-fn is_met_by(key: Key, failure: &Failure, action: Action) -> bool {
-    let code = failure.code.as_deref().unwrap_or_default();
-    let is_between = |first, last| failure.status.is_some_and(|status| (first..=last).contains(&status));
-    match key {
-        Key::Unanswered(why) => failure.no_answer == Some(why) && failure.status.is_none() && !failure.foreign,
-        Key::Code(known) => code == known,
-        Key::Status(first, last) => is_between(first, last),
-        Key::Bare(first, last) => code.is_empty() && is_between(first, last),
-        Key::NotAzure => {
-            let is_unlike =
-                failure.status == Some(404) && !matches!(action, Action::Get | Action::Copy | Action::Locate);
-            code.is_empty() && (failure.foreign && !failure.is_gateway() || is_unlike)
+    fn is(&self, when: When) -> bool {
+        let time = self.azure.heard.time();
+        match (when, &self.azure.signed_in) {
+            (When::Sas, SignedIn::Sas(_)) | (When::AccountKey, SignedIn::Key) | (When::Entra, SignedIn::Entra) => true,
+            (When::SasEnded, SignedIn::Sas(sas)) => time.is_some_and(|now| sas.has_ended(now)),
+            (When::SasEarly, SignedIn::Sas(sas)) => time.is_some_and(|now| sas.is_early(now)),
+            (When::SasAllows, SignedIn::Sas(sas)) => sas.allows(permission(self.action).1),
+            _ => false,
         }
-        Key::Any => true,
+    }
+
+    fn value(&self, name: &str) -> Option<String> {
+        let address = &self.azure.address;
+        let sas = if let SignedIn::Sas(sas) = &self.azure.signed_in { Some(sas) } else { None };
+        let moment = |of: Option<&Moment>| of.map_or("a time that its policy says", |moment| &moment.text).to_owned();
+        let field = |value: Option<&String>| {
+            value.map_or_else(|| "by its policy".to_owned(), |value| format!("{name}={value}"))
+        };
+        Some(match name {
+            "host" => address.endpoint.clone(),
+            "account" => address.account.clone(),
+            "container" => address.container.clone(),
+            "code" => self.failure.code.clone().unwrap_or_else(|| "no code".to_owned()),
+            "status" => self.failure.status.map_or_else(|| "none".to_owned(), |status| status.to_string()),
+            "end" => moment(sas.and_then(|sas| sas.end.as_ref())),
+            "start" => moment(sas.and_then(|sas| sas.start.as_ref())),
+            "sp" => field(sas.and_then(|sas| sas.permissions.as_ref())),
+            "sip" => field(sas.and_then(|sas| sas.addresses.as_ref())),
+            "permission" => permission(self.action).0.to_owned(),
+            _ => return None,
+        })
     }
 }
 
-impl Condition {
-    /// What is wrong and what to do, as the second half of a sentence.
-    pub(super) fn reason(&self, failure: &Failure, action: Action, azure: &Azure) -> String {
-        let template = match self.hint {
-            "" => self.problem.to_owned(),
-            hint => format!("{}: {hint}", self.problem),
-        };
-        let status = failure.status.map_or_else(|| "none".to_owned(), |status| status.to_string());
-        let sas = if let SignedIn::Sas(sas) = &azure.signed_in { Some(sas) } else { None };
-        let moment = |of: Option<&super::sas::Moment>| {
-            of.map_or("a time that its policy says", |moment| &moment.text).to_owned()
-        };
-        template
-            .replace("{host}", &azure.address.endpoint)
-            .replace("{account}", &azure.address.account)
-            .replace("{container}", &azure.address.container)
-            .replace("{code}", failure.code.as_deref().unwrap_or("no code"))
-            .replace("{status}", &status)
-            .replace("{end}", &moment(sas.and_then(|sas| sas.end.as_ref())))
-            .replace("{start}", &moment(sas.and_then(|sas| sas.start.as_ref())))
-            .replace("{sp}", sas.and_then(|sas| sas.permissions.as_deref()).unwrap_or("of its policy"))
-            .replace("{sip}", sas.and_then(|sas| sas.addresses.as_deref()).unwrap_or("of its policy"))
-            .replace("{permission}", permission(action))
-    }
-}
-
-/// What a SAS must allow for `action`, with its letter.
-pub(super) fn permission(action: Action) -> &'static str {
+/// What a SAS must allow for `action`, with its letters, and these alone.
+fn permission(action: Action) -> (&'static str, &'static str) {
     match action {
-        Action::List | Action::Locate | Action::ListUploads => "list (l)",
-        Action::Get => "read (r)",
-        Action::Put | Action::Abort => "write (w)",
-        Action::Copy => "read (r) and write (w)",
-        Action::Delete => "delete (d)",
+        Action::List | Action::Locate | Action::ListUploads => ("list (l)", "l"),
+        Action::Get => ("read (r)", "r"),
+        Action::Put | Action::Abort => ("write (w)", "w"),
+        Action::Copy => ("read (r) and write (w)", "rw"),
+        Action::Delete => ("delete (d)", "d"),
     }
 }
 
-/// The table, for the docs: one line a row.
+/// The table, for the docs.
 #[cfg(test)]
 pub(super) fn markdown() -> String {
-    let mut text = String::from("| what is wrong | what to do | known by | kind |\n|---|---|---|---|\n");
-    let names = ["host", "account", "container", "code", "status", "end", "start", "sp", "sip", "permission"];
-    let fill = |template: &str| {
-        names
-            .iter()
-            .fold(template.to_owned(), |text, name| text.replace(&format!("{{{name}}}"), &format!("`<{name}>`")))
+    let own = |NotAzure| "a page in HTML, or nothing that can be read, or no code where Azure gives one".to_owned();
+    let when = |when| match when {
+        When::Sas => "with a SAS",
+        When::SasEnded => "with a SAS whose `se` has passed",
+        When::SasEarly => "with a SAS whose `st` has not come",
+        When::SasAllows => "with a SAS whose `sp` has the letter",
+        When::AccountKey => "with an account key",
+        When::Entra => "with Microsoft Entra",
     };
-    for row in ROWS {
-        let keys = row.keys.iter().map(key_text).collect::<Vec<_>>().join(", ");
-        let words = row.contains.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" or ");
-        let words = if words.is_empty() { words } else { format!("says {words}") };
-        let when = match row.when {
-            When::Always => "",
-            When::Sas => "with a SAS",
-            When::SasEnded => "with a SAS whose `se` has passed",
-            When::SasEarly => "with a SAS whose `st` has not come",
-            When::AccountKey => "with an account key",
-            When::Entra => "with Microsoft Entra",
-        };
-        let known = [keys, words, when.to_owned()].into_iter().filter(|part| !part.is_empty());
-        let known = known.collect::<Vec<_>>().join("; ");
-        let kind = row.kind.policy().failure_type.trim_end_matches("_error");
-        text.push_str(&format!("| {} | {} | {known} | {kind} |\n", fill(row.problem), fill(row.hint)));
-    }
-    text
-}
-
-#[cfg(test)]
-fn key_text(key: &Key) -> String {
-    let statuses = |first: u16, last: u16| {
-        if first == last { format!("HTTP {first}") } else { format!("HTTP {first} to {last}") }
-    };
-    match *key {
-        Key::Unanswered(why) => {
-            let why = match why {
-                NoAnswer::Refused => "the connection is refused",
-                NoAnswer::UnknownHost => "the host name cannot be resolved",
-                NoAnswer::LostHost => "the host name cannot be resolved any more",
-                NoAnswer::Tls => "TLS fails",
-                NoAnswer::TimedOut => "no answer in time",
-                NoAnswer::Cut => "the connection breaks",
-            };
-            why.to_owned()
-        }
-        Key::Code(code) => format!("`{code}`"),
-        Key::Status(first, last) => statuses(first, last),
-        Key::Bare(first, last) => format!("{} without a code", statuses(first, last)),
-        Key::NotAzure => "a page in HTML, or nothing that can be read, or no code where Azure gives one".to_owned(),
-        Key::Any => "anything else".to_owned(),
-    }
+    conditions::markdown(ROWS, own, when)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use object_store::path::Path;
 
 use super::*;
+use crate::error::Kind;
 use crate::storage::azure::answers::Heard;
 use crate::storage::azure::sas::Sas;
 use crate::storage::bucket::explained;
@@ -56,6 +57,9 @@ fn each_condition_has_its_kind_and_its_cure() {
         (404, "BlobNotFound", sas(), Kind::Transient, "BlobNotFound"),
         (400, "NewlyInvented", sas(), Kind::Config, "(NewlyInvented, status 400)"),
         (403, "NewlyInvented", sas(), Kind::Config, "(NewlyInvented, status 403)"),
+        (404, "ResourceNotFound", sas(), Kind::Config, "or no account lake, at https://lake.blob"),
+        (403, "AuthorizationSourceIPMismatch", SignedIn::Key, Kind::Config, "Networking"),
+        (400, "AccountRequiresHttps", SignedIn::Key, Kind::Config, "https alone"),
     ] {
         let (found, sentence) = explanation(status, code, "", signed_in, Action::Delete);
         assert_eq!(found, kind, "{code}");
@@ -82,18 +86,18 @@ fn each_action_names_the_permission_that_it_needs() {
         (Action::Copy, "read (r) and write (w)"),
         (Action::Delete, "delete (d)"),
     ] {
-        let (_, sentence) = explanation(403, "AuthorizationPermissionMismatch", "", sas(), action);
-        assert!(sentence.contains(permission), "{sentence}");
+        let by_policy = SignedIn::Sas(Box::new(Sas::read("si=airbyte&sr=c")));
+        let (_, sentence) = explanation(403, "AuthorizationPermissionMismatch", "", by_policy, action);
+        assert!(sentence.contains(&format!("(by its policy) does not allow {permission}")), "{sentence}");
+        let allowed = SignedIn::Sas(Box::new(Sas::read("sp=racwdl&sr=c")));
+        let (_, sentence) = explanation(403, "AuthorizationPermissionMismatch", "", allowed, action);
+        assert!(sentence.contains("(sp=racwdl) has the letter for this"), "{sentence}");
     }
 }
 
 #[test]
-fn the_documented_table_is_this_one() {
-    let documented = include_str!("../../../docs/azure-errors.md");
-    let table = markdown();
-    if !documented.contains(&table) {
-        let place = std::env::temp_dir().join("azure-errors-table.md");
-        std::fs::write(&place, &table).unwrap();
-        panic!("docs/azure-errors.md has another table: copy the one in {}", place.display());
-    }
+fn the_documented_table_is_this_one_and_every_name_in_it_is_known() {
+    conditions::assert_documented(include_str!("../../../docs/azure-errors.md"), "azure-errors.md", &markdown());
+    let failed = Request { failure: &Failure::default(), action: Action::List, azure: &azure(SignedIn::Key) };
+    assert_eq!(conditions::unknown_names(ROWS, &failed), Vec::<String>::new());
 }

@@ -107,7 +107,7 @@ pub(super) async fn open(settings: &AzureSettings, tuning: &Tuning) -> Result<St
     })?;
     let provider = Azure { address: ContainerAddress::of(settings), signed_in: SignedIn::of(settings), heard };
     container::ensure(&requests, &provider).await?;
-    provider.warn_of_end();
+    provider.judge_signature()?;
     let remote = AzureRemote { store: Arc::clone(&store), requests, provider: provider.clone() };
     Ok(bucket::open(store, Some(Box::new(remote)), Box::new(provider), root, tuning))
 }

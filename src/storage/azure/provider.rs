@@ -1,14 +1,14 @@
 //! A container as a [`Provider`]: URIs, what failures mean, and what a sync must be allowed to do.
 
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use object_store::path::Path;
 
 use super::answers::Heard;
-use super::conditions::{ContainerAddress, Meaning, find};
+use super::conditions::{ContainerAddress, explain};
 use super::sas::Sas;
 use crate::config::{AzureIdentity, AzureSettings};
-use crate::error::{Error, Kind};
+use crate::error::{Error, Problems, Result};
 use crate::storage::bucket::{Action, Explanation, Failure, Provider};
 
 /// A container in Azure Blob Storage.
@@ -43,13 +43,20 @@ impl SignedIn {
 }
 
 impl Azure {
-    /// Warns of a signature that ends soon, by the server's time.
-    pub(super) fn warn_of_end(&self) {
-        if let (SignedIn::Sas(sas), Some(now)) = (&self.signed_in, self.heard.time())
-            && let Some(sentence) = sas.ends_soon(now)
-        {
-            tracing::warn!("{sentence}");
+    /// Refuses a signature that cannot be enough, and warns once of one that ends soon, by the server's time.
+    pub(super) fn judge_signature(&self) -> Result<()> {
+        static END: Once = Once::new();
+        let SignedIn::Sas(sas) = &self.signed_in else { return Ok(()) };
+        let now = self.heard.time();
+        let mut problems = Problems::default();
+        for rest in sas.problems(now, self.address.endpoint.starts_with("http://")) {
+            problems.add(Error::config(format!("The SAS token in `data_source.azure_blob_storage_sas_token` {rest}.")));
         }
+        problems.into_result_of(&format!("The identity for {}", self.uri(&Path::default())))?;
+        if let Some(sentence) = now.and_then(|now| sas.ends_soon(now)) {
+            END.call_once(|| tracing::warn!("{sentence}"));
+        }
+        Ok(())
     }
 }
 
@@ -67,14 +74,7 @@ impl Provider for Azure {
     }
 
     fn explain(&self, action: Action, failure: &Failure) -> Explanation {
-        match find(failure, action, self).filter(|row| row.meaning != Some(Meaning::Unexplained)) {
-            Some(row) => Explanation {
-                kind: row.kind,
-                reason: Some(row.reason(failure, action, self)),
-                is_denied: row.meaning == Some(Meaning::Denied),
-            },
-            None => Explanation { kind: Kind::Transient, reason: None, is_denied: false },
-        }
+        explain(failure, action, self)
     }
 
     fn permissions(&self, _root: &Path) -> String {
@@ -91,13 +91,5 @@ impl Provider for Azure {
 
     fn is_retained(&self, failure: &Failure) -> bool {
         matches!(failure.code.as_deref(), Some("BlobImmutableDueToPolicy" | "BlobImmutableDueToLegalHold"))
-    }
-
-    fn foreseen(&self) -> Vec<Error> {
-        let SignedIn::Sas(sas) = &self.signed_in else { return Vec::new() };
-        let problems = sas.problems(self.heard.time(), self.address.endpoint.starts_with("http://"));
-        let problem =
-            |rest| Error::config(format!("The SAS token in `data_source.azure_blob_storage_sas_token` {rest}."));
-        problems.into_iter().map(problem).collect()
     }
 }

@@ -1,10 +1,11 @@
 //! The rows of the table of Azure's conditions.
 
-use super::conditions::Key::{Any, Bare, Code, NotAzure, Status, Unanswered};
-use super::conditions::When::{AccountKey, Always, Entra, Sas, SasEarly, SasEnded};
-use super::conditions::{Condition, Meaning, When};
-use crate::error::Kind;
+use super::conditions::When::{AccountKey, Entra, Sas, SasAllows, SasEarly, SasEnded};
+use super::conditions::{Condition, NotAzure};
+use crate::error::UNEXPLAINED;
 use crate::storage::bucket::NoAnswer;
+use crate::storage::bucket::conditions::Key::{Any, Bare, Code, Own, Status, Unanswered};
+use crate::storage::bucket::conditions::{config, transient};
 
 const ACCOUNT: &str =
     "correct `data_source.azure_blob_storage_account_name` or `data_source.azure_blob_storage_endpoint_domain_name`";
@@ -26,7 +27,11 @@ pub(super) const ROWS: &[Condition] = &[
         "no encrypted connection to {host} could be made",
         "correct the endpoint, or add the authority of its certificate to SSL_CERT_FILE",
     ),
-    transient(&[Unanswered(NoAnswer::Refused)], "{host} accepts no connection", "check the endpoint if this goes on"),
+    transient(
+        &[Unanswered(NoAnswer::Refused)],
+        "{host} accepts no connection, or the proxy in HTTPS_PROXY does not",
+        "check the endpoint, and the proxy where one is set, if this goes on",
+    ),
     transient(&[Unanswered(NoAnswer::TimedOut)], "{host} did not answer in time", "check the endpoint and firewalls if this goes on"),
     transient(&[Unanswered(NoAnswer::Cut)], "the connection to {host} broke", ""),
     config(&[Code("AuthenticationFailed"), Code("AuthorizationFailure")], "the SAS token ended at {end}", NEW_SAS).when(SasEnded),
@@ -83,7 +88,15 @@ pub(super) const ROWS: &[Condition] = &[
     ),
     config(
         &[Code("AuthorizationPermissionMismatch")],
-        "the SAS token (sp={sp}) does not allow {permission}",
+        "the SAS token ({sp}) has the letter for this, and yet it is refused",
+        "it allows no more than whoever signed it, and only in its folder: give the user or application of a user delegation SAS the role Storage \
+         Blob Data Contributor, or create a SAS for the whole container",
+    )
+    .when(SasAllows)
+    .denied(),
+    config(
+        &[Code("AuthorizationPermissionMismatch")],
+        "the SAS token ({sp}) does not allow {permission}",
         NEW_SAS,
     )
     .when(Sas)
@@ -97,12 +110,13 @@ pub(super) const ROWS: &[Condition] = &[
     .denied(),
     config(
         &[Code("AuthorizationSourceIPMismatch")],
-        "the SAS token is for other IP addresses (sip={sip})",
+        "the SAS token is for other IP addresses ({sip})",
         "create one without a range, or with the address that this machine has on the internet",
-    ),
+    )
+    .when(Sas),
     config(
-        &[Code("AuthorizationProtocolMismatch")],
-        "the SAS token is for https alone (spr=https)",
+        &[Code("AuthorizationProtocolMismatch"), Code("AccountRequiresHttps")],
+        "the SAS token (spr=https) or the account is for https alone",
         "use an endpoint that begins with https://",
     ),
     config(&[Code("AuthorizationServiceMismatch")], "the SAS token is for another service", "create one for Blob (ss=b)"),
@@ -118,7 +132,7 @@ pub(super) const ROWS: &[Condition] = &[
          \"storage account key access\" for the account",
     ),
     config(
-        &[Code("AuthorizationFailure")],
+        &[Code("AuthorizationFailure"), Code("AuthorizationSourceIPMismatch")],
         "the account {account} refuses requests from this network, or its firewall does",
         "add this machine's address or network to \"Networking\" of the account, or use its private endpoint",
     ),
@@ -131,6 +145,11 @@ pub(super) const ROWS: &[Condition] = &[
         &[Code("ContainerNotFound")],
         "there is no container {container} in the account {account}",
         "create it or correct `data_source.azure_blob_storage_container_name`",
+    ),
+    config(
+        &[Code("ResourceNotFound")],
+        "there is no container {container}, or no account {account}, at {host}",
+        ACCOUNT,
     ),
     transient(&[Code("ContainerBeingDeleted")], "the container {container} is being deleted", "wait half a minute, or use another one"),
     config(
@@ -190,8 +209,14 @@ pub(super) const ROWS: &[Condition] = &[
         "the key that encrypts the account {account} cannot be reached",
         "restore the key in the key vault, or the account's access to it",
     ),
-    config(&[NotAzure], "{host} does not answer like Azure Blob Storage", ENDPOINT),
-    config(&[Bare(403, 403)], "the identity may not do this: {permission} is not allowed, or a firewall refuses it", NEW_SAS).denied(),
+    config(&[Own(NotAzure), Bare(300, 399)], "{host} does not answer like Azure Blob Storage", ENDPOINT),
+    config(&[Bare(403, 403)], "the identity may not do this: {permission} is not allowed, or a firewall refuses it", NEW_SAS).when(Sas).denied(),
+    config(
+        &[Bare(403, 403)],
+        "the identity may not do this, or a firewall or a proxy on the way refuses it",
+        "check \"Networking\" of the account, HTTPS_PROXY, and the role Storage Blob Data Contributor where Microsoft Entra signs in",
+    )
+    .denied(),
     transient(
         &[Code("ServerBusy"), Code("OperationTimedOut"), Status(429, 429), Status(503, 503)],
         "the account is too busy and refused requests until the deadline",
@@ -207,29 +232,5 @@ pub(super) const ROWS: &[Condition] = &[
         "another try would be refused too; the internal message has what Azure says",
     ),
     transient(&[Status(100, 599)], "the account answered with status {status} ({code})", ""),
-    Condition { meaning: Some(Meaning::Unexplained), ..transient(&[Any], crate::error::UNEXPLAINED, "") },
+    transient(&[Any], UNEXPLAINED, "").unexplained(),
 ];
-
-impl Condition {
-    const fn contains(self, contains: &'static [&'static str]) -> Self {
-        Self { contains, ..self }
-    }
-
-    const fn denied(self) -> Self {
-        Self { meaning: Some(Meaning::Denied), ..self }
-    }
-
-    const fn when(self, when: When) -> Self {
-        Self { when, ..self }
-    }
-}
-
-/// Something that the user has to change.
-const fn config(keys: &'static [super::conditions::Key], problem: &'static str, hint: &'static str) -> Condition {
-    Condition { keys, contains: &[], when: Always, kind: Kind::Config, problem, hint, meaning: None }
-}
-
-/// Something that the next sync may not meet.
-const fn transient(keys: &'static [super::conditions::Key], problem: &'static str, hint: &'static str) -> Condition {
-    Condition { keys, contains: &[], when: Always, kind: Kind::Transient, problem, hint, meaning: None }
-}

@@ -14,9 +14,9 @@ const SOON_DAYS: i64 = 14;
 pub(super) struct Sas {
     /// `sp`
     pub(super) permissions: Option<String>,
-    /// `st` as it is written, and as a time.
+    /// `st`, or `skt` where the key of a user delegation begins later.
     pub(super) start: Option<Moment>,
-    /// `se`
+    /// `se`, or `ske` where the key of a user delegation ends earlier.
     pub(super) end: Option<Moment>,
     /// `ss`: the services of a signature for the account.
     services: Option<String>,
@@ -32,7 +32,7 @@ pub(super) struct Sas {
     policy: Option<String>,
 }
 
-/// A time of a signature.
+/// A time of a signature: as it is written, and as a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Moment {
     /// As it is written there.
@@ -55,12 +55,15 @@ impl Sas {
     /// Reads `token`, the query of an address.
     pub(super) fn read(token: &str) -> Self {
         let mut sas = Self::default();
+        let (mut key_start, mut key_end) = (None, None);
         for (name, value) in url::form_urlencoded::parse(token.trim_start_matches('?').as_bytes()) {
             let value = value.into_owned();
             match name.as_ref() {
                 "sp" => sas.permissions = Some(value),
                 "st" => sas.start = Some(Moment::read(value)),
                 "se" => sas.end = Some(Moment::read(value)),
+                "skt" => key_start = Some(Moment::read(value)),
+                "ske" => key_end = Some(Moment::read(value)),
                 "ss" => sas.services = Some(value),
                 "srt" => sas.resource_types = Some(value),
                 "sr" => sas.resource = Some(value),
@@ -70,7 +73,21 @@ impl Sas {
                 _ => {}
             }
         }
+        let is_before = |one: &Moment, other: &Option<Moment>| {
+            other.as_ref().and_then(|other| other.time).is_none_or(|other| one.time.is_some_and(|one| one < other))
+        };
+        if let Some(key_end) = key_end.filter(|end| is_before(end, &sas.end)) {
+            sas.end = Some(key_end);
+        }
+        if let Some(key_start) = key_start.filter(|start| !is_before(start, &sas.start)) {
+            sas.start = Some(key_start);
+        }
         sas
+    }
+
+    /// Whether it says that it allows what these `letters` stand for.
+    pub(super) fn allows(&self, letters: &str) -> bool {
+        self.permissions.as_ref().is_some_and(|given| letters.chars().all(|letter| given.contains(letter)))
     }
 
     /// Whether it has ended at `now`.
@@ -95,6 +112,7 @@ impl Sas {
             (days @ 2.., ..) => format!("{days} days"),
             (0, 1, _) => "1 hour".to_owned(),
             (0, hours @ 2.., _) => format!("{hours} hours"),
+            (_, _, 0) => "less than a minute".to_owned(),
             (_, _, 1) => "1 minute".to_owned(),
             (_, _, minutes) => format!("{minutes} minutes"),
         };
@@ -116,9 +134,8 @@ impl Sas {
             problems
                 .push(format!("is not valid before {}: wait, or create one that begins earlier", text(&self.start)));
         }
-        if let Some(missing) = self.missing() {
-            problems.push(missing);
-        }
+        problems.extend(self.cut());
+        problems.extend(self.missing());
         if let Some(services) = self.services.as_ref().filter(|services| !services.contains('b')) {
             problems.push(format!("is for another service (ss={services}): create one for Blob (ss=b)"));
         }
@@ -145,6 +162,17 @@ impl Sas {
             );
         }
         problems
+    }
+
+    /// The part that every token has, and that this one lacks.
+    fn cut(&self) -> Option<String> {
+        let has_end = self.end.is_some() || self.policy.is_some();
+        let part = match (has_end, self.resource.is_some() || self.services.is_some()) {
+            (true, true) => return None,
+            (false, _) => "se=, the time when it ends",
+            (true, false) => "sr=, what it is for",
+        };
+        Some(format!("has no {part}: copy the whole token again"))
     }
 
     /// What it may not do and must.
@@ -193,6 +221,14 @@ mod tests {
             ("ss=b&srt=s&sp=racwdl&se=2027-01-01", "resource type Container and Object (srt=s)"),
             ("ss=b&srt=c&sp=racwdl&se=2027-01-01", "resource type Object (srt=c)"),
             ("sr=b&sp=racwdl&se=2027-01-01", "for a single blob"),
+            ("sr=c&sp=racwdl", "has no se="),
+            ("sp=racwdl&se=2027-01-01", "has no sr="),
+            ("sr=c&sp=racwdl&se=2027-01-01&ske=2026-11-27T11:00:00Z", "ended at 2026-11-27T11:00:00Z"),
+            ("sr=c&sp=racwdl&se=2026-11-27T10:00:00Z&ske=2026-11-27T11:00:00Z", "ended at 2026-11-27T10:00:00Z"),
+            (
+                "sr=c&sp=racwdl&st=2026-11-01&se=2027-01-01&skt=2026-11-28T00:00:00Z&ske=2026-12-02T00:00:00Z",
+                "not valid before 2026-11-28T00:00:00Z",
+            ),
         ] {
             assert!(found(token).contains(said), "{token}: {}", found(token));
         }
@@ -202,11 +238,10 @@ mod tests {
 
     #[test]
     fn a_signature_for_https_alone_does_not_go_with_an_endpoint_without_it() {
-        let sas = Sas::read("sr=c&sp=rwdl&spr=https");
+        let sas = Sas::read("sr=c&sp=rwdl&se=2027-01-01&spr=https");
         assert_eq!(sas.problems(None, true).len(), 1);
-        assert!(
-            sas.problems(None, false).is_empty() && Sas::read("sp=rwdl&spr=https,http").problems(None, true).is_empty()
-        );
+        let both = Sas::read("sr=c&sp=rwdl&se=2027-01-01&spr=https,http");
+        assert!(sas.problems(None, false).is_empty() && both.problems(None, true).is_empty());
     }
 
     #[test]
@@ -217,6 +252,7 @@ mod tests {
             ("2026-11-29T12:00:00Z", Some("ends in 1 day ")),
             ("2026-11-30T20:00:00Z", Some("ends in 4 hours")),
             ("2026-11-30T23:58:30Z", Some("ends in 1 minute ")),
+            ("2026-11-30T23:59:30Z", Some("ends in less than a minute ")),
             ("2026-11-01T00:00:00Z", None),
             ("2026-12-02T00:00:00Z", None),
         ] {
@@ -228,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_time_that_cannot_be_read_is_left_to_the_server() {
-        let sas = Sas::read("sp=rwdl&se=soon&st=never");
+        let sas = Sas::read("sr=c&sp=rwdl&se=soon&st=never");
         assert!(sas.problems(Some(at("2026-11-27T12:00:00Z")), false).is_empty());
     }
 }

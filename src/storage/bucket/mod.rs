@@ -4,6 +4,7 @@
 //! Each kind of bucket brings an object store for the bytes, a [`Provider`] that names and explains things, and a [`Remote`]
 //! for what an object store has no verb for. All uploads together have a bounded number of bytes in flight.
 
+pub(super) mod conditions;
 mod failure;
 pub(super) mod http;
 mod lease_clock;
@@ -218,6 +219,11 @@ impl Bucket {
     /// What engines and Delta readers call the object or folder `path`.
     pub(super) fn uri(&self, path: &Path) -> String {
         self.provider.uri(path)
+    }
+
+    /// The same for `relative` below the folder `root`.
+    pub(super) fn uri_below(&self, root: &Path, relative: &str) -> String {
+        self.provider.uri_below(root, relative)
     }
 
     pub(super) async fn folders(&self, folder: &Path) -> Result<Vec<String>> {

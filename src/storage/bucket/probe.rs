@@ -19,13 +19,7 @@ impl Bucket {
     /// a permission is missing, a policy for `root`, below which all objects of this program are.
     pub(in crate::storage) async fn probe(&self, root: &Path, folder: &Path) -> Result<()> {
         let mut problems = Problems::default();
-        for problem in self.provider.foreseen() {
-            problems.add(problem);
-        }
-        if !problems.is_empty() {
-            return problems.into_result_of(&format!("The identity for {}", self.provider.uri(root)));
-        }
-        match self.has_any(folder).await {
+        let is_listed = match self.has_any(folder).await {
             Err(error) if !error.has(Tag::AccessDenied) => return Err(error),
             listed => problems.note(listed.map(drop)),
         };
@@ -49,10 +43,12 @@ impl Bucket {
         }
         problems.note(self.remove_unfinished(folder, "").await);
         problems.note(self.delete(vec![put, copied, parts]).await);
-        problems.note(self.remove_folders(folder).await);
         let above: Path = folder.parts().take(folder.parts_count().saturating_sub(1)).collect();
-        if above != *root {
-            problems.note(self.remove_folders(&above).await);
+        for emptied in [Some(folder), Some(&above).filter(|above| *above != root)].into_iter().flatten() {
+            // It lists them.
+            if is_listed {
+                problems.note(self.remove_folders(emptied).await);
+            }
         }
         report(problems, &*self.provider, root)
     }

@@ -13,6 +13,11 @@ pub trait Provider: Send + Sync {
     /// The URI of the object or folder `path`, without a `/` at its end; that of the bucket for an empty path.
     fn uri(&self, path: &Path) -> String;
 
+    /// The URI of `relative`, whose parts are names as they are, below the folder `root`.
+    fn uri_below(&self, root: &Path, relative: &str) -> String {
+        format!("{}/{relative}", self.uri(root))
+    }
+
     /// What it means that `action` ended in `failure`.
     fn explain(&self, action: Action, failure: &Failure) -> Explanation;
 
@@ -21,11 +26,6 @@ pub trait Provider: Send + Sync {
 
     /// Whether `failure` says that an object stays because it is under retention or a legal hold.
     fn is_retained(&self, failure: &Failure) -> bool;
-
-    /// What makes a sync impossible and is known without a request, for `check`.
-    fn foreseen(&self) -> Vec<Error> {
-        Vec::new()
-    }
 }
 
 /// What a failure means.

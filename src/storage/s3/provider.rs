@@ -2,9 +2,8 @@
 
 use object_store::path::Path;
 
-use super::conditions::{BucketAddress, Meaning, find};
+use super::conditions::{BucketAddress, explain};
 use super::demands;
-use crate::error::Kind;
 use crate::storage::bucket::{Action, Explanation, Failure, Provider};
 
 /// A bucket in S3, or in a store with the same API.
@@ -24,14 +23,7 @@ impl Provider for S3 {
     }
 
     fn explain(&self, action: Action, failure: &Failure) -> Explanation {
-        match find(failure, action, &self.0).filter(|row| row.meaning != Some(Meaning::Unexplained)) {
-            Some(row) => Explanation {
-                kind: row.kind,
-                reason: Some(row.reason(failure, action, &self.0)),
-                is_denied: row.meaning == Some(Meaning::Denied),
-            },
-            None => Explanation { kind: Kind::Transient, reason: None, is_denied: false },
-        }
+        explain(failure, action, &self.0)
     }
 
     // Listing is allowed for the whole bucket: it is a permission on buckets, not on objects.

@@ -1,10 +1,12 @@
 //! The rows of the table of [`conditions`](super::conditions), in the order in which they are compared.
 
-use super::conditions::Key::{Any, Bare, Code, CodeAt, Codes, NotS3, Page, Retained, Status, Unanswered};
-use super::conditions::When::{Always, Aws, BucketInHost, OtherRegion, Writing};
-use super::conditions::{Condition, Key, Meaning, When};
-use crate::error::{Kind, UNEXPLAINED};
+use super::conditions::Own::{CodeAt, Codes, NotS3, Page, Retained};
+use super::conditions::When::{Aws, BucketInHost, OtherRegion, Writing};
+use super::conditions::{Condition, Key};
+use crate::error::UNEXPLAINED;
 use crate::storage::bucket::NoAnswer;
+use crate::storage::bucket::conditions::Key::{Any, Bare, Code, Own, Status, Unanswered};
+use crate::storage::bucket::conditions::{config, transient};
 
 const DENIED: &str = "access is denied";
 
@@ -73,7 +75,11 @@ pub(super) const ROWS: &[Condition] = &[
         "there is no such key in AWS KMS in the bucket's region",
         "correct `data_source.s3_sse_kms_key_id`, or the key in the bucket's own settings",
     ),
-    config(&[Codes("KMS.")], "the encryption key cannot be used ({code})", "enable it for this identity in AWS KMS"),
+    config(
+        &[Own(Codes("KMS."))],
+        "the encryption key cannot be used ({code})",
+        "enable it for this identity in AWS KMS",
+    ),
     config(
         &[Code("AccessDenied")],
         KEY_MAY_NOT_BE_USED,
@@ -89,12 +95,12 @@ pub(super) const ROWS: &[Condition] = &[
     config(&[Code("NotImplemented"), Code("InvalidArgument"), Code("InvalidRequest")], NOT_ENCRYPTED, LEAVE_ENCRYPTION)
         .contains(&["server side encryption", "server-side-encryption"]),
     config(
-        &[Retained],
+        &[Own(Retained)],
         "an object of this name is under retention and versioning is off",
         "switch versioning on for the bucket",
     )
     .when(Writing),
-    config(&[NotS3], NOT_S3, ENDPOINT),
+    config(&[Own(NotS3)], NOT_S3, ENDPOINT),
     config(
         // The second one is versitygw's.
         &[Code("InvalidAccessKeyId"), Code("XAdminUserNotFound")],
@@ -124,7 +130,8 @@ pub(super) const ROWS: &[Condition] = &[
     ),
     config(&[Code("NoSuchBucket")], "there is no bucket {bucket}", "create it or correct `data_source.s3_bucket_name`"),
     config(&[Code("InvalidBucketName")], "the bucket's name is not valid", "correct `data_source.s3_bucket_name`"),
-    config(OTHER_REGION, REGION, "it is in {named}; set `data_source.s3_bucket_region` to {named}").when(OtherRegion),
+    config(OTHER_REGION, REGION, "it is in {named region}; set `data_source.s3_bucket_region` to {named region}")
+        .when(OtherRegion),
     config(OTHER_REGION, REGION, "correct `data_source.s3_bucket_region`, or remove it to have it found"),
     config(
         &[Code("NotImplemented"), Code("MethodNotAllowed"), Status(405, 405), Status(501, 501)],
@@ -132,7 +139,7 @@ pub(super) const ROWS: &[Condition] = &[
         "use another store",
     ),
     config(
-        &[CodeAt("InvalidArgument", 400), CodeAt("InvalidRequest", 400), CodeAt("InvalidURI", 400)],
+        &[Own(CodeAt("InvalidArgument", 400)), Own(CodeAt("InvalidRequest", 400)), Own(CodeAt("InvalidURI", 400))],
         "{host} does not accept the request ({code})",
         "check that `data_source.s3_endpoint` is the address of its S3 interface, and region and path",
     ),
@@ -146,7 +153,7 @@ pub(super) const ROWS: &[Condition] = &[
         "the store has no space left, or the bucket's quota is used up",
         "free space there, or raise the quota",
     ),
-    config(&[Page], NOT_S3, ENDPOINT),
+    config(&[Own(Page)], NOT_S3, ENDPOINT),
     config(
         REFUSED,
         DENIED,
@@ -154,9 +161,8 @@ pub(super) const ROWS: &[Condition] = &[
          request, set `data_source.s3_sse`",
     )
     .when(Writing)
-    .means(Meaning::Denied),
-    config(REFUSED, DENIED, "allow {permission} for this identity in its policy or the bucket's")
-        .means(Meaning::Denied),
+    .denied(),
+    config(REFUSED, DENIED, "allow {permission} for this identity in its policy or the bucket's").denied(),
     transient(
         &[
             Code("SlowDown"),
@@ -190,29 +196,5 @@ pub(super) const ROWS: &[Condition] = &[
         "another try would be refused too; the internal message has what the store says; ask who runs the store",
     ),
     transient(&[Status(100, 599)], "the store answered with status {status} ({code})", ""),
-    transient(&[Any], UNEXPLAINED, "").means(Meaning::Unexplained),
+    transient(&[Any], UNEXPLAINED, "").unexplained(),
 ];
-
-impl Condition {
-    const fn contains(self, contains: &'static [&'static str]) -> Self {
-        Self { contains, ..self }
-    }
-
-    const fn means(self, meaning: Meaning) -> Self {
-        Self { meaning: Some(meaning), ..self }
-    }
-
-    const fn when(self, when: When) -> Self {
-        Self { when, ..self }
-    }
-}
-
-/// Something that the user has to change.
-const fn config(keys: &'static [Key], problem: &'static str, hint: &'static str) -> Condition {
-    Condition { keys, contains: &[], when: Always, kind: Kind::Config, problem, hint, meaning: None }
-}
-
-/// Something that the next sync may not meet.
-const fn transient(keys: &'static [Key], problem: &'static str, hint: &'static str) -> Condition {
-    Condition { keys, contains: &[], when: Always, kind: Kind::Transient, problem, hint, meaning: None }
-}

@@ -14,6 +14,8 @@ use crate::error::{Error, Result};
 
 /// A hundred million names.
 const MOST_PAGES: usize = 100_000;
+/// Requests at the same time: a sync has a folder for each of its streams.
+const AT_ONCE: usize = 16;
 
 /// The folders of a sync's volumes. Paths are those of the storage.
 #[derive(Clone)]
@@ -61,16 +63,17 @@ impl Folders {
         Err(Refused::unanswered(error))
     }
 
-    /// All files below `folder`.
+    /// All files below `folder`: first those in it, then those of the folders in it, and so on.
     pub(super) fn walk(&self, folder: Path) -> BoxStream<'static, StoreResult<ObjectMeta>> {
         let folders = self.clone();
-        let walk = stream::try_unfold(vec![folder], move |mut waiting| {
+        let walk = stream::try_unfold(vec![folder], move |level| {
             let folders = folders.clone();
             async move {
-                let Some(folder) = waiting.pop() else { return Ok::<_, object_store::Error>(None) };
-                let contents = folders.contents(&folder).await.map_err(|refused| store_error(&folder, refused))?;
-                waiting.extend(contents.folders.into_iter().rev());
-                Ok(Some((stream::iter(contents.files.into_iter().map(Ok)), waiting)))
+                if level.is_empty() {
+                    return Ok::<_, object_store::Error>(None);
+                }
+                let contents = folders.contents_of(level).await.map_err(|(at, refused)| store_error(&at, refused))?;
+                Ok(Some((stream::iter(contents.files.into_iter().map(Ok)), contents.folders)))
             }
         });
         walk.try_flatten().boxed()
@@ -78,21 +81,42 @@ impl Folders {
 
     /// Removes `folder` and the folders in it as far as no files are in them.
     pub(super) async fn remove(&self, folder: &Path) -> Result<()> {
-        let (mut waiting, mut found) = (vec![folder.clone()], Vec::new());
-        while let Some(folder) = waiting.pop() {
-            waiting.extend(self.contents(&folder).await.map_err(|refused| *refused.error)?.folders);
-            found.push(folder);
+        let (mut level, mut levels) = (vec![folder.clone()], Vec::new());
+        while !level.is_empty() {
+            let below = self.contents_of(level.clone()).await.map_err(|(_, refused)| *refused.error)?.folders;
+            levels.push(std::mem::replace(&mut level, below));
         }
-        // The innermost were found last.
-        for folder in found.iter().rev() {
-            let elsewhere = self.volumes.mount_point(folder).filter(|point| point == folder);
-            let at_home = elsewhere.map(|point| self.volumes.at_home(&point));
-            for path in std::iter::once(self.volumes.path_of(folder)).chain(at_home) {
-                match self.api.remove_folder(&path).await {
-                    Ok(()) => {}
-                    Err(refused) if refused.is_missing() || refused.is_not_empty() || refused.exists() => {}
-                    Err(refused) => return Err(*refused.error),
-                }
+        for level in levels.into_iter().rev() {
+            let removals = level.into_iter().map(|folder| async move { self.remove_one(&folder).await });
+            stream::iter(removals).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+        }
+        Ok(())
+    }
+
+    /// What is in all of `level`, one after the other.
+    async fn contents_of(&self, level: Vec<Path>) -> Result<Contents, (Path, Refused)> {
+        let listings = level.into_iter().map(|folder| async move {
+            let contents = self.contents(&folder).await;
+            contents.map_err(|refused| (folder, refused))
+        });
+        let listings = stream::iter(listings).buffered(AT_ONCE);
+        let joined = |mut all: Contents, one: Contents| async move {
+            all.files.extend(one.files);
+            all.folders.extend(one.folders);
+            Ok(all)
+        };
+        listings.try_fold(Contents::default(), joined).await
+    }
+
+    /// Removes `folder`, and what stands for it in the home, unless something is in it.
+    async fn remove_one(&self, folder: &Path) -> Result<()> {
+        let elsewhere = self.volumes.mount_point(folder).filter(|point| point == folder);
+        let at_home = elsewhere.map(|point| self.volumes.at_home(&point));
+        for path in std::iter::once(self.volumes.path_of(folder)).chain(at_home) {
+            match self.api.remove_folder(&path).await {
+                Ok(()) => {}
+                Err(refused) if refused.is_missing() || refused.is_not_empty() || refused.exists() => {}
+                Err(refused) => return Err(*refused.error),
             }
         }
         Ok(())

@@ -20,6 +20,12 @@ impl Provider for VolumeProvider {
         self.volumes.path_of(path)
     }
 
+    /// Folders in volumes of other schemas than the home's lie below the root as well.
+    fn uri_below(&self, root: &Path, relative: &str) -> String {
+        let parts = relative.split('/').filter(|part| !part.is_empty());
+        self.uri(&parts.fold(root.clone(), |path, part| path.join(part)))
+    }
+
     fn explain(&self, _action: Action, _failure: &Failure) -> Explanation {
         // Answers of the workspace come explained; the rest is the object store's own.
         Explanation { kind: Kind::System, reason: None, is_denied: false }

@@ -316,6 +316,7 @@ async fn files_in_the_volumes_of_several_schemas_are_found_and_removed_from_the_
     upload(&storage, &format!("{SYNC}/shop/orders/b.parquet"), &text(7 << 20)).await?;
     upload(&storage, &format!("{SYNC}/shop/orders/c.parquet"), "orders").await?;
     assert!(fake.state().files.contains_key(&format!("{SHOP}/{SYNC}/orders/b.parquet")));
+    assert_eq!(storage.uri(&format!("{SYNC}/shop/orders")), format!("{SHOP}/{SYNC}/orders"), "for statements");
     assert_eq!(storage.folders("").await?, [SYNC]);
     let files = storage.list(SYNC).await?;
     let expected = ["sync.lease", "default/users/a.parquet", "shop/orders/b.parquet", "shop/orders/c.parquet"];

@@ -20,6 +20,7 @@ const MOST_COLUMNS: usize = 20_480;
 pub fn create_over(table: &TableName, columns: &TableSchema, location: &str, null: &str) -> String {
     let names: Vec<String> = columns.columns().map(|column| format!("  {} STRING", quoted(&column.name))).collect();
     let most_columns = names.len().max(MOST_COLUMNS).to_string();
+    let unread = unused(&names.concat());
     let options = [
         ("header", "true"),
         // The columns are those above, whatever the header says.
@@ -42,6 +43,7 @@ pub fn create_over(table: &TableName, columns: &TableSchema, location: &str, nul
         ("maxColumns", &most_columns),
         ("maxCharsPerColumn", "-1"),
         ("mode", "FAILFAST"),
+        ("columnNameOfCorruptRecord", &unread),
         ("ignoreMissingFiles", "false"),
         ("ignoreCorruptFiles", "false"),
         ("recursiveFileLookup", "false"),
@@ -72,13 +74,25 @@ pub(super) fn value(column: &Column) -> String {
         kind if is_text(kind) => return text,
         Kind::Binary => format!("unbase64({text})"),
         Kind::Struct(_) | Kind::List(_) | Kind::Union(_) | Kind::TextMap => format!(
-            "from_json({text}, {}, map('mode', 'FAILFAST', 'allowNonNumericNumbers', 'true', 'maxStringLen', '2147483647'))",
-            literal(&kind)
+            "from_json({text}, {}, map('mode', 'FAILFAST', 'columnNameOfCorruptRecord', '{}', 'allowNonNumericNumbers', 'true', \
+             'maxStringLen', '2147483647'))",
+            literal(&kind),
+            unused(&kind)
         ),
         _ => format!("try_cast({text} AS {kind})"),
     };
     let error = format!("A staged text of column {} is no {kind}.", column.name);
     format!("coalesce({made}, CASE WHEN {text} IS NOT NULL THEN raise_error({}) END)", literal(&error))
+}
+
+/// A name that is none of `names`. Readers have a column for texts that they cannot read, which takes no values of its own: if they are
+/// not told another name, one that is called `_corrupt_record` is lost.
+fn unused(names: &str) -> String {
+    let (mut name, names) = ("_unread".to_owned(), names.to_lowercase());
+    while names.contains(&name) {
+        name.push('_');
+    }
+    name
 }
 
 fn is_text(kind: &Kind) -> bool {

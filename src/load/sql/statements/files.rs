@@ -1,7 +1,8 @@
 //! Statements that load staged Parquet files by their names, or read all files of a folder, without a table over them.
 //!
 //! Sources: <https://docs.databricks.com/en/sql/language-manual/delta-copy-into.html>,
-//! <https://docs.databricks.com/en/sql/language-manual/functions/read_files.html>.
+//! <https://docs.databricks.com/en/sql/language-manual/functions/read_files.html>; their options:
+//! <https://learn.microsoft.com/en-us/azure/databricks/spark/api-options>.
 
 use std::fmt;
 
@@ -18,8 +19,13 @@ pub struct Files<'a>(pub &'a str);
 
 impl fmt::Display for Files<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Missing files count as empty in some readers if they are not told.
-        write!(f, "read_files({}, format => 'parquet', ignoreMissingFiles => 'false')", literal(self.0))
+        // Unless the schema is fixed, there is one more column, `_rescued_data`, whether or not the files have one of this name. To ignore
+        // missing files is an option of all formats, whose default differs between readers.
+        write!(
+            f,
+            "read_files({}, format => 'parquet', schemaEvolutionMode => 'none', ignoreMissingFiles => false)",
+            literal(self.0)
+        )
     }
 }
 

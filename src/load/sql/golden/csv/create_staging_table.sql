@@ -30,6 +30,7 @@ OPTIONS (
   'maxColumns' = '20480',
   'maxCharsPerColumn' = '-1',
   'mode' = 'FAILFAST',
+  'columnNameOfCorruptRecord' = '_unread',
   'ignoreMissingFiles' = 'false',
   'ignoreCorruptFiles' = 'false',
   'recursiveFileLookup' = 'false'

@@ -8,7 +8,7 @@ USING (
       FROM (
         WITH staged AS (
           SELECT *
-          FROM read_files('/Volumes/main/shop/airbyte_staging/01234567-89ab-7000-8000-deadbeefcafe/orders', format => 'parquet', ignoreMissingFiles => 'false')
+          FROM read_files('/Volumes/main/shop/airbyte_staging/01234567-89ab-7000-8000-deadbeefcafe/orders', format => 'parquet', schemaEvolutionMode => 'none', ignoreMissingFiles => false)
           WHERE `_airbyte_ab_id` BETWEEN '01a1fac5-7000-7000-8000-000000000000' AND '01a1fac5-7000-7000-8000-000000000002'
         )
         SELECT `_airbyte_ab_id`, `_airbyte_emitted_at`, `_airbyte_data`

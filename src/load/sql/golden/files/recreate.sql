@@ -6,7 +6,7 @@ TBLPROPERTIES (
 )
 AS WITH staged AS (
   SELECT *
-  FROM read_files('/Volumes/main/shop/airbyte_staging/01234567-89ab-7000-8000-deadbeefcafe/orders', format => 'parquet', ignoreMissingFiles => 'false')
+  FROM read_files('/Volumes/main/shop/airbyte_staging/01234567-89ab-7000-8000-deadbeefcafe/orders', format => 'parquet', schemaEvolutionMode => 'none', ignoreMissingFiles => false)
 )
 SELECT
   CAST(`_airbyte_ab_id` AS STRING) AS `_airbyte_ab_id`,
