@@ -19,7 +19,7 @@ use crate::load::sql::databricks_check::{CheckTable, DatabricksCheck};
 use crate::opening;
 use crate::recovery::unfinished::Unfinished;
 use crate::schema::columns::TableSchema;
-use crate::storage::{Home, Storage, probe};
+use crate::storage::{Storage, probe};
 use crate::sync::{Context, Sync};
 
 /// An older table of a check was left by one that was killed.
@@ -175,7 +175,7 @@ impl<'a> CheckRun<'a> {
         let folder = format!("{}/{table}", self.schema);
         storage.delete(&storage.list(&folder).await?).await?;
         // Databricks and Spark may mark a folder by an object of its name.
-        if let Home::Bucket(_) = storage.home() {
+        if storage.get(&folder).await.is_ok_and(|mark| mark.is_empty()) {
             storage.delete(std::slice::from_ref(&folder)).await?;
         }
         let unfinished = Unfinished::of(storage);

@@ -116,7 +116,7 @@ impl Contest<'_> {
             if let Some((_, why)) = swept.kept.into_iter().find(|(kept, _)| kept == sync) {
                 let message = format!(
                     "Sync {sync} was killed while it loaded table {table}, and what it left cannot be cleared away: {} Drop its \
-                     staging tables, `{}_…`, and delete the folder {}.",
+                     staging tables, `{}_…`, if there are any, and delete the folder {}.",
                     why,
                     staging_table_prefix(*sync),
                     self.storage.shown(&sync.to_string())

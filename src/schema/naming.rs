@@ -79,9 +79,12 @@ pub fn is_identifier(name: &str) -> bool {
 
 /// A folder's name for `identifier` in the staging area.
 ///
-/// Spark ignores folders that begin with `_`, so these get a prefix that no identifier can have.
+/// Spark ignores folders that begin with `_`, so these begin with a sign instead that no identifier has.
 pub fn staging_folder(identifier: &str) -> String {
-    if identifier.starts_with('_') { cut(format!("x-{identifier}"), identifier) } else { identifier.to_owned() }
+    match identifier.strip_prefix('_') {
+        Some(rest) => format!("-{rest}"),
+        None => identifier.to_owned(),
+    }
 }
 
 /// The rule that all names have in common: only ASCII letters, digits and `_` remain, in their case.
@@ -186,9 +189,14 @@ mod tests {
 
     #[test]
     fn no_staging_folder_begins_with_an_underscore() {
-        assert_eq!(staging_folder("_users"), "x-_users");
+        assert_eq!(staging_folder("_users"), "-users");
         assert_eq!(staging_folder("users"), "users");
-        assert_eq!(staging_folder(&"_".repeat(MAX_IDENTIFIER)).len(), MAX_IDENTIFIER);
+        for identifier in ["_users", "users", "__", "_", &"_".repeat(MAX_IDENTIFIER), &"x_".repeat(MAX_IDENTIFIER / 2)]
+        {
+            let folder = staging_folder(identifier);
+            assert!(!folder.starts_with('_') && folder.len() == identifier.len(), "{folder}");
+            assert_eq!(folder.replacen('-', "_", 1), identifier, "the identifier can be told from it");
+        }
     }
 
     proptest! {

@@ -170,10 +170,11 @@ impl Bucket {
     /// Whether there is an object below `folder`, by the first page of a listing.
     pub(super) async fn has_any(&self, folder: &Path) -> Result<bool> {
         let _turn = self.requests.acquire().await;
-        // Some tools create an empty object for each folder, named like the folder, with a slash or without.
+        // Some tools create an empty object for each folder, named like the folder, with a slash or without. A store may also
+        // name what was not asked for.
         let is_file = |found: &ObjectMeta| {
             let has_extension = found.location.extension().is_some();
-            found.location != *folder && (found.size > 0 || has_extension)
+            found.location != *folder && found.location.prefix_matches(folder) && (found.size > 0 || has_extension)
         };
         let mut named = self.store.list(Some(folder)).try_filter(|found| std::future::ready(is_file(found)));
         let first = named.try_next().await;

@@ -174,16 +174,17 @@ impl Cloud {
         let name = said.split_once("<Code>").and_then(|(_, rest)| code(rest.split_once('<')?.0));
         let why = format!("status {status}, {}", name.unwrap_or("no code"));
         match status {
-            403 if is_expired(&said) => Ok(Answer::Expired),
+            400 | 403 if is_expired(&said) => Ok(Answer::Expired),
             408 | 429 | 500..=599 => Err(why),
             _ => Ok(Answer::Refused(why)),
         }
     }
 }
 
-/// What S3 and Azure say of a URL that has expired.
+/// What S3 and Azure say of a URL that has expired, or whose signer's own token has.
 fn is_expired(said: &str) -> bool {
-    said.contains("Request has expired") || said.contains("Signature not valid in the specified time frame")
+    let all = ["Request has expired", "Signature not valid in the specified time frame", "<Code>ExpiredToken</Code>"];
+    all.iter().any(|words| said.contains(words))
 }
 
 /// How many bytes the header `Range: bytes=0-9` says.

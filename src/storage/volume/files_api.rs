@@ -73,6 +73,13 @@ impl Refused {
         self.said.as_ref().is_some_and(|said| said.status == Some(404) && !is_above_files(said))
     }
 
+    /// Whether the volume is missing, or what is above it.
+    pub(super) fn is_without_volume(&self) -> bool {
+        self.said.as_ref().is_some_and(|said| {
+            said.status == Some(404) && is_above_files(said) && said.code.as_deref() != Some("ENDPOINT_NOT_FOUND")
+        })
+    }
+
     /// Whether there is such a file.
     pub(super) fn exists(&self) -> bool {
         matches!(self.status(), Some(409 | 412))

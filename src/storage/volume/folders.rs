@@ -32,7 +32,8 @@ pub(super) struct Contents {
 }
 
 impl Folders {
-    /// What is in the folder `folder`; nothing if it is not there.
+    /// What is in the folder `folder`; nothing if it is not there. Nothing, too, if it is in the volume of another schema than the home's, and
+    /// that is gone: somebody has dropped the schema, and no statement finds files there.
     pub(super) async fn contents(&self, folder: &Path) -> Result<Contents, Refused> {
         let path = self.volumes.path_of(folder);
         let mut contents = Contents::default();
@@ -41,7 +42,7 @@ impl Folders {
             let page = match self.api.list(&path, token.as_deref()).await {
                 Ok(page) => page,
                 // Also in the middle of a listing: somebody has removed it.
-                Err(refused) if refused.is_missing() => return Ok(contents),
+                Err(refused) if refused.is_missing() || self.is_gone(folder, &refused) => return Ok(contents),
                 Err(refused) => return Err(refused),
             };
             for entry in page.contents {
@@ -61,6 +62,10 @@ impl Folders {
         let error =
             Error::system(format!("The listing of {path} does not end: something else than Databricks answers."));
         Err(Refused::unanswered(error))
+    }
+
+    fn is_gone(&self, folder: &Path, refused: &Refused) -> bool {
+        refused.is_without_volume() && self.volumes.mount_point(folder).is_some()
     }
 
     /// All files below `folder`: first those in it, then those of the folders in it, and so on.
@@ -116,6 +121,7 @@ impl Folders {
             match self.api.remove_folder(&path).await {
                 Ok(()) => {}
                 Err(refused) if refused.is_missing() || refused.is_not_empty() || refused.exists() => {}
+                Err(refused) if self.is_gone(folder, &refused) => {}
                 Err(refused) => return Err(*refused.error),
             }
         }

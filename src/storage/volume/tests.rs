@@ -328,3 +328,35 @@ async fn files_in_the_volumes_of_several_schemas_are_found_and_removed_from_the_
     assert_eq!(fake.state().folders.iter().collect::<Vec<_>>(), [VOLUME, SHOP], "no folder stays");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_schema_that_was_dropped_keeps_no_folder_of_a_killed_sync_from_being_cleared_away() -> Outcome {
+    const SHOP: &str = "/Volumes/main/shop/airbyte_staging";
+    let fake = Fake::new(&[VOLUME, SHOP]);
+    let storage = storage_in(&fake, Volumes::in_each_schema("main", "default", "airbyte_staging"))?;
+    storage.put_new(&format!("{SYNC}/sync.lease"), b"x".to_vec()).await?;
+    upload(&storage, &format!("{SYNC}/shop/orders/a.parquet"), "orders").await?;
+    {
+        let mut state = fake.state();
+        state.files.retain(|path, _| !path.starts_with(SHOP));
+        state.folders.retain(|path| !path.starts_with(SHOP));
+    }
+    let gone = |name: &'static str| -> Fault {
+        Box::new(move |request| {
+            let said =
+                || refusal(404, "NOT_FOUND", &format!("Schema '{name}' does not exist."), "SCHEMA_DOES_NOT_EXIST");
+            request.path.contains(&format!("/Volumes/main/{name}/")).then(said)
+        })
+    };
+    fake.state().fault = Some(gone("shop"));
+    let files = storage.list(SYNC).await?;
+    assert_eq!(files, [format!("{SYNC}/sync.lease")]);
+    storage.delete(&files).await?;
+    let Home::Bucket(bucket) = storage.home() else { return Err("a bucket".into()) };
+    bucket.remove_folders(&storage.path(SYNC)).await?;
+    assert_eq!(fake.state().folders.iter().collect::<Vec<_>>(), [VOLUME], "no folder stays");
+    // Without its home a sync knows of no other.
+    fake.state().fault = Some(gone("default"));
+    assert_eq!(storage.list(SYNC).await.map_err(|error| error.kind()), Err(Kind::Config));
+    Ok(())
+}

@@ -9,8 +9,6 @@ use object_store::path::Path;
 
 /// Characters of a sync's id.
 const ID: usize = 36;
-/// What stands before the name of a schema that begins with `_`, in the names of folders (`schema::naming::staging_folder`).
-const PREFIX: &str = "x-";
 
 /// The volumes of a sync.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,8 +70,9 @@ impl Volumes {
         if !self.is_in_each_schema || folder.contains('.') || folder.starts_with('_') {
             return None;
         }
-        let schema = folder.strip_prefix(PREFIX).unwrap_or(&folder);
-        (schema != self.schema).then(|| (schema.to_owned(), sync, parts.collect()))
+        // `schema::naming::staging_folder` has a hyphen where a name begins with `_`.
+        let schema = folder.strip_prefix('-').map_or_else(|| folder.clone(), |rest| format!("_{rest}"));
+        (schema != self.schema).then(|| (schema, sync, parts.collect()))
     }
 }
 
@@ -126,9 +125,15 @@ mod tests {
                 ("SYNC/default/users/a.parquet", "/Volumes/main/default/airbyte_staging/SYNC/default/users/a.parquet"),
                 ("SYNC/shop/orders/a.parquet", "/Volumes/main/shop/airbyte_staging/SYNC/orders/a.parquet"),
                 ("SYNC/shop", "/Volumes/main/shop/airbyte_staging/SYNC"),
-                ("SYNC/x-_raw/orders/a.parquet", "/Volumes/main/_raw/airbyte_staging/SYNC/orders/a.parquet"),
+                ("SYNC/-raw/orders/a.parquet", "/Volumes/main/_raw/airbyte_staging/SYNC/orders/a.parquet"),
                 ("shop/airbyte_check_1/put", "/Volumes/main/default/airbyte_staging/shop/airbyte_check_1/put"),
             ],
+        );
+        let longest = format!("_{}", "n".repeat(254));
+        let folder = longest.replacen('_', "-", 1);
+        paths_of(
+            &volumes,
+            &[(&format!("SYNC/{folder}/a"), &format!("/Volumes/main/{longest}/airbyte_staging/SYNC/a"))],
         );
         let mount = volumes.mount_point(&Path::from(format!("{SYNC}/shop/orders/a.parquet"))).expect("a mount point");
         assert_eq!(volumes.at_home(&mount), format!("/Volumes/main/default/airbyte_staging/{SYNC}/shop"));
