@@ -68,6 +68,21 @@ pub fn build(plan: &Plan, texts: &[u8]) -> Result<Built> {
     Ok(Built { arrays, changes: names.zip(reader.misfits).collect() })
 }
 
+/// The columns of `plan` for `texts`, each behind its length, whatever they are: of one that is no JSON object, every value is NULL.
+pub fn build_values(plan: &Plan, texts: &[u8]) -> Result<Vec<ArrayRef>> {
+    let mut columns: Vec<Column> = plan.root.all.iter().map(|field| Column::new(&field.kind)).collect();
+    let mut reader = Reader::new(plan);
+    let mut rows = 0;
+    for text in rows::texts(texts) {
+        if reader.record(&mut columns, rows, &mut Json::new(text)).is_err() {
+            columns.iter_mut().filter(|column| column.len() > rows).for_each(|column| column.take_back(rows));
+        }
+        rows += 1;
+    }
+    let failed = |error| Error::system("Values could not be read out of the texts of records.").with_source(error);
+    columns.into_iter().map(|column| column.finish(rows).map_err(failed)).collect()
+}
+
 #[cfg(test)]
 mod classic_tests;
 #[cfg(test)]
