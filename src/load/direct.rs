@@ -5,7 +5,13 @@
 //! batch is added twice. If another commit took the version, the load commits again on the newer one. Only this engine may commit
 //! to a table: it does not know commit services such as the one of Databricks.
 
-use std::collections::BTreeMap;
+mod keyed;
+mod merging;
+mod newest;
+mod parquet_file;
+mod rewriting;
+
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +20,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
+use self::keyed::Keyed;
+use self::merging::Merging;
+use self::newest::Newest;
+use self::rewriting::Rewriting;
 use super::columns::{Fitted, FoundTable, fit_files, fit_table};
 use super::existing_folders::ExistingFolders;
 use super::generation;
@@ -22,7 +32,7 @@ use super::{COUNTED_TABLES, Ending, Loader, Opened, RowsBefore, TableLoader, Tab
 use crate::clock::ClockAndIds;
 use crate::counted::counted;
 use crate::delta::actions::{Commit, DataFile, Readers, TableMetadata};
-use crate::delta::table::{CHECKPOINT_INTERVAL, Committed, TableLog, TableSnapshot};
+use crate::delta::table::{CHECKPOINT_INTERVAL, Change, Committed, Removes, TableLog, TableSnapshot};
 use crate::delta::{DELTA_LOG, commit_path};
 use crate::error::{Error, Result, ResultExt};
 use crate::recovery::left_behind::{LeftBehind, LeftInCatalog, application_id};
@@ -30,6 +40,7 @@ use crate::recovery::sweep::StagingTables;
 use crate::retry::Backoff;
 use crate::schema::alter::Alter;
 use crate::schema::columns::{Layout, TableSchema};
+use crate::schema::dedup;
 use crate::schema::fit::Terms;
 use crate::stage::Batch;
 use crate::stage::staged::{Begins, Staged, Staging};
@@ -56,6 +67,7 @@ pub struct Direct {
     evolution: bool,
     /// Permits to keep a table's snapshot until its first load.
     kept: Arc<Semaphore>,
+    merging: Merging,
 }
 
 /// What opening the tables of a sync needs.
@@ -76,6 +88,8 @@ struct DirectTable {
     files: Arc<TableSchema>,
     /// The generation of the table's rows when the sync began.
     found: Option<i64>,
+    /// How its rows replace one another; none where all are kept.
+    keyed: Option<Box<Keyed>>,
 }
 
 /// What the next load knows of the table's newest version without reading the log again.
@@ -91,14 +105,23 @@ enum KnownVersion {
 impl Direct {
     /// The engine of the sync `sync`. With `evolution`, tables get the columns that their streams have and they lack.
     pub fn new(storage: &Storage, tables: &TableLog, clock_and_ids: ClockAndIds, sync: Uuid, evolution: bool) -> Self {
-        let kept = Arc::new(Semaphore::new(KEPT));
-        Self { storage: storage.clone(), tables: tables.clone(), clock_and_ids, sync, evolution, kept }
+        let (kept, merging) = (Arc::new(Semaphore::new(KEPT)), Merging::new(0, 1));
+        Self { storage: storage.clone(), tables: tables.clone(), clock_and_ids, sync, evolution, kept, merging }
+    }
+
+    /// The same whose loads by keys together take at most about `memory` bytes and `workers` processors.
+    #[must_use]
+    pub fn with_memory(self, memory: usize, workers: usize) -> Self {
+        Self { merging: Merging::new(memory, workers), ..self }
     }
 
     /// How the stream of `target` goes into the table `snapshot`, whose rows it `replaces_all` at its end or adds to.
     fn fit(&self, target: &Target, snapshot: &TableSnapshot, replaces_all: bool) -> Result<Fitted> {
         let (shown, replaces) = (self.storage.shown(&target.table), target.removes_rows());
         snapshot.ensure_writable(replaces)?;
+        if target.dedup.is_some() {
+            snapshot.ensure_replaceable_by_key()?;
+        }
         let (named, columns) = (snapshot.columns(), snapshot.found_columns());
         let found = FoundTable { shown: &shown, named, columns: &columns };
         let fitted = fit_table(target, found, self.terms(snapshot, replaces_all))?;
@@ -116,12 +139,6 @@ impl Direct {
 
 impl Opening<'_> {
     async fn open(&self, target: Arc<Target>) -> Result<Opened> {
-        if target.dedup.is_some() {
-            return Err(Error::config(format!(
-                "Stream {} asks for append_dedup, which needs Databricks.",
-                target.stream
-            )));
-        }
         let target = self.named(target).await?;
         let staging = Staging {
             // Its log tells a later sync which files of which batch may lie in the table's folder.
@@ -171,8 +188,14 @@ impl Opening<'_> {
         }
         generation::warn_of_newer(&self.engine.storage.shown(&target.table), &target, generation);
         fitted.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-        let files = fitted.files;
-        Ok(DirectTable { engine: self.engine.clone(), target, exists, known, table_state, files, found: generation })
+        let (engine, files) = (self.engine.clone(), fitted.files);
+        let keyed = target.dedup.as_ref().zip(fitted.places).map(|(dedup, places)| {
+            let newest = Newest::new(&engine.storage, &engine.merging, places, Arc::clone(&files));
+            let shared = (&engine.storage, &engine.merging);
+            let rewriting = Rewriting::new(shared, &engine.clock_and_ids, engine.sync, &target.table, &files);
+            Box::new(Keyed::new(newest, rewriting, dedup.id()))
+        });
+        Ok(DirectTable { engine, target, exists, known, table_state, files, found: generation, keyed })
     }
 
     /// `target` with the older name of its table if an older version of this connector created the table under that name.
@@ -246,24 +269,27 @@ impl DirectTable {
     /// Adds the rows of `batches`. With `replace`, the same commit removes all rows of the table, and `replace` receives their
     /// number if the log has it.
     async fn load(&mut self, batches: &[Batch], replace: Option<&mut Option<u64>>) -> Result<()> {
+        // A replacement without rows needs a batch number too, so that its repetition is recognized.
+        let through = batches.last().map_or(1, |batch| batch.number);
+        if let Some(mut keyed) = self.keyed.take() {
+            let loaded = self.load_by_key(&mut keyed, batches, through, replace).await;
+            self.keyed = Some(keyed);
+            return loaded;
+        }
         let files: Vec<DataFile> = batches.iter().flat_map(|batch| batch.files.iter().cloned()).collect();
         self.copy(&files)
             .await
             .context(|| format!("copying {} into the table's folder", counted(files.len() as u64, "file")))?;
         // A commit must not name a file that a power failure can still lose.
         self.engine.storage.flush().await?;
-        // A replacement without rows needs a batch number too, so that its repetition is recognized.
-        let through = batches.last().map_or(1, |batch| batch.number);
         self.commit(&files, through, replace).await?;
         self.engine.storage.flush().await
     }
 
     async fn commit(&mut self, files: &[DataFile], through: i64, mut replace: Option<&mut Option<u64>>) -> Result<()> {
-        let app_id = application_id(self.engine.sync);
-        let mut transactions = vec![(app_id.clone(), through)];
-        transactions.extend(self.target.generation_id.map(|id| (generation::TRANSACTION.to_owned(), id)));
+        let transactions = transactions(self.engine.sync, &self.target, through);
         if !self.exists {
-            let created = self.create(files, transactions.clone()).await?;
+            let created = self.create(files, transactions.clone(), None).await?;
             self.exists = true;
             if created == Put::Created {
                 self.known = KnownVersion::Own { version: 0, batch: through };
@@ -273,35 +299,35 @@ impl DirectTable {
         if replace.is_none() && self.append_to_own(files, through, transactions.clone()).await? {
             return Ok(());
         }
-        let shown = self.engine.storage.shown(&self.target.table);
         let mut backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(1280), None);
         for _ in 0..ATTEMPTS {
             let known = std::mem::replace(&mut self.known, KnownVersion::None);
             let own = if let KnownVersion::Own { version, .. } = known { Some(version) } else { None };
-            let left = replace.as_deref_mut();
+            let replaces = replace.is_some();
             let committed = self.engine.tables.run(|logs| {
-                if let KnownVersion::Opened(snapshot, _permit) = known {
-                    let changes = self.changes(&snapshot, left.is_some())?;
-                    return snapshot.commit(&self.files, &changes, files, &transactions, left);
-                }
-                let snapshot = logs.read(&self.target.table)?;
-                let loaded = snapshot.transaction(&app_id)?;
-                if loaded.is_some_and(|loaded| loaded >= through) {
-                    return Ok(Committed::Before);
-                }
-                let now = self
-                    .target
-                    .generation_id
-                    .map(|id| generation::read_generation(&snapshot, id))
-                    .transpose()?
-                    .flatten();
-                // Rows that this sync has loaded itself have its generation, and are not in the way.
-                let replaces = left.is_some() && loaded.is_none();
-                generation::ensure_not_overtaken(&shown, &self.target, (self.found, now), replaces)?;
-                let changes = self.changes(&snapshot, left.is_some())?;
-                snapshot.commit(&self.files, &changes, files, &transactions, left)
+                let snapshot = match known {
+                    KnownVersion::Opened(snapshot, _permit) => snapshot,
+                    KnownVersion::None | KnownVersion::Own { .. } => {
+                        let snapshot = logs.read(&self.target.table)?;
+                        if self.is_loaded(&snapshot, through, replaces)? {
+                            return Ok((Committed::Before, None));
+                        }
+                        snapshot
+                    }
+                };
+                let changes = self.changes(&snapshot, replaces)?;
+                // There may be several rows of one key from now on.
+                let property = snapshot.property(dedup::PROPERTY).filter(|key| !key.is_empty());
+                let property = property.map(|_| (dedup::PROPERTY, ""));
+                let left = Cell::new(None);
+                let removes = if replaces { Removes::All(&left) } else { Removes::Nothing };
+                let (schema, transactions) = (&*self.files, &transactions[..]);
+                let change = Change { schema, files, transactions, changes: &changes, property, removes };
+                Ok::<_, Error>((snapshot.commit(&change)?, left.get()))
             });
-            match committed.await? {
+            let (committed, left) = committed.await?;
+            replace.iter_mut().for_each(|removed| **removed = left);
+            match committed {
                 Committed::As(version) => {
                     if own.is_some_and(|own| own + 1 == version) {
                         self.known = KnownVersion::Own { version, batch: through };
@@ -313,9 +339,27 @@ impl DirectTable {
             }
             backoff.wait(None).await;
         }
+        let shown = self.engine.storage.shown(&self.target.table);
         Err(Error::transient(format!(
             "Table {shown} is being written by somebody else: {ATTEMPTS} commits came in between."
         )))
+    }
+
+    /// Whether the table `snapshot` has the load up to the batch `through`, which `replaces` all rows or adds to them.
+    ///
+    /// # Errors
+    /// Another sync has overtaken this one.
+    fn is_loaded(&self, snapshot: &TableSnapshot, through: i64, replaces: bool) -> Result<bool> {
+        let loaded = snapshot.transaction(&application_id(self.engine.sync))?;
+        if loaded.is_some_and(|loaded| loaded >= through) {
+            return Ok(true);
+        }
+        let read = |id| generation::read_generation(snapshot, id);
+        let now = self.target.generation_id.map(read).transpose()?.flatten();
+        // Rows that this sync has loaded itself have its generation, and are not in the way.
+        let (shown, replaces) = (self.engine.storage.shown(&self.target.table), replaces && loaded.is_none());
+        generation::ensure_not_overtaken(&shown, &self.target, (self.found, now), replaces)?;
+        Ok(false)
     }
 
     /// What the table `snapshot` needs for the staged files, whoever has changed it since it was opened.
@@ -359,23 +403,35 @@ impl DirectTable {
     }
 
     /// Creates the table with its first rows in one commit; [`Put::Exists`] if somebody else has created it in the meantime.
-    async fn create(&self, files: &[DataFile], transactions: Vec<(String, i64)>) -> Result<Put> {
+    async fn create(
+        &self,
+        files: &[DataFile],
+        transactions: Vec<(String, i64)>,
+        property: Option<(&str, &str)>,
+    ) -> Result<Put> {
         let mode = self.target.airbyte_mode();
         let properties = [
             ("airbyte.destinationSyncMode", mode),
             ("delta.autoOptimize.optimizeWrite", "true"),
             ("delta.autoOptimize.autoCompact", "true"),
         ];
+        let properties = properties.into_iter().chain(property);
         let create = TableMetadata {
             id: (self.engine.clock_and_ids.new_id)(),
             description: origin::description(&self.target.stream),
-            configuration: BTreeMap::from(properties.map(|(key, value)| (key.to_owned(), value.to_owned()))),
+            configuration: properties.map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
         };
         let commit =
             Commit { schema: &self.files, create: Some(create), transactions, add: files, readers: Readers::All };
         let bytes = commit.to_bytes(self.engine.clock_and_ids.clock.now_ms());
         self.engine.storage.put_new(&commit_path(&self.target.table, 0), bytes).await
     }
+}
+
+/// The application transactions of a load up to the batch `through`.
+fn transactions(sync: Uuid, target: &Target, through: i64) -> Vec<(String, i64)> {
+    let generation = target.generation_id.map(|id| (generation::TRANSACTION.to_owned(), id));
+    [(application_id(sync), through)].into_iter().chain(generation).collect()
 }
 
 #[cfg(test)]

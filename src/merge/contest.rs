@@ -4,7 +4,6 @@
 //! the newest row of each key stays, and if that is still too much, the buckets go into an unnamed file and are read back one by one at
 //! the end. What the disk refuses stays in memory.
 
-use std::cmp::Ordering;
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -188,7 +187,8 @@ impl Bucket {
         let orders = &self.orders;
         // The newest row of a key first. Of rows that are equal in all, any one stays, the same in every attempt.
         self.entries.sort_unstable_by(|a, b| {
-            let newest_first = || order_of(b, orders).cmp(order_of(a, orders)).then((b.file, b.row).cmp(&(a.file, a.row)));
+            let newest_first =
+                || order_of(b, orders).cmp(order_of(a, orders)).then((b.file, b.row).cmp(&(a.file, a.row)));
             a.hash.cmp(&b.hash).then_with(newest_first)
         });
         let mut kept = Vec::with_capacity(self.orders.len());

@@ -51,7 +51,7 @@ proptest! {
 #[test]
 fn equal_rows_leave_one_and_a_hot_key_takes_no_memory() {
     let mut contest = Contest::new(10_000);
-    for row in 0..10_000 {
+    for row in 0_u32..10_000 {
         contest.add(Contender { hash: 7, order: &row.to_be_bytes(), file: 0, row, deletes: false });
     }
     assert!(contest.spool.is_none(), "one key stays in memory");

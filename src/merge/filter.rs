@@ -13,11 +13,6 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Bytes of a filter for `hashes` hashes.
-    pub fn bytes(hashes: u64) -> u64 {
-        places(hashes) * 4
-    }
-
     /// An empty set with room for `hashes` hashes.
     pub fn with_room(hashes: u64) -> Self {
         Self { places: vec![FREE; usize::try_from(places(hashes)).unwrap_or(usize::MAX)] }

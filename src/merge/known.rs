@@ -9,6 +9,8 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, Result};
 
+/// Bytes of a file that may have any number of hashes that nobody needs.
+const SMALL: u64 = 64 << 20;
 /// Bytes of a hash.
 const WIDTH: usize = size_of::<u64>();
 
@@ -50,7 +52,9 @@ impl Known {
             }
             Err(error) => {
                 log.is_refused = true;
-                tracing::info!("No temporary file takes hashes of keys ({error}): files of tables are read for every load.");
+                tracing::info!(
+                    "No temporary file takes hashes of keys ({error}): files of tables are read for every load."
+                );
                 None
             }
         }
@@ -78,9 +82,17 @@ impl Known {
         self.files.get(name).map(Vec::as_slice)
     }
 
-    /// The file `name` is no longer in the table.
+    /// Forgets the file `name`; and all files when most of what was kept is of files that are forgotten.
     pub fn forget(&mut self, name: &str) {
-        self.files.remove(name);
+        if self.files.remove(name).is_none() {
+            return;
+        }
+        let live: u64 = self.files.values().flatten().map(|hashes| hashes.rows * WIDTH as u64).sum();
+        let log = self.log.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if log.end > SMALL && log.end / 4 > live {
+            self.files.clear();
+            *log = Log { is_refused: log.is_refused, ..Log::default() };
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type};
+use parquet::basic::{ConvertedType, LogicalType, TimeUnit};
 use parquet::column::reader::{ColumnReader, get_column_reader};
 use parquet::data_type::{ByteArray, FixedLenByteArray, Int96};
 use parquet::errors::{ParquetError, Result};
@@ -32,7 +32,6 @@ pub struct LeafValues {
     meaning: Meaning,
     /// The number of each row's value; empty where all rows have one.
     numbers: Vec<u32>,
-    rows: usize,
 }
 
 enum Values {
@@ -62,6 +61,11 @@ enum Unit {
     Millis,
     Micros,
     Nanos,
+}
+
+/// What the number `value` of a column of 64 bits means.
+pub fn moment(column: &ColumnDescriptor, value: i64) -> Value<'static> {
+    Meaning::of(column).of_64(value)
 }
 
 impl LeafReader {
@@ -119,16 +123,11 @@ impl LeafReader {
                 next += u32::from(has_value);
             }
         }
-        Ok(LeafValues { values, meaning: self.meaning, numbers, rows })
+        Ok(LeafValues { values, meaning: self.meaning, numbers })
     }
 }
 
 impl LeafValues {
-    /// How many rows there are.
-    pub fn rows(&self) -> usize {
-        self.rows
-    }
-
     /// Whether the row has a value.
     pub fn is_present(&self, row: usize) -> bool {
         self.numbers.get(row).is_none_or(|number| *number != NONE)

@@ -12,6 +12,7 @@ mod leaf;
 pub mod lost;
 pub mod rewrite;
 pub mod rows;
+mod spots;
 mod value;
 
 use parquet::errors::ParquetError;
@@ -20,6 +21,8 @@ use crate::error::Error;
 
 /// A Parquet file, or a part of it, that cannot be read or made again.
 fn unreadable(error: ParquetError) -> Error {
-    Error::config("A Parquet file of the table cannot be read: it is damaged, or has something that this version does not know.")
-        .with_source(error)
+    Error::config(
+        "A Parquet file of the table cannot be read: it is damaged, or has something that this version does not know.",
+    )
+    .with_source(error)
 }

@@ -29,6 +29,13 @@ pub struct RowStats {
 }
 
 impl RowStats {
+    /// `rows` rows of which nothing else is known.
+    pub fn counted(rows: u64) -> Self {
+        let (ids, emitted_at) =
+            (Span { first: String::new(), last: String::new() }, Span { first: i64::MIN, last: i64::MAX });
+        Self { rows, ids, emitted_at }
+    }
+
     /// The statistics of both together.
     #[must_use]
     pub fn merged(self, other: Self) -> Self {

@@ -72,7 +72,14 @@ impl<'p> Reader<'p> {
     /// Reads by `plan`.
     pub fn new(plan: &'p Plan) -> Self {
         let misfits = vec![0; plan.root.all.len()];
-        Self { plan, notes: Notes::without_others(plan.drops_others), misfits, root: 0, key: Vec::new(), value: Vec::new() }
+        Self {
+            plan,
+            notes: Notes::without_others(plan.drops_others),
+            misfits,
+            root: 0,
+            key: Vec::new(),
+            value: Vec::new(),
+        }
     }
 
     /// Appends the record at the beginning of `json` to `columns`, as their value number `row`, but for what of it was noted.

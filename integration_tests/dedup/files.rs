@@ -1,0 +1,1 @@
+//! What becomes of the files of a table.
