@@ -32,9 +32,9 @@ pub fn batch(schema: &TableSchema, files: &[DataFile]) -> Result<RecordBatch> {
     let bounds: Vec<_> = files.iter().map(|file| bounds::column_bounds(schema, &file.stats)).collect();
     let required = schema.columns().filter(|column| column.is_required());
     let null_counts = required.map(|column| (column.name.clone(), longs(|_| 0))).collect();
-    // Of a file without bounds it is not known whether rows of others lack something.
+    // Of rows that were only counted it is not known whether they lack something.
     let has_all = bounds::has_all(schema);
-    let counted = bounds.iter().map(|bounds| has_all && bounds.is_some());
+    let counted = files.iter().map(|file| has_all && !file.stats.is_only_counted());
     let stats: [(&str, ArrayRef); 5] = [
         ("numRecords", longs(|f| f.stats.rows.try_into().unwrap_or(i64::MAX))),
         ("nullCount", structure(null_counts, Some(NullBuffer::from_iter(counted)))),

@@ -36,6 +36,11 @@ impl RowStats {
         Self { rows, ids, emitted_at }
     }
 
+    /// Whether nothing but their number is known.
+    pub fn is_only_counted(&self) -> bool {
+        self.ids.last.is_empty()
+    }
+
     /// The statistics of both together.
     #[must_use]
     pub fn merged(self, other: Self) -> Self {
