@@ -300,11 +300,15 @@ async fn open_streams(loader: &dyn Loader, targets: Vec<Target>, compression: Co
     let mut problems = Problems::default();
     for (target, outcome) in targets.into_iter().zip(opened) {
         match outcome {
-            Ok(Opened { table, schema, staging }) => {
+            Ok(Opened { table, schema, staging, watcher }) => {
                 let descriptor = target.stream.clone();
                 let of_sync = encoders.entry(target.sync_id);
                 let of_sync = of_sync.or_insert_with_key(|sync_id| Encoders::new(compression).of_sync(*sync_id));
-                let encoder = of_sync.get(&schema, staging.staged.format());
+                let format = staging.staged.format();
+                let encoder = match watcher {
+                    Some(watcher) => of_sync.watched(&schema, format, watcher),
+                    None => of_sync.get(&schema, format),
+                };
                 let staged = StagedStream::new(target, staging, encoder);
                 streams.push(OpenStream { descriptor, table, staged });
             }

@@ -8,6 +8,7 @@
 mod keyed;
 mod merging;
 mod newest;
+mod opening;
 mod parquet_file;
 mod rewriting;
 
@@ -22,8 +23,7 @@ use uuid::Uuid;
 
 use self::keyed::Keyed;
 use self::merging::Merging;
-use self::newest::Newest;
-use self::rewriting::Rewriting;
+use self::opening::Opening;
 use super::columns::{Fitted, FoundTable, fit_files, fit_table};
 use super::existing_folders::ExistingFolders;
 use super::generation;
@@ -32,10 +32,10 @@ use super::{COUNTED_TABLES, Ending, Loader, Opened, RowsBefore, TableLoader, Tab
 use crate::clock::ClockAndIds;
 use crate::counted::counted;
 use crate::delta::actions::{Commit, DataFile, Readers, TableMetadata};
+use crate::delta::commit_path;
 use crate::delta::table::{CHECKPOINT_INTERVAL, Change, Committed, Removes, TableLog, TableSnapshot};
-use crate::delta::{DELTA_LOG, commit_path};
 use crate::error::{Error, Result, ResultExt};
-use crate::recovery::left_behind::{LeftBehind, LeftInCatalog, application_id};
+use crate::recovery::left_behind::{LeftInCatalog, application_id};
 use crate::recovery::sweep::StagingTables;
 use crate::retry::Backoff;
 use crate::schema::alter::Alter;
@@ -43,7 +43,6 @@ use crate::schema::columns::{Layout, TableSchema};
 use crate::schema::dedup;
 use crate::schema::fit::Terms;
 use crate::stage::Batch;
-use crate::stage::staged::{Begins, Staged, Staging};
 use crate::storage::{Put, Storage};
 use crate::target::Target;
 
@@ -68,14 +67,6 @@ pub struct Direct {
     /// Permits to keep a table's snapshot until its first load.
     kept: Arc<Semaphore>,
     merging: Merging,
-}
-
-/// What opening the tables of a sync needs.
-struct Opening<'a> {
-    engine: &'a Direct,
-    folders: ExistingFolders,
-    /// Whether the rows of each table are counted: only if there are few tables.
-    counts_rows: bool,
 }
 
 struct DirectTable {
@@ -134,90 +125,6 @@ impl Direct {
 
     fn terms(&self, snapshot: &TableSnapshot, replaces: bool) -> Terms {
         Terms { evolution: self.evolution, replaces, widens: self.evolution && snapshot.widens() }
-    }
-}
-
-impl Opening<'_> {
-    async fn open(&self, target: Arc<Target>) -> Result<Opened> {
-        let target = self.named(target).await?;
-        let staging = Staging {
-            // Its log tells a later sync which files of which batch may lie in the table's folder.
-            staged: Staged::DeltaTable { folder: target.staging.clone() },
-            begins: Begins::AtFirstBatch,
-            left_behind: Some(LeftBehind::Files(target.table.clone())),
-        };
-        let table = Box::new(self.open_table(target).await?);
-        let schema = Arc::clone(&table.files);
-        Ok(Opened { table, schema, staging })
-    }
-
-    async fn exists(&self, table: &str) -> Result<bool> {
-        if !self.folders.may_have(table) {
-            return Ok(false);
-        }
-        self.engine.storage.has_any(&format!("{table}/{DELTA_LOG}")).await
-    }
-
-    async fn open_table(&self, target: Arc<Target>) -> Result<DirectTable> {
-        let mut exists = self.exists(&target.table).await?;
-        let mut table_state = TableState::of(&target, false, None, RowsBefore::NotAsked);
-        let (mut known, mut generation) = (KnownVersion::None, None);
-        let mut fitted = Fitted::new_table(&target, &target.table)?;
-        if exists {
-            let found = self.engine.tables.run(|logs| {
-                let Some(snapshot) = logs.find(&target.table)? else { return Ok(None) };
-                let generation =
-                    target.generation_id.map(|id| generation::read_generation(&snapshot, id)).transpose()?.flatten();
-                let mut table_state = TableState::of(&target, true, generation, RowsBefore::NotAsked);
-                let fitted = self.engine.fit(&target, &snapshot, table_state.replaces)?;
-                // Rows to be replaced are counted when they are removed. A failed count does not fail the sync: it is only shown.
-                if self.counts_rows && !table_state.replaces {
-                    table_state.rows = snapshot.rows().ok().flatten().into();
-                }
-                Ok::<_, Error>(Some((table_state, generation, fitted, snapshot)))
-            });
-            // A log without a commit: a sync was killed before it created the table.
-            let found = found.await?;
-            exists = found.is_some();
-            if let Some((found, of_its_rows, how, snapshot)) = found {
-                (table_state, generation, fitted) = (found, of_its_rows, how);
-                if let Ok(permit) = Arc::clone(&self.engine.kept).try_acquire_owned() {
-                    known = KnownVersion::Opened(snapshot, permit);
-                }
-            }
-        }
-        generation::warn_of_newer(&self.engine.storage.shown(&target.table), &target, generation);
-        fitted.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-        let (engine, files) = (self.engine.clone(), fitted.files);
-        let keyed = target.dedup.as_ref().zip(fitted.places).map(|(dedup, places)| {
-            let newest = Newest::new(&engine.storage, &engine.merging, places, Arc::clone(&files));
-            let shared = (&engine.storage, &engine.merging);
-            let rewriting = Rewriting::new(shared, &engine.clock_and_ids, engine.sync, &target.table, &files);
-            Box::new(Keyed::new(newest, rewriting, dedup.id()))
-        });
-        Ok(DirectTable { engine, target, exists, known, table_state, files, found: generation, keyed })
-    }
-
-    /// `target` with the older name of its table if an older version of this connector created the table under that name.
-    async fn named(&self, target: Arc<Target>) -> Result<Arc<Target>> {
-        let places = [target.older.as_deref(), target.earlier.as_deref()];
-        if places.iter().all(Option::is_none) || self.exists(&target.table).await? {
-            return Ok(target);
-        }
-        for place in places.into_iter().flatten() {
-            if !self.exists(place).await? {
-                continue;
-            }
-            let shown = self.engine.storage.shown(place);
-            if self.engine.tables.run(|logs| origin::is_own_log(logs, place, &shown, &target)).await? {
-                tracing::info!(
-                    "Stream {} goes on in table {shown}, which an older version or connector made.",
-                    target.stream
-                );
-                return Ok(Arc::new(Target { table: place.to_owned(), ..Target::clone(&target) }));
-            }
-        }
-        Ok(target)
     }
 }
 

@@ -4,6 +4,7 @@
 //! them out of row groups, [`contest`] finds the rows that lose, in bounded memory, [`filter`] and [`known`] tell which rows of a table need
 //! not be looked at, and [`rewrite`] makes files without the rows that lose. What the key and the order are, `schema::dedup` says.
 
+pub mod captured;
 pub mod chunk;
 pub mod contest;
 pub mod filter;
@@ -11,6 +12,7 @@ pub mod known;
 mod leaf;
 pub mod lost;
 pub mod rewrite;
+mod rewrite_texts;
 pub mod rows;
 mod spots;
 mod value;

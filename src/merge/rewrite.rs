@@ -2,7 +2,8 @@
 //! Parquet has them, with the file's own schema, codecs and key-value metadata. A row group that loses no row is taken over as it is.
 
 use bytes::Bytes;
-use parquet::basic::{Compression, Encoding};
+use parquet::arrow::arrow_writer::ArrowColumnChunk;
+use parquet::basic::{Compression, Encoding, EncodingMask};
 use parquet::column::page::PageWriter;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
 use parquet::column::writer::{ColumnCloseResult, ColumnWriter, ColumnWriterImpl, get_column_writer};
@@ -19,8 +20,8 @@ use std::sync::Arc;
 use super::chunk::Chunk;
 use super::lost::RowSet;
 use super::rows::RowColumns;
-use super::unreadable;
 use super::value::Value;
+use super::{rewrite_texts, unreadable};
 use crate::error::Result;
 use crate::schema::stats::{RowStats, Span};
 
@@ -32,9 +33,11 @@ const BATCH: i64 = 1024;
 const DICTIONARY_BYTES: usize = 1 << 20;
 
 /// A column of a row group, ready to be put into a file.
-pub struct Column {
-    chunk: Chunk,
-    close: ColumnCloseResult,
+pub struct Column(Pages);
+
+enum Pages {
+    Chunk(Chunk, ColumnCloseResult),
+    Arrow(ArrowColumnChunk),
 }
 
 /// A file in the making.
@@ -86,8 +89,11 @@ impl FileWriter {
 
     fn append_columns(&mut self, columns: Vec<Column>) -> ParquetResult<Arc<RowGroupMetaData>> {
         let mut group = self.writer.next_row_group()?;
-        for Column { chunk, close } in columns {
-            group.append_column(&chunk, close)?;
+        for Column(pages) in columns {
+            match pages {
+                Pages::Chunk(chunk, close) => group.append_column(&chunk, close)?,
+                Pages::Arrow(chunk) => chunk.append_to_row_group(&mut group)?,
+            }
         }
         group.close()
     }
@@ -137,7 +143,7 @@ pub fn unchanged(chunk: Chunk, metadata: &ColumnChunkMetaData, rows: i64) -> Col
         column_index: None,
         offset_index: None,
     };
-    Column { chunk, close }
+    Column(Pages::Chunk(chunk, close))
 }
 
 /// The column of `metadata`, whose bytes are `chunk`, in a row group whose first row is the row `first` of its file, without the rows
@@ -150,9 +156,17 @@ pub fn without(
     lost: &RowSet,
     properties: &WriterPropertiesPtr,
 ) -> Result<Column> {
+    let column = metadata.column_descr_ptr();
+    let count = usize::try_from(rows).unwrap_or(0);
+    if rewrite_texts::is_known(&column) {
+        let field = column.self_type_ptr();
+        let made = rewrite_texts::without(chunk.clone(), metadata, &field, (first, count), lost, properties);
+        // Bytes that are no text are copied one by one.
+        if let Ok(made) = made {
+            return Ok(Column(Pages::Arrow(made)));
+        }
+    }
     let encode = || {
-        let column = metadata.column_descr_ptr();
-        let count = usize::try_from(rows)?;
         let pages = SerializedPageReader::new(Arc::new(chunk), metadata, count, None)?;
         let reader = get_column_reader(Arc::clone(&column), Box::new(pages));
         let mut sink = TrackedWrite::new(Vec::new());
@@ -173,7 +187,7 @@ pub fn without(
             _ => return Err(ParquetError::General("a column is read and written as two types".to_owned())),
         }
         let close = writer.close()?;
-        Ok(Column { chunk: Chunk { start: 0, bytes: Bytes::from(sink.into_inner()?) }, close })
+        Ok(Column(Pages::Chunk(Chunk { start: 0, bytes: Bytes::from(sink.into_inner()?) }, close)))
     };
     encode().map_err(unreadable)
 }
@@ -276,7 +290,10 @@ fn properties(metadata: &ParquetMetaData) -> WriterProperties {
         let Some(largest) = chunks.max_by_key(|chunk| chunk.compressed_size()) else { continue };
         let path = column.path().clone();
         let is = |wanted: &[Encoding]| largest.encodings().any(|encoding| wanted.contains(&encoding));
-        let has_dictionary = is(&[Encoding::RLE_DICTIONARY, Encoding::PLAIN_DICTIONARY]);
+        let dictionaries = [Encoding::RLE_DICTIONARY, Encoding::PLAIN_DICTIONARY];
+        // A dictionary that had been given up before the end of the column is of no use.
+        let is_whole = |mask: &EncodingMask| dictionaries.iter().any(|dictionary| mask.is_only(*dictionary));
+        let has_dictionary = largest.page_encoding_stats_mask().map_or_else(|| is(&dictionaries), is_whole);
         properties = properties
             .set_column_compression(path.clone(), codec(largest))
             .set_column_dictionary_enabled(path.clone(), has_dictionary)

@@ -34,12 +34,41 @@ pub enum Parts {
 /// Reads the rows of a file.
 pub struct RowReader {
     parts: Parts,
-    secret: [u8; 16],
     spots: Spots,
-    key: Vec<(usize, Form)>,
-    order: Vec<(usize, Form)>,
+    filler: Filler,
+    emitted_at: Option<usize>,
     id: Option<usize>,
-    deletes: Vec<usize>,
+}
+
+/// Makes of the values of rows what they are compared by. Values have numbers.
+pub struct Filler {
+    /// With what hashes are made.
+    pub secret: [u8; 16],
+    /// The parts of the key.
+    pub key: Vec<(usize, Form)>,
+    /// Those of the cursor.
+    pub cursor: Vec<(usize, Form)>,
+    /// Values with which rows delete their keys.
+    pub deletes: Vec<usize>,
+}
+
+/// The values of some rows, by their numbers.
+pub trait RowValues {
+    /// A value.
+    fn get(&self, spot: usize, row: usize) -> Value<'_>;
+    /// Whether it is there.
+    fn is_present(&self, spot: usize, row: usize) -> bool;
+    /// When the row was emitted.
+    fn emitted_at(&self, row: usize) -> Value<'_>;
+    /// Appends what orders the row by its id.
+    fn append_id(&self, row: usize, out: &mut Vec<u8>);
+}
+
+/// Rows of a file.
+struct FileRows<'a> {
+    taken: Taken<'a>,
+    emitted_at: Option<usize>,
+    id: Option<usize>,
 }
 
 /// The columns that say what a row is, beside those of its key.
@@ -63,6 +92,21 @@ pub struct Slice {
 }
 
 impl Slice {
+    /// Adds a row, which deletes its key or not.
+    pub fn push(&mut self, hash: u128, deletes: bool, order: &[u8]) {
+        self.hashes.push(hash);
+        self.deletes.push(deletes);
+        self.orders.extend_from_slice(order);
+        self.ends.push(self.orders.len());
+    }
+
+    fn clear(&mut self) {
+        self.hashes.clear();
+        self.deletes.clear();
+        self.orders.clear();
+        self.ends.clear();
+    }
+
     /// What orders a row; empty where that was not asked for.
     pub fn order(&self, row: usize) -> &[u8] {
         let end = |row: usize| self.ends.get(row).copied();
@@ -87,23 +131,23 @@ impl RowReader {
         let read = |kind| {
             Form::of(kind).ok_or_else(|| Error::system("A key or a cursor is of a type that is made of others."))
         };
-        let mut key = Vec::new();
+        let mut filler = Filler { secret, key: Vec::new(), cursor: Vec::new(), deletes: Vec::new() };
         for place in &places.key {
-            key.push((spots.value(place)?, read(&place.kind)?));
+            filler.key.push((spots.value(place)?, read(&place.kind)?));
         }
-        let (mut order, mut id, mut deletes) = (Vec::new(), None, Vec::new());
+        let (mut emitted_at, mut id) = (None, None);
         if parts == Parts::All {
             for place in &places.cursor {
-                order.push((spots.value(place)?, read(&place.kind)?));
+                filler.cursor.push((spots.value(place)?, read(&place.kind)?));
             }
-            order.push((spots.column(columns.emitted_at)?, Form::Micros));
+            emitted_at = Some(spots.column(columns.emitted_at)?);
             id = Some(spots.column(columns.id)?);
             for place in &places.deleted {
-                deletes.push(spots.presence(place)?);
+                filler.deletes.push(spots.presence(place)?);
             }
         }
         spots.end();
-        Ok(Self { parts, secret, spots, key, order, id, deletes })
+        Ok(Self { parts, spots, filler, emitted_at, id })
     }
 
     /// The columns of the file that have to be there, by their numbers.
@@ -112,11 +156,12 @@ impl RowReader {
     }
 
     /// Reads the rows of a row group out of the `chunks` of its columns, and gives them to `each`, with the number of the first of them
-    /// in the row group.
+    /// in the row group. Rows have their places in the order if the hashes of their keys are `wanted`.
     pub fn read(
         &self,
         group: &RowGroupMetaData,
         chunks: Vec<(usize, Chunk)>,
+        wanted: impl Fn(u128) -> bool,
         mut each: impl FnMut(usize, &Slice) -> Result<()>,
     ) -> Result<()> {
         let rows =
@@ -138,46 +183,87 @@ impl RowReader {
                 values.push((*leaf, reader.read(count).map_err(unreadable)?));
             }
             let taken = self.spots.take(&values, count)?;
-            self.fill(&mut slice, &taken, 0..count)?;
+            let rows = FileRows { taken, emitted_at: self.emitted_at, id: self.id };
+            let filled = self.filler.fill(&mut slice, &rows, 0..count, |hash| self.parts == Parts::All && wanted(hash));
+            filled.map_err(unlike)?;
             each(first, &slice)?;
             first += count;
         }
         Ok(())
     }
+}
 
-    fn fill(&self, slice: &mut Slice, taken: &Taken<'_>, rows: Range<usize>) -> Result<()> {
-        let unlike = |_: Unlike| {
-            Error::config(
-                "A file of the table has values of another type than the table's column of the primary key or the cursor. Move \
-                 the table away, or replace its rows (a refresh).",
-            )
-        };
+impl Filler {
+    /// Fills `slice` with the rows `rows` of `values`, and with the places in the order of those whose hashes are `wanted`.
+    pub fn fill(
+        &self,
+        slice: &mut Slice,
+        values: &impl RowValues,
+        rows: Range<usize>,
+        wanted: impl Fn(u128) -> bool,
+    ) -> std::result::Result<(), Unlike> {
         let hasher = SipHasher13::new_with_key(&self.secret);
-        slice.hashes.clear();
-        slice.deletes.clear();
-        slice.orders.clear();
-        slice.ends.clear();
+        slice.clear();
         let mut key = Vec::new();
         for row in rows {
             key.clear();
             for (spot, form) in &self.key {
-                form.append_key(taken.get(*spot, row), &mut key).map_err(unlike)?;
+                form.append_key(values.get(*spot, row), &mut key)?;
             }
-            slice.hashes.push(hasher.hash(&key).as_u128());
-            if self.parts == Parts::Hashes {
+            let hash = hasher.hash(&key).as_u128();
+            slice.hashes.push(hash);
+            if !wanted(hash) {
+                slice.ends.push(slice.orders.len());
+                if !self.deletes.is_empty() {
+                    slice.deletes.push(false);
+                }
                 continue;
             }
-            for (spot, form) in &self.order {
-                form.append_order(taken.get(*spot, row), &mut slice.orders).map_err(unlike)?;
+            for (spot, form) in &self.cursor {
+                form.append_order(values.get(*spot, row), &mut slice.orders)?;
             }
-            append_id(self.id.map_or(Value::Null, |spot| taken.get(spot, row)), &mut slice.orders);
+            Form::Micros.append_order(values.emitted_at(row), &mut slice.orders)?;
+            values.append_id(row, &mut slice.orders);
             slice.ends.push(slice.orders.len());
             if !self.deletes.is_empty() {
-                slice.deletes.push(self.deletes.iter().any(|spot| taken.is_present(*spot, row)));
+                slice.deletes.push(self.deletes.iter().any(|spot| values.is_present(*spot, row)));
             }
         }
         Ok(())
     }
+}
+
+impl RowValues for FileRows<'_> {
+    #[inline]
+    fn get(&self, spot: usize, row: usize) -> Value<'_> {
+        self.taken.get(spot, row)
+    }
+
+    fn is_present(&self, spot: usize, row: usize) -> bool {
+        self.taken.is_present(spot, row)
+    }
+
+    fn emitted_at(&self, row: usize) -> Value<'_> {
+        self.emitted_at.map_or(Value::Null, |spot| self.taken.get(spot, row))
+    }
+
+    fn append_id(&self, row: usize, out: &mut Vec<u8>) {
+        append_id(self.id.map_or(Value::Null, |spot| self.taken.get(spot, row)), out);
+    }
+}
+
+fn unlike(_: Unlike) -> Error {
+    Error::config(
+        "A file of the table has values of another type than the table's column of the primary key or the cursor. Move the table \
+         away, or replace its rows (a refresh).",
+    )
+}
+
+/// Appends what orders a row by its id.
+#[inline]
+pub fn append_uuid(id: Uuid, out: &mut Vec<u8>) {
+    out.push(2);
+    out.extend_from_slice(id.as_bytes());
 }
 
 /// Appends what orders a row by its id. In 16 bytes a UUID sorts as its text does. What is none is no id of ours, and older.
@@ -185,10 +271,7 @@ fn append_id(id: Value<'_>, out: &mut Vec<u8>) {
     let Value::Bytes(text) = id else { return out.push(0) };
     let lower = |byte: &u8| !byte.is_ascii_uppercase();
     match Uuid::try_parse_ascii(text) {
-        Ok(id) if text.len() == 36 && text.iter().all(lower) => {
-            out.push(2);
-            out.extend_from_slice(id.as_bytes());
-        }
+        Ok(id) if text.len() == 36 && text.iter().all(lower) => append_uuid(id, out),
         _ => {
             out.push(1);
             out.extend_from_slice(text);

@@ -44,13 +44,19 @@ fn read(file: &Bytes, places: &Places, parts: Parts) -> Vec<(u128, Vec<u8>, bool
             (*leaf, Chunk { start, bytes })
         };
         let chunks = rows.leaves().iter().map(chunk).collect();
-        rows.read(group, chunks, |first, slice| {
-            assert_eq!(first, all.len());
-            let row =
-                |(at, hash): (usize, &u128)| (*hash, slice.order(at).to_vec(), slice.deletes.get(at) == Some(&true));
-            all.extend(slice.hashes.iter().enumerate().map(row));
-            Ok(())
-        })
+        rows.read(
+            group,
+            chunks,
+            |_| true,
+            |first, slice| {
+                assert_eq!(first, all.len());
+                let row = |(at, hash): (usize, &u128)| {
+                    (*hash, slice.order(at).to_vec(), slice.deletes.get(at) == Some(&true))
+                };
+                all.extend(slice.hashes.iter().enumerate().map(row));
+                Ok(())
+            },
+        )
         .unwrap();
     }
     all

@@ -57,8 +57,19 @@ pub struct Taken<'a> {
     texts: Vec<Vec<Values>>,
 }
 
+/// Texts behind their lengths, as `encode` has them.
+pub fn pack<'v>(texts: impl Iterator<Item = Value<'v>>) -> Vec<u8> {
+    let mut packed = Vec::new();
+    for text in texts {
+        let text = if let Value::Bytes(text) = text { text } else { NO_TEXT };
+        packed.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
+        packed.extend_from_slice(text);
+    }
+    packed
+}
+
 /// The values of an array.
-enum Values {
+pub enum Values {
     Boolean(BooleanArray),
     Int32(Int32Array),
     Int64(Int64Array),
@@ -117,15 +128,7 @@ impl Spots {
         let mut texts = Vec::with_capacity(self.texts.len());
         for column in &self.texts {
             let values = leaves.iter().find(|(leaf, _)| *leaf == column.leaf).map(|(_, values)| values);
-            let mut packed = Vec::new();
-            for row in 0..rows {
-                let text = match values.map_or(Value::Null, |values| values.get(row)) {
-                    Value::Bytes(text) => text,
-                    _ => NO_TEXT,
-                };
-                packed.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
-                packed.extend_from_slice(text);
-            }
+            let packed = pack((0..rows).map(|row| values.map_or(Value::Null, |values| values.get(row))));
             let arrays = column.values.as_ref().map_or(Ok(Vec::new()), |values| values.read(&packed))?;
             texts.push(arrays.into_iter().map(Values::of).collect());
         }
@@ -224,11 +227,10 @@ impl Taken<'_> {
     pub fn is_present(&self, spot: usize, row: usize) -> bool {
         match self.spots.get(spot) {
             Some(Spot::Leaf(leaf)) => self.leaf(*leaf).is_some_and(|values| values.is_present(row)),
-            Some(Spot::Text(text, number)) => match self.texts.get(*text).and_then(|values| values.get(*number)) {
-                Some(Values::Other(array)) => array.is_valid(row),
-                Some(values) => values.get(row) != Value::Null,
-                None => false,
-            },
+            Some(Spot::Text(text, number)) => {
+                let values = self.texts.get(*text).and_then(|values| values.get(*number));
+                values.is_some_and(|values| values.is_present(row))
+            }
             Some(Spot::Nowhere) | None => false,
         }
     }
@@ -239,7 +241,16 @@ impl Taken<'_> {
 }
 
 impl Values {
-    fn of(array: ArrayRef) -> Self {
+    /// Whether the row has a value, of whatever type.
+    pub fn is_present(&self, row: usize) -> bool {
+        match self {
+            Self::Other(array) => array.is_valid(row),
+            values => values.get(row) != Value::Null,
+        }
+    }
+
+    /// Those of `array`.
+    pub fn of(array: ArrayRef) -> Self {
         match array.data_type() {
             DataType::Boolean => Self::Boolean(array.as_boolean().clone()),
             DataType::Int32 => Self::Int32(array.as_primitive::<Int32Type>().clone()),
@@ -260,8 +271,9 @@ impl Values {
         }
     }
 
+    /// The value of a row.
     #[inline]
-    fn get(&self, row: usize) -> Value<'_> {
+    pub fn get(&self, row: usize) -> Value<'_> {
         macro_rules! value {
             ($array:expr, $make:expr) => {
                 if row < $array.len() && $array.is_valid(row) { $make($array.value(row)) } else { Value::Null }

@@ -7,6 +7,7 @@
 mod classic;
 mod column;
 mod exact;
+mod flat;
 mod json;
 mod meta;
 mod misfit;
@@ -28,6 +29,7 @@ use super::changes::Changes;
 use super::rows;
 use crate::error::{Error, Result};
 use column::{Column, Values};
+use flat::Flat;
 use json::Json;
 use meta::MetaWriter;
 use reader::Reader;
@@ -71,9 +73,11 @@ pub fn build(plan: &Plan, texts: &[u8]) -> Result<Built> {
 /// The columns of `plan` for `texts`, each behind its length, whatever they are: of one that is no JSON object, every value is NULL.
 pub fn build_values(plan: &Plan, texts: &[u8]) -> Result<Vec<ArrayRef>> {
     let mut columns: Vec<Column> = plan.root.all.iter().map(|field| Column::new(&field.kind)).collect();
-    let mut reader = Reader::new(plan);
+    let (mut reader, flat, mut memory) = (Reader::new(plan), Flat::new(plan), Vec::new());
     let mut rows = 0;
     for text in rows::texts(texts) {
+        let is_cut = flat.as_ref().is_some_and(|flat| flat.shrink(text, &mut memory));
+        let text = if is_cut { &memory } else { text };
         if reader.record(&mut columns, rows, &mut Json::new(text)).is_err() {
             columns.iter_mut().filter(|column| column.len() > rows).for_each(|column| column.take_back(rows));
         }

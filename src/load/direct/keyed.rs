@@ -19,6 +19,7 @@ use crate::merge::lost::RowSet;
 use crate::retry::Backoff;
 use crate::schema::dedup;
 use crate::stage::Batch;
+use crate::stage::staged::Watcher;
 use crate::storage::Put;
 
 /// How the rows of a table replace one another.
@@ -54,6 +55,11 @@ impl Keyed {
     /// For `table`, whose rows are compared as `newest` says.
     pub fn new(newest: Newest, rewriting: Rewriting, key: String) -> Self {
         Self { newest, rewriting, key, moved: BTreeSet::new() }
+    }
+
+    /// What has to see the rows when they are encoded.
+    pub fn watcher(&self) -> Arc<dyn Watcher> {
+        self.newest.watcher()
     }
 }
 
@@ -112,6 +118,7 @@ impl DirectTable {
                     keyed.newest.forget(from);
                     keyed.moved.remove(to);
                 }
+                staged.iter().for_each(|file| keyed.newest.loaded(file));
                 return self.clear(keyed).await;
             }
             backoff.wait(None).await;

@@ -14,6 +14,7 @@ use super::parquet_file::ParquetFile;
 use crate::delta::actions::DataFile;
 use crate::delta::table::TableFile;
 use crate::error::{Error, Result, ResultExt};
+use crate::merge::captured::Captured;
 use crate::merge::contest::{Contender, Contest, filtered, is_in};
 use crate::merge::filter::Filter;
 use crate::merge::known::{Hashes, Known};
@@ -21,6 +22,7 @@ use crate::merge::lost::RowSet;
 use crate::merge::rows::{Parts, RowColumns, RowReader, Slice};
 use crate::schema::columns::TableSchema;
 use crate::schema::dedup::Places;
+use crate::stage::staged::Watcher;
 use crate::storage::Storage;
 
 /// Bytes that a key takes in a filter, about.
@@ -33,6 +35,7 @@ pub struct Newest {
     places: Arc<Places>,
     files: Arc<TableSchema>,
     known: Arc<Mutex<Known>>,
+    captured: Arc<Captured>,
 }
 
 /// A file of a load or of a table, and its rows that have to go.
@@ -61,8 +64,20 @@ enum Rivals {
 
 impl Newest {
     /// For a stream whose rows are staged with the columns `files`, and compared by the values at `places`.
-    pub fn new(storage: &Storage, merging: &Merging, places: Arc<Places>, files: Arc<TableSchema>) -> Self {
-        Self { storage: storage.clone(), merging: merging.clone(), places, files, known: Arc::default() }
+    pub fn new((storage, merging): (&Storage, &Merging), places: Arc<Places>, files: Arc<TableSchema>) -> Result<Self> {
+        let captured = Arc::new(Captured::new(&places, &files, merging.secret())?);
+        let (storage, merging) = (storage.clone(), merging.clone());
+        Ok(Self { storage, merging, places, files, known: Arc::default(), captured })
+    }
+
+    /// What has to see the rows when they are encoded.
+    pub fn watcher(&self) -> Arc<dyn Watcher> {
+        Arc::clone(&self.captured) as Arc<dyn Watcher>
+    }
+
+    /// The staged file `file` is loaded.
+    pub fn loaded(&self, file: &DataFile) {
+        self.captured.forget(&file.stats.ids);
     }
 
     /// Decides between the rows of `staged`, files in the folder `staging`, and those of `table`, files of the table in the folder
@@ -79,6 +94,9 @@ impl Newest {
             let contest = Arc::clone(&contest);
             async move {
                 let path = format!("{staging}/{}", file.name);
+                if self.recall(file, &path, number, &contest).await? {
+                    return Ok(());
+                }
                 let opened = ParquetFile::open(&self.storage, path, file.size).await?;
                 let read = self.read(&opened, (number, &[]), Arc::new(Rivals::All), &contest, true).await;
                 read.context(|| self.storage.shown(opened.path()))?;
@@ -163,6 +181,30 @@ impl Newest {
     /// The file `path` is no longer in the table, or the load.
     pub fn forget(&self, path: &str) {
         lock(&self.known).forget(path);
+    }
+
+    /// Lets the rows of a staged file contend whose keys were kept when they were encoded; `false` where they were not.
+    async fn recall(&self, file: &DataFile, path: &str, number: u32, contest: &Arc<Mutex<Contest>>) -> Result<bool> {
+        let Some(blocks) = self.captured.blocks(&file.stats.ids, file.stats.rows) else { return Ok(false) };
+        let (captured, known, contest) = (Arc::clone(&self.captured), Arc::clone(&self.known), Arc::clone(contest));
+        let recalled = move || {
+            let (mut first, mut kept) = (0, Vec::with_capacity(blocks.len()));
+            for block in blocks {
+                let slice = captured.read(&block)?;
+                let hashes: Vec<u64> = slice.hashes.iter().map(|hash| filtered(*hash)).collect();
+                Rows { slice: &slice, file: number, first, deleted: &[] }.contend(
+                    &Rivals::All,
+                    Some(&contest),
+                    true,
+                )?;
+                first += hashes.len() as u64;
+                kept.push(lock(&known).keep(&hashes));
+            }
+            Ok(kept)
+        };
+        let kept = self.merging.compute(recalled).await?;
+        lock(&self.known).insert(path.to_owned(), kept);
+        Ok(true)
     }
 
     /// Lets the rows of a file of the table contend that may have a key of `rivals`. `None` if it has none.
@@ -260,12 +302,18 @@ impl Newest {
                         let metadata = metadata.row_groups().get(group);
                         let metadata = metadata.ok_or_else(|| Error::system("A row group is not there."))?;
                         let (mut hashes, mut is_hit) = (Vec::new(), false);
-                        reader.read(metadata, chunks, |at, slice| {
-                            hashes.extend(slice.hashes.iter().map(|hash| filtered(*hash)));
-                            let rows = Rows { slice, file: number, first: first + at as u64, deleted: &deleted };
-                            is_hit |= rows.contend(&rivals, (parts == Parts::All).then_some(&*contest), is_staged)?;
-                            Ok(())
-                        })?;
+                        reader.read(
+                            metadata,
+                            chunks,
+                            |hash| rivals.have(hash),
+                            |at, slice| {
+                                hashes.extend(slice.hashes.iter().map(|hash| filtered(*hash)));
+                                let rows = Rows { slice, file: number, first: first + at as u64, deleted: &deleted };
+                                is_hit |=
+                                    rows.contend(&rivals, (parts == Parts::All).then_some(&*contest), is_staged)?;
+                                Ok(())
+                            },
+                        )?;
                         let kept = lock(&known).keep(&hashes);
                         Ok((group, kept, is_hit))
                     })
@@ -273,6 +321,17 @@ impl Newest {
             }
         });
         stream::iter(read.collect::<Vec<_>>()).buffered(self.merging.workers()).try_collect().await
+    }
+}
+
+impl Rivals {
+    /// Whether a row with this hash contends.
+    #[inline]
+    fn have(&self, hash: u128) -> bool {
+        match self {
+            Self::All => true,
+            Self::Of(filter, part) => is_in(part, filtered(hash)) && filter.may_have(filtered(hash)),
+        }
     }
 }
 
@@ -291,12 +350,8 @@ impl Rows<'_> {
         let mut contest = contest.map(lock);
         let mut is_hit = false;
         for (at, hash) in self.slice.hashes.iter().enumerate() {
-            let is_rival = match rivals {
-                Rivals::All => true,
-                Rivals::Of(filter, part) => is_in(part, filtered(*hash)) && filter.may_have(filtered(*hash)),
-            };
             let row = self.first + at as u64;
-            if !is_rival || self.deleted.binary_search(&row).is_ok() {
+            if !rivals.have(*hash) || self.deleted.binary_search(&row).is_ok() {
                 continue;
             }
             is_hit = true;
