@@ -82,10 +82,14 @@ pub fn a_sync_that_is_killed_between_its_loads_goes_on_with_one_row_of_each_key(
         let sandbox = Sandbox::with(json!({"table_layout": layout, "memory_limit_mb": 16, "flush_size_mb": 1}));
         let folder = sandbox.table("default/users");
         let mut place = 0;
-        for round in 0..4 {
+        for _ in 0..4 {
+            // So many records are more than a load.
+            if place + 100 > RECORDS {
+                break;
+            }
             let mut living = sandbox.start(&keyed("append_dedup", "id"));
             living.send(source(place).concat());
-            (0..=round).for_each(|_| drop(living.next_state()));
+            living.next_state();
             let run = living.kill();
             place = run.states().iter().map(said).max().unwrap_or(place);
             let found = numbers(&folder);
@@ -95,6 +99,7 @@ pub fn a_sync_that_is_killed_between_its_loads_goes_on_with_one_row_of_each_key(
             }
             assert_eq!(found.len(), newest(found.iter().map(|n| (*n, id_of(*n)))).len(), "a key is there twice");
         }
+        assert!(place > 0, "no round got as far as a STATE");
         sandbox.load(&keyed("append_dedup", "id"), source(place).concat());
         assert_eq!(numbers(&folder), newest((0..RECORDS).map(|n| (n, id_of(n)))), "{layout}");
         table::assert_tidy(&sandbox.lake());
@@ -167,7 +172,8 @@ pub fn a_table_in_which_rows_cannot_be_replaced_is_a_config_error_that_names_the
         sandbox.load(&keyed("append_dedup", "id"), row(0, 1, 0, 0));
         let mut metadata = table::read(&folder).metadata;
         metadata["configuration"][property] = json!("true");
-        let protocol = json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 4}});
+        let features = ["appendOnly", "invariants", "changeDataFeed"];
+        let protocol = json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 7, "writerFeatures": features}});
         let actions = format!("{protocol}\n{}\n", json!({"metaData": metadata}));
         table::commit(&folder, 1).put(actions.as_bytes());
         let run = sandbox.write(&keyed("append_dedup", "id"), row(1, 1, 1, 0));

@@ -49,8 +49,8 @@ pub struct Change<'a> {
     pub transactions: &'a [(String, i64)],
     /// Changes to the table's columns, which the files need.
     pub changes: &'a [Alter],
-    /// A property that the table gets.
-    pub property: Option<(&'a str, &'a str)>,
+    /// A property that the table gets, or loses where there is no value.
+    pub property: Option<(&'a str, Option<&'a str>)>,
     /// Which files that the table has now are removed.
     pub removes: Removes<'a>,
 }

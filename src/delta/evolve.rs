@@ -24,12 +24,12 @@ const LOCAL_TIMES: &str = "timestampNtz";
 /// The type that needs it.
 const LOCAL_TIME: &str = "timestamp_ntz";
 
-/// The actions that make `changes` to the table `inner` and give it `property`.
+/// The actions that make `changes` to the table `inner` and give it `property`, or take it away where there is no value.
 pub fn actions(
     inner: &SnapshotRef,
     engine: &dyn Engine,
     changes: &[Alter],
-    property: Option<(&str, &str)>,
+    property: Option<(&str, Option<&str>)>,
 ) -> KernelResult<Vec<FilteredEngineData>> {
     let configuration = inner.table_configuration();
     let mut metadata = serde_json::to_value(configuration.metadata())?;
@@ -54,7 +54,10 @@ pub fn actions(
         let configuration = configuration.as_object_mut();
         let configuration =
             configuration.ok_or_else(|| KernelError::generic("the table's properties are no object"))?;
-        configuration.insert(key.to_owned(), Value::from(value));
+        match value {
+            Some(value) => drop(configuration.insert(key.to_owned(), Value::from(value))),
+            None => drop(configuration.remove(key)),
+        }
     }
     let mut actions = Vec::new();
     if let Some(protocol) = raised {

@@ -224,8 +224,7 @@ impl DirectTable {
                 };
                 let changes = self.changes(&snapshot, replaces)?;
                 // There may be several rows of one key from now on.
-                let property = snapshot.property(dedup::PROPERTY).filter(|key| !key.is_empty());
-                let property = property.map(|_| (dedup::PROPERTY, ""));
+                let property = snapshot.property(dedup::PROPERTY).map(|_| (dedup::PROPERTY, None));
                 let left = Cell::new(None);
                 let removes = if replaces { Removes::All(&left) } else { Removes::Nothing };
                 let (schema, transactions) = (&*self.files, &transactions[..]);

@@ -39,12 +39,12 @@ pub struct Captured {
 }
 
 enum Way {
-    /// The value of this number in the texts of records.
-    Text(usize),
+    /// The value of this number in the texts of records, at this path.
+    Text(usize, Vec<String>),
     /// A column of the record's, or a field in it.
     Column(Vec<usize>),
-    /// A value in the JSON texts of such a column.
-    TextOf(Vec<usize>, Box<JsonValues>),
+    /// A value in the JSON texts of such a column, and its path there.
+    TextOf(Vec<usize>, Box<JsonValues>, Vec<String>),
 }
 
 #[derive(Default)]
@@ -151,16 +151,24 @@ impl Watcher for Captured {
         };
         let lost = || Error::system("A value that rows are compared by has no column.");
         let mut values = Vec::with_capacity(self.ways.len());
-        for way in &self.ways {
-            values.push(Values::of(match way {
-                Way::Text(number) => arrays.get(*number).map(Arc::clone).ok_or_else(lost)?,
-                Way::Column(path) => inside(columns, path).ok_or_else(lost)?,
-                Way::TextOf(path, json) => {
+        for (at, way) in self.ways.iter().enumerate() {
+            let is_key = at < self.filler.key.len();
+            values.push(match way {
+                Way::Text(number, path) => {
+                    let array = arrays.get(*number).map(Arc::clone).ok_or_else(lost)?;
+                    match rows {
+                        Seen::Texts(texts) if is_key => Values::of_key(array, path, texts)?,
+                        _ => Values::of(array),
+                    }
+                }
+                Way::Column(path) => Values::of(inside(columns, path).ok_or_else(lost)?),
+                Way::TextOf(path, json, inner) => {
                     let texts = Values::of(inside(columns, path).ok_or_else(lost)?);
                     let packed = pack((0..emitted_at.len()).map(|row| texts.get(row)));
-                    json.read(&packed)?.pop().ok_or_else(lost)?
+                    let array = json.read(&packed)?.pop().ok_or_else(lost)?;
+                    if is_key { Values::of_key(array, inner, &packed)? } else { Values::of(array) }
                 }
-            }));
+            });
         }
         let rows = Rows { values, emitted_at, first: ids.first_number() };
         let mut bytes = Vec::new();
@@ -168,7 +176,7 @@ impl Watcher for Captured {
         for first in (0..emitted_at.len()).step_by(ROWS) {
             let end = (first + ROWS).min(emitted_at.len());
             let unlike = |_: Unlike| Error::system("A value is of another type than its column.");
-            self.filler.fill(&mut slice, &rows, first..end, |_| true).map_err(unlike)?;
+            self.filler.fill(&mut slice, &rows, first..end, |_, _| true).map_err(unlike)?;
             for (row, hash) in slice.hashes.iter().enumerate() {
                 let order = slice.order(row);
                 bytes.extend_from_slice(&hash.to_le_bytes());
@@ -231,7 +239,7 @@ fn way<'p>(place: &'p Place, files: &TableSchema, texts: &mut Vec<(&'p [String],
     let mut kind = &record.get(first).ok_or_else(lost)?.kind;
     if files.layout() == crate::schema::columns::Layout::Raw {
         texts.push((&place.json, &place.kind));
-        return Ok(Way::Text(texts.len() - 1));
+        return Ok(Way::Text(texts.len() - 1, place.json.clone()));
     }
     let mut path = vec![first];
     for name in &place.fields {
@@ -252,7 +260,8 @@ fn way<'p>(place: &'p Place, files: &TableSchema, texts: &mut Vec<(&'p [String],
     if place.json.is_empty() {
         return Ok(Way::Column(path));
     }
-    Ok(Way::TextOf(path, Box::new(JsonValues::new([(place.json.as_slice(), &place.kind)]))))
+    let values = JsonValues::new([(place.json.as_slice(), &place.kind)]);
+    Ok(Way::TextOf(path, Box::new(values), place.json.clone()))
 }
 
 fn inside(columns: &[ArrayRef], path: &[usize]) -> Option<ArrayRef> {

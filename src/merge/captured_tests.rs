@@ -69,7 +69,7 @@ fn both(schema: TableSchema, records: &[Json]) -> (Vec<Row>, Vec<Row>) {
             read.extend(rows_of(slice));
             Ok(())
         };
-        rows.read(group, rows.leaves().iter().map(chunk).collect(), |_| true, each).unwrap();
+        rows.read(group, rows.leaves().iter().map(chunk).collect(), |_, _| true, each).unwrap();
     }
     (kept, read)
 }

@@ -13,7 +13,7 @@ use super::lost::Lost;
 use crate::error::{Error, Result};
 
 /// So many buckets; a power of two.
-const BUCKETS: usize = 64;
+pub const BUCKETS: usize = 64;
 /// Bytes of a row in the file, beside its order: hash, file, row, whether it deletes, and the length of its order.
 const HEADER: usize = 16 + 4 + 4 + 1 + 4;
 

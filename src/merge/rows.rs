@@ -133,7 +133,7 @@ impl RowReader {
         };
         let mut filler = Filler { secret, key: Vec::new(), cursor: Vec::new(), deletes: Vec::new() };
         for place in &places.key {
-            filler.key.push((spots.value(place)?, read(&place.kind)?));
+            filler.key.push((spots.key(place)?, read(&place.kind)?));
         }
         let (mut emitted_at, mut id) = (None, None);
         if parts == Parts::All {
@@ -156,12 +156,13 @@ impl RowReader {
     }
 
     /// Reads the rows of a row group out of the `chunks` of its columns, and gives them to `each`, with the number of the first of them
-    /// in the row group. Rows have their places in the order if the hashes of their keys are `wanted`.
+    /// in the row group. Rows have their places in the order if they are `wanted`, by the hashes of their
+    /// keys and whether they lack a part of it.
     pub fn read(
         &self,
         group: &RowGroupMetaData,
         chunks: Vec<(usize, Chunk)>,
-        wanted: impl Fn(u128) -> bool,
+        wanted: impl Fn(u128, bool) -> bool,
         mut each: impl FnMut(usize, &Slice) -> Result<()>,
     ) -> Result<()> {
         let rows =
@@ -184,7 +185,9 @@ impl RowReader {
             }
             let taken = self.spots.take(&values, count)?;
             let rows = FileRows { taken, emitted_at: self.emitted_at, id: self.id };
-            let filled = self.filler.fill(&mut slice, &rows, 0..count, |hash| self.parts == Parts::All && wanted(hash));
+            let filled = self
+                .filler
+                .fill(&mut slice, &rows, 0..count, |hash, lacks| self.parts == Parts::All && wanted(hash, lacks));
             filled.map_err(unlike)?;
             each(first, &slice)?;
             first += count;
@@ -194,25 +197,29 @@ impl RowReader {
 }
 
 impl Filler {
-    /// Fills `slice` with the rows `rows` of `values`, and with the places in the order of those whose hashes are `wanted`.
+    /// Fills `slice` with the rows `rows` of `values`, and with the places in the order of those that are `wanted`, by the hashes of
+    /// their keys and whether they lack a part of it.
     pub fn fill(
         &self,
         slice: &mut Slice,
         values: &impl RowValues,
         rows: Range<usize>,
-        wanted: impl Fn(u128) -> bool,
+        wanted: impl Fn(u128, bool) -> bool,
     ) -> std::result::Result<(), Unlike> {
         let hasher = SipHasher13::new_with_key(&self.secret);
         slice.clear();
         let mut key = Vec::new();
         for row in rows {
             key.clear();
+            let mut lacks = false;
             for (spot, form) in &self.key {
-                form.append_key(values.get(*spot, row), &mut key)?;
+                let part = values.get(*spot, row);
+                lacks |= part == Value::Null;
+                form.append_key(part, &mut key)?;
             }
             let hash = hasher.hash(&key).as_u128();
             slice.hashes.push(hash);
-            if !wanted(hash) {
+            if !wanted(hash, lacks) {
                 slice.ends.push(slice.orders.len());
                 if !self.deletes.is_empty() {
                     slice.deletes.push(false);

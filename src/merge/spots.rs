@@ -46,7 +46,8 @@ enum Spot {
 /// A column of JSON texts.
 struct TextColumn {
     leaf: usize,
-    wanted: Vec<(Vec<String>, Kind)>,
+    /// Paths, types, and whether it is a part of the key.
+    wanted: Vec<(Vec<String>, Kind, bool)>,
     values: Option<JsonValues>,
 }
 
@@ -81,6 +82,8 @@ pub enum Values {
     Bytes(BinaryArray),
     /// Of a type that is made of others: only whether it is there.
     Other(ArrayRef),
+    /// Where there is no value, this text, if there is one: what does not fit the type of its key.
+    OrText(Box<Values>, BinaryArray),
 }
 
 impl Spots {
@@ -92,12 +95,17 @@ impl Spots {
 
     /// Adds the value at `place`, and returns its number.
     pub fn value(&mut self, place: &Place) -> Result<usize> {
-        self.add(place, true)
+        self.add(place, true, false)
+    }
+
+    /// The same for a part of the key.
+    pub fn key(&mut self, place: &Place) -> Result<usize> {
+        self.add(place, true, true)
     }
 
     /// The same for a value of which only is asked whether it is there.
     pub fn presence(&mut self, place: &Place) -> Result<usize> {
-        self.add(place, false)
+        self.add(place, false, false)
     }
 
     /// The same for the column `name`.
@@ -109,7 +117,7 @@ impl Spots {
     /// To be called when all are added.
     pub fn end(&mut self) {
         for text in &mut self.texts {
-            text.values = Some(JsonValues::new(text.wanted.iter().map(|(path, kind)| (path.as_slice(), kind))));
+            text.values = Some(JsonValues::new(text.wanted.iter().map(|(path, kind, _)| (path.as_slice(), kind))));
         }
     }
 
@@ -130,12 +138,16 @@ impl Spots {
             let values = leaves.iter().find(|(leaf, _)| *leaf == column.leaf).map(|(_, values)| values);
             let packed = pack((0..rows).map(|row| values.map_or(Value::Null, |values| values.get(row))));
             let arrays = column.values.as_ref().map_or(Ok(Vec::new()), |values| values.read(&packed))?;
-            texts.push(arrays.into_iter().map(Values::of).collect());
+            let mut values = Vec::with_capacity(arrays.len());
+            for (array, (path, _, is_key)) in arrays.into_iter().zip(&column.wanted) {
+                values.push(if *is_key { Values::of_key(array, path, &packed)? } else { Values::of(array) });
+            }
+            texts.push(values);
         }
         Ok(Taken { spots: &self.spots, leaves, texts })
     }
 
-    fn add(&mut self, place: &Place, is_value: bool) -> Result<usize> {
+    fn add(&mut self, place: &Place, is_value: bool, is_key: bool) -> Result<usize> {
         let path: Vec<&str> = [&place.column].into_iter().chain(&place.fields).map(String::as_str).collect();
         let found = self.find(&path, is_value || !place.json.is_empty())?;
         if place.json.is_empty() {
@@ -147,7 +159,7 @@ impl Spots {
             self.texts.push(TextColumn { leaf, wanted: Vec::new(), values: None });
             self.texts.len() - 1
         });
-        let wanted = (place.json.clone(), place.kind.clone());
+        let wanted = (place.json.clone(), place.kind.clone(), is_key);
         let number = self.texts.get_mut(at).map_or(0, |text| {
             text.wanted.iter().position(|other| *other == wanted).unwrap_or_else(|| {
                 text.wanted.push(wanted);
@@ -249,6 +261,30 @@ impl Values {
         }
     }
 
+    /// Those of `array`, a part of a key that was read at `path` in `texts`. A value that does not fit its type counts as its text.
+    pub fn of_key(array: ArrayRef, path: &[String], texts: &[u8]) -> Result<Self> {
+        let values = Self::of(array);
+        let is_whole = match &values {
+            Self::Boolean(array) => array.null_count() == 0,
+            Self::Int32(array) => array.null_count() == 0,
+            Self::Int64(array) => array.null_count() == 0,
+            Self::Float(array) => array.null_count() == 0,
+            Self::Double(array) => array.null_count() == 0,
+            Self::Decimal(array, _) => array.null_count() == 0,
+            Self::Days(array) => array.null_count() == 0,
+            Self::Micros(array) => array.null_count() == 0,
+            Self::Bytes(_) | Self::Other(_) | Self::OrText(..) => true,
+        };
+        if is_whole {
+            return Ok(values);
+        }
+        let read = JsonValues::new([(path, &Kind::Json)]).read(texts)?.pop();
+        Ok(match read.as_ref().and_then(|array| array.as_binary_opt::<i32>()) {
+            Some(texts) => Self::OrText(Box::new(values), texts.clone()),
+            None => values,
+        })
+    }
+
     /// Those of `array`.
     pub fn of(array: ArrayRef) -> Self {
         match array.data_type() {
@@ -290,6 +326,10 @@ impl Values {
             Self::Micros(array) => value!(array, Value::Micros),
             Self::Bytes(array) => value!(array, Value::Bytes),
             Self::Other(_) => Value::Null,
+            Self::OrText(values, texts) => match values.get(row) {
+                Value::Null => value!(texts, Value::Misfit),
+                value => value,
+            },
         }
     }
 }

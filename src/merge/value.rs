@@ -18,6 +18,8 @@ pub enum Value<'a> {
     Decimal(i128, u8),
     Double(f64),
     Bytes(&'a [u8]),
+    /// The JSON text of a value that does not fit its type. Only keys have such values.
+    Misfit(&'a [u8]),
     /// Since 1970-01-01.
     Days(i32),
     /// Since the epoch.
@@ -89,9 +91,14 @@ impl Form {
             out.push(0);
             return Ok(());
         }
+        if let Value::Misfit(text) = value {
+            out.push(2);
+            append_bytes(text, out);
+            return Ok(());
+        }
         out.push(1);
         match self.converted(value).ok_or(Unlike)? {
-            Value::Null => {}
+            Value::Null | Value::Misfit(_) => {}
             Value::Boolean(value) => out.push(u8::from(value)),
             Value::Whole(value) | Value::Micros(value) => out.extend_from_slice(&ordered(value)),
             Value::Days(value) => out.extend_from_slice(&ordered(i64::from(value))),

@@ -234,6 +234,7 @@ impl DirectTable {
             let left = Cell::new(None);
             let removes = if replace.is_some() { Removes::All(&left) } else { Removes::Files(&prepared.removed) };
             let (schema, files, transactions) = (&*self.files, &prepared.files[..], &transactions[..]);
+            let property = property.map(|(key, value)| (key, Some(value)));
             let change = Change { schema, files, transactions, changes: &changes, property, removes };
             Ok::<_, Error>((snapshot.commit(&change)?, left.get()))
         });

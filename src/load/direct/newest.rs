@@ -15,7 +15,7 @@ use crate::delta::actions::DataFile;
 use crate::delta::table::TableFile;
 use crate::error::{Error, Result, ResultExt};
 use crate::merge::captured::Captured;
-use crate::merge::contest::{Contender, Contest, filtered, is_in};
+use crate::merge::contest::{BUCKETS, Contender, Contest, filtered, is_in};
 use crate::merge::filter::Filter;
 use crate::merge::known::{Hashes, Known};
 use crate::merge::lost::RowSet;
@@ -56,8 +56,10 @@ pub struct Decision {
 
 /// What a file's rows are compared with.
 enum Rivals {
-    /// All of them contend: those of the load, or of a table that may have several rows of one key.
+    /// All of them contend: those of the load.
     All,
+    /// All that lack no part of their key, or may have a key of the filter: those of a table that may have several rows of one key.
+    AllWithKeys(Arc<Filter>),
     /// Those contend that may have a key of the filter, which is one of these buckets.
     Of(Arc<Filter>, Range<usize>),
 }
@@ -89,7 +91,7 @@ impl Newest {
         all: bool,
         memory: usize,
     ) -> Result<Decision> {
-        let contest = Arc::new(Mutex::new(Contest::new(memory / 2)));
+        let contest = Arc::new(Mutex::new(Contest::new(memory / 4 * 3)));
         let reads = (0_u32..).zip(staged).map(|(number, file)| {
             let contest = Arc::clone(&contest);
             async move {
@@ -108,15 +110,16 @@ impl Newest {
         let first = u32::try_from(staged.len()).map_err(|_| Error::system("A load has too many files."))?;
         let mut judged: Vec<Option<ParquetFile>> = std::iter::repeat_with(|| None).take(table.len()).collect();
         let parts = lock(&contest).parts((memory as u64 / 4 / FILTERED).max(1));
-        for part in if all { vec![0..0] } else { parts } {
+        for part in if all { vec![0..BUCKETS] } else { parts } {
             if table.is_empty() {
                 break;
             }
-            let rivals = if all {
-                Arc::new(Rivals::All)
-            } else {
+            let rivals = {
                 let (contest, part) = (Arc::clone(&contest), part.clone());
-                let made = move || lock(&contest).filter(part.clone()).map(|filter| Rivals::Of(Arc::new(filter), part));
+                let made = move || {
+                    let filter = Arc::new(lock(&contest).filter(part.clone())?);
+                    Ok(if all { Rivals::AllWithKeys(filter) } else { Rivals::Of(filter, part) })
+                };
                 Arc::new(self.merging.compute(made).await?)
             };
             let looks = (first..).zip(table).map(|(number, file)| {
@@ -305,7 +308,7 @@ impl Newest {
                         reader.read(
                             metadata,
                             chunks,
-                            |hash| rivals.have(hash),
+                            |hash, lacks| rivals.have(hash, lacks),
                             |at, slice| {
                                 hashes.extend(slice.hashes.iter().map(|hash| filtered(*hash)));
                                 let rows = Rows { slice, file: number, first: first + at as u64, deleted: &deleted };
@@ -325,11 +328,12 @@ impl Newest {
 }
 
 impl Rivals {
-    /// Whether a row with this hash contends.
+    /// Whether a row with this hash, which `lacks` a part of its key or not, contends.
     #[inline]
-    fn have(&self, hash: u128) -> bool {
+    fn have(&self, hash: u128, lacks: bool) -> bool {
         match self {
             Self::All => true,
+            Self::AllWithKeys(filter) => !lacks || filter.may_have(filtered(hash)),
             Self::Of(filter, part) => is_in(part, filtered(hash)) && filter.may_have(filtered(hash)),
         }
     }
@@ -351,7 +355,9 @@ impl Rows<'_> {
         let mut is_hit = false;
         for (at, hash) in self.slice.hashes.iter().enumerate() {
             let row = self.first + at as u64;
-            if !rivals.have(*hash) || self.deleted.binary_search(&row).is_ok() {
+            // Who does not contend has no place in the order.
+            let is_rival = if contest.is_some() { !self.slice.order(at).is_empty() } else { rivals.have(*hash, false) };
+            if !is_rival || self.deleted.binary_search(&row).is_ok() {
                 continue;
             }
             is_hit = true;
