@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::model::numbers;
 use crate::lake::Location;
 use crate::messages::{catalog, record, said, state, status};
+use crate::place::Place;
 use crate::program::Sandbox;
 use crate::table;
 
@@ -102,7 +103,9 @@ pub fn a_sync_that_is_killed_between_its_loads_goes_on_with_one_row_of_each_key(
         assert!(place > 0, "no round got as far as a STATE");
         sandbox.load(&keyed("append_dedup", "id"), source(place).concat());
         assert_eq!(numbers(&folder), newest((0..RECORDS).map(|n| (n, id_of(n)))), "{layout}");
-        table::assert_tidy(&sandbox.lake());
+        if Place::SWEEPS_AT_ONCE {
+            table::assert_tidy(&sandbox.lake());
+        }
     }
 }
 

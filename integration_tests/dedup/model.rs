@@ -201,8 +201,13 @@ impl Model {
             next.has_versions = true;
             return next;
         }
+        // Without rows nothing is loaded.
+        if sync.mode == Mode::Upsert && sync.changes.is_empty() {
+            return next;
+        }
         if std::mem::take(&mut next.has_versions) {
-            next.rows.values_mut().for_each(|rows| {
+            // Rows that lack a part of the key stay.
+            next.rows.iter_mut().filter(|((_, part), _)| part.is_some()).for_each(|(_, rows)| {
                 let newest = rows.iter().max().copied();
                 *rows = newest.into_iter().collect();
             });
@@ -213,12 +218,10 @@ impl Model {
         }
         for (key, row) in winners {
             let there = next.rows.entry(key).or_default();
-            if there.iter().any(|other| *other > row) {
-                continue;
-            }
+            let newest = there.iter().copied().fold(row, Row::max);
             there.clear();
-            if shape.keeps_deleted || !row.is_deleted {
-                there.push(row);
+            if newest != row || shape.keeps_deleted || !row.is_deleted {
+                there.push(newest);
             }
         }
         next

@@ -13,7 +13,7 @@ use super::parquet_file::ParquetFile;
 use super::rewriting::Rewriting;
 use super::{ATTEMPTS, COPIES, DirectTable, KnownVersion, transactions};
 use crate::delta::actions::DataFile;
-use crate::delta::table::{Change, Committed, Removes, TableFile, TableSnapshot};
+use crate::delta::table::{Change, Committed, Removes, TableSnapshot};
 use crate::error::{Error, Result, ResultExt};
 use crate::merge::lost::RowSet;
 use crate::retry::Backoff;
@@ -100,11 +100,10 @@ impl DirectTable {
                 .newest
                 .decide((&self.target.staging, &staged), (&self.target.table, &table), !is_of_key, memory)
                 .await?;
-            let prepared = self.prepare_load(keyed, &staged, &table, decision, through).await?;
+            let prepared = self.prepare_load(keyed, &staged, decision, through).await?;
             // A commit must not name a file that a power failure can still lose.
             self.engine.storage.flush().await?;
-            let set = (!is_of_key || snapshot.is_none() || replace.is_some())
-                .then_some((dedup::PROPERTY, keyed.key.as_str()));
+            let set = (!is_of_key || snapshot.is_none()).then_some((dedup::PROPERTY, keyed.key.as_str()));
             let committed = match snapshot {
                 None => self.create_with(&prepared, through, set).await?,
                 Some(snapshot) => self.commit_load(snapshot, &prepared, through, set, replace.as_deref_mut()).await?,
@@ -157,7 +156,6 @@ impl DirectTable {
         &self,
         keyed: &mut Keyed,
         staged: &[DataFile],
-        table: &[TableFile],
         decision: Decision,
         through: i64,
     ) -> Result<Prepared> {
@@ -177,7 +175,6 @@ impl DirectTable {
                 again.push((Judged { file: opened, lost }, keyed.rewriting.next_name()));
             }
         }
-        debug_assert!(decision.table.len() <= table.len());
         for (path, judged) in decision.table {
             prepared.removed.insert(path);
             if judged.lost.len() < judged.file.rows() {
