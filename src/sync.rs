@@ -45,7 +45,7 @@ const FILE_SIZE: u64 = 128 << 20;
 /// rest.
 const BUFFER_SHARE: usize = 8;
 /// And one in so many for loads that replace rows by their keys.
-const MERGE_SHARE: usize = 4;
+const MERGE_SHARE: usize = 8;
 /// How long the clean-up of a sync that was stopped may take: whoever stopped it does not wait for long.
 pub const STOPPED: Duration = Duration::from_secs(2);
 

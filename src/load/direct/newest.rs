@@ -91,7 +91,7 @@ impl Newest {
         all: bool,
         memory: usize,
     ) -> Result<Decision> {
-        let contest = Arc::new(Mutex::new(Contest::new(memory / 4 * 3)));
+        let contest = Arc::new(Mutex::new(Contest::new(memory / 2)));
         let reads = (0_u32..).zip(staged).map(|(number, file)| {
             let contest = Arc::clone(&contest);
             async move {
@@ -110,7 +110,8 @@ impl Newest {
         let first = u32::try_from(staged.len()).map_err(|_| Error::system("A load has too many files."))?;
         let mut judged: Vec<Option<ParquetFile>> = std::iter::repeat_with(|| None).take(table.len()).collect();
         let parts = lock(&contest).parts((memory as u64 / 4 / FILTERED).max(1));
-        for part in if all { vec![0..BUCKETS] } else { parts } {
+        let parts = if all { std::iter::once(0..BUCKETS).collect() } else { parts };
+        for part in parts {
             if table.is_empty() {
                 break;
             }

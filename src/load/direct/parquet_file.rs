@@ -35,7 +35,8 @@ impl ParquetFile {
         let mut wanted = FOOTER.min(size);
         loop {
             let start = size - wanted;
-            let bytes = storage.get_ranges(&path, &[start..size]).await?.pop().unwrap_or_default();
+            let end = std::slice::from_ref(&(start..size)).to_vec();
+            let bytes = storage.get_ranges(&path, &end).await?.pop().unwrap_or_default();
             // The reader counts from the beginning of what it is given.
             match reader.try_parse_sized(&bytes, size) {
                 Ok(()) => break,
