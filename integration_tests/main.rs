@@ -40,6 +40,7 @@ mod conformance;
 mod containers;
 mod crashes;
 mod damaged_logs;
+mod dedup;
 mod disk;
 mod documentation;
 mod environment;

@@ -14,6 +14,7 @@ mod delta;
 pub mod encode;
 pub mod error;
 mod load;
+mod merge;
 mod named_file;
 mod opening;
 pub mod pipeline;

@@ -44,6 +44,8 @@ const FILE_SIZE: u64 = 128 << 20;
 /// One part in so many of the memory limit is for buffers and what is under way; encoding, reading and the program need the
 /// rest.
 const BUFFER_SHARE: usize = 8;
+/// And one in so many for loads that replace rows by their keys.
+const MERGE_SHARE: usize = 8;
 /// How long the clean-up of a sync that was stopped may take: whoever stopped it does not wait for long.
 pub const STOPPED: Duration = Duration::from_secs(2);
 
@@ -156,7 +158,11 @@ impl Session {
         let lease = RenewedLease { _renewal: lease.renewal().map(tasks::run), lease };
         let evolution = config.enable_schema_evolution;
         let loader: Box<dyn Loader> = match transport {
-            None => Box::new(Direct::new(&storage, &tables, context.clock_and_ids.clone(), lease.id(), evolution)),
+            None => {
+                let (memory, workers) = (config.tuning.memory_limit / MERGE_SHARE, context.threads.workers);
+                let direct = Direct::new(&storage, &tables, context.clock_and_ids.clone(), lease.id(), evolution);
+                Box::new(direct.with_memory(memory, workers))
+            }
             Some(transport) => {
                 let tables_at = table_place(config);
                 let place = (config.catalog.as_str(), config.staging_schema.as_deref());
@@ -296,11 +302,15 @@ async fn open_streams(loader: &dyn Loader, targets: Vec<Target>, compression: Co
     let mut problems = Problems::default();
     for (target, outcome) in targets.into_iter().zip(opened) {
         match outcome {
-            Ok(Opened { table, schema, staging }) => {
+            Ok(Opened { table, schema, staging, watcher }) => {
                 let descriptor = target.stream.clone();
                 let of_sync = encoders.entry(target.sync_id);
                 let of_sync = of_sync.or_insert_with_key(|sync_id| Encoders::new(compression).of_sync(*sync_id));
-                let encoder = of_sync.get(&schema, staging.staged.format());
+                let format = staging.staged.format();
+                let encoder = match watcher {
+                    Some(watcher) => of_sync.watched(&schema, format, watcher),
+                    None => of_sync.get(&schema, format),
+                };
                 let staged = StagedStream::new(target, staging, encoder);
                 streams.push(OpenStream { descriptor, table, staged });
             }

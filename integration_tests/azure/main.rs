@@ -49,6 +49,8 @@ mod victim;
 mod append_and_overwrite;
 #[path = "../conformance.rs"]
 mod conformance;
+#[path = "../dedup/mod.rs"]
+mod dedup;
 #[path = "../s3/faults.rs"]
 mod faults;
 #[path = "../generations.rs"]

@@ -6,6 +6,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
+use arrow_array::ArrayRef;
+
 use super::changes::Changes;
 use super::csv::{CsvBlock, CsvEncoder, CsvFile};
 use super::ids::IdRange;
@@ -32,6 +34,24 @@ const LARGEST_WIDE_BLOCK: usize = 64 << 20;
 /// Columns from which on a block for CSV gets smaller: a row has a comma for each of them, whether it has a value or not.
 const MANY_COLUMNS: usize = 64;
 
+/// Is shown the rows of every block that is encoded, as they go into its file.
+pub trait Watcher: Send + Sync {
+    /// The rows with the ids `ids`, which were emitted at `emitted_at`, in microseconds since the epoch.
+    ///
+    /// # Errors
+    /// The block is not encoded.
+    fn look(&self, ids: IdRange, emitted_at: &[i64], rows: Seen<'_>) -> Result<()>;
+}
+
+/// Rows of a block.
+#[derive(Clone, Copy)]
+pub enum Seen<'a> {
+    /// The texts of the records, each behind its length: the layout has no columns for what is in them.
+    Texts(&'a [u8]),
+    /// The columns that are filled from the record, in their order.
+    Columns(&'a [ArrayRef]),
+}
+
 /// A format of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
@@ -51,6 +71,7 @@ pub struct Encoder {
     compression: Compression,
     sync_id: i64,
     leaves: usize,
+    watcher: Option<Arc<dyn Watcher>>,
     made: OnceLock<FormatEncoder>,
 }
 
@@ -89,7 +110,14 @@ impl Encoder {
     /// An encoder for rows of `schema`.
     pub fn new(schema: Arc<TableSchema>, compression: Compression) -> Self {
         let leaves = schema.columns().map(|column| column.kind.leaves()).sum();
-        Self { schema, format: Format::Parquet, compression, sync_id: 0, leaves, made: OnceLock::new() }
+        let (format, watcher) = (Format::Parquet, None);
+        Self { schema, format, compression, sync_id: 0, leaves, watcher, made: OnceLock::new() }
+    }
+
+    /// The encoder whose blocks of Parquet `watcher` is shown.
+    #[must_use]
+    pub fn watched_by(self, watcher: Option<Arc<dyn Watcher>>) -> Self {
+        Self { watcher, ..self }
     }
 
     /// The encoder that makes files in `format`; without it, they are in Parquet.
@@ -135,7 +163,8 @@ impl Encoder {
     pub fn encode(&self, rows: Rows, ids: IdRange) -> Result<Encoded> {
         match self.made()? {
             FormatEncoder::Parquet(encoder) => {
-                encoder.encode(rows, ids).map(|encoded| encoded.into_block(Block::Parquet))
+                let watched = encoder.encode(rows, ids, self.watcher.as_deref());
+                watched.map(|encoded| encoded.into_block(Block::Parquet))
             }
             FormatEncoder::Csv(encoder) => encoder.encode(rows, ids).map(|encoded| encoded.into_block(Block::Csv)),
         }
@@ -223,6 +252,12 @@ impl Encoders {
     #[must_use]
     pub fn of_sync(self, sync_id: i64) -> Self {
         Self { sync_id, ..self }
+    }
+
+    /// An encoder of its own for rows of `schema` in files of `format`, whose blocks `watcher` is shown.
+    pub fn watched(&self, schema: &Arc<TableSchema>, format: Format, watcher: Arc<dyn Watcher>) -> Arc<Encoder> {
+        let encoder = Encoder::new(Arc::clone(schema), self.compression).in_format(format).of_sync(self.sync_id);
+        Arc::new(encoder.watched_by(Some(watcher)))
     }
 
     /// The encoder for rows of `schema` in files of `format`.

@@ -5,6 +5,7 @@ mod columns;
 pub mod csv;
 pub mod encoder;
 pub mod ids;
+pub mod json_values;
 mod parquet;
 pub mod rows;
 mod texts;

@@ -20,7 +20,7 @@ use crate::protocol::catalog::WriteMode;
 use crate::recovery::sweep::StagingTables;
 use crate::schema::columns::TableSchema;
 use crate::stage::Batch;
-use crate::stage::staged::Staging;
+use crate::stage::staged::{Staging, Watcher};
 use crate::target::Target;
 
 /// Row counts are reported for at most this many tables.
@@ -69,6 +69,8 @@ pub struct Opened {
     pub schema: Arc<TableSchema>,
     /// How its rows must be staged.
     pub staging: Staging,
+    /// What has to see its rows when they are encoded.
+    pub watcher: Option<Arc<dyn Watcher>>,
 }
 
 /// What a sync found of a table, and what it does with it.

@@ -71,8 +71,8 @@ pub struct Place<'a> {
 impl<'p> Reader<'p> {
     /// Reads by `plan`.
     pub fn new(plan: &'p Plan) -> Self {
-        let misfits = vec![0; plan.root.all.len()];
-        Self { plan, notes: Notes::default(), misfits, root: 0, key: Vec::new(), value: Vec::new() }
+        let (misfits, notes) = (vec![0; plan.root.all.len()], Notes::without_others(plan.drops_others));
+        Self { plan, notes, misfits, root: 0, key: Vec::new(), value: Vec::new() }
     }
 
     /// Appends the record at the beginning of `json` to `columns`, as their value number `row`, but for what of it was noted.

@@ -1,0 +1,189 @@
+//! What becomes of the files of a table: many loads in one sync, kills between them, files that keep all rows, and tables that cannot
+//! be loaded by keys.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::model::numbers;
+use crate::lake::Location;
+use crate::messages::{catalog, record, said, state, status};
+use crate::place::Place;
+use crate::program::Sandbox;
+use crate::table;
+
+/// A catalog of one stream with the key `key`.
+fn keyed(mode: &str, key: &str) -> Value {
+    let schema = json!({"type": "object", "properties": {
+        "id": {"type": "integer"}, "k": {"type": "integer"}, "at": {"type": "integer"}, "n": {"type": "integer"},
+        "pad": {"type": "string"},
+    }});
+    catalog([json!({
+        "stream": {"name": "users", "json_schema": schema, "supported_sync_modes": ["incremental"]},
+        "sync_mode": "incremental", "destination_sync_mode": mode,
+        "primary_key": [[key]], "cursor_field": ["at"],
+    })])
+}
+
+/// Record `n` of the key `id`, with so many bytes more.
+fn row(n: u64, id: u64, at: u64, pad: usize) -> String {
+    record("users", &json!({"id": id, "k": n, "at": at, "n": n, "pad": "é".repeat(pad / 2)}).to_string())
+}
+
+/// How many files the newest version of the table adds and removes.
+fn changed(folder: &Location) -> (usize, usize) {
+    let newest = table::read(folder).versions - 1;
+    let text = String::from_utf8(table::commit(folder, newest).get().unwrap()).unwrap();
+    let count = |key: &str| text.lines().filter(|line| line.starts_with(&format!("{{\"{key}\":"))).count();
+    (count("add"), count("remove"))
+}
+
+/// The newest `n` of each key.
+fn newest(rows: impl IntoIterator<Item = (u64, u64)>) -> Vec<u64> {
+    let mut numbers: Vec<u64> =
+        rows.into_iter().map(|(n, id)| (id, n)).collect::<BTreeMap<_, _>>().into_values().collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+const LAYOUTS: [&str; 3] = ["raw", "columns", "classic"];
+/// Records of a source, and between two of its STATEs.
+const RECORDS: u64 = 300;
+const EVERY: u64 = 10;
+
+/// The key of record `n`: most come back soon, some late.
+fn id_of(n: u64) -> u64 {
+    if n.is_multiple_of(3) { n % 40 } else { 1000 + n / 7 }
+}
+
+/// What the source sends from its place on.
+fn source(from: u64) -> Vec<String> {
+    let line = |n: u64| {
+        let state = if (n + 1).is_multiple_of(EVERY) { state("users", n + 1) } else { String::new() };
+        row(n, id_of(n), n, 20_000) + &state
+    };
+    (from..RECORDS).map(line).collect()
+}
+
+#[test]
+pub fn a_sync_of_many_loads_leaves_one_row_of_each_key() {
+    for layout in LAYOUTS {
+        let sandbox = Sandbox::with(json!({"table_layout": layout, "memory_limit_mb": 16, "flush_size_mb": 1}));
+        sandbox.load(&keyed("append_dedup", "id"), source(0).concat());
+        let folder = sandbox.table("default/users");
+        assert_eq!(numbers(&folder), newest((0..RECORDS).map(|n| (n, id_of(n)))), "{layout}");
+        assert!(table::read(&folder).versions > 1, "{layout}: one load is no test");
+        table::assert_tidy(&sandbox.lake());
+    }
+}
+
+#[test]
+pub fn a_sync_that_is_killed_between_its_loads_goes_on_with_one_row_of_each_key() {
+    for layout in LAYOUTS {
+        let sandbox = Sandbox::with(json!({"table_layout": layout, "memory_limit_mb": 16, "flush_size_mb": 1}));
+        let folder = sandbox.table("default/users");
+        let mut place = 0;
+        for _ in 0..4 {
+            // So many records are more than a load.
+            if place + 100 > RECORDS {
+                break;
+            }
+            let mut living = sandbox.start(&keyed("append_dedup", "id"));
+            living.send(source(place).concat());
+            living.next_state();
+            let run = living.kill();
+            place = run.states().iter().map(said).max().unwrap_or(place);
+            let found = numbers(&folder);
+            for n in newest((0..place).map(|n| (n, id_of(n)))) {
+                let is_there = found.contains(&n) || found.iter().any(|other| id_of(*other) == id_of(n) && *other > n);
+                assert!(is_there, "{layout}: acknowledged up to {place}, and {n} is missing in {found:?}");
+            }
+            assert_eq!(found.len(), newest(found.iter().map(|n| (*n, id_of(*n)))).len(), "a key is there twice");
+        }
+        assert!(place > 0, "no round got as far as a STATE");
+        sandbox.load(&keyed("append_dedup", "id"), source(place).concat());
+        assert_eq!(numbers(&folder), newest((0..RECORDS).map(|n| (n, id_of(n)))), "{layout}");
+        if Place::SWEEPS_AT_ONCE {
+            table::assert_tidy(&sandbox.lake());
+        }
+    }
+}
+
+#[test]
+pub fn only_files_with_a_replaced_row_are_written_again() {
+    for layout in LAYOUTS {
+        let sandbox = Sandbox::with(json!({"table_layout": layout}));
+        let (folder, by_id) = (sandbox.table("default/users"), keyed("append_dedup", "id"));
+        let load = |rows: &[(u64, u64, u64)]| {
+            let rows: String = rows.iter().map(|(n, id, at)| row(*n, *id, *at, 0)).collect();
+            sandbox.load(&by_id, rows + &status("users", "COMPLETE"));
+        };
+        load(&[(0, 0, 0), (1, 1, 0), (2, 2, 0)]);
+        load(&[(3, 3, 0), (4, 4, 0)]);
+        assert_eq!((changed(&folder), numbers(&folder)), ((1, 0), vec![0, 1, 2, 3, 4]), "{layout}");
+        load(&[(5, 1, 1)]);
+        assert_eq!((changed(&folder), numbers(&folder)), ((2, 1), vec![0, 2, 3, 4, 5]), "{layout}");
+        // All rows of a file go: nothing is left to be written.
+        load(&[(6, 3, 1), (7, 4, 1)]);
+        assert_eq!((changed(&folder), numbers(&folder)), ((1, 1), vec![0, 2, 5, 6, 7]), "{layout}");
+        // An older one comes too late.
+        load(&[(8, 1, 0)]);
+        assert_eq!((changed(&folder), numbers(&folder)), ((0, 0), vec![0, 2, 5, 6, 7]), "{layout}");
+        // What is staged of one key.
+        load(&[(9, 9, 1), (10, 9, 3), (11, 9, 2)]);
+        assert_eq!((changed(&folder), numbers(&folder)), ((1, 0), vec![0, 2, 5, 6, 7, 10]), "{layout}");
+        table::assert_tidy(&sandbox.lake());
+    }
+}
+
+#[test]
+pub fn another_key_and_rows_that_were_appended_leave_one_row_of_each_key_of_now() {
+    for layout in LAYOUTS {
+        let sandbox = Sandbox::with(json!({"table_layout": layout}));
+        let folder = sandbox.table("default/users");
+        let load = |mode: &str, key: &str, rows: &[(u64, u64, u64)]| {
+            let rows: String = rows.iter().map(|(n, id, at)| row(*n, *id, *at, 0)).collect();
+            sandbox.load(&keyed(mode, key), rows);
+            numbers(&folder)
+        };
+        assert_eq!(load("append", "id", &[(0, 1, 0), (1, 1, 5), (2, 2, 0)]), [0, 1, 2], "{layout}");
+        assert_eq!(load("append_dedup", "id", &[(3, 3, 0)]), [1, 2, 3], "{layout}: the newest of each key");
+        assert_eq!(
+            load("append_dedup", "k", &[(4, 3, 0), (5, 3, 0)]),
+            [1, 2, 3, 4, 5],
+            "{layout}: all have keys of their own"
+        );
+        assert_eq!(load("append_dedup", "id", &[]), [1, 2, 3, 4, 5], "{layout}: without rows nothing is loaded");
+        assert_eq!(load("append_dedup", "id", &[(6, 2, 1)]), [1, 5, 6], "{layout}: 3, 4 and 5 have one key");
+        assert_eq!(load("append", "id", &[(7, 2, 0)]), [1, 5, 6, 7], "{layout}");
+        assert_eq!(
+            load("append_dedup", "id", &[(8, 9, 0)]),
+            [1, 5, 6, 8],
+            "{layout}: an older row that was appended goes"
+        );
+        table::assert_tidy(&sandbox.lake());
+    }
+}
+
+#[test]
+pub fn a_table_in_which_rows_cannot_be_replaced_is_a_config_error_that_names_the_property() {
+    for (property, part) in
+        [("delta.enableChangeDataFeed", "delta.enableChangeDataFeed"), ("delta.appendOnly", "delta.appendOnly")]
+    {
+        let sandbox = Sandbox::new();
+        let folder = sandbox.table("default/users");
+        sandbox.load(&keyed("append_dedup", "id"), row(0, 1, 0, 0));
+        let mut metadata = table::read(&folder).metadata;
+        metadata["configuration"][property] = json!("true");
+        let features = ["appendOnly", "invariants", "changeDataFeed"];
+        let protocol = json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 7, "writerFeatures": features}});
+        let actions = format!("{protocol}\n{}\n", json!({"metaData": metadata}));
+        table::commit(&folder, 1).put(actions.as_bytes());
+        let run = sandbox.write(&keyed("append_dedup", "id"), row(1, 1, 1, 0));
+        let said = run.failed_with("config_error");
+        assert!(said.contains(part) && said.contains("default/users"), "{said}");
+        assert_eq!(numbers(&folder), [0]);
+        sandbox.load(&keyed("append", "id"), row(2, 1, 1, 0));
+        assert_eq!(numbers(&folder), [0, 2]);
+    }
+}

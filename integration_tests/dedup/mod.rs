@@ -1,0 +1,5 @@
+//! Append + dedup: the newest row of each key, whatever comes in whatever order, through kills, refreshes and syncs at once.
+
+mod files;
+mod model;
+mod sequences;
