@@ -4,6 +4,8 @@
 //! test is skipped and says so; under CI it fails. The source is a script beside the client: no network is needed, and
 //! PyAirbyte's usage statistics are off.
 
+mod cache;
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -139,6 +141,59 @@ fn the_default_of_pyairbyte_keeps_the_newest_row_of_each_key_and_replaces_stream
     let refused = ask(json!({"source": {"run": "e"}, "strategy": "MERGE"}));
     assert!(refused["error"].is_string(), "notes has no key: {refused}");
     table::assert_tidy(&sandbox.lake());
+}
+
+#[test]
+fn the_default_call_of_pyairbyte_works_with_a_cache_that_spells_names_otherwise() {
+    let test = "the_default_call_of_pyairbyte_works_with_a_cache_that_spells_names_otherwise";
+    for (layout, names) in
+        [("raw", [("Id", "id"), ("Order No.", "order_no_")]), ("columns", [("shop.ID", "shop_id"), ("1st", "_1st")])]
+    {
+        let sandbox = Sandbox::with(json!({"schema": "shop", "table_layout": layout}));
+        let Some(mut client) = Client::start(test, &sandbox) else { return };
+        for (key, of_cache) in names {
+            let stream = format!("orders {key}");
+            let source = |run: &str, orders: u32| json!({"run": run, "orders": orders, "key": key, "named": stream});
+            let folder = sandbox.table(&format!("shop/{}", stream.replace([' ', '.'], "_").to_lowercase()));
+            // The run and the number of each row.
+            let found = || -> Vec<(String, Option<u64>)> {
+                let one = |row: &std::collections::BTreeMap<String, Value>| {
+                    let run = row.iter().find(|(name, _)| name.eq_ignore_ascii_case("run")).unwrap().1;
+                    (run.as_str().unwrap().to_owned(), row.get(of_cache).and_then(Value::as_u64))
+                };
+                let mut rows: Vec<_> = cache::rows(&folder).iter().map(one).collect();
+                rows.sort();
+                rows
+            };
+            let of = |run: &str, numbers: std::ops::Range<u64>| {
+                numbers.map(|n| (run.to_owned(), Some(n))).collect::<Vec<_>>()
+            };
+            for (run, orders, expected) in [
+                ("a", 5, of("a", 0..5)),
+                // The source goes on from its state; the cache sends all that it has.
+                ("b", 8, [of("a", 0..5), of("b", 5..8)].concat()),
+            ] {
+                let written = client.ask(&sandbox, &json!({"source": source(run, orders), "default": key}));
+                assert_eq!(written.get("error"), None, "{layout} {key}: {written}");
+                assert_eq!(found(), expected, "{layout} {key}");
+            }
+        }
+        table::assert_tidy(&sandbox.lake());
+    }
+}
+
+#[test]
+fn rows_of_pyairbytes_cache_are_as_new_as_those_that_it_passes_on() {
+    let test = "rows_of_pyairbytes_cache_are_as_new_as_those_that_it_passes_on";
+    let sandbox = Sandbox::with(json!({"schema": "shop"}));
+    let Some(mut client) = Client::start(test, &sandbox) else { return };
+    for (run, cache) in [("a", Value::Null), ("b", json!("cache")), ("c", Value::Null)] {
+        let written = client.ask(&sandbox, &json!({"source": {"run": run}, "cache": cache}));
+        assert_eq!(written.get("error"), None, "{written}");
+        assert_eq!(rows(&sandbox)[0], (5, vec![run.to_owned()]), "the source sends all of them with one time");
+        let times = table::read(&sandbox.table("shop/orders")).rows;
+        assert!(times.iter().all(|row| row.emitted_at == 1_764_000_000_123_000), "{times:#?}");
+    }
 }
 
 #[test]

@@ -26,6 +26,7 @@ use crate::load::{Ending, Loader, Opened};
 use crate::opening;
 use crate::pipeline::progress::Progress;
 use crate::pipeline::{self, Limits, OpenStream, Outcome, Setup};
+use crate::protocol::cache::Records;
 use crate::protocol::catalog::Catalog;
 use crate::protocol::writer::ProtocolWriter;
 use crate::recovery::lease::Lease;
@@ -132,10 +133,10 @@ impl Sync {
         self.session.lease.id()
     }
 
-    /// Moves all records of `input` into the tables. The clean-up has to be run, whatever the outcome.
-    pub async fn transfer(self, input: impl Read + Send + 'static) -> (Outcome, CleanUp) {
+    /// Moves all records of `input`, which `come_from` there, into the tables. The clean-up has to be run, whatever the outcome.
+    pub async fn transfer(self, input: impl Read + Send + 'static, come_from: Records) -> (Outcome, CleanUp) {
         let Self { session, setup } = self;
-        let outcome = pipeline::run(input, setup).await;
+        let outcome = pipeline::run(input, come_from, setup).await;
         (outcome, CleanUp(session))
     }
 }

@@ -6,6 +6,7 @@
 //! schema's text while it is there.
 
 mod keys;
+mod renaming;
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -77,6 +78,8 @@ pub enum Caller {
     /// Another program, perhaps PyAirbyte, which writes generation 1, minimum 1 and sync 1 into every catalog
     /// (`validate_catalog` in `airbytehq/PyAirbyte`), so that these numbers mean nothing.
     Other,
+    /// PyAirbyte, which sends what is in its cache. The catalog was read before, as one of [`Caller::Other`], so it warns no more.
+    PyAirbyteCache,
 }
 
 impl WriteMode {
@@ -179,22 +182,21 @@ impl<'de: 'a, 'a> Deserialize<'de> for ObjectText<'a> {
 const LONGEST: u64 = 512 << 20;
 
 impl Catalog {
-    /// Reads the catalog file at `path`, which `caller` wrote; `make_columns` is asked once for each stream, in their order.
+    /// The text of the catalog file at `path`.
     ///
     /// # Errors
-    /// One config error with all problems of the catalog, those of `make_columns` among them.
-    pub fn from_file(path: &Path, caller: Caller, make_columns: MakeColumns<'_>) -> Result<Self> {
+    /// A config error: it cannot be read, or is no UTF-8.
+    pub fn text(path: &Path) -> Result<String> {
         let bytes = crate::named_file::read(path, LONGEST).map_err(|error| {
             Error::config(format!("The catalog file {} could not be read: {error}.", path.display())).with_source(error)
         })?;
-        let text = std::str::from_utf8(&bytes).map_err(|error| {
+        String::from_utf8(bytes).map_err(|error| {
             let message = format!(
                 "The catalog is not UTF-8 text (first wrong byte at offset {}): save it as UTF-8.",
-                error.valid_up_to()
+                error.utf8_error().valid_up_to()
             );
-            Error::config(message).with_source(error)
-        })?;
-        Self::from_json(text, caller, make_columns)
+            Error::config(message).with_source(error.utf8_error())
+        })
     }
 
     /// Reads the JSON `text` of a catalog that `caller` wrote; `make_columns` is asked once for each stream, in their order.
@@ -260,11 +262,14 @@ impl Stream {
         caller: Caller,
         make_columns: MakeColumns<'_>,
     ) -> Result<Self> {
-        let (descriptor, json_schema) = (raw.descriptor(), raw.json_schema());
+        let descriptor = raw.descriptor();
+        let renamed = raw.json_schema().filter(|_| caller == Caller::PyAirbyteCache).and_then(renaming::schema);
+        let json_schema = renamed.as_deref().or(raw.json_schema());
         let (write_mode, [generation_id, sync_id]) =
             raw.modes(position, caller).map_err(|problem| about(descriptor.clone(), problem))?;
         let descriptor = descriptor.ok_or_else(|| Error::system("A stream of the catalog has lost its name."))?;
-        let dedup = raw.dedup(&descriptor, caller).map_err(|problem| about(Some(descriptor.clone()), problem));
+        let dedup = raw.dedup(&descriptor, json_schema, caller);
+        let dedup = dedup.map_err(|problem| about(Some(descriptor.clone()), problem));
         let columns = make_columns(&descriptor, json_schema).map_err(|error| error.with_stream(descriptor.clone()))?;
         let dedup = dedup?.map(Arc::new);
         Ok(Self { descriptor, write_mode, generation_id, sync_id: sync_id.unwrap_or(0), columns, dedup })
@@ -319,7 +324,7 @@ impl<'a> RawConfigured<'a> {
                 ));
             }
         };
-        let says_nothing = caller == Caller::Other
+        let says_nothing = caller != Caller::Platform
             && [self.generation_id, self.minimum_generation_id, self.sync_id].iter().all(|number| *number == Some(1));
         let number = |id: Option<i64>| id.filter(|id| *id > 0 && !says_nothing);
         let generation = number(self.generation_id);
@@ -339,7 +344,12 @@ impl<'a> RawConfigured<'a> {
 
     /// How the rows of the stream `descriptor` take the place of one another, if it asks for that, or what is wrong with its key or
     /// its cursor.
-    fn dedup(&self, descriptor: &StreamDescriptor, caller: Caller) -> Result<Option<Dedup>, String> {
+    fn dedup(
+        &self,
+        descriptor: &StreamDescriptor,
+        json_schema: Option<&str>,
+        caller: Caller,
+    ) -> Result<Option<Dedup>, String> {
         let stream = self.stream.as_ref().filter(|_| self.destination_sync_mode.as_deref() == Some(DEDUP));
         let Some(stream) = stream else { return Ok(None) };
         let keys = Keys {
@@ -348,12 +358,15 @@ impl<'a> RawConfigured<'a> {
             of_source: stream.source_defined_primary_key,
             default_cursor: stream.default_cursor_field,
             is_cursor_of_source: stream.source_defined_cursor.is_some_and(|text| text.get() == "true"),
-            may_be_copied: caller == Caller::Other,
+            may_be_copied: caller != Caller::Platform,
         };
-        let asked = keys.asked().map_err(|field| {
+        let mut asked = keys.asked().map_err(|field| {
             format!("Stream {descriptor} asks for destination_sync_mode append_dedup and has a `{field}` that is no list of paths.")
         })?;
-        let dedup = Dedup::new(self.json_schema(), &asked).map_err(|problems| {
+        if caller == Caller::PyAirbyteCache {
+            renaming::asked(&mut asked);
+        }
+        let dedup = Dedup::new(json_schema, &asked).map_err(|problems| {
             format!(
                 "Stream {descriptor} asks for destination_sync_mode append_dedup and {}. Choose a primary key and a cursor that \
                  its records have, each a single value, or append or overwrite. In Airbyte's UI that is on the connection's page \
@@ -361,7 +374,7 @@ impl<'a> RawConfigured<'a> {
                 problems.join(" and ")
             )
         })?;
-        if dedup.cursor.is_none() && !asked.cursor.is_empty() {
+        if dedup.cursor.is_none() && !asked.cursor.is_empty() && caller != Caller::PyAirbyteCache {
             tracing::warn!(
                 "The cursor `{}` of stream {descriptor}, which its source names, cannot order rows: its JSON schema does not have it, or \
                  its values do not compare. Of rows with one primary key, the one that was emitted last counts as the newest.",
