@@ -9,7 +9,7 @@ const LOG: &str = r#"{"type":"LOG","log":{"level":"INFO","message":"m"}}"#;
 const OF_CACHE: &str = r#"{"type":"RECORD","record":{"stream":"a","data":{"id":1,"_airbyte_raw_id":"r","_airbyte_extracted_at":"t"},"emitted_at":1}}"#;
 const OF_SOURCE: &str = r#"{"type":"RECORD","record":{"stream":"a","data":{"id":1},"emitted_at":1}}"#;
 
-/// Gives what it has, so many bytes at a time, and then fails as a test that reads too far would hang.
+/// Gives what it has, so many bytes at a time. Behind its end nothing may be asked of it, as a terminal would wait there.
 struct Pipe {
     bytes: Vec<u8>,
     given: usize,
@@ -53,10 +53,11 @@ fn the_first_record_tells_behind_messages_that_the_cache_sends_too() {
         for at_once in [1, 100, 1 << 20] {
             let mut begun = Begun::read(pipe(lines, at_once, true));
             assert_eq!(begun.is_of_cache(), is_of_cache, "{lines:?}");
+            let has_ended = begun.end.is_some();
             let mut again = String::new();
             begun.read_to_string(&mut again).unwrap();
             assert_eq!(again, lines.iter().map(|line| format!("{line}\n")).collect::<String>());
-            assert_eq!(begun.read(&mut [0]).unwrap(), 0, "the end stays the end");
+            assert!(!has_ended || begun.read(&mut [0]).unwrap() == 0, "the end stays the end");
         }
     }
 }
