@@ -1,5 +1,8 @@
 //! Append + dedup: the newest row of each key, whatever comes in whatever order, through kills, refreshes and syncs at once.
 
-mod files;
-mod model;
+mod airbytes_cases;
+mod at_once;
+pub mod files;
+pub mod model;
 mod sequences;
+pub mod streams;
