@@ -1,8 +1,11 @@
 //! Append + dedup: the newest row of each key, whatever comes in whatever order, through kills, refreshes and syncs at once.
 
 mod airbytes_cases;
+mod airbytes_refreshes;
 mod at_once;
 pub mod files;
 pub mod model;
+mod people;
 mod sequences;
 pub mod streams;
+mod typing_cases;

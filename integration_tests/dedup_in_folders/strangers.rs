@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::dedup::streams::Stream;
 use crate::lake::Location;
-use crate::layouts::readers::{are_there, see};
+use crate::layouts::readers::{are_there, see, see_each};
 use crate::program::Sandbox;
 use crate::python::python;
 use crate::table;
@@ -58,8 +58,11 @@ os._exit(0)
     assert!(output.status.success(), "{how}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// The number of each row, in any layout.
 fn numbers(rows: &[Value]) -> Vec<i64> {
-    let mut numbers: Vec<i64> = rows.iter().map(|row| row["n"].as_i64().unwrap()).collect();
+    let data = |row: &Value| serde_json::from_str::<Value>(row["_airbyte_data"].as_str()?).ok();
+    let mut numbers: Vec<i64> =
+        rows.iter().map(|row| data(row).as_ref().unwrap_or(row)["n"].as_i64().unwrap()).collect();
     numbers.sort_unstable();
     numbers
 }
@@ -175,5 +178,59 @@ fn rows_are_replaced_in_files_of_every_encoding() {
         write(&path, &format!("rows = {plain}; parquet.write_table(rows, folder + '/theirs.parquet', {options})"));
         add_theirs(&folder);
         assert_goes_on(test, &sandbox, options);
+    }
+}
+
+/// The numbers that those readers see who know deletion vectors; deltalake refuses such tables.
+fn numbers_of_able(test: &str, sandbox: &Sandbox) -> Vec<i64> {
+    let mut seen = see_each(test, sandbox, "default/users", &[]);
+    seen.retain(|one| one["failed"].is_null());
+    assert!(seen.iter().any(|one| one["reader"] == "duckdb"), "{seen:?}");
+    let found: Vec<Vec<i64>> = seen.iter().map(|one| numbers(one["rows"].as_array().unwrap())).collect();
+    assert!(found.windows(2).all(|two| two[0] == two[1]), "{found:?}");
+    found[0].clone()
+}
+
+#[test]
+fn rows_that_a_deletion_vector_takes_away_do_not_come_back_when_their_file_is_written_again() {
+    let test = "rows_that_a_deletion_vector_takes_away_do_not_come_back_when_their_file_is_written_again";
+    if !are_there(test) {
+        return;
+    }
+    for layout in ["raw", "columns", "classic"] {
+        let sandbox = Sandbox::with(json!({"table_layout": layout}));
+        let number = json!({"type": "integer"});
+        let stream = Stream::users(json!({"id": number, "at": number, "n": number}), &["id"], &["at"]);
+        let row = |id: i64, at: i64, n: i64| (0, json!({"id": id, "at": at, "n": n}));
+        stream.load(&sandbox, &(0..12).map(|id| row(id, 5, id)).collect::<Vec<_>>());
+        let folder = sandbox.table("default/users");
+        let mut metadata = table::read(&folder).metadata;
+        metadata["configuration"]["delta.enableDeletionVectors"] = json!("true");
+        let protocol = json!({
+            "minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": ["deletionVectors"],
+            "writerFeatures": ["deletionVectors"],
+        });
+        let first = table::commit(&folder, 0).text();
+        let actions = first.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let mut add = actions.filter_map(|action| action.get("add").cloned()).next().unwrap();
+        let remove = json!({"path": add["path"], "deletionTimestamp": 1, "dataChange": true, "size": add["size"]});
+        // A bitmap of rows 3, 4, 7 and 11 of the file, in base 85.
+        add["deletionVector"] = json!({
+            "storageType": "i", "pathOrInlineDv": "^Bg9^0rr910000000000iXQKl0rr91000935c8Xg0@@D72lkbi", "sizeInBytes": 40,
+            "cardinality": 4,
+        });
+        let lines = [
+            json!({"protocol": protocol}),
+            json!({"metaData": metadata}),
+            json!({"remove": remove}),
+            json!({"add": add}),
+        ];
+        table::commit(&folder, 1).put(lines.map(|line| format!("{line}\n")).concat());
+        assert_eq!(numbers_of_able(test, &sandbox), [0, 1, 2, 5, 6, 8, 9, 10], "{layout}");
+        // A key whose row is left, and one whose newer row is gone already.
+        stream.load(&sandbox, &[row(0, 6, 100), row(3, 1, 103)]);
+        assert_eq!(numbers_of_able(test, &sandbox), [1, 2, 5, 6, 8, 9, 10, 100, 103], "{layout}");
+        stream.load(&sandbox, &[row(5, 6, 205), row(7, 0, 207)]);
+        assert_eq!(numbers_of_able(test, &sandbox), [1, 2, 6, 8, 9, 10, 100, 103, 205, 207], "{layout}");
     }
 }
