@@ -2,6 +2,7 @@
 //! new one as what was acknowledged says, older versions keep their files, and the next run leaves nothing behind.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -9,7 +10,7 @@ use crate::dedup::files::assert_all_kept;
 use crate::dedup::model::numbers;
 use crate::dedup::streams::Stream;
 use crate::lake::Location;
-use crate::messages::state;
+use crate::messages::{append, state};
 use crate::program::Sandbox;
 use crate::table;
 use crate::traced::{Traced, is_there, steps};
@@ -80,6 +81,32 @@ fn a_sync_that_is_killed_at_any_step_of_writing_files_again_leaves_the_old_rows_
     if is_there("a_sync_that_is_killed_at_any_step_of_writing_files_again_leaves_the_old_rows_or_the_new_ones") {
         killed_at_every_step("columns");
     }
+}
+
+/// A file that a sync has added and removed again is in no newest version, and the table does not say any more that it had that load.
+#[test]
+fn older_versions_keep_their_files_also_where_the_table_forgets_which_loads_it_has() {
+    let sandbox = Sandbox::with(json!({"table_layout": "columns", "memory_limit_mb": 16, "flush_size_mb": 1}));
+    let (catalog, folder) = (users().catalog(), sandbox.table("default/users"));
+    sandbox.load(&catalog, input(&[row(1, 1)]));
+    let first = table::commit(&folder, 0);
+    let property = r#""configuration":{"delta.setTransactionRetentionDuration":"interval 1 seconds","#;
+    first.put(first.text().replacen(r#""configuration":{"#, property, 1));
+    let mut living = sandbox.start(&catalog);
+    for load in 1..=3 {
+        // Enough for a load, and the same keys each time.
+        let large =
+            |id: u64| json!({"id": id, "at": load * 100 + id, "n": load * 100 + id, "rest": "é".repeat(100_000)});
+        living.send((0..8).map(|id| users().record(0, &large(id))).collect::<String>() + &state("users", load));
+        living.next_state();
+    }
+    living.kill();
+    assert!(table::read(&folder).versions >= 4);
+    assert_all_kept(&folder);
+    std::thread::sleep(Duration::from_millis(2100));
+    sandbox.load(&append(&["others"]), "");
+    assert_all_kept(&folder);
+    assert_eq!(numbers(&folder).len(), 8);
 }
 
 #[test]

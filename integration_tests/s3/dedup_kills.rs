@@ -2,11 +2,14 @@
 //! once, with its newest row of those that were acknowledged, and older versions keep their files.
 
 use std::collections::BTreeSet;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
 use super::kills::{AGE, SECOND, start};
-use super::proxy::{Fault, Proxy, Rule};
+use super::place::HANGS;
+use super::proxy::{Fault, Proxy, Request, Rule};
 use super::server::server;
 use super::victim::{Victim, When, fault};
 use crate::dedup::files::assert_all_kept;
@@ -154,4 +157,38 @@ fn an_answer_that_is_lost_while_files_are_written_again_makes_no_difference_in_a
             &[Fault::DoneButCut, Fault::DoneButAnswer(500, "InternalError"), Fault::HalfAnswer, Fault::Refuse],
         );
     }
+}
+
+/// Between a commit whose answer is lost and its repetition, another sync writes the files of that commit again.
+#[test]
+fn a_commit_whose_answer_is_lost_is_known_also_where_another_sync_has_replaced_its_rows_meanwhile() {
+    let before = Before::new("columns");
+    let (asks, is_asked) = channel();
+    let (goes_on, may_go_on) = channel();
+    let waiting = Mutex::new((asks, may_go_on));
+    let wait = Fault::First(Arc::new(move || {
+        let waiting = waiting.lock().unwrap();
+        waiting.0.send(()).unwrap();
+        waiting.1.recv().unwrap();
+    }));
+    let proxy = Proxy::start(
+        server().port(),
+        vec![Rule::nth(1, Request::is_commit, Fault::DoneButCut), Rule::nth(1, Request::is_commit, wait)],
+    );
+    let mut sandbox = before.sandbox(&proxy);
+    let mut living = sandbox.start(&users().catalog());
+    living.send(second());
+    living.close();
+    is_asked.recv_timeout(HANGS).unwrap();
+    let folder = sandbox.table("default/users");
+    assert_eq!(numbers(&folder), NEW);
+    sandbox.set(before.settings(sandbox.place().source()));
+    sandbox.load(&users().catalog(), input(&[row(1, 20), row(3, 21), row(6, 12)]));
+    assert_eq!(numbers(&folder), [2, 5, 13, 20, 21]);
+    goes_on.send(()).unwrap();
+    let run = living.end();
+    assert_eq!((run.code, run.states().len()), (Some(0), 1), "{run:#?}");
+    assert_eq!(numbers(&folder), [2, 5, 13, 20, 21]);
+    assert_all_kept(&folder);
+    table::assert_tidy(&sandbox.lake());
 }
