@@ -4,6 +4,7 @@ mod airbytes_cases;
 mod airbytes_refreshes;
 mod at_once;
 pub mod files;
+mod keys;
 pub mod model;
 mod people;
 mod sequences;
