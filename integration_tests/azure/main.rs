@@ -51,6 +51,8 @@ mod append_and_overwrite;
 mod conformance;
 #[path = "../dedup/mod.rs"]
 mod dedup;
+#[path = "../s3/dedup_kills.rs"]
+mod dedup_kills;
 #[path = "../s3/faults.rs"]
 mod faults;
 #[path = "../generations.rs"]

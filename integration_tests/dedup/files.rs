@@ -1,11 +1,12 @@
-//! What becomes of the files of a table: many loads in one sync, kills between them, files that keep all rows, and tables that cannot
-//! be loaded by keys.
+//! What becomes of the files of a table: many loads in one sync, kills between them, files that keep all rows, files that readers of
+//! older versions need, and tables that cannot be loaded by keys.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
 use super::model::numbers;
+use super::streams::layouts;
 use crate::lake::Location;
 use crate::messages::{catalog, record, said, state, status};
 use crate::place::Place;
@@ -30,6 +31,12 @@ fn row(n: u64, id: u64, at: u64, pad: usize) -> String {
     record("users", &json!({"id": id, "k": n, "at": at, "n": n, "pad": "é".repeat(pad / 2)}).to_string())
 }
 
+/// Every file that any version names is still there.
+pub fn assert_all_kept(folder: &Location) {
+    let gone: Vec<String> = table::read(folder).named.into_iter().filter(|file| !folder.join(file).exists()).collect();
+    assert!(gone.is_empty(), "older versions of {folder} need {gone:?}");
+}
+
 /// How many files the newest version of the table adds and removes.
 fn changed(folder: &Location) -> (usize, usize) {
     let newest = table::read(folder).versions - 1;
@@ -46,7 +53,6 @@ fn newest(rows: impl IntoIterator<Item = (u64, u64)>) -> Vec<u64> {
     numbers
 }
 
-const LAYOUTS: [&str; 3] = ["raw", "columns", "classic"];
 /// Records of a source, and between two of its STATEs.
 const RECORDS: u64 = 300;
 const EVERY: u64 = 10;
@@ -67,19 +73,20 @@ fn source(from: u64) -> Vec<String> {
 
 #[test]
 pub fn a_sync_of_many_loads_leaves_one_row_of_each_key() {
-    for layout in LAYOUTS {
+    for layout in layouts("columns") {
         let sandbox = Sandbox::with(json!({"table_layout": layout, "memory_limit_mb": 16, "flush_size_mb": 1}));
         sandbox.load(&keyed("append_dedup", "id"), source(0).concat());
         let folder = sandbox.table("default/users");
         assert_eq!(numbers(&folder), newest((0..RECORDS).map(|n| (n, id_of(n)))), "{layout}");
         assert!(table::read(&folder).versions > 1, "{layout}: one load is no test");
+        assert_all_kept(&folder);
         table::assert_tidy(&sandbox.lake());
     }
 }
 
 #[test]
 pub fn a_sync_that_is_killed_between_its_loads_goes_on_with_one_row_of_each_key() {
-    for layout in LAYOUTS {
+    for layout in layouts("raw") {
         let sandbox = Sandbox::with(json!({"table_layout": layout, "memory_limit_mb": 16, "flush_size_mb": 1}));
         let folder = sandbox.table("default/users");
         let mut place = 0;
@@ -103,15 +110,43 @@ pub fn a_sync_that_is_killed_between_its_loads_goes_on_with_one_row_of_each_key(
         assert!(place > 0, "no round got as far as a STATE");
         sandbox.load(&keyed("append_dedup", "id"), source(place).concat());
         assert_eq!(numbers(&folder), newest((0..RECORDS).map(|n| (n, id_of(n)))), "{layout}");
+        assert_all_kept(&folder);
         if Place::SWEEPS_AT_ONCE {
             table::assert_tidy(&sandbox.lake());
         }
     }
 }
 
+/// The keys of a load and of its table take more than what `memory_limit_mb` leaves for them.
+#[test]
+fn keys_that_do_not_fit_in_memory_are_compared_all_the_same() {
+    const KEYS: u64 = 60_000;
+    for layout in layouts("columns") {
+        let sandbox = Sandbox::with(json!({"table_layout": layout, "memory_limit_mb": 16}));
+        let (folder, by_id) = (sandbox.table("default/users"), keyed("append_dedup", "id"));
+        let line = |n: u64, id: u64, at: u64| record("users", &format!("{{\"id\":{id},\"at\":{at},\"n\":{n}}}"));
+        sandbox.load(&by_id, (0..KEYS).map(|n| line(n, n, 5)).collect::<String>());
+        // Of each key an older one, of every third a newer one behind it, of every fifth one behind that which is newer still.
+        let older = (0..KEYS).map(|id| line(KEYS + id, id, 4));
+        let newer = (0..KEYS).step_by(3).map(|id| line(2 * KEYS + id, id, 6));
+        let newest = (0..KEYS).step_by(5).map(|id| line(3 * KEYS + id, id, 7));
+        sandbox.load(&by_id, older.chain(newer).chain(newest).collect::<String>());
+        let mut expected: Vec<u64> = (0..KEYS)
+            .map(|id| match (id % 3, id % 5) {
+                (_, 0) => 3 * KEYS + id,
+                (0, _) => 2 * KEYS + id,
+                _ => id,
+            })
+            .collect();
+        expected.sort_unstable();
+        assert!(numbers(&folder) == expected, "{layout}");
+        table::assert_tidy(&sandbox.lake());
+    }
+}
+
 #[test]
 pub fn only_files_with_a_replaced_row_are_written_again() {
-    for layout in LAYOUTS {
+    for layout in layouts("columns") {
         let sandbox = Sandbox::with(json!({"table_layout": layout}));
         let (folder, by_id) = (sandbox.table("default/users"), keyed("append_dedup", "id"));
         let load = |rows: &[(u64, u64, u64)]| {
@@ -138,7 +173,7 @@ pub fn only_files_with_a_replaced_row_are_written_again() {
 
 #[test]
 pub fn another_key_and_rows_that_were_appended_leave_one_row_of_each_key_of_now() {
-    for layout in LAYOUTS {
+    for layout in layouts("raw") {
         let sandbox = Sandbox::with(json!({"table_layout": layout}));
         let folder = sandbox.table("default/users");
         let load = |mode: &str, key: &str, rows: &[(u64, u64, u64)]| {
@@ -163,6 +198,27 @@ pub fn another_key_and_rows_that_were_appended_leave_one_row_of_each_key_of_now(
         );
         table::assert_tidy(&sandbox.lake());
     }
+}
+
+#[test]
+fn the_first_load_by_a_key_says_how_many_rows_it_removed_and_no_other_does() {
+    let sandbox = Sandbox::with(json!({"table_layout": "columns"}));
+    let load = |mode: &str, rows: &[(u64, u64, u64)]| {
+        let rows: String = rows.iter().map(|(n, id, at)| row(*n, *id, *at, 0)).collect();
+        let run = sandbox.load(&keyed(mode, "id"), rows + &status("users", "COMPLETE"));
+        run.logs("WARN").into_iter().filter(|text| text.contains("primary key")).collect::<Vec<_>>()
+    };
+    assert!(load("append", &[(0, 1, 0), (1, 1, 1), (2, 1, 2), (3, 2, 0), (4, 2, 0), (5, 3, 0)]).is_empty());
+    // 3 is replaced by the load, as it would be in any other.
+    let told = load("append_dedup", &[(6, 2, 1), (7, 3, 1)]);
+    assert!(
+        told.len() == 1 && told[0].contains("3 rows were removed") && told[0].contains("default/users"),
+        "{told:?}"
+    );
+    assert!(load("append_dedup", &[(8, 2, 2), (9, 1, 3)]).is_empty());
+    assert!(load("append", &[(10, 4, 0)]).is_empty());
+    assert!(load("append_dedup", &[(11, 4, 1)]).is_empty(), "no key had several rows");
+    assert_eq!(numbers(&sandbox.table("default/users")), [7, 8, 9, 11]);
 }
 
 #[test]

@@ -1,6 +1,12 @@
 //! Append + dedup: the newest row of each key, whatever comes in whatever order, through kills, refreshes and syncs at once.
 
-mod files;
+mod airbytes_cases;
+mod airbytes_refreshes;
+mod at_once;
+pub mod files;
 mod keys;
-mod model;
+pub mod model;
+mod people;
 mod sequences;
+pub mod streams;
+mod typing_cases;

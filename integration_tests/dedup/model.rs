@@ -8,6 +8,7 @@ use parquet::record::Field;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::streams::LAYOUTS;
 use crate::lake::Location;
 use crate::messages::{EMITTED_AT, catalog, state, status};
 use crate::table;
@@ -42,14 +43,29 @@ pub enum Cursors {
     None,
 }
 
+/// How the first part of keys is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keys {
+    Numbers,
+    Texts,
+    /// Numbers with a point, the same ones in two ways; where tables keep them exactly, they have more digits than a double.
+    Decimals,
+}
+
 /// How the tables of a case look.
 #[derive(Debug, Clone)]
 pub struct Shape {
     pub layout: &'static str,
     pub cursors: Cursors,
+    pub keys: Keys,
     /// The second part of the key is inside of an object.
     pub is_nested: bool,
+    /// Objects are JSON texts, where the layout has such columns.
+    pub is_json: bool,
     pub keeps_deleted: bool,
+    /// Records are so large, and memory so small, that a sync is several loads. Deletes are kept then, because what is older than a
+    /// delete comes back in a later load.
+    pub is_large: bool,
 }
 
 /// One sync.
@@ -102,15 +118,45 @@ pub fn syncs() -> impl Strategy<Value = Sync> {
 /// Any shape.
 pub fn shapes() -> impl Strategy<Value = Shape> {
     let cursors = prop::sample::select(vec![Cursors::Numbers, Cursors::Times, Cursors::Texts, Cursors::None]);
-    (prop::sample::select(vec!["raw", "columns"]), cursors, any::<bool>(), any::<bool>())
-        .prop_map(|(layout, cursors, is_nested, keeps_deleted)| Shape { layout, cursors, is_nested, keeps_deleted })
+    let keys = prop::sample::select(vec![Keys::Numbers, Keys::Texts, Keys::Decimals]);
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), prop::bool::weighted(0.2));
+    (prop::sample::select(LAYOUTS.to_vec()), cursors, keys, flags).prop_map(
+        |(layout, cursors, keys, (is_nested, is_json, keeps_deleted, is_large))| Shape {
+            layout,
+            cursors,
+            keys,
+            is_nested,
+            is_json,
+            keeps_deleted: keeps_deleted || is_large,
+            is_large,
+        },
+    )
 }
 
 impl Shape {
     /// The settings of its tables.
     pub fn settings(&self) -> Value {
         let deletes = if self.keeps_deleted { "Soft delete" } else { "Hard delete" };
-        json!({"table_layout": self.layout, "cdc_deletion_mode": deletes})
+        let nested = if self.is_json { "json" } else { "typed" };
+        let mut settings = json!({
+            "table_layout": self.layout, "cdc_deletion_mode": deletes, "nested": nested, "number_type": "decimal",
+        });
+        if self.is_large {
+            settings["memory_limit_mb"] = json!(16);
+            settings["flush_size_mb"] = json!(1);
+        }
+        settings
+    }
+
+    /// The first part of the key of record `number`, as JSON.
+    fn key(&self, id: u8, number: u64) -> String {
+        let zero = if number.is_multiple_of(2) { "" } else { "0" };
+        match self.keys {
+            Keys::Numbers => id.to_string(),
+            Keys::Texts => json!(format!("{}’{id}", "k".repeat(usize::from(id) * 9))).to_string(),
+            Keys::Decimals if self.layout == "columns" => format!("123456789012345678.00000{id}{zero}"),
+            Keys::Decimals => format!("1.{id}5{zero}"),
+        }
     }
 
     /// The catalog of a sync to the table of `model`.
@@ -122,14 +168,19 @@ impl Shape {
             }
             Cursors::Texts | Cursors::None => json!({"type": "string"}),
         };
-        let part = json!({"type": ["null", "string"]});
+        let id = match self.keys {
+            Keys::Numbers => "integer",
+            Keys::Texts => "string",
+            Keys::Decimals => "number",
+        };
+        let (id, part) = (json!({"type": id}), json!({"type": ["null", "string"]}));
         let (name, part) = if self.is_nested {
             ("inner", json!({"type": "object", "properties": {"part": part}}))
         } else {
             ("part", part)
         };
         let schema = json!({"type": "object", "properties": {
-            "id": {"type": "integer"}, name: part, "at": cursor, "n": {"type": "integer"},
+            "id": id, name: part, "at": cursor, "n": {"type": "integer"},
             "_ab_cdc_deleted_at": {"type": ["null", "string"]},
         }});
         let path = if self.is_nested { json!(["inner", "part"]) } else { json!(["part"]) };
@@ -147,9 +198,14 @@ impl Shape {
 
     /// The messages of `sync`, whose records are numbered from `first` on.
     pub fn messages(&self, sync: &Sync, first: u64) -> String {
+        self.records(sync, first).concat() + &state("users", first) + &status("users", "COMPLETE")
+    }
+
+    /// The records of `sync`.
+    pub fn records(&self, sync: &Sync, first: u64) -> Vec<String> {
         let records = (first..).zip(&sync.changes).map(|(number, change)| {
             let part = change.part.map(|part| format!("p{part}"));
-            let mut data = json!({"id": change.id, "n": number, "ø": "é"});
+            let mut data = json!({"n": number, "ø": "é".repeat(if self.is_large { 150_000 } else { 1 })});
             let fields = data.as_object_mut().unwrap();
             match (self.is_nested, part) {
                 (true, part) => drop(fields.insert("inner".into(), json!({"part": part, "x": 1}))),
@@ -170,10 +226,12 @@ impl Shape {
                 fields.insert("_ab_cdc_deleted_at".into(), json!("2024-01-01T00:00:00Z"));
             }
             let emitted_at = EMITTED_AT + i64::from(change.emitted_at);
-            let record = json!({"stream": "users", "data": data, "emitted_at": emitted_at});
-            format!("{}\n", json!({"type": "RECORD", "record": record}))
+            // Numbers are as they are written.
+            let data = format!("{{\"id\":{},{}", self.key(change.id, number), &data.to_string()[1..]);
+            let record = format!("{{\"stream\":\"users\",\"data\":{data},\"emitted_at\":{emitted_at}}}");
+            format!("{{\"type\":\"RECORD\",\"record\":{record}}}\n")
         });
-        records.collect::<String>() + &state("users", first) + &status("users", "COMPLETE")
+        records.collect()
     }
 }
 

@@ -61,6 +61,7 @@ mod stops;
 mod addresses;
 mod certificates;
 mod copies;
+mod dedup_kills;
 mod demands;
 mod faults;
 mod identities;

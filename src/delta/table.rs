@@ -189,6 +189,11 @@ impl TableSnapshot {
         self.with_fallback("read", |inner, engine| inner.get_app_id_version(app_id, engine))
     }
 
+    /// Whether the table is set to forget application transactions after a while.
+    pub fn forgets_transactions(&self) -> bool {
+        self.inner.table_properties().set_transaction_retention_duration.is_some()
+    }
+
     /// The table's description, as its log has it.
     pub fn description(&self) -> Option<&str> {
         self.inner.table_configuration().metadata().description()

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 
 /// So many buckets; a power of two.
 pub const BUCKETS: usize = 64;
-/// Bytes of a row in the file, beside its order: hash, file, row, whether it deletes, and the length of its order.
+/// Bytes of a row in the file, beside its order: hash, file, row, whether it deletes and is of the table, and the length of its order.
 const HEADER: usize = 16 + 4 + 4 + 1 + 4;
 
 /// The rows that contend for their keys.
@@ -41,6 +41,8 @@ pub struct Contender<'a> {
     pub row: u32,
     /// If it is the newest, its key is to have no row.
     pub deletes: bool,
+    /// It is a row of the table, not of the load.
+    pub is_of_table: bool,
 }
 
 #[derive(Default)]
@@ -61,6 +63,8 @@ struct Entry {
     file: u32,
     row: u32,
     deletes: bool,
+    /// It is of the table, or has outlasted a row that is.
+    is_of_table: bool,
 }
 
 struct Spool {
@@ -167,10 +171,10 @@ impl Contest {
 }
 
 impl Bucket {
-    fn push(&mut self, Contender { hash, order, file, row, deletes }: Contender<'_>) {
+    fn push(&mut self, Contender { hash, order, file, row, deletes, is_of_table }: Contender<'_>) {
         let (at, length) = (self.orders.len(), u32::try_from(order.len()).unwrap_or(u32::MAX));
         self.orders.extend_from_slice(order);
-        self.entries.push(Entry { hash, at, length, file, row, deletes });
+        self.entries.push(Entry { hash, at, length, file, row, deletes, is_of_table });
     }
 
     fn held(&self) -> usize {
@@ -191,6 +195,11 @@ impl Bucket {
                 || order_of(b, orders).cmp(order_of(a, orders)).then((b.file, b.row).cmp(&(a.file, a.row)));
             a.hash.cmp(&b.hash).then_with(newest_first)
         });
+        for versions in self.entries.chunk_by_mut(|a, b| a.hash == b.hash) {
+            let of_table = versions.iter().filter(|version| version.is_of_table).count() as u64;
+            lost.count_versions(of_table);
+            versions.iter_mut().take(1).for_each(|newest| newest.is_of_table = of_table > 0);
+        }
         let mut kept = Vec::with_capacity(self.orders.len());
         let mut last = None;
         self.entries.retain_mut(|entry| {
@@ -231,7 +240,7 @@ impl Spool {
             bytes.extend_from_slice(&entry.hash.to_le_bytes());
             bytes.extend_from_slice(&entry.file.to_le_bytes());
             bytes.extend_from_slice(&entry.row.to_le_bytes());
-            bytes.push(u8::from(entry.deletes));
+            bytes.push(u8::from(entry.deletes) | u8::from(entry.is_of_table) << 1);
             bytes.extend_from_slice(&entry.length.to_le_bytes());
             bytes.extend_from_slice(order_of(entry, &bucket.orders));
         }
@@ -268,12 +277,13 @@ fn take<'a>(bytes: &mut &'a [u8]) -> Option<Contender<'a>> {
     let (hash, rest) = bytes.split_first_chunk()?;
     let (file, rest) = rest.split_first_chunk()?;
     let (row, rest) = rest.split_first_chunk()?;
-    let (deletes, rest) = rest.split_first()?;
+    let (flags, rest) = rest.split_first()?;
     let (length, rest) = rest.split_first_chunk()?;
     let (order, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
     *bytes = rest;
     let (file, row) = (u32::from_le_bytes(*file), u32::from_le_bytes(*row));
-    Some(Contender { hash: u128::from_le_bytes(*hash), order, file, row, deletes: *deletes != 0 })
+    let (deletes, is_of_table) = (flags & 1 != 0, flags & 2 != 0);
+    Some(Contender { hash: u128::from_le_bytes(*hash), order, file, row, deletes, is_of_table })
 }
 
 #[cfg(test)]

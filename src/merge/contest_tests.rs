@@ -18,9 +18,12 @@ proptest! {
     ) {
         let mut contest = Contest::new(limit);
         let mut newest: BTreeMap<u8, (u8, u32, u32, bool)> = BTreeMap::new();
+        let mut versions: BTreeMap<u8, u64> = BTreeMap::new();
         for (number, (key, order, deletes)) in (0_u32..).zip(&rows) {
             let (file, row) = (number % 3, number);
-            contest.add(Contender { hash: hash(*key), order: &[*order], file, row, deletes: *deletes });
+            let is_of_table = file > 0;
+            contest.add(Contender { hash: hash(*key), order: &[*order], file, row, deletes: *deletes, is_of_table });
+            *versions.entry(*key).or_default() += u64::from(is_of_table);
             let this = (*order, file, row, *deletes);
             newest.entry(*key).and_modify(|best| *best = this.max(*best)).or_insert(this);
         }
@@ -39,6 +42,7 @@ proptest! {
         prop_assert_eq!(found, newest.keys().copied().collect());
         let kept: BTreeSet<u32> = newest.values().filter(|best| !best.3).map(|best| best.2).collect();
         let mut lost = contest.finish()?;
+        prop_assert_eq!(lost.versions(), versions.values().map(|rows| rows.saturating_sub(1)).sum::<u64>());
         for file in 0..3 {
             let lost = lost.take(file);
             for row in (0..).take(rows.len()).filter(|row| row % 3 == file) {
@@ -52,7 +56,8 @@ proptest! {
 fn equal_rows_leave_one_and_a_hot_key_takes_no_memory() {
     let mut contest = Contest::new(10_000);
     for row in 0_u32..10_000 {
-        contest.add(Contender { hash: 7, order: &row.to_be_bytes(), file: 0, row, deletes: false });
+        let order = &row.to_be_bytes();
+        contest.add(Contender { hash: 7, order, file: 0, row, deletes: false, is_of_table: false });
     }
     assert!(contest.spool.is_none(), "one key stays in memory");
     assert_eq!(contest.finish().unwrap().take(0).len(), 9_999);

@@ -11,6 +11,7 @@ pub struct RowSet {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Lost {
     files: Vec<RowSet>,
+    versions: u64,
 }
 
 impl RowSet {
@@ -67,6 +68,16 @@ impl Lost {
         if let Some(rows) = self.files.get_mut(file) {
             rows.insert(row);
         }
+    }
+
+    /// The table has so many rows of one key.
+    pub fn count_versions(&mut self, rows: u64) {
+        self.versions += rows.saturating_sub(1);
+    }
+
+    /// How many rows the table has beside one of each key.
+    pub fn versions(&self) -> u64 {
+        self.versions
     }
 
     /// Takes the rows of the file `file` out.

@@ -12,6 +12,7 @@ use super::newest::{Decision, Judged, Newest};
 use super::parquet_file::ParquetFile;
 use super::rewriting::Rewriting;
 use super::{ATTEMPTS, COPIES, DirectTable, KnownVersion, transactions};
+use crate::counted::counted;
 use crate::delta::actions::DataFile;
 use crate::delta::table::{Change, Committed, Removes, TableSnapshot};
 use crate::error::{Error, Result, ResultExt};
@@ -100,6 +101,7 @@ impl DirectTable {
                 .newest
                 .decide((&self.target.staging, &staged), (&self.target.table, &table), !is_of_key, memory)
                 .await?;
+            let versions = if is_of_key { 0 } else { decision.versions };
             let prepared = self.prepare_load(keyed, &staged, decision, through).await?;
             // A commit must not name a file that a power failure can still lose.
             self.engine.storage.flush().await?;
@@ -112,6 +114,13 @@ impl DirectTable {
                 self.exists = true;
                 self.known = KnownVersion::None;
                 self.engine.storage.flush().await?;
+                if versions > 0 {
+                    let (shown, versions) = (self.engine.storage.shown(&self.target.table), counted(versions, "row"));
+                    tracing::warn!(
+                        "Table {shown} had several rows of one primary key, because they were not loaded by it: {versions} were removed, \
+                         and the newest row of each key stays."
+                    );
+                }
                 for (from, to, lost) in &prepared.origins {
                     keyed.newest.remember(from, to, lost).await?;
                     keyed.newest.forget(from);

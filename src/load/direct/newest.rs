@@ -52,6 +52,8 @@ pub struct Decision {
     pub staged: Vec<RowSet>,
     /// The files of the table with rows that go, by their paths in the log.
     pub table: Vec<(String, Judged)>,
+    /// How many rows the table had beside one of each key, among those that contended.
+    pub versions: u64,
 }
 
 /// What a file's rows are compared with.
@@ -143,6 +145,7 @@ impl Newest {
             contest.finish()
         };
         let mut lost = self.merging.compute(finished).await?;
+        let versions = lost.versions();
         let staged = (0..first).map(|number| lost.take(number)).collect();
         let mut changed = Vec::new();
         for ((number, file), opened) in (first..).zip(table).zip(judged) {
@@ -152,7 +155,7 @@ impl Newest {
                 changed.push((file.path.clone(), Judged { file: opened, lost }));
             }
         }
-        Ok(Decision { staged, table: changed })
+        Ok(Decision { staged, table: changed, versions })
     }
 
     /// Remembers what the file `from`, of which the rows `lost` are left out, has in the table as `to`.
@@ -366,7 +369,8 @@ impl Rows<'_> {
             let row =
                 u32::try_from(row).map_err(|_| Error::config("A Parquet file has more than 4,294,967,295 rows."))?;
             let deletes = is_staged && self.slice.deletes.get(at) == Some(&true);
-            contest.add(Contender { hash: *hash, order: self.slice.order(at), file: self.file, row, deletes });
+            let (order, is_of_table) = (self.slice.order(at), !is_staged);
+            contest.add(Contender { hash: *hash, order, file: self.file, row, deletes, is_of_table });
         }
         Ok(is_hit)
     }
