@@ -25,10 +25,10 @@ proptest! {
             newest.entry(*key).and_modify(|best| *best = this.max(*best)).or_insert(this);
         }
         let mut found = BTreeSet::new();
-        let parts = contest.parts(3);
+        let parts = parts(rows.len() as u64, 3);
         prop_assert_eq!(parts.iter().map(ExactSizeIterator::len).sum::<usize>(), BUCKETS);
         for part in parts {
-            let filter = contest.filter(part.clone())?;
+            let filter = contest.filter(part.clone(), &[])?;
             for key in 0..=u8::MAX {
                 let filtered = filtered(hash(key));
                 let is_found = is_in(&part, filtered) && filter.may_have(filtered);

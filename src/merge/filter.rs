@@ -18,20 +18,21 @@ impl Filter {
         Self { places: vec![FREE; usize::try_from(places(hashes)).unwrap_or(usize::MAX)] }
     }
 
-    /// Adds `hash`. Beyond its room, the set says yes to everything.
-    pub fn insert(&mut self, hash: u64) {
+    /// Adds `hash`; whether the set may have had it before. Beyond its room, the set says yes to everything.
+    pub fn insert(&mut self, hash: u64) -> bool {
         let part = part(hash);
         let (first, count) = (self.first(hash), self.places.len());
         let (behind, before) = self.places.split_at_mut(first);
         for place in before.iter_mut().chain(behind).take(count) {
             if *place == part {
-                return;
+                return true;
             }
             if *place == FREE {
                 *place = part;
-                return;
+                return false;
             }
         }
+        true
     }
 
     /// Whether it may have `hash`.
@@ -82,14 +83,15 @@ mod tests {
             bits ^ (bits >> 31)
         };
         let mut filter = Filter::with_room(100_000);
-        (0..100_000).for_each(|number| filter.insert(hash(number)));
+        (0..100_000).for_each(|number| assert!(!filter.insert(hash(number))));
+        assert!(filter.insert(hash(7)));
         assert!((0..100_000).all(|number| filter.may_have(hash(number))));
         let others = (100_000..1_100_000).filter(|number| filter.may_have(hash(*number))).count();
         assert!(others <= 1, "{others}");
         assert!(!Filter::default().may_have(7));
         // More than it has room for: it finds all of its own still.
         let mut small = Filter::with_room(10);
-        (0..1000).for_each(|number| small.insert(hash(number)));
+        (0..1000).for_each(|number| _ = small.insert(hash(number)));
         assert!((0..1000).all(|number| small.may_have(hash(number))));
     }
 }
