@@ -13,7 +13,7 @@ use arrow_array::{Array, ArrayRef, StructArray};
 use uuid::Uuid;
 
 use super::contest::filtered;
-use super::rows::{Filler, RowValues, Slice};
+use super::rows::{Filler, RowValues, Slice, append_uuid};
 use super::spots::{Values, pack};
 use super::value::{Form, Unlike, Value};
 use crate::encode::encoder::{Seen, Watcher};
@@ -61,9 +61,11 @@ struct Log {
 }
 
 /// Where a block is: the lower halves of the hashes of all rows, the upper halves, where the order of each row ends (4 bytes), with
-/// `deletes` a byte that says whether it deletes its key, and the orders.
+/// `deletes` a byte that says whether it deletes its key, and the orders but for the ids.
 #[derive(Debug, Clone)]
 pub struct Block {
+    /// The id of the first row.
+    first: u128,
     range: Range<u64>,
     rows: usize,
     deletes: bool,
@@ -81,7 +83,6 @@ struct BlockParts {
 struct Rows<'a> {
     values: Vec<Values>,
     emitted_at: &'a [i64],
-    first: u128,
 }
 
 impl Captured {
@@ -166,7 +167,11 @@ impl Captured {
         });
         let mut log = self.log();
         match written {
-            Ok(()) => _ = log.blocks.insert(ids.first_number(), Block { range: start..at, rows, deletes }),
+            Ok(()) => {
+                _ = log
+                    .blocks
+                    .insert(ids.first_number(), Block { first: ids.first_number(), range: start..at, rows, deletes })
+            }
             Err(_) => log.refused(),
         }
     }
@@ -210,7 +215,7 @@ impl Watcher for Captured {
                 }
             });
         }
-        let rows = Rows { values, emitted_at, first: ids.first_number() };
+        let rows = Rows { values, emitted_at };
         let mut parts = BlockParts::with_room(emitted_at.len());
         let mut slice = Slice::default();
         for first in (0..emitted_at.len()).step_by(ROWS) {
@@ -238,10 +243,8 @@ impl RowValues for Rows<'_> {
         self.emitted_at.get(row).map_or(Value::Null, |time| Value::Micros(*time))
     }
 
-    #[inline]
-    fn append_id(&self, row: usize, out: &mut Vec<u8>) {
-        super::rows::append_uuid(Uuid::from_u128(self.first + row as u128), out);
-    }
+    /// It is not written down: the ids of a block follow one another.
+    fn append_id(&self, _row: usize, _out: &mut Vec<u8>) {}
 }
 
 impl BlockParts {
@@ -257,10 +260,12 @@ impl BlockParts {
             self.lower.extend_from_slice(&lower.to_le_bytes());
             self.upper.extend_from_slice(&upper.to_le_bytes());
         }
-        for row in 0..slice.hashes.len() {
-            self.orders.extend_from_slice(slice.order(row));
-            self.ends.extend_from_slice(&u32::try_from(self.orders.len()).unwrap_or(u32::MAX).to_le_bytes());
+        let (orders, ends) = slice.orders();
+        let before = self.orders.len();
+        for end in ends {
+            self.ends.extend_from_slice(&u32::try_from(before + end).unwrap_or(u32::MAX).to_le_bytes());
         }
+        self.orders.extend_from_slice(orders);
         self.deletes.extend(slice.deletes.iter().map(|deletes| u8::from(*deletes)));
     }
 
@@ -282,12 +287,14 @@ impl Block {
         let (ends, rest) = rest.split_at_checked(self.rows * END)?;
         let (deletes, orders) = rest.split_at_checked(if self.deletes { self.rows } else { 0 })?;
         let halves = lower.as_chunks::<HALF>().0.iter().zip(upper.as_chunks::<HALF>().0);
-        let mut slice = Slice::default();
-        let mut begin = 0;
+        let (mut slice, mut begin, mut order) = (Slice::default(), 0, Vec::new());
         for (row, ((lower, upper), end)) in halves.zip(ends.as_chunks::<END>().0).enumerate() {
             let hash = u128::from(u64::from_le_bytes(*lower)) | u128::from(u64::from_le_bytes(*upper)) << u64::BITS;
             let end = usize::try_from(u32::from_le_bytes(*end)).ok()?;
-            slice.push(hash, deletes.get(row).is_some_and(|byte| *byte != 0), orders.get(begin..end)?);
+            order.clear();
+            order.extend_from_slice(orders.get(begin..end)?);
+            append_uuid(Uuid::from_u128(self.first + row as u128), &mut order);
+            slice.push(hash, deletes.get(row).is_some_and(|byte| *byte != 0), &order);
             begin = end;
         }
         Some(slice)

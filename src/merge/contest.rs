@@ -283,6 +283,11 @@ pub fn parts(rows: u64, most: u64) -> Vec<Range<usize>> {
     (0..count).map(|part| part * BUCKETS / count..(part + 1) * BUCKETS / count).collect()
 }
 
+/// How many of `rows` different keys are in the buckets `part`, about.
+pub fn keys_of(rows: u64, part: &Range<usize>) -> u64 {
+    (rows / BUCKETS as u64 + 1) * part.len() as u64
+}
+
 /// What filters keep of a hash.
 #[inline]
 pub fn filtered(hash: u128) -> u64 {

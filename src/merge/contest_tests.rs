@@ -57,3 +57,21 @@ fn equal_rows_leave_one_and_a_hot_key_takes_no_memory() {
     assert!(contest.spool.is_none(), "one key stays in memory");
     assert_eq!(contest.finish().unwrap().take(0).len(), 9_999);
 }
+
+#[test]
+fn buckets_take_no_more_memory_than_they_may_however_it_grows() {
+    let limit = 1 << 20;
+    let mut contest = Contest::new(limit);
+    let mut most = 0;
+    for row in 0_u32..100_000 {
+        let hash = u128::from(row).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        contest.add(Contender { hash, order: &[7; 35], file: 0, row, deletes: false });
+        let taken = |bucket: &Bucket| bucket.entries.capacity() * size_of::<Entry>() + bucket.orders.capacity();
+        if row % 16 == 0 {
+            most = most.max(contest.buckets.iter().map(taken).sum());
+        }
+    }
+    assert!(contest.spool.is_some());
+    assert!(most <= limit, "{most} bytes");
+    assert_eq!(contest.finish().unwrap().take(0).len(), 0);
+}

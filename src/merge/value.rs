@@ -87,6 +87,10 @@ impl Form {
         out: &mut Vec<u8>,
         append_bytes: impl FnOnce(&[u8], &mut Vec<u8>),
     ) -> Result<(), Unlike> {
+        if let (Self::Whole, Value::Whole(value)) | (Self::Micros, Value::Micros(value)) = (self, value) {
+            append_whole(value, out);
+            return Ok(());
+        }
         if value == Value::Null {
             out.push(0);
             return Ok(());
@@ -135,7 +139,15 @@ impl Form {
     }
 }
 
+/// Appends a number that is there.
+#[inline]
+fn append_whole(value: i64, out: &mut Vec<u8>) {
+    let [a, b, c, d, e, f, g, h] = ordered(value);
+    out.extend_from_slice(&[1, a, b, c, d, e, f, g, h]);
+}
+
 /// Bytes that sort as the numbers do.
+#[inline]
 pub fn ordered(value: i64) -> [u8; 8] {
     (value.cast_unsigned() ^ (1 << 63)).to_be_bytes()
 }

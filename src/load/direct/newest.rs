@@ -17,7 +17,7 @@ use crate::delta::actions::DataFile;
 use crate::delta::table::TableFile;
 use crate::error::{Error, Result, ResultExt};
 use crate::merge::captured::Captured;
-use crate::merge::contest::{BUCKETS, Contest, parts};
+use crate::merge::contest::{BUCKETS, Contest, keys_of, parts};
 use crate::merge::known::{Hashes, Known};
 use crate::merge::lost::RowSet;
 use crate::schema::columns::TableSchema;
@@ -26,7 +26,7 @@ use crate::stage::staged::Watcher;
 use crate::storage::Storage;
 
 /// Bytes that a key takes in a filter, about.
-const FILTERED: u64 = 6;
+const FILTERED: u64 = 8;
 /// The part of a load's memory that a filter takes.
 const FILTER_SHARE: u64 = 4;
 
@@ -93,13 +93,12 @@ impl Newest {
         let rows = staged.iter().map(|file| file.stats.rows).sum();
         let most = (memory as u64 / FILTER_SHARE / FILTERED).max(1);
         let parts = if all { std::iter::once(0..BUCKETS).collect() } else { parts(rows, most) };
-        let in_part = rows / parts.len() as u64;
         for part in parts {
             if table.is_empty() && recalled.is_none() {
                 break;
             }
             let (filter, again) = match &recalled {
-                Some(recalled) => self.survey(recalled, part.clone(), in_part).await?,
+                Some(recalled) => self.survey(recalled, part.clone(), keys_of(rows, &part)).await?,
                 None => {
                     let (contest, part) = (Arc::clone(&contest), part.clone());
                     (self.merging.compute(move || lock(&contest).filter(part, &[])).await?, None)
