@@ -73,7 +73,7 @@ const CASES: [(&str, usize, Plan); 10] = [
     ),
     (
         "append + dedup where every key comes twice",
-        100,
+        34,
         Plan { streams: 1, records: 400_000, size: 60, state_every: 100_000, columns: 0, keys: 200_000 },
     ),
     ("records of 20 MB", 160, Plan { streams: 1, records: 8, size: 20 * MB, state_every: 4, columns: 0, keys: 0 }),

@@ -90,7 +90,8 @@ impl Newest {
                         let (slice, mut contest) = (captured.read(block)?, lock(&contest));
                         for (at, hash) in slice.hashes.iter().enumerate() {
                             let deletes = slice.deletes.get(at) == Some(&true);
-                            if !is_wanted(filtered(*hash)) && !(deletes && is_in(&part, filtered(*hash))) {
+                            let contends = is_wanted(filtered(*hash)) || deletes && is_in(&part, filtered(*hash));
+                            if !contends {
                                 continue;
                             }
                             let row = u32::try_from(first + at)
