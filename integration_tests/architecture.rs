@@ -41,7 +41,7 @@ const MAY_IMPORT: [(&str, &[&str]); 33] = [
     ("counted", &[]),
     ("databricks", &["config", "redirect", "retry", "secret", "tls"]),
     ("delta", &["schema", "storage"]),
-    ("encode", &["config", "schema"]),
+    ("encode", &["config", "counted", "schema"]),
     ("error", &["secret"]),
     (
         "load",

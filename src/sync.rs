@@ -18,6 +18,7 @@ use crate::config::{ClusterBy, Compression, Config, CsvCompression, Engine, Stag
 use crate::counted::counted;
 use crate::delta::table::TableLog;
 use crate::encode::encoder::Encoders;
+use crate::encode::key_guard::KeyGuard;
 use crate::error::{Error, Kind, Problems, Result};
 use crate::load::direct::Direct;
 use crate::load::sql::{Sql, TablePlace};
@@ -307,8 +308,11 @@ async fn open_streams(loader: &dyn Loader, targets: Vec<Target>, compression: Co
                 let of_sync = encoders.entry(target.sync_id);
                 let of_sync = of_sync.or_insert_with_key(|sync_id| Encoders::new(compression).of_sync(*sync_id));
                 let format = staging.staged.format();
-                let encoder = match watcher {
-                    Some(watcher) => of_sync.watched(&schema, format, watcher),
+                let encoder = match &target.dedup {
+                    Some(dedup) => {
+                        let guard = KeyGuard::new(&target.stream, dedup, &schema);
+                        of_sync.keyed(&schema, format, guard, watcher)
+                    }
                     None => of_sync.get(&schema, format),
                 };
                 let staged = StagedStream::new(target, staging, encoder);

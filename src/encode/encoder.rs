@@ -11,6 +11,7 @@ use arrow_array::ArrayRef;
 use super::changes::Changes;
 use super::csv::{CsvBlock, CsvEncoder, CsvFile};
 use super::ids::IdRange;
+use super::key_guard::KeyGuard;
 use super::parquet::{ParquetEncoder, ParquetFile, RowGroup};
 use super::rows::Rows;
 use crate::config::Compression;
@@ -72,6 +73,7 @@ pub struct Encoder {
     sync_id: i64,
     leaves: usize,
     watcher: Option<Arc<dyn Watcher>>,
+    key_guard: Option<KeyGuard>,
     made: OnceLock<FormatEncoder>,
 }
 
@@ -110,8 +112,14 @@ impl Encoder {
     /// An encoder for rows of `schema`.
     pub fn new(schema: Arc<TableSchema>, compression: Compression) -> Self {
         let leaves = schema.columns().map(|column| column.kind.leaves()).sum();
-        let (format, watcher) = (Format::Parquet, None);
-        Self { schema, format, compression, sync_id: 0, leaves, watcher, made: OnceLock::new() }
+        let (format, watcher, key_guard) = (Format::Parquet, None, None);
+        Self { schema, format, compression, sync_id: 0, leaves, watcher, key_guard, made: OnceLock::new() }
+    }
+
+    /// The encoder whose rows must pass `guard`.
+    #[must_use]
+    pub fn guarded_by(self, guard: KeyGuard) -> Self {
+        Self { key_guard: Some(guard), ..self }
     }
 
     /// The encoder whose blocks of Parquet `watcher` is shown.
@@ -161,13 +169,19 @@ impl Encoder {
 
     /// Encodes `rows`, which must not be empty, with the ids of `ids`, one for each row. Needs no file and may run on any thread.
     pub fn encode(&self, rows: Rows, ids: IdRange) -> Result<Encoded> {
-        match self.made()? {
-            FormatEncoder::Parquet(encoder) => {
-                let watched = encoder.encode(rows, ids, self.watcher.as_deref());
-                watched.map(|encoded| encoded.into_block(Block::Parquet))
-            }
-            FormatEncoder::Csv(encoder) => encoder.encode(rows, ids).map(|encoded| encoded.into_block(Block::Csv)),
+        if let Some(guard) = &self.key_guard {
+            guard.look_at_names(rows.parts().0)?;
         }
+        let encoded = match self.made()? {
+            FormatEncoder::Parquet(encoder) => {
+                encoder.encode(rows, ids, self.watcher.as_deref())?.into_block(Block::Parquet)
+            }
+            FormatEncoder::Csv(encoder) => encoder.encode(rows, ids)?.into_block(Block::Csv),
+        };
+        if let Some(guard) = &self.key_guard {
+            guard.look_at_changes(&encoded.changes)?;
+        }
+        Ok(encoded)
     }
 
     /// Begins a file.
@@ -254,10 +268,16 @@ impl Encoders {
         Self { sync_id, ..self }
     }
 
-    /// An encoder of its own for rows of `schema` in files of `format`, whose blocks `watcher` is shown.
-    pub fn watched(&self, schema: &Arc<TableSchema>, format: Format, watcher: Arc<dyn Watcher>) -> Arc<Encoder> {
+    /// An encoder of its own for rows of `schema` in files of `format`, which must pass `guard`, and whose blocks `watcher` is shown.
+    pub fn keyed(
+        &self,
+        schema: &Arc<TableSchema>,
+        format: Format,
+        guard: KeyGuard,
+        watcher: Option<Arc<dyn Watcher>>,
+    ) -> Arc<Encoder> {
         let encoder = Encoder::new(Arc::clone(schema), self.compression).in_format(format).of_sync(self.sync_id);
-        Arc::new(encoder.watched_by(Some(watcher)))
+        Arc::new(encoder.guarded_by(guard).watched_by(watcher))
     }
 
     /// The encoder for rows of `schema` in files of `format`.

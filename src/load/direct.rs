@@ -24,7 +24,7 @@ use uuid::Uuid;
 use self::keyed::Keyed;
 use self::merging::Merging;
 use self::opening::Opening;
-use super::columns::{Fitted, FoundTable, fit_files, fit_table};
+use super::columns::{Fitted, FoundTable, ensure_written_alike, fit_files, fit_table};
 use super::existing_folders::ExistingFolders;
 use super::generation;
 use super::origin::{self, StoredDescription};
@@ -112,6 +112,9 @@ impl Direct {
         snapshot.ensure_writable(replaces)?;
         if target.dedup.is_some() {
             snapshot.ensure_replaceable_by_key()?;
+            if !replaces_all {
+                ensure_written_alike(target, &shown, snapshot.property(dedup::PROPERTY))?;
+            }
         }
         let (named, columns) = (snapshot.columns(), snapshot.found_columns());
         let found = FoundTable { shown: &shown, named, columns: &columns };

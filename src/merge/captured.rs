@@ -13,9 +13,9 @@ use arrow_array::{Array, ArrayRef, StructArray};
 use uuid::Uuid;
 
 use super::contest::filtered;
-use super::rows::{Filler, RowValues, Slice, append_uuid};
+use super::rows::{Filler, RowValues, Slice, append_uuid, no_form};
 use super::spots::{Values, pack};
-use super::value::{Form, Unlike, Value};
+use super::value::{Form, Unlike, Value, of_key};
 use crate::encode::encoder::{Seen, Watcher};
 use crate::encode::ids::IdRange;
 use crate::encode::json_values::JsonValues;
@@ -88,22 +88,20 @@ struct Rows<'a> {
 impl Captured {
     /// For rows with the columns `files`, compared by the values at `places`. Hashes are made with `secret`.
     pub fn new(places: &Places, files: &TableSchema, secret: [u8; 16]) -> Result<Self> {
+        let forms = |place: &Place| Some((place.kind.clone(), Form::of(&place.kind)?));
+        let keys = places.key.iter().map(|place| of_key(place).ok_or_else(no_form)).collect::<Result<Vec<_>>>()?;
+        let cursors = places.cursor.iter().map(|place| forms(place).ok_or_else(no_form)).collect::<Result<Vec<_>>>()?;
+        let kinds = keys.iter().chain(&cursors).map(|(kind, _)| kind).chain(std::iter::repeat(&Kind::Json));
         let mut texts: Vec<(&[String], &Kind)> = Vec::new();
         let mut ways = Vec::new();
-        for place in places.key.iter().chain(&places.cursor).chain(&places.deleted) {
-            ways.push(way(place, files, &mut texts)?);
+        for (place, kind) in places.key.iter().chain(&places.cursor).chain(&places.deleted).zip(kinds) {
+            ways.push(way((place, kind), files, &mut texts)?);
         }
-        let number = |kind: &Kind| {
-            Form::of(kind).ok_or_else(|| Error::system("A key or a cursor is of a type that is made of others."))
-        };
-        let numbered = |places: &[Place], first: usize| -> Result<Vec<(usize, Form)>> {
-            (first..).zip(places).map(|(at, place)| Ok((at, number(&place.kind)?))).collect()
-        };
         let (key, cursor) = (places.key.len(), places.cursor.len());
         let filler = Filler {
             secret,
-            key: numbered(&places.key, 0)?,
-            cursor: numbered(&places.cursor, key)?,
+            key: (0..).zip(keys.iter().map(|(_, form)| *form)).collect(),
+            cursor: (key..).zip(cursors.iter().map(|(_, form)| *form)).collect(),
             deletes: (key + cursor..key + cursor + places.deleted.len()).collect(),
         };
         Ok(Self { filler, ways, of_texts: JsonValues::new(texts), log: Mutex::default() })
@@ -328,13 +326,17 @@ fn lost() -> Error {
 }
 
 /// Where the value at `place` is found when rows are encoded; `texts` are the values in the texts of records.
-fn way<'p>(place: &'p Place, files: &TableSchema, texts: &mut Vec<(&'p [String], &'p Kind)>) -> Result<Way> {
+fn way<'p>(
+    (place, read_as): (&'p Place, &'p Kind),
+    files: &TableSchema,
+    texts: &mut Vec<(&'p [String], &'p Kind)>,
+) -> Result<Way> {
     let lost = || Error::system("A value that rows are compared by has no column.");
     let record = files.record();
     let first = record.iter().position(|column| column.name == place.column).ok_or_else(lost)?;
     let mut kind = &record.get(first).ok_or_else(lost)?.kind;
     if files.layout() == crate::schema::columns::Layout::Raw {
-        texts.push((&place.json, &place.kind));
+        texts.push((&place.json, read_as));
         return Ok(Way::Text(texts.len() - 1, place.json.clone()));
     }
     let mut path = vec![first];
@@ -356,7 +358,7 @@ fn way<'p>(place: &'p Place, files: &TableSchema, texts: &mut Vec<(&'p [String],
     if place.json.is_empty() {
         return Ok(Way::Column(path));
     }
-    let values = JsonValues::new([(place.json.as_slice(), &place.kind)]);
+    let values = JsonValues::new([(place.json.as_slice(), read_as)]);
     Ok(Way::TextOf(path, Box::new(values), place.json.clone()))
 }
 

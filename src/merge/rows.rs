@@ -13,7 +13,7 @@ use super::chunk::Chunk;
 use super::leaf::{LeafReader, LeafValues};
 use super::spots::{Spots, Taken};
 use super::unreadable;
-use super::value::{Form, Unlike, Value};
+use super::value::{Form, Unlike, Value, of_key};
 use crate::error::{Error, Result};
 use crate::schema::dedup::Places;
 
@@ -133,17 +133,15 @@ impl RowReader {
         secret: [u8; 16],
     ) -> Result<Self> {
         let mut spots = Spots::new(file);
-        let read = |kind| {
-            Form::of(kind).ok_or_else(|| Error::system("A key or a cursor is of a type that is made of others."))
-        };
         let mut filler = Filler { secret, key: Vec::new(), cursor: Vec::new(), deletes: Vec::new() };
         for place in &places.key {
-            filler.key.push((spots.key(place)?, read(&place.kind)?));
+            let (kind, form) = of_key(place).ok_or_else(no_form)?;
+            filler.key.push((spots.key(place, &kind)?, form));
         }
         let (mut emitted_at, mut id) = (None, None);
         if parts == Parts::All {
             for place in &places.cursor {
-                filler.cursor.push((spots.value(place)?, read(&place.kind)?));
+                filler.cursor.push((spots.value(place)?, Form::of(&place.kind).ok_or_else(no_form)?));
             }
             emitted_at = Some(spots.column(columns.emitted_at)?);
             id = Some(spots.column(columns.id)?);
@@ -245,6 +243,11 @@ impl Filler {
     }
 }
 
+/// The catalog allows no such key and no such cursor.
+pub fn no_form() -> Error {
+    Error::system("A key or a cursor is of a type that is made of others.")
+}
+
 impl RowValues for FileRows<'_> {
     #[inline]
     fn get(&self, spot: usize, row: usize) -> Value<'_> {
@@ -256,7 +259,14 @@ impl RowValues for FileRows<'_> {
     }
 
     fn emitted_at(&self, row: usize) -> Value<'_> {
-        self.emitted_at.map_or(Value::Null, |spot| self.taken.get(spot, row))
+        match self.emitted_at.map_or(Value::Null, |spot| self.taken.get(spot, row)) {
+            // Tables of connector 1.1.x have the milliseconds as a text in its Azure mode.
+            Value::Bytes(text) => {
+                let millis = std::str::from_utf8(text).ok().and_then(|text| text.parse::<i64>().ok());
+                millis.and_then(|millis| millis.checked_mul(1000)).map_or(Value::Null, Value::Micros)
+            }
+            value => value,
+        }
     }
 
     fn append_id(&self, row: usize, out: &mut Vec<u8>) {

@@ -95,17 +95,17 @@ impl Spots {
 
     /// Adds the value at `place`, and returns its number.
     pub fn value(&mut self, place: &Place) -> Result<usize> {
-        self.add(place, true, false)
+        self.add(place, &place.kind, (true, false))
     }
 
-    /// The same for a part of the key.
-    pub fn key(&mut self, place: &Place) -> Result<usize> {
-        self.add(place, true, true)
+    /// The same for a part of the key, which is read as `kind` in a JSON text.
+    pub fn key(&mut self, place: &Place, kind: &Kind) -> Result<usize> {
+        self.add(place, kind, (true, true))
     }
 
     /// The same for a value of which only is asked whether it is there.
     pub fn presence(&mut self, place: &Place) -> Result<usize> {
-        self.add(place, false, false)
+        self.add(place, &Kind::Json, (false, false))
     }
 
     /// The same for the column `name`.
@@ -147,7 +147,7 @@ impl Spots {
         Ok(Taken { spots: &self.spots, leaves, texts })
     }
 
-    fn add(&mut self, place: &Place, is_value: bool, is_key: bool) -> Result<usize> {
+    fn add(&mut self, place: &Place, kind: &Kind, (is_value, is_key): (bool, bool)) -> Result<usize> {
         let path: Vec<&str> = [&place.column].into_iter().chain(&place.fields).map(String::as_str).collect();
         let found = self.find(&path, is_value || !place.json.is_empty())?;
         if place.json.is_empty() {
@@ -159,7 +159,7 @@ impl Spots {
             self.texts.push(TextColumn { leaf, wanted: Vec::new(), values: None });
             self.texts.len() - 1
         });
-        let wanted = (place.json.clone(), place.kind.clone(), is_key);
+        let wanted = (place.json.clone(), kind.clone(), is_key);
         let number = self.texts.get_mut(at).map_or(0, |text| {
             text.wanted.iter().position(|other| *other == wanted).unwrap_or_else(|| {
                 text.wanted.push(wanted);

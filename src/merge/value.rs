@@ -3,6 +3,7 @@
 //! The order is that of `schema::dedup`: nothing is less than anything, numbers as numbers (NaN is the greatest, -0 is 0, as in Spark),
 //! times as times, texts by their bytes.
 
+use crate::schema::dedup::Place;
 use crate::schema::kind::{Decimal, Kind};
 
 const MICROS_OF_A_DAY: i64 = 86_400_000_000;
@@ -33,6 +34,8 @@ pub enum Form {
     Whole,
     Decimal(u8),
     Double,
+    /// The JSON text of a number, exactly.
+    Number,
     Bytes,
     Days,
     Micros,
@@ -41,6 +44,14 @@ pub enum Form {
 /// A file has values that do not compare with those of the table's type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unlike;
+
+/// How a part of a key is read at `place`, and compared: a number in a JSON text by all of its digits.
+pub fn of_key(place: &Place) -> Option<(Kind, Form)> {
+    match &place.kind {
+        Kind::Float | Kind::Double if !place.json.is_empty() => Some((Kind::Json, Form::Number)),
+        kind => Some((kind.clone(), Form::of(kind)?)),
+    }
+}
 
 impl Form {
     /// That of the values of `kind`; `None` for types that are made of others.
@@ -100,6 +111,19 @@ impl Form {
             append_bytes(text, out);
             return Ok(());
         }
+        if let (Self::Number, Value::Bytes(text)) = (self, value) {
+            match plain_number(text) {
+                Some(number) => {
+                    out.push(1);
+                    append_bytes(&number, out);
+                }
+                None => {
+                    out.push(2);
+                    append_bytes(text, out);
+                }
+            }
+            return Ok(());
+        }
         out.push(1);
         match self.converted(value).ok_or(Unlike)? {
             Value::Null | Value::Misfit(_) => {}
@@ -144,6 +168,35 @@ impl Form {
 fn append_whole(value: i64, out: &mut Vec<u8>) {
     let [a, b, c, d, e, f, g, h] = ordered(value);
     out.extend_from_slice(&[1, a, b, c, d, e, f, g, h]);
+}
+
+/// A number in JSON as its sign, its digits without zeros at either end, and the power of ten of the last one: the same for 1, 1.0 and
+/// 10e-1. `None` if the text is none, or its power is out of all reason.
+fn plain_number(text: &[u8]) -> Option<Vec<u8>> {
+    let (sign, rest) = text.strip_prefix(b"-").map_or((&b""[..], text), |rest| (&b"-"[..], rest));
+    let mantissa_end = rest.iter().position(|byte| matches!(byte, b'e' | b'E')).unwrap_or(rest.len());
+    let (mantissa, power) = rest.split_at_checked(mantissa_end)?;
+    let power: i64 = match power.split_first() {
+        Some((_, power)) => {
+            std::str::from_utf8(power).ok()?.parse().ok().filter(|power: &i64| power.abs() < 1 << 32)?
+        }
+        None => 0,
+    };
+    let point = mantissa.iter().position(|byte| *byte == b'.').unwrap_or(mantissa.len());
+    let mut digits: Vec<u8> = mantissa.iter().copied().filter(|byte| *byte != b'.').collect();
+    if digits.is_empty() || digits.len() + 1 < mantissa.len() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let mut power = power - i64::try_from(digits.len() - point.min(digits.len())).ok()?;
+    while digits.last() == Some(&b'0') {
+        digits.pop();
+        power += 1;
+    }
+    let zeros = digits.iter().take_while(|byte| **byte == b'0').count();
+    if zeros == digits.len() {
+        return Some(b"0".to_vec());
+    }
+    Some([sign, digits.get(zeros..)?, b"e", power.to_string().as_bytes()].concat())
 }
 
 /// Bytes that sort as the numbers do.
@@ -195,6 +248,24 @@ mod tests {
         assert_eq!(key(Form::Decimal(2), Value::Decimal(5, 0)), key(Form::Decimal(2), Value::Decimal(500, 2)));
         assert_eq!(key(Form::Micros, Value::Days(1)), key(Form::Micros, Value::Micros(MICROS_OF_A_DAY)));
         assert_eq!(Form::Whole.append_key(Value::Bytes(b"5"), &mut Vec::new()), Err(Unlike));
+    }
+
+    #[test]
+    fn numbers_in_json_are_compared_by_all_of_their_digits() {
+        let number = |text: &'static str| key(Form::Number, Value::Bytes(text.as_bytes()));
+        for same in [
+            &["1", "1.0", "10e-1", "0.1E+1", "1.000"][..],
+            &["0", "-0", "0.00", "0e7"],
+            &["-1.5", "-15e-1", "-1.50"],
+            &["100000000000000001", "1.00000000000000001e17"],
+        ] {
+            assert!(same.iter().all(|text| number(text) == number(same[0])), "{same:?}");
+        }
+        let all =
+            ["1", "-1", "10", "0.1", "100000000000000001", "100000000000000002", "1e400", "0", "\"1\"", "true", "."];
+        for (at, one) in all.iter().enumerate() {
+            assert!(all.iter().skip(at + 1).all(|other| number(one) != number(other)), "{one}");
+        }
     }
 
     proptest! {

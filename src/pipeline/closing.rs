@@ -82,7 +82,8 @@ impl Closings {
 pub fn line(loaded: u64, table_state: TableState) -> String {
     let rows = rows(loaded);
     if !table_state.existed {
-        return format!("{rows} in a new table");
+        let merged = if table_state.is_dedup { " merged by key" } else { "" };
+        return format!("{rows}{merged} in a new table");
     }
     let verb = match (table_state.replaces, table_state.is_dedup) {
         (true, _) => "replaced",
@@ -159,5 +160,6 @@ mod tests {
         assert_eq!(line(50, again), "50 rows added to 150; the table is of generation 7 already");
         let new = TableState { existed: false, ..table_state(true, RowsBefore::NotAsked) };
         assert_eq!(line(2, new), "2 rows in a new table");
+        assert_eq!(line(2, TableState { is_dedup: true, ..new }), "2 rows merged by key in a new table");
     }
 }

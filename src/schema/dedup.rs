@@ -22,7 +22,7 @@
 
 mod places;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub use self::places::{Place, Places};
 use super::columns::{Column, Source};
@@ -125,11 +125,27 @@ impl Dedup {
     }
 
     /// What a table stores to say by which key its rows were loaded: a JSON list of paths, sorted, because the order of the parts
-    /// means nothing.
+    /// means nothing. A part whose column has JSON texts is an object with its path.
     pub fn id(&self) -> String {
-        let mut paths: Vec<&Vec<String>> = self.key.iter().map(|part| &part.path).collect();
-        paths.sort();
-        json!(paths).to_string()
+        let mut parts: Vec<&Property> = self.key.iter().collect();
+        parts.sort_by(|a, b| a.path.cmp(&b.path));
+        let stored = |part: &Property| match part.kind {
+            Kind::Json => json!({ "json": part.path }),
+            _ => json!(part.path),
+        };
+        Value::from_iter(parts.into_iter().map(stored)).to_string()
+    }
+
+    /// Whether the column of a part of the key has other texts for the same values than the rows that were loaded by the key `stored`,
+    /// see [`Dedup::id`]: `"a"` with its quotes and `a`. Which part, for messages.
+    pub fn written_otherwise_than(&self, stored: &str) -> Option<String> {
+        let stored: Vec<Value> = serde_json::from_str(stored).ok()?;
+        let differs = |part: &&Property| {
+            let (plain, json) = (json!(part.path), json!({ "json": part.path }));
+            let other = if part.kind == Kind::Json { plain } else { json };
+            matches!(part.kind, Kind::Json | Kind::Text) && stored.contains(&other)
+        };
+        self.key.iter().find(differs).map(|part| shown(&part.path))
     }
 }
 

@@ -15,7 +15,7 @@ use super::statements::{SchemaName, TableName, describe, show_properties};
 use super::{SqlSession, TablePlace, found_columns, generation_objects};
 use crate::delta::DELTA_LOG;
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::load::columns::{Fitted, FoundTable, fit_table};
+use crate::load::columns::{Fitted, FoundTable, ensure_written_alike, fit_table};
 use crate::load::origin::{self, Origin, StoredDescription};
 use crate::load::{RowsBefore, TableState, generation};
 use crate::schema::alter::{columns_after, path_of, type_at};
@@ -211,6 +211,9 @@ async fn in_the_catalog(session: &SqlSession, target: &Target, name: &TableName)
     if is_typed {
         let columns = found_columns::columns(session, name, &described).await?;
         let replaces = TableState::of(target, true, found.generation, RowsBefore::NotAsked).replaces;
+        if !replaces {
+            ensure_written_alike(target, &name.to_string(), found.key.as_deref())?;
+        }
         let terms = Terms { evolution: session.evolution, replaces, widens: false };
         found.fitted = found_columns::fit(target, name, &described, &columns, terms)?;
         if session.evolution && !found.fitted.warnings.is_empty() {

@@ -46,9 +46,14 @@ impl Dedup {
         };
         let key = self.key.iter().flat_map(|part| all("primary key", part, false)).collect();
         let cursor = self.cursor.iter().flat_map(|cursor| all("cursor", cursor, true)).collect();
-        // A table without the column cannot tell which rows are deletes, and what was staged does not have it either.
-        let deleted = self.deleted.iter().flat_map(|deleted| place(files, deleted).map(|(places, _)| places));
-        let deleted = deleted.flatten().collect();
+        // Without the column, rows that say that they were deleted would stay as live ones.
+        let mut deletes = |property: &Property| {
+            let found = place(files, property).map(|(places, _)| places);
+            found
+                .map_err(|why| problems.push(format!("{why} for deletes, {}", shown(&property.path))))
+                .unwrap_or_default()
+        };
+        let deleted = self.deleted.iter().flat_map(&mut deletes).collect();
         if problems.is_empty() { Ok(Places { key, cursor, deleted }) } else { Err(problems) }
     }
 }

@@ -158,12 +158,34 @@ fn a_table_with_a_column_that_compares_otherwise_is_refused() {
         ("id", "at", "at", Kind::Date, None),
         ("id", "at", "id", Kind::Text, Some("no column for the cursor `at`")),
     ] {
-        let found = dedup(&[key], cursor).places(&table(name, kind));
+        let mut asked = dedup(&[key], cursor);
+        asked.keep_deleted();
+        let found = asked.places(&table(name, kind));
         match part {
             None => assert!(found.is_ok(), "{found:?}"),
             Some(part) => assert!(found.clone().is_err_and(|said| said.join(" and ").contains(part)), "{found:?}"),
         }
     }
-    // Nobody can tell by this table that a row was deleted.
-    assert_eq!(dedup(&["id"], "").places(&table("id", Kind::Text)).map(|places| places.deleted), Ok(Vec::new()));
+}
+
+#[test]
+fn a_table_that_cannot_tell_which_rows_were_deleted_is_refused() {
+    let id = Column::new("id", Kind::Integer(Bits::B64), Source::Property("id".to_owned()));
+    let table = TableSchema::of(Layout::Columns, vec![id]);
+    let mut asked = dedup(&["id"], "");
+    let said = asked.places(&table).expect_err("refused").join(" and ");
+    assert_eq!(said, "has no column for deletes, `_ab_cdc_deleted_at`");
+    asked.keep_deleted();
+    assert_eq!(asked.places(&table).map(|places| places.deleted), Ok(Vec::new()));
+}
+
+#[test]
+fn a_key_whose_column_has_other_texts_than_before_is_told() {
+    let (text, any) = (dedup(&["Name", "id"], ""), dedup(&["any", "id"], ""));
+    assert_eq!((text.id().as_str(), any.id().as_str()), (r#"[["Name"],["id"]]"#, r#"[{"json":["any"]},["id"]]"#));
+    assert_eq!(text.written_otherwise_than(r#"[{"json":["Name"]},["id"]]"#).as_deref(), Some("`Name`"));
+    assert_eq!(any.written_otherwise_than(r#"[["any"]]"#).as_deref(), Some("`any`"));
+    for (dedup, stored) in [(&text, r#"[["Name"],["id"]]"#), (&text, r#"[{"json":["id"]}]"#), (&any, "no list")] {
+        assert_eq!(dedup.written_otherwise_than(stored), None, "{stored}");
+    }
 }
