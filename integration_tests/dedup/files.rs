@@ -85,6 +85,20 @@ pub fn a_sync_of_many_loads_leaves_one_row_of_each_key() {
 }
 
 #[test]
+pub fn loads_of_more_keys_than_memory_has_room_for_leave_one_row_of_each_key() {
+    // So many rows of a load are looked at in two parts or more.
+    const MANY: u64 = 180_000;
+    let sandbox = Sandbox::with(json!({"table_layout": "raw", "memory_limit_mb": 16}));
+    let id_of = |n: u64| if n < MANY { n % 150_000 } else { n * 7 % 200_000 };
+    let folder = sandbox.table("default/users");
+    for first in [0, MANY] {
+        let rows: String = (first..first + MANY).map(|n| row(n, id_of(n), n, 0)).collect();
+        sandbox.load(&keyed("append_dedup", "id"), rows + &state("users", first));
+        assert_eq!(numbers(&folder), newest((0..first + MANY).map(|n| (n, id_of(n)))));
+    }
+}
+
+#[test]
 pub fn a_sync_that_is_killed_between_its_loads_goes_on_with_one_row_of_each_key() {
     for layout in layouts("raw") {
         let sandbox = Sandbox::with(json!({"table_layout": layout, "memory_limit_mb": 16, "flush_size_mb": 1}));

@@ -1,6 +1,7 @@
 //! What rows are compared by, taken while they are encoded: so staged files need not be read again when they are loaded.
 //!
-//! It lies in an unnamed file, block by block. Where there is none, or its disk is full, the staged files are read.
+//! It lies in an unnamed file, block by block: first what most loads look at, the hashes that filters keep. Where there is no file, or its
+//! disk is full, the staged files are read.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -11,7 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arrow_array::{Array, ArrayRef, StructArray};
 use uuid::Uuid;
 
-use super::rows::{Filler, RowValues, Slice, no_form};
+use super::contest::filtered;
+use super::rows::{Filler, RowValues, Slice, append_uuid, no_form};
 use super::spots::{Values, pack};
 use super::value::{Form, Unlike, Value, of_key};
 use crate::encode::encoder::{Seen, Watcher};
@@ -25,8 +27,10 @@ use crate::schema::stats::Span;
 
 /// Rows that are taken at a time.
 const ROWS: usize = 8192;
-/// Bytes of a row, beside its order: the hash of its key, whether it deletes its key, the length of its order.
-const HEADER: usize = 16 + 1 + 4;
+/// Bytes of a half of a hash.
+const HALF: usize = size_of::<u64>();
+/// Bytes of the end of an order.
+const END: usize = size_of::<u32>();
 
 /// Takes what the rows of a stream are compared by.
 pub struct Captured {
@@ -49,24 +53,36 @@ enum Way {
 
 #[derive(Default)]
 struct Log {
-    file: Option<File>,
+    file: Option<Arc<File>>,
     end: u64,
     is_refused: bool,
     /// By their first ids.
     blocks: BTreeMap<u128, Block>,
 }
 
-/// Where a block is.
+/// Where a block is: the lower halves of the hashes of all rows, the upper halves, where the order of each row ends (4 bytes), with
+/// `deletes` a byte that says whether it deletes its key, and the orders but for the ids.
 #[derive(Debug, Clone)]
 pub struct Block {
+    /// The id of the first row.
+    first: u128,
     range: Range<u64>,
-    rows: u64,
+    rows: usize,
+    deletes: bool,
+}
+
+/// The parts of a block.
+struct BlockParts {
+    lower: Vec<u8>,
+    upper: Vec<u8>,
+    ends: Vec<u8>,
+    deletes: Vec<u8>,
+    orders: Vec<u8>,
 }
 
 struct Rows<'a> {
     values: Vec<Values>,
     emitted_at: &'a [i64],
-    first: u128,
 }
 
 impl Captured {
@@ -97,22 +113,26 @@ impl Captured {
         let range = number(&ids.first)?..=number(&ids.last)?;
         let log = self.log();
         let blocks: Vec<Block> = log.blocks.range(range).map(|(_, block)| block.clone()).collect();
-        (blocks.iter().map(|block| block.rows).sum::<u64>() == rows).then_some(blocks)
+        (blocks.iter().map(|block| block.rows as u64).sum::<u64>() == rows).then_some(blocks)
     }
 
     /// The rows of a block.
     pub fn read(&self, block: &Block) -> Result<Slice> {
-        let lost = || Error::system("What rows are compared by was put into a temporary file and is not there.");
-        let mut bytes = vec![0; usize::try_from(block.range.end - block.range.start).map_err(|_| lost())?];
-        let file = self.log().file.as_ref().and_then(|file| file.try_clone().ok()).ok_or_else(lost)?;
-        file.read_exact_at(&mut bytes, block.range.start).map_err(|error| lost().with_source(error))?;
-        let mut slice = Slice::default();
-        let mut rest = bytes.as_slice();
-        while let Some((row, order, behind)) = take(rest) {
-            slice.push(row.0, row.1, order);
-            rest = behind;
-        }
-        Ok(slice)
+        let bytes = self.bytes(block.range.clone())?;
+        block.slice(&bytes).ok_or_else(lost)
+    }
+
+    /// What filters keep of the hashes of a block, row by row.
+    pub fn filtered(&self, block: &Block) -> Result<Vec<u64>> {
+        let bytes = self.bytes(block.range.start..block.range.start + (block.rows * HALF) as u64)?;
+        Ok(bytes.as_chunks().0.iter().map(|half| u64::from_le_bytes(*half)).collect())
+    }
+
+    fn bytes(&self, range: Range<u64>) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; usize::try_from(range.end - range.start).map_err(|_| lost())?];
+        let file = self.log().file.clone().ok_or_else(lost)?;
+        file.read_exact_at(&mut bytes, range.start).map_err(|error| lost().with_source(error))?;
+        Ok(bytes)
     }
 
     /// The rows with the ids `ids` are loaded.
@@ -126,6 +146,31 @@ impl Captured {
             if let (Some(block), Some(file)) = (block, &log.file) {
                 give_back(file, block.range);
             }
+        }
+    }
+
+    fn write(&self, mut parts: BlockParts, ids: IdRange) {
+        let (rows, deletes) = (parts.lower.len() / HALF, parts.deletes.contains(&1));
+        if !deletes {
+            parts.deletes.clear();
+        }
+        let Some((file, start)) = self.log().room(parts.all().map(|part| part.len() as u64).iter().sum()) else {
+            return;
+        };
+        let mut at = start;
+        let written = parts.all().into_iter().try_for_each(|part| {
+            file.write_all_at(part, at)?;
+            at += part.len() as u64;
+            Ok::<_, std::io::Error>(())
+        });
+        let mut log = self.log();
+        match written {
+            Ok(()) => {
+                _ = log
+                    .blocks
+                    .insert(ids.first_number(), Block { first: ids.first_number(), range: start..at, rows, deletes })
+            }
+            Err(_) => log.refused(),
         }
     }
 
@@ -168,22 +213,16 @@ impl Watcher for Captured {
                 }
             });
         }
-        let rows = Rows { values, emitted_at, first: ids.first_number() };
-        let mut bytes = Vec::new();
+        let rows = Rows { values, emitted_at };
+        let mut parts = BlockParts::with_room(emitted_at.len());
         let mut slice = Slice::default();
         for first in (0..emitted_at.len()).step_by(ROWS) {
             let end = (first + ROWS).min(emitted_at.len());
             let unlike = |_: Unlike| Error::system("A value is of another type than its column.");
             self.filler.fill(&mut slice, &rows, first..end, |_, _| true).map_err(unlike)?;
-            for (row, hash) in slice.hashes.iter().enumerate() {
-                let order = slice.order(row);
-                bytes.extend_from_slice(&hash.to_le_bytes());
-                bytes.push(u8::from(slice.deletes.get(row) == Some(&true)));
-                bytes.extend_from_slice(&u32::try_from(order.len()).unwrap_or(u32::MAX).to_le_bytes());
-                bytes.extend_from_slice(order);
-            }
+            parts.append(&slice);
         }
-        self.log().write(&bytes, ids);
+        self.write(parts, ids);
         Ok(())
     }
 }
@@ -202,31 +241,88 @@ impl RowValues for Rows<'_> {
         self.emitted_at.get(row).map_or(Value::Null, |time| Value::Micros(*time))
     }
 
-    #[inline]
-    fn append_id(&self, row: usize, out: &mut Vec<u8>) {
-        super::rows::append_uuid(Uuid::from_u128(self.first + row as u128), out);
+    /// It is not written down: the ids of a block follow one another.
+    fn append_id(&self, _row: usize, _out: &mut Vec<u8>) {}
+}
+
+impl BlockParts {
+    fn with_room(rows: usize) -> Self {
+        let halves = || Vec::with_capacity(rows * HALF);
+        let ends = Vec::with_capacity(rows * END);
+        Self { lower: halves(), upper: halves(), ends, deletes: Vec::new(), orders: Vec::new() }
+    }
+
+    fn append(&mut self, slice: &Slice) {
+        for hash in &slice.hashes {
+            let (lower, upper) = (filtered(*hash), filtered(*hash >> u64::BITS));
+            self.lower.extend_from_slice(&lower.to_le_bytes());
+            self.upper.extend_from_slice(&upper.to_le_bytes());
+        }
+        let (orders, ends) = slice.orders();
+        let before = self.orders.len();
+        for end in ends {
+            self.ends.extend_from_slice(&u32::try_from(before + end).unwrap_or(u32::MAX).to_le_bytes());
+        }
+        self.orders.extend_from_slice(orders);
+        self.deletes.extend(slice.deletes.iter().map(|deletes| u8::from(*deletes)));
+    }
+
+    fn all(&self) -> [&[u8]; 5] {
+        [&self.lower, &self.upper, &self.ends, &self.deletes, &self.orders]
+    }
+}
+
+impl Block {
+    /// Whether some of its rows may delete their keys.
+    pub fn has_deletes(&self) -> bool {
+        self.deletes
+    }
+
+    /// The rows that `bytes` have.
+    fn slice(&self, bytes: &[u8]) -> Option<Slice> {
+        let (lower, rest) = bytes.split_at_checked(self.rows * HALF)?;
+        let (upper, rest) = rest.split_at_checked(self.rows * HALF)?;
+        let (ends, rest) = rest.split_at_checked(self.rows * END)?;
+        let (deletes, orders) = rest.split_at_checked(if self.deletes { self.rows } else { 0 })?;
+        let halves = lower.as_chunks::<HALF>().0.iter().zip(upper.as_chunks::<HALF>().0);
+        let (mut slice, mut begin, mut order) = (Slice::default(), 0, Vec::new());
+        for (row, ((lower, upper), end)) in halves.zip(ends.as_chunks::<END>().0).enumerate() {
+            let hash = u128::from(u64::from_le_bytes(*lower)) | u128::from(u64::from_le_bytes(*upper)) << u64::BITS;
+            let end = usize::try_from(u32::from_le_bytes(*end)).ok()?;
+            order.clear();
+            order.extend_from_slice(orders.get(begin..end)?);
+            append_uuid(Uuid::from_u128(self.first + row as u128), &mut order);
+            slice.push(hash, deletes.get(row).is_some_and(|byte| *byte != 0), &order);
+            begin = end;
+        }
+        Some(slice)
     }
 }
 
 impl Log {
-    fn write(&mut self, bytes: &[u8], ids: IdRange) {
+    /// Room for `length` bytes: the file, and where in it.
+    fn room(&mut self, length: u64) -> Option<(Arc<File>, u64)> {
         if self.file.is_none() {
-            self.file = tempfile::tempfile().ok();
+            self.file = tempfile::tempfile().ok().map(Arc::new);
         }
-        let range = self.end..self.end + bytes.len() as u64;
-        match self.file.as_ref().map(|file| file.write_all_at(bytes, range.start)) {
-            Some(Ok(())) => {
-                self.end = range.end;
-                self.blocks.insert(ids.first_number(), Block { range, rows: ids.count() });
-            }
-            _ => {
-                self.is_refused = true;
-                tracing::info!(
-                    "No temporary file takes keys of rows: staged files are read again when they are loaded."
-                );
-            }
+        let Some(file) = self.file.clone() else {
+            self.refused();
+            return None;
+        };
+        let start = self.end;
+        self.end += length;
+        Some((file, start))
+    }
+
+    fn refused(&mut self) {
+        if !std::mem::replace(&mut self.is_refused, true) {
+            tracing::info!("No temporary file takes keys of rows: staged files are read again when they are loaded.");
         }
     }
+}
+
+fn lost() -> Error {
+    Error::system("What rows are compared by was put into a temporary file and is not there.")
 }
 
 /// Where the value at `place` is found when rows are encoded; `texts` are the values in the texts of records.
@@ -273,18 +369,6 @@ fn inside(columns: &[ArrayRef], path: &[usize]) -> Option<ArrayRef> {
         array = array.as_any().downcast_ref::<StructArray>()?.columns().get(*at)?;
     }
     Some(Arc::clone(array))
-}
-
-type Row<'a> = ((u128, bool), &'a [u8], &'a [u8]);
-
-/// The first row of `bytes`, its order, and what is behind it.
-fn take(bytes: &[u8]) -> Option<Row<'_>> {
-    let (header, rest) = bytes.split_first_chunk::<HEADER>()?;
-    let (hash, header) = header.split_first_chunk()?;
-    let (deletes, length) = header.split_first()?;
-    let length = u32::from_le_bytes(*length.first_chunk()?) as usize;
-    let (order, rest) = rest.split_at_checked(length)?;
-    Some(((u128::from_le_bytes(*hash), *deletes != 0), order, rest))
 }
 
 /// Gives the disk back what nobody reads any more, where the file system can do that.

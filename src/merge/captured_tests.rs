@@ -50,7 +50,11 @@ fn both(schema: TableSchema, records: &[Json]) -> (Vec<Row>, Vec<Row>) {
     let stats = stats.unwrap();
     let blocks = captured.blocks(&stats.ids, stats.rows).unwrap();
     assert!(captured.blocks(&stats.ids, stats.rows + 1).is_none());
-    let kept = blocks.iter().flat_map(|block| rows_of(&captured.read(block).unwrap()).collect::<Vec<_>>()).collect();
+    let kept: Vec<Row> =
+        blocks.iter().flat_map(|block| rows_of(&captured.read(block).unwrap()).collect::<Vec<_>>()).collect();
+    let halves: Vec<u64> = blocks.iter().flat_map(|block| captured.filtered(block).unwrap()).collect();
+    assert_eq!(halves, kept.iter().map(|(hash, ..)| filtered(*hash)).collect::<Vec<_>>());
+    assert!(blocks.iter().any(Block::has_deletes) == kept.iter().any(|(.., deletes)| *deletes));
     captured.forget(&stats.ids);
     assert!(captured.blocks(&stats.ids, stats.rows).is_none());
     let bytes = Bytes::from(bytes);

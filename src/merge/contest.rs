@@ -2,7 +2,7 @@
 //!
 //! Rows are kept in buckets by the hash of their keys, so that all rows of one key are in one bucket. When the buckets hold too much, only
 //! the newest row of each key stays, and if that is still too much, the buckets go into an unnamed file and are read back one by one at
-//! the end. What the disk refuses stays in memory.
+//! the end, a large one part by part. What the disk refuses stays in memory.
 
 use std::fs::File;
 use std::ops::Range;
@@ -13,14 +13,18 @@ use super::lost::Lost;
 use crate::error::{Error, Result};
 
 /// So many buckets; a power of two.
-pub const BUCKETS: usize = 64;
+pub const BUCKETS: usize = 256;
+/// Bytes of rows that are read back at a time, however little memory there is.
+const SMALLEST: usize = 64 << 10;
+/// The part of the memory that these may take in the file: they take more in memory.
+const READ_SHARE: usize = 8;
 /// Bytes of a row in the file, beside its order: hash, file, row, whether it deletes and is of the table, and the length of its order.
 const HEADER: usize = 16 + 4 + 4 + 1 + 4;
 
 /// The rows that contend for their keys.
 pub struct Contest {
     buckets: Vec<Bucket>,
-    /// Bytes that the buckets hold in memory.
+    /// Bytes of memory that the buckets hold, used or not.
     held: usize,
     /// How many they may hold.
     limit: usize,
@@ -83,34 +87,23 @@ impl Contest {
     /// Adds a row.
     pub fn add(&mut self, row: Contender<'_>) {
         let Some(bucket) = self.buckets.get_mut(bucket_of(row.hash)) else { return };
+        let before = bucket.held();
         bucket.push(row);
-        self.held += size_of::<Entry>() + row.order.len();
+        self.held += bucket.held() - before;
         if self.held > self.limit {
             self.relieve();
         }
     }
 
-    /// Ranges of buckets, each with at most about `keys` keys.
-    pub fn parts(&self, keys: u64) -> Vec<Range<usize>> {
-        let (mut parts, mut begin, mut sum) = (Vec::new(), 0, 0);
-        for (at, bucket) in self.buckets.iter().enumerate() {
-            let count = bucket.count();
-            if sum > 0 && sum + count > keys {
-                parts.push(begin..at);
-                (begin, sum) = (at, 0);
-            }
-            sum += count;
-        }
-        parts.push(begin..BUCKETS);
-        parts
-    }
-
-    /// A filter of the keys of all rows in the buckets `part`.
-    pub fn filter(&self, part: Range<usize>) -> Result<Filter> {
+    /// A filter of the keys of all rows in the buckets `part`, and of `others`.
+    pub fn filter(&self, part: Range<usize>, others: &[u64]) -> Result<Filter> {
         let buckets = || self.buckets.get(part.clone()).unwrap_or_default().iter();
-        let mut filter = Filter::with_room(buckets().map(Bucket::count).sum());
+        let mut filter = Filter::with_room(buckets().map(Bucket::count).sum::<u64>() + others.len() as u64);
+        for hash in others {
+            filter.insert(*hash);
+        }
         for bucket in buckets() {
-            bucket.entries.iter().for_each(|entry| filter.insert(filtered(entry.hash)));
+            bucket.entries.iter().for_each(|entry| _ = filter.insert(filtered(entry.hash)));
             for (range, _) in &bucket.written {
                 let bytes = self.read(range)?;
                 let mut rest = bytes.as_slice();
@@ -125,20 +118,39 @@ impl Contest {
     /// The rows that are not the newest of their keys, or are and delete them.
     pub fn finish(mut self) -> Result<Lost> {
         for at in 0..self.buckets.len() {
-            let Some(mut bucket) = self.buckets.get_mut(at).map(std::mem::take) else { continue };
-            for (range, _) in std::mem::take(&mut bucket.written) {
-                let bytes = self.read(&range)?;
-                let mut rest = bytes.as_slice();
-                while let Some(row) = take(&mut rest) {
-                    bucket.push(row);
-                }
+            let Some(bucket) = self.buckets.get_mut(at).map(std::mem::take) else { continue };
+            if bucket.written.is_empty() {
+                bucket.end(&mut self.lost);
+                continue;
             }
-            bucket.keep_newest(&mut self.lost);
-            for entry in bucket.entries.iter().filter(|entry| entry.deletes) {
-                self.lost.insert(entry.file, entry.row.into());
+            // As many parts of the bucket as the memory needs, one after the other.
+            let written: u64 = bucket.written.iter().map(|(range, _)| range.end - range.start).sum();
+            let parts = written.div_ceil((self.limit / READ_SHARE).max(SMALLEST) as u64);
+            for part in 0..parts {
+                self.finish_part(&bucket, (part, parts))?;
             }
         }
         Ok(self.lost)
+    }
+
+    /// The same for the part number `part` of the `parts` that a bucket has.
+    fn finish_part(&mut self, bucket: &Bucket, (part, parts): (u64, u64)) -> Result<()> {
+        let is_in = |hash: u128| parts == 1 || (hash >> u64::BITS) as u64 % parts == part;
+        let mut here = Bucket::default();
+        for entry in bucket.entries.iter().filter(|entry| is_in(entry.hash)) {
+            here.push(entry.contender(&bucket.orders));
+        }
+        for (range, _) in &bucket.written {
+            let bytes = self.read(range)?;
+            let mut rest = bytes.as_slice();
+            while let Some(row) = take(&mut rest) {
+                if is_in(row.hash) {
+                    here.push(row);
+                }
+            }
+        }
+        here.end(&mut self.lost);
+        Ok(())
     }
 
     fn relieve(&mut self) {
@@ -177,13 +189,22 @@ impl Bucket {
         self.entries.push(Entry { hash, at, length, file, row, deletes, is_of_table });
     }
 
+    /// Bytes of memory that it holds.
     fn held(&self) -> usize {
-        self.entries.len() * size_of::<Entry>() + self.orders.len()
+        self.entries.capacity() * size_of::<Entry>() + self.orders.capacity()
     }
 
     /// How many rows it has, in memory and in the file.
     fn count(&self) -> u64 {
         self.entries.len() as u64 + self.written.iter().map(|(_, count)| count).sum::<u64>()
+    }
+
+    /// The rows that are not the newest of their keys, or are and delete them, are `lost`.
+    fn end(mut self, lost: &mut Lost) {
+        self.keep_newest(lost);
+        for entry in self.entries.iter().filter(|entry| entry.deletes) {
+            lost.insert(entry.file, entry.row.into());
+        }
     }
 
     /// Only the newest row of each key stays; the others are `lost`.
@@ -200,7 +221,7 @@ impl Bucket {
             lost.count_versions(of_table);
             versions.iter_mut().take(1).for_each(|newest| newest.is_of_table = of_table > 0);
         }
-        let mut kept = Vec::with_capacity(self.orders.len());
+        let mut kept = Vec::new();
         let mut last = None;
         self.entries.retain_mut(|entry| {
             if last.replace(entry.hash) == Some(entry.hash) {
@@ -212,7 +233,17 @@ impl Bucket {
             entry.at = at;
             true
         });
+        kept.shrink_to_fit();
         self.orders = kept;
+        self.entries.shrink_to_fit();
+    }
+}
+
+impl Entry {
+    /// The row, whose order is in `orders`.
+    fn contender<'a>(&self, orders: &'a [u8]) -> Contender<'a> {
+        let Self { hash, file, row, deletes, is_of_table, .. } = *self;
+        Contender { hash, order: order_of(self, orders), file, row, deletes, is_of_table }
     }
 }
 
@@ -253,6 +284,17 @@ impl Spool {
         self.end = end;
         true
     }
+}
+
+/// Ranges of buckets in which rows with `rows` different keys have at most about `most` of them.
+pub fn parts(rows: u64, most: u64) -> Vec<Range<usize>> {
+    let count = usize::try_from(rows.div_ceil(most.max(1))).unwrap_or(BUCKETS).clamp(1, BUCKETS);
+    (0..count).map(|part| part * BUCKETS / count..(part + 1) * BUCKETS / count).collect()
+}
+
+/// How many of `rows` different keys are in the buckets `part`, about.
+pub fn keys_of(rows: u64, part: &Range<usize>) -> u64 {
+    (rows / BUCKETS as u64 + 1) * part.len() as u64
 }
 
 /// What filters keep of a hash.

@@ -28,10 +28,10 @@ proptest! {
             newest.entry(*key).and_modify(|best| *best = this.max(*best)).or_insert(this);
         }
         let mut found = BTreeSet::new();
-        let parts = contest.parts(3);
+        let parts = parts(rows.len() as u64, 3);
         prop_assert_eq!(parts.iter().map(ExactSizeIterator::len).sum::<usize>(), BUCKETS);
         for part in parts {
-            let filter = contest.filter(part.clone())?;
+            let filter = contest.filter(part.clone(), &[])?;
             for key in 0..=u8::MAX {
                 let filtered = filtered(hash(key));
                 let is_found = is_in(&part, filtered) && filter.may_have(filtered);
@@ -61,4 +61,22 @@ fn equal_rows_leave_one_and_a_hot_key_takes_no_memory() {
     }
     assert!(contest.spool.is_none(), "one key stays in memory");
     assert_eq!(contest.finish().unwrap().take(0).len(), 9_999);
+}
+
+#[test]
+fn buckets_take_no_more_memory_than_they_may_however_it_grows() {
+    let limit = 1 << 20;
+    let mut contest = Contest::new(limit);
+    let mut most = 0;
+    for row in 0_u32..100_000 {
+        let hash = u128::from(row).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        contest.add(Contender { hash, order: &[7; 35], file: 0, row, deletes: false, is_of_table: false });
+        let taken = |bucket: &Bucket| bucket.entries.capacity() * size_of::<Entry>() + bucket.orders.capacity();
+        if row % 16 == 0 {
+            most = most.max(contest.buckets.iter().map(taken).sum());
+        }
+    }
+    assert!(contest.spool.is_some());
+    assert!(most <= limit, "{most} bytes");
+    assert_eq!(contest.finish().unwrap().take(0).len(), 0);
 }

@@ -1,4 +1,7 @@
 //! A set of hashes that may take a few others for its own, in a few bytes each: tells which rows of a table can have a key of a load.
+//!
+//! Most of the hashes that are asked for are not in the set, and most of these are told by a bit: bits of a million hashes are near to the
+//! processor, their places are not.
 
 /// In a free place.
 const FREE: u32 = 0;
@@ -10,33 +13,47 @@ const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 pub struct Filter {
     /// Parts of the hashes, each at the place that the rest of the hash says or at the next free one.
     places: Vec<u32>,
+    /// A bit for some hashes, set if one of them is in the set; their number is a power of two, 8 to 16 for each hash.
+    bits: Vec<u64>,
 }
 
 impl Filter {
     /// An empty set with room for `hashes` hashes.
     pub fn with_room(hashes: u64) -> Self {
-        Self { places: vec![FREE; usize::try_from(places(hashes)).unwrap_or(usize::MAX)] }
+        let words = hashes.div_ceil(8).max(1).next_power_of_two();
+        let size = |count| usize::try_from(count).unwrap_or(usize::MAX);
+        Self { places: vec![FREE; size(places(hashes))], bits: vec![0; size(words)] }
     }
 
-    /// Adds `hash`. Beyond its room, the set says yes to everything.
-    pub fn insert(&mut self, hash: u64) {
+    /// Adds `hash`; whether the set may have had it before. Beyond its room, the set says yes to more others.
+    pub fn insert(&mut self, hash: u64) -> bool {
         let part = part(hash);
+        let (word, bit) = self.bit(hash);
+        if let Some(word) = self.bits.get_mut(word) {
+            *word |= bit;
+        }
         let (first, count) = (self.first(hash), self.places.len());
         let (behind, before) = self.places.split_at_mut(first);
         for place in before.iter_mut().chain(behind).take(count) {
             if *place == part {
-                return;
+                return true;
             }
             if *place == FREE {
                 *place = part;
-                return;
+                return false;
             }
         }
+        true
     }
 
     /// Whether it may have `hash`.
     #[inline]
     pub fn may_have(&self, hash: u64) -> bool {
+        let (word, bit) = self.bit(hash);
+        self.bits.get(word).is_some_and(|word| word & bit != 0) && self.is_placed(hash)
+    }
+
+    fn is_placed(&self, hash: u64) -> bool {
         let part = part(hash);
         let first = self.first(hash);
         let (behind, before) = self.places.split_at(first);
@@ -49,6 +66,14 @@ impl Filter {
             }
         }
         !self.places.is_empty()
+    }
+
+    /// The word that has the bit of a hash, and the bit.
+    #[inline]
+    fn bit(&self, hash: u64) -> (usize, u64) {
+        let mask = (self.bits.len() as u64).wrapping_sub(1);
+        // Buckets are told apart by the upper bits, places by all.
+        (usize::try_from(hash >> 6 & mask).unwrap_or(0), 1 << (hash & 63))
     }
 
     /// The place of a hash. All of its bits count: the hashes of one set may begin alike.
@@ -82,14 +107,15 @@ mod tests {
             bits ^ (bits >> 31)
         };
         let mut filter = Filter::with_room(100_000);
-        (0..100_000).for_each(|number| filter.insert(hash(number)));
+        (0..100_000).for_each(|number| assert!(!filter.insert(hash(number))));
+        assert!(filter.insert(hash(7)));
         assert!((0..100_000).all(|number| filter.may_have(hash(number))));
         let others = (100_000..1_100_000).filter(|number| filter.may_have(hash(*number))).count();
         assert!(others <= 1, "{others}");
         assert!(!Filter::default().may_have(7));
         // More than it has room for: it finds all of its own still.
         let mut small = Filter::with_room(10);
-        (0..1000).for_each(|number| small.insert(hash(number)));
+        (0..1000).for_each(|number| _ = small.insert(hash(number)));
         assert!((0..1000).all(|number| small.may_have(hash(number))));
     }
 }

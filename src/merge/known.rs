@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, Result};
 
@@ -23,7 +23,7 @@ pub struct Known {
 
 #[derive(Default)]
 struct Log {
-    file: Option<File>,
+    file: Option<Arc<File>>,
     end: u64,
     /// Nothing is written any more.
     is_refused: bool,
@@ -35,6 +35,9 @@ pub struct Hashes {
     offset: u64,
     rows: u64,
 }
+
+/// Reads the hashes of row groups, without a lock.
+pub struct KnownReader(Option<Arc<File>>);
 
 impl Known {
     /// Keeps the hashes of a row group; `None` where that is not possible.
@@ -60,14 +63,9 @@ impl Known {
         }
     }
 
-    /// Those of a row group.
-    pub fn read(&self, hashes: Hashes) -> Result<Vec<u64>> {
-        let lost = || Error::system("Hashes of keys that were put into a temporary file are not there.");
-        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        let file = log.file.as_ref().ok_or_else(lost)?;
-        let mut bytes = vec![0; usize::try_from(hashes.rows).map_err(|_| lost())? * WIDTH];
-        file.read_exact_at(&mut bytes, hashes.offset).map_err(|error| lost().with_source(error))?;
-        Ok(bytes.as_chunks().0.iter().map(|hash| u64::from_le_bytes(*hash)).collect())
+    /// Reads what is kept now, whatever is forgotten later.
+    pub fn reader(&self) -> KnownReader {
+        KnownReader(self.log.lock().unwrap_or_else(PoisonError::into_inner).file.clone())
     }
 
     /// The file `name` has the row groups `groups`; nothing is known of it if one of them is missing.
@@ -96,10 +94,21 @@ impl Known {
     }
 }
 
+impl KnownReader {
+    /// The hashes of a row group.
+    pub fn read(&self, hashes: Hashes) -> Result<Vec<u64>> {
+        let lost = || Error::system("Hashes of keys that were put into a temporary file are not there.");
+        let file = self.0.as_ref().ok_or_else(lost)?;
+        let mut bytes = vec![0; usize::try_from(hashes.rows).map_err(|_| lost())? * WIDTH];
+        file.read_exact_at(&mut bytes, hashes.offset).map_err(|error| lost().with_source(error))?;
+        Ok(bytes.as_chunks().0.iter().map(|hash| u64::from_le_bytes(*hash)).collect())
+    }
+}
+
 impl Log {
     fn write(&mut self, bytes: &[u8], offset: u64) -> std::io::Result<()> {
         if self.file.is_none() {
-            self.file = Some(tempfile::tempfile()?);
+            self.file = Some(Arc::new(tempfile::tempfile()?));
         }
         self.file.as_ref().map_or(Ok(()), |file| file.write_all_at(bytes, offset))
     }
@@ -115,7 +124,8 @@ mod tests {
         let groups = [known.keep(&[1, 2, 3]), known.keep(&[]), known.keep(&[u64::MAX])];
         known.insert("a".into(), groups.into());
         known.insert("b".into(), vec![groups[0], None]);
-        let read: Vec<_> = known.groups("a").unwrap().iter().map(|group| known.read(*group).unwrap()).collect();
+        let read: Vec<_> =
+            known.groups("a").unwrap().iter().map(|group| known.reader().read(*group).unwrap()).collect();
         assert_eq!(read, [vec![1, 2, 3], vec![], vec![u64::MAX]]);
         assert!(known.groups("b").is_none());
         known.forget("a");

@@ -1,7 +1,7 @@
 //! Which rows are the newest of their keys, and Parquet files without the others: append + dedup for the engine `direct`.
 //!
 //! Of a row only a hash of its key (128 bits, with a secret), its place in the order and where it is are looked at: [`rows`] reads
-//! them out of row groups, [`contest`] finds the rows that lose, in bounded memory, [`filter`] and [`known`] tell which rows of a table need
+//! them out of row groups, [`contest`] finds the rows that lose, in bounded memory, [`shared`], [`filter`] and [`known`] tell which rows need
 //! not be looked at, and [`rewrite`] makes files without the rows that lose. What the key and the order are, `schema::dedup` says.
 
 pub mod captured;
@@ -14,6 +14,7 @@ pub mod lost;
 pub mod rewrite;
 mod rewrite_texts;
 pub mod rows;
+pub mod shared;
 mod spots;
 mod value;
 

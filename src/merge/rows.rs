@@ -100,6 +100,11 @@ impl Slice {
         self.ends.push(self.orders.len());
     }
 
+    /// What orders all rows, one behind the other, and where each one ends.
+    pub fn orders(&self) -> (&[u8], &[usize]) {
+        (&self.orders, &self.ends)
+    }
+
     fn clear(&mut self) {
         self.hashes.clear();
         self.deletes.clear();
@@ -279,8 +284,11 @@ fn unlike(_: Unlike) -> Error {
 /// Appends what orders a row by its id.
 #[inline]
 pub fn append_uuid(id: Uuid, out: &mut Vec<u8>) {
-    out.push(2);
-    out.extend_from_slice(id.as_bytes());
+    let mut bytes = [2; 17];
+    if let Some(tail) = bytes.last_chunk_mut() {
+        *tail = id.into_bytes();
+    }
+    out.extend_from_slice(&bytes);
 }
 
 /// Appends what orders a row by its id. In 16 bytes a UUID sorts as its text does. What is none is no id of ours, and older.

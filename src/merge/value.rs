@@ -98,6 +98,10 @@ impl Form {
         out: &mut Vec<u8>,
         append_bytes: impl FnOnce(&[u8], &mut Vec<u8>),
     ) -> Result<(), Unlike> {
+        if let (Self::Whole, Value::Whole(value)) | (Self::Micros, Value::Micros(value)) = (self, value) {
+            append_whole(value, out);
+            return Ok(());
+        }
         if value == Value::Null {
             out.push(0);
             return Ok(());
@@ -159,6 +163,13 @@ impl Form {
     }
 }
 
+/// Appends a number that is there.
+#[inline]
+fn append_whole(value: i64, out: &mut Vec<u8>) {
+    let [a, b, c, d, e, f, g, h] = ordered(value);
+    out.extend_from_slice(&[1, a, b, c, d, e, f, g, h]);
+}
+
 /// A number in JSON as its sign, its digits without zeros at either end, and the power of ten of the last one: the same for 1, 1.0 and
 /// 10e-1. `None` if the text is none, or its power is out of all reason.
 fn plain_number(text: &[u8]) -> Option<Vec<u8>> {
@@ -189,6 +200,7 @@ fn plain_number(text: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Bytes that sort as the numbers do.
+#[inline]
 pub fn ordered(value: i64) -> [u8; 8] {
     (value.cast_unsigned() ^ (1 << 63)).to_be_bytes()
 }

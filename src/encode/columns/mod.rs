@@ -73,12 +73,16 @@ pub fn build(plan: &Plan, texts: &[u8]) -> Result<Built> {
 /// The columns of `plan` for `texts`, each behind its length, whatever they are: of one that is no JSON object, every value is NULL.
 pub fn build_values(plan: &Plan, texts: &[u8]) -> Result<Vec<ArrayRef>> {
     let mut columns: Vec<Column> = plan.root.all.iter().map(|field| Column::new(&field.kind)).collect();
-    let (mut reader, flat, mut memory) = (Reader::new(plan), Flat::new(plan), Vec::new());
+    let (mut reader, flat, mut values) = (Reader::new(plan), Flat::new(plan), Vec::new());
     let mut rows = 0;
     for text in rows::texts(texts) {
-        let is_cut = flat.as_ref().is_some_and(|flat| flat.shrink(text, &mut memory));
-        let text = if is_cut { &memory } else { text };
-        if reader.record(&mut columns, rows, &mut Json::new(text)).is_err() {
+        let is_flat = flat.as_ref().is_some_and(|flat| flat.find(text, &mut values));
+        let read = if is_flat {
+            reader.found(&mut columns, rows, &values)
+        } else {
+            reader.record(&mut columns, rows, &mut Json::new(text))
+        };
+        if read.is_err() {
             columns.iter_mut().filter(|column| column.len() > rows).for_each(|column| column.take_back(rows));
         }
         rows += 1;

@@ -129,6 +129,8 @@ impl DirectTable {
                 staged.iter().for_each(|file| keyed.newest.loaded(file));
                 return self.clear(keyed).await;
             }
+            // Before the next attempt: once that is committed, a sweep takes all files of the load for loaded.
+            self.clear(keyed).await?;
             backoff.wait(None).await;
         }
         let shown = self.engine.storage.shown(&self.target.table);
@@ -249,8 +251,8 @@ impl DirectTable {
         Ok(committed)
     }
 
-    /// Deletes what earlier attempts of a load have left in the table's folder, once the load is committed: none of them can be
-    /// committed any more.
+    /// Deletes what attempts of a load have left in the table's folder that no version names, once they have been overtaken: none of them
+    /// can be committed any more.
     async fn clear(&self, keyed: &mut Keyed) -> Result<()> {
         if keyed.moved.is_empty() {
             return Ok(());
