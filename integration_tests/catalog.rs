@@ -100,6 +100,30 @@ fn a_destination_sync_mode_that_is_not_supported_is_a_config_error() {
 }
 
 #[test]
+fn a_key_or_a_cursor_that_no_row_can_be_compared_by_is_a_config_error_before_the_first_record() {
+    let properties = json!({
+        "id": {"type": "integer"}, "tags": {"type": "array", "items": {"type": "string"}}, "any": {},
+        "owner": {"type": "object", "properties": {"id": {"type": "string"}}},
+    });
+    for (key, cursor, part) in [
+        (json!([]), json!([]), "no primary key"),
+        (json!([["gone"]]), json!([]), "primary key `gone`, which its JSON schema does not have"),
+        (json!([["owner"]]), json!([]), "primary key `owner`, which is an object"),
+        (json!([["id"], ["tags"]]), json!([]), "primary key `tags`, which is an array"),
+        (json!([["owner", "id"]]), json!(["gone"]), "cursor `gone`, which its JSON schema does not have"),
+        (json!([["id"]]), json!(["any"]), "cursor `any`, whose type"),
+        (json!("id"), json!([]), "`primary_key` that is no list"),
+    ] {
+        let mut stream = configured("users", "append_dedup");
+        stream["stream"]["json_schema"] = json!({"type": "object", "properties": properties});
+        stream["primary_key"] = key;
+        stream["cursor_field"] = cursor;
+        let message = refused(&catalog([stream]));
+        assert!(message.contains("Stream users asks for") && message.contains(part), "{message}");
+    }
+}
+
+#[test]
 fn a_catalog_that_was_only_discovered_is_a_config_error_that_says_so() {
     let message = refused(&json!({"streams": [{"name": "users", "json_schema": {}}]}));
     assert!(message.contains("discovered"), "{message}");

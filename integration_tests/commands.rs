@@ -19,7 +19,7 @@ fn spec_prints_exactly_the_golden_message() {
     assert_eq!(run.lines, [include_str!("golden/spec.json").trim_end()]);
     let spec = &run.messages()[0]["spec"];
     assert_eq!(spec["supportsIncremental"], true);
-    assert_eq!(spec["supported_destination_sync_modes"], json!(["overwrite", "append"]));
+    assert_eq!(spec["supported_destination_sync_modes"], json!(["overwrite", "append", "append_dedup"]));
     // A page of this project's own would belong there; that of another version of the connector leads astray.
     assert!(spec["documentationUrl"].is_null());
     let storages = spec["connectionSpecification"]["properties"]["data_source"]["oneOf"].as_array().unwrap();

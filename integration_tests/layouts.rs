@@ -9,7 +9,7 @@ mod kills;
 mod names;
 mod older_tables;
 mod protocol_cases;
-mod readers;
+pub mod readers;
 mod replaced;
 mod settings;
 mod strange_records;

@@ -29,6 +29,8 @@ mod python;
 mod recorded;
 #[path = "testing/table.rs"]
 mod table;
+#[path = "testing/traced.rs"]
+mod traced;
 
 mod append_and_overwrite;
 mod architecture;
@@ -42,6 +44,8 @@ mod conformance;
 mod containers;
 mod crashes;
 mod damaged_logs;
+mod dedup;
+mod dedup_in_folders;
 mod disk;
 mod documentation;
 mod environment;

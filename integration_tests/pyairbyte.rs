@@ -4,6 +4,8 @@
 //! test is skipped and says so; under CI it fails. The source is a script beside the client: no network is needed, and
 //! PyAirbyte's usage statistics are off.
 
+mod cache;
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -88,13 +90,6 @@ fn pyairbyte_checks_appends_replaces_and_goes_on_from_its_states() {
     let begun = ask(json!({"check": true, "source": of("a"), "strategy": "APPEND"}));
     assert_eq!(begun, json!({}), "the check succeeds");
 
-    // A stream with a primary key is asked for with append_dedup; the terminal says what to choose where the user is.
-    let refused = ask(json!({"source": of("a"), "strategy": "AUTO"}));
-    assert_eq!(refused["error"], "AirbyteConnectorWriteError", "{refused}");
-    let said = std::fs::read_to_string(sandbox.folder().join("pyairbyte/stderr")).unwrap();
-    assert!(said.contains("write_strategy=ab.strategies.WriteStrategy.APPEND"), "{said}");
-    assert!(table::tables(&sandbox.lake()).is_empty());
-
     // APPEND adds and REPLACE replaces, however often, with and without a full refresh.
     for round in 1..=2 {
         ask(json!({"source": of("a"), "strategy": "APPEND"}));
@@ -125,6 +120,80 @@ fn pyairbyte_checks_appends_replaces_and_goes_on_from_its_states() {
         assert_eq!(rows(&sandbox), [(5, one("h")), (3, one("h"))]);
     }
     table::assert_tidy(&sandbox.lake());
+}
+
+#[test]
+fn the_default_of_pyairbyte_keeps_the_newest_row_of_each_key_and_replaces_streams_without_one() {
+    let test = "the_default_of_pyairbyte_keeps_the_newest_row_of_each_key_and_replaces_streams_without_one";
+    let sandbox = Sandbox::with(json!({"schema": "shop"}));
+    let Some(mut client) = Client::start(test, &sandbox) else { return };
+    let mut ask = |request: Value| client.ask(&sandbox, &request);
+    let one = |run: &str| vec![run.to_owned()];
+    for run in ["a", "b"] {
+        let written = ask(json!({"source": {"run": run}}));
+        assert_eq!(written["records"], 8, "{written}");
+        assert_eq!(rows(&sandbox), [(5, one(run)), (3, one(run))], "the records of one cursor that came later");
+    }
+    // Only what is new: the rows before it stay.
+    ask(json!({"source": {"run": "c"}, "state_cache": "state"}));
+    ask(json!({"source": {"run": "d", "orders": 8}, "state_cache": "state"}));
+    assert_eq!(rows(&sandbox)[0], (8, vec!["c".to_owned(), "d".to_owned()]));
+    let refused = ask(json!({"source": {"run": "e"}, "strategy": "MERGE"}));
+    assert!(refused["error"].is_string(), "notes has no key: {refused}");
+    table::assert_tidy(&sandbox.lake());
+}
+
+#[test]
+fn the_default_call_of_pyairbyte_works_with_a_cache_that_spells_names_otherwise() {
+    let test = "the_default_call_of_pyairbyte_works_with_a_cache_that_spells_names_otherwise";
+    for (layout, names) in
+        [("raw", [("Id", "id"), ("Order No.", "order_no_")]), ("columns", [("shop.ID", "shop_id"), ("1st", "_1st")])]
+    {
+        let sandbox = Sandbox::with(json!({"schema": "shop", "table_layout": layout}));
+        let Some(mut client) = Client::start(test, &sandbox) else { return };
+        for (key, of_cache) in names {
+            let stream = format!("orders {key}");
+            let source = |run: &str, orders: u32| json!({"run": run, "orders": orders, "key": key, "named": stream});
+            let folder = sandbox.table(&format!("shop/{}", stream.replace([' ', '.'], "_").to_lowercase()));
+            // The run and the number of each row.
+            let found = || -> Vec<(String, Option<u64>)> {
+                let one = |row: &std::collections::BTreeMap<String, Value>| {
+                    let run = row.iter().find(|(name, _)| name.eq_ignore_ascii_case("run")).unwrap().1;
+                    (run.as_str().unwrap().to_owned(), row.get(of_cache).and_then(Value::as_u64))
+                };
+                let mut rows: Vec<_> = cache::rows(&folder).iter().map(one).collect();
+                rows.sort();
+                rows
+            };
+            let of = |run: &str, numbers: std::ops::Range<u64>| {
+                numbers.map(|n| (run.to_owned(), Some(n))).collect::<Vec<_>>()
+            };
+            for (run, orders, expected) in [
+                ("a", 5, of("a", 0..5)),
+                // The source goes on from its state; the cache sends all that it has.
+                ("b", 8, [of("a", 0..5), of("b", 5..8)].concat()),
+            ] {
+                let written = client.ask(&sandbox, &json!({"source": source(run, orders), "default": key}));
+                assert_eq!(written.get("error"), None, "{layout} {key}: {written}");
+                assert_eq!(found(), expected, "{layout} {key}");
+            }
+        }
+        table::assert_tidy(&sandbox.lake());
+    }
+}
+
+#[test]
+fn rows_of_pyairbytes_cache_are_as_new_as_those_that_it_passes_on() {
+    let test = "rows_of_pyairbytes_cache_are_as_new_as_those_that_it_passes_on";
+    let sandbox = Sandbox::with(json!({"schema": "shop"}));
+    let Some(mut client) = Client::start(test, &sandbox) else { return };
+    for (run, cache) in [("a", Value::Null), ("b", json!("cache")), ("c", Value::Null)] {
+        let written = client.ask(&sandbox, &json!({"source": {"run": run}, "cache": cache}));
+        assert_eq!(written.get("error"), None, "{written}");
+        assert_eq!(rows(&sandbox)[0], (5, vec![run.to_owned()]), "the source sends all of them with one time");
+        let times = table::read(&sandbox.table("shop/orders")).rows;
+        assert!(times.iter().all(|row| row.emitted_at == 1_764_000_000_123_000), "{times:#?}");
+    }
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod kept;
 mod load;
 pub mod login;
 mod login_file;
+mod merge;
 mod named_file;
 mod opening;
 pub mod pipeline;

@@ -91,6 +91,7 @@ impl<'a> StreamSchemas<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ClusterBy;
     use crate::error::Kind;
     use crate::schema::json_schema::{ColumnOptions, Nested, Number};
 
@@ -102,7 +103,8 @@ mod tests {
 
     fn settings(layout: Layout, streams: &[(&str, Option<&str>, Layout)]) -> TableSettings {
         let streams = streams.iter().map(|(name, namespace, layout)| (stream(name, *namespace), *layout)).collect();
-        TableSettings { layout, streams, options: ColumnOptions { number: Number::Double, nested: Nested::Typed } }
+        let options = ColumnOptions { number: Number::Double, nested: Nested::Typed };
+        TableSettings { layout, streams, options, keeps_deleted: false, cluster_by: ClusterBy::Nothing }
     }
 
     #[test]

@@ -14,10 +14,11 @@ use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 use crate::clock::ClockAndIds;
-use crate::config::{Compression, Config, CsvCompression, Engine, StagingFormat, StorageSettings};
+use crate::config::{ClusterBy, Compression, Config, CsvCompression, Engine, StagingFormat, StorageSettings};
 use crate::counted::counted;
 use crate::delta::table::TableLog;
 use crate::encode::encoder::Encoders;
+use crate::encode::key_guard::KeyGuard;
 use crate::error::{Error, Kind, Problems, Result};
 use crate::load::direct::Direct;
 use crate::load::sql::{Sql, TablePlace};
@@ -25,6 +26,7 @@ use crate::load::{Ending, Loader, Opened};
 use crate::opening;
 use crate::pipeline::progress::Progress;
 use crate::pipeline::{self, Limits, OpenStream, Outcome, Setup};
+use crate::protocol::cache::Records;
 use crate::protocol::catalog::Catalog;
 use crate::protocol::writer::ProtocolWriter;
 use crate::recovery::lease::Lease;
@@ -44,6 +46,8 @@ const FILE_SIZE: u64 = 128 << 20;
 /// One part in so many of the memory limit is for buffers and what is under way; encoding, reading and the program need the
 /// rest.
 const BUFFER_SHARE: usize = 8;
+/// And one in so many for loads that replace rows by their keys.
+const MERGE_SHARE: usize = 8;
 /// How long the clean-up of a sync that was stopped may take: whoever stopped it does not wait for long.
 pub const STOPPED: Duration = Duration::from_secs(2);
 
@@ -129,10 +133,10 @@ impl Sync {
         self.session.lease.id()
     }
 
-    /// Moves all records of `input` into the tables. The clean-up has to be run, whatever the outcome.
-    pub async fn transfer(self, input: impl Read + Send + 'static) -> (Outcome, CleanUp) {
+    /// Moves all records of `input`, which `come_from` there, into the tables. The clean-up has to be run, whatever the outcome.
+    pub async fn transfer(self, input: impl Read + Send + 'static, come_from: Records) -> (Outcome, CleanUp) {
         let Self { session, setup } = self;
-        let outcome = pipeline::run(input, setup).await;
+        let outcome = pipeline::run(input, come_from, setup).await;
         (outcome, CleanUp(session))
     }
 }
@@ -156,11 +160,17 @@ impl Session {
         let lease = RenewedLease { _renewal: lease.renewal().map(tasks::run), lease };
         let evolution = config.enable_schema_evolution;
         let loader: Box<dyn Loader> = match transport {
-            None => Box::new(Direct::new(&storage, &tables, context.clock_and_ids.clone(), lease.id(), evolution)),
+            None => {
+                let (memory, workers) = (config.tuning.memory_limit / MERGE_SHARE, context.threads.workers);
+                let direct = Direct::new(&storage, &tables, context.clock_and_ids.clone(), lease.id(), evolution);
+                Box::new(direct.with_memory(memory, workers))
+            }
             Some(transport) => {
                 let tables_at = table_place(config);
                 let place = (config.catalog.as_str(), config.staging_schema.as_deref());
-                Box::new(Sql::new(transport, &storage, &tables, place, (lease.id(), evolution), tables_at, parallelism))
+                let engine =
+                    Sql::new(transport, &storage, &tables, place, (lease.id(), evolution), tables_at, parallelism);
+                Box::new(engine.clustering_by_key(config.tables.cluster_by == ClusterBy::PrimaryKey))
             }
         };
         let purge = config.purge_staging_data;
@@ -294,11 +304,18 @@ async fn open_streams(loader: &dyn Loader, targets: Vec<Target>, compression: Co
     let mut problems = Problems::default();
     for (target, outcome) in targets.into_iter().zip(opened) {
         match outcome {
-            Ok(Opened { table, schema, staging }) => {
+            Ok(Opened { table, schema, staging, watcher }) => {
                 let descriptor = target.stream.clone();
                 let of_sync = encoders.entry(target.sync_id);
                 let of_sync = of_sync.or_insert_with_key(|sync_id| Encoders::new(compression).of_sync(*sync_id));
-                let encoder = of_sync.get(&schema, staging.staged.format());
+                let format = staging.staged.format();
+                let encoder = match &target.dedup {
+                    Some(dedup) => {
+                        let guard = KeyGuard::new(&target.stream, dedup, &schema);
+                        of_sync.keyed(&schema, format, guard, watcher)
+                    }
+                    None => of_sync.get(&schema, format),
+                };
                 let staged = StagedStream::new(target, staging, encoder);
                 streams.push(OpenStream { descriptor, table, staged });
             }

@@ -13,6 +13,7 @@ use crate::delta::DELTA_LOG;
 use crate::error::{Error, LONGEST_NAME, Problems, Result, StreamDescriptor, shortened};
 use crate::protocol::catalog::{Catalog, Stream, WriteMode};
 use crate::schema::columns::{Layout, TableSchema};
+use crate::schema::dedup::Dedup;
 use crate::schema::naming::{identifier, is_identifier, older_identifier, staging_folder};
 
 /// How the names of managed tables began in connector 1.1.x.
@@ -43,6 +44,20 @@ pub struct Target {
     pub columns: Arc<TableSchema>,
     /// The platform's number for this sync; 0 where it sends none.
     pub sync_id: i64,
+    /// How the stream's rows take the place of one another; none where all of them are kept.
+    pub dedup: Option<Arc<Dedup>>,
+}
+
+impl Target {
+    /// Whether a sync may remove or change rows that the table has already.
+    pub fn removes_rows(&self) -> bool {
+        self.write_mode.removes_rows() || self.dedup.is_some()
+    }
+
+    /// The value of the table property `airbyte.destinationSyncMode`.
+    pub fn airbyte_mode(&self) -> &'static str {
+        self.write_mode.airbyte_mode(self.dedup.is_some())
+    }
 }
 
 /// The places of all streams of a sync, in the catalog's order.
@@ -187,6 +202,7 @@ fn target(stream: &Stream, default_schema: &str, sync: Uuid) -> Target {
         staging,
         columns: Arc::clone(&stream.columns),
         sync_id: stream.sync_id,
+        dedup: stream.dedup.clone(),
     }
 }
 

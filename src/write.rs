@@ -8,7 +8,8 @@ use std::time::Duration;
 use crate::config::{Config, ensure_standard_input, is_job_of_platform};
 use crate::counted::counted;
 use crate::error::{Error, Result};
-use crate::pipeline::Outcome;
+use crate::pipeline::{Outcome, beginning};
+use crate::protocol::cache::Records;
 use crate::protocol::catalog::{Caller, Catalog};
 use crate::renewed_config::tell_platform;
 use crate::stream_schemas::StreamSchemas;
@@ -31,15 +32,40 @@ pub async fn run(config: &Path, catalog: &Path, input: impl Read + Send + 'stati
     config.warn();
     tell_platform(&config, context);
     let caller = if is_job_of_platform() { Caller::Platform } else { Caller::Other };
+    let text = Catalog::text(catalog)?;
     let mut schemas = StreamSchemas::new(&config.tables);
-    let catalog = Catalog::from_file(catalog, caller, &mut |stream, json| schemas.columns(stream, json))?;
-    schemas.warn(&catalog);
-    drop(schemas);
+    let mut catalog = Catalog::from_json(&text, caller, &mut |stream, json| schemas.columns(stream, json))?;
     watch_for_stop(context)?;
 
     let adds = catalog.streams.iter().all(|stream| !stream.write_mode.removes_rows());
-    let prepared = Sync::prepare(&config, &catalog, context).await;
-    let sync = prepared.map_err(|error| if adds { error } else { error.starting_over() })?;
+    let before_records = |error: Error| if adds { error } else { error.starting_over() };
+    let (input, come_from): (Box<dyn Read + Send>, _) = match caller {
+        Caller::Platform | Caller::PyAirbyteCache => (Box::new(input), Records::OfSource),
+        Caller::Other if !catalog.is_renamed_by_cache() => (Box::new(input), Records::Unknown { are_renamed: false }),
+        Caller::Other => {
+            let begun = beginning::read(input, &context.stop).await.map_err(before_records)?;
+            let is_of_cache = begun.is_of_cache();
+            let come_from = if is_of_cache { Records::OfCache } else { Records::Unknown { are_renamed: true } };
+            (Box::new(begun), come_from)
+        }
+    };
+    if come_from == Records::OfCache {
+        tracing::info!(
+            "The records come from PyAirbyte's cache, which writes the names of properties in small letters, digits and `_`: the \
+             tables get these names, and keys and cursors are found by them."
+        );
+        schemas = StreamSchemas::new(&config.tables);
+        let of_cache = Caller::PyAirbyteCache;
+        catalog = Catalog::from_json(&text, of_cache, &mut |stream, json| schemas.columns(stream, json))?;
+    }
+    drop(text);
+    if config.tables.keeps_deleted {
+        catalog.keep_deleted();
+    }
+    schemas.warn(&catalog);
+    drop(schemas);
+
+    let sync = Sync::prepare(&config, &catalog, context).await.map_err(before_records)?;
     tracing::info!("Sync {} begins: {}.", sync.id(), counted(catalog.streams.len() as u64, "stream"));
 
     let progress = sync.progress();
@@ -53,7 +79,7 @@ pub async fn run(config: &Path, catalog: &Path, input: impl Read + Send + 'stati
         let (terminal, progress) = (Arc::clone(&terminal), Arc::clone(&progress));
         repeat(TERMINAL_INTERVAL, move || terminal.show(&progress))
     });
-    let (outcome, clean_up) = sync.transfer(input).await;
+    let (outcome, clean_up) = sync.transfer(input, come_from).await;
     drop((reports, display));
     terminal.end();
 

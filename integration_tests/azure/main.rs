@@ -49,6 +49,10 @@ mod victim;
 mod append_and_overwrite;
 #[path = "../conformance.rs"]
 mod conformance;
+#[path = "../dedup/mod.rs"]
+mod dedup;
+#[path = "../s3/dedup_kills.rs"]
+mod dedup_kills;
 #[path = "../s3/faults.rs"]
 mod faults;
 #[path = "../generations.rs"]

@@ -1,32 +1,18 @@
 //! SIGKILL before each step on disk of a sync that changes the columns of its table: what the next run leaves has every row once and
 //! the columns of the newest schema.
-//!
-//! `strace` kills at a chosen system call of a thread, of all calls or of those about the table's folder or its log.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::process::Command;
 
 use serde_json::{Value, json};
 
 use super::readers::{are_there, see_each, without_nulls};
 use crate::lake::Location;
 use crate::messages::{catalog, configured, record, state, status};
-use crate::program::{Living, Run, Sandbox, skipped};
+use crate::program::Sandbox;
 use crate::table;
+use crate::traced::{Traced, is_there, steps};
 
-/// The calls that change what lies on disk, or say something to whoever reads the program.
-const CALLS: &str = "openat,linkat,renameat2,unlinkat,mkdirat,syncfs,fsync,fdatasync,write";
 const REST: &str = "_airbyte_additional_properties";
-
-/// Where a sync is killed: before the `nth` such call of one thread.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Step {
-    /// Only calls about this folder of the table.
-    about: Option<&'static str>,
-    call: String,
-    nth: u32,
-}
 
 /// What is done with the table's columns.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,16 +26,6 @@ enum Change {
 struct Case {
     layout: &'static str,
     change: Change,
-}
-
-fn strace_is_there(test: &str) -> bool {
-    let works = Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).output();
-    let works = works.is_ok_and(|output| output.status.success());
-    if !works {
-        assert!(std::env::var_os("CI").is_none(), "{test}: strace is not there, or may not trace");
-        skipped(test, "strace is not there, or may not trace");
-    }
-    works
 }
 
 impl Case {
@@ -122,55 +98,6 @@ fn ids(first: u64) -> std::ops::Range<u64> {
     first..first + 3
 }
 
-/// Runs a sync under strace with these `options`.
-fn traced(sandbox: &Sandbox, case: &Case, first: u64, options: &[String]) -> Run {
-    let (program, config) = (sandbox.program(), sandbox.config());
-    let streams = sandbox.file(&format!("traced-{first}.json"), case.catalog(true).to_string());
-    let mut command = Command::new("strace");
-    command.args(["-f", "-qq"]).args(options).arg(program.get_program());
-    command.arg("write").arg("--config").arg(config).arg("--catalog").arg(streams);
-    for (name, value) in program.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-    let mut living = Living::start(&mut command);
-    living.send(case.input(first, true));
-    living.end()
-}
-
-/// The folder for which strace looks at calls.
-fn about(sandbox: &Sandbox, folder: Option<&str>) -> Vec<String> {
-    let path = |folder: &str| sandbox.path("default/s").join(folder).to_str().unwrap().trim_end_matches('/').to_owned();
-    folder.map(|folder| vec!["-P".to_owned(), path(folder)]).unwrap_or_default()
-}
-
-/// Every step of such a sync, as a first run shows them: those that a thread does most often of each call.
-fn steps(case: &Case) -> BTreeSet<Step> {
-    let mut steps = BTreeSet::new();
-    for folder in [None, Some(""), Some("_delta_log")] {
-        let sandbox = case.sandbox();
-        let told: PathBuf = sandbox.folder().join("told");
-        let mut options = vec!["-o".to_owned(), told.to_str().unwrap().to_owned(), format!("-etrace={CALLS}")];
-        options.extend(about(&sandbox, folder));
-        assert_eq!(traced(&sandbox, case, 10, &options).code, Some(0));
-        let mut counts: BTreeMap<(String, String), u32> = BTreeMap::new();
-        for line in std::fs::read_to_string(told).unwrap().lines() {
-            let Some((before, _)) = line.split_once('(') else { continue };
-            let Some((process, call)) = before.split_once(' ') else { continue };
-            *counts.entry((call.trim().to_owned(), process.to_owned())).or_default() += 1;
-        }
-        for ((call, _), count) in counts {
-            // Without a folder, what is opened is libraries and settings as well.
-            if folder.is_some() || call != "openat" {
-                steps.extend((1..=count).map(|nth| Step { about: folder, call: call.clone(), nth }));
-            }
-        }
-    }
-    steps
-}
-
 /// The rows by their ids, and the table's columns.
 fn seen(test: &str, sandbox: &Sandbox) -> (BTreeMap<u64, Value>, Value) {
     let all = see_each(test, sandbox, "default/s", &[]);
@@ -195,7 +122,7 @@ fn columns(schema: &Value) -> BTreeMap<String, Value> {
 }
 
 fn killed_at_every_step(test: &str, change: Change) {
-    if !are_there(test) || !strace_is_there(test) {
+    if !are_there(test) || !is_there(test) {
         return;
     }
     for layout in ["columns", "classic"] {
@@ -205,13 +132,13 @@ fn killed_at_every_step(test: &str, change: Change) {
         let newest = columns(&seen(test, &undisturbed).1);
         assert!(newest.contains_key("new") && newest.contains_key(REST), "{newest:#?}");
         let (mut killed, mut committed) = (0, BTreeSet::new());
-        for step in steps(&case) {
+        let all = steps("default/s", || (case.sandbox(), case.catalog(true), case.input(10, true)));
+        for step in all {
             let what = format!("{layout} {change:?}, before {step:?}");
             let sandbox = case.sandbox();
-            let inject = format!("-einject={}:signal=KILL:when={}", step.call, step.nth);
-            let mut options = vec!["-o".to_owned(), "/dev/null".to_owned(), format!("-etrace={}", step.call), inject];
-            options.extend(about(&sandbox, step.about));
-            let run = traced(&sandbox, &case, 10, &options);
+            let (catalog, input) = (case.catalog(true), case.input(10, true));
+            let traced = Traced { sandbox: &sandbox, table: "default/s", catalog: &catalog, input: &input };
+            let run = traced.killed_before(&step);
             assert!(run.code == Some(0) || run.signal == Some(9), "{what}: {run:#?}");
             killed += usize::from(run.signal.is_some());
             let (rows, schema) = seen(test, &sandbox);

@@ -32,6 +32,18 @@ write_deltalake(sys.argv[1], pa.Table.from_pylist([row], schema=schema), descrip
 os._exit(0)
 "#;
 
+/// The same as that connector wrote it in its Azure mode: the time as a text with milliseconds.
+const WRITE_WITH_A_TEXT: &str = r#"
+import os, sys
+import pyarrow as pa
+from deltalake import write_deltalake
+os.makedirs(sys.argv[1])
+rows = [{"_airbyte_ab_id": str(id), "_airbyte_emitted_at": time, "id": id, "name": "old"} for id, time in
+        ((1, "1672531200000"), (2, "9999999999999"))]
+write_deltalake(sys.argv[1], pa.Table.from_pylist(rows), description="Created from stream users")
+os._exit(0)
+"#;
+
 fn stream(namespace: Option<&str>, name: &str, mode: &str) -> Value {
     let mut stream = configured(name, mode);
     stream["stream"]["namespace"] = json!(namespace);
@@ -121,5 +133,29 @@ fn two_syncs_at_once_give_one_table_the_columns_of_both() {
             }
         }
         table::assert_tidy(&sandbox.lake());
+    }
+}
+
+#[test]
+fn rows_are_merged_by_key_into_a_table_whose_times_are_texts() {
+    let test = "rows_are_merged_by_key_into_a_table_whose_times_are_texts";
+    if !are_there(test) {
+        return;
+    }
+    let sandbox = Sandbox::with(json!({"table_layout": "classic", "enable_schema_evolution": true}));
+    let output = python(WRITE_WITH_A_TEXT, &[sandbox.path("default/users"), "users".into()]).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut users = configured("users", "append_dedup");
+    users["primary_key"] = json!([["id"]]);
+    let properties = json!({"id": {"type": "integer"}, "name": {"type": "string"}});
+    users["stream"]["json_schema"] = json!({"type": "object", "properties": properties});
+    for _ in 0..2 {
+        let records: String =
+            (1..4).map(|id| crate::messages::record("users", &format!(r#"{{"id":{id},"name":"new"}}"#))).collect();
+        sandbox.load(&catalog([users.clone()]), records);
+        let mut found: Vec<Value> =
+            see(test, &sandbox, "default/users").rows.iter().map(|row| json!([row["id"], row["name"]])).collect();
+        found.sort_by_key(|row| row[0].as_i64());
+        assert_eq!(found, [json!([1, "new"]), json!([2, "old"]), json!([3, "new"])]);
     }
 }

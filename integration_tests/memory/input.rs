@@ -16,6 +16,8 @@ pub struct Plan {
     pub state_every: usize,
     /// Typed columns of each stream beside the raw layout's, with a value in each record; 0 for the raw layout.
     pub columns: usize,
+    /// Records replace one another by their keys, of which there are so many; 0 where they are appended.
+    pub keys: usize,
 }
 
 impl Plan {
@@ -129,7 +131,8 @@ impl Messages {
             let name = Plan::name(self.record % self.plan.streams);
             let head = format!(
                 "{{\"type\":\"RECORD\",\"record\":{{\"stream\":\"{name}\",\"data\":{{\"id\":{},{}\"text\":\"",
-                self.record, self.values
+                if self.plan.keys > 0 { self.record % self.plan.keys } else { self.record },
+                self.values
             );
             self.line.extend_from_slice(head.as_bytes());
             self.text = self.plan.size;

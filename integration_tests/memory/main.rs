@@ -34,28 +34,49 @@ static ALLOCATOR: Counting = Counting;
 const MB: usize = 1_000_000;
 
 /// What a sync may hold at most, in megabytes, and what it is given.
-const CASES: [(&str, usize, Plan); 9] = [
-    ("one stream", 25, Plan { streams: 1, records: 340_000, size: 590, state_every: 10_000, columns: 0 }),
-    ("1,000 interleaved streams", 76, Plan { streams: 1000, records: 100, size: 1000, state_every: 50, columns: 0 }),
-    ("10,000 interleaved streams", 112, Plan { streams: 10_000, records: 10, size: 600, state_every: 10, columns: 0 }),
+const CASES: [(&str, usize, Plan); 10] = [
+    ("one stream", 25, Plan { streams: 1, records: 340_000, size: 590, state_every: 10_000, columns: 0, keys: 0 }),
+    (
+        "1,000 interleaved streams",
+        76,
+        Plan { streams: 1000, records: 100, size: 1000, state_every: 50, columns: 0, keys: 0 },
+    ),
+    (
+        "10,000 interleaved streams",
+        112,
+        Plan { streams: 10_000, records: 10, size: 600, state_every: 10, columns: 0, keys: 0 },
+    ),
     (
         "50,000 streams of one record and a STATE",
         200,
-        Plan { streams: 50_000, records: 1, size: 100, state_every: 1, columns: 0 },
+        Plan { streams: 50_000, records: 1, size: 100, state_every: 1, columns: 0, keys: 0 },
     ),
-    ("a STATE after every record", 60, Plan { streams: 1, records: 85_000, size: 590, state_every: 1, columns: 0 }),
+    (
+        "a STATE after every record",
+        60,
+        Plan { streams: 1, records: 85_000, size: 590, state_every: 1, columns: 0, keys: 0 },
+    ),
     (
         "1,000 interleaved streams in typed columns",
         76,
-        Plan { streams: 1000, records: 80, size: 1000, state_every: 40, columns: 20 },
+        Plan { streams: 1000, records: 80, size: 1000, state_every: 40, columns: 20, keys: 0 },
     ),
     (
         "10,000 interleaved streams in typed columns",
         112,
-        Plan { streams: 10_000, records: 4, size: 600, state_every: 2, columns: 10 },
+        Plan { streams: 10_000, records: 4, size: 600, state_every: 2, columns: 10, keys: 0 },
     ),
-    ("2,000 typed columns", 112, Plan { streams: 1, records: 3_000, size: 100, state_every: 1000, columns: 2000 }),
-    ("records of 20 MB", 160, Plan { streams: 1, records: 8, size: 20 * MB, state_every: 4, columns: 0 }),
+    (
+        "2,000 typed columns",
+        112,
+        Plan { streams: 1, records: 3_000, size: 100, state_every: 1000, columns: 2000, keys: 0 },
+    ),
+    (
+        "append + dedup where every key comes twice",
+        34,
+        Plan { streams: 1, records: 400_000, size: 60, state_every: 100_000, columns: 0, keys: 200_000 },
+    ),
+    ("records of 20 MB", 160, Plan { streams: 1, records: 8, size: 20 * MB, state_every: 4, columns: 0, keys: 0 }),
 ];
 
 #[test]
@@ -118,6 +139,10 @@ fn sync(plan: Plan, input: Messages) {
 /// Writes the catalog of `plan` to `path`, stream by stream: what the test holds is counted, too.
 fn write_catalog(plan: Plan, path: &Path) {
     let mut schema = json!({});
+    let (mode, key) = if plan.keys > 0 { ("append_dedup", json!([["id"]])) } else { ("append", json!([])) };
+    if plan.keys > 0 {
+        schema = json!({"properties": {"id": {"type": "integer"}}});
+    }
     if plan.columns > 0 {
         let integers = plan.properties().map(|name| (name, json!({"type": "integer"})));
         let properties: serde_json::Map<_, _> =
@@ -129,7 +154,10 @@ fn write_catalog(plan: Plan, path: &Path) {
         let name = Plan::name(stream);
         let opening = if stream == 0 { "{\"streams\":[" } else { "," };
         let stream = json!({"name": name, "json_schema": schema, "supported_sync_modes": ["full_refresh"]});
-        let stream = json!({"stream": stream, "sync_mode": "full_refresh", "destination_sync_mode": "append"});
+        let mut stream = json!({"stream": stream, "sync_mode": "full_refresh", "destination_sync_mode": mode});
+        if plan.keys > 0 {
+            stream["primary_key"] = key.clone();
+        }
         write!(file, "{opening}{stream}").unwrap();
     }
     write!(file, "]}}").unwrap();

@@ -40,13 +40,18 @@ def write(destination, request):
         data = data.read(cache=cache(request["read_first"]), force_full_refresh=True)
         kept = None
     else:
-        kept = cache(request.get("cache"))
+        kept = cache(request.get("cache") or request.get("default"))
+    # Without one it is PyAirbyte's default.
+    strategy = {"write_strategy": ab.strategies.WriteStrategy[request["strategy"]]} if "strategy" in request else {}
+    if "default" in request:
+        written = destination.write(data, cache=kept)
+        return {"records": written.processed_records}
     written = destination.write(
         data,
         cache=kept,
         state_cache=cache(request.get("state_cache")),
-        write_strategy=ab.strategies.WriteStrategy[request["strategy"]],
         force_full_refresh=request.get("force_full_refresh", False),
+        **strategy,
     )
     return {"records": written.processed_records}
 

@@ -3,7 +3,8 @@
 
 `orders` can be asked for incrementally and has a primary key, `notes` has neither. The configuration says how many
 records each has ("orders", "notes"), whether statuses are told ("statuses"), and after how many records of a stream
-the source dies ("dies_after", with "dies_in").
+the source dies ("dies_after", with "dies_in"). With "named" there is a stream of that name instead: `orders` whose key
+and cursor are the property that "key" names, and whose `run` is written `Run`.
 """
 
 import json
@@ -22,6 +23,12 @@ STREAMS = {
         "supported_sync_modes": ["full_refresh"],
     },
 }
+
+
+def named(key):
+    properties = {key: {"type": "integer"}, "Run": {"type": "string"}}
+    keys = {"default_cursor_field": [key], "source_defined_primary_key": [[key]]}
+    return {**STREAMS["orders"], **keys, "json_schema": {"type": "object", "properties": properties}}
 
 
 def say(kind, body):
@@ -45,12 +52,13 @@ def read(config, catalog, states):
         if tells:
             status(stream, "STARTED")
         begin = states.get(stream, {}).get("id", 0) if configured["sync_mode"] == "incremental" else 0
-        for sent, id in enumerate(range(begin, config[stream])):
+        key, run, count = ("id", "run", stream) if stream in STREAMS else (config["key"], "Run", "orders")
+        for sent, id in enumerate(range(begin, config[count])):
             if config.get("dies_in") == stream and sent == config["dies_after"]:
                 sys.exit("the source dies")
-            record = {"stream": stream, "data": {"id": id, "run": config["run"]}, "emitted_at": 1764000000000}
+            record = {"stream": stream, "data": {key: id, run: config["run"]}, "emitted_at": 1764000000123}
             say("RECORD", {"record": record})
-        state(stream, {"id": config[stream]})
+        state(stream, {"id": config[count]})
         if tells:
             status(stream, "COMPLETE")
 
@@ -69,7 +77,9 @@ def main():
     elif arguments[0] == "check":
         say("CONNECTION_STATUS", {"connectionStatus": {"status": "SUCCEEDED"}})
     elif arguments[0] == "discover":
-        say("CATALOG", {"catalog": {"streams": [{"name": name, **stream} for name, stream in STREAMS.items()]}})
+        config = file("--config")
+        streams = {config["named"]: named(config["key"])} if "named" in config else STREAMS
+        say("CATALOG", {"catalog": {"streams": [{"name": name, **stream} for name, stream in streams.items()]}})
     else:
         known = file("--state") if "--state" in given else []
         known = known if isinstance(known, list) else []

@@ -45,6 +45,8 @@ mod victim;
 mod append_and_overwrite;
 #[path = "../conformance.rs"]
 mod conformance;
+#[path = "../dedup/mod.rs"]
+mod dedup;
 #[path = "../generations.rs"]
 mod generations;
 #[path = "../side_by_side.rs"]
@@ -59,6 +61,7 @@ mod stops;
 mod addresses;
 mod certificates;
 mod copies;
+mod dedup_kills;
 mod demands;
 mod faults;
 mod identities;

@@ -51,12 +51,12 @@ impl Request {
     }
 
     /// Whether it is about something in the folder of a final table in the schema `default`: a staging folder has its sync's id,
-    /// a UUID, above the schema. So may a bucket be called, which comes first.
+    /// a UUID, above the schema, or `_rewritten`, which is in such a folder. So may a bucket be called, which comes first.
     pub fn is_of_table(&self) -> bool {
         let is_id = |name: &str| name.len() == 36 && name.matches('-').count() == 4;
         self.target.split_once("/default/").is_some_and(|(above, _)| match above.rsplit_once('/') {
             Some(("", _)) | None => true,
-            Some((_, name)) => !is_id(name),
+            Some((_, name)) => !is_id(name) && name != "_rewritten",
         })
     }
 }

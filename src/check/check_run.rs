@@ -17,6 +17,7 @@ use crate::delta::table::TableLog;
 use crate::error::{Error, Kind, Problems, Result, ResultExt};
 use crate::load::sql::databricks_check::{CheckTable, DatabricksCheck};
 use crate::opening;
+use crate::protocol::cache::Records;
 use crate::recovery::unfinished::Unfinished;
 use crate::schema::columns::TableSchema;
 use crate::storage::{Storage, probe};
@@ -238,7 +239,7 @@ async fn one_row(config: &Config, context: &Context, table: &str) -> Result<Stri
     let message =
         format!(r#"{{"type":"RECORD","record":{{"stream":"{table}","data":{row},"emitted_at":{now}}}}}"#) + "\n";
     let sync = Sync::prepare(config, &catalog(table), context).await?;
-    let (outcome, clean_up) = sync.transfer(Cursor::new(message)).await;
+    let (outcome, clean_up) = sync.transfer(Cursor::new(message), Records::OfSource).await;
     let cleaned = clean_up.run(&outcome).await;
     outcome.result.and(cleaned).context(|| "a sync with one row".to_owned()).map(|()| row)
 }

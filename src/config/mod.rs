@@ -56,7 +56,7 @@ pub use self::managed::{DEFAULT_VOLUME, ManagedSettings, VolumeName};
 pub use self::platform::is_job_of_platform;
 pub use self::s3::{S3Credentials, S3Encryption, S3Role, S3Settings};
 pub use self::storage::StorageSettings;
-pub use self::tables::TableSettings;
+pub use self::tables::{ClusterBy, TableSettings};
 pub use self::timeouts::Timeouts;
 
 use self::fields::{Fields, Report, kind_of};
@@ -233,6 +233,11 @@ impl Config {
                 "`staging_schema` has no effect with {}, which makes no staging tables: `data_source.staging_volume` says where \
                  files are staged.",
                 self.storage.type_name()
+            );
+        }
+        if self.engine == Engine::Direct && self.tables.cluster_by != ClusterBy::Nothing {
+            tracing::warn!(
+                "`cluster_by` has no effect without Databricks, which clusters tables: set `databricks_server_hostname`, or leave it out."
             );
         }
         self.tables.warn();

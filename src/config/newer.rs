@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::error::Error;
 
 /// Fields that only those versions have.
-const ONLY_THERE: [&str; 3] = ["hostname", "raw_schema_override", "cdc_deletion_mode"];
+const ONLY_THERE: [&str; 2] = ["hostname", "raw_schema_override"];
 /// What `authentication.auth_type` says there.
 const TYPES_THERE: [&str; 2] = ["BASIC", "OAUTH"];
 
@@ -39,9 +39,9 @@ pub(super) fn refused(object: &Map<String, Value>) -> Option<Error> {
          `authentication`: {{\"auth_type\": \"OAUTH_M2M\", \"client_id\": …, \"client_secret\": …}};\n\
          - `data_source`, which those versions do not have: {{\"data_source_type\": \"S3_STORAGE\", \"s3_bucket_name\": …, \
          \"s3_bucket_path\": …}} with a bucket that Databricks can read too; volumes of Unity Catalog are not used;\n\
-         - nothing for `raw_schema_override` and `cdc_deletion_mode`: tables have the three columns of version 1.1, in the \
-         stream's schema;\n\
-         - `database`, `schema`, `purge_staging_data` and `accept_terms` as they are.",
+         - nothing for `raw_schema_override`: tables are in the stream's schema, with the three columns of version 1.1 or, with \
+         `table_layout` `columns`, a column for each property;\n\
+         - `database`, `schema`, `cdc_deletion_mode`, `purge_staging_data` and `accept_terms` as they are.",
         found.join(" and ")
     )))
 }

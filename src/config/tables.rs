@@ -9,6 +9,8 @@ use crate::schema::json_schema::{ColumnOptions, Nested, Number};
 
 const LAYOUTS: [(&str, Layout); 3] = [("raw", Layout::Raw), ("columns", Layout::Columns), ("classic", Layout::Classic)];
 const NUMBERS: [(&str, Number); 2] = [("double", Number::Double), ("decimal", Number::Decimal)];
+const DELETES: [(&str, bool); 2] = [("Hard delete", false), ("Soft delete", true)];
+const CLUSTERS: [(&str, ClusterBy); 2] = [("none", ClusterBy::Nothing), ("primary_key", ClusterBy::PrimaryKey)];
 const NESTED: [(&str, Nested); 2] = [("typed", Nested::Typed), ("json", Nested::Json)];
 
 /// How tables look.
@@ -20,6 +22,20 @@ pub struct TableSettings {
     pub streams: Vec<(StreamDescriptor, Layout)>,
     /// The types of columns in the layout [`Layout::Columns`].
     pub options: ColumnOptions,
+    /// Whether rows of deleted records stay in tables whose rows have keys.
+    pub keeps_deleted: bool,
+    /// By what new tables that Databricks creates are clustered.
+    pub cluster_by: ClusterBy,
+}
+
+/// What a table is clustered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ClusterBy {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The columns of the key, in tables whose rows have keys and whose layout has columns for them.
+    PrimaryKey,
 }
 
 impl TableSettings {
@@ -46,6 +62,8 @@ pub(super) fn read(root: &Fields<'_>) -> TableSettings {
             number: root.choice("number_type", &NUMBERS).unwrap_or(Number::Double),
             nested: root.choice("nested", &NESTED).unwrap_or(Nested::Typed),
         },
+        keeps_deleted: root.choice("cdc_deletion_mode", &DELETES).unwrap_or(false),
+        cluster_by: root.choice("cluster_by", &CLUSTERS).unwrap_or_default(),
     }
 }
 

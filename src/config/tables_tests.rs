@@ -14,7 +14,8 @@ fn config(name: &str, value: Value) -> Value {
 #[test]
 fn tables_are_raw_unless_something_else_is_asked_for() {
     let options = ColumnOptions { number: Number::Double, nested: Nested::Typed };
-    let expected = TableSettings { layout: Layout::Raw, streams: Vec::new(), options };
+    let (keeps_deleted, cluster_by) = (false, ClusterBy::Nothing);
+    let expected = TableSettings { layout: Layout::Raw, streams: Vec::new(), options, keeps_deleted, cluster_by };
     assert_eq!(read(config("table_layout", Value::Null)).tables, expected);
     assert_eq!(read(config("streams", json!([]))).tables, expected);
     assert_eq!(read(config("streams", Value::Null)).tables, expected);
@@ -92,4 +93,16 @@ fn fields_of_a_listed_stream_that_nobody_knows_are_named_with_their_place() {
     let streams = json!([{"name": "a", "table_layout": "raw"}, {"name": "b", "table_layout": "raw", "layout": 1}]);
     assert_eq!(read(config("streams", streams)).unknown_fields, ["streams[1].layout"]);
     assert_eq!(read(config("stream", json!([{"name": "a"}]))).unknown_fields, ["stream"]);
+}
+
+#[test]
+fn deleted_rows_and_clusters_are_what_the_settings_say() {
+    for (word, keeps) in [("Hard delete", false), ("Soft delete", true)] {
+        assert_eq!(read(config("cdc_deletion_mode", json!(word))).tables.keeps_deleted, keeps);
+    }
+    for (word, clusters) in [("none", ClusterBy::Nothing), ("primary_key", ClusterBy::PrimaryKey)] {
+        assert_eq!(read(config("cluster_by", json!(word))).tables.cluster_by, clusters);
+    }
+    let said = problems(config("cdc_deletion_mode", json!("hard")));
+    assert!(said.contains("Hard delete, Soft delete"), "{said}");
 }

@@ -32,9 +32,12 @@ pub fn batch(schema: &TableSchema, files: &[DataFile]) -> Result<RecordBatch> {
     let bounds: Vec<_> = files.iter().map(|file| bounds::column_bounds(schema, &file.stats)).collect();
     let required = schema.columns().filter(|column| column.is_required());
     let null_counts = required.map(|column| (column.name.clone(), longs(|_| 0))).collect();
+    // Of rows that were only counted it is not known whether they lack something.
+    let has_all = bounds::has_all(schema);
+    let counted = files.iter().map(|file| has_all && !file.stats.is_only_counted());
     let stats: [(&str, ArrayRef); 5] = [
         ("numRecords", longs(|f| f.stats.rows.try_into().unwrap_or(i64::MAX))),
-        ("nullCount", structure(null_counts, (!bounds::has_all(schema)).then(|| NullBuffer::new_null(files.len())))),
+        ("nullCount", structure(null_counts, Some(NullBuffer::from_iter(counted)))),
         ("minValues", ends(schema, &bounds, |span| span.first)),
         ("maxValues", ends(schema, &bounds, |span| span.last)),
         ("tightBounds", Arc::new(BooleanArray::from(vec![true; files.len()]))),

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::*;
 use crate::delta::actions::{Commit, Readers, TableMetadata};
-use crate::delta::commit::{Change, commit};
+use crate::delta::commit::{Change, Removes, commit};
 use crate::delta::engine::LogEngine;
 use crate::schema::stats::RowStats;
 
@@ -50,7 +50,14 @@ async fn what_the_kernel_writes_of_files_reads_as_its_golden_file() -> Result<()
             &snapshot,
             &engine,
             "t",
-            &Change { schema: &schema, changes: &[], files: &files, transactions: &[], replace: None },
+            &Change {
+                schema: &schema,
+                changes: &[],
+                files: &files,
+                transactions: &[],
+                property: None,
+                removes: Removes::Nothing,
+            },
         )
     })?;
     let written: Vec<String> = adds(&log, 1).iter().map(ToString::to_string).collect();

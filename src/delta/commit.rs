@@ -1,6 +1,7 @@
 //! One commit to an existing table: whether it is allowed, what goes into it, and the checkpoint after it.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use delta_kernel::committer::{Committer, FileSystemCommitter};
@@ -19,6 +20,7 @@ use super::evolve;
 use super::files::LogFiles;
 use super::kernel_errors::write_error;
 use super::replace::Removals;
+use super::some_files;
 use crate::error::{Error, Result};
 use crate::schema::alter::Alter;
 use crate::schema::columns::TableSchema;
@@ -47,8 +49,21 @@ pub struct Change<'a> {
     pub transactions: &'a [(String, i64)],
     /// Changes to the table's columns, which the files need.
     pub changes: &'a [Alter],
-    /// With it, all files that the table has now are removed; it receives how many rows they have, if that is known.
-    pub replace: Option<&'a Cell<Option<u64>>>,
+    /// A property that the table gets, or loses where there is no value.
+    pub property: Option<(&'a str, Option<&'a str>)>,
+    /// Which files that the table has now are removed.
+    pub removes: Removes<'a>,
+}
+
+/// Which files a commit removes.
+#[derive(Clone, Copy)]
+pub enum Removes<'a> {
+    /// None.
+    Nothing,
+    /// All; it receives how many rows they have, if that is known.
+    All(&'a Cell<Option<u64>>),
+    /// Those of these names, as the log has them; files that replace them are added.
+    Files(&'a BTreeSet<String>),
 }
 
 /// Whether this program may write to the table; `replace`: also remove its files.
@@ -85,6 +100,22 @@ pub fn ensure_replaceable(append_only: bool, shown: &str, replace: bool) -> Resu
     Ok(())
 }
 
+/// Refuses a table in which rows cannot replace those with the same key.
+pub fn ensure_replaceable_by_key(inner: &SnapshotRef, shown: &str) -> Result<()> {
+    let properties = inner.table_properties();
+    let feed = (properties.enable_change_data_feed == Some(true))
+        .then_some(("delta.enableChangeDataFeed", "which change is a feed's reader to be told of"));
+    let ids = (properties.enable_row_tracking == Some(true))
+        .then_some(("delta.enableRowTracking", "which ids the rows of a file that is written again keep"));
+    match feed.or(ids) {
+        Some((property, what)) => Err(Error::config(format!(
+            "Table {shown} has the property {property}: this version cannot say {what} when rows replace others by their primary \
+             key. Set the property to false, load the table through Databricks, or choose the sync mode append."
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// Refuses a table with `partitions`.
 pub fn ensure_unpartitioned(shown: &str, partitions: &[String]) -> Result<()> {
     if partitions.is_empty() {
@@ -97,23 +128,25 @@ pub fn ensure_unpartitioned(shown: &str, partitions: &[String]) -> Result<()> {
 
 /// Commits `change` as the version after `inner`.
 pub fn commit(inner: &SnapshotRef, engine: &LogEngine, shown: &str, change: &Change<'_>) -> KernelResult<Committed> {
-    let removals = match change.replace {
-        Some(left) => {
+    let removals = match change.removes {
+        Removes::All(left) => {
             let (files, rows) = present(inner, engine)?;
             left.set(rows);
             files
         }
-        None => Vec::new(),
+        Removes::Files(names) if !names.is_empty() => some_files::of(present(inner, engine)?.0, names)?,
+        Removes::Nothing | Removes::Files(_) => Vec::new(),
     };
     // The change data feed is derived from whole files that are added and removed; see `replace`.
     let feed = inner.table_properties().enable_change_data_feed == Some(true);
     let apart = feed && !removals.is_empty() && !change.files.is_empty();
     let kept = Removals::default();
-    if !change.changes.is_empty() {
-        kept.extend(evolve::actions(inner, engine, change.changes)?);
+    let alters = !change.changes.is_empty() || change.property.is_some();
+    if alters {
+        kept.extend(evolve::actions(inner, engine, change.changes, change.property)?);
     }
     let committer: Box<dyn Committer> =
-        if apart || !change.changes.is_empty() { kept.merger() } else { Box::new(FileSystemCommitter::new()) };
+        if apart || alters { kept.merger() } else { Box::new(FileSystemCommitter::new()) };
     let mut transaction = begin(inner, engine, change, committer)?;
     if apart {
         let mut removing = begin(inner, engine, change, kept.collector())?;
@@ -145,15 +178,19 @@ fn begin(
     change: &Change<'_>,
     committer: Box<dyn Committer>,
 ) -> KernelResult<Transaction> {
-    let mode = if change.replace.is_some() { "Overwrite" } else { "Append" };
-    let mut build = Arc::clone(inner)
-        .update_table(UpdateTableOperation::Write, ENGINE_INFO, true)
-        .with_operation_parameters([("mode", Some(mode))]);
+    let build = |operation| Arc::clone(inner).update_table(operation, ENGINE_INFO, true);
+    let write = |mode| build(UpdateTableOperation::Write).with_operation_parameters([("mode", Some(mode))]);
+    let mut build = match change.removes {
+        Removes::Nothing => write("Append"),
+        Removes::All(_) => write("Overwrite"),
+        Removes::Files(_) => build(UpdateTableOperation::Merge),
+    };
     for (app_id, version) in change.transactions {
         build = build.with_transaction_id(app_id, *version);
     }
     let mut transaction = build.build(engine, committer)?;
-    // No row is copied or updated: all rows are removed or new, so that none has a row id to keep.
+    // All rows are removed or new, so that none has a row id to keep. Tables with row ids take no rows by their keys
+    // (`ensure_replaceable_by_key`).
     transaction.ack_row_tracking_preservation();
     Ok(transaction)
 }

@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 
 use super::*;
 use crate::delta::actions::{Commit, Readers, TableMetadata};
-use crate::delta::commit::{Change, Committed, commit};
+use crate::delta::commit::{Change, Committed, Removes, commit};
 use crate::error::Error;
 use crate::schema::columns::TableSchema;
 
@@ -44,7 +44,14 @@ fn commit_one(table: &Url, engine: &LogEngine) -> KernelResult<Committed> {
     let snapshot = Snapshot::builder_for(table).build(engine)?;
     let transactions = [("app".to_owned(), 1)];
     let schema = TableSchema::raw();
-    let change = Change { schema: &schema, changes: &[], files: &[], transactions: &transactions, replace: None };
+    let change = Change {
+        schema: &schema,
+        changes: &[],
+        files: &[],
+        transactions: &transactions,
+        property: None,
+        removes: Removes::Nothing,
+    };
     commit(&snapshot, engine, "t", &change)
 }
 

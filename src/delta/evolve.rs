@@ -24,8 +24,13 @@ const LOCAL_TIMES: &str = "timestampNtz";
 /// The type that needs it.
 const LOCAL_TIME: &str = "timestamp_ntz";
 
-/// The actions that make `changes` to the table `inner`.
-pub fn actions(inner: &SnapshotRef, engine: &dyn Engine, changes: &[Alter]) -> KernelResult<Vec<FilteredEngineData>> {
+/// The actions that make `changes` to the table `inner` and give it `property`, or take it away where there is no value.
+pub fn actions(
+    inner: &SnapshotRef,
+    engine: &dyn Engine,
+    changes: &[Alter],
+    property: Option<(&str, Option<&str>)>,
+) -> KernelResult<Vec<FilteredEngineData>> {
     let configuration = inner.table_configuration();
     let mut metadata = serde_json::to_value(configuration.metadata())?;
     let mut schema: Value = serde_json::from_str(configuration.metadata().schema_string())?;
@@ -44,6 +49,16 @@ pub fn actions(inner: &SnapshotRef, engine: &dyn Engine, changes: &[Alter]) -> K
     let schema = schema.to_string();
     let fields = metadata.as_object_mut().ok_or_else(|| KernelError::generic("the table's metadata is no object"))?;
     fields.insert("schemaString".to_owned(), Value::from(schema));
+    if let Some((key, value)) = property {
+        let configuration = fields.entry("configuration").or_insert_with(|| json!({}));
+        let configuration = configuration.as_object_mut();
+        let configuration =
+            configuration.ok_or_else(|| KernelError::generic("the table's properties are no object"))?;
+        match value {
+            Some(value) => drop(configuration.insert(key.to_owned(), Value::from(value))),
+            None => drop(configuration.remove(key)),
+        }
+    }
     let mut actions = Vec::new();
     if let Some(protocol) = raised {
         actions.push(action(&json!({"protocol": protocol}), LOG_PROTOCOL_SCHEMA.clone(), engine)?);

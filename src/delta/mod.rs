@@ -17,6 +17,7 @@ mod files;
 mod found;
 mod kernel_errors;
 mod replace;
+mod some_files;
 pub mod table;
 mod widening;
 

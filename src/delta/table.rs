@@ -6,7 +6,6 @@
 //! waits for files that other threads of the runtime read: all of it goes through [`TableLog::run`], which never lets
 //! so many calls in that no thread is left to serve them.
 
-use std::cell::Cell;
 use std::sync::{Arc, OnceLock};
 
 use delta_kernel::snapshot::{Snapshot as KernelSnapshot, SnapshotRef};
@@ -18,24 +17,24 @@ use tokio::sync::Semaphore;
 use tokio::task::block_in_place;
 use url::Url;
 
-use super::actions::DataFile;
 use super::clustered;
-use super::commit::{self, Change};
+use super::commit;
 use super::damage::{self, SMALL_COMMIT, fallbacks, may_be_damage};
 use super::described;
 use super::engine::{GoesOn, LogEngine};
 use super::files::{CommitFile, LogFiles};
 use super::found;
 use super::kernel_errors::{classify, read_error};
+use super::some_files;
 use super::widening;
 use crate::error::{Error, Result};
-use crate::schema::alter::Alter;
 use crate::schema::columns::TableSchema;
 use crate::schema::table_type::FoundColumn;
 use crate::storage::Storage;
 
-pub use super::commit::{CHECKPOINT_INTERVAL, Committed};
+pub use super::commit::{CHECKPOINT_INTERVAL, Change, Committed, Removes};
 pub use super::described::Described;
+pub use super::some_files::TableFile;
 
 /// Reads the logs of tables in one storage.
 #[derive(Clone)]
@@ -190,6 +189,11 @@ impl TableSnapshot {
         self.with_fallback("read", |inner, engine| inner.get_app_id_version(app_id, engine))
     }
 
+    /// Whether the table is set to forget application transactions after a while.
+    pub fn forgets_transactions(&self) -> bool {
+        self.inner.table_properties().set_transaction_retention_duration.is_some()
+    }
+
     /// The table's description, as its log has it.
     pub fn description(&self) -> Option<&str> {
         self.inner.table_configuration().metadata().description()
@@ -228,24 +232,19 @@ impl TableSnapshot {
         self.with_fallback("read", commit::rows)
     }
 
-    /// Commits `files`, whose columns are those of `schema`, with the application transactions `transactions` (id and version).
-    /// The table's columns get the `changes` that the files need. With `replace`, the same commit removes every file that the table
-    /// has now, and `replace` receives how many rows those have by the log's statistics. Files must lie in the table's folder
-    /// already.
-    pub fn commit(
-        &self,
-        schema: &TableSchema,
-        changes: &[Alter],
-        files: &[DataFile],
-        transactions: &[(String, i64)],
-        replace: Option<&mut Option<u64>>,
-    ) -> Result<Committed> {
-        let left = Cell::new(None);
-        let change = Change { schema, changes, files, transactions, replace: replace.is_some().then_some(&left) };
-        let committed =
-            self.with_fallback("write", |inner, engine| commit::commit(inner, engine, &self.shown, &change));
-        replace.into_iter().for_each(|removed| *removed = left.get());
-        committed
+    /// The table's files and what is known of them, with the rows that deletion vectors take away.
+    pub fn table_files(&self) -> Result<Vec<TableFile>> {
+        self.with_fallback("read", some_files::all)
+    }
+
+    /// Refuses a table in which rows cannot replace those with the same key.
+    pub fn ensure_replaceable_by_key(&self) -> Result<()> {
+        commit::ensure_replaceable_by_key(&self.inner, &self.shown)
+    }
+
+    /// Commits `change`, whose new files lie in the table's folder already.
+    pub fn commit(&self, change: &Change<'_>) -> Result<Committed> {
+        self.with_fallback("write", |inner, engine| commit::commit(inner, engine, &self.shown, change))
     }
 
     /// Does `work`; if it fails and a damaged checkpoint may be the cause, does it again without the checkpoint, at the same

@@ -6,9 +6,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
+use arrow_array::ArrayRef;
+
 use super::changes::Changes;
 use super::csv::{CsvBlock, CsvEncoder, CsvFile};
 use super::ids::IdRange;
+use super::key_guard::KeyGuard;
 use super::parquet::{ParquetEncoder, ParquetFile, RowGroup};
 use super::rows::Rows;
 use crate::config::Compression;
@@ -32,6 +35,24 @@ const LARGEST_WIDE_BLOCK: usize = 64 << 20;
 /// Columns from which on a block for CSV gets smaller: a row has a comma for each of them, whether it has a value or not.
 const MANY_COLUMNS: usize = 64;
 
+/// Is shown the rows of every block that is encoded, as they go into its file.
+pub trait Watcher: Send + Sync {
+    /// The rows with the ids `ids`, which were emitted at `emitted_at`, in microseconds since the epoch.
+    ///
+    /// # Errors
+    /// The block is not encoded.
+    fn look(&self, ids: IdRange, emitted_at: &[i64], rows: Seen<'_>) -> Result<()>;
+}
+
+/// Rows of a block.
+#[derive(Clone, Copy)]
+pub enum Seen<'a> {
+    /// The texts of the records, each behind its length: the layout has no columns for what is in them.
+    Texts(&'a [u8]),
+    /// The columns that are filled from the record, in their order.
+    Columns(&'a [ArrayRef]),
+}
+
 /// A format of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
@@ -51,6 +72,8 @@ pub struct Encoder {
     compression: Compression,
     sync_id: i64,
     leaves: usize,
+    watcher: Option<Arc<dyn Watcher>>,
+    key_guard: Option<KeyGuard>,
     made: OnceLock<FormatEncoder>,
 }
 
@@ -89,7 +112,20 @@ impl Encoder {
     /// An encoder for rows of `schema`.
     pub fn new(schema: Arc<TableSchema>, compression: Compression) -> Self {
         let leaves = schema.columns().map(|column| column.kind.leaves()).sum();
-        Self { schema, format: Format::Parquet, compression, sync_id: 0, leaves, made: OnceLock::new() }
+        let (format, watcher, key_guard) = (Format::Parquet, None, None);
+        Self { schema, format, compression, sync_id: 0, leaves, watcher, key_guard, made: OnceLock::new() }
+    }
+
+    /// The encoder whose rows must pass `guard`.
+    #[must_use]
+    pub fn guarded_by(self, guard: KeyGuard) -> Self {
+        Self { key_guard: Some(guard), ..self }
+    }
+
+    /// The encoder whose blocks of Parquet `watcher` is shown.
+    #[must_use]
+    pub fn watched_by(self, watcher: Option<Arc<dyn Watcher>>) -> Self {
+        Self { watcher, ..self }
     }
 
     /// The encoder that makes files in `format`; without it, they are in Parquet.
@@ -133,12 +169,19 @@ impl Encoder {
 
     /// Encodes `rows`, which must not be empty, with the ids of `ids`, one for each row. Needs no file and may run on any thread.
     pub fn encode(&self, rows: Rows, ids: IdRange) -> Result<Encoded> {
-        match self.made()? {
-            FormatEncoder::Parquet(encoder) => {
-                encoder.encode(rows, ids).map(|encoded| encoded.into_block(Block::Parquet))
-            }
-            FormatEncoder::Csv(encoder) => encoder.encode(rows, ids).map(|encoded| encoded.into_block(Block::Csv)),
+        if let Some(guard) = &self.key_guard {
+            guard.look_at_names(rows.parts().0)?;
         }
+        let encoded = match self.made()? {
+            FormatEncoder::Parquet(encoder) => {
+                encoder.encode(rows, ids, self.watcher.as_deref())?.into_block(Block::Parquet)
+            }
+            FormatEncoder::Csv(encoder) => encoder.encode(rows, ids)?.into_block(Block::Csv),
+        };
+        if let Some(guard) = &self.key_guard {
+            guard.look_at_changes(&encoded.changes)?;
+        }
+        Ok(encoded)
     }
 
     /// Begins a file.
@@ -223,6 +266,18 @@ impl Encoders {
     #[must_use]
     pub fn of_sync(self, sync_id: i64) -> Self {
         Self { sync_id, ..self }
+    }
+
+    /// An encoder of its own for rows of `schema` in files of `format`, which must pass `guard`, and whose blocks `watcher` is shown.
+    pub fn keyed(
+        &self,
+        schema: &Arc<TableSchema>,
+        format: Format,
+        guard: KeyGuard,
+        watcher: Option<Arc<dyn Watcher>>,
+    ) -> Arc<Encoder> {
+        let encoder = Encoder::new(Arc::clone(schema), self.compression).in_format(format).of_sync(self.sync_id);
+        Arc::new(encoder.guarded_by(guard).watched_by(watcher))
     }
 
     /// The encoder for rows of `schema` in files of `format`.

@@ -60,6 +60,11 @@ impl IdRange {
         self.count
     }
 
+    /// The number of the first id: its 16 bytes. Those of the others follow.
+    pub fn first_number(&self) -> u128 {
+        self.first
+    }
+
     /// The texts of the first and the last id.
     pub fn span(&self) -> Span<String> {
         Span { first: self.first(), last: self.last() }

@@ -5,6 +5,8 @@ mod columns;
 pub mod csv;
 pub mod encoder;
 pub mod ids;
+pub mod json_values;
+pub mod key_guard;
 mod parquet;
 pub mod rows;
 mod texts;

@@ -19,7 +19,7 @@ use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{ColumnPath, SchemaDescriptor, TypePtr};
 
-use super::encoder::Encoded;
+use super::encoder::{Encoded, Seen, Watcher};
 use super::ids::{ID_LENGTH, IdRange};
 use super::rows::Rows;
 use super::texts::{self, TextChunk, TextEncoder};
@@ -125,22 +125,26 @@ impl ParquetEncoder {
     }
 
     /// Encodes `rows`, which must not be empty, with the ids of `ids`, one for each row.
-    pub fn encode(&self, rows: Rows, ids: IdRange) -> Result<Encoded<RowGroup>> {
+    pub fn encode(&self, rows: Rows, ids: IdRange, watcher: Option<&dyn Watcher>) -> Result<Encoded<RowGroup>> {
         let emitted_at = rows.emitted_at_span();
         let (Some(emitted_at), true) = (emitted_at, ids.count() == rows.len() as u64) else {
             return Err(Error::system("A block of rows and its ids do not have the same length."));
         };
         let stats = RowStats { rows: ids.count(), ids: ids.span(), emitted_at };
         let (texts, times) = rows.into_parts();
+        let mut typed = match &self.typed {
+            Some(encoder) => Some((encoder, encoder.read(&texts)?)),
+            None => None,
+        };
+        if let Some(watcher) = watcher {
+            let seen = typed.as_ref().map_or(Seen::Texts(&texts), |(_, block)| Seen::Columns(block.columns()));
+            watcher.look(ids, &times, seen)?;
+        }
         let times = TimestampMicrosecondArray::new(ScalarBuffer::from(times), None).with_timezone("UTC");
         let mut writers = self.arrow.create_column_writers(0).map_err(encode_error)?.into_iter();
         let mut array = |array, statistics| {
             let writer = writers.next().ok_or_else(|| Error::system("A column of a row group has no writer."))?;
             Ok::<_, Error>(ColumnPages::Arrow(encode_array(writer, &array, statistics)?))
-        };
-        let mut typed = match &self.typed {
-            Some(encoder) => Some((encoder, encoder.read(&texts)?)),
-            None => None,
         };
         let mut columns = Vec::with_capacity(self.columns.len());
         for column in &self.columns {

@@ -20,7 +20,7 @@ fn row_groups_become_one_file_that_a_reader_gives_back_row_by_row() -> Result<()
                 rows.push(format!(r#"{{"n":{row},"é":"\u2028"}}"#).as_bytes(), group * 1000 - row, 0);
             }
             let range = ids.range(group, 1000);
-            bytes.extend(file.append(encoder.encode(rows, range)?.group)?);
+            bytes.extend(file.append(encoder.encode(rows, range, None)?.group)?);
         }
         let (end, stats) = file.finish()?;
         bytes.extend(end);
@@ -45,7 +45,7 @@ fn a_time_that_is_a_text_is_read_back_as_its_milliseconds() -> Result<()> {
         rows.push(b"{}", micros, 0);
     }
     let mut file = encoder.begin_file()?;
-    let mut bytes = file.append(encoder.encode(rows, IdGenerator::new(random).range(0, 2))?.group)?;
+    let mut bytes = file.append(encoder.encode(rows, IdGenerator::new(random).range(0, 2), None)?.group)?;
     bytes.extend(file.finish()?.0);
     let reader = SerializedFileReader::new(bytes::Bytes::from(bytes)).map_err(encode_error)?;
     let rows: Vec<_> = reader.get_row_iter(None).map_err(encode_error)?.flatten().collect();
@@ -68,7 +68,7 @@ fn fixed_file(compression: Compression, long: usize) -> Result<Vec<u8>> {
             rows.push(json.as_bytes(), 1_700_000_000_000_000 + n * n * 1_000_003 - i64::from(group), 0);
         }
         let range = ids.range(1_700_000_000_000, 40);
-        bytes.extend(file.append(encoder.encode(rows, range)?.group)?);
+        bytes.extend(file.append(encoder.encode(rows, range, None)?.group)?);
     }
     bytes.extend(file.finish()?.0);
     Ok(bytes)

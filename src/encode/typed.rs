@@ -42,6 +42,13 @@ pub struct TypedBlock {
     pub changes: Changes,
 }
 
+impl TypedBlock {
+    /// The columns that are not encoded yet, in their order.
+    pub fn columns(&self) -> &[ArrayRef] {
+        self.columns.as_slice()
+    }
+}
+
 impl TypedEncoder {
     /// An encoder for the columns of `schema` that are made of records, in their order; `arrow` and `parquet` are its schemas.
     pub fn new(

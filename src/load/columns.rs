@@ -5,7 +5,9 @@ use std::sync::Arc;
 use crate::error::{Error, Result, StreamDescriptor};
 use crate::schema::alter::Alter;
 use crate::schema::columns::{Layout, TableSchema};
+use crate::schema::dedup::{Place, Places};
 use crate::schema::fit::{Fit, Shown, Terms, fit, fitting_layout, lacks_only_vacant_fields};
+use crate::schema::kind::Kind;
 use crate::schema::table_type::FoundColumn;
 use crate::target::Target;
 
@@ -28,12 +30,19 @@ pub struct Fitted {
     pub changes: Vec<Alter>,
     /// What users should know.
     pub warnings: Vec<String>,
+    /// Where the values are by which rows take the place of one another; none where all rows are kept.
+    pub places: Option<Arc<Places>>,
 }
 
 impl Fitted {
-    /// How the files of `target` go into a table that is made for them.
-    pub fn new_table(target: &Target) -> Self {
-        Self { files: Arc::clone(&target.columns), changes: Vec::new(), warnings: Vec::new() }
+    /// How the files of `target` go into a table that is made for them, `shown` to users.
+    ///
+    /// # Errors
+    /// A config error: its layout has no column for a key.
+    pub fn new_table(target: &Target, shown: &str) -> Result<Self> {
+        let files = Arc::clone(&target.columns);
+        let places = places(target, &files, shown)?;
+        Ok(Self { warnings: rounded_keys(target, places.as_deref()), places, files, changes: Vec::new() })
     }
 }
 
@@ -44,12 +53,60 @@ impl Fitted {
 pub fn fit_table(target: &Target, found: FoundTable<'_>, terms: Terms) -> Result<Fitted> {
     if target.columns.layout() == Layout::Raw {
         ensure_columns(&target.columns, found.shown, &target.stream, found.named)?;
-        return Ok(Fitted::new_table(target));
+        return Fitted::new_table(target, found.shown);
     }
     let shown = Shown { table: found.shown, stream: &target.stream };
-    let Fit { files, changes, warnings } = fit(&target.columns, found.columns, terms, shown)?;
+    let Fit { files, changes, mut warnings } = fit(&target.columns, found.columns, terms, shown)?;
     let files = if files == *target.columns { Arc::clone(&target.columns) } else { Arc::new(files) };
-    Ok(Fitted { files, changes, warnings })
+    let places = places(target, &files, found.shown)?;
+    warnings.extend(rounded_keys(target, places.as_deref()));
+    Ok(Fitted { files, changes, warnings, places })
+}
+
+/// Checks that the parts of `target`'s key are written in its table's columns as they were by the key `stored` with the table.
+///
+/// # Errors
+/// A config error that names the part.
+pub fn ensure_written_alike(target: &Target, shown: &str, stored: Option<&str>) -> Result<()> {
+    let has_texts = target.columns.layout() != Layout::Raw;
+    let dedup = target.dedup.as_ref().filter(|_| has_texts);
+    let part = dedup.zip(stored).and_then(|(dedup, stored)| dedup.written_otherwise_than(stored));
+    let Some(part) = part else { return Ok(()) };
+    Err(Error::config(format!(
+        "Stream {} cannot be loaded into table {shown} by its primary key: the type of {part} has changed between a text and several types          (or none), which the column has as JSON, so that one key would be there twice, with quotes and without. Replace the rows (a          refresh), or correct the type.",
+        target.stream
+    )))
+}
+
+/// What users of keys should know that are DOUBLE columns.
+fn rounded_keys(target: &Target, places: Option<&Places>) -> Vec<String> {
+    let keys = places.map(|places| places.key.as_slice()).unwrap_or_default();
+    let rounded = keys.iter().filter(|place| place.json.is_empty() && matches!(place.kind, Kind::Float | Kind::Double));
+    let warning = |place: &Place| {
+        format!(
+            "Stream {}: the column {} of its primary key is {}, which tells about {} digits apart: keys that differ behind those are one. \
+             In new tables, `number_type: decimal` tells 28 digits and 10 decimals apart.",
+            target.stream,
+            place.column,
+            place.kind.sql(),
+            if place.kind == Kind::Float { 7 } else { 15 }
+        )
+    };
+    rounded.map(warning).collect()
+}
+
+/// Where the values are in `files` by which rows of `target` take the place of one another.
+fn places(target: &Target, files: &TableSchema, shown: &str) -> Result<Option<Arc<Places>>> {
+    let Some(dedup) = &target.dedup else { return Ok(None) };
+    let found = dedup.places(files).map_err(|problems| {
+        Error::config(format!(
+            "Stream {} cannot be loaded into table {shown} by its primary key: the table {}. Set `enable_schema_evolution` to have \
+             columns added, or replace the rows (a refresh) to have their types changed, or move the table away.",
+            target.stream,
+            problems.join(" and ")
+        ))
+    })?;
+    Ok(Some(Arc::new(found)))
 }
 
 /// The changes that a table, which may have changed since it was opened, needs for files with the columns `files`. `may_lack`: who

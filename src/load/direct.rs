@@ -5,7 +5,14 @@
 //! batch is added twice. If another commit took the version, the load commits again on the newer one. Only this engine may commit
 //! to a table: it does not know commit services such as the one of Databricks.
 
-use std::collections::BTreeMap;
+mod keyed;
+mod merging;
+mod newest;
+mod opening;
+mod parquet_file;
+mod rewriting;
+
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +21,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
-use super::columns::{Fitted, FoundTable, fit_files, fit_table};
+use self::keyed::Keyed;
+use self::merging::Merging;
+use self::opening::Opening;
+use super::columns::{Fitted, FoundTable, ensure_written_alike, fit_files, fit_table};
 use super::existing_folders::ExistingFolders;
 use super::generation;
 use super::origin::{self, StoredDescription};
@@ -22,17 +32,17 @@ use super::{COUNTED_TABLES, Ending, Loader, Opened, RowsBefore, TableLoader, Tab
 use crate::clock::ClockAndIds;
 use crate::counted::counted;
 use crate::delta::actions::{Commit, DataFile, Readers, TableMetadata};
-use crate::delta::table::{CHECKPOINT_INTERVAL, Committed, TableLog, TableSnapshot};
-use crate::delta::{DELTA_LOG, commit_path};
+use crate::delta::commit_path;
+use crate::delta::table::{CHECKPOINT_INTERVAL, Change, Committed, Removes, TableLog, TableSnapshot};
 use crate::error::{Error, Result, ResultExt};
-use crate::recovery::left_behind::{LeftBehind, LeftInCatalog, application_id};
+use crate::recovery::left_behind::{LeftInCatalog, application_id};
 use crate::recovery::sweep::StagingTables;
 use crate::retry::Backoff;
 use crate::schema::alter::Alter;
 use crate::schema::columns::{Layout, TableSchema};
+use crate::schema::dedup;
 use crate::schema::fit::Terms;
 use crate::stage::Batch;
-use crate::stage::staged::{Begins, Staged, Staging};
 use crate::storage::{Put, Storage};
 use crate::target::Target;
 
@@ -56,14 +66,7 @@ pub struct Direct {
     evolution: bool,
     /// Permits to keep a table's snapshot until its first load.
     kept: Arc<Semaphore>,
-}
-
-/// What opening the tables of a sync needs.
-struct Opening<'a> {
-    engine: &'a Direct,
-    folders: ExistingFolders,
-    /// Whether the rows of each table are counted: only if there are few tables.
-    counts_rows: bool,
+    merging: Merging,
 }
 
 struct DirectTable {
@@ -76,6 +79,8 @@ struct DirectTable {
     files: Arc<TableSchema>,
     /// The generation of the table's rows when the sync began.
     found: Option<i64>,
+    /// How its rows replace one another; none where all are kept.
+    keyed: Option<Box<Keyed>>,
 }
 
 /// What the next load knows of the table's newest version without reading the log again.
@@ -91,14 +96,26 @@ enum KnownVersion {
 impl Direct {
     /// The engine of the sync `sync`. With `evolution`, tables get the columns that their streams have and they lack.
     pub fn new(storage: &Storage, tables: &TableLog, clock_and_ids: ClockAndIds, sync: Uuid, evolution: bool) -> Self {
-        let kept = Arc::new(Semaphore::new(KEPT));
-        Self { storage: storage.clone(), tables: tables.clone(), clock_and_ids, sync, evolution, kept }
+        let (kept, merging) = (Arc::new(Semaphore::new(KEPT)), Merging::new(0, 1));
+        Self { storage: storage.clone(), tables: tables.clone(), clock_and_ids, sync, evolution, kept, merging }
+    }
+
+    /// The same whose loads by keys together take at most about `memory` bytes and `workers` processors.
+    #[must_use]
+    pub fn with_memory(self, memory: usize, workers: usize) -> Self {
+        Self { merging: Merging::new(memory, workers), ..self }
     }
 
     /// How the stream of `target` goes into the table `snapshot`, whose rows it `replaces_all` at its end or adds to.
     fn fit(&self, target: &Target, snapshot: &TableSnapshot, replaces_all: bool) -> Result<Fitted> {
-        let (shown, replaces) = (self.storage.shown(&target.table), target.write_mode.removes_rows());
+        let (shown, replaces) = (self.storage.shown(&target.table), target.removes_rows());
         snapshot.ensure_writable(replaces)?;
+        if target.dedup.is_some() {
+            snapshot.ensure_replaceable_by_key()?;
+            if !replaces_all {
+                ensure_written_alike(target, &shown, snapshot.property(dedup::PROPERTY))?;
+            }
+        }
         let (named, columns) = (snapshot.columns(), snapshot.found_columns());
         let found = FoundTable { shown: &shown, named, columns: &columns };
         let fitted = fit_table(target, found, self.terms(snapshot, replaces_all))?;
@@ -111,84 +128,6 @@ impl Direct {
 
     fn terms(&self, snapshot: &TableSnapshot, replaces: bool) -> Terms {
         Terms { evolution: self.evolution, replaces, widens: self.evolution && snapshot.widens() }
-    }
-}
-
-impl Opening<'_> {
-    async fn open(&self, target: Arc<Target>) -> Result<Opened> {
-        let target = self.named(target).await?;
-        let staging = Staging {
-            // Its log tells a later sync which files of which batch may lie in the table's folder.
-            staged: Staged::DeltaTable { folder: target.staging.clone() },
-            begins: Begins::AtFirstBatch,
-            left_behind: Some(LeftBehind::Files(target.table.clone())),
-        };
-        let table = Box::new(self.open_table(target).await?);
-        let schema = Arc::clone(&table.files);
-        Ok(Opened { table, schema, staging })
-    }
-
-    async fn exists(&self, table: &str) -> Result<bool> {
-        if !self.folders.may_have(table) {
-            return Ok(false);
-        }
-        self.engine.storage.has_any(&format!("{table}/{DELTA_LOG}")).await
-    }
-
-    async fn open_table(&self, target: Arc<Target>) -> Result<DirectTable> {
-        let mut exists = self.exists(&target.table).await?;
-        let mut table_state = TableState::of(&target, false, None, RowsBefore::NotAsked);
-        let (mut known, mut generation) = (KnownVersion::None, None);
-        let mut fitted = Fitted::new_table(&target);
-        if exists {
-            let found = self.engine.tables.run(|logs| {
-                let Some(snapshot) = logs.find(&target.table)? else { return Ok(None) };
-                let generation =
-                    target.generation_id.map(|id| generation::read_generation(&snapshot, id)).transpose()?.flatten();
-                let mut table_state = TableState::of(&target, true, generation, RowsBefore::NotAsked);
-                let fitted = self.engine.fit(&target, &snapshot, table_state.replaces)?;
-                // Rows to be replaced are counted when they are removed. A failed count does not fail the sync: it is only shown.
-                if self.counts_rows && !table_state.replaces {
-                    table_state.rows = snapshot.rows().ok().flatten().into();
-                }
-                Ok::<_, Error>(Some((table_state, generation, fitted, snapshot)))
-            });
-            // A log without a commit: a sync was killed before it created the table.
-            let found = found.await?;
-            exists = found.is_some();
-            if let Some((found, of_its_rows, how, snapshot)) = found {
-                (table_state, generation, fitted) = (found, of_its_rows, how);
-                if let Ok(permit) = Arc::clone(&self.engine.kept).try_acquire_owned() {
-                    known = KnownVersion::Opened(snapshot, permit);
-                }
-            }
-        }
-        generation::warn_of_newer(&self.engine.storage.shown(&target.table), &target, generation);
-        fitted.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-        let files = fitted.files;
-        Ok(DirectTable { engine: self.engine.clone(), target, exists, known, table_state, files, found: generation })
-    }
-
-    /// `target` with the older name of its table if an older version of this connector created the table under that name.
-    async fn named(&self, target: Arc<Target>) -> Result<Arc<Target>> {
-        let places = [target.older.as_deref(), target.earlier.as_deref()];
-        if places.iter().all(Option::is_none) || self.exists(&target.table).await? {
-            return Ok(target);
-        }
-        for place in places.into_iter().flatten() {
-            if !self.exists(place).await? {
-                continue;
-            }
-            let shown = self.engine.storage.shown(place);
-            if self.engine.tables.run(|logs| origin::is_own_log(logs, place, &shown, &target)).await? {
-                tracing::info!(
-                    "Stream {} goes on in table {shown}, which an older version or connector made.",
-                    target.stream
-                );
-                return Ok(Arc::new(Target { table: place.to_owned(), ..Target::clone(&target) }));
-            }
-        }
-        Ok(target)
     }
 }
 
@@ -240,24 +179,27 @@ impl DirectTable {
     /// Adds the rows of `batches`. With `replace`, the same commit removes all rows of the table, and `replace` receives their
     /// number if the log has it.
     async fn load(&mut self, batches: &[Batch], replace: Option<&mut Option<u64>>) -> Result<()> {
+        // A replacement without rows needs a batch number too, so that its repetition is recognized.
+        let through = batches.last().map_or(1, |batch| batch.number);
+        if let Some(mut keyed) = self.keyed.take() {
+            let loaded = self.load_by_key(&mut keyed, batches, through, replace).await;
+            self.keyed = Some(keyed);
+            return loaded;
+        }
         let files: Vec<DataFile> = batches.iter().flat_map(|batch| batch.files.iter().cloned()).collect();
         self.copy(&files)
             .await
             .context(|| format!("copying {} into the table's folder", counted(files.len() as u64, "file")))?;
         // A commit must not name a file that a power failure can still lose.
         self.engine.storage.flush().await?;
-        // A replacement without rows needs a batch number too, so that its repetition is recognized.
-        let through = batches.last().map_or(1, |batch| batch.number);
         self.commit(&files, through, replace).await?;
         self.engine.storage.flush().await
     }
 
     async fn commit(&mut self, files: &[DataFile], through: i64, mut replace: Option<&mut Option<u64>>) -> Result<()> {
-        let app_id = application_id(self.engine.sync);
-        let mut transactions = vec![(app_id.clone(), through)];
-        transactions.extend(self.target.generation_id.map(|id| (generation::TRANSACTION.to_owned(), id)));
+        let transactions = transactions(self.engine.sync, &self.target, through);
         if !self.exists {
-            let created = self.create(files, transactions.clone()).await?;
+            let created = self.create(files, transactions.clone(), None).await?;
             self.exists = true;
             if created == Put::Created {
                 self.known = KnownVersion::Own { version: 0, batch: through };
@@ -267,35 +209,34 @@ impl DirectTable {
         if replace.is_none() && self.append_to_own(files, through, transactions.clone()).await? {
             return Ok(());
         }
-        let shown = self.engine.storage.shown(&self.target.table);
         let mut backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(1280), None);
         for _ in 0..ATTEMPTS {
             let known = std::mem::replace(&mut self.known, KnownVersion::None);
             let own = if let KnownVersion::Own { version, .. } = known { Some(version) } else { None };
-            let left = replace.as_deref_mut();
+            let replaces = replace.is_some();
             let committed = self.engine.tables.run(|logs| {
-                if let KnownVersion::Opened(snapshot, _permit) = known {
-                    let changes = self.changes(&snapshot, left.is_some())?;
-                    return snapshot.commit(&self.files, &changes, files, &transactions, left);
-                }
-                let snapshot = logs.read(&self.target.table)?;
-                let loaded = snapshot.transaction(&app_id)?;
-                if loaded.is_some_and(|loaded| loaded >= through) {
-                    return Ok(Committed::Before);
-                }
-                let now = self
-                    .target
-                    .generation_id
-                    .map(|id| generation::read_generation(&snapshot, id))
-                    .transpose()?
-                    .flatten();
-                // Rows that this sync has loaded itself have its generation, and are not in the way.
-                let replaces = left.is_some() && loaded.is_none();
-                generation::ensure_not_overtaken(&shown, &self.target, (self.found, now), replaces)?;
-                let changes = self.changes(&snapshot, left.is_some())?;
-                snapshot.commit(&self.files, &changes, files, &transactions, left)
+                let snapshot = match known {
+                    KnownVersion::Opened(snapshot, _permit) => snapshot,
+                    KnownVersion::None | KnownVersion::Own { .. } => {
+                        let snapshot = logs.read(&self.target.table)?;
+                        if self.is_loaded(&snapshot, through, replaces)? {
+                            return Ok((Committed::Before, None));
+                        }
+                        snapshot
+                    }
+                };
+                let changes = self.changes(&snapshot, replaces)?;
+                // There may be several rows of one key from now on.
+                let property = snapshot.property(dedup::PROPERTY).map(|_| (dedup::PROPERTY, None));
+                let left = Cell::new(None);
+                let removes = if replaces { Removes::All(&left) } else { Removes::Nothing };
+                let (schema, transactions) = (&*self.files, &transactions[..]);
+                let change = Change { schema, files, transactions, changes: &changes, property, removes };
+                Ok::<_, Error>((snapshot.commit(&change)?, left.get()))
             });
-            match committed.await? {
+            let (committed, left) = committed.await?;
+            replace.iter_mut().for_each(|removed| **removed = left);
+            match committed {
                 Committed::As(version) => {
                     if own.is_some_and(|own| own + 1 == version) {
                         self.known = KnownVersion::Own { version, batch: through };
@@ -307,9 +248,27 @@ impl DirectTable {
             }
             backoff.wait(None).await;
         }
+        let shown = self.engine.storage.shown(&self.target.table);
         Err(Error::transient(format!(
             "Table {shown} is being written by somebody else: {ATTEMPTS} commits came in between."
         )))
+    }
+
+    /// Whether the table `snapshot` has the load up to the batch `through`, which `replaces` all rows or adds to them.
+    ///
+    /// # Errors
+    /// Another sync has overtaken this one.
+    fn is_loaded(&self, snapshot: &TableSnapshot, through: i64, replaces: bool) -> Result<bool> {
+        let loaded = snapshot.transaction(&application_id(self.engine.sync))?;
+        if loaded.is_some_and(|loaded| loaded >= through) {
+            return Ok(true);
+        }
+        let read = |id| generation::read_generation(snapshot, id);
+        let now = self.target.generation_id.map(read).transpose()?.flatten();
+        // Rows that this sync has loaded itself have its generation, and are not in the way.
+        let (shown, replaces) = (self.engine.storage.shown(&self.target.table), replaces && loaded.is_none());
+        generation::ensure_not_overtaken(&shown, &self.target, (self.found, now), replaces)?;
+        Ok(false)
     }
 
     /// What the table `snapshot` needs for the staged files, whoever has changed it since it was opened.
@@ -353,23 +312,35 @@ impl DirectTable {
     }
 
     /// Creates the table with its first rows in one commit; [`Put::Exists`] if somebody else has created it in the meantime.
-    async fn create(&self, files: &[DataFile], transactions: Vec<(String, i64)>) -> Result<Put> {
-        let mode = self.target.write_mode.airbyte_mode();
+    async fn create(
+        &self,
+        files: &[DataFile],
+        transactions: Vec<(String, i64)>,
+        property: Option<(&str, &str)>,
+    ) -> Result<Put> {
+        let mode = self.target.airbyte_mode();
         let properties = [
             ("airbyte.destinationSyncMode", mode),
             ("delta.autoOptimize.optimizeWrite", "true"),
             ("delta.autoOptimize.autoCompact", "true"),
         ];
+        let properties = properties.into_iter().chain(property);
         let create = TableMetadata {
             id: (self.engine.clock_and_ids.new_id)(),
             description: origin::description(&self.target.stream),
-            configuration: BTreeMap::from(properties.map(|(key, value)| (key.to_owned(), value.to_owned()))),
+            configuration: properties.map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
         };
         let commit =
             Commit { schema: &self.files, create: Some(create), transactions, add: files, readers: Readers::All };
         let bytes = commit.to_bytes(self.engine.clock_and_ids.clock.now_ms());
         self.engine.storage.put_new(&commit_path(&self.target.table, 0), bytes).await
     }
+}
+
+/// The application transactions of a load up to the batch `through`.
+fn transactions(sync: Uuid, target: &Target, through: i64) -> Vec<(String, i64)> {
+    let generation = target.generation_id.map(|id| (generation::TRANSACTION.to_owned(), id));
+    [(application_id(sync), through)].into_iter().chain(generation).collect()
 }
 
 #[cfg(test)]

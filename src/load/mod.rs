@@ -20,7 +20,7 @@ use crate::protocol::catalog::WriteMode;
 use crate::recovery::sweep::StagingTables;
 use crate::schema::columns::TableSchema;
 use crate::stage::Batch;
-use crate::stage::staged::Staging;
+use crate::stage::staged::{Staging, Watcher};
 use crate::target::Target;
 
 /// Row counts are reported for at most this many tables.
@@ -69,6 +69,8 @@ pub struct Opened {
     pub schema: Arc<TableSchema>,
     /// How its rows must be staged.
     pub staging: Staging,
+    /// What has to see its rows when they are encoded.
+    pub watcher: Option<Arc<dyn Watcher>>,
 }
 
 /// What a sync found of a table, and what it does with it.
@@ -84,6 +86,8 @@ pub struct TableState {
     pub own_generation: Option<i64>,
     /// How many rows the table had, if the sync adds to them.
     pub rows: RowsBefore,
+    /// Rows take the place of those with the same key.
+    pub is_dedup: bool,
 }
 
 impl TableState {
@@ -92,7 +96,8 @@ impl TableState {
         let same = existed && generation.is_some() && generation == target.generation_id;
         let replaces = target.write_mode.replaces(same);
         let own_generation = generation.filter(|_| same && target.write_mode.keeps_own_generation());
-        Self { existed, replaces, write_mode: target.write_mode, own_generation, rows }
+        let is_dedup = target.dedup.is_some();
+        Self { existed, replaces, write_mode: target.write_mode, own_generation, rows, is_dedup }
     }
 }
 

@@ -221,6 +221,7 @@ mod tests {
             staging: "x/t".into(),
             columns: TableSchema::raw(),
             sync_id: 0,
+            dedup: None,
         }
     }
 

@@ -14,6 +14,8 @@ pub struct Closings {
     new_tables: u64,
     rows_in_new_tables: u64,
     rows_added: u64,
+    merged_tables: u64,
+    rows_merged: u64,
     replaced_tables: u64,
     /// Replaced tables of which it is not known how many rows they had.
     of_unknown_size: u64,
@@ -40,6 +42,9 @@ impl Closings {
                 RowsBefore::Counted(rows) => self.rows_replaced += rows,
                 RowsBefore::Unknown | RowsBefore::NotAsked => self.of_unknown_size += 1,
             }
+        } else if table_state.is_dedup {
+            self.merged_tables += 1;
+            self.rows_merged += loaded;
         } else {
             self.rows_added += loaded;
         }
@@ -53,7 +58,10 @@ impl Closings {
             let (rows, tables) = (counted(self.rows_in_new_tables, "row"), counted(self.new_tables, "new table"));
             parts.push(format!("{rows} in {tables}"));
         }
-        if self.streams > self.new_tables + self.replaced_tables {
+        if self.merged_tables > 0 {
+            parts.push(format!("{} merged by key", counted(self.rows_merged, "row")));
+        }
+        if self.streams > self.new_tables + self.replaced_tables + self.merged_tables {
             parts.push(format!("{} added", counted(self.rows_added, "row")));
         }
         if self.replaced_tables > 0 {
@@ -74,13 +82,19 @@ impl Closings {
 pub fn line(loaded: u64, table_state: TableState) -> String {
     let rows = rows(loaded);
     if !table_state.existed {
-        return format!("{rows} in a new table");
+        let merged = if table_state.is_dedup { " merged by key" } else { "" };
+        return format!("{rows}{merged} in a new table");
     }
-    let verb = if table_state.replaces { "replaced" } else { "added to" };
+    let verb = match (table_state.replaces, table_state.is_dedup) {
+        (true, _) => "replaced",
+        (false, true) => "merged by key into",
+        (false, false) => "added to",
+    };
     let mut line = match table_state.rows {
         RowsBefore::Counted(before) => format!("{rows} {verb} {before}"),
         RowsBefore::Unknown => format!("{rows} {verb} an unknown number of rows"),
         RowsBefore::NotAsked if table_state.replaces => format!("{rows} replaced those that were there"),
+        RowsBefore::NotAsked if table_state.is_dedup => format!("{rows} merged by key"),
         RowsBefore::NotAsked => format!("{rows} added"),
     };
     if let Some(generation) = table_state.own_generation {
@@ -100,7 +114,7 @@ mod tests {
 
     fn table_state(replaces: bool, rows: RowsBefore) -> TableState {
         let write_mode = if replaces { WriteMode::Replace } else { WriteMode::Append };
-        TableState { existed: true, replaces, write_mode, own_generation: None, rows }
+        TableState { existed: true, replaces, write_mode, own_generation: None, rows, is_dedup: false }
     }
 
     #[test]
@@ -135,9 +149,17 @@ mod tests {
         ] {
             assert_eq!(line(loaded, table_state(replaces, rows)), expected);
         }
+        for (rows, expected) in [
+            (RowsBefore::Counted(150), "50 rows merged by key into 150"),
+            (RowsBefore::NotAsked, "50 rows merged by key"),
+        ] {
+            let merges = TableState { is_dedup: true, ..table_state(false, rows) };
+            assert_eq!(line(50, merges), expected);
+        }
         let again = TableState { own_generation: Some(7), ..table_state(false, RowsBefore::Counted(150)) };
         assert_eq!(line(50, again), "50 rows added to 150; the table is of generation 7 already");
         let new = TableState { existed: false, ..table_state(true, RowsBefore::NotAsked) };
         assert_eq!(line(2, new), "2 rows in a new table");
+        assert_eq!(line(2, TableState { is_dedup: true, ..new }), "2 rows merged by key in a new table");
     }
 }

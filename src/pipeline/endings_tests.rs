@@ -11,6 +11,7 @@ const ADDS: TableState = TableState {
     write_mode: WriteMode::Append,
     own_generation: None,
     rows: RowsBefore::NotAsked,
+    is_dedup: false,
 };
 const REPLACES: TableState = TableState { replaces: true, write_mode: WriteMode::Replace, ..ADDS };
 const REFRESHES: TableState = TableState { write_mode: WriteMode::ReplaceOtherGenerations, ..REPLACES };

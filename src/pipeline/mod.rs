@@ -5,6 +5,7 @@
 //! closed, and it is loaded. The ledger releases a STATE when all records before it are durable. Nothing flows back toward
 //! stdin, except that reading stops while the memory budget is used up.
 
+pub mod beginning;
 mod budget;
 mod buffer;
 mod buffers;
@@ -45,6 +46,7 @@ use self::stream_index::PerStream;
 use crate::clock::Clock;
 use crate::counted::names;
 use crate::error::{Error, Result, StreamDescriptor};
+use crate::protocol::cache::Records;
 use crate::protocol::reader::ChunkReader;
 use crate::protocol::writer::ProtocolWriter;
 use crate::stage::Stage;
@@ -88,8 +90,8 @@ pub struct Outcome {
     pub idle: bool,
 }
 
-/// Moves all records of `input` into the tables.
-pub async fn run(input: impl Read + Send + 'static, setup: Setup) -> Outcome {
+/// Moves all records of `input`, which `come_from` there, into the tables.
+pub async fn run(input: impl Read + Send + 'static, come_from: Records, setup: Setup) -> Outcome {
     let Setup { streams, stage, limits, loads, max_line, writer, clock, stop, progress } = setup;
     let count = streams.len();
     let descriptors: PerStream<StreamDescriptor> = streams.iter().map(|stream| stream.descriptor.clone()).collect();
@@ -116,7 +118,7 @@ pub async fn run(input: impl Read + Send + 'static, setup: Setup) -> Outcome {
     };
     let reading = std::thread::Builder::new().name("input".to_owned()).spawn(read);
     let flow = Flow::new(count, limits, lanes.clone(), Arc::clone(&ledger), budget, Arc::clone(&progress), clock);
-    let router = Router::new(Arc::new(descriptors), flow, Arc::clone(&progress), stop.clone());
+    let router = Router::new(Arc::new(descriptors), come_from, flow, Arc::clone(&progress), stop.clone());
     let routed = match reading {
         Ok(_) => {
             let routed = tokio::task::spawn_blocking(move || router.run(&chunks_out, &used_in)).await;

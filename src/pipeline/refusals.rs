@@ -51,6 +51,14 @@ pub fn cut_off(at: At) -> Error {
     ))
 }
 
+/// The first record is one of PyAirbyte's cache, and that was not seen before the tables were opened.
+pub fn renamed(at: At) -> Error {
+    Error::config(format!(
+        "{at} is a record of PyAirbyte's cache, which has other names for properties than the catalog. That is seen in time only \
+         where nothing but STATEs and COMPLETE comes before it, and where it is not longer than 16 MB. Write with cache=False."
+    ))
+}
+
 /// A record of `stream` that comes with a file.
 pub fn with_file(at: At, stream: &StreamDescriptor) -> Error {
     Error::config(format!(

@@ -6,6 +6,7 @@
 
 mod changes;
 mod ends;
+mod times;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use super::strangers::{self, Strangers};
 use super::stream_index::{PerStream, StreamIndex};
 use crate::error::{Error, Result, StreamDescriptor};
 use crate::load::TableState;
+use crate::protocol::cache::Records;
 use crate::protocol::message::{self, Message, Record, Scope, State, StreamStatus};
 use crate::protocol::meta;
 use crate::protocol::named::{self, Named};
@@ -69,6 +71,7 @@ pub struct Router {
     source_failed: Option<At>,
     /// How many values were changed before they came here, of each stream whose records say so.
     changes: HashMap<StreamIndex, u64>,
+    come_from: Records,
     /// Reused for rows that are made of a record and its `meta`.
     joined: Vec<u8>,
     unknown_types: Vec<String>,
@@ -82,8 +85,14 @@ pub struct Router {
 }
 
 impl Router {
-    /// A router for `streams`, which are those of `flow`.
-    pub fn new(streams: Arc<PerStream<StreamDescriptor>>, flow: Flow, progress: Arc<Progress>, stop: Stop) -> Self {
+    /// A router for `streams`, which are those of `flow`, whose records `come_from` there.
+    pub fn new(
+        streams: Arc<PerStream<StreamDescriptor>>,
+        come_from: Records,
+        flow: Flow,
+        progress: Arc<Progress>,
+        stop: Stop,
+    ) -> Self {
         let index = streams.iter().map(|(index, stream)| (key_of(stream), index)).collect();
         let table_states = flow.table_states();
         Self {
@@ -98,6 +107,7 @@ impl Router {
             strangers: Strangers::default(),
             source_failed: None,
             changes: HashMap::new(),
+            come_from,
             joined: Vec::new(),
             unknown_types: Vec::new(),
             stop,
@@ -266,7 +276,7 @@ impl Router {
             let error = refusals::malformed(self.at(0), "a record of a stream that the source has declared COMPLETE");
             return Err(self.about(Some(stream), error));
         }
-        let Some(emitted_at) = record.emitted_at.checked_mul(1000) else {
+        let Some(emitted_at) = self.emitted_at(record)? else {
             let error =
                 refusals::malformed(self.at(0), "a record whose `record.emitted_at` is no time in milliseconds");
             return Err(self.about(Some(stream), error));

@@ -5,6 +5,9 @@
 //! JSON schemas are not kept, because ten thousand of them are large: whoever reads the catalog makes a stream's columns from the
 //! schema's text while it is there.
 
+mod keys;
+mod renaming;
+
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,10 +16,12 @@ use serde::de::{Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use self::keys::Keys;
 use crate::error::{Error, Problems, Result, StreamDescriptor};
 use crate::schema::columns::TableSchema;
+use crate::schema::dedup::Dedup;
 
-/// The mode that replaces rows by their keys.
+/// The mode in which rows replace those with the same key.
 const DEDUP: &str = "append_dedup";
 
 /// The streams of one sync, in the catalog's order; never empty, no stream twice.
@@ -39,6 +44,8 @@ pub struct Stream {
     pub sync_id: i64,
     /// The columns of its table.
     pub columns: Arc<TableSchema>,
+    /// How its rows take the place of one another; none where all of them are kept.
+    pub dedup: Option<Arc<Dedup>>,
 }
 
 /// Makes the columns of a stream's table from the JSON text of its schema, which is that of an object; `None` where the catalog
@@ -71,6 +78,8 @@ pub enum Caller {
     /// Another program, perhaps PyAirbyte, which writes generation 1, minimum 1 and sync 1 into every catalog
     /// (`validate_catalog` in `airbytehq/PyAirbyte`), so that these numbers mean nothing.
     Other,
+    /// PyAirbyte, which sends what is in its cache. The catalog was read before, as one of [`Caller::Other`], so it warns no more.
+    PyAirbyteCache,
 }
 
 impl WriteMode {
@@ -101,9 +110,10 @@ impl WriteMode {
         self == WriteMode::ReplaceOtherGenerations
     }
 
-    /// The value of the table property `airbyte.destinationSyncMode`.
-    pub fn airbyte_mode(self) -> &'static str {
+    /// The value of the table property `airbyte.destinationSyncMode`. `is_dedup`: rows replace those with the same key.
+    pub fn airbyte_mode(self, is_dedup: bool) -> &'static str {
         match self {
+            WriteMode::Append if is_dedup => DEDUP,
             WriteMode::Append => "append",
             WriteMode::ReplaceOtherGenerations | WriteMode::Replace => "overwrite",
         }
@@ -127,6 +137,10 @@ struct RawConfigured<'a> {
     minimum_generation_id: Option<i64>,
     sync_id: Option<i64>,
     include_files: Option<bool>,
+    #[serde(borrow)]
+    primary_key: Option<&'a RawValue>,
+    #[serde(borrow)]
+    cursor_field: Option<&'a RawValue>,
     #[serde(default, rename = "name")]
     discovered_name: Option<IgnoredAny>,
 }
@@ -138,6 +152,12 @@ struct RawStream<'a> {
     namespace: Option<String>,
     #[serde(borrow)]
     json_schema: Option<ObjectText<'a>>,
+    #[serde(borrow)]
+    source_defined_primary_key: Option<&'a RawValue>,
+    #[serde(borrow)]
+    default_cursor_field: Option<&'a RawValue>,
+    #[serde(borrow)]
+    source_defined_cursor: Option<&'a RawValue>,
 }
 
 impl RawStream<'_> {
@@ -162,22 +182,21 @@ impl<'de: 'a, 'a> Deserialize<'de> for ObjectText<'a> {
 const LONGEST: u64 = 512 << 20;
 
 impl Catalog {
-    /// Reads the catalog file at `path`, which `caller` wrote; `make_columns` is asked once for each stream, in their order.
+    /// The text of the catalog file at `path`.
     ///
     /// # Errors
-    /// One config error with all problems of the catalog, those of `make_columns` among them.
-    pub fn from_file(path: &Path, caller: Caller, make_columns: MakeColumns<'_>) -> Result<Self> {
+    /// A config error: it cannot be read, or is no UTF-8.
+    pub fn text(path: &Path) -> Result<String> {
         let bytes = crate::named_file::read(path, LONGEST).map_err(|error| {
             Error::config(format!("The catalog file {} could not be read: {error}.", path.display())).with_source(error)
         })?;
-        let text = std::str::from_utf8(&bytes).map_err(|error| {
+        String::from_utf8(bytes).map_err(|error| {
             let message = format!(
                 "The catalog is not UTF-8 text (first wrong byte at offset {}): save it as UTF-8.",
-                error.valid_up_to()
+                error.utf8_error().valid_up_to()
             );
-            Error::config(message).with_source(error)
-        })?;
-        Self::from_json(text, caller, make_columns)
+            Error::config(message).with_source(error.utf8_error())
+        })
     }
 
     /// Reads the JSON `text` of a catalog that `caller` wrote; `make_columns` is asked once for each stream, in their order.
@@ -206,9 +225,6 @@ impl Catalog {
             ));
         }
         let mut problems = Problems::default();
-        if let Some(problem) = without_dedup(&raw) {
-            problems.add(problem);
-        }
         let mut streams = Vec::with_capacity(raw.len());
         let mut seen = HashSet::with_capacity(raw.len());
         for (position, configured) in raw.into_iter().enumerate() {
@@ -223,13 +239,21 @@ impl Catalog {
         }
         problems.into_result().map(|()| Self { streams })
     }
+
+    /// Keeps rows of deleted records like others, instead of removing the row of their key.
+    pub fn keep_deleted(&mut self) {
+        self.streams
+            .iter_mut()
+            .filter_map(|stream| stream.dedup.as_mut())
+            .for_each(|dedup| Arc::make_mut(dedup).keep_deleted());
+    }
 }
 
 impl Stream {
     /// A stream that adds its rows to a table of the raw layout, as one of a catalog without generations.
     pub fn append(descriptor: StreamDescriptor) -> Self {
         let (write_mode, columns) = (WriteMode::Append, TableSchema::raw());
-        Self { descriptor, write_mode, generation_id: None, sync_id: 0, columns }
+        Self { descriptor, write_mode, generation_id: None, sync_id: 0, columns, dedup: None }
     }
 
     fn from_raw(
@@ -238,12 +262,17 @@ impl Stream {
         caller: Caller,
         make_columns: MakeColumns<'_>,
     ) -> Result<Self> {
-        let (descriptor, json_schema) = (raw.descriptor(), raw.json_schema());
+        let descriptor = raw.descriptor();
+        let renamed = raw.json_schema().filter(|_| caller == Caller::PyAirbyteCache).and_then(renaming::schema);
+        let json_schema = renamed.as_deref().or(raw.json_schema());
         let (write_mode, [generation_id, sync_id]) =
             raw.modes(position, caller).map_err(|problem| about(descriptor.clone(), problem))?;
         let descriptor = descriptor.ok_or_else(|| Error::system("A stream of the catalog has lost its name."))?;
+        let dedup = raw.dedup(&descriptor, json_schema, caller);
+        let dedup = dedup.map_err(|problem| about(Some(descriptor.clone()), problem));
         let columns = make_columns(&descriptor, json_schema).map_err(|error| error.with_stream(descriptor.clone()))?;
-        Ok(Self { descriptor, write_mode, generation_id, sync_id: sync_id.unwrap_or(0), columns })
+        let dedup = dedup?.map(Arc::new);
+        Ok(Self { descriptor, write_mode, generation_id, sync_id: sync_id.unwrap_or(0), columns, dedup })
     }
 }
 
@@ -281,20 +310,21 @@ impl<'a> RawConfigured<'a> {
             ));
         }
         let overwrite = match self.destination_sync_mode.as_deref() {
-            // `without_dedup` reports these for all streams together.
             Some("append" | DEDUP) => false,
             Some("overwrite") => true,
             Some(other) => {
                 return Err(format!(
-                    "Stream {descriptor} has the unknown destination_sync_mode {other:?}. Known are append and \
-                     overwrite."
+                    "Stream {descriptor} has the unknown destination_sync_mode {other:?}. Known are append, \
+                     append_dedup and overwrite."
                 ));
             }
             None => {
-                return Err(format!("Stream {descriptor} has no destination_sync_mode. Choose append or overwrite."));
+                return Err(format!(
+                    "Stream {descriptor} has no destination_sync_mode. Choose append, append_dedup or overwrite."
+                ));
             }
         };
-        let says_nothing = caller == Caller::Other
+        let says_nothing = caller != Caller::Platform
             && [self.generation_id, self.minimum_generation_id, self.sync_id].iter().all(|number| *number == Some(1));
         let number = |id: Option<i64>| id.filter(|id| *id > 0 && !says_nothing);
         let generation = number(self.generation_id);
@@ -311,26 +341,48 @@ impl<'a> RawConfigured<'a> {
         };
         Ok((write_mode, [generation, number(self.sync_id)]))
     }
-}
 
-/// The problem of all streams that ask for `append_dedup`, which many clients choose by default, with what to choose instead.
-fn without_dedup(streams: &[RawConfigured<'_>]) -> Option<Error> {
-    let asking = streams.iter().filter(|raw| raw.destination_sync_mode.as_deref() == Some(DEDUP));
-    let asking: Vec<StreamDescriptor> = asking.filter_map(RawConfigured::descriptor).collect();
-    let names: Vec<String> = asking.iter().map(ToString::to_string).collect();
-    let (streams, ask) = match names.as_slice() {
-        [] => return None,
-        [_] => ("Stream", "asks"),
-        _ => ("Streams", "ask"),
-    };
-    let message = format!(
-        "{streams} {} {ask} for destination_sync_mode append_dedup, which this version does not have. Choose append or \
-         overwrite. In Airbyte's UI that is \"Incremental | Append\" or \"Full refresh | Overwrite\"; in PyAirbyte \
-         write(…, write_strategy=ab.strategies.WriteStrategy.APPEND) or REPLACE, because AUTO and MERGE ask for \
-         append_dedup.",
-        names.join(", ")
-    );
-    Some(about(asking.into_iter().next().filter(|_| names.len() == 1), message))
+    /// How the rows of the stream `descriptor` take the place of one another, if it asks for that, or what is wrong with its key or
+    /// its cursor.
+    fn dedup(
+        &self,
+        descriptor: &StreamDescriptor,
+        json_schema: Option<&str>,
+        caller: Caller,
+    ) -> Result<Option<Dedup>, String> {
+        let stream = self.stream.as_ref().filter(|_| self.destination_sync_mode.as_deref() == Some(DEDUP));
+        let Some(stream) = stream else { return Ok(None) };
+        let keys = Keys {
+            primary_key: self.primary_key,
+            cursor_field: self.cursor_field,
+            of_source: stream.source_defined_primary_key,
+            default_cursor: stream.default_cursor_field,
+            is_cursor_of_source: stream.source_defined_cursor.is_some_and(|text| text.get() == "true"),
+            may_be_copied: caller != Caller::Platform,
+        };
+        let mut asked = keys.asked().map_err(|field| {
+            format!("Stream {descriptor} asks for destination_sync_mode append_dedup and has a `{field}` that is no list of paths.")
+        })?;
+        if caller == Caller::PyAirbyteCache {
+            renaming::asked(&mut asked);
+        }
+        let dedup = Dedup::new(json_schema, &asked).map_err(|problems| {
+            format!(
+                "Stream {descriptor} asks for destination_sync_mode append_dedup and {}. Choose a primary key and a cursor that \
+                 its records have, each a single value, or append or overwrite. In Airbyte's UI that is on the connection's page \
+                 of streams, in PyAirbyte source.set_primary_key(…), source.set_cursor_key(…) or write(…, write_strategy=…).",
+                problems.join(" and ")
+            )
+        })?;
+        if dedup.cursor.is_none() && !asked.cursor.is_empty() && caller != Caller::PyAirbyteCache {
+            tracing::warn!(
+                "The cursor `{}` of stream {descriptor}, which its source names, cannot order rows: its JSON schema does not have it, or \
+                 its values do not compare. Of rows with one primary key, the one that was emitted last counts as the newest.",
+                asked.cursor.join(".")
+            );
+        }
+        Ok(Some(dedup))
+    }
 }
 
 /// A config error about one stream, where it is about one.

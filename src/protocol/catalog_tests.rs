@@ -115,20 +115,6 @@ fn columns_are_made_from_the_text_of_each_schema_and_their_problems_are_told_wit
 }
 
 #[test]
-fn who_asks_for_append_dedup_is_told_once_what_to_choose_and_where() {
-    let stream = |name: &str| format!(r#"{{"stream":{{"name":"{name}"}},"destination_sync_mode":"append_dedup"}}"#);
-    let said = refused(&format!(r#"{{"streams":[{},{}]}}"#, stream("products"), stream("purchases")));
-    for part in
-        ["Streams products, purchases ask", "write_strategy=ab.strategies.WriteStrategy.APPEND", "Incremental | Append"]
-    {
-        assert!(said.contains(part), "{part} is missing in: {said}");
-    }
-    assert_eq!(said.lines().count(), 1, "{said}");
-    let said = refused(&format!(r#"{{"streams":[{}]}}"#, stream("products")));
-    assert!(said.starts_with("Stream products asks for destination_sync_mode append_dedup"), "{said}");
-}
-
-#[test]
 fn a_namespace_that_is_null_missing_or_empty_is_none() -> Result<()> {
     for namespace in ["", r#""namespace":null,"#, r#""namespace":"","#] {
         let text =
@@ -151,7 +137,7 @@ fn every_problem_of_a_catalog_is_told_at_once() {
     for part in [
         "Stream a is in the catalog twice",
         "unknown destination_sync_mode \"upsert\"",
-        "append_dedup, which this version",
+        "Stream c asks for destination_sync_mode append_dedup and has no primary key",
         "Stream d has no destination_sync_mode",
         "streams[5].stream has no `name`",
         "streams[6] is a discovered stream",

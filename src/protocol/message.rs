@@ -139,7 +139,7 @@ impl State {
     }
 }
 
-fn push_key(out: &mut String, separator: &mut char, key: &str) -> Result<(), serde_json::Error> {
+pub(super) fn push_key(out: &mut String, separator: &mut char, key: &str) -> Result<(), serde_json::Error> {
     out.push(std::mem::replace(separator, ','));
     out.push_str(&serde_json::to_string(key)?);
     out.push(':');
@@ -268,7 +268,7 @@ impl<'de> Deserialize<'de> for Present {
 }
 
 /// The fields of a JSON object, in their order, with the texts of their values.
-struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+pub(super) struct Fields<'a>(pub(super) Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

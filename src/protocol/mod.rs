@@ -1,5 +1,6 @@
 //! The Airbyte protocol: messages on stdin, read line by line, and messages on stdout, written one whole line at a time.
 
+pub mod cache;
 pub mod catalog;
 pub mod message;
 pub mod meta;

@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use async_trait::async_trait;
+use futures::{StreamExt, TryStreamExt, stream};
 use uuid::Uuid;
 
 use super::catalog_table::CatalogTable;
@@ -21,6 +22,9 @@ use crate::delta::table::TableLog;
 use crate::error::{Error, Result, ResultExt};
 use crate::storage::Storage;
 use crate::target::{is_earlier_place, is_table};
+
+/// Commits of a log that are read at the same time.
+const READS: usize = 16;
 
 /// What can clear away the tables that syncs made in a catalog over their staging folders.
 #[async_trait]
@@ -187,10 +191,17 @@ async fn clear_table(
     let (loaded, files) = if storage.has_any(&format!("{table}/{DELTA_LOG}")).await? {
         let read = tables.run(|logs| {
             let Some(snapshot) = logs.find(table)? else { return Ok(None) };
-            Ok::<_, Error>(Some((snapshot.transaction(&app_id)?.unwrap_or(0), snapshot.files()?)))
+            let loaded = snapshot.transaction(&app_id)?;
+            let may_be_forgotten = loaded.is_none() && snapshot.forgets_transactions();
+            Ok::<_, Error>(Some((loaded.unwrap_or(0), snapshot.files()?, may_be_forgotten)))
         });
         match read.await? {
-            Some(read) => read,
+            // What a load has added and a later one removed is in no newest version, and readers of older ones need it.
+            Some((loaded, mut files, true)) => {
+                files.extend(added_by_any_commit(storage, table).await?);
+                (loaded, files)
+            }
+            Some((loaded, files, false)) => (loaded, files),
             // What is about to be deleted may be in no table at all; of that, be sure.
             None if storage.list(&format!("{table}/{DELTA_LOG}")).await?.iter().any(|path| path.ends_with(".json")) => {
                 return Err(Error::system(format!("The log of table {} is not seen.", storage.shown(table))));
@@ -208,6 +219,15 @@ async fn clear_table(
         storage.delete(&lost.map(|file| format!("{table}/{file}")).collect::<Vec<_>>()).await?;
     }
     Ok(())
+}
+
+/// The names of the files that the commits add which the log of the table `table` still has.
+async fn added_by_any_commit(storage: &Storage, table: &str) -> Result<Vec<String>> {
+    let mut commits = storage.list(&format!("{table}/{DELTA_LOG}")).await?;
+    commits.retain(|path| path.ends_with(".json"));
+    let read = commits.iter().map(|path| async move { Ok::<_, Error>(CommitSummary::read(&storage.get(path).await?)) });
+    let read = stream::iter(read.collect::<Vec<_>>()).buffer_unordered(READS);
+    read.map_ok(|commit| stream::iter(commit.added.into_iter().map(Ok))).try_flatten().try_collect().await
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ pub mod alter;
 mod arrow;
 mod avro;
 pub mod columns;
+pub mod dedup;
 mod delta;
 pub mod fit;
 pub mod json_schema;

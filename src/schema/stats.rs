@@ -29,6 +29,18 @@ pub struct RowStats {
 }
 
 impl RowStats {
+    /// `rows` rows of which nothing else is known.
+    pub fn counted(rows: u64) -> Self {
+        let (ids, emitted_at) =
+            (Span { first: String::new(), last: String::new() }, Span { first: i64::MIN, last: i64::MAX });
+        Self { rows, ids, emitted_at }
+    }
+
+    /// Whether nothing but their number is known.
+    pub fn is_only_counted(&self) -> bool {
+        self.ids.last.is_empty()
+    }
+
     /// The statistics of both together.
     #[must_use]
     pub fn merged(self, other: Self) -> Self {

@@ -70,6 +70,7 @@ fn user(authentication: &Authentication) -> Option<String> {
 fn targets_of(config: &Config, catalog: &Path) -> Result<Vec<Target>> {
     let mut schemas = StreamSchemas::new(&config.tables);
     // Names and layouts alone count, whoever made the catalog.
-    let catalog = Catalog::from_file(catalog, Caller::Other, &mut |stream, json| schemas.columns(stream, json))?;
+    let text = Catalog::text(catalog)?;
+    let catalog = Catalog::from_json(&text, Caller::Other, &mut |stream, json| schemas.columns(stream, json))?;
     targets(&catalog, &config.schema, Uuid::nil())
 }

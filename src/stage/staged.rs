@@ -1,7 +1,7 @@
 //! How a stream's rows are staged for the engine that reads them: in which form, and from when on they can be read. The engine
 //! chooses both when it opens the table.
 
-pub use crate::encode::encoder::{Encoder, Format};
+pub use crate::encode::encoder::{Encoder, Format, Watcher};
 
 use super::Stage;
 use crate::delta::actions::{Commit, DataFile, Readers, TableMetadata};

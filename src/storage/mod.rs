@@ -27,6 +27,7 @@ pub mod testing;
 mod trusted;
 mod volume;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -200,6 +201,18 @@ impl Storage {
         match &self.home {
             Home::Folder(folder) => folder.get(relative).map(Bytes::from),
             Home::Bucket(bucket) => bucket.get(&self.path(relative)).await,
+        }
+    }
+
+    /// Some ranges of the bytes of an object, which are there.
+    pub async fn get_ranges(&self, relative: &str, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        let path = self.path(relative);
+        match &self.home {
+            Home::Folder(folder) => {
+                let read = self.store.get_ranges(&path, ranges).await;
+                read.map_err(|error| folder.failed("read", relative, error))
+            }
+            Home::Bucket(bucket) => bucket.get_ranges(&path, ranges).await,
         }
     }
 

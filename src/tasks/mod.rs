@@ -7,6 +7,8 @@ pub mod threads;
 
 use std::time::Duration;
 
+use crate::error::{Error, Result};
+
 /// A background task; it is cancelled when this is dropped.
 pub struct Background(tokio::task::JoinHandle<()>);
 
@@ -24,6 +26,15 @@ pub fn repeat(interval: Duration, mut tick: impl FnMut() + Send + 'static) -> Ba
 /// Runs `work` until it is done or the answer is dropped.
 pub fn run(work: impl Future<Output = ()> + Send + 'static) -> Background {
     Background(tokio::spawn(work))
+}
+
+/// Does `work`, which computes for a while, on a thread for that.
+///
+/// # Errors
+/// A system error if it panics.
+pub async fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    let failed = |error| Error::system("A worker has failed in the middle of its work.").with_source(error);
+    tokio::task::spawn_blocking(work).await.map_err(failed)
 }
 
 impl Drop for Background {

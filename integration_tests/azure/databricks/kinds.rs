@@ -25,6 +25,7 @@ kinds!(
     Csv over_statements: copies::cases::two_overwrites_at_the_same_moment_are_one_after_the_other_or_one_gives_way,
     Csv over_thrift: kills::cases::a_sync_that_is_killed_at_any_statement_loses_nothing_acknowledged_and_is_swept,
     Csv over_statements: kills::cases::an_emptying_sync_that_is_killed_is_swept_with_its_staging_table,
+    Csv over_statements: dedup_model::single_cases::random_syncs_leave_what_the_model_says,
     Csv over_statements: check::cases::a_check_of_a_setup_that_works_passes_and_leaves_nothing,
     Csv over_statements: check::cases::rights_that_are_missing_are_named_with_the_grant_that_gives_them,
     Csv over_statements: refusals::cases::a_folder_in_another_tables_folder_is_refused_by_the_server,

@@ -109,6 +109,10 @@ mod commit_kills;
 mod conformance;
 #[path = "../../databricks/copies.rs"]
 mod copies;
+#[path = "../../databricks/dedup.rs"]
+mod dedup;
+#[path = "../../databricks/dedup_model.rs"]
+mod dedup_model;
 #[path = "../../databricks/evolving_kills.rs"]
 mod evolving_kills;
 #[path = "../../databricks/faults.rs"]

@@ -77,7 +77,8 @@ class Copies:
         # One that begins when the other has ended sees its rows; the others do not.
         blind = merge and copy.begins != "after"
         try:
-            self.run(f"INSERT INTO {merge[1]} {merge[3]}{merge[2]}" if blind else copy.statement)
+            columns = merge[3].strip("()") if merge else ""
+            self.run(f"INSERT INTO {merge[1]} {merge[3]} SELECT {columns} FROM ({merge[2]})" if blind else copy.statement)
             copy.state = "committed"
         except Exception:
             copy.state = "failed"

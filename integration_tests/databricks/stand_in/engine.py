@@ -243,7 +243,9 @@ def in_spark_catalog(statement):
         before = " ".join(tokens[index].upper() for index in words[max(0, position - 5):position])
         schema = re.search(r"\b(SCHEMA|DATABASE)( IF( NOT)? EXISTS| EXTENDED)?$|\b(TABLES|VIEWS) (IN|FROM)$", before)
         catalog = re.search(r"\b(SCHEMAS|DATABASES) (IN|FROM)$", before)
-        if parts == (1 if catalog else 2 if schema else 3):
+        # Behind a dot they are fields of what stands before it.
+        is_inside = position > 0 and tokens[words[position - 1]] == "."
+        if parts == (1 if catalog else 2 if schema else 3) and not is_inside:
             tokens[words[position]] = spark_catalog(tokens[words[position]])
         position += max(1, 2 * parts - 1)
     return "".join(tokens)

@@ -7,6 +7,7 @@
 mod classic;
 mod column;
 mod exact;
+mod flat;
 mod json;
 mod meta;
 mod misfit;
@@ -28,6 +29,7 @@ use super::changes::Changes;
 use super::rows;
 use crate::error::{Error, Result};
 use column::{Column, Values};
+use flat::Flat;
 use json::Json;
 use meta::MetaWriter;
 use reader::Reader;
@@ -66,6 +68,27 @@ pub fn build(plan: &Plan, texts: &[u8]) -> Result<Built> {
     let arrays = columns.into_iter().map(finish).collect::<Result<_>>()?;
     let names = plan.root.all.iter().map(|field| field.name.as_str());
     Ok(Built { arrays, changes: names.zip(reader.misfits).collect() })
+}
+
+/// The columns of `plan` for `texts`, each behind its length, whatever they are: of one that is no JSON object, every value is NULL.
+pub fn build_values(plan: &Plan, texts: &[u8]) -> Result<Vec<ArrayRef>> {
+    let mut columns: Vec<Column> = plan.root.all.iter().map(|field| Column::new(&field.kind)).collect();
+    let (mut reader, flat, mut values) = (Reader::new(plan), Flat::new(plan), Vec::new());
+    let mut rows = 0;
+    for text in rows::texts(texts) {
+        let is_flat = flat.as_ref().is_some_and(|flat| flat.find(text, &mut values));
+        let read = if is_flat {
+            reader.found(&mut columns, rows, &values)
+        } else {
+            reader.record(&mut columns, rows, &mut Json::new(text))
+        };
+        if read.is_err() {
+            columns.iter_mut().filter(|column| column.len() > rows).for_each(|column| column.take_back(rows));
+        }
+        rows += 1;
+    }
+    let failed = |error| Error::system("Values could not be read out of the texts of records.").with_source(error);
+    columns.into_iter().map(|column| column.finish(rows).map_err(failed)).collect()
 }
 
 #[cfg(test)]

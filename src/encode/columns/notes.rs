@@ -15,6 +15,8 @@ pub struct Notes {
     entries: Vec<Entry>,
     bytes: Vec<u8>,
     sorted: Vec<usize>,
+    /// Properties without a column are not recorded.
+    drops_others: bool,
 }
 
 /// How many notes there are.
@@ -91,6 +93,11 @@ fn with_dots(path: &mut [u8]) {
 }
 
 impl Notes {
+    /// Notes without properties that have no column.
+    pub fn without_others(drops_others: bool) -> Self {
+        Self { drops_others, ..Self::default() }
+    }
+
     /// How many notes there are, to take later ones back.
     pub fn mark(&self) -> Mark {
         Mark { changes: self.changes.len(), entries: self.entries.len() }
@@ -178,6 +185,9 @@ impl Notes {
 
     /// Keeps the property `key` of the object at `parent` as text under its path; `None` if it is null.
     pub fn keep_at(&mut self, parent: Option<&Path<'_>>, key: Text<'_>, value: Option<Raw<'_>>) {
+        if self.drops_others {
+            return;
+        }
         let begin = self.bytes.len();
         if let Some(parent) = parent {
             parent.append_to(&mut self.bytes, true);

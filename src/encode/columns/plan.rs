@@ -19,6 +19,8 @@ pub struct Plan {
     pub meta: Option<usize>,
     /// The number of the sync.
     pub sync_id: i64,
+    /// Whether properties without a column go nowhere.
+    pub drops_others: bool,
 }
 
 /// The rules for values.
@@ -84,7 +86,12 @@ impl Plan {
             Layout::Classic => Rules::Classic,
         };
         let meta = schema.record().iter().position(|column| column.source == Source::Meta);
-        Self { rules, root: Fields::new(schema.record()), meta, sync_id }
+        Self { rules, root: Fields::new(schema.record()), meta, sync_id, drops_others: false }
+    }
+
+    /// For the values of `columns` alone, by the rules of the layout `columns`.
+    pub fn of_values(columns: &[Column]) -> Self {
+        Self { rules: Rules::Columns, root: Fields::new(columns), meta: None, sync_id: 0, drops_others: true }
     }
 }
 

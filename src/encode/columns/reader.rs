@@ -17,7 +17,7 @@ pub struct Reader<'p> {
     /// How many values of each column do not fit.
     pub(super) misfits: Vec<u64>,
     /// The column that is read.
-    root: usize,
+    pub(super) root: usize,
     /// Memory for a key, and for a value, that is written with escapes.
     key: Vec<u8>,
     value: Vec<u8>,
@@ -48,12 +48,12 @@ impl From<Misfit> for Failure {
 
 /// What is known where an object is read.
 #[derive(Clone, Copy)]
-struct Object<'a> {
-    row: usize,
-    parent: Option<&'a Path<'a>>,
+pub struct Object<'a> {
+    pub(super) row: usize,
+    pub(super) parent: Option<&'a Path<'a>>,
     /// The notes before it.
-    mark: Mark,
-    strict: bool,
+    pub(super) mark: Mark,
+    pub(super) strict: bool,
 }
 
 /// What is known where a value is read.
@@ -71,8 +71,8 @@ pub struct Place<'a> {
 impl<'p> Reader<'p> {
     /// Reads by `plan`.
     pub fn new(plan: &'p Plan) -> Self {
-        let misfits = vec![0; plan.root.all.len()];
-        Self { plan, notes: Notes::default(), misfits, root: 0, key: Vec::new(), value: Vec::new() }
+        let (misfits, notes) = (vec![0; plan.root.all.len()], Notes::without_others(plan.drops_others));
+        Self { plan, notes, misfits, root: 0, key: Vec::new(), value: Vec::new() }
     }
 
     /// Appends the record at the beginning of `json` to `columns`, as their value number `row`, but for what of it was noted.
@@ -196,7 +196,7 @@ impl<'p> Reader<'p> {
         }
     }
 
-    fn field(&mut self, field: &Field, column: &mut Column, json: &mut Json<'_>, object: Object<'_>) -> Result<()> {
+    pub fn field(&mut self, field: &Field, column: &mut Column, json: &mut Json<'_>, object: Object<'_>) -> Result<()> {
         let key = field.key.as_deref().unwrap_or_default();
         let Object { row, parent, strict, .. } = object;
         if column.len() > row {

@@ -38,7 +38,9 @@ pub fn date(text: &[u8], style: Style) -> Option<i32> {
 
 /// An instant in microseconds since 1970-01-01 00:00 UTC. What has no zone is in UTC.
 pub fn timestamp(text: &[u8], style: Style) -> Option<Micros> {
-    if let (Style::Classic, Some(value)) = (style, digits_only(text)) {
+    if style == Style::Classic
+        && let Some(value) = digits_only(text)
+    {
         return value;
     }
     let moment = read(text, style)?;
@@ -78,7 +80,9 @@ fn is_in_utc(moment: Moment) -> bool {
 
 /// A time of day as it is written, whatever the zone, in microseconds since midnight.
 pub fn time(text: &[u8], style: Style) -> Option<Micros> {
-    if let (Style::Classic, Some(value)) = (style, digits_only(text)) {
+    if style == Style::Classic
+        && let Some(value) = digits_only(text)
+    {
         return value;
     }
     let text = without_line_breaks(text);

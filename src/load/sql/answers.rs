@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use crate::databricks::QueryResult;
 use crate::error::{Error, Result};
+use crate::schema::dedup;
 
 /// The line after which a description says what a table is.
 const DETAILS: &str = "# Detailed Table Information";
@@ -40,6 +41,8 @@ pub struct Description {
     pub filtered: bool,
     /// The columns that have a mask, in lower case.
     pub masked: Vec<String>,
+    /// Whether it says by which key its rows were loaded.
+    pub is_keyed: bool,
 }
 
 impl Description {
@@ -64,7 +67,9 @@ impl Description {
             } else if in_masks {
                 description.masked.push(name.to_lowercase());
             } else if in_details {
-                let field = match name.to_lowercase().as_str() {
+                let name = name.to_lowercase();
+                description.is_keyed |= name == "table properties" && value.contains(dedup::PROPERTY);
+                let field = match name.as_str() {
                     "type" => &mut description.kind,
                     "provider" => &mut description.provider,
                     "location" => &mut description.location,
@@ -102,8 +107,16 @@ pub fn texts(answer: &QueryResult) -> Vec<String> {
 
 /// The number of rows that a statement has inserted, if its result has it.
 pub fn inserted(answer: &QueryResult) -> Option<u64> {
-    let at = position(answer, "num_inserted_rows")?;
-    text(answer.rows.first()?, at).parse().ok()
+    number_in(answer, "num_inserted_rows")
+}
+
+/// The number of rows that a statement has inserted, changed and deleted, if its result has it.
+pub fn affected(answer: &QueryResult) -> Option<u64> {
+    number_in(answer, "num_affected_rows")
+}
+
+fn number_in(answer: &QueryResult, column: &str) -> Option<u64> {
+    text(answer.rows.first()?, position(answer, column)?).parse().ok()
 }
 
 /// The number in the first column of the first row.

@@ -99,3 +99,21 @@ fn numbers_are_read_or_missed() {
         assert!(number(&wrong).is_err(), "{wrong:?}");
     }
 }
+
+#[test]
+fn a_table_that_says_by_which_key_it_was_loaded_is_known_by_its_description() {
+    let is_keyed = |line: [&str; 2]| {
+        Description::read(&rows(&[], &[&["a", "int"], &["# Detailed Table Information", ""], &line])).is_keyed
+    };
+    assert!(is_keyed(["Table Properties", r#"[a=b,destination-databricks.primaryKey=[["id"]],c=d]"#]));
+    assert!(!is_keyed(["Table Properties", "[airbyte.destinationSyncMode=append_dedup]"]));
+    assert!(!is_keyed(["Comment", "destination-databricks.primaryKey"]));
+}
+
+#[test]
+fn what_a_merge_has_changed_is_more_than_what_it_has_inserted() {
+    let columns = ["num_affected_rows", "num_updated_rows", "num_deleted_rows", "num_inserted_rows"];
+    let answer = rows(&columns, &[&["6", "1", "2", "3"]]);
+    assert_eq!((affected(&answer), inserted(&answer)), (Some(6), Some(3)));
+    assert_eq!(affected(&rows(&["num_inserted_rows"], &[&["3"]])), None);
+}

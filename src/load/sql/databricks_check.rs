@@ -71,6 +71,8 @@ impl DatabricksCheck {
                 stream: StreamDescriptor { name: new.table.clone(), namespace: None },
                 mode: "append",
                 generation: None,
+                key: None,
+                clustered_by: Vec::new(),
             };
             let made = self.execute(&statements::create_table(&new), || format!("creating table {table}")).await;
             is_made = made.is_ok();
@@ -106,8 +108,16 @@ impl DatabricksCheck {
     pub async fn try_to_create(&self, table: &str) -> Result<()> {
         let stream = StreamDescriptor { name: table.to_owned(), namespace: None };
         let name = self.name.table(table);
-        let new =
-            NewTable { name: &name, columns: &self.columns, location: None, stream, mode: "append", generation: None };
+        let new = NewTable {
+            name: &name,
+            columns: &self.columns,
+            location: None,
+            stream,
+            mode: "append",
+            generation: None,
+            key: None,
+            clustered_by: Vec::new(),
+        };
         self.execute(&statements::create_table(&new), || format!("creating table {name}")).await
     }
 

@@ -15,12 +15,13 @@ use super::statements::{SchemaName, TableName, describe, show_properties};
 use super::{SqlSession, TablePlace, found_columns, generation_objects};
 use crate::delta::DELTA_LOG;
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::load::columns::{Fitted, FoundTable, fit_table};
+use crate::load::columns::{Fitted, FoundTable, ensure_written_alike, fit_table};
 use crate::load::origin::{self, Origin, StoredDescription};
 use crate::load::{RowsBefore, TableState, generation};
 use crate::schema::alter::{columns_after, path_of, type_at};
+use crate::schema::dedup;
 use crate::schema::fit::Terms;
-use crate::schema::table_type::{FoundColumn, TableType};
+use crate::schema::table_type::{FoundColumn, TableType, are_same_names};
 use crate::target::Target;
 
 /// What was found of a stream's table.
@@ -39,12 +40,26 @@ pub struct ExistingTable {
     pub widens: bool,
     /// What it is, where its columns change when its rows are replaced.
     pub replaced: Option<Replaced>,
+    /// By which key it says that its rows were loaded; not read where no row is replaced, but there if it says so.
+    pub key: Option<String>,
+    /// Its columns that the files of the stream do not have.
+    pub others: Vec<String>,
 }
 
 impl ExistingTable {
-    fn at(existing: Existing, target: &Target) -> Self {
-        let fitted = Fitted::new_table(target);
-        Self { existing, generation: None, is_collated: false, is_away: false, fitted, widens: false, replaced: None }
+    fn at(existing: Existing, target: &Target) -> Result<Self> {
+        let fitted = Fitted::new_table(target, &target.table)?;
+        Ok(Self {
+            existing,
+            generation: None,
+            is_collated: false,
+            is_away: false,
+            fitted,
+            widens: false,
+            replaced: None,
+            key: None,
+            others: Vec::new(),
+        })
     }
 }
 
@@ -124,10 +139,10 @@ pub async fn find_existing(
     }
     let storage = &session.storage;
     if session.is_managed() {
-        return Ok(ExistingTable::at(Existing::Nowhere, target));
+        return ExistingTable::at(Existing::Nowhere, target);
     }
     if !inventory.folders.may_have(&target.table) || !storage.has_any(&target.table).await? {
-        return Ok(ExistingTable::at(Existing::Nowhere, target));
+        return ExistingTable::at(Existing::Nowhere, target);
     }
     if storage.has_any(&format!("{}/{DELTA_LOG}", target.table)).await?
         && let Some(found) = in_the_bucket(session, target, name).await?
@@ -164,7 +179,7 @@ async fn in_the_catalog(session: &SqlSession, target: &Target, name: &TableName)
     if session.is_managed() {
         ensure_managed(&described, target, name)?;
     }
-    let (is_typed, removes_rows) = (found_columns::are_typed(target), target.write_mode.removes_rows());
+    let (is_typed, removes_rows) = (found_columns::are_typed(target), target.removes_rows());
     if !is_typed {
         found_columns::fit(target, name, &described, &[], Terms::default())?;
         ensure_own(&described, target, name)?;
@@ -177,7 +192,8 @@ async fn in_the_catalog(session: &SqlSession, target: &Target, name: &TableName)
     let mut found = ExistingTable {
         is_collated: found_columns::is_collated(&described),
         is_away,
-        ..ExistingTable::at(Existing::InCatalog, target)
+        key: described.is_keyed.then(String::new),
+        ..ExistingTable::at(Existing::InCatalog, target)?
     };
     let mut properties = None;
     if removes_rows || target.generation_id.is_some() {
@@ -189,11 +205,15 @@ async fn in_the_catalog(session: &SqlSession, target: &Target, name: &TableName)
             )));
         }
         found.generation = generation_in(session, (target, is_away), &read).await?;
+        found.key = read.get(dedup::PROPERTY).cloned();
         properties = Some(read);
     }
     if is_typed {
         let columns = found_columns::columns(session, name, &described).await?;
         let replaces = TableState::of(target, true, found.generation, RowsBefore::NotAsked).replaces;
+        if !replaces {
+            ensure_written_alike(target, &name.to_string(), found.key.as_deref())?;
+        }
         let terms = Terms { evolution: session.evolution, replaces, widens: false };
         found.fitted = found_columns::fit(target, name, &described, &columns, terms)?;
         if session.evolution && !found.fitted.warnings.is_empty() {
@@ -207,9 +227,11 @@ async fn in_the_catalog(session: &SqlSession, target: &Target, name: &TableName)
             properties = Some(read);
         }
         ensure_own(&described, target, name)?;
+        found.others = others(&columns, &found.fitted);
         found.replaced = (replaces && !found.fitted.changes.is_empty()).then(|| {
-            let (properties, columns) =
+            let (mut properties, columns) =
                 (properties.unwrap_or_default(), columns_after(&columns, &found.fitted.changes));
+            with_key(&mut properties, target);
             Replaced {
                 location: described.location.filter(|_| described.kind.is_some_and(|kind| !is_managed(&kind))),
                 comment: described.comment,
@@ -220,6 +242,20 @@ async fn in_the_catalog(session: &SqlSession, target: &Target, name: &TableName)
         });
     }
     Ok(found)
+}
+
+/// The columns among `found` that no staged file has.
+fn others(found: &[FoundColumn], fitted: &Fitted) -> Vec<String> {
+    let is_other = |column: &&FoundColumn| fitted.files.columns().all(|own| !are_same_names(&own.name, &column.name));
+    found.iter().filter(is_other).map(|column| column.name.clone()).collect()
+}
+
+/// Makes the properties of a table whose rows are replaced say by which key they are loaded.
+fn with_key(properties: &mut BTreeMap<String, String>, target: &Target) {
+    match &target.dedup {
+        Some(dedup) => properties.insert(dedup::PROPERTY.to_owned(), dedup.id()),
+        None => properties.remove(dedup::PROPERTY),
+    };
 }
 
 /// The columns that a table is clustered by, by its description or its properties, as far as it can be when it has `columns`.
@@ -286,7 +322,7 @@ async fn in_the_bucket(session: &SqlSession, target: &Target, name: &TableName) 
         // Databricks will read and write it, and knows table features that this program does not.
         let described = logs.describe(&target.table).map_err(|error| or_by_hand(error, name, &uri))?;
         let Some((described, readable)) = described else { return Ok(None) };
-        let replaces = target.write_mode.removes_rows();
+        let replaces = target.removes_rows();
         described.ensure_writable_by_server(&shown, replaces)?;
         let property = described.property(generation::PROPERTY);
         let transaction = match readable.filter(|_| target.generation_id.is_some()) {
@@ -294,24 +330,35 @@ async fn in_the_bucket(session: &SqlSession, target: &Target, name: &TableName) 
             None => None,
         };
         let generation = target.generation_id.and_then(|id| generation::newest(transaction, property, id));
-        Ok::<_, Error>(Some((described, generation)))
+        let key = described.property(dedup::PROPERTY).map(ToOwned::to_owned);
+        Ok::<_, Error>(Some((described, generation, key)))
     });
-    let Some((described, generation)) = found.await? else { return Ok(None) };
+    let Some((described, generation, key)) = found.await? else { return Ok(None) };
     let generation = or_generation_object(session, (target, false), generation).await?;
     let replaces = TableState::of(target, true, generation, RowsBefore::NotAsked).replaces;
     let terms = Terms { evolution: session.evolution, replaces, widens: false };
     let named = described.columns.clone();
     let fitted = fit_table(target, FoundTable { shown: &shown, named, columns: &described.found }, terms)?;
     let said = StoredDescription::InLog(described.description.as_deref());
-    origin::ensure_own(&shown, said, target, target.write_mode.removes_rows())?;
+    origin::ensure_own(&shown, said, target, target.removes_rows())?;
+    let mut properties = described.properties();
+    with_key(&mut properties, target);
+    let others = others(&described.found, &fitted);
     let replaced = (replaces && !fitted.changes.is_empty()).then(|| Replaced {
         location: Some(uri),
         comment: described.description.clone(),
-        properties: described.properties(),
+        properties,
         clustered_by: Vec::new(),
         columns: columns_after(&described.found, &fitted.changes),
     });
-    Ok(Some(ExistingTable { generation, fitted, replaced, ..ExistingTable::at(Existing::InBucket, target) }))
+    Ok(Some(ExistingTable {
+        generation,
+        fitted,
+        replaced,
+        key,
+        others,
+        ..ExistingTable::at(Existing::InBucket, target)?
+    }))
 }
 
 /// Adds to the error of an unreadable log how to register the table in the catalog: the next sync then asks the server, which may

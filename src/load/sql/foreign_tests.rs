@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::testing::bed::{Bed, STAGING, USERS, batch, ids, users};
 use super::testing::fake_warehouse::{Fault, Table};
-use crate::delta::table::{Logs, TableLog};
+use crate::delta::table::{Change, Logs, Removes, TableLog};
 use crate::error::Kind;
 use crate::load::{Ending, Loader};
 use crate::protocol::catalog::WriteMode;
@@ -120,13 +120,14 @@ async fn unknown_log(bed: &Bed, properties: &Value, partitions: &Value, checkpoi
         let tables = TableLog::new(&bed.storage, &Handle::current(), 1);
         for number in 1..=10 {
             let load = |logs: &Logs| {
-                logs.read("shop/users").unwrap().commit(
-                    &TableSchema::raw(),
-                    &[],
-                    &[],
-                    &[("other".into(), number)],
-                    None,
-                )
+                logs.read("shop/users").unwrap().commit(&Change {
+                    schema: &TableSchema::raw(),
+                    files: &[],
+                    transactions: &[("other".into(), number)],
+                    changes: &[],
+                    property: None,
+                    removes: Removes::Nothing,
+                })
             };
             tables.run(load).await.unwrap();
         }

@@ -64,7 +64,7 @@ pub fn is_managed(kind: &str) -> bool {
 
 /// Refuses a table that says it was made from another stream, where its rows would be replaced.
 pub fn ensure_own(found: &Description, target: &Target, name: &TableName) -> Result<()> {
-    let replaces = target.write_mode.removes_rows();
+    let replaces = target.removes_rows();
     origin::ensure_own(name, StoredDescription::InCatalog(found.comment.as_deref()), target, replaces)
 }
 
@@ -73,10 +73,16 @@ pub fn ensure_own(found: &Description, target: &Target, name: &TableName) -> Res
 /// alone does no harm.
 fn ensure_all_is_seen(found: &Description, target: &Target, name: &TableName) -> Result<()> {
     let own = &target.columns;
-    let compared = [own.id(), own.emitted_at()];
+    let places = target.dedup.as_ref().and_then(|dedup| dedup.places(own).ok());
+    let places = places.iter().flat_map(|places| [&places.key, &places.cursor, &places.deleted]).flatten();
+    let compared: Vec<&str> = [own.id(), own.emitted_at()]
+        .map(|column| &*column.name)
+        .into_iter()
+        .chain(places.map(|place| &*place.column))
+        .collect();
     let may_be_masked = |name: &String| {
         let is_ours = own.columns().any(|column| are_same_names(&column.name, name));
-        is_ours && !compared.iter().any(|column| are_same_names(&column.name, name))
+        is_ours && !compared.iter().any(|column| are_same_names(column, name))
     };
     let masked = found.masked.iter().find(|column| !may_be_masked(column));
     let (what, how) = match masked {

@@ -25,6 +25,7 @@ fn older_connector() -> Description {
         location: Some(PLACE.into()),
         comment: Some("Created from stream Orders".into()),
         filtered: false,
+        is_keyed: false,
         masked: Vec::new(),
     }
 }
@@ -46,6 +47,7 @@ fn said_of_one(found: &Description, write_mode: WriteMode) -> Option<String> {
         staging: "x/orders".into(),
         columns: TableSchema::raw(),
         sync_id: 0,
+        dedup: None,
     };
     let name = SchemaName::new("main", "shop").table("orders");
     let loadable = ensure_loadable(found, &target, &name)

@@ -82,6 +82,8 @@ struct SqlSession {
     parallelism: usize,
     /// Whether tables may get new columns.
     evolution: bool,
+    /// Whether new tables are clustered by the columns of their keys.
+    clusters_by_key: bool,
     /// Schemas that exist or that this sync creates, each once.
     made: Mutex<HashMap<String, Arc<OnceCell<()>>>>,
     /// Final tables with statements that may still run, by the names of their staging tables, or their staging folders.
@@ -117,6 +119,7 @@ impl Sql {
             place,
             parallelism: parallelism.max(1),
             evolution,
+            clusters_by_key: false,
             made: Mutex::default(),
             unknown_outcomes: Mutex::default(),
             staging: Mutex::default(),
@@ -124,6 +127,14 @@ impl Sql {
             fences: AtomicU64::default(),
         };
         Self { session: Arc::new(session) }
+    }
+
+    /// The same engine, which clusters new tables by the columns of their keys if it `clusters`.
+    pub fn clustering_by_key(mut self, clusters: bool) -> Self {
+        if let Some(session) = Arc::get_mut(&mut self.session) {
+            session.clusters_by_key = clusters;
+        }
+        self
     }
 }
 
@@ -144,8 +155,9 @@ impl SqlSession {
         create_retries::create_with_retries(self.transport.as_ref(), statement).await.answer
     }
 
-    async fn change(&self, statement: &str) -> Result<Changed> {
-        tracing::debug!("{statement}");
+    /// Runs a statement that changes rows; logs have it as it is `told`.
+    async fn change(&self, statement: &str, told: &str) -> Result<Changed> {
+        tracing::debug!("{told}");
         self.transport.change(statement).await
     }
 
@@ -270,7 +282,7 @@ impl Sql {
     async fn open(&self, inventory: &Inventory, target: Arc<Target>) -> Result<Opened> {
         let table = SqlTable::open(&self.session, inventory, target).await?;
         let (staging, schema) = (table.staging(), table.files());
-        Ok(Opened { table: Box::new(table), schema, staging })
+        Ok(Opened { table: Box::new(table), schema, staging, watcher: None })
     }
 }
 
@@ -284,7 +296,7 @@ impl Loader for Sql {
             targets.iter().flat_map(|target| [target.older.clone(), raw(target)]).flatten().collect();
         let older: Vec<&str> = older.iter().map(String::as_str).collect();
         let plan = |target: &Arc<Target>| {
-            let kind = if target.write_mode.removes_rows() { ClaimKind::Replaces } else { ClaimKind::Adds };
+            let kind = if target.removes_rows() { ClaimKind::Replaces } else { ClaimKind::Adds };
             [Some(target.table.clone()), target.older.clone(), raw(target)]
                 .map(|table| table.map(|table| (table, kind)))
         };

@@ -18,7 +18,14 @@ const REPLACE: WriteMode = WriteMode::Replace;
 fn target(name: &str, write_mode: WriteMode) -> Target {
     let descriptor = StreamDescriptor { name: name.into(), namespace: None };
     let catalog = Catalog {
-        streams: vec![Stream { descriptor, write_mode, generation_id: None, sync_id: 0, columns: TableSchema::raw() }],
+        streams: vec![Stream {
+            descriptor,
+            write_mode,
+            generation_id: None,
+            sync_id: 0,
+            columns: TableSchema::raw(),
+            dedup: None,
+        }],
     };
     targets(&catalog, "shop", SYNC).unwrap().remove(0)
 }

@@ -4,6 +4,7 @@
 //! | plan | statement | proof |
 //! |---|---|---|
 //! | append | an insert-only MERGE, or a COPY INTO | its result says that it inserted all rows; else the staged rows are counted in the table |
+//! | upsert | a MERGE that updates, deletes and inserts | its result says that it changed as many rows as are staged; else the staged rows are counted that are in the table or older than what is there |
 //! | replace | one INSERT OVERWRITE | the staged rows are counted in the table |
 //! | empty | one INSERT OVERWRITE without rows | it has run to its end: its effect does not depend on what it read |
 //!
@@ -14,6 +15,7 @@
 
 use super::existing_table::Existing;
 use super::statements::columns::Replaced;
+use super::statements::dedup::{KeyRange, Keyed};
 use super::statements::files::{self, Files, MOST_FILES};
 use super::statements::{self, TableName};
 use crate::counted::counted;
@@ -25,10 +27,6 @@ use crate::stage::Batch;
 use crate::stage::staged::Staged;
 
 /// A load.
-///
-/// An upsert would be one more variant, with the keys and the column that decides which of two rows is newer: a MERGE that also
-/// updates. It would [count](Plan::count) the newest staged rows that the table lacks or has in an older version, and
-/// [expect](Plan::expected) 0; its claim would be [`ClaimKind::Replaces`], because two upserts of one table do not commute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Plan {
     /// Adds these rows.
@@ -37,6 +35,15 @@ pub enum Plan {
         stats: RowStats,
         /// The names of their files, in the staging folder.
         files: Vec<String>,
+    },
+    /// Brings these rows in by their keys. Two of these do not commute: a row that one deletes the other may add again.
+    Upsert {
+        /// The rows.
+        stats: RowStats,
+        /// The names of their files, in the staging folder.
+        files: Vec<String>,
+        /// Between which values the first part of their keys lies, once it is known.
+        range: Option<KeyRange>,
     },
     /// Replaces all rows by these.
     Replace(RowStats),
@@ -54,6 +61,8 @@ pub struct StatementNames<'a> {
     pub staged: StagedRows<'a>,
     /// What the table is, where its columns change when its rows are replaced.
     pub replaced: Option<&'a Replaced>,
+    /// How rows take the place of one another, where only the newest of each key is kept.
+    pub keyed: Option<Keyed<'a>>,
 }
 
 /// Staged rows, as statements read them.
@@ -70,6 +79,8 @@ pub enum StagedRows<'a> {
 pub struct Answered {
     /// How many rows it inserted, if its result says so.
     pub inserted: Option<u64>,
+    /// How many rows it inserted, changed and deleted.
+    pub affected: Option<u64>,
     /// It was sent before, and that answer was lost.
     pub is_repeated: bool,
     /// It fails unless it finds all staged rows.
@@ -115,6 +126,20 @@ impl Plan {
         files_of(batches).chunks(MOST_FILES).filter_map(Self::append_files).collect()
     }
 
+    /// The plan that brings the rows of `batches` in by their keys; `None` if they have none.
+    pub fn upsert(batches: &[Batch]) -> Option<Self> {
+        let files = files_of(batches).into_iter().map(|file| file.name.clone()).collect();
+        row_stats(batches).map(|stats| Self::Upsert { stats, files, range: None })
+    }
+
+    /// The same for keys in `range`.
+    pub fn within(self, range: Option<KeyRange>) -> Self {
+        match self {
+            Self::Upsert { stats, files, .. } => Self::Upsert { stats, files, range },
+            other => other,
+        }
+    }
+
     fn append_files(files: &[&DataFile]) -> Option<Self> {
         let stats = files.iter().map(|file| file.stats.clone()).reduce(RowStats::merged)?;
         Some(Self::Append { stats, files: files.iter().map(|file| file.name.clone()).collect() })
@@ -129,17 +154,29 @@ impl Plan {
         }
     }
 
+    /// The files that a copy of its statement must not find later, where the statement reads them by their names: what it does depends on
+    /// what the table has then.
+    pub fn files_to_hide(&self) -> &[String] {
+        match self {
+            Self::Upsert { files, .. } => files,
+            Self::Append { .. } | Self::Replace(_) | Self::Empty => &[],
+        }
+    }
+
     /// The kind of the claim that has to be made before it.
     pub fn claim(&self) -> ClaimKind {
         match self {
             Self::Append { .. } => ClaimKind::Adds,
-            Self::Replace(_) | Self::Empty => ClaimKind::Replaces,
+            Self::Upsert { .. } | Self::Replace(_) | Self::Empty => ClaimKind::Replaces,
         }
     }
 
     /// The statement that changes the table's rows.
     pub fn statement(&self, names: &StatementNames<'_>) -> String {
-        let StatementNames { columns, table, staged, replaced } = names;
+        if let Some(statement) = self.keyed_statement(names) {
+            return statement;
+        }
+        let StatementNames { columns, table, staged, replaced, .. } = names;
         let staging = match staged {
             StagedRows::Table(staging) => staging,
             StagedRows::Folder(folder) => return self.statement_over_files(names, folder),
@@ -148,9 +185,38 @@ impl Plan {
         match (self, replaced) {
             (Self::Replace(stats), Some(replaced)) => recreate(replaced, Some(stats)),
             (Self::Empty, Some(replaced)) => recreate(replaced, None),
-            (Self::Append { stats, .. }, _) => statements::merge(columns, table, staging, stats),
+            (Self::Append { stats, .. } | Self::Upsert { stats, .. }, _) => {
+                statements::merge(columns, table, staging, stats)
+            }
             (Self::Replace(stats), None) => statements::overwrite(columns, table, staging, stats),
             (Self::Empty, None) => statements::empty(columns, table, staging),
+        }
+    }
+
+    /// The statement that keeps the newest row of each key, where that is asked for.
+    fn keyed_statement(&self, names: &StatementNames<'_>) -> Option<String> {
+        let (keyed, rows) = (names.keyed?, names.rows(self.stats()?));
+        Some(match (self, names.replaced) {
+            (Self::Upsert { range, .. }, _) => keyed.upsert(names.table, &rows, range.as_ref()),
+            (Self::Replace(_), Some(replaced)) => keyed.recreate(names.table, replaced, &rows),
+            (Self::Replace(_), None) => keyed.overwrite(names.table, &rows),
+            (Self::Append { .. } | Self::Empty, _) => return None,
+        })
+    }
+
+    /// Its statement for logs, where that is another one: without values of rows.
+    pub fn told(&self, names: &StatementNames<'_>) -> Option<String> {
+        match self {
+            Self::Upsert { range: Some(_), .. } => Some(self.clone().within(None).statement(names)),
+            _ => None,
+        }
+    }
+
+    /// The statement that asks for the range of the keys; `None` where it is not needed.
+    pub fn range(&self, names: &StatementNames<'_>) -> Option<String> {
+        match self {
+            Self::Upsert { stats, range: None, .. } => names.keyed?.range(&names.rows(stats)),
+            _ => None,
         }
     }
 
@@ -161,16 +227,21 @@ impl Plan {
     ) -> String {
         match (self, replaced) {
             (Self::Append { files, .. }, _) => files::copy_into(columns, table, folder, files),
-            (Self::Replace(_) | Self::Empty, Some(replaced)) => {
+            (Self::Upsert { .. } | Self::Replace(_) | Self::Empty, Some(replaced)) => {
                 files::recreate(columns, table, folder, replaced, self.expected())
             }
-            (Self::Replace(_) | Self::Empty, None) => files::overwrite(columns, table, folder, self.expected()),
+            (Self::Upsert { .. } | Self::Replace(_) | Self::Empty, None) => {
+                files::overwrite(columns, table, folder, self.expected())
+            }
         }
     }
 
     /// The statement that counts the rows of the load in the table; `None` if it has no rows.
     pub fn count(&self, names: &StatementNames<'_>) -> Option<String> {
         let StatementNames { columns, table, staged, .. } = names;
+        if let (Some(keyed), Some(stats)) = (names.keyed, self.stats()) {
+            return Some(keyed.count(table, &names.rows(stats)));
+        }
         self.stats().map(|stats| match staged {
             StagedRows::Table(staging) => statements::count(columns, table, *staging, stats),
             StagedRows::Folder(folder) => statements::count(columns, table, &Files(folder), stats),
@@ -199,6 +270,11 @@ impl Plan {
                 let is_the_only_copy = !answered.is_repeated && answered.counted_before.is_none();
                 is_the_only_copy && answered.inserted == Some(stats.rows)
             }
+            // Each staged row has changed a row of its own, so that all are the newest of their keys.
+            Self::Upsert { stats, .. } => {
+                let is_the_only_copy = !answered.is_repeated && answered.counted_before.is_none();
+                is_the_only_copy && answered.affected == Some(stats.rows)
+            }
             Self::Replace(stats) => answered.is_guarded && answered.inserted == Some(stats.rows),
         }
     }
@@ -222,6 +298,7 @@ impl Plan {
                 let is_known = !answered.is_repeated && answered.inserted.is_some();
                 Ok(if is_known { Next::RunAgain } else { Next::CountStaged })
             }
+            Self::Upsert { stats, .. } if found < stats.rows && answered.counted_before.is_none() => Ok(Next::RunAgain),
             _ => Err(Shortfall::Miscounted),
         }
     }
@@ -241,6 +318,7 @@ impl Plan {
     pub fn doing(&self) -> String {
         match self {
             Self::Append { stats, .. } => format!("loading {}", counted(stats.rows, "row")),
+            Self::Upsert { stats, .. } => format!("merging {}", counted(stats.rows, "row")),
             Self::Replace(stats) => format!("replacing the table by {}", counted(stats.rows, "row")),
             Self::Empty => "emptying the table".to_owned(),
         }
@@ -249,8 +327,18 @@ impl Plan {
     /// The statistics of its rows; `None` if it has none.
     pub fn stats(&self) -> Option<&RowStats> {
         match self {
-            Self::Append { stats, .. } | Self::Replace(stats) => Some(stats),
+            Self::Append { stats, .. } | Self::Upsert { stats, .. } | Self::Replace(stats) => Some(stats),
             Self::Empty => None,
+        }
+    }
+}
+
+impl StatementNames<'_> {
+    /// The query of the staged rows of `stats`.
+    fn rows(&self, stats: &RowStats) -> String {
+        match self.staged {
+            StagedRows::Table(staging) => statements::staged_rows(self.columns, staging, stats),
+            StagedRows::Folder(folder) => files::staged_rows(self.columns, folder, stats),
         }
     }
 }

@@ -4,6 +4,8 @@ use uuid::Uuid;
 
 use super::super::statements::SchemaName;
 use super::*;
+use crate::schema::dedup::{Asked, Dedup};
+use crate::schema::json_schema::{ColumnOptions, columns};
 use crate::schema::stats::{RowStats, Span};
 
 fn load(rows: u64) -> RowStats {
@@ -22,7 +24,7 @@ fn append(rows: u64) -> Plan {
 }
 
 fn answered(inserted: Option<u64>) -> Answered {
-    Answered { inserted, is_repeated: false, is_guarded: false, counted_before: None }
+    Answered { inserted, affected: inserted, is_repeated: false, is_guarded: false, counted_before: None }
 }
 
 #[test]
@@ -30,8 +32,13 @@ fn every_plan_reads_as_its_golden_file() {
     let table = SchemaName::new("hive_metastore", "shop").table("orders");
     let staging = table.staging_table(None, Uuid::from_u128(0x0123_4567_89ab_7000_8000_dead_beef_cafe), 0);
     let columns = TableSchema::raw();
-    let names =
-        StatementNames { columns: &columns, table: &table, staged: StagedRows::Table(&staging), replaced: None };
+    let names = StatementNames {
+        columns: &columns,
+        table: &table,
+        staged: StagedRows::Table(&staging),
+        replaced: None,
+        keyed: None,
+    };
     let staged = Staged::DeltaTable { folder: "01234567-89ab-7000-8000-deadbeefcafe/shop/orders".into() };
     for (plan, golden) in [
         (append(3), include_str!("golden/plans/append.sql")),
@@ -103,4 +110,46 @@ fn only_the_right_count_proves_a_load_and_an_append_is_run_once_more_where_rows_
     // All of the staged rows that the server sees are there: it has not seen the newest batch.
     assert_eq!(append.after_staged_count(7, 7), Ok(Next::RunAgain));
     assert_eq!(append.after_staged_count(7, 10), hidden(10, 10));
+}
+
+#[test]
+fn an_upsert_is_proven_by_as_many_changed_rows_as_are_staged_and_else_by_a_count() {
+    let plan = Plan::Upsert { stats: load(10), files: vec!["a.parquet".into()], range: None };
+    let changed = |affected| Answered { affected, ..answered(Some(3)) };
+    assert!(plan.is_proven_by(&changed(Some(10))));
+    for other in [
+        // Some were no newest of their key, or not newer than what is there.
+        changed(Some(9)),
+        changed(None),
+        Answered { is_repeated: true, ..changed(Some(10)) },
+        Answered { counted_before: Some(0), ..changed(Some(10)) },
+    ] {
+        assert!(!plan.is_proven_by(&other), "{other:?}");
+    }
+    assert_eq!(plan.after_count(&changed(Some(7)), 10), Ok(Next::Whole));
+    assert_eq!(plan.after_count(&changed(Some(7)), 8), Ok(Next::RunAgain));
+    let again = Answered { counted_before: Some(5), ..changed(Some(7)) };
+    assert_eq!(plan.after_count(&again, 8), Err(Shortfall::Miscounted));
+    assert_eq!(plan.after_count(&again, 10), Ok(Next::Whole));
+    assert_eq!((plan.claim(), plan.files_to_hide().len()), (ClaimKind::Replaces, 1));
+    assert_eq!(plan.doing(), "merging 10 rows");
+}
+
+#[test]
+fn logs_have_a_statement_without_the_keys_of_rows() {
+    let schema = r#"{"properties":{"id":{"type":"integer"}}}"#;
+    let asked = Asked { key: vec![vec!["id".into()]], ..Asked::default() };
+    let columns = columns(schema, ColumnOptions::default()).expect("columns");
+    let places = Dedup::new(Some(schema), &asked).expect("a key").places(&columns).expect("places");
+    let keyed = Keyed { columns: &columns, places: &places, others: &[] };
+    let table = SchemaName::new("c", "s").table("t");
+    let staged = StagedRows::Table(&table);
+    let names = StatementNames { columns: &columns, table: &table, staged, replaced: None, keyed: Some(keyed) };
+    let plan = Plan::Upsert { stats: load(2), files: Vec::new(), range: None };
+    assert_eq!(plan.told(&names), None);
+    assert!(plan.range(&names).is_some_and(|asked| asked.starts_with("SELECT min(staged.`id`), max(staged.`id`)")));
+    let range = keyed.key_range(&["4711", "4712", "2", "2"].map(ToOwned::to_owned), 2);
+    let ranged = plan.clone().within(range);
+    assert!(ranged.statement(&names).contains("BETWEEN 4711 AND 4712") && ranged.range(&names).is_none());
+    assert_eq!(ranged.told(&names), Some(plan.statement(&names)));
 }

@@ -5,6 +5,7 @@
 
 pub mod columns;
 pub mod csv;
+pub mod dedup;
 pub mod files;
 pub mod volumes;
 
@@ -17,6 +18,7 @@ use crate::error::StreamDescriptor;
 use crate::load::{generation, origin};
 use crate::recovery::catalog_table::{CatalogTable, staging_table_prefix};
 use crate::schema::columns::{Column, TableSchema};
+use crate::schema::dedup as dedup_rules;
 use crate::schema::naming::identifier;
 use crate::schema::stats::RowStats;
 
@@ -57,6 +59,10 @@ pub struct NewTable<'a> {
     pub mode: &'static str,
     /// The generation of its rows.
     pub generation: Option<i64>,
+    /// By which key its rows are loaded: see [`Dedup::id`](crate::schema::dedup::Dedup::id).
+    pub key: Option<String>,
+    /// The paths of the columns that it is clustered by.
+    pub clustered_by: Vec<Vec<String>>,
 }
 
 impl SchemaName {
@@ -251,6 +257,16 @@ pub fn set_generation(table: &TableName, id: i64) -> String {
     format!("ALTER TABLE {table} SET TBLPROPERTIES ({} = {})", literal(generation::PROPERTY), literal(&id.to_string()))
 }
 
+/// Stores by which key the table's rows are loaded.
+pub fn set_key(table: &TableName, key: &str) -> String {
+    format!("ALTER TABLE {table} SET TBLPROPERTIES ({} = {})", literal(dedup_rules::PROPERTY), literal(key))
+}
+
+/// Forgets it, because rows come that are not.
+pub fn forget_key(table: &TableName) -> String {
+    format!("ALTER TABLE {table} UNSET TBLPROPERTIES IF EXISTS ({})", literal(dedup_rules::PROPERTY))
+}
+
 /// Sets a fence: a change of the table's metadata, which makes every transaction that began before it fail. `number` counts the
 /// fences of the sync `by`: each must have a new value, because setting the same value again stops nothing.
 pub fn fence(table: &TableName, by: Uuid, number: u64) -> String {
@@ -320,14 +336,21 @@ fn clauses(new: &NewTable<'_>) -> String {
         ("delta.autoOptimize.autoCompact", "true".to_owned()),
     ];
     properties.extend(new.generation.map(|id| (generation::PROPERTY, id.to_string())));
+    properties.extend(new.key.clone().map(|key| (dedup_rules::PROPERTY, key)));
     let properties: Vec<String> =
         properties.iter().map(|(key, value)| format!("  {} = {}", literal(key), literal(value))).collect();
     let location = new.location.map(|location| format!("LOCATION {}\n", literal(location))).unwrap_or_default();
+    let clusters = columns::cluster_by(&new.clustered_by);
     format!(
-        "USING delta\n{location}COMMENT {}\nTBLPROPERTIES (\n{}\n)",
+        "USING delta\n{clusters}{location}COMMENT {}\nTBLPROPERTIES (\n{}\n)",
         literal(&origin::description(&new.stream)),
         properties.join(",\n")
     )
+}
+
+/// All columns of the staged rows of `stats`: a query for [`dedup::Keyed`].
+pub fn staged_rows(columns: &TableSchema, staging: &TableName, stats: &RowStats) -> String {
+    staged(columns, staging, stats, &read_values(columns, staging), "")
 }
 
 /// The columns `names` of the staged rows of `stats`, and of no others that are in the same folder.

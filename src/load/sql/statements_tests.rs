@@ -21,7 +21,16 @@ fn load() -> RowStats {
 fn new_table<'a>(columns: &'a TableSchema, name: &'a TableName, generation: Option<i64>) -> NewTable<'a> {
     let location = "s3://lake/raw/shop/orders";
     let stream = StreamDescriptor { name: "Orders".into(), namespace: Some("shop".into()) };
-    NewTable { name, columns, location: Some(location), stream, mode: "append", generation }
+    NewTable {
+        name,
+        columns,
+        location: Some(location),
+        stream,
+        mode: "append",
+        generation,
+        key: None,
+        clustered_by: Vec::new(),
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod change;
 mod columns;
 mod generations;
+mod keys;
 mod staging_table;
 
 use std::sync::Arc;
@@ -46,6 +47,10 @@ pub(super) struct SqlTable {
     relaxed: Vec<String>,
     /// What it is, where its columns change when its rows are replaced.
     replaced: Option<Replaced>,
+    /// By which key the table's rows are known to have been loaded.
+    key: Option<String>,
+    /// Columns of the table that the staged files do not have, and that become NULL where a row is replaced.
+    others: Vec<String>,
     /// The generation of the table's rows when the sync began.
     found: Option<i64>,
     /// The generation that is stored with the table now.
@@ -68,7 +73,7 @@ impl SqlTable {
         let schema_name = SchemaName::new(&session.catalog, schema);
         let name = schema_name.table(table);
         let found = find_existing(session, inventory, &target, &name).await?;
-        let ExistingTable { existing, generation, is_collated, is_away, widens, fitted, replaced } = found;
+        let ExistingTable { existing, generation, is_collated, is_away, widens, fitted, replaced, key, others } = found;
         fitted.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let name = if is_collated { name.with_collation() } else { name };
         let staging = StagingTable::new(session, &name, &target.staging, &fitted.files);
@@ -87,6 +92,8 @@ impl SqlTable {
             widens,
             relaxed: Vec::new(),
             replaced,
+            key,
+            others,
             found: generation,
             // In the bucket only: the property is set after the first load.
             generation: generation.filter(|_| existing == Existing::InCatalog),
@@ -116,8 +123,11 @@ impl SqlTable {
     }
 
     async fn append(&mut self, batches: &[Batch]) -> Result<()> {
-        let plans =
-            if self.staging.is_table() { Plan::append(batches).into_iter().collect() } else { Plan::copies(batches) };
+        let plans = match (self.is_keyed(), self.staging.is_table()) {
+            (true, _) => Plan::upsert(batches).into_iter().collect(),
+            (false, true) => Plan::append(batches).into_iter().collect(),
+            (false, false) => Plan::copies(batches),
+        };
         if plans.is_empty() && self.existing == Existing::InCatalog {
             return Ok(());
         }
@@ -153,8 +163,10 @@ impl SqlTable {
         for plan in plans {
             self.staging.ensure(&self.session, plan.stats().is_some()).await?;
             self.claim(plan.claim()).await?;
+            let plan = self.ready(plan).await?;
             self.run(&plan).await.context(|| plan.doing())?;
         }
+        self.write_down_key().await?;
         self.write_down_generation().await
     }
 
@@ -244,7 +256,7 @@ impl SqlTable {
 
     fn names(&self) -> StatementNames<'_> {
         let (columns, replaced) = (&self.fitted.files, self.replaced.as_ref());
-        StatementNames { columns, table: &self.name, staged: self.staging.rows(), replaced }
+        StatementNames { columns, table: &self.name, staged: self.staging.rows(), replaced, keyed: self.keyed() }
     }
 
     /// Creates the table, or registers it in the catalog if it exists only in the bucket, and adds the columns that the staged
@@ -266,6 +278,7 @@ impl SqlTable {
         self.session.create(&statement).await.context(|| format!("creating table {}", self.name))?;
         if self.existing == Existing::Nowhere {
             self.generation = self.generation_of_new();
+            self.key = self.target.dedup.as_ref().map(|dedup| dedup.id());
         }
         self.existing = Existing::InCatalog;
         Ok(())
@@ -281,8 +294,10 @@ impl SqlTable {
             columns: &self.fitted.files,
             location,
             stream: self.target.stream.clone(),
-            mode: self.target.write_mode.airbyte_mode(),
+            mode: self.target.airbyte_mode(),
             generation: self.generation_of_new(),
+            key: self.target.dedup.as_ref().map(|dedup| dedup.id()),
+            clustered_by: self.clusters_of_new(),
         }
     }
 }

@@ -308,6 +308,7 @@ async fn a_thousand_streams_take_statements_by_the_stream_and_not_by_the_batch()
         generation_id: None,
         sync_id: 0,
         columns: TableSchema::raw(),
+        dedup: None,
     };
     let catalog = Catalog { streams: (0..STREAMS).map(stream).collect() };
     for (sync, expected) in [(0, 2 + 4 * STREAMS), (1, 2 + 4 * STREAMS)] {

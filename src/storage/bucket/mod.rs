@@ -13,6 +13,7 @@ mod provider;
 mod retrying_store;
 mod upload;
 
+use std::ops::Range;
 use std::sync::{Arc, Once};
 
 use bytes::Bytes;
@@ -164,6 +165,12 @@ impl Bucket {
         let _turn = self.requests.acquire().await;
         let got =
             retry_while_cut(self.timeouts.request_retry, || async move { self.store.get(path).await?.bytes().await });
+        got.await.map_err(|error| self.failed(Action::Get, path, error))
+    }
+
+    pub(super) async fn get_ranges(&self, path: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        let _turn = self.requests.acquire().await;
+        let got = retry_while_cut(self.timeouts.request_retry, || self.store.get_ranges(path, ranges));
         got.await.map_err(|error| self.failed(Action::Get, path, error))
     }
 

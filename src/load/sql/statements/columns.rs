@@ -107,11 +107,7 @@ pub fn types(table: &TableName, columns: &[&str]) -> String {
 
 /// What follows the name of a table that is replaced: all that it keeps.
 pub(super) fn clauses(replaced: &Replaced) -> String {
-    let mut clauses = "USING delta\n".to_owned();
-    if !replaced.clustered_by.is_empty() {
-        let names: Vec<String> = replaced.clustered_by.iter().map(|path| column(path)).collect();
-        clauses.push_str(&format!("CLUSTER BY ({})\n", names.join(", ")));
-    }
+    let mut clauses = format!("USING delta\n{}", cluster_by(&replaced.clustered_by));
     if let Some(location) = &replaced.location {
         clauses.push_str(&format!("LOCATION {}\n", literal(location)));
     }
@@ -124,6 +120,12 @@ pub(super) fn clauses(replaced: &Replaced) -> String {
         clauses.push_str(&format!("TBLPROPERTIES (\n{}\n)\n", kept.join(",\n")));
     }
     clauses
+}
+
+/// The clause that clusters a table by the columns or fields of `paths`; empty for none.
+pub(super) fn cluster_by(paths: &[Vec<String>]) -> String {
+    let names: Vec<String> = paths.iter().map(|path| column(path)).collect();
+    if names.is_empty() { String::new() } else { format!("CLUSTER BY ({})\n", names.join(", ")) }
 }
 
 /// Whether a property is one that a statement may set; others say what the table's log has, and follow from the table.

@@ -7,8 +7,9 @@
 use std::fmt;
 
 use super::columns::{Replaced, clauses, values};
-use super::{TableName, list, literal, quoted};
+use super::{TableName, between, list, literal, quoted};
 use crate::schema::columns::{Column, TableSchema};
+use crate::schema::stats::RowStats;
 
 /// The most files that one COPY INTO takes.
 pub const MOST_FILES: usize = 1000;
@@ -67,6 +68,18 @@ pub fn recreate(files: &TableSchema, table: &TableName, folder: &str, replaced: 
         with_staged(folder),
         values.join(",\n"),
         only_if_whole(rows)
+    )
+}
+
+/// All columns of the staged rows of `stats` in the folder at the path `folder`: a query for [`super::dedup::Keyed`], which fails
+/// unless they are all there.
+pub fn staged_rows(columns: &TableSchema, folder: &str, stats: &RowStats) -> String {
+    let names = list(columns.columns(), "");
+    let ids = between(&quoted(&columns.id().name), &literal(&stats.ids.first), &literal(&stats.ids.last));
+    format!(
+        "WITH staged AS (\n  SELECT *\n  FROM {}\n  WHERE {ids}\n)\nSELECT {names}\nFROM staged\n{}",
+        Files(folder),
+        only_if_whole(stats.rows)
     )
 }
 

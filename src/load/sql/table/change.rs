@@ -4,7 +4,7 @@ use super::super::answers;
 use super::super::plan::{Answered, Plan};
 use super::SqlTable;
 use crate::databricks::Changed;
-use crate::error::{Error, Result, Tag};
+use crate::error::{Error, Result, ResultExt, Tag};
 use crate::recovery::lease::Lease;
 
 /// How often a statement is sent at most if its answer is lost each time.
@@ -24,11 +24,11 @@ impl SqlTable {
         loop {
             self.staging.ensure(&self.session, false).await?;
             Lease::ensure_held(&self.session.storage)?;
-            let mut changed = self.session.change(&plan.statement(&self.names())).await;
+            let mut changed = self.send(plan).await;
             while let Some(error) = Changed::why_refused(&changed)
-                && (self.learns_collation(error) || self.relaxes(error).await?)
+                && (self.learns_collation(error) || self.relaxes(error).await? || self.spares_others(error))
             {
-                changed = self.session.change(&plan.statement(&self.names())).await;
+                changed = self.send(plan).await;
             }
             // Earlier copies of unknown outcome may still run.
             let is_over =
@@ -46,6 +46,7 @@ impl SqlTable {
                     }
                     return Ok(Answered {
                         inserted: answers::inserted(&answer),
+                        affected: answers::affected(&answer),
                         is_repeated,
                         is_guarded,
                         counted_before: None,
@@ -57,6 +58,10 @@ impl SqlTable {
             };
             if sendings >= most {
                 return Err(why);
+            }
+            if !self.staging.is_table() && !plan.files_to_hide().is_empty() {
+                self.hide(plan).await?;
+                return Err(why).context(|| "the rows are loaded by the next attempt".to_owned());
             }
             tracing::info!(
                 "It is not known whether a statement has changed {}. It is sent again as soon as the first copy can no longer \
@@ -71,6 +76,13 @@ impl SqlTable {
             waits.wait(None).await;
             sendings += 1;
         }
+    }
+
+    async fn send(&self, plan: &Plan) -> Result<Changed> {
+        let names = self.names();
+        let statement = plan.statement(&names);
+        let told = plan.told(&names);
+        self.session.change(&statement, told.as_deref().unwrap_or(&statement)).await
     }
 
     /// Whether `error` is about collations and the table was not known to have one; if so, further statements name it. A new table
@@ -91,6 +103,15 @@ impl SqlTable {
         self.session.fence(&self.name).await?;
         self.staging.rename(&self.session, &self.name);
         Ok(())
+    }
+
+    /// Makes sure that no copy of the statement of `plan`, which reads files by their names, commits any more: without them it cannot begin,
+    /// and if it has begun, it fails at the fence. The rows are not acknowledged.
+    async fn hide(&self, plan: &Plan) -> Result<()> {
+        let folder = self.staging.staged().folder();
+        let files: Vec<String> = plan.files_to_hide().iter().map(|name| format!("{folder}/{name}")).collect();
+        self.session.storage.delete(&files).await?;
+        self.session.fence(&self.name).await.map(|_| ())
     }
 
     /// Sets the last fence against earlier copies, after a later copy has run to its end. If the user may not set it, their outcome

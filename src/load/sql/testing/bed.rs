@@ -133,7 +133,14 @@ pub fn users(write_mode: WriteMode, generation_id: Option<i64>) -> Target {
 pub fn users_of(write_mode: WriteMode, generation_id: Option<i64>, sync: Uuid) -> Target {
     let descriptor = StreamDescriptor { name: "users".into(), namespace: None };
     let catalog = Catalog {
-        streams: vec![Stream { descriptor, write_mode, generation_id, sync_id: 0, columns: TableSchema::raw() }],
+        streams: vec![Stream {
+            descriptor,
+            write_mode,
+            generation_id,
+            sync_id: 0,
+            columns: TableSchema::raw(),
+            dedup: None,
+        }],
     };
     targets(&catalog, "shop", sync).unwrap().remove(0)
 }

@@ -1,0 +1,12 @@
+//! Append + dedup: the newest row of each key, whatever comes in whatever order, through kills, refreshes and syncs at once.
+
+mod airbytes_cases;
+mod airbytes_refreshes;
+mod at_once;
+pub mod files;
+mod keys;
+pub mod model;
+mod people;
+mod sequences;
+pub mod streams;
+mod typing_cases;

@@ -1,0 +1,1 @@
+ALTER TABLE `main`.`shop`.`orders` UNSET TBLPROPERTIES IF EXISTS ('destination-databricks.primaryKey')

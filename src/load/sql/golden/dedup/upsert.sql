@@ -1,0 +1,50 @@
+MERGE INTO `main`.`shop`.`orders` AS target
+USING (
+  SELECT *
+  FROM (
+    SELECT *, row_number() OVER (PARTITION BY `_airbyte_key_0`, `_airbyte_key_1` ORDER BY `_airbyte_cursor_0` DESC NULLS LAST, `_airbyte_emitted_at` DESC, `_airbyte_ab_id` DESC) AS `_airbyte_rank`
+    FROM (
+      SELECT staged.*, staged.`id` AS `_airbyte_key_0`, staged.`o`.`it_s__x_` AS `_airbyte_key_1`, staged.`at` AS `_airbyte_cursor_0`, (staged.`_ab_cdc_deleted_at` IS NOT NULL) AS `_airbyte_deleted`
+      FROM (
+        SELECT `_airbyte_ab_id`, `_airbyte_emitted_at`, `_airbyte_meta`, `id`, `o`, `at`, `_ab_cdc_deleted_at`, `_airbyte_additional_properties`
+        FROM `main`.`shop`.`_airbyte_tmp_deadbeefcafe_orders`
+        WHERE `_airbyte_ab_id` BETWEEN '01a1fac5-7000-7000-8000-000000000000' AND '01a1fac5-7000-7000-8000-000000000002'
+      ) AS staged
+    )
+  )
+  WHERE `_airbyte_rank` = 1
+) AS staged
+ON target.`id` <=> staged.`_airbyte_key_0`
+  AND target.`o`.`it_s__x_` <=> staged.`_airbyte_key_1`
+  AND target.`id` BETWEEN 1 AND 9
+WHEN MATCHED AND staged.`_airbyte_deleted`
+  AND (
+    staged.`_airbyte_cursor_0` > target.`at`
+    OR staged.`_airbyte_cursor_0` IS NOT NULL AND target.`at` IS NULL
+    OR staged.`_airbyte_cursor_0` <=> target.`at` AND (
+      staged.`_airbyte_emitted_at` > target.`_airbyte_emitted_at`
+      OR staged.`_airbyte_emitted_at` = target.`_airbyte_emitted_at` AND staged.`_airbyte_ab_id` > target.`_airbyte_ab_id`
+    )
+  ) THEN
+  DELETE
+WHEN MATCHED AND (
+    staged.`_airbyte_cursor_0` > target.`at`
+    OR staged.`_airbyte_cursor_0` IS NOT NULL AND target.`at` IS NULL
+    OR staged.`_airbyte_cursor_0` <=> target.`at` AND (
+      staged.`_airbyte_emitted_at` > target.`_airbyte_emitted_at`
+      OR staged.`_airbyte_emitted_at` = target.`_airbyte_emitted_at` AND staged.`_airbyte_ab_id` > target.`_airbyte_ab_id`
+    )
+  ) THEN
+  UPDATE SET
+    `_airbyte_ab_id` = staged.`_airbyte_ab_id`,
+    `_airbyte_emitted_at` = staged.`_airbyte_emitted_at`,
+    `_airbyte_meta` = staged.`_airbyte_meta`,
+    `id` = staged.`id`,
+    `o` = staged.`o`,
+    `at` = staged.`at`,
+    `_ab_cdc_deleted_at` = staged.`_ab_cdc_deleted_at`,
+    `_airbyte_additional_properties` = staged.`_airbyte_additional_properties`,
+    `theirs` = NULL
+WHEN NOT MATCHED AND NOT staged.`_airbyte_deleted` THEN
+  INSERT (`_airbyte_ab_id`, `_airbyte_emitted_at`, `_airbyte_meta`, `id`, `o`, `at`, `_ab_cdc_deleted_at`, `_airbyte_additional_properties`)
+  VALUES (staged.`_airbyte_ab_id`, staged.`_airbyte_emitted_at`, staged.`_airbyte_meta`, staged.`id`, staged.`o`, staged.`at`, staged.`_ab_cdc_deleted_at`, staged.`_airbyte_additional_properties`)
