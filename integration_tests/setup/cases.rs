@@ -262,10 +262,14 @@ pub fn cases() -> Vec<Case> {
 
 /// A JWT as a workload has it. Nobody looks at its signature.
 pub fn jwt() -> String {
+    jwt_of("RS256", "system:serviceaccount:lake:loader")
+}
+
+/// The same with another algorithm and subject.
+pub fn jwt_of(algorithm: &str, subject: &str) -> String {
     let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let claims =
-        json!({"iss": "https://issuer.example", "sub": "system:serviceaccount:lake:loader", "aud": ["acme", "other"]});
-    format!("{}.{}.c2lnbmF0dXJl", part(json!({"alg": "RS256", "typ": "JWT"})), part(claims))
+    let claims = json!({"iss": "https://issuer.example", "sub": subject, "aud": ["acme", "other"]});
+    format!("{}.{}.c2lnbmF0dXJl", part(json!({"alg": algorithm, "typ": "JWT"})), part(claims))
 }
 
 /// A name, `authentication`, the host if it is another one, whether a JWT is at hand, the principal, and what it needs beside other rights.
@@ -289,9 +293,10 @@ fn ways() -> Vec<Case> {
         "principal 1234567890 USER in workspace 1234567890123456",
         "principal 1234567890 is entitled to databricks-sql-access",
     ];
-    let of_jwt = "policy destination-databricks of 1234567890: https://issuer.example [\"acme\",\"other\"] system:serviceaccount:lake:loader";
-    let of_places = "policy destination-databricks of 1234567890: https://issuer.example [\"acme\"] system:serviceaccount:lake:loader";
-    let of_all = "policy destination-databricks of all: https://issuer.example [\"acme\",\"other\"] by sub";
+    let of_jwt = "policy destination-databricks-8363589b5a605f8a of 1234567890: https://issuer.example [\"acme\",\"other\"] system:serviceaccount:lake:loader";
+    let of_places = "policy destination-databricks-1 of 1234567890: https://issuer.example [\"acme\"] system:serviceaccount:lake:loader";
+    let of_all =
+        "policy destination-databricks-84299008947eeb62 of all: https://issuer.example [\"acme\",\"other\"] by sub";
     let m2m = json!({"auth_type": "OAUTH_M2M", "client_id": id, "client_secret": CLIENT_SECRET});
     let mut known = m2m.clone();
     known["account_id"] = json!("99999999-bbbb-cccc-dddd-eeeeeeeeeeee");

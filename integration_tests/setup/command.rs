@@ -91,6 +91,19 @@ fn words_of(line: &str) -> Result<Vec<String>, Refusal> {
                 }
             }
             '\\' => word.get_or_insert_default().extend(signs.next()),
+            // A word with escapes.
+            '$' if signs.as_str().starts_with('\'') => {
+                signs.next();
+                let word = word.get_or_insert_default();
+                loop {
+                    match signs.next() {
+                        Some('\'') => break,
+                        Some('\\') => word.extend(signs.next()),
+                        Some(sign) => word.push(sign),
+                        None => return Err("a quote has no end".to_owned()),
+                    }
+                }
+            }
             sign if sign.is_ascii_alphanumeric() || "-_./=:@,+".contains(sign) => {
                 word.get_or_insert_default().push(sign)
             }

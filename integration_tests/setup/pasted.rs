@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::command::Command;
+
 /// The values that an administrator knows.
-const VALUES: [(&str, &str); 23] = [
+const VALUES: [(&str, &str); 24] = [
     ("<access-connector-id>", "/subscriptions/s/resourceGroups/g/providers/Microsoft.Databricks/accessConnectors/c"),
     ("<account-id>", "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"),
     ("<audience>", "acme"),
@@ -18,6 +20,7 @@ const VALUES: [(&str, &str); 23] = [
     ("<kms-key-arn>", "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"),
     ("<managed-identity>", "22222222-2222-3333-4444-555555555555"),
     ("<managed-identity-client-id>", "44444444-2222-3333-4444-555555555555"),
+    ("<policy-id>", "destination-databricks-1"),
     ("<previous-owner>", "someone@example.com"),
     ("<principal>", "me@example.com"),
     ("<principal-kind>", "user_name"),
@@ -53,10 +56,49 @@ pub fn places(text: &str) -> BTreeSet<String> {
     inside.filter(is_name).map(|name| format!("<{name}>")).collect()
 }
 
-/// The statements and commands of `text` that run when all of it is pasted, those of SQL without their semicolon.
+/// What lets zsh know comments.
+pub const COMMENTS: &str = "setopt interactivecomments 2>/dev/null || true";
+
+/// The statements and commands of `text` that run when all of it is pasted, those of SQL without their semicolon. Comments have to be
+/// harmless, for a shell that knows none too.
 pub fn statements(text: &str) -> Vec<String> {
-    let runs = |line: &&str| !line.trim().is_empty() && !line.starts_with('#') && !line.starts_with("--");
+    ensure_harmless(text);
+    let runs =
+        |line: &&str| !line.trim().is_empty() && !line.starts_with('#') && !line.starts_with("--") && *line != COMMENTS;
     text.lines().filter(runs).map(|line| line.strip_suffix(';').unwrap_or(line).to_owned()).collect()
+}
+
+/// Refuses a block for a shell that does not let zsh know comments first, and comments that mean something to a shell without them: each
+/// is plain words, or a command whose values are in quotes.
+pub fn ensure_harmless(text: &str) {
+    for block in text.split("\n\n") {
+        assert!(!block.starts_with('#'), "zsh knows no comments yet: {block}");
+    }
+    let is_plain = |text: &str| {
+        let is_sign = |c: char| c.is_alphanumeric() || " .,:-_/@+%=’…–".contains(c);
+        text.chars().all(is_sign) && !text.split(' ').any(|word| word.starts_with('='))
+    };
+    let mut is_statement = false;
+    for line in text.lines() {
+        if let Some(comment) = line.strip_prefix('#') {
+            assert!(is_plain(comment) || Command::of(comment).is_ok(), "a shell takes this for its own: {line}");
+        }
+        if let Some(comment) = line.strip_prefix("--") {
+            // A statement, whose names may have line ends.
+            let verbs = [" GRANT ", " REVOKE ", " DROP ", " ALTER "];
+            is_statement |= verbs.iter().any(|verb| comment.starts_with(verb));
+            assert!(is_statement || is_plain(comment), "a shell takes this for its own: {line}");
+            is_statement &= !comment.ends_with(';');
+            assert!(!comment.contains('\r'), "the comment ends before the line: {line:?}");
+        }
+    }
+}
+
+/// The blocks of `text` for a shell, as one reads them that knows no comments: `#` is a command there.
+pub fn without_comments(text: &str) -> String {
+    let blocks = text.split("\n\n").filter_map(|block| block.strip_prefix(COMMENTS));
+    let lines = blocks.flat_map(str::lines);
+    lines.map(|line| line.strip_prefix('#').map_or(line.to_owned(), |rest| format!("true {rest}")) + "\n").collect()
 }
 
 /// Whether `text` has `statement` behind the sign of a comment.

@@ -240,6 +240,11 @@ impl Config {
                 "`cluster_by` has no effect without Databricks, which clusters tables: set `databricks_server_hostname`, or leave it out."
             );
         }
+        if let Engine::Databricks(settings) = &self.engine
+            && let Some(remark) = settings.authentication.without_effect()
+        {
+            tracing::warn!("{remark}");
+        }
         self.tables.warn();
         for field in &self.quoted_names {
             tracing::warn!(

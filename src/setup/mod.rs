@@ -5,6 +5,7 @@
 //! says where its value is found. Every statement and command is one that the documentation of Databricks, AWS or Azure has; no secret is in
 //! any.
 
+mod comment;
 mod json;
 mod plan;
 mod text;

@@ -6,7 +6,7 @@ use super::Options;
 use super::plan::Trusted;
 use crate::config::{Authentication, DatabricksSettings, JwtSource, Timeouts};
 use crate::databricks::sign_in::{Claims, claims};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shortened};
 use crate::named_file;
 use crate::secret::know;
 
@@ -16,30 +16,69 @@ const LONGEST: u64 = 64 << 10;
 /// What the JWT of `settings` has, as far as it is known; `None` for other ways to sign in.
 ///
 /// # Errors
-/// A config error where the file that `options` name has no JWT.
+/// A config error where the file that `options` name has no JWT, or an option is empty.
 pub(super) async fn trusted(
     options: &Options,
     settings: &DatabricksSettings,
     timeouts: &Timeouts,
 ) -> Result<Option<Trusted>> {
+    ensure_told(options)?;
     let Authentication::WorkloadIdentity { source, audience, .. } = &settings.authentication else { return Ok(None) };
-    let wanted = options.audience.as_ref().or(audience.as_ref());
+    let mut remarks: Vec<String> = settings.authentication.without_effect().into_iter().collect();
+    // Any other JWT has the audience that its issuer gave it, whatever the configuration says.
+    let asked = audience.as_ref().filter(|_| source.is_asked_by_audience());
+    let wanted = options.audience.as_ref().or(asked);
     let found = match &options.jwt {
-        Some(file) => claims_in(file)?,
-        // Where the workload runs elsewhere, its JWT is not here, which is no error.
+        Some(file) => Some(claims_in(file)?),
         None if options.issuer.is_none() || options.subject.is_none() => {
             let usual = || format!("https://{}/oidc/v1/token", settings.hostname);
             let of_account = settings.account.as_ref().map(|account| account.id.clone());
             let audience = wanted.cloned().or(of_account).unwrap_or_else(usual);
-            claims(source, &audience, timeouts).await.unwrap_or_default()
+            // Where the workload runs elsewhere, its JWT is not here, which is no error.
+            let found = claims(source, &audience, timeouts).await;
+            found.map_err(|error| remarks.push(unread(&error))).ok()
         }
-        None => Claims::default(),
+        None => None,
     };
+    remarks.extend(found.as_ref().and_then(refused));
+    let found = found.unwrap_or_default();
+    let some = |text: &String| !text.is_empty();
     Ok(Some(Trusted {
-        issuer: options.issuer.clone().or(found.issuer).or_else(|| issuer_of(source).map(str::to_owned)),
-        subject: options.subject.clone().or(found.subject),
+        issuer: options.issuer.clone().or(found.issuer.filter(some)).or_else(|| issuer_of(source).map(str::to_owned)),
+        subject: options.subject.clone().or(found.subject.filter(some)),
         audiences: wanted.map_or(found.audiences, |audience| vec![audience.clone()]),
+        remarks,
     }))
+}
+
+fn ensure_told(options: &Options) -> Result<()> {
+    let texts = [("issuer", &options.issuer), ("subject", &options.subject), ("audience", &options.audience)];
+    match texts.iter().find(|(_, text)| text.as_ref().is_some_and(|text| text.trim().is_empty())) {
+        Some((name, _)) => Err(Error::config(format!(
+            "--{name} is empty, which no federation policy can have: name what the JWT has, or leave the option out."
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Why there are places where the JWT's claims belong.
+fn unread(error: &Error) -> String {
+    format!(
+        "The JWT that the configuration leads to could not be read here, so what is not named by options is a place below: {error} Run setup \
+         where the workload runs, or name a file with its JWT by --jwt."
+    )
+}
+
+/// Why Databricks refuses the JWT with `claims` whatever the policy is, if it does.
+fn refused(claims: &Claims) -> Option<String> {
+    if claims.is_accepted() {
+        return None;
+    }
+    let algorithm = shortened(&claims.algorithm, 40);
+    Some(format!(
+        "The JWT is signed by the algorithm {algorithm}: Databricks refuses it with every policy. Have its issuer sign by RS256 or ES256, which \
+         are all that Databricks accepts."
+    ))
 }
 
 fn claims_in(file: &Path) -> Result<Claims> {

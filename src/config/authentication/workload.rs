@@ -24,6 +24,11 @@ pub enum JwtSource {
 }
 
 impl JwtSource {
+    /// Whether this program says for which audience the JWT is to be: all others are made before, or by somebody else.
+    pub fn is_asked_by_audience(&self) -> bool {
+        matches!(self, Self::GitHubActions)
+    }
+
     /// The JWT in the variable `name` now, and whatever else such variables hold.
     pub fn variable(name: &str) -> Option<Secret> {
         set(name).map(Secret::new)
@@ -32,6 +37,17 @@ impl JwtSource {
     /// A variable of a job that is no secret.
     pub fn plain_variable(name: &str) -> Option<String> {
         set(name)
+    }
+}
+
+impl Authentication {
+    /// What of a workload identity has no effect, a sentence.
+    pub fn without_effect(&self) -> Option<String> {
+        let Self::WorkloadIdentity { source, audience: Some(_), .. } = self else { return None };
+        let remark = "The audience of the workload identity, `authentication.audience` or in a profile `token_audience`, has no effect: a JWT of \
+                      this source has the audience that its issuer gave it, and only that of GITHUB_ACTIONS is asked for by one. Leave \
+                      it out.";
+        (!source.is_asked_by_audience()).then(|| remark.to_owned())
     }
 }
 

@@ -37,7 +37,7 @@ pub fn add(plan: &mut Plan, settings: &AzureSettings) {
         AzureIdentity::Managed { client_id: Some(client_id), .. } => client_id.clone(),
         AzureIdentity::Managed { client_id: None, .. } => plan.place(
             "managed-identity",
-            "the object (principal) id of the managed identity of the machine on which the sync runs: the machine's page in the Azure \
+            "the object id, or principal id, of the managed identity of the machine on which the sync runs: the machine's page in the Azure \
              portal, Identity",
         ),
     };

@@ -18,7 +18,7 @@ pub fn add(plan: &mut Plan, compute: &Compute, identity: &Identity) {
             id.as_str(),
             "CAN_USE",
             "Use the SQL warehouse. This starts it too. It is a permission of the warehouse: SQL has no GRANT for it.",
-            "whoever manages the warehouse (CAN MANAGE), or an administrator of the workspace",
+            "whoever has CAN MANAGE on the warehouse, or an administrator of the workspace",
         ),
         Compute::Thrift(path) => {
             let Some(id) = cluster(path) else { return };
@@ -27,7 +27,7 @@ pub fn add(plan: &mut Plan, compute: &Compute, identity: &Identity) {
                 id,
                 "CAN_RESTART",
                 "Use the cluster, and start it when it is stopped. It is a permission of the cluster: SQL has no GRANT for it.",
-                "whoever manages the cluster (CAN MANAGE), or an administrator of the workspace",
+                "whoever has CAN MANAGE on the cluster, or an administrator of the workspace",
             )
         }
     };
@@ -36,17 +36,17 @@ pub fn add(plan: &mut Plan, compute: &Compute, identity: &Identity) {
     let remaining = plan.place(
         "remaining-entries",
         format!(
-            "only to take the permission back: what `databricks permissions get` has printed in access_control_list, without {}: a list \
-             of objects like {}, without those that are inherited",
+            "only to take the permission back: the list that `databricks permissions get` has printed in access_control_list, without {} \
+             and without what is inherited, as a list in JSON of objects with permission_level and one of user_name, group_name and \
+             service_principal_name",
             identity.principal,
-            json!([{"user_name": "someone@example.com", "permission_level": level}]),
         ),
     );
     let id = shell::quoted(id);
     let mut step = Step::new(Tool::Databricks, who, purpose)
         .lasting(format!("databricks permissions update {kind} {id} --json {} {WORKSPACE}", shell::json(&allow)));
     // A permission is removed by setting all others: that is what the API has.
-    step.revoke = vec![
+    step.rights.run = vec![
         format!("databricks permissions get {kind} {id} {WORKSPACE}"),
         format!("databricks permissions set {kind} {id} --json '{{\"access_control_list\":{remaining}}}' {WORKSPACE}"),
     ];

@@ -4,7 +4,7 @@
 
 use super::cli::WORKSPACE;
 use super::identity::Identity;
-use super::objects::Objects;
+use super::objects::{NAMESPACES, Objects};
 use super::step::{Plan, Step, Tool};
 use super::{shell, sql};
 use crate::config::StorageSettings;
@@ -42,10 +42,7 @@ pub fn add(plan: &mut Plan, storage: &StorageSettings, url: &str, objects: &Obje
     }
     plan.steps.push(step);
     if !objects.has_streams {
-        let step = Step::new(Tool::Sql, ADMIN, "Make the schemas of namespaces.").only_if(
-            "streams have namespaces: each gets a schema of that name, which the sync makes. With `--catalog`, this command names \
-             the schemas instead",
-        );
+        let step = Step::new(Tool::Sql, ADMIN, NAMESPACES).only_if("streams have namespaces");
         plan.steps.push(sql::grant(step, "CREATE", &catalog, principal));
     }
     if !objects.tables.is_empty() {
@@ -58,7 +55,7 @@ fn access(plan: &mut Plan, storage: &StorageSettings, url: &str) {
         StorageSettings::Azure(_) => format!(
             "Let the compute reach {url}. Of all warehouses: Settings, Compute, SQL warehouses, Manage, Data access configuration, with a service \
              principal of Microsoft Entra that has the role Storage Blob Data Contributor on the container; of a cluster: the same \
-             settings (fs.azure.account.…) under Advanced options, Spark."
+             settings, fs.azure.account.…, under Advanced options, Spark."
         ),
         _ => {
             let profile = plan.place(
@@ -74,9 +71,12 @@ fn access(plan: &mut Plan, storage: &StorageSettings, url: &str) {
                 ADMIN,
                 format!("Make the instance profile known that may read and write {url}."),
             );
-            plan.steps.push(step.run(
+            let step = step.make(
                 format!("databricks instance-profiles add {profile} {WORKSPACE}"),
                 format!("databricks instance-profiles remove {profile} {WORKSPACE}"),
+            );
+            plan.steps.push(step.removed_if(
+                "the step made the profile known, and no other warehouse, cluster or job of the workspace uses it",
             ));
             "Give the compute the instance profile. All warehouses: Settings, Compute, SQL warehouses, Manage, Instance profile; a \
              cluster: Advanced options, Instance profile."
@@ -87,10 +87,13 @@ fn access(plan: &mut Plan, storage: &StorageSettings, url: &str) {
 }
 
 fn tables(plan: &mut Plan, objects: &Objects, principal: &str) {
-    let mut step = Step::new(Tool::Sql, "the owner of the table, or an administrator of the workspace", "Load tables of others.").only_if(
-        "the table exists already and belongs to somebody else: whoever makes a table owns it. The owner alone adds columns \
-         (`enable_schema_evolution`), which is why OWNER TO is named then",
-    );
+    let mut step = Step::new(
+        Tool::Sql,
+        "the owner of the table, or an administrator of the workspace",
+        "Load tables of others. Whoever makes a table owns it. The owner alone adds columns, which is why OWNER TO is named with \
+         `enable_schema_evolution`.",
+    )
+    .only_if("the table exists already and belongs to somebody else");
     for (table, evolves) in &objects.tables {
         if *evolves {
             let before = plan.place("previous-owner", "the table's owner of today: `DESCRIBE TABLE EXTENDED` names it");

@@ -2,6 +2,8 @@
 //!
 //! This is the only place that looks at the way to sign in; a new way is an arm here. `principals` has the steps for service principals.
 
+use uuid::Uuid;
+
 use super::Known;
 use super::principals::{self, Application};
 use super::shell;
@@ -35,6 +37,7 @@ impl Identity {
 
 /// The identity of `settings`. Adds the steps that make it, if there are any.
 pub fn add(plan: &mut Plan, settings: &DatabricksSettings, known: &Known<'_>) -> Identity {
+    plan.remarks.extend(known.trusted.iter().flat_map(|trusted| trusted.remarks.clone()));
     match &settings.authentication {
         Authentication::PersonalAccessToken(_) => {
             let whence = "who owns the token of the configuration: a user's e-mail address, or the application id of a service principal. \
@@ -53,18 +56,27 @@ pub fn add(plan: &mut Plan, settings: &DatabricksSettings, known: &Known<'_>) ->
         }
         Authentication::WorkloadIdentity { client_id: None, .. } => {
             principals::trust_all(plan, settings, known.trusted.as_ref());
+            let is_known = known.trusted.as_ref().is_some_and(|trusted| trusted.subject.is_some());
             let subject = principals::subject(plan, known.trusted.as_ref());
-            match subject.contains('@') {
-                true => Identity::user(&subject),
-                false => either(plan, subject),
+            if !is_known || Uuid::parse_str(&subject).is_ok() {
+                return either(plan, subject);
             }
+            if !subject.contains('@') {
+                plan.remarks.push(format!(
+                    "A policy of the account takes the JWT for the user or service principal that its subject names, {subject}. That is \
+                     neither an e-mail address nor an application id: rights are given to a user of exactly this name, who has to exist in \
+                     the account and in the workspace. Nobody signs in otherwise: set `authentication.client_id`, the application id of a \
+                     service principal, to trust this subject for that one."
+                ));
+            }
+            Identity::user(&subject)
         }
         Authentication::AzureServicePrincipal { client_id, resource_id, .. }
         | Authentication::AzureManagedIdentity { client_id: Some(client_id), resource_id, .. } => {
             azure(plan, settings, client_id, resource_id.is_some())
         }
         Authentication::AzureManagedIdentity { client_id: None, resource_id, .. } => {
-            let whence = "the client (application) id of the managed identity of the machine on which the sync runs: its page in the Azure \
+            let whence = "the client id, or application id, of the managed identity of the machine on which the sync runs: its page in the Azure \
                           portal, or in Microsoft Entra under Enterprise applications";
             let client_id = plan.place("managed-identity-client-id", whence);
             azure(plan, settings, &client_id, resource_id.is_some())

@@ -7,6 +7,7 @@ mod hive_metastore;
 mod identity;
 mod objects;
 mod principals;
+mod reversal;
 mod s3;
 mod shell;
 mod sql;
@@ -15,6 +16,8 @@ mod unity_catalog;
 
 use self::objects::Objects;
 pub use self::principals::Trusted;
+pub use self::reversal::Reversal;
+pub use self::shell::quoted;
 pub use self::step::{Plan, Step, Tool};
 use crate::config::{Config, DatabricksSettings, Engine, StorageSettings};
 use crate::databricks::{Compute, compute};
@@ -41,7 +44,8 @@ pub struct Known<'a> {
 /// A config error where the HTTP path is none.
 pub fn plan(config: &Config, known: &Known<'_>) -> Result<Plan> {
     let mut plan = Plan::default();
-    let unknown = |field| format!("The configuration has the unknown field {field}, which is ignored. Is it misspelt?");
+    let unknown =
+        |field| format!("The configuration has the unknown field {field}, which is ignored. It may be misspelt.");
     plan.remarks.extend(config.unknown_fields.iter().map(unknown));
     if config.engine == Engine::Direct {
         plan.remarks.push("This configuration does without Databricks: nothing has to be set up there.".to_owned());

@@ -8,6 +8,10 @@ use crate::schema::columns::Layout;
 use crate::schema::naming::identifier;
 use crate::target::Target;
 
+/// What the right to make schemas is for.
+pub const NAMESPACES: &str = "Make the schemas of namespaces: each namespace of a stream gets a schema of its name, which the sync makes. With \
+                              `--catalog`, this command names the schemas instead.";
+
 /// What is used in Databricks.
 #[derive(Debug)]
 pub struct Objects {

@@ -10,10 +10,14 @@ use super::cli::{self, ACCOUNT, WORKSPACE};
 use super::shell;
 use super::step::{Plan, Step, Tool};
 use crate::config::DatabricksSettings;
+use crate::schema::naming::with_hash;
 
 const ADMIN: &str = "an administrator of the account";
-/// The id of a policy, which is free to choose.
-const POLICY: &str = "destination-databricks";
+/// The name that a service principal gets, and how the ids of policies begin.
+const NAME: &str = "destination-databricks";
+
+/// When a service principal may leave the workspace.
+const ALONE: &str = "nothing else signs in to the workspace as this service principal";
 
 /// What a federation policy has to match, as far as it is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,6 +28,8 @@ pub struct Trusted {
     pub subject: Option<String>,
     /// `aud`
     pub audiences: Vec<String>,
+    /// What is wrong with the JWT, or why it is not known, a sentence each.
+    pub remarks: Vec<String>,
 }
 
 /// The application id of a service principal.
@@ -45,13 +51,19 @@ pub fn add(plan: &mut Plan, settings: &DatabricksSettings, application: Applicat
         shell::quoted(&format!("applicationId eq \"{id}\""))
     );
     if let Application::OfEntra(_) = application {
-        let step =
-            Step::new(Tool::Databricks, ADMIN, format!("Make {id}, which Microsoft Entra has, known in the account."));
-        let step = step.only_if("it is not there yet: the next step shows nothing then");
-        let create = json!({"applicationId": id, "displayName": POLICY});
+        let step = Step::new(
+            Tool::Databricks,
+            ADMIN,
+            format!(
+                "Make {id}, which Microsoft Entra has, known in the account. The next step shows nothing as long as it is not."
+            ),
+        );
+        let step = step.only_if("it is not there yet");
+        let create = json!({"applicationId": id, "displayName": NAME});
         let command = format!("databricks account service-principals create --json {} {ACCOUNT}", shell::json(&create));
         let number = number(plan);
-        plan.steps.push(step.run(command, format!("databricks account service-principals delete {number} {ACCOUNT}")));
+        let remove = format!("databricks account service-principals delete {number} {ACCOUNT}");
+        plan.steps.push(step.make(command, remove).removed_if("nothing else in the account uses it"));
     }
     let purpose = match application {
         Application::OfDatabricks(_) => {
@@ -64,10 +76,11 @@ pub fn add(plan: &mut Plan, settings: &DatabricksSettings, application: Applicat
     let number = number(plan);
     let user = shell::json(&json!({"permissions": ["USER"]}));
     let step = Step::new(Tool::Databricks, ADMIN, "Let the service principal into the workspace.");
-    plan.steps.push(step.run(
+    let step = step.run(
         format!("databricks account workspace-assignment update {workspace} {number} --json {user} {ACCOUNT}"),
         format!("databricks account workspace-assignment delete {workspace} {number} {ACCOUNT}"),
-    ));
+    );
+    plan.steps.push(step.revoked_if(ALONE));
 }
 
 /// Adds the step that entitles the service principal to Databricks SQL, without which no warehouse takes it.
@@ -86,13 +99,15 @@ pub fn entitle(plan: &mut Plan) {
         "an administrator of the workspace",
         "Entitle the service principal to Databricks SQL, as members of the group users are from the start.",
     );
-    plan.steps.push(step.run(command(add), command(remove)));
+    plan.steps.push(step.run(command(add), command(remove)).revoked_if(ALONE));
 }
 
 /// Adds the policy that trusts one subject's JWTs for the service principal.
 pub fn trust(plan: &mut Plan, trusted: Option<&Trusted>) {
     let mut policy = base(plan, trusted);
     policy.insert("subject".to_owned(), json!(subject(plan, trusted)));
+    let is_known = trusted.is_some_and(|trusted| trusted.subject.is_some());
+    let id = id(plan, trusted.filter(|_| is_known), &policy);
     let number = number(plan);
     let group = "databricks account service-principal-federation-policy";
     let step = Step::new(
@@ -101,8 +116,8 @@ pub fn trust(plan: &mut Plan, trusted: Option<&Trusted>) {
         "Trust the JWTs of the workload: those with exactly this issuer and subject and with one of these audiences, and no others.",
     );
     plan.steps.push(step.run(
-        format!("{group} create {number} --policy-id {POLICY} --json {} {ACCOUNT}", body(policy)),
-        format!("{group} delete {number} {POLICY} {ACCOUNT}"),
+        format!("{group} create {number} --policy-id {id} --json {} {ACCOUNT}", body(policy)),
+        format!("{group} delete {number} {id} {ACCOUNT}"),
     ));
 }
 
@@ -112,6 +127,7 @@ pub fn trust_all(plan: &mut Plan, settings: &DatabricksSettings, trusted: Option
     plan.steps.push(sign_in);
     let mut policy = base(plan, trusted);
     policy.insert("subject_claim".to_owned(), json!("sub"));
+    let id = id(plan, trusted, &policy);
     let group = "databricks account federation-policy";
     let step = Step::new(
         Tool::Databricks,
@@ -119,10 +135,24 @@ pub fn trust_all(plan: &mut Plan, settings: &DatabricksSettings, trusted: Option
         "Trust every JWT with this issuer and one of these audiences: each is the user or the service principal of the account that its \
          subject names. With `authentication.client_id`, one service principal and one subject are trusted instead.",
     );
-    plan.steps.push(step.run(
-        format!("{group} create --policy-id {POLICY} --json {} {ACCOUNT}", body(policy)),
-        format!("{group} delete {POLICY} {ACCOUNT}"),
-    ));
+    let step = step.run(
+        format!("{group} create --policy-id {id} --json {} {ACCOUNT}", body(policy)),
+        format!("{group} delete {id} {ACCOUNT}"),
+    );
+    plan.steps.push(step.revoked_if("no other workload signs in by this policy"));
+}
+
+/// The id of `policy`: another one for another policy, whose creation would be refused otherwise, and whose deletion would remove this one.
+/// A place where `policy` itself has places.
+fn id(plan: &mut Plan, trusted: Option<&Trusted>, policy: &Map<String, Value>) -> String {
+    let is_known = trusted.is_some_and(|trusted| trusted.issuer.is_some() && !trusted.audiences.is_empty());
+    if !is_known {
+        let whence = "a name for the policy, another one for each workload: at most 63 of the letters a to z, digits and dashes, as \
+                      destination-databricks-1";
+        return shell::quoted(&plan.place("policy-id", whence));
+    }
+    let hash = with_hash(String::new(), &json!(policy).to_string());
+    format!("{NAME}-{}", hash.trim_start_matches('_'))
 }
 
 /// The subject of the JWT, or a place for it.

@@ -26,9 +26,11 @@ pub fn add(plan: &mut Plan, settings: &S3Settings) {
     if !is_aws(settings) {
         let key = Place::of(plan, settings).policy(settings);
         let rights = format!(
-            "{purpose} The bucket is not in AWS: give the owner of the access key these rights, as the store has them: {key}"
+            "{purpose} The bucket is not in AWS: give the owner of the access key these rights, as the store has them."
         );
-        plan.steps.push(Step::new(Tool::Hand, "whoever manages the store", rights));
+        let mut step = Step::new(Tool::Hand, "whoever manages the store", rights);
+        step.document = Some(key.to_string());
+        plan.steps.push(step);
         return;
     }
     let place = Place::of(plan, settings);
@@ -91,7 +93,9 @@ fn holder(plan: &mut Plan, settings: &S3Settings) -> (&'static str, String) {
         keys => {
             let whence = match keys {
                 Some(_) => "whose temporary key `data_source.s3_access_key_id` is",
-                None => "which role AWS's default chain finds where the sync runs (the configuration has no key)",
+                None => {
+                    "which role AWS's default chain finds where the sync runs, because the configuration has no key"
+                }
             };
             let whence = format!("{whence}: `aws sts get-caller-identity` there shows it behind assumed-role/ in Arn");
             ("role", plan.place("iam-role", whence))

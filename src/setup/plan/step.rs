@@ -27,8 +27,21 @@ pub struct Step {
     pub only_if: Option<String>,
     /// Statements without a semicolon, or commands, in one line each; none where it is done by hand.
     pub run: Vec<String>,
-    /// What takes it back, in the order in which it has to be run.
-    pub revoke: Vec<String>,
+    /// What is entered as it is, where the step is done by hand.
+    pub document: Option<String>,
+    /// What takes the rights back that it gives.
+    pub rights: Undo,
+    /// What removes the objects that it makes.
+    pub objects: Undo,
+}
+
+/// What takes a part of a step back.
+#[derive(Debug, Default)]
+pub struct Undo {
+    /// In the order in which it has to be run.
+    pub run: Vec<String>,
+    /// When it may be run, beside that the step itself was run, where that is not always.
+    pub only_if: Option<String>,
 }
 
 /// What runs a step.
@@ -65,19 +78,46 @@ impl Tool {
 impl Step {
     /// A step that has to be run always, and that nothing takes back yet.
     pub fn new(tool: Tool, who: &'static str, purpose: impl Into<String>) -> Self {
-        Self { purpose: purpose.into(), who, tool, only_if: None, run: Vec::new(), revoke: Vec::new() }
+        Self {
+            purpose: purpose.into(),
+            who,
+            tool,
+            only_if: None,
+            run: Vec::new(),
+            document: None,
+            rights: Undo::default(),
+            objects: Undo::default(),
+        }
     }
 
-    /// The same, which `statement` is a part of; `revoke` takes it back.
+    /// The same, which `statement` is a part of, that gives a right; `revoke` takes it back.
     pub fn run(mut self, statement: impl Into<String>, revoke: impl Into<String>) -> Self {
         // What was done last is taken back first.
-        self.revoke.insert(0, revoke.into());
+        self.rights.run.insert(0, revoke.into());
+        self.lasting(statement)
+    }
+
+    /// The same, which `statement` is a part of, that makes an object; `remove` removes it.
+    pub fn make(mut self, statement: impl Into<String>, remove: impl Into<String>) -> Self {
+        self.objects.run.insert(0, remove.into());
         self.lasting(statement)
     }
 
     /// The same, which `statement` is a part of, that needs not be taken back.
     pub fn lasting(mut self, statement: impl Into<String>) -> Self {
         self.run.push(statement.into());
+        self
+    }
+
+    /// The same, whose rights are taken back only in this case: the rest of a sentence that begins with "Only if".
+    pub fn revoked_if(mut self, case: impl Into<String>) -> Self {
+        self.rights.only_if = Some(case.into());
+        self
+    }
+
+    /// The same, whose objects are removed only in this case: the rest of a sentence that begins with "Only if".
+    pub fn removed_if(mut self, case: impl Into<String>) -> Self {
+        self.objects.only_if = Some(case.into());
         self
     }
 
@@ -100,10 +140,10 @@ impl Plan {
 
     /// Hides what is a secret in the wrong setting: a token where a name belongs.
     pub fn hide_secrets(&mut self) {
-        let statements = self
-            .steps
-            .iter_mut()
-            .flat_map(|step| step.run.iter_mut().chain(&mut step.revoke).chain([&mut step.purpose]));
+        let statements = self.steps.iter_mut().flat_map(|step| {
+            let undone = step.rights.run.iter_mut().chain(&mut step.objects.run);
+            step.run.iter_mut().chain(undone).chain(&mut step.document).chain([&mut step.purpose])
+        });
         let places = self.places.iter_mut().map(|(_, whence)| whence);
         for text in self.remarks.iter_mut().chain(places).chain(statements) {
             *text = hide(text).into_owned();

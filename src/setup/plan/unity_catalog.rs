@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::cli::WORKSPACE;
 use super::identity::Identity;
-use super::objects::Objects;
+use super::objects::{NAMESPACES, Objects};
 use super::step::{Plan, Step, Tool};
 use super::{shell, sql};
 use crate::config::StorageSettings;
@@ -70,28 +70,34 @@ fn external_location(plan: &mut Plan, storage: &StorageSettings, url: &str, iden
         Tool::Databricks,
         METASTORE_ADMIN,
         format!(
-            "Let Databricks reach {url}. If an external location covers this place already (`SHOW EXTERNAL LOCATIONS` lists them), leave \
-             this step and the next out, and what takes them back."
+            "Let Databricks reach {url}. If an external location covers this place already, as `SHOW EXTERNAL LOCATIONS` lists them, leave \
+             this step and the next out, and what takes them back. If only the storage credential is there, leave out this step."
         ),
     );
-    plan.steps.push(create.run(
+    let create = create.make(
         format!("databricks storage-credentials create --json {} {WORKSPACE}", shell::json(&trusted)),
         format!("databricks storage-credentials delete {} {WORKSPACE}", shell::quoted(&credential)),
-    ));
+    );
+    plan.steps.push(
+        create.removed_if("the step made the storage credential, and no other external location or table uses it"),
+    );
     let named = sql::quoted(&location);
     let create = Step::new(
         Tool::Sql,
         METASTORE_ADMIN,
         "Make the external location, below which staged files and tables lie. Do not put volumes or managed tables there.",
     );
-    plan.steps.push(create.run(
+    let create = create.make(
         format!(
             "CREATE EXTERNAL LOCATION IF NOT EXISTS {named} URL {} WITH (STORAGE CREDENTIAL {})",
             sql::literal(url),
             sql::quoted(&credential)
         ),
         format!("DROP EXTERNAL LOCATION IF EXISTS {named}"),
-    ));
+    );
+    plan.steps.push(
+        create.removed_if("the step made the external location, and nobody else has tables, volumes or files there"),
+    );
     let step = Step::new(
         Tool::Sql,
         "the owner of the external location, whoever has MANAGE on it, or an administrator of the metastore",
@@ -120,10 +126,7 @@ fn schemas(plan: &mut Plan, objects: &Objects, principal: &str) {
         ));
     }
     if !objects.has_streams {
-        let step = Step::new(Tool::Sql, CATALOG_OWNER, "Make the schemas of namespaces.").only_if(
-            "streams have namespaces: each gets a schema of that name, which the sync makes. With `--catalog`, this command names \
-             the schemas instead",
-        );
+        let step = Step::new(Tool::Sql, CATALOG_OWNER, NAMESPACES).only_if("streams have namespaces");
         let catalog = format!("CATALOG {}", sql::quoted(&objects.catalog));
         plan.steps.push(sql::grant(step, "CREATE SCHEMA", &catalog, principal));
     }
@@ -144,10 +147,13 @@ fn volumes(plan: &mut Plan, objects: &Objects, principal: &str) {
 }
 
 fn tables(plan: &mut Plan, objects: &Objects, principal: &str) {
-    let mut step = Step::new(Tool::Sql, TABLE_OWNER, "Load tables of others.").only_if(
-        "the table exists already and belongs to somebody else: whoever makes a table owns it. MANAGE, where it is named, is for adding \
-         columns (`enable_schema_evolution`)",
-    );
+    let mut step = Step::new(
+        Tool::Sql,
+        TABLE_OWNER,
+        "Load tables of others. Whoever makes a table owns it. MANAGE, where it is named, is for adding columns, with \
+         `enable_schema_evolution`.",
+    )
+    .only_if("the table exists already and belongs to somebody else");
     for (table, evolves) in &objects.tables {
         let privileges = if *evolves { "SELECT, MODIFY, MANAGE" } else { "SELECT, MODIFY" };
         step = sql::grant(step, privileges, &format!("TABLE {table}"), principal);
