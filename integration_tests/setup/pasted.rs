@@ -96,8 +96,8 @@ pub fn ensure_harmless(text: &str) {
 
 /// The blocks of `text` for a shell, as one reads them that knows no comments: `#` is a command there.
 pub fn without_comments(text: &str) -> String {
-    let blocks = text.split("\n\n").filter_map(|block| block.strip_prefix(COMMENTS));
-    let lines = blocks.flat_map(str::lines);
+    let blocks = text.split("\n\n").filter(|block| !block.starts_with("--"));
+    let lines = blocks.flat_map(str::lines).filter(|line| *line != COMMENTS);
     lines.map(|line| line.strip_prefix('#').map_or(line.to_owned(), |rest| format!("true {rest}")) + "\n").collect()
 }
 
