@@ -169,7 +169,7 @@ fn broken_off(
 
 #[test]
 fn every_sequence_of_syncs_leaves_the_newest_row_of_each_key() {
-    hold(if Place::SWEEPS_AT_ONCE { 60 } else { 15 });
+    hold(if Place::SWEEPS_AT_ONCE { 40 } else { 10 });
 }
 
 #[test]
