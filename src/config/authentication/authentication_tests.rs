@@ -35,7 +35,7 @@ fn each_way_to_sign_in_is_read() {
     for (settings, meant) in [
         (
             json!({"auth_type": "PERSONAL_ACCESS_TOKEN", "personal_access_token": "dapi-0123456789"}),
-            Authentication::PersonalAccessToken(Secret::new("dapi-0123456789")),
+            Authentication::token(Secret::new("dapi-0123456789"), TokenSetting::Section),
         ),
         (
             json!({"auth_type": "OAUTH_M2M", "client_id": ID, "client_secret": "dose-0123456789"}),
@@ -176,7 +176,10 @@ fn a_profile_is_read_only_where_it_is_named_and_only_for_its_own_host() {
     );
     std::fs::write(&file, text).expect("written");
     let settings = |name: &str| json!({"auth_type": "PROFILE", "profile": name, "profile_file": file});
-    assert_eq!(read(&settings("DEFAULT")).0, Authentication::PersonalAccessToken(Secret::new("dapi-0123456789")));
+    assert_eq!(
+        read(&settings("DEFAULT")).0,
+        Authentication::token(Secret::new("dapi-0123456789"), TokenSetting::Profile)
+    );
     let m2m = Authentication::ClientCredentials { client_id: ID.into(), client_secret: Secret::new("dose-0123456789") };
     assert_eq!(read(&settings("m2m")).0, m2m);
     let source = JwtSource::File("/run/token".into());
