@@ -128,6 +128,14 @@ fn what_is_missing_or_wrong_is_named_with_its_path() {
             "`authentication.client_id` must be an id",
         ),
         (
+            json!({"auth_type": "OAUTH_M2M", "client_id": ID, "client_secret": "s-0", "account_id": ".."}),
+            "`authentication.account_id` must be an id",
+        ),
+        (
+            json!({"auth_type": "AZURE_SERVICE_PRINCIPAL", "tenant_id": "..", "client_id": ID, "client_secret": "s-0"}),
+            "`authentication.tenant_id` must be the id of a directory",
+        ),
+        (
             json!({"auth_type": "OAUTH_M2M", "client_id": ID, "client_secret": "s 0"}),
             "`authentication.client_secret` must be only a token",
         ),
@@ -172,7 +180,9 @@ fn a_profile_is_read_only_where_it_is_named_and_only_for_its_own_host() {
     let text = format!(
         "; a comment\n[DEFAULT]\nhost = https://abc.cloud.databricks.com/\ntoken = dapi-0123456789\n\n[m2m]\nHOST=abc.cloud.databricks.com\n\
          client_id = {ID}\nclient_secret=dose-0123456789\n[other]\nhost = https://other.cloud.databricks.com\ntoken = dapi-98765\n\
-         [file]\nauth_type = file-oidc\noidc_token_filepath = /run/token\nclient_id = {ID}\n[cli]\nauth_type = databricks-cli\n[empty]\n"
+         [file]\nhost = abc.cloud.databricks.com\nauth_type = file-oidc\noidc_token_filepath = /run/token\nclient_id = {ID}\n\
+         [cli]\nhost = abc.cloud.databricks.com\nauth_type = databricks-cli\n[empty]\nhost = abc.cloud.databricks.com\n\
+         [nowhere]\ntoken = dapi-98765\n"
     );
     std::fs::write(&file, text).expect("written");
     let settings = |name: &str| json!({"auth_type": "PROFILE", "profile": name, "profile_file": file});
@@ -188,6 +198,7 @@ fn a_profile_is_read_only_where_it_is_named_and_only_for_its_own_host() {
     for (name, words) in [
         ("other", "for another host than `databricks_server_hostname`"),
         ("cli", "run `destination-databricks login`"),
+        ("nowhere", "names a profile without a `host`"),
         ("empty", "without a way to sign in that works here"),
         ("nobody", "names a profile that"),
     ] {

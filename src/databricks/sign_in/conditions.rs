@@ -36,7 +36,13 @@ const SHOWN: usize = 400;
 const LISTS: [&str; 5] =
     ["(e.g.", "invalid, expired", "invalid or revoked", "expired, revoked", "invalid or was revoked"];
 /// Settings, and the arguments of `login` in their place.
-const ARGUMENTS: [(&str, &str); 3] = [
+const ARGUMENTS: [(&str, &str); 6] = [
+    (
+        "set `authentication.client_secret` to the secret of the application (for `login`: --client-secret-file)",
+        "name a file with the application's secret by --client-secret-file",
+    ),
+    ("use another `authentication.auth_type`, or another application", "name another application by --client-id"),
+    ("correct what `authentication` says", "correct the arguments"),
     ("`authentication.account_id`", "--account-id"),
     ("`authentication.account_host`", "--account-host"),
     ("`authentication.client_secret`", "--client-secret-file"),
