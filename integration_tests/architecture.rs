@@ -34,6 +34,7 @@ const MAY_IMPORT: [(&str, &[&str]); 38] = [
             "storage",
             "sync",
             "target",
+            "tasks",
         ],
     ),
     ("cli", &["login", "setup"]),

@@ -18,6 +18,7 @@ use crate::protocol::catalog::{Catalog, Stream};
 use crate::renewed_config::tell_platform;
 use crate::sync::Context;
 use crate::target::targets;
+use crate::tasks::signals;
 
 /// Tables of checks are called this and an id, which tells when they were made.
 const NAME: &str = "airbyte_check_";
@@ -33,6 +34,8 @@ pub async fn run(config: &Path, context: &Context) -> Result<()> {
     config.ensure_supported()?;
     config.warn();
     tell_platform(&config, context);
+    // A signal must not end the process in the middle of the renewal of a token.
+    signals::watch(&context.stop, || false, || {})?;
     // What a sync leaves to be looked at is of no use here, and would grow with every check.
     config.purge_staging_data = true;
     // Somebody waits for the answer: what a sync would try for minutes is told soon.
@@ -40,7 +43,10 @@ pub async fn run(config: &Path, context: &Context) -> Result<()> {
     timeouts.request_retry = timeouts.request_retry.min(STORE_RETRY);
     timeouts.databricks_retry = timeouts.databricks_retry.min(DATABRICKS_RETRY);
     let deadline = config.tuning.timeouts.check(matches!(config.engine, Engine::Databricks(_)));
-    let ended = tokio::time::timeout(deadline, Box::pin(find_problems(&config, context))).await;
+    let ended = tokio::select! {
+        ended = tokio::time::timeout(deadline, Box::pin(find_problems(&config, context))) => ended,
+        () = context.stop.requested() => return Err(Error::transient("The check was stopped before it ended.")),
+    };
     // What it made is taken away by the next one, as what a killed check left is.
     ended.unwrap_or_else(|_| {
         Err(Error::transient(format!(

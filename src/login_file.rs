@@ -2,9 +2,9 @@
 //! refresh token replaces it, one process at a time.
 
 use std::fs::{File, Metadata, Permissions};
-use std::io::Write;
+use std::io::{ErrorKind, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
@@ -16,6 +16,13 @@ use crate::named_file;
 use crate::secret::Secret;
 
 const LONGEST: u64 = 64 << 10;
+/// Room for the rest of a login whose tokens may be longer than those before.
+const ROOM: usize = 8 << 10;
+/// As many links as the system itself follows.
+const MOST_LINKS: usize = 40;
+const REFRESH_TOKEN: &str = "refresh_token";
+/// The fields of a login.
+const FIELDS: [&str; 6] = ["host", "account_id", "account_address", "client_id", "user", REFRESH_TOKEN];
 /// How long another process may renew.
 const TURN: Duration = Duration::from_secs(120);
 const LOOK: Duration = Duration::from_millis(50);
@@ -59,7 +66,7 @@ impl Login {
                 account: text("account_id").zip(text("account_address")),
                 client_id: text("client_id")?,
                 user: text("user"),
-                refresh_token: Secret::new(text("refresh_token").filter(|token| is_token(token))?),
+                refresh_token: Secret::new(text(REFRESH_TOKEN).filter(|token| is_token(token))?),
             })
         };
         found().ok_or_else(|| Error::config(format!("The login file {shown} is damaged: {again}.")))
@@ -70,34 +77,186 @@ impl Login {
     /// # Errors
     /// A config error where that is not possible.
     pub fn write(&self, path: &Path) -> Result<()> {
+        Room::for_login(path)?.fill(self)
+    }
+
+    fn text(&self) -> String {
         let account = self.account.as_ref();
+        let [host, account_id, account_address, client_id, user, refresh_token] = FIELDS;
         let fields = [
-            ("host", Some(self.host.as_str())),
-            ("account_id", account.map(|(id, _)| id.as_str())),
-            ("account_address", account.map(|(_, address)| address.as_str())),
-            ("client_id", Some(&self.client_id)),
-            ("user", self.user.as_deref()),
-            ("refresh_token", Some(self.refresh_token.expose())),
+            (host, Some(self.host.as_str())),
+            (account_id, account.map(|(id, _)| id.as_str())),
+            (account_address, account.map(|(_, address)| address.as_str())),
+            (client_id, Some(&self.client_id)),
+            (user, self.user.as_deref()),
+            (refresh_token, Some(self.refresh_token.expose())),
         ];
         let fields = fields.into_iter().filter_map(|(name, text)| Some((name.to_owned(), Value::from(text?))));
-        let value = Value::Object(fields.collect());
-        let write = || {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            let mut file = tempfile::Builder::new().permissions(Permissions::from_mode(0o600)).tempfile_in(folder)?;
-            file.write_all(format!("{value:#}\n").as_bytes())?;
-            file.as_file().sync_all()?;
-            file.persist(path).map_err(|error| error.error)?;
-            File::open(folder)?.sync_all()
-        };
-        write().map_err(|error| {
-            Error::config(format!(
-                "The login file {} could not be written, and the next refresh token has to be: let its folder be one that this user may \
-                 write, and that stays when the sync ends.",
-                path.display()
-            ))
-            .with_source(error)
-        })
+        format!("{:#}\n", Value::Object(fields.collect()))
     }
+}
+
+/// Room for a login, taken before there is one: what is asked for by a refresh token that is good for once must not be lost because its
+/// answer cannot be written. Nothing is left of it where it is not filled.
+pub struct Room {
+    file: tempfile::NamedTempFile,
+    /// Without links, of which others may lead there.
+    path: PathBuf,
+}
+
+impl Room {
+    /// Takes it beside the file at `path`, where links lead to.
+    ///
+    /// # Errors
+    /// A config error where nothing can be written there.
+    pub fn for_login(path: &Path) -> Result<Self> {
+        let take = || {
+            let path = without_links(path)?;
+            let mut file =
+                tempfile::Builder::new().permissions(Permissions::from_mode(0o600)).tempfile_in(folder_of(&path))?;
+            // A full disk is noticed now.
+            let length = std::fs::metadata(&path).map_or(0, |file| file.len().min(LONGEST));
+            file.write_all(&vec![b'\n'; usize::try_from(length).unwrap_or(0) + ROOM])?;
+            file.as_file().sync_all()?;
+            std::io::Result::Ok(Self { file, path })
+        };
+        take().map_err(|error| unwritable(path, error))
+    }
+
+    /// Puts `login` there, in place of what was there.
+    ///
+    /// # Errors
+    /// A config error where that is not possible.
+    pub fn fill(self, login: &Login) -> Result<()> {
+        let Self { mut file, path } = self;
+        let text = login.text();
+        let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        if length > LONGEST {
+            return Err(Error::config(format!(
+                "The login file {} would have more than {} KiB, which no login has: the refresh token is longer than any of Databricks.",
+                path.display(),
+                LONGEST >> 10
+            )));
+        }
+        let mut write = || {
+            file.as_file_mut().seek(SeekFrom::Start(0))?;
+            file.write_all(text.as_bytes())?;
+            file.as_file().set_len(length)?;
+            file.as_file().sync_all()
+        };
+        write().map_err(|error| lost(&path, error))?;
+        let put = file.persist(&path).map_err(|error| error.error);
+        put.and_then(|_| File::open(folder_of(&path))?.sync_all()).map_err(|error| lost(&path, error))
+    }
+}
+
+/// Removes the login at `path`, where links lead to, and a link itself. `false`: there is none.
+///
+/// # Errors
+/// A config error where the file is none that `login` has made, or cannot be removed.
+pub fn remove(path: &Path) -> Result<bool> {
+    let failed = |error: std::io::Error| {
+        Error::config(format!("The login file {} could not be removed: remove it by hand.", path.display()))
+            .with_source(error)
+    };
+    let real = without_links(path).map_err(failed)?;
+    match content(&real)? {
+        None => return Ok(false),
+        Some(bytes) if !is_login(&bytes) => return Err(foreign(path)),
+        Some(_) => std::fs::remove_file(&real).map_err(failed)?,
+    }
+    if real != path {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+    }
+    Ok(true)
+}
+
+/// Makes sure that a login may be put at `path`: that there is another one, or nothing.
+///
+/// # Errors
+/// A config error where another file is there.
+pub fn ensure_replaceable(path: &Path) -> Result<()> {
+    match content(path)? {
+        Some(bytes) if !bytes.is_empty() && !is_login(&bytes) => Err(foreign(path)),
+        _ => Ok(()),
+    }
+}
+
+/// What is in the file at `path`; `None` where there is none.
+fn content(path: &Path) -> Result<Option<Vec<u8>>> {
+    match std::fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        // Of a pipe nobody knows whether something comes.
+        Ok(file) if !file.is_file() => return Err(foreign(path)),
+        _ => {}
+    }
+    match named_file::read(path, LONGEST) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::FileTooLarge => Err(foreign(path)),
+        Err(error) => Err(unreadable(path, error)),
+    }
+}
+
+/// Whether these are the bytes of a login, or of one that is damaged and may still hold its refresh token.
+fn is_login(bytes: &[u8]) -> bool {
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Object(fields)) => {
+            fields.contains_key(REFRESH_TOKEN)
+                && (fields.keys().all(|name| FIELDS.contains(&name.as_str()))
+                    || ["host", "client_id"].iter().all(|name| fields.contains_key(*name)))
+        }
+        Ok(_) => false,
+        Err(_) => {
+            let text = String::from_utf8_lossy(bytes);
+            let names = |name: &str| text.contains(&format!("\"{name}\""));
+            text.trim_start().starts_with('{') && names(REFRESH_TOKEN) && (names("host") || names("client_id"))
+        }
+    }
+}
+
+fn foreign(path: &Path) -> Error {
+    Error::config(format!(
+        "{} is no login file: nothing is done to it. Name the file that `login` has made.",
+        path.display()
+    ))
+}
+
+/// Where `path` leads to, by links that need not lead to a file yet.
+fn without_links(path: &Path) -> std::io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        match std::fs::read_link(&path) {
+            Ok(target) => path = folder_of(&path).join(target),
+            // No link, or nothing.
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(std::io::Error::other("too many links"))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn unwritable(path: &Path, error: std::io::Error) -> Error {
+    Error::config(format!(
+        "The login file {} cannot be written, and the next refresh token has to be: no token was asked for. Let its folder be one that this \
+         user may write, and that stays when the sync ends.",
+        path.display()
+    ))
+    .with_source(error)
+}
+
+fn lost(path: &Path, error: std::io::Error) -> Error {
+    Error::config(format!(
+        "The login file {} could not be written although there was room for it: look at its file system, and run `destination-databricks \
+         login` again.",
+        path.display()
+    ))
+    .with_source(error)
 }
 
 fn is_token(text: &str) -> bool {
@@ -158,57 +317,5 @@ fn unreadable(path: &Path, error: std::io::Error) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn login() -> Login {
-        Login {
-            host: "abc.cloud.databricks.com".to_owned(),
-            account: Some(("0000-1".to_owned(), "https://accounts.cloud.databricks.com".to_owned())),
-            client_id: "databricks-cli".to_owned(),
-            user: Some("me@example.com".to_owned()),
-            refresh_token: Secret::new("doau-0123456789"),
-        }
-    }
-
-    #[test]
-    fn a_login_is_read_as_it_was_written_and_only_by_its_owner() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("login.json");
-        login().write(&path).expect("written");
-        assert_eq!(std::fs::metadata(&path).expect("a file").mode() & 0o777, 0o600);
-        assert_eq!(Login::read(&path).expect("a login"), login());
-        let bare = Login { account: None, user: None, ..login() };
-        bare.write(&path).expect("replaced");
-        assert_eq!(Login::read(&path).expect("a login"), bare);
-        assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1);
-        std::fs::set_permissions(&path, Permissions::from_mode(0o640)).expect("a mode");
-        assert!(Login::read(&path).expect_err("open").message().contains("chmod 600"));
-    }
-
-    #[test]
-    fn a_login_that_is_none_is_said_to_be_so() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("login.json");
-        assert!(Login::read(&path).expect_err("none").message().contains("There is no login file"));
-        for text in ["", "{", "[]", r#"{"host": "a"}"#, r#"{"host":"a","client_id":"b","refresh_token":"c\nd"}"#] {
-            std::fs::write(&path, text).expect("written");
-            std::fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("a mode");
-            assert!(Login::read(&path).expect_err(text).message().contains("is damaged"), "{text}");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn one_process_renews_at_a_time() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("login.json");
-        login().write(&path).expect("written");
-        let turn = Turn::take(&path).await.expect("a turn");
-        assert!(Turn::take(&path).await.is_err_and(|error| error.message().contains("Another process")));
-        // Another file in its place is another lock.
-        login().write(&path).expect("written");
-        let next = Turn::take(&path).await.expect("a turn");
-        drop((turn, next));
-        Turn::take(&path).await.expect("a turn");
-    }
-}
+#[path = "login_file_tests.rs"]
+mod tests;

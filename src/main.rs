@@ -9,12 +9,13 @@ use std::sync::Arc;
 use destination_databricks::cli::{self, Command};
 use destination_databricks::clock::{self, ClockAndIds, SystemClock};
 use destination_databricks::config::LogLevel;
+use destination_databricks::databricks::sign_in::no_renewals;
 use destination_databricks::error::{Error, Result};
 use destination_databricks::plain::plain;
 use destination_databricks::protocol::writer::ProtocolWriter;
 use destination_databricks::secret;
 use destination_databricks::sync::Context;
-use destination_databricks::tasks::stop::Stop;
+use destination_databricks::tasks::stop::{GRACE, Stop};
 use destination_databricks::tasks::threads::Threads;
 use destination_databricks::{allocator, check, login, process, setup, spec, telemetry, write};
 
@@ -54,7 +55,12 @@ fn run() -> ExitCode {
                 tracing::error!("{}", error.internal_message());
                 error.to_string()
             });
-            context.writer.connection_status(status)
+            let has_failed = status.is_err();
+            let delivered = context.writer.connection_status(status);
+            match context.stop.reason().filter(|_| has_failed) {
+                Some(reason) => reason.end_process(),
+                None => delivered,
+            }
         }
         Command::Write { config, catalog } => {
             on_runtime(&context, async |context| write::run(&config, &catalog, std::io::stdin(), context).await)
@@ -101,7 +107,7 @@ fn for_people(command: Command, writer: Arc<ProtocolWriter>) -> ExitCode {
     }
 }
 
-/// Runs an asynchronous command. Background work that is left when it ends is not waited for. A panic becomes an error,
+/// Runs an asynchronous command. Background work that is left when it ends is not waited for, but for the renewal of a token. A panic becomes an error,
 /// because the orchestrator has to get an answer.
 fn on_runtime(context: &Context, command: impl AsyncFnOnce(&Context) -> Result<()>) -> Result<()> {
     clock::ensure_plausible()?;
@@ -117,6 +123,8 @@ fn on_runtime(context: &Context, command: impl AsyncFnOnce(&Context) -> Result<(
             .map_err(|error| Error::system("The asynchronous runtime could not be started.").with_source(error))
     })?;
     let outcome = catching(|| runtime.block_on(command(&Context { threads, ..context.clone() })));
+    // Whatever the command has ended with: what is asked for now may bring the only refresh token that is good.
+    let _none_begins = runtime.block_on(no_renewals(GRACE));
     runtime.shutdown_background();
     outcome
 }

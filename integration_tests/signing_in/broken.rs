@@ -133,8 +133,11 @@ fn a_service_principal_with_a_secret() {
         Case::at(
             m2m(),
             refusal(401, "401", "Credential was not sent or was of an unsupported type for this API."),
-            &["does not take a token of this kind"],
+            &["does not take a token of this kind", NAMED, "`databricks_server_hostname`"],
         ),
+        Case::at(m2m(), refusal(401, "UNAUTHENTICATED", "no"), &["does not accept the token of", NAMED]),
+        Case::at(m2m(), refusal(403, "403", "Invalid access token."), &["refuses the token of", NAMED]),
+        Case::at(m2m(), refusal(403, "403", "IP access list"), &["does not admit the address", NAMED]),
         Case::at(
             m2m(),
             refusal(403, "PERMISSION_DENIED", "You do not have permission to use the SQL Warehouse."),
@@ -163,6 +166,15 @@ fn an_account_that_is_another_one() {
     let run = sandbox(&server, &at_account).check();
     assert!(run.says("there is no such account") && run.says("`authentication.account_id`"), "{run:#?}");
     assert!(server.seen().iter().any(|request| request.path == "/oidc/accounts/0000-of-nobody/v1/token"));
+    // The account gives a token, and the workspace does not take it.
+    let server = Server::start(|request| match () {
+        () if request.path.contains(".well-known") => json_reply(404, &json!({})),
+        () if is_for_token(request) => token(),
+        () => refusal(401, "401", "Credential was not sent or was of an unsupported type for this API."),
+    });
+    at_account["account_host"] = json!(server.endpoint());
+    let run = sandbox(&server, &at_account).check();
+    assert!(run.says("the token is one of the account") && run.says("remove `authentication.account_id`"), "{run:#?}");
 }
 
 #[test]
@@ -324,12 +336,18 @@ fn a_user_whose_sign_in_has_ended() {
 #[test]
 fn a_personal_access_token() {
     let pat = || json!({"auth_type": "PERSONAL_ACCESS_TOKEN", "personal_access_token": TOKEN});
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("profiles");
+    std::fs::write(&file, format!("[lake]\nhost = 127.0.0.1\ntoken = {TOKEN}\n")).unwrap();
+    let profile = json!({"auth_type": "PROFILE", "profile": "lake", "profile_file": file});
+    let wrong = || refusal(403, "403", "Invalid access token.");
     for case in [
         Case::at(
             pat(),
-            refusal(403, "403", "Invalid access token."),
-            &["refuses the token", "create a new one in the user settings"],
+            wrong(),
+            &["refuses the token", "create a new one", "set `authentication.personal_access_token`"],
         ),
+        Case::at(profile, wrong(), &["refuses the token", "profile that `authentication.profile` names"]),
         Case::at(
             pat(),
             refusal(403, "FEATURE_DISABLED", "Personal access tokens are disabled for this workspace"),

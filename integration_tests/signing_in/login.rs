@@ -18,7 +18,7 @@ use crate::hostile::server::{Reply, Request, Server};
 use crate::program::program;
 
 /// A workspace whose users agree at once, if they are not `refuses`.
-fn workspace(refuses: bool) -> Server {
+pub fn workspace(refuses: bool) -> Server {
     let challenges: Mutex<HashMap<String, (String, String)>> = Mutex::default();
     Server::start(move |request| {
         let host = format!("http://{}", request.header("host").unwrap());
@@ -76,13 +76,13 @@ fn redeem(request: &Request, challenges: &Mutex<HashMap<String, (String, String)
     )
 }
 
-fn folder() -> (tempfile::TempDir, PathBuf) {
+pub fn folder() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("new/login.json");
     (folder, file)
 }
 
-fn assert_signed_in(said: &str, file: &Path) {
+pub fn assert_signed_in(said: &str, file: &Path) {
     assert!(said.contains("Signed in to 127.0.0.1 as me@example.com") && said.contains("\"OAUTH_U2M\""), "{said}");
     assert!(said.contains(file.to_str().unwrap()), "{said}");
     let kept: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();

@@ -2,13 +2,18 @@
 //! written back.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::workspace::{REFRESH, field, is_for_token, json_reply, oauth, refusal, sandbox};
 use crate::hostile::server::{Request, Server};
-use crate::program::Run;
+use crate::messages::append;
+use crate::program::{Living, Run};
 
 /// Gives the refresh tokens `next-1-CANARY…`, `next-2-CANARY…`, each good for once, after the first.
 fn single_use() -> Server {
@@ -33,8 +38,31 @@ fn single_use() -> Server {
     })
 }
 
+/// Takes a while for a token, which it gives with the next refresh token.
+fn slow() -> (Server, Receiver<()>) {
+    let (begun, receiver) = channel();
+    let begun = Mutex::new(begun);
+    let server = Server::start(move |request| {
+        if !is_for_token(request) {
+            return json_reply(404, &json!({}));
+        }
+        // A test that has ended does not hear it.
+        let _ = begun.lock().unwrap().send(());
+        std::thread::sleep(Duration::from_millis(1500));
+        json_reply(200, &json!({"access_token": "access-CANARY-01234", "expires_in": 3600, "refresh_token": next(1)}))
+    });
+    (server, receiver)
+}
+
 fn next(number: usize) -> String {
     if number == 0 { REFRESH.to_owned() } else { format!("next-{number}-CANARY-0123456789abcdef") }
+}
+
+fn login_at(path: &Path) {
+    let login =
+        json!({"host": "127.0.0.1", "client_id": "databricks-cli", "refresh_token": REFRESH, "user": "me@example.com"});
+    std::fs::write(path, login.to_string()).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 /// What the CONTROL messages say the configuration is.
@@ -82,10 +110,7 @@ fn the_file_of_a_login_is_written_back_for_the_next_sync() {
     let server = single_use();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("login.json");
-    let login =
-        json!({"host": "127.0.0.1", "client_id": "databricks-cli", "refresh_token": REFRESH, "user": "me@example.com"});
-    std::fs::write(&path, login.to_string()).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    login_at(&path);
     let sandbox = sandbox(&server, &json!({"auth_type": "OAUTH_U2M", "login_file": path}));
     for _ in 0..3 {
         let run = sandbox.check();
@@ -94,5 +119,36 @@ fn the_file_of_a_login_is_written_back_for_the_next_sync() {
         let kept: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         assert_eq!(kept["refresh_token"], next(renewals(&server)));
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}
+
+#[test]
+fn a_signal_in_the_middle_of_a_renewal_loses_no_refresh_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("login.json");
+    for is_check in [true, false] {
+        for authentication in [
+            json!({"auth_type": "OAUTH_U2M", "login_file": path}),
+            json!({"auth_type": "OAUTH_U2M", "refresh_token": REFRESH}),
+        ] {
+            login_at(&path);
+            let (server, begun) = slow();
+            let mut sandbox = sandbox(&server, &authentication);
+            sandbox.set_environment("DESTINATION_DATABRICKS_DATABRICKS_RETRY_MS", "60000");
+            let mut command = sandbox.program();
+            let running = if is_check {
+                Living::start(command.arg("check").arg("--config").arg(sandbox.config()))
+            } else {
+                sandbox.start(&append(&["users"]))
+            };
+            begun.recv_timeout(Duration::from_secs(60)).unwrap();
+            let run = running.signal("TERM");
+            assert_eq!(run.signal, Some(15), "{authentication} {run:#?}");
+            let kept = match authentication.get("login_file") {
+                Some(_) => serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap(),
+                None => configurations(&run).pop().unwrap()["authentication"].clone(),
+            };
+            assert_eq!(kept["refresh_token"], next(1), "{authentication} {run:#?}");
+        }
     }
 }

@@ -47,7 +47,9 @@ fn ways(folder: &Path) -> Vec<Way> {
         path
     };
     let login = json!({"host": "127.0.0.1", "client_id": "my-app", "refresh_token": REFRESH, "user": "me@example.com"});
-    let profiles = format!("[lake]\nclient_id = {ID}\nclient_secret = {SECRET}\n[other]\ntoken = {REFRESH}\n");
+    let profiles = format!(
+        "[lake]\nhost = http://127.0.0.1\nclient_id = {ID}\nclient_secret = {SECRET}\n[other]\ntoken = {REFRESH}\n"
+    );
     let jwt = jwt("RS256", &claims());
     let entra = json!({"auth_type": "AZURE_SERVICE_PRINCIPAL", "tenant_id": "t", "client_id": ID, "client_secret": SECRET,
         "workspace_resource_id": "/subscriptions/0/resourceGroups/g/providers/Microsoft.Databricks/workspaces/w"});

@@ -38,8 +38,8 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 pub use self::authentication::{
-    Account, Authentication, ENTRA_APPLICATION, JwtSource, PUBLIC_CLIENT, Profile, RefreshToken, account_of,
-    is_of_databricks, usual_profiles,
+    Account, Authentication, ENTRA_APPLICATION, JwtSource, OwnToken, PUBLIC_CLIENT, Profile, RefreshToken,
+    TokenSetting, account_of, is_id, is_of_databricks, usual_profiles,
 };
 pub use self::azure::{AzureSettings, CsvCompression, StagingFormat};
 pub use self::azure_address::AzureAddress;

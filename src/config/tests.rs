@@ -70,7 +70,7 @@ fn an_older_configuration_with_managed_tables_is_read() {
         https: true,
         workspace: None,
         port: 443,
-        authentication: Authentication::PersonalAccessToken(Secret::new(TOKEN)),
+        authentication: Authentication::token(Secret::new(TOKEN), TokenSetting::Flat),
         account: None,
         statement_timeout: Duration::from_secs(7200),
         load_parallelism: 8,

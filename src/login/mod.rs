@@ -14,11 +14,11 @@ use tokio::time::{Instant, sleep};
 
 use self::redirect::Listener;
 use crate::config::{
-    Account, PUBLIC_CLIENT, Profile, Timeouts, WorkspaceHost, account_of, login_folder, usual_profiles,
+    Account, PUBLIC_CLIENT, Profile, Timeouts, WorkspaceHost, account_of, is_id, login_folder, usual_profiles,
 };
 use crate::databricks::sign_in::browser::{Answer, Application, SignIn};
 use crate::error::{Error, Result};
-use crate::login_file::Login;
+use crate::login_file::{self, Login, Room};
 use crate::named_file;
 use crate::secret::Secret;
 use crate::tasks::input::{Lines, lines};
@@ -26,6 +26,8 @@ use crate::tasks::input::{Lines, lines};
 /// How long the user may take.
 const PATIENCE: Duration = Duration::from_secs(600);
 const LOOK: Duration = Duration::from_millis(50);
+/// How long what opens a browser may take to say that it cannot.
+const OPENING: Duration = Duration::from_secs(2);
 /// No secret is longer.
 const LONGEST: u64 = 64 << 10;
 /// What opens a browser, on the systems that have one of these.
@@ -70,20 +72,23 @@ pub async fn login(
 ) -> Result<String> {
     let (workspace, file) = place.resolve()?;
     let application = application(&workspace, options)?;
-    let listener = Listener::open(options.port)?;
+    login_file::ensure_replaceable(&file)?;
+    make_folder(&file)?;
+    // Nobody has to sign in for what could not be kept. The room is not held: a login that is killed would leave it.
+    drop(Room::for_login(&file)?);
+    let mut listener = Listener::open(options.port)?;
     let sign_in = SignIn::begin(application.clone(), &listener.address(), &Timeouts::usual()).await?;
     let address = sign_in.address();
     say("Open this address in a browser, and sign in there:");
     say(&address);
-    if !options.no_browser && open_browser(&address) {
+    if !options.no_browser && open_browser(&address).await {
         say("It was opened in a browser of this machine.");
     }
     say(
         "Where the browser is on another machine, it ends at a page that cannot be found: paste that page's address here.",
     );
-    let code = wait(&sign_in, &listener, &lines()?, say).await?;
+    let code = wait(&sign_in, &mut listener, &lines()?, say).await?;
     let (refresh_token, user) = sign_in.finish(&code).await?;
-    make_folder(&file)?;
     let account = application.account.map(|account| (account.id, account.address));
     let client_id = application.client_id;
     Login { host: workspace.hostname.clone(), account, client_id, user: user.clone(), refresh_token }.write(&file)?;
@@ -108,14 +113,9 @@ pub fn logout(place: &Place) -> Result<String> {
         Some(file) => file.clone(),
         None => place.resolve()?.1,
     };
-    std::fs::remove_file(&file).map_err(|error| {
-        let shown = file.display();
-        let message = match error.kind() {
-            std::io::ErrorKind::NotFound => format!("Nobody has signed in here: there is no file {shown}."),
-            _ => format!("The login file {shown} could not be removed: remove it by hand."),
-        };
-        Error::config(message).with_source(error)
-    })?;
+    if !login_file::remove(&file)? {
+        return Err(Error::config(format!("Nobody has signed in here: there is no file {}.", file.display())));
+    }
     Ok(format!(
         "Removed {}. Applications that the user has agreed to are listed in the user settings of the workspace.",
         file.display()
@@ -140,7 +140,8 @@ impl Place {
         })?;
         let workspace = WorkspaceHost::parse(&host)?;
         let file = match &self.file {
-            Some(file) => file.clone(),
+            // The configuration may be read elsewhere.
+            Some(file) => std::path::absolute(file).unwrap_or_else(|_| file.clone()),
             None => {
                 let folder = login_folder().ok_or_else(|| {
                     Error::config("There is no home folder for the login file: name a file with --file.")
@@ -159,6 +160,12 @@ fn application(workspace: &WorkspaceHost, options: &Options) -> Result<Applicati
     let account = match &options.account_id {
         None => None,
         Some(id) => {
+            if !is_id(id) {
+                return Err(Error::config(
+                    "--account-id must be the id of an account such as 00000000-0000-0000-0000-000000000000: letters, digits, hyphens and \
+                     underscores.",
+                ));
+            }
             let named = options.account_host.as_deref().map(|host| WorkspaceHost::parse(host).map(|host| host.address));
             let address = named.transpose()?.or_else(|| account_of(&workspace.hostname)).ok_or_else(|| {
                 Error::config("Which account console belongs to the workspace is not known: give its host name with --account-host.")
@@ -189,7 +196,7 @@ fn secret_in(path: &Path) -> Result<Secret> {
 /// Waits for the browser, or for the user who pastes what it shows.
 async fn wait(
     sign_in: &SignIn,
-    listener: &Listener,
+    listener: &mut Listener,
     pasted: &Lines,
     say: &(dyn Fn(&str) + Send + std::marker::Sync),
 ) -> Result<Secret> {
@@ -231,12 +238,23 @@ async fn wait(
 }
 
 /// Opens `address` in a browser; whether something was there that does so.
-fn open_browser(address: &str) -> bool {
-    OPENERS.iter().any(|opener| {
+async fn open_browser(address: &str) -> bool {
+    for opener in OPENERS {
         let mut command = Command::new(opener);
         command.arg(address).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        command.spawn().is_ok()
-    })
+        let Ok(mut child) = command.spawn() else { continue };
+        let begun = Instant::now();
+        loop {
+            match child.try_wait() {
+                // It may be the browser itself, which stays.
+                Ok(None) if begun.elapsed() >= OPENING => return true,
+                Ok(None) => sleep(LOOK).await,
+                Ok(Some(status)) if status.success() => return true,
+                _ => break,
+            }
+        }
+    }
+    false
 }
 
 fn make_folder(file: &Path) -> Result<()> {

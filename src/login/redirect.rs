@@ -1,8 +1,10 @@
 //! Where the browser comes back to: a listener on the loopback interface that reads the first line of a request and answers a sentence.
+//! Nothing here waits: a connection over which nothing comes, as browsers open them in advance, holds up no other.
 
+use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 
@@ -11,13 +13,26 @@ const PORTS: std::ops::RangeInclusive<u16> = 8020..=8040;
 /// A longer request is no answer.
 const LONGEST: usize = 16 << 10;
 /// How long a browser may take to send its request.
-const READING: Duration = Duration::from_secs(2);
+const READING: Duration = Duration::from_secs(10);
+/// How long it may take to read the answer, which fits into what the system keeps for it.
+const ANSWERING: Duration = Duration::from_secs(2);
+/// Of more connections, the oldest are closed.
+const MOST: usize = 64;
 
 /// The listener.
 pub(super) struct Listener {
     port: u16,
     /// A browser may look for `localhost` at either address.
     sockets: Vec<TcpListener>,
+    /// Those whose request is not complete, the oldest first.
+    connections: VecDeque<Connection>,
+}
+
+/// A connection, and what has come over it.
+struct Connection {
+    stream: TcpStream,
+    head: Vec<u8>,
+    begun: Instant,
 }
 
 /// A request.
@@ -40,7 +55,11 @@ impl Listener {
             if let Ok(first) = listen((Ipv4Addr::LOCALHOST, *port).into()) {
                 let port = first.local_addr().map_or(*port, |address| address.port());
                 let second = listen((Ipv6Addr::LOCALHOST, port).into());
-                return Ok(Self { port, sockets: std::iter::once(first).chain(second).collect() });
+                return Ok(Self {
+                    port,
+                    sockets: std::iter::once(first).chain(second).collect(),
+                    connections: VecDeque::new(),
+                });
             }
         }
         Err(Error::config(match ports.as_slice() {
@@ -58,9 +77,27 @@ impl Listener {
         format!("http://localhost:{}", self.port)
     }
 
-    /// A request that has come; `None` if there is none. Waits at most a moment.
-    pub(super) fn visit(&self) -> Option<Visit> {
-        self.sockets.iter().find_map(|socket| read(socket.accept().ok()?.0))
+    /// A request that has come; `None` if there is none.
+    pub(super) fn visit(&mut self) -> Option<Visit> {
+        for socket in &self.sockets {
+            while let Ok((stream, _)) = socket.accept() {
+                if stream.set_nonblocking(true).is_ok() {
+                    self.connections.push_back(Connection { stream, head: Vec::new(), begun: Instant::now() });
+                }
+                if self.connections.len() > MOST {
+                    self.connections.pop_front();
+                }
+            }
+        }
+        let mut found = None;
+        for mut connection in std::mem::take(&mut self.connections) {
+            match if found.is_none() { connection.read() } else { Reading::Incomplete } {
+                Reading::Incomplete => self.connections.push_back(connection),
+                Reading::Complete => found = connection.visit(),
+                Reading::Ended => {}
+            }
+        }
+        found
     }
 }
 
@@ -75,28 +112,48 @@ impl Visit {
             page.len()
         );
         // A browser that has gone needs no answer.
+        let _ = self.stream.set_nonblocking(false);
+        let _ = self.stream.set_write_timeout(Some(ANSWERING));
         let _ = self.stream.write_all(format!("{head}{page}").as_bytes());
     }
 }
 
-/// The request that comes over `stream`, if it is one.
-fn read(mut stream: TcpStream) -> Option<Visit> {
-    stream.set_nonblocking(false).ok()?;
-    stream.set_read_timeout(Some(READING)).ok()?;
-    stream.set_write_timeout(Some(READING)).ok()?;
-    let (mut head, mut piece) = (Vec::new(), [0; 1024]);
-    while head.len() < LONGEST && !head.windows(4).any(|end| end == b"\r\n\r\n") {
-        match stream.read(&mut piece) {
-            Ok(0) => break,
-            Ok(length) => head.extend_from_slice(piece.get(..length)?),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(_) => break,
+/// What a look at a connection shows.
+enum Reading {
+    Incomplete,
+    Complete,
+    /// Nobody sends anything any more, or it took too long.
+    Ended,
+}
+
+impl Connection {
+    /// Reads what has come.
+    fn read(&mut self) -> Reading {
+        let mut piece = [0; 1024];
+        loop {
+            if self.head.windows(4).any(|end| end == b"\r\n\r\n") {
+                return Reading::Complete;
+            }
+            match self.stream.read(&mut piece) {
+                Ok(length) if length > 0 && self.head.len() < LONGEST => {
+                    self.head.extend_from_slice(piece.get(..length).unwrap_or_default());
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock && self.begun.elapsed() < READING => {
+                    return Reading::Incomplete;
+                }
+                _ => return Reading::Ended,
+            }
         }
     }
-    let first = String::from_utf8(head).ok()?;
-    let mut words = first.lines().next()?.split(' ');
-    let (method, path) = (words.next()?, words.next()?.to_owned());
-    (method == "GET").then_some(Visit { path, stream })
+
+    /// The request, if it is one.
+    fn visit(self) -> Option<Visit> {
+        let first = String::from_utf8(self.head).ok()?;
+        let mut words = first.lines().next()?.split(' ');
+        let (method, path) = (words.next()?, words.next()?.to_owned());
+        (method == "GET").then_some(Visit { path, stream: self.stream })
+    }
 }
 
 #[cfg(test)]
@@ -114,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_browser_is_heard_and_answered_and_others_are_not() {
-        let listener = Listener::open(Some(0)).expect("a port");
+        let mut listener = Listener::open(Some(0)).expect("a port");
         let port = listener.port;
         assert!(listener.visit().is_none());
         let asking = std::thread::spawn(move || {
@@ -136,5 +193,27 @@ mod tests {
         assert!(error.message().contains(&format!("Port {} of this machine is in use", listener.port)), "{error}");
         let (one, other) = (Listener::open(None).expect("a port"), Listener::open(None).expect("another port"));
         assert_ne!(one.address(), other.address());
+    }
+
+    #[test]
+    fn connections_over_which_little_or_nothing_comes_hold_up_no_other() {
+        let mut listener = Listener::open(Some(0)).expect("a port");
+        let port = listener.port;
+        let connect = || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("somebody listens");
+        let mut idle: Vec<TcpStream> = (0..MOST).map(|_| connect()).collect();
+        let mut slow = connect();
+        slow.write_all(b"GET /?code=slow HTT").expect("sent");
+        assert!(listener.visit().is_none());
+        let asking = std::thread::spawn(move || ask(port, "GET /?code=1 HTTP/1.1\r\n\r\n"));
+        let begun = Instant::now();
+        let visit = std::iter::repeat_with(|| listener.visit()).flatten().next().expect("a visit");
+        assert!(visit.path == "/?code=1" && begun.elapsed() < READING);
+        visit.reply(200, "Yes.");
+        asking.join().expect("no panic");
+        slow.write_all(b"P/1.1\r\n\r\n").expect("sent");
+        let visit = std::iter::repeat_with(|| listener.visit()).flatten().next().expect("a visit");
+        assert_eq!(visit.path, "/?code=slow");
+        // Of too many, the oldest were closed.
+        assert_eq!(idle.remove(0).read(&mut [0]).expect("the end"), 0);
     }
 }

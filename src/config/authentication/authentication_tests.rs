@@ -35,7 +35,7 @@ fn each_way_to_sign_in_is_read() {
     for (settings, meant) in [
         (
             json!({"auth_type": "PERSONAL_ACCESS_TOKEN", "personal_access_token": "dapi-0123456789"}),
-            Authentication::PersonalAccessToken(Secret::new("dapi-0123456789")),
+            Authentication::token(Secret::new("dapi-0123456789"), TokenSetting::Section),
         ),
         (
             json!({"auth_type": "OAUTH_M2M", "client_id": ID, "client_secret": "dose-0123456789"}),
@@ -128,6 +128,14 @@ fn what_is_missing_or_wrong_is_named_with_its_path() {
             "`authentication.client_id` must be an id",
         ),
         (
+            json!({"auth_type": "OAUTH_M2M", "client_id": ID, "client_secret": "s-0", "account_id": ".."}),
+            "`authentication.account_id` must be an id",
+        ),
+        (
+            json!({"auth_type": "AZURE_SERVICE_PRINCIPAL", "tenant_id": "..", "client_id": ID, "client_secret": "s-0"}),
+            "`authentication.tenant_id` must be the id of a directory",
+        ),
+        (
             json!({"auth_type": "OAUTH_M2M", "client_id": ID, "client_secret": "s 0"}),
             "`authentication.client_secret` must be only a token",
         ),
@@ -172,11 +180,16 @@ fn a_profile_is_read_only_where_it_is_named_and_only_for_its_own_host() {
     let text = format!(
         "; a comment\n[DEFAULT]\nhost = https://abc.cloud.databricks.com/\ntoken = dapi-0123456789\n\n[m2m]\nHOST=abc.cloud.databricks.com\n\
          client_id = {ID}\nclient_secret=dose-0123456789\n[other]\nhost = https://other.cloud.databricks.com\ntoken = dapi-98765\n\
-         [file]\nauth_type = file-oidc\noidc_token_filepath = /run/token\nclient_id = {ID}\n[cli]\nauth_type = databricks-cli\n[empty]\n"
+         [file]\nhost = abc.cloud.databricks.com\nauth_type = file-oidc\noidc_token_filepath = /run/token\nclient_id = {ID}\n\
+         [cli]\nhost = abc.cloud.databricks.com\nauth_type = databricks-cli\n[empty]\nhost = abc.cloud.databricks.com\n\
+         [nowhere]\ntoken = dapi-98765\n"
     );
     std::fs::write(&file, text).expect("written");
     let settings = |name: &str| json!({"auth_type": "PROFILE", "profile": name, "profile_file": file});
-    assert_eq!(read(&settings("DEFAULT")).0, Authentication::PersonalAccessToken(Secret::new("dapi-0123456789")));
+    assert_eq!(
+        read(&settings("DEFAULT")).0,
+        Authentication::token(Secret::new("dapi-0123456789"), TokenSetting::Profile)
+    );
     let m2m = Authentication::ClientCredentials { client_id: ID.into(), client_secret: Secret::new("dose-0123456789") };
     assert_eq!(read(&settings("m2m")).0, m2m);
     let source = JwtSource::File("/run/token".into());
@@ -185,6 +198,7 @@ fn a_profile_is_read_only_where_it_is_named_and_only_for_its_own_host() {
     for (name, words) in [
         ("other", "for another host than `databricks_server_hostname`"),
         ("cli", "run `destination-databricks login`"),
+        ("nowhere", "names a profile without a `host`"),
         ("empty", "without a way to sign in that works here"),
         ("nobody", "names a profile that"),
     ] {

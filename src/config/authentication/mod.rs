@@ -45,7 +45,7 @@ pub const ENTRA_APPLICATION: &str = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Authentication {
     /// A token that a user made.
-    PersonalAccessToken(Secret),
+    PersonalAccessToken(OwnToken),
     /// A service principal of Databricks with a secret.
     ClientCredentials {
         /// Its application id.
@@ -97,7 +97,37 @@ pub enum Authentication {
     },
 }
 
+/// A personal access token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnToken {
+    /// The token.
+    pub token: Secret,
+    /// Where it was set.
+    pub setting: TokenSetting,
+}
+
+/// The settings that can have a personal access token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenSetting {
+    /// `databricks_personal_access_token`
+    Flat,
+    /// `authentication.personal_access_token`
+    Section,
+    /// `token` of a profile
+    Profile,
+}
+
 impl Authentication {
+    /// A personal access token, from `setting`.
+    pub fn token(token: Secret, setting: TokenSetting) -> Self {
+        Self::PersonalAccessToken(OwnToken { token, setting })
+    }
+
+    /// For a configuration whose way to sign in has a problem.
+    fn unknown() -> Self {
+        Self::token(Secret::new(""), TokenSetting::Flat)
+    }
+
     /// Whether what signs in is a part of the configuration that the service replaces.
     pub fn is_renewed_in_the_configuration(&self) -> bool {
         matches!(self, Self::User { refresh_token: RefreshToken::Configured(_), .. })
@@ -125,22 +155,19 @@ pub struct Account {
 /// The way to sign in and the account, if one is named.
 pub(super) fn read(root: &Fields<'_>, hostname: &str) -> (Authentication, Option<Account>) {
     if root.is_absent(AUTHENTICATION) {
-        return (Authentication::PersonalAccessToken(flat_token(root)), None);
+        return (Authentication::token(flat_token(root), TokenSetting::Flat), None);
     }
     if root.secret(TOKEN).is_some() {
         root.problem(TOKEN, "and `authentication` are both set, and each is a way to sign in: remove one of them.");
     }
     let Some(fields) = root.required_section(AUTHENTICATION, "choose a way to sign in") else {
-        return (Authentication::PersonalAccessToken(Secret::new("")), None);
+        return (Authentication::unknown(), None);
     };
     let account = account(&fields, hostname);
     let ways: [(&str, Reader); 7] = [
         ("PERSONAL_ACCESS_TOKEN", |fields, _| {
-            Authentication::PersonalAccessToken(token(
-                fields,
-                "personal_access_token",
-                "create one in the workspace's user settings",
-            ))
+            let advice = "create one in the workspace's user settings";
+            Authentication::token(token(fields, "personal_access_token", advice), TokenSetting::Section)
         }),
         ("OAUTH_M2M", |fields, _| client_credentials(fields)),
         ("WORKLOAD_IDENTITY", |fields, _| workload::read(fields)),
@@ -152,7 +179,7 @@ pub(super) fn read(root: &Fields<'_>, hostname: &str) -> (Authentication, Option
     let way = fields.required_choice("auth_type", &ways, "it says how to sign in");
     let authentication = match way {
         Some(read) => read(&fields, hostname),
-        None => Authentication::PersonalAccessToken(Secret::new("")),
+        None => Authentication::unknown(),
     };
     (authentication, account)
 }
@@ -187,7 +214,7 @@ fn client_credentials(fields: &Fields<'_>) -> Authentication {
 
 fn azure_service_principal(fields: &Fields<'_>, hostname: &str) -> Authentication {
     Authentication::AzureServicePrincipal {
-        tenant: required_id(fields, "tenant_id", "give the id of the directory in Microsoft Entra"),
+        tenant: tenant(fields),
         client_id: required_id(fields, "client_id", "give the application (client) id of the app registration"),
         client_secret: token(fields, "client_secret", "create one: the app registration, Certificates & secrets"),
         resource_id: resource_id(fields),
@@ -235,27 +262,48 @@ fn user(fields: &Fields<'_>) -> Authentication {
 
 /// An id, which is no secret and becomes part of addresses and statements.
 fn id(fields: &Fields<'_>, name: &str) -> Option<String> {
+    let rest = "must be an id such as 00000000-0000-0000-0000-000000000000: letters, digits, hyphens and underscores.";
+    named(fields, name, (is_id, rest))
+}
+
+/// A text that is no secret, if the first part of `wanted` is true of it; the second says what it must be.
+fn named(fields: &Fields<'_>, name: &str, (is_right, rest): (fn(&str) -> bool, &str)) -> Option<String> {
     let text = fields.text(name)?;
-    if !is_id(&text) {
-        fields.problem(
-            name,
-            "must be an id such as 00000000-0000-0000-0000-000000000000: letters, digits, hyphens, dots and underscores.",
-        );
+    if !is_right(&text) {
+        fields.problem(name, rest);
         return Some(String::new());
     }
     know_open(&text);
     Some(text)
 }
 
-fn is_id(text: &str) -> bool {
-    text.len() <= 128 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
+/// Whether `text` can be an id of Databricks or Azure. It becomes a part of addresses.
+pub fn is_id(text: &str) -> bool {
+    (1..=128).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+/// Whether `text` can be the id of a directory in Microsoft Entra, or one of its domains.
+fn is_tenant(text: &str) -> bool {
+    text.len() <= 253 && text.split('.').all(is_id)
+}
+
+fn tenant(fields: &Fields<'_>) -> String {
+    let name = "tenant_id";
+    ensure_there(fields, name, "give the id of the directory in Microsoft Entra");
+    let rest = "must be the id of a directory, such as 00000000-0000-0000-0000-000000000000, or one of its domains.";
+    named(fields, name, (is_tenant, rest)).unwrap_or_default()
 }
 
 fn required_id(fields: &Fields<'_>, name: &str, advice: &str) -> String {
+    ensure_there(fields, name, advice);
+    id(fields, name).unwrap_or_default()
+}
+
+fn ensure_there(fields: &Fields<'_>, name: &str, advice: &str) {
     if fields.is_absent(name) {
         fields.problem(name, &format!("is missing or empty: {advice}."));
     }
-    id(fields, name).unwrap_or_default()
 }
 
 fn resource_id(fields: &Fields<'_>) -> Option<String> {

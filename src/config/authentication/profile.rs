@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::workload::JwtSource;
-use super::{Authentication, authority, is_id};
+use super::{Authentication, TokenSetting, authority, is_id, is_tenant};
 use crate::config::fields::Fields;
 use crate::config::profiles::in_home;
 use crate::named_file;
@@ -64,34 +64,37 @@ pub fn usual_file() -> PathBuf {
 }
 
 pub(super) fn read(fields: &Fields<'_>, hostname: &str) -> Authentication {
-    let nothing = || Authentication::PersonalAccessToken(Secret::new(""));
     let name = fields.required_text("profile", "give the profile's name, such as DEFAULT").unwrap_or_default();
     let file = fields.text("profile_file").map_or_else(usual_file, |file| in_home(&file));
     if name.is_empty() {
-        return nothing();
+        return Authentication::unknown();
     }
     match Profile::find(&file, &name).and_then(|profile| meant(&profile, hostname)) {
         Ok(authentication) => authentication,
         Err(rest) => {
             fields.problem("profile", &rest);
-            nothing()
+            Authentication::unknown()
         }
     }
 }
 
-/// How the profile signs in; a profile of another workspace is refused, so that no secret goes to the wrong one.
+/// How the profile signs in; a profile of another workspace is refused, and one that does not say of which it is, so that no secret
+/// goes to the wrong one.
 fn meant(profile: &Profile, hostname: &str) -> Result<Authentication, String> {
-    if let Some(host) = profile.get("host") {
-        let bare =
-            host.split_once("://").map_or(host, |(_, rest)| rest).split(['/', '?', ':']).next().unwrap_or_default();
-        if !bare.eq_ignore_ascii_case(hostname) {
-            return Err(
-                "names a profile for another host than `databricks_server_hostname`: correct one of them.".to_owned()
-            );
-        }
+    let Some(host) = profile.get("host") else {
+        return Err(format!(
+            "names a profile without a `host`, which does not say whose secret it has: add `host = https://{hostname}` to the profile."
+        ));
+    };
+    let bare = host.split_once("://").map_or(host, |(_, rest)| rest).split(['/', '?', ':']).next().unwrap_or_default();
+    if !bare.eq_ignore_ascii_case(hostname) {
+        return Err(
+            "names a profile for another host than `databricks_server_hostname`: correct one of them.".to_owned()
+        );
     }
     let id = |name: &str| {
-        let found = profile.get(name).filter(|text| is_id(text)).map(str::to_owned);
+        let is_right = if name == "azure_tenant_id" { is_tenant } else { is_id };
+        let found = profile.get(name).filter(|text| is_right(text)).map(str::to_owned);
         found.iter().for_each(|id| know_open(id));
         found
     };
@@ -104,7 +107,7 @@ fn meant(profile: &Profile, hostname: &str) -> Result<Authentication, String> {
         audience: profile.get("token_audience").map(str::to_owned),
     };
     if let Some(token) = secret("token").filter(|_| wants("pat")) {
-        return Ok(Authentication::PersonalAccessToken(token));
+        return Ok(Authentication::token(token, TokenSetting::Profile));
     }
     if let (Some(client_id), Some(client_secret), true) = (id("client_id"), secret("client_secret"), wants("oauth-m2m"))
     {

@@ -28,6 +28,18 @@ const ANY_REFUSAL: &[Key] = &[
     Status(403),
 ];
 
+/// All the ways in which a token is refused, whoever sends it.
+const REFUSED_TOKEN: &[Key] = &[
+    Class("PERMISSION_DENIED"),
+    Code("PERMISSION_DENIED"),
+    Code("UNAUTHENTICATED"),
+    Code("BAD_REQUEST"),
+    Code("INVALID_PARAMETER_VALUE"),
+    Status(401),
+    Status(403),
+    Status(400),
+];
+
 /// All the ways in which the token of another directory is refused.
 const A_TOKEN_OF_ANOTHER: &[Key] = &[
     Class("PERMISSION_DENIED"),
@@ -57,9 +69,10 @@ const RAISE: &str = "raise STATEMENT_TIMEOUT (SQL configuration parameters of th
 pub(super) const ACCESS: &[Condition] = &[
     config(
         &[Class("PERMISSION_DENIED"), Code("PERMISSION_DENIED"), Code("UNAUTHORIZED"), Status(403), Status(401)],
-        &["ip acl", "ip access list"],
-        "{host} does not admit the address of this machine",
-        "add the address from which it reaches the internet to the IP access list of the workspace",
+        &["ip acl", "ip access list", "not in the allow list", "not in the allowlist", "network policy"],
+        "{host} does not admit the address of this machine, from which {who} signs in",
+        "add the address from which it reaches the internet to the IP access list of the workspace, or let the account's network policy \
+         admit it",
     ),
     config(
         ANY_REFUSAL,
@@ -111,27 +124,27 @@ pub(super) const ACCESS: &[Condition] = &[
     config(
         ANY_REFUSAL,
         &["unsupported type for this api"],
-        "{host} does not take a token of this kind",
-        "use a token of the workspace itself: {cure}",
+        "{host} does not take a token of this kind: {token}",
+        "{kind_cure}",
     ),
     config(
-        &[
-            Class("PERMISSION_DENIED"),
-            Code("PERMISSION_DENIED"),
-            Code("BAD_REQUEST"),
-            Code("INVALID_PARAMETER_VALUE"),
-            Status(403),
-            Status(400),
-        ],
-        &["access token", "invalid token", "token is expired", "token is expiring", "jsonwebtoken"],
-        "{host} refuses the token",
+        REFUSED_TOKEN,
+        &["is expiring", "expires within", "about to expire"],
+        "{host} refuses {token}, because it is about to end",
+        "give tokens a longer lifetime (in Microsoft Entra a policy of token lifetimes), and set the clock of this machine, which may be slow",
+    )
+    .means(Meaning::RefusedToken),
+    config(
+        REFUSED_TOKEN,
+        &["access token", "invalid token", "token is expired", "jsonwebtoken"],
+        "{host} refuses {token}",
         NEW_TOKEN,
     )
     .means(Meaning::RefusedToken),
     config(
         &[Code("UNAUTHENTICATED"), Code("CUSTOMER_UNAUTHORIZED"), Status(401)],
         &[],
-        "{host} does not accept the token",
+        "{host} does not accept {token}",
         NEW_TOKEN,
     ),
     config(

@@ -134,6 +134,7 @@ pub fn markdown() -> String {
         named: "`<who signs in>`".to_owned(),
         principal: "`<who signs in>`".to_owned(),
         cure: "what to do about a refused token depends on the way to sign in",
+        kind_cure: "remove `authentication.account_id` where it is set, and otherwise set it or the workspace's own host name",
     };
     let mut text = String::from("| what is wrong | what to do | known by | kind |\n|---|---|---|---|\n");
     for row in rows() {

@@ -28,6 +28,8 @@ fn every_broken_setup_is_named_with_its_cure() {
         (answered(403, "", "Invalid access token."), "refuses the token", "create a new one"),
         (answered(401, "", "Credential was not sent."), "does not accept the token", "create a new one"),
         (answered(403, denied, "Invalid Token"), "refuses the token", "create a new one"),
+        (answered(403, "", "Token is expiring within 30 seconds."), "it is about to end", "set the clock"),
+        (answered(403, denied, "blocked by network policy"), "does not admit the address", "network policy"),
         (
             answered(403, denied, "Source IP address: 1.2.3.4 is blocked by Databricks IP ACL for workspace: 12"),
             "does not admit the address of this machine",

@@ -18,6 +18,8 @@ use crate::secret::{Secret, hide_in_answer};
 
 /// The most characters of a description that are shown.
 const SHOWN: usize = 300;
+/// What may be around a pasted address, and is in none.
+const QUOTES: [char; 9] = ['"', '\'', '`', '<', '>', '“', '”', '‘', '’'];
 
 /// Where and as which application a user signs in.
 #[derive(Debug, Clone)]
@@ -65,6 +67,7 @@ impl SignIn {
             Some(account) => Issuer::account(account),
             None => Issuer::workspace(application.address.clone()),
         };
+        let issuer = issuer.of_command_line();
         let patience = Patience::of(timeouts);
         let endpoints = issuer.endpoints(patience).await?;
         let (state, verifier) = (random()?, Secret::new(random()?));
@@ -89,7 +92,9 @@ impl SignIn {
 
     /// What is in what the browser has brought: the address that it was sent back to, its path with its query, or the query alone.
     pub fn answer(&self, text: &str) -> Answer {
-        let query = text.trim().rsplit_once('?').map_or(text.trim(), |(_, query)| query);
+        // As mail programs and shells quote addresses.
+        let text = text.trim_matches(|sign: char| sign.is_whitespace() || QUOTES.contains(&sign));
+        let query = text.rsplit_once('?').map_or(text, |(_, query)| query);
         let query = query.split('#').next().unwrap_or_default();
         let pairs: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let value = |name: &str| pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());

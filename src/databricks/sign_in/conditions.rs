@@ -32,17 +32,20 @@ const SKEW: i64 = 60;
 /// The most characters of a description that are shown.
 const SHOWN: usize = 400;
 
-/// Where a description lists what may be wrong, it does not say what is. The second and third are of RFC 6749, section 5.2.
-const LISTS: [&str; 9] = [
-    "invalid or expired",
-    "(e.g.",
-    "invalid, expired",
-    "expired or invalid",
-    "invalid or revoked",
-    "expired or revoked",
-    "expired, or revoked",
-    "revoked or expired",
-    "expired, revoked",
+/// Where a description lists what may be wrong, it does not say what is. The first two are of RFC 6749, section 5.2.
+const LISTS: [&str; 5] =
+    ["(e.g.", "invalid, expired", "invalid or revoked", "expired, revoked", "invalid or was revoked"];
+/// Settings, and the arguments of `login` in their place.
+const ARGUMENTS: [(&str, &str); 6] = [
+    (
+        "set `authentication.client_secret` to the secret of the application (for `login`: --client-secret-file)",
+        "name a file with the application's secret by --client-secret-file",
+    ),
+    ("use another `authentication.auth_type`, or another application", "name another application by --client-id"),
+    ("correct what `authentication` says", "correct the arguments"),
+    ("`authentication.account_id`", "--account-id"),
+    ("`authentication.account_host`", "--account-host"),
+    ("`authentication.client_secret`", "--client-secret-file"),
 ];
 /// What a federation policy looks at.
 const CLAIMS: [&str; 3] = ["issuer", "subject", "audience"];
@@ -77,7 +80,11 @@ impl Refusal {
     fn telling(&self) -> String {
         // The name of a field says nothing of a claim.
         let said = self.description.to_lowercase().replace("subject_token", "jwt").replace("subject token", "jwt");
-        let lists = LISTS.iter().any(|words| said.contains(words)) || CLAIMS.iter().all(|claim| said.contains(claim));
+        // "invalid or has expired", "expired or was revoked", and so on.
+        let offers = |sentence: &str| sentence.contains("expired") && sentence.contains(" or ");
+        let lists = LISTS.iter().any(|words| said.contains(words))
+            || said.split(['.', ';', ':']).any(offers)
+            || CLAIMS.iter().all(|claim| said.contains(claim));
         if lists { String::new() } else { said }
     }
 
@@ -117,8 +124,14 @@ pub(super) fn explain(said: &Said, about: &About<'_>) -> Error {
             "look at what it said, and at the audit log of the account",
         ),
     };
-    let fill =
-        |text: &str| text.replace("{host}", about.host).replace("{who}", about.who).replace("{setting}", about.setting);
+    let fill = |text: &str| {
+        let text = text.replace("{host}", about.host).replace("{who}", about.who).replace("{setting}", about.setting);
+        // `login` has no configuration.
+        match about.asker {
+            Asker::Code => ARGUMENTS.iter().fold(text, |text, (setting, argument)| text.replace(setting, argument)),
+            _ => text,
+        }
+    };
     let mut sentence =
         format!("{} gives no token for {}: {}. To do: {}.", about.host, about.who, fill(problem), fill(cure));
     if let Some(claims) = about.claims.filter(|_| is_refusal) {

@@ -70,7 +70,29 @@ fn each_refusal_is_named_with_its_cure() {
         (Asker::Jwt, 400, "invalid_request", "client_id is required", "without a client id only a policy"),
         (Asker::Jwt, 401, "invalid_client", "", "or it has no federation policy"),
         (Asker::Jwt, 400, "invalid_request", "Could not parse the subject_token", "it cannot read the JWT"),
+        (Asker::Jwt, 403, "PERMISSION_DENIED", "no federation policy for it", "no federation policy matches the JWT"),
+        (Asker::Jwt, 400, "invalid_grant", "Token used before issued", "a clock is wrong"),
+        (Asker::Jwt, 400, "invalid_grant", "No matching kid", "does not fit the keys"),
+        (Asker::Jwt, 400, "invalid_grant", "kid not found", "does not fit the keys"),
+        (Asker::Secret, 400, "invalid_request", "Client ID is not valid", "there is no service principal with this"),
+        (Asker::Secret, 403, "x", "IP address 1.2.3.4 is not in the allow list", "does not admit the address"),
+        (Asker::Secret, 403, "x", "blocked by network policy", "does not admit the address"),
+        (Asker::Refresh, 400, "invalid_grant", "User is not a member of workspace 1", "the user is not assigned"),
+        (Asker::Code, 400, "invalid_grant", "User is not a member of workspace 1", "the user is not assigned"),
+        (Asker::Refresh, 400, "invalid_grant", "User is deactivated", "the user is deactivated"),
+        (Asker::Code, 400, "invalid_request", "Account-level user at a workspace", "remove --account-id to ask"),
+        (Asker::Code, 401, "invalid_client", "client secret required", "To do: name a file with the application's"),
+        (Asker::Code, 400, "unsupported_grant_type", "", "name another application by --client-id"),
+        (Asker::Code, 400, "x", "", "correct the arguments"),
         // What only lists possibilities is no diagnosis.
+        (
+            Asker::Secret,
+            401,
+            "invalid_client",
+            "The client secret is invalid or has expired",
+            "client id or client secret is wrong",
+        ),
+        (Asker::Jwt, 400, "invalid_grant", "The token has expired or was revoked.", "the JWT is not accepted"),
         (Asker::Jwt, 400, "invalid_grant", "issuer, subject or audience is wrong", "the JWT is not accepted"),
         (
             Asker::Secret,
@@ -123,6 +145,7 @@ fn each_refusal_is_named_with_its_cure() {
         assert!(error.message().contains(" To do: "), "{error}");
         assert_eq!(error.message().contains("subject \"repo:acme/lake\""), asker == Asker::Jwt, "{error}");
         assert!(!error.to_string().contains("Trace ID"), "{error}");
+        assert!(asker != Asker::Code || !error.message().contains("`authentication"), "{error}");
     }
     for (asker, status) in [(Asker::Secret, 503), (Asker::Machine, 410), (Asker::Entra, 429), (Asker::Jwt, 500)] {
         assert_eq!(explained(&said(status, "x", "y"), asker, None).kind(), Kind::Transient, "{status}");

@@ -19,6 +19,8 @@ pub(crate) struct Issuer {
     address: String,
     /// The account, if it is not the workspace.
     account: Option<String>,
+    /// Whether the command line names it, not a configuration.
+    is_of_command_line: bool,
 }
 
 /// Its endpoints.
@@ -28,6 +30,13 @@ pub(crate) struct Endpoints {
     pub(crate) authorize: Url,
     /// Where tokens are given.
     pub(crate) token: Url,
+}
+
+impl Endpoints {
+    /// The usual ones.
+    fn below(base: &Url) -> Self {
+        Self { authorize: below(base, "v1/authorize"), token: below(base, "v1/token") }
+    }
 }
 
 #[derive(Deserialize)]
@@ -48,18 +57,23 @@ impl Issuer {
     pub(crate) fn of(settings: &DatabricksSettings) -> Self {
         match &settings.account {
             Some(account) => Self::account(account),
-            None => Self { address: settings.address(), account: None },
+            None => Self::workspace(settings.address()),
         }
     }
 
     /// An account.
     pub(crate) fn account(account: &Account) -> Self {
-        Self { address: account.address.clone(), account: Some(account.id.clone()) }
+        Self { address: account.address.clone(), account: Some(account.id.clone()), is_of_command_line: false }
     }
 
     /// A workspace at `address`.
     pub(crate) fn workspace(address: String) -> Self {
-        Self { address, account: None }
+        Self { address, account: None, is_of_command_line: false }
+    }
+
+    /// The same, as the arguments of `login` name it.
+    pub(super) fn of_command_line(self) -> Self {
+        Self { is_of_command_line: true, ..self }
     }
 
     /// The account's id, if it is one.
@@ -67,9 +81,14 @@ impl Issuer {
         self.account.as_deref()
     }
 
-    /// What names it in the configuration.
+    /// What names it in the configuration, or on the command line.
     pub(super) fn setting(&self) -> &'static str {
-        if self.account.is_some() { ACCOUNT_SETTING } else { WORKSPACE_SETTING }
+        match (self.account.is_some(), self.is_of_command_line) {
+            (true, false) => ACCOUNT_SETTING,
+            (false, false) => WORKSPACE_SETTING,
+            (true, true) => "--account-id and --account-host",
+            (false, true) => "--host",
+        }
     }
 
     /// Its endpoints, as it says itself; the usual ones where it says nothing.
@@ -90,11 +109,9 @@ impl Issuer {
         if let Some(HostConfig { oidc_endpoint, account_id }) = config {
             let account = self.account.as_deref().or(account_id.as_deref()).unwrap_or_default();
             let base = self.trusted(&oidc_endpoint.replace("{account_id}", account))?;
-            if let Some(found) = self.document(&base, patience).await? {
-                return Ok(found);
-            }
+            return Ok(self.document(&base, patience).await?.unwrap_or_else(|| Endpoints::below(&base)));
         }
-        Ok(Endpoints { authorize: below(&base, "v1/authorize"), token: below(&base, "v1/token") })
+        Ok(Endpoints::below(&base))
     }
 
     /// What the document below `base` says, if there is one.

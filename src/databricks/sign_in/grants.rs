@@ -96,7 +96,10 @@ pub(super) async fn of_machine(
     resource: &str,
     asking: Asking<'_>,
 ) -> Result<Granted> {
-    let mut url = parsed(endpoint.unwrap_or(MACHINE), asking.setting)?;
+    let mut url = Url::parse(endpoint.unwrap_or(MACHINE)).map_err(|error| {
+        Error::config("The variable IDENTITY_ENDPOINT holds no address: correct it, or remove it to ask the usual one.")
+            .with_source(error)
+    })?;
     let version = if header.is_some() { "2019-08-01" } else { "2018-02-01" };
     url.query_pairs_mut().append_pair("api-version", version).append_pair("resource", resource);
     if let Some(client_id) = client_id {

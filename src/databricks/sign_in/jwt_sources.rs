@@ -1,18 +1,16 @@
 //! Where a JWT for an exchange comes from: a file, a variable, the service of a job in GitHub Actions or Azure DevOps, a program. It is
 //! asked for again for each exchange.
 
-use std::io::{Read, Seek};
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
 use url::Url;
 
 use super::conditions::{About, explain};
 use super::jwt::Claims;
+use super::jwt_command::of_command;
 use super::requests::{Asked, Patience, ask, host_of};
 use super::row::Asker;
 use crate::config::JwtSource;
@@ -21,11 +19,9 @@ use crate::named_file;
 use crate::secret::Secret;
 
 /// No JWT is longer.
-const LONGEST: u64 = 64 << 10;
+pub(super) const LONGEST: u64 = 64 << 10;
 /// How long a program may take.
 const COMMAND: Duration = Duration::from_secs(30);
-/// How often is looked whether it has ended.
-const LOOK: Duration = Duration::from_millis(20);
 
 /// A JWT from `source`, for `audience` where it can be chosen, with its claims. `now`: seconds since the epoch.
 ///
@@ -178,60 +174,4 @@ fn address(text: &str, variable: &str) -> Result<Url> {
 
 pub(super) fn bearer(token: &Secret) -> Secret {
     Secret::new(format!("Bearer {}", token.expose()))
-}
-
-/// What a program writes to its standard output. What it writes to its standard error is not shown: it may hold secrets.
-async fn of_command(parts: &[String], limit: Duration) -> Result<Secret> {
-    let Some((program, arguments)) = parts.split_first() else {
-        return Err(Error::config("`authentication.jwt_command` is empty: give a program."));
-    };
-    let named = |what: &str| format!("The program that `authentication.jwt_command` names {what}");
-    let unusable = |error: std::io::Error| {
-        let what = match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                "does not exist: give its whole path, and check that it is installed where the sync runs."
-            }
-            std::io::ErrorKind::PermissionDenied => "may not be executed: give this user the right to.",
-            _ => "could not be started: check that it can be run where the sync runs.",
-        };
-        Error::config(named(what)).with_source(error)
-    };
-    let mut output = tempfile::tempfile().map_err(|error| {
-        Error::config("There is no room for a temporary file: set TMPDIR to a folder that can be written.")
-            .with_source(error)
-    })?;
-    let to = output.try_clone().map_err(unusable)?;
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(to)
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(unusable)?;
-    let begun = Instant::now();
-    let status = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break status,
-            Ok(None) if begun.elapsed() < limit => sleep(LOOK).await,
-            _ => {
-                // It may have ended in between.
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(Error::config(named(&format!(
-                    "did not end within {} s: let it print the JWT and end.",
-                    limit.as_secs()
-                ))));
-            }
-        }
-    };
-    if !status.success() {
-        return Err(Error::config(named(&format!("failed ({status}): run it by hand as the same user to see why."))));
-    }
-    let mut text = String::new();
-    let read = output.rewind().and_then(|()| output.take(LONGEST).read_to_string(&mut text));
-    read.map_err(|error| Error::config(named("wrote something that is no text.")).with_source(error))?;
-    match text.trim() {
-        "" => Err(Error::config(named("wrote nothing to its standard output: let it print the JWT there."))),
-        text => Ok(Secret::new(text)),
-    }
 }

@@ -1,7 +1,7 @@
 //! Signing in to Databricks: tokens by every way that it has.
 //!
 //! `provider` is the token provider of all ways but the personal access token. `endpoints` finds out where tokens are given, `grants` asks
-//! for them, `requests` is how; `jwt_sources` brings JWTs for an exchange, `jwt` reads them; `user` keeps refresh tokens;
+//! for them, `requests` is how; `jwt_sources` brings JWTs for an exchange, of a program by `jwt_command`, `jwt` reads them; `user` keeps refresh tokens;
 //! `conditions` with its `rows` (a `row` each) knows what refusals mean. `browser` is what `login` needs.
 
 mod azure_rows;
@@ -10,6 +10,7 @@ pub mod conditions;
 mod endpoints;
 mod grants;
 mod jwt;
+mod jwt_command;
 mod jwt_sources;
 mod provider;
 mod requests;
@@ -21,7 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub use self::jwt::Claims;
 use self::provider::SignedIn;
-pub use self::user::keep_refresh_tokens;
+pub use self::user::{keep_refresh_tokens, no_renewals};
 use super::token::{PersonalAccessToken, TokenProvider};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Authentication, DatabricksSettings, JwtSource, Timeouts};
@@ -32,8 +33,8 @@ static SIGNED_IN: Mutex<Vec<(DatabricksSettings, Arc<SignedIn>)>> = Mutex::new(V
 
 /// The tokens for `settings`. Nothing is asked for yet.
 pub(super) fn tokens(settings: &DatabricksSettings, timeouts: &Timeouts) -> Arc<dyn TokenProvider> {
-    if let Authentication::PersonalAccessToken(token) = &settings.authentication {
-        return Arc::new(PersonalAccessToken(token.clone()));
+    if let Authentication::PersonalAccessToken(own) = &settings.authentication {
+        return Arc::new(PersonalAccessToken(own.token.clone()));
     }
     let mut all = SIGNED_IN.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((_, known)) = all.iter().find(|(known, _)| known == settings) {

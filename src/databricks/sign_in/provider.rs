@@ -81,8 +81,8 @@ impl SignedIn {
         let now = now();
         let asking = |asker, setting| Asking { asker, who: &self.who, setting, patience, now };
         match &self.authentication {
-            Authentication::PersonalAccessToken(token) => {
-                Ok(Granted { token: token.clone(), lasts: None, refresh_token: None })
+            Authentication::PersonalAccessToken(own) => {
+                Ok(Granted { token: own.token.clone(), lasts: None, refresh_token: None })
             }
             Authentication::ClientCredentials { client_id, client_secret } => {
                 let form = [("grant_type", "client_credentials"), ("scope", SCOPE)];

@@ -17,6 +17,15 @@ const POLICY: &str = "compare with the policy what the JWT has, letter by letter
 const ACCOUNT: &str =
     "correct `authentication.account_id` and `authentication.account_host`, or remove them to ask the workspace";
 
+const NOT_ASSIGNED: &[&str] = &[
+    "not assigned",
+    "not a member",
+    "no access to workspace",
+    "does not have access to the workspace",
+    "does not belong to workspace",
+];
+const DEACTIVATED: &[&str] = &["is disabled", "deactivated", "inactive", "is not active"];
+
 /// A row without conditions on the status.
 const fn row(
     askers: &'static [Asker],
@@ -43,9 +52,18 @@ pub(super) const ROWS: &[Row] = &[
     row(
         DATABRICKS,
         &[],
-        &["ip access list", "ip acl", "source ip address", "blocked by databricks ip"],
+        &[
+            "ip access list",
+            "ip acl",
+            "source ip address",
+            "blocked by databricks ip",
+            "not in the allow list",
+            "not in the allowlist",
+            "network policy",
+        ],
         "it does not admit the address of this machine",
-        "add the address from which this machine reaches the internet to the IP access list of the workspace, or of the account",
+        "add the address from which this machine reaches the internet to the IP access list of the workspace, or of the account, or let the \
+         account's network policy admit it",
     ),
     row(
         DATABRICKS,
@@ -61,25 +79,27 @@ pub(super) const ROWS: &[Row] = &[
         "there is no such account",
         ACCOUNT,
     ),
+    row(&[Secret, Jwt], &[], NOT_ASSIGNED, "it is not assigned to this workspace", ASSIGN),
     row(
-        &[Secret, Jwt],
+        &[Refresh, Code],
         &[],
-        &[
-            "not assigned",
-            "not a member",
-            "no access to workspace",
-            "does not have access to the workspace",
-            "does not belong to workspace",
-        ],
-        "it is not assigned to this workspace",
-        ASSIGN,
+        NOT_ASSIGNED,
+        "the user is not assigned to this workspace",
+        "assign the user to the workspace (account console, Workspaces, Permissions), or run `destination-databricks login` as another one",
     ),
     row(
         &[Secret, Jwt],
         &[],
-        &["is disabled", "deactivated", "inactive", "is not active"],
+        DEACTIVATED,
         "the service principal is deactivated",
         "activate it (account console, User management, Service principals)",
+    ),
+    row(
+        &[Refresh, Code],
+        &["invalid_grant", "access_denied"],
+        DEACTIVATED,
+        "the user is deactivated",
+        "activate the user (account console, User management, Users), or run `destination-databricks login` as another one",
     ),
     row(&[Secret], &["invalid_client", "invalid_grant"], &["expired"], "the client secret has expired", NEW_SECRET),
     row(
@@ -91,7 +111,11 @@ pub(super) const ROWS: &[Row] = &[
             "unknown client",
             "no such client",
             "client_id is invalid",
+            "client id is invalid",
+            "client_id is not valid",
+            "client id is not valid",
             "invalid client_id",
+            "invalid client id",
         ],
         "there is no service principal with this application id",
         RIGHT_ID,
@@ -104,7 +128,6 @@ pub(super) const ROWS: &[Row] = &[
         "create a new secret (the service principal, Secrets, Generate secret), and set `authentication.client_id` and \
          `authentication.client_secret`",
     ),
-    row(&[Secret, Jwt], &["access_denied", "PERMISSION_DENIED"], &[], "it may not use this workspace", ASSIGN),
     row(
         DATABRICKS,
         &["invalid_scope"],
@@ -122,18 +145,31 @@ pub(super) const ROWS: &[Row] = &[
     row(
         &[Jwt],
         &[],
-        &["no matching", "policy not found", "federation policy", "no policy", "does not match any"],
-        "no federation policy matches the JWT, or it was removed",
-        POLICY,
-    ),
-    row(
-        &[Jwt],
-        &[],
-        &["jwks", "signature", "signing key", "key id", "no key", "public key"],
+        &[
+            "jwks",
+            "signature",
+            "signing key",
+            "key id",
+            "no key",
+            "public key",
+            "kid not",
+            "no kid",
+            "matching kid",
+            "unknown kid",
+            "the kid",
+        ],
         "the signature of the JWT does not fit the keys of its issuer",
         "let Databricks reach the issuer's keys, or set `jwks_uri` or `jwks_json` in the federation policy; after a change of keys wait some \
          minutes",
     ),
+    row(
+        &[Jwt],
+        &[],
+        &["no matching", "policy not found", "federation policy", "no policy", "does not match any"],
+        "no federation policy matches the JWT, or it was removed",
+        POLICY,
+    ),
+    row(&[Secret, Jwt], &["access_denied", "PERMISSION_DENIED"], &[], "it may not use this workspace", ASSIGN),
     row(
         &[Jwt],
         &[],
@@ -151,8 +187,8 @@ pub(super) const ROWS: &[Row] = &[
     row(
         &[Jwt],
         &[],
-        &["not yet valid", "not valid yet", "in the future", "before nbf"],
-        "the JWT is not valid yet",
+        &["not yet valid", "not valid yet", "in the future", "before nbf", "before issued", "before it was issued"],
+        "the JWT is not valid yet: a clock is wrong",
         "set the clock of the machine that issues it, and of this one",
     ),
     row(&[Jwt], &[], &["audience"], "the federation policy expects another audience", POLICY),

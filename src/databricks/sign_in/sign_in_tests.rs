@@ -149,6 +149,8 @@ async fn the_endpoints_are_those_that_the_workspace_or_the_account_names() {
             None,
             "/unified/token",
         ),
+        // Its documents are behind something that does not let them through.
+        (with(&[("/.well-known/databricks-config", "/unified/{account_id}")]), None, "/unified/of-host/v1/token"),
     ] {
         let account = account.map(|account| Account { address: own(&server), ..account });
         let settings = DatabricksSettings { account, ..settings(&server, m2m()) };

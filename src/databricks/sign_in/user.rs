@@ -1,12 +1,15 @@
 //! A user who has signed in with a browser: refresh tokens, each of which may be good for one renewal.
 //!
 //! A new one is kept before the token that came with it is used: in the login file, or by whoever [`keep_refresh_tokens`] names. A
-//! renewal that has begun is not given up when its caller is: its answer may hold the only refresh token that is good.
+//! renewal that has begun is not given up when its caller is: its answer may hold the only refresh token that is good. Nor does the
+//! process end before it, see [`no_renewals`].
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::{Mutex, OnceCell, RwLock, RwLockWriteGuard};
+use tokio::time::timeout;
 
 use super::endpoints::{Endpoints, Issuer};
 use super::grants::{Asking, Granted, of_databricks};
@@ -14,7 +17,7 @@ use super::requests::Patience;
 use super::row::Asker;
 use crate::config::{Account, RefreshToken};
 use crate::error::{Error, Result};
-use crate::login_file::{Login, Turn};
+use crate::login_file::{Login, Room, Turn};
 use crate::secret::Secret;
 
 /// Keeps a refresh token that has replaced the configured one.
@@ -26,6 +29,18 @@ static KEEPER: OnceLock<KeepRefreshToken> = OnceLock::new();
 pub fn keep_refresh_tokens(keeper: KeepRefreshToken) {
     // A second one would be for the same configuration.
     let _ = KEEPER.set(keeper);
+}
+
+/// Renewals read it while their answer may hold a refresh token that nobody has kept.
+static RENEWALS: RwLock<()> = RwLock::const_new(());
+
+/// While it is held, no renewal begins.
+#[must_use]
+pub struct NoRenewals(#[allow(dead_code, reason = "holds the lock")] Option<RwLockWriteGuard<'static, ()>>);
+
+/// Waits, at most for `most`, until no renewal is under way.
+pub async fn no_renewals(most: Duration) -> NoRenewals {
+    NoRenewals(timeout(most, RENEWALS.write()).await.ok())
 }
 
 /// The user's tokens.
@@ -53,19 +68,23 @@ impl User {
         match &self.refresh_token {
             RefreshToken::File(path) => {
                 let _turn = Turn::take(path).await?;
+                let _under_way = RENEWALS.read().await;
                 // Read again: another process may have renewed it.
                 let login = Login::read(path)?;
                 self.ensure_own(path, &login)?;
                 let issuer = login.account.clone().map(|(id, address)| Issuer::account(&Account { id, address }));
                 let issuer = issuer.as_ref().unwrap_or(&self.issuer);
+                // Where it cannot be written back, it must not be used up.
+                let room = Room::for_login(path)?;
                 let granted = self.ask(issuer, &login.client_id, &login.refresh_token, patience, now).await?;
                 if let Some(next) = granted.refresh_token.clone().filter(|next| *next != login.refresh_token) {
-                    Login { refresh_token: next, ..login }.write(path)?;
+                    room.fill(&Login { refresh_token: next, ..login })?;
                 }
                 Ok(granted)
             }
             RefreshToken::Configured(configured) => {
                 let mut newest = self.newest.lock().await;
+                let _under_way = RENEWALS.read().await;
                 let current = newest.clone().unwrap_or_else(|| configured.clone());
                 let granted = self.ask(&self.issuer, &self.client_id, &current, patience, now).await?;
                 if let Some(next) = granted.refresh_token.as_ref().filter(|next| **next != current) {

@@ -109,6 +109,47 @@ async fn a_renewal_whose_caller_has_gone_is_done_to_its_end_and_the_next_begins_
 }
 
 #[tokio::test]
+async fn a_refresh_token_is_not_used_up_where_the_next_one_could_not_be_kept() {
+    use std::os::fd::AsRawFd;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = login_at(folder.path(), "127.0.0.1");
+    // It can be read, and its folder is gone: not even the super-user writes there.
+    let open = std::fs::File::open(&path).expect("a file");
+    folder.close().expect("removed");
+    let path = std::path::PathBuf::from(format!("/proc/self/fd/{}", open.as_raw_fd()));
+    let server = single_use();
+    let error = refused(&settings(&server, user(RefreshToken::File(path)))).await;
+    assert!(
+        error.message().contains("cannot be written") && error.message().contains("no token was asked for"),
+        "{error}"
+    );
+    assert!(server.received().iter().all(|request| !request.path.ends_with("/token")), "{:?}", server.received());
+}
+
+#[tokio::test]
+async fn the_end_of_the_process_waits_for_a_renewal_whose_caller_has_gone_but_not_for_ever() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = login_at(folder.path(), "127.0.0.1");
+    let server = ScriptedServer::new(move |received, _| {
+        if !received.path.ends_with("/token") {
+            return not_found();
+        }
+        let given = answer(200, json!({"access_token": "t-1", "expires_in": 3600, "refresh_token": "refresh-1"}));
+        Reaction::RespondSlowly(std::time::Duration::from_millis(400), Box::new(given))
+    });
+    let signed_in = SignedIn::new(&settings(&server, user(RefreshToken::File(path.clone()))), &timeouts());
+    let short = tokio::time::timeout(std::time::Duration::from_millis(100), signed_in.token()).await;
+    assert!(short.is_err());
+    drop(no_renewals(std::time::Duration::ZERO).await);
+    let none_begins = no_renewals(std::time::Duration::from_secs(60)).await;
+    assert_eq!(Login::read(&path).expect("a login").refresh_token, Secret::new("refresh-1"));
+    let later = SignedIn::new(&settings(&server, user(RefreshToken::File(path))), &timeouts());
+    let short = tokio::time::timeout(std::time::Duration::from_millis(300), later.token()).await;
+    assert!(short.is_err() && server.count("POST", "/oidc/v1/token") == 1, "{:?}", server.received());
+    drop(none_begins);
+}
+
+#[tokio::test]
 async fn a_login_of_another_host_is_not_sent_to_this_one() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = login_at(folder.path(), "other.cloud.databricks.com");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::config::{Authentication, DatabricksSettings, Timeouts};
+use crate::config::{Authentication, DatabricksSettings, Timeouts, TokenSetting};
 use crate::secret::Secret;
 
 /// The token that the settings hold.
@@ -111,7 +111,7 @@ impl ScriptedServer {
             workspace: None,
             http_path: "/sql/1.0/warehouses/abc".to_owned(),
             port: self.port,
-            authentication: Authentication::PersonalAccessToken(Secret::new(TOKEN)),
+            authentication: Authentication::token(Secret::new(TOKEN), TokenSetting::Flat),
             account: None,
             statement_timeout: Duration::from_secs(60),
             load_parallelism: 8,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::*;
-use crate::config::{Authentication, DatabricksSettings};
+use crate::config::{Authentication, DatabricksSettings, TokenSetting};
 use crate::databricks::testing::thrift_server::{Fault, ThriftServer};
 use crate::databricks::token::PersonalAccessToken;
 use crate::error::Kind;
@@ -28,7 +28,7 @@ fn transport_at(server: &ThriftServer, http_path: &str) -> ThriftTransport {
         workspace: None,
         http_path: http_path.to_owned(),
         port: port.parse().expect("a port"),
-        authentication: Authentication::PersonalAccessToken(Secret::new("dapi-1")),
+        authentication: Authentication::token(Secret::new("dapi-1"), TokenSetting::Flat),
         account: None,
         statement_timeout: 3 * SECOND,
         load_parallelism: 8,
