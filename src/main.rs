@@ -107,8 +107,8 @@ fn for_people(command: Command, writer: Arc<ProtocolWriter>) -> ExitCode {
     }
 }
 
-/// Runs an asynchronous command. Background work that is left when it ends is not waited for, but for the renewal of a token. A panic becomes an error,
-/// because the orchestrator has to get an answer.
+/// Runs an asynchronous command. Background work that is left when it ends is not waited for, except for the renewal of a token. A
+/// panic becomes an error, because the orchestrator has to get an answer.
 fn on_runtime(context: &Context, command: impl AsyncFnOnce(&Context) -> Result<()>) -> Result<()> {
     clock::ensure_plausible()?;
     process::ensure_files()?;

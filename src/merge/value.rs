@@ -154,8 +154,7 @@ impl Form {
             | (Self::Micros, Value::Micros(_)) => value,
             (Self::Decimal(scale), Value::Whole(value)) => Value::Decimal(rescaled(value.into(), 0, scale)?, scale),
             (Self::Decimal(scale), Value::Decimal(value, from)) => Value::Decimal(rescaled(value, from, scale)?, scale),
-            // The nearest double, as Delta reads a widened column.
-            #[allow(clippy::cast_precision_loss)]
+            #[allow(clippy::cast_precision_loss, reason = "the nearest double, as Delta reads a widened column")]
             (Self::Double, Value::Whole(value)) => Value::Double(value as f64),
             (Self::Micros, Value::Days(days)) => Value::Micros(i64::from(days).checked_mul(MICROS_OF_A_DAY)?),
             _ => return None,

@@ -61,9 +61,9 @@ impl Newest {
         match wanted {
             Some(wanted) => {
                 let rows = (number, &file.deleted[..]);
-                self.read_groups(&opened, rows, wanted, Parts::All, rivals, contest, false).await.map(drop)?;
+                self.read_groups(&opened, rows, wanted, Parts::All, rivals, contest).await.map(drop)?;
             }
-            None => self.read(&opened, (number, &file.deleted), rivals, contest, false).await?,
+            None => self.read(&opened, (number, &file.deleted), rivals, contest).await?,
         };
         Ok(Some(opened))
     }
@@ -75,25 +75,22 @@ impl Newest {
         (number, deleted): (u32, &[u64]),
         rivals: Arc<Rivals>,
         contest: &Arc<Mutex<Contest>>,
-        is_staged: bool,
     ) -> Result<()> {
         let all: Vec<usize> = (0..file.metadata().num_row_groups()).collect();
         // Where only few rows contend, columns of keys are read first, and the others where they are needed.
         let keys_first = matches!(*rivals, Rivals::Of(..)) && self.places.key.iter().all(|place| place.json.is_empty());
         let parts = if keys_first { Parts::Hashes } else { Parts::All };
-        let read =
-            self.read_groups(file, (number, deleted), all, parts, Arc::clone(&rivals), contest, is_staged).await?;
+        let read = self.read_groups(file, (number, deleted), all, parts, Arc::clone(&rivals), contest).await?;
         let hits = read.iter().filter(|(_, _, is_hit)| *is_hit).map(|(group, _, _)| *group).collect();
         let kept = read.into_iter().map(|(_, kept, _)| kept).collect();
         lock(&self.known).insert(file.path().to_owned(), kept);
         if keys_first {
-            self.read_groups(file, (number, deleted), hits, Parts::All, rivals, contest, is_staged).await?;
+            self.read_groups(file, (number, deleted), hits, Parts::All, rivals, contest).await?;
         }
         Ok(())
     }
 
     /// Reads row groups; returns of each where its hashes are kept, and whether one of its rows contends.
-    #[allow(clippy::too_many_arguments)]
     async fn read_groups(
         &self,
         file: &ParquetFile,
@@ -102,7 +99,6 @@ impl Newest {
         parts: Parts,
         rivals: Arc<Rivals>,
         contest: &Arc<Mutex<Contest>>,
-        is_staged: bool,
     ) -> Result<Vec<(usize, Option<Hashes>, bool)>> {
         let columns = RowColumns { id: &self.files.id().name, emitted_at: &self.files.emitted_at().name };
         let schema = file.metadata().file_metadata().schema_descr();
@@ -128,8 +124,7 @@ impl Newest {
                             |at, slice| {
                                 hashes.extend(slice.hashes.iter().map(|hash| filtered(*hash)));
                                 let rows = Rows { slice, file: number, first: first + at as u64, deleted: &deleted };
-                                is_hit |=
-                                    rows.contend(&rivals, (parts == Parts::All).then_some(&*contest), is_staged)?;
+                                is_hit |= rows.contend(&rivals, (parts == Parts::All).then_some(&*contest))?;
                                 Ok(())
                             },
                         )?;
@@ -168,7 +163,8 @@ pub struct Rows<'a> {
 
 impl Rows<'_> {
     /// Lets those contend that are asked for by `rivals`, if there is a `contest`; whether there are any.
-    pub fn contend(&self, rivals: &Rivals, contest: Option<&Mutex<Contest>>, is_staged: bool) -> Result<bool> {
+    pub fn contend(&self, rivals: &Rivals, contest: Option<&Mutex<Contest>>) -> Result<bool> {
+        let is_staged = matches!(rivals, Rivals::All);
         let mut contest = contest.map(lock);
         let mut is_hit = false;
         for (at, hash) in self.slice.hashes.iter().enumerate() {

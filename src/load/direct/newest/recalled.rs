@@ -130,7 +130,7 @@ impl Newest {
                     return Ok(());
                 }
                 let opened = ParquetFile::open(&self.storage, path, file.size).await?;
-                let read = self.read(&opened, (number, &[]), Arc::new(Rivals::All), &contest, true).await;
+                let read = self.read(&opened, (number, &[]), Arc::new(Rivals::All), &contest).await;
                 read.context(|| self.storage.shown(opened.path()))?;
                 Ok::<_, Error>(())
             }
@@ -154,7 +154,7 @@ impl Newest {
             for block in blocks {
                 let slice = captured.read(&block)?;
                 let rows = Rows { slice: &slice, file: number, first, deleted: &[] };
-                rows.contend(&Rivals::All, Some(&contest), true)?;
+                rows.contend(&Rivals::All, Some(&contest))?;
                 first += slice.hashes.len() as u64;
                 let hashes: Vec<u64> = slice.hashes.iter().map(|hash| filtered(*hash)).collect();
                 kept.push(lock(&known).keep(&hashes));
