@@ -70,6 +70,28 @@ struct Known {
 }
 
 impl Known {
+    /// Whether each of `new` is known. A text that is both a secret and the id of a key counts as a secret.
+    fn has(&self, new: &[Form]) -> bool {
+        let is_known = |form: &Form| self.forms.iter().any(|one| one.text == form.text && (form.is_id || !one.is_id));
+        new.iter().all(is_known)
+    }
+
+    fn add(&mut self, new: Vec<Form>) {
+        for form in new {
+            if !self.has(std::slice::from_ref(&form)) {
+                form.runs().for_each(|(run, is_no_sentence)| *self.runs.entry(run).or_default() |= is_no_sentence);
+                self.forms.retain(|one| one.text != form.text);
+                self.forms.push(form);
+            }
+        }
+    }
+
+    fn add_open(&mut self, setting: &str) {
+        if !setting.is_empty() && self.open.iter().all(|(open, _)| open != setting) {
+            self.open.push((setting.to_owned(), condensed(setting)));
+        }
+    }
+
     /// Whether `form` is the text of such a setting, or a key id inside one.
     fn is_open(&self, form: &Form) -> bool {
         self.open.iter().any(|(open, _)| *open == form.text || form.is_id && open.contains(&form.text))
@@ -78,6 +100,44 @@ impl Known {
     /// Whether such a setting contains these letters and digits.
     fn has_open(&self, condensed: &[u8]) -> bool {
         self.open.iter().any(|(_, open)| memmem::find(open, condensed).is_some())
+    }
+
+    /// `text` without what is to be hidden.
+    fn hidden<'a>(&self, text: &'a str, is_answer: bool) -> Cow<'a, str> {
+        if text.len() <= LONGEST {
+            return without(text, self.spans(text, is_answer));
+        }
+        let end = (0..=LONGEST).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+        let beginning = format!("{}…", text.get(..end).unwrap_or_default());
+        Cow::Owned(without(&beginning, self.spans(&beginning, is_answer)).into_owned())
+    }
+
+    /// Where `text` has what is to be hidden.
+    fn spans(&self, text: &str, is_answer: bool) -> Vec<Range<usize>> {
+        let mut spans = Vec::new();
+        let is_searched = |form: &&Form| is_answer || form.applies_to_messages() && !self.is_open(form);
+        let forms: Vec<&Form> = self.forms.iter().filter(is_searched).collect();
+        let mut search = |view: &View| {
+            if is_answer {
+                sign_ins(view, &mut spans);
+                web_tokens(view, &mut spans);
+            }
+            forms.iter().for_each(|form| view.find(form.text.as_bytes(), &mut spans));
+            let condensed = view.condensed();
+            let is_condensed =
+                |form: &&&Form| form.matches_condensed(is_answer) && (is_answer || !self.has_open(&form.condensed));
+            forms.iter().filter(is_condensed).for_each(|form| condensed.find(&form.condensed, &mut spans));
+            for (at, run) in condensed.bytes().windows(RUN).enumerate() {
+                let is_no_sentence = self.runs.get(run);
+                if is_no_sentence.is_some_and(|is_sure| is_answer || *is_sure && !self.has_open(run)) {
+                    spans.extend(condensed.place(at..at + RUN));
+                }
+            }
+        };
+        each_view(&View::of(text), DEEPEST, &mut HashMap::new(), &mut search);
+        let cut: Vec<&Form> = forms.iter().filter(|form| is_answer || !form.is_id).copied().collect();
+        left_by_cuts(text, &cut, is_answer, &mut spans);
+        spans
     }
 }
 
@@ -95,77 +155,24 @@ pub fn know_key_id(id: &str) {
 
 /// Lets this program's messages show `setting` from now on: it is no secret, although it may resemble one.
 pub fn know_open(setting: &str) {
-    let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
-    if !setting.is_empty() && known.open.iter().all(|(open, _)| open != setting) {
-        known.open.push((setting.to_owned(), condensed(setting)));
-    }
+    KNOWN.write().unwrap_or_else(PoisonError::into_inner).add_open(setting);
 }
 
 fn add(new: Vec<Form>) {
-    // A text that is both a secret and the id of a key counts as a secret.
-    let is_known =
-        |known: &Known, form: &Form| known.forms.iter().any(|one| one.text == form.text && (form.is_id || !one.is_id));
-    if new.iter().all(|form| is_known(&KNOWN.read().unwrap_or_else(PoisonError::into_inner), form)) {
-        return;
-    }
-    let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
-    for form in new {
-        if !is_known(&known, &form) {
-            form.runs().for_each(|(run, is_no_sentence)| *known.runs.entry(run).or_default() |= is_no_sentence);
-            known.forms.retain(|one| one.text != form.text);
-            known.forms.push(form);
-        }
+    if !KNOWN.read().unwrap_or_else(PoisonError::into_inner).has(&new) {
+        KNOWN.write().unwrap_or_else(PoisonError::into_inner).add(new);
     }
 }
 
 /// A message of this program without secrets. Every text for people passes through here before it leaves.
 pub fn hide(text: &str) -> Cow<'_, str> {
-    hidden(text, false)
+    KNOWN.read().unwrap_or_else(PoisonError::into_inner).hidden(text, false)
 }
 
 /// The answer of a server or a library without secrets, to become part of a message. To be called before the text is cut, which
 /// could leave half a secret. Secrets that look like words are hidden here too; in messages that would hide ordinary words.
 pub fn hide_in_answer(text: &str) -> Cow<'_, str> {
-    hidden(text, true)
-}
-
-fn hidden(text: &str, is_answer: bool) -> Cow<'_, str> {
-    if text.len() > LONGEST {
-        let end = (0..=LONGEST).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
-        let beginning = format!("{}…", text.get(..end).unwrap_or_default());
-        return Cow::Owned(hidden_in(&beginning, is_answer).into_owned());
-    }
-    hidden_in(text, is_answer)
-}
-
-fn hidden_in(text: &str, is_answer: bool) -> Cow<'_, str> {
-    let mut spans = Vec::new();
-    {
-        let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
-        let is_searched = |form: &&Form| is_answer || form.applies_to_messages() && !known.is_open(form);
-        let forms: Vec<&Form> = known.forms.iter().filter(is_searched).collect();
-        let mut search = |view: &View| {
-            if is_answer {
-                sign_ins(view, &mut spans);
-                web_tokens(view, &mut spans);
-            }
-            forms.iter().for_each(|form| view.find(form.text.as_bytes(), &mut spans));
-            let condensed = view.condensed();
-            let is_condensed =
-                |form: &&&Form| form.matches_condensed(is_answer) && (is_answer || !known.has_open(&form.condensed));
-            forms.iter().filter(is_condensed).for_each(|form| condensed.find(&form.condensed, &mut spans));
-            for (at, run) in condensed.bytes().windows(RUN).enumerate() {
-                let is_no_sentence = known.runs.get(run);
-                if is_no_sentence.is_some_and(|is_sure| is_answer || *is_sure && !known.has_open(run)) {
-                    spans.extend(condensed.place(at..at + RUN));
-                }
-            }
-        };
-        each_view(&View::of(text), DEEPEST, &mut HashMap::new(), &mut search);
-        let cut: Vec<&Form> = forms.iter().filter(|form| is_answer || !form.is_id).copied().collect();
-        left_by_cuts(text, &cut, is_answer, &mut spans);
-    }
-    without(text, spans)
+    KNOWN.read().unwrap_or_else(PoisonError::into_inner).hidden(text, true)
 }
 
 /// `text` with `***` in place of each of `spans`; overlapping ones become one.
