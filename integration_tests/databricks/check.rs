@@ -10,13 +10,15 @@ use super::bucket::{NAME_SETTING, PATH_SETTING};
 use super::place::{Place, Transport, transport};
 use crate::program::{Run, Sandbox};
 
-over_both!(
-    a_check_of_a_setup_that_works_passes_and_leaves_nothing,
-    a_check_starts_what_is_stopped,
+over_one!(
+    in_ci = statements:
     rights_that_are_missing_are_named_with_the_grant_that_gives_them,
     what_is_not_there_is_named,
-    who_is_not_let_in_is_told_why,
-    what_stands_between_is_named,
+    who_is_not_let_in_is_told_why;
+    thrift:
+    a_check_of_a_setup_that_works_passes_and_leaves_nothing,
+    a_check_starts_what_is_stopped,
+    what_stands_between_is_named
 );
 once!(
     a_scheme_that_would_send_the_token_readable_is_refused,

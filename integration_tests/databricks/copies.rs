@@ -12,11 +12,13 @@ use crate::messages::{append, numbered, overwrite, records, state, status};
 use crate::program::Sandbox;
 use crate::table;
 
-over_both!(
+over_one!(
+    in_ci = statements:
     a_copy_that_begins_before_the_fence_does_no_harm,
+    a_copy_that_begins_after_the_next_one_does_no_harm;
+    thrift:
     a_copy_that_begins_between_the_fence_and_the_next_one_does_no_harm,
-    a_copy_that_begins_after_the_next_one_does_no_harm,
-    two_overwrites_at_the_same_moment_are_one_after_the_other_or_one_gives_way,
+    two_overwrites_at_the_same_moment_are_one_after_the_other_or_one_gives_way
 );
 once!(
     a_merge_that_began_before_a_property_got_a_new_value_does_not_commit,

@@ -13,16 +13,18 @@ use crate::messages::{append, numbered, overwrite, padded, record, records, stat
 use crate::program::{Sandbox, until};
 use crate::table;
 
-over_both!(
+over_one!(
+    in_ci = statements:
     statements_whose_answer_is_lost_are_not_loaded_twice,
-    statements_that_never_reach_the_server_are_sent_again,
     a_storm_of_too_many_requests_and_of_unavailability_passes,
-    a_server_that_is_starting_is_waited_for_and_the_user_told,
     a_token_that_expires_in_mid_sync_ends_it_and_the_next_one_goes_on,
-    a_conflict_with_another_writer_is_tried_again,
+    a_conflict_with_another_writer_is_tried_again;
+    thrift:
+    statements_that_never_reach_the_server_are_sent_again,
+    a_server_that_is_starting_is_waited_for_and_the_user_told,
     a_table_that_somebody_else_rewrites_again_and_again_gets_every_row_once,
     a_failure_that_will_not_go_away_is_one_clear_error,
-    a_statement_that_outlives_the_sync_is_cancelled,
+    a_statement_that_outlives_the_sync_is_cancelled
 );
 once!(
     sessions_that_a_cluster_loses_in_mid_sync_are_opened_again,

@@ -16,18 +16,8 @@
 /// Makes two tests of each case: over the Statement Execution API, and over Thrift.
 macro_rules! over_both {
     ($($case:ident),+ $(,)?) => {
-        mod over_statements {
-            $(#[test]
-            fn $case() {
-                crate::place::over_statements(super::$case);
-            })+
-        }
-        mod over_thrift {
-            $(#[test]
-            fn $case() {
-                crate::place::over_thrift(super::$case);
-            })+
-        }
+        over!(over_statements: $($case),+;);
+        over!(over_thrift: $($case),+;);
     };
 }
 
@@ -35,24 +25,32 @@ macro_rules! over_both {
 /// one over the other, which runs with all combinations (`-- --include-ignored`).
 macro_rules! over_one {
     (in_ci = statements: $($case:ident),+ $(,)?) => {
-        over_one!(@ over_statements, over_thrift, $($case),+);
+        over!(over_statements: $($case),+;);
+        over!(over_thrift: ; $($case),+);
     };
     (in_ci = thrift: $($case:ident),+ $(,)?) => {
-        over_one!(@ over_thrift, over_statements, $($case),+);
+        over!(over_statements: ; $($case),+);
+        over!(over_thrift: $($case),+;);
     };
-    (@ $always:ident, $other:ident, $($case:ident),+) => {
-        mod $always {
+    (in_ci = statements: $($one:ident),+; thrift: $($other:ident),+ $(,)?) => {
+        over!(over_statements: $($one),+; $($other),+);
+        over!(over_thrift: $($other),+; $($one),+);
+    };
+}
+
+/// Makes a test of each case over one transport; those behind the semicolon are ignored.
+macro_rules! over {
+    ($transport:ident: $($case:ident),*; $($ignored:ident),*) => {
+        mod $transport {
             $(#[test]
             fn $case() {
-                crate::place::$always(super::$case);
-            })+
-        }
-        mod $other {
+                crate::place::$transport(super::$case);
+            })*
             $(#[test]
             #[ignore = "one of all combinations"]
-            fn $case() {
-                crate::place::$other(super::$case);
-            })+
+            fn $ignored() {
+                crate::place::$transport(super::$ignored);
+            })*
         }
     };
 }

@@ -9,13 +9,15 @@ use crate::messages::{append, numbered, overwrite, record, records, state, statu
 use crate::program::Sandbox;
 use crate::table;
 
-over_both!(
+over_one!(
+    in_ci = statements:
     a_workspace_on_a_shared_host_is_reached_by_its_number,
     statements_that_somebody_else_cancels_are_sent_again,
+    a_table_that_is_there_and_hidden_is_told_as_that;
+    thrift:
     a_statement_that_is_cancelled_again_and_again_ends_the_sync_with_the_reason,
     a_schema_that_is_there_and_hidden_is_told_as_that,
-    a_table_that_is_there_and_hidden_is_told_as_that,
-    a_row_that_nobody_may_see_is_told_as_that,
+    a_row_that_nobody_may_see_is_told_as_that
 );
 once!(
     sessions_that_a_cluster_loses_are_opened_again_however_it_tells_of_that,
