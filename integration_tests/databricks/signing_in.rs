@@ -63,7 +63,7 @@ fn a_long_load_of_a_cluster_outlives_its_tokens() {
         let place = sandbox.place();
         place.goes_wrong(json!([{"action": "hold", "statement": "^(MERGE|COPY)", "value": 7, "times": 1}]));
         let mut living = sandbox.start(&append(&["users"]));
-        living.send(records("users", 0..20) + &state("users", 20));
+        living.send(records("users", 0..20) + &state("users", 20) + &status("users", "COMPLETE"));
         until("the load", || load(place).is_some());
         let before = given(&id);
         let run = living.end();
