@@ -3,10 +3,12 @@
 mod airbytes_cases;
 mod airbytes_refreshes;
 mod at_once;
+mod cursors;
 pub mod files;
 mod keys;
 pub mod model;
 mod people;
+mod raw_keys;
 mod sequences;
 pub mod streams;
 mod typing_cases;

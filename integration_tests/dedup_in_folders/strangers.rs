@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::dedup::model::numbers as numbers_in;
 use crate::dedup::streams::Stream;
 use crate::lake::Location;
 use crate::layouts::readers::{are_there, see, see_each};
@@ -233,4 +234,63 @@ fn rows_that_a_deletion_vector_takes_away_do_not_come_back_when_their_file_is_wr
         stream.load(&sandbox, &[row(5, 6, 205), row(7, 0, 207)]);
         assert_eq!(numbers_of_able(test, &sandbox), [1, 2, 6, 8, 9, 10, 100, 103, 205, 207], "{layout}");
     }
+}
+
+#[test]
+fn texts_that_are_no_records_are_found_after_their_file_was_written_again() {
+    let test = "texts_that_are_no_records_are_found_after_their_file_was_written_again";
+    if !are_there(test) {
+        return;
+    }
+    let sandbox = Sandbox::with(json!({"table_layout": "raw"}));
+    let number = json!({"type": "integer"});
+    let stream = Stream::users(json!({"id": number, "at": number, "n": number}), &["id"], &["at"]);
+    let row = |id: i64, at: i64| [(0, json!({"id": id, "at": at, "n": id}))];
+    stream.load(&sandbox, &row(1, 1));
+    let folder = sandbox.path("default/users");
+    write(
+        &folder,
+        r#"
+texts = [' {"id":7,"at":1}', '{"id":8,"at":1}', '[1]', 'text', 'é']
+theirs = pa.table({
+    "_airbyte_ab_id": [f"01800000-0000-7000-8000-00000000000{n}" for n in range(5)],
+    "_airbyte_emitted_at": pa.array([day(1)] * 5, utc), "_airbyte_data": texts,
+})
+write_deltalake(folder, theirs, mode="append")
+"#,
+    );
+    // The second row of theirs goes, and the file is written again; in the end one with a row of ours, too.
+    for id in [8, 1] {
+        stream.load(&sandbox, &row(id, 2));
+        write(
+            &folder,
+            r#"
+import polars
+for text in [' {"id":7,"at":1}', '[1]', 'text', 'é']:
+    assert polars.scan_delta(folder).filter(polars.col("_airbyte_data") == text).collect().height == 1, text
+    assert DeltaTable(folder).to_pyarrow_table(filters=[("_airbyte_data", "=", text)]).num_rows == 1, text
+"#,
+        );
+    }
+}
+
+#[test]
+fn a_shallow_clone_is_a_config_error_before_anything_is_read_unless_all_of_its_rows_are_replaced() {
+    let sandbox = Sandbox::new();
+    let number = json!({"type": "integer"});
+    let stream = Stream::users(json!({"id": number, "n": number}), &["id"], &[]);
+    let row = |id: i64| [(0, json!({"id": id, "n": id}))];
+    stream.load(&sandbox, &row(1));
+    let (folder, first) = (sandbox.table("default/users"), table::commit(&sandbox.table("default/users"), 0));
+    let file = table::read(&folder).files[0].clone();
+    let elsewhere = sandbox.path("elsewhere.parquet");
+    std::fs::rename(sandbox.path("default/users").join(&file), &elsewhere).unwrap();
+    let cloned = first.text().replace(&file, &format!("file://{}", elsewhere.display()));
+    first.delete();
+    first.put(cloned);
+    let run = sandbox.write(&stream.catalog(), String::new());
+    let said = run.failed_with("config_error");
+    assert!(said.contains("default/users") && said.contains("shallow clone"), "{said}");
+    stream.refresh(42).load(&sandbox, &row(2));
+    assert_eq!(numbers_in(&folder), [2]);
 }

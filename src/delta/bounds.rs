@@ -10,7 +10,7 @@ use chrono::{DateTime, SecondsFormat};
 use serde_json::{Map, Value as Json, json};
 
 use crate::schema::columns::{Column, Source, TableSchema};
-use crate::schema::stats::{RowStats, Span};
+use crate::schema::stats::{RECORDS, RowStats, Span};
 
 /// A value that bounds a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,10 +20,6 @@ pub enum Value<'a> {
     /// Milliseconds since the epoch.
     Time(i64),
 }
-
-/// Bounds of a column of records, whatever the rows are: the text of a JSON object begins with `{`, and white space, `"` or
-/// `}` follows (RFC 8259, section 4), all of them less than `~`.
-const RECORD: Span<&str> = Span { first: "{", last: "{~" };
 
 /// Milliseconds since the epoch of the years that every reader can parse, 0001 to 9999: beyond them ISO 8601 asks for a sign.
 const PARSED: RangeInclusive<i64> = -62_135_596_800_000..=253_402_300_799_999;
@@ -105,7 +101,7 @@ fn of_column<'a>(column: &Column, stats: &'a RowStats) -> Option<Span<Value<'a>>
         Source::Id => texts(&stats.ids.first, &stats.ids.last),
         Source::EmittedAt if column.is_time_as_text() => None,
         Source::EmittedAt => times(&stats.emitted_at),
-        Source::Record => texts(RECORD.first, RECORD.last),
+        Source::Record => texts(RECORDS.first, RECORDS.last),
         // Nobody has looked at these values.
         Source::Meta | Source::Property(_) | Source::Undeclared | Source::Vacant => None,
     }

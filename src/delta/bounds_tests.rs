@@ -42,7 +42,7 @@ fn times_that_are_texts_have_no_bounds() {
 
 /// Whether a row of this `data` lies within the bounds, as readers compare texts: byte by byte.
 fn within(data: &[u8]) -> bool {
-    RECORD.first.as_bytes() <= data && data <= RECORD.last.as_bytes()
+    RECORDS.first.as_bytes() <= data && data <= RECORDS.last.as_bytes()
 }
 
 fn assert_within(data: &str) -> Result<bool, TestCaseError> {

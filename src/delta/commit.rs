@@ -33,8 +33,6 @@ pub const CHECKPOINT_INTERVAL: u64 = 10;
 pub enum Committed {
     /// It is in the log, as this version.
     As(u64),
-    /// It had been in the log already.
-    Before,
     /// Another writer's commit came first, or the outcome is not known: read the table again and look.
     Conflict,
 }

@@ -1,5 +1,6 @@
 //! The files of a table one by one: what is known of each, and the removal of some of them.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
@@ -9,8 +10,10 @@ use delta_kernel::scan::state::{DvInfo, ScanFile};
 use delta_kernel::schema::DataType;
 use delta_kernel::snapshot::SnapshotRef;
 use delta_kernel::{FilteredEngineData, KernelResult};
+use percent_encoding::percent_decode_str;
 
 use super::engine::LogEngine;
+use crate::error::{Error, Result};
 
 /// A file of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +41,21 @@ pub fn all(inner: &SnapshotRef, engine: &LogEngine) -> KernelResult<Vec<TableFil
         files.push(TableFile { path, size: u64::try_from(size).unwrap_or(0), deleted });
     }
     Ok(files)
+}
+
+/// The name of a file in the folder of its table, `shown` to users, by its path in the log.
+///
+/// # Errors
+/// A config error: it lies elsewhere.
+pub fn name_of(path: &str, shown: &str) -> Result<String> {
+    let is_elsewhere = path.contains("://") || path.starts_with('/') || path.split('/').any(|part| part == "..");
+    let decoded = percent_decode_str(path).decode_utf8().ok().filter(|_| !is_elsewhere);
+    decoded.map(Cow::into_owned).ok_or_else(|| {
+        Error::config(format!(
+            "Table {shown} has files outside of its folder (it is a shallow clone), whose rows this version cannot replace by their \
+             primary key. Load it through Databricks, or make a deep clone of it."
+        ))
+    })
 }
 
 /// Those of `files` whose paths are `names`.

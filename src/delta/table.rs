@@ -34,7 +34,7 @@ use crate::storage::Storage;
 
 pub use super::commit::{CHECKPOINT_INTERVAL, Change, Committed, Removes};
 pub use super::described::Described;
-pub use super::some_files::TableFile;
+pub use super::some_files::{TableFile, name_of};
 
 /// Reads the logs of tables in one storage.
 #[derive(Clone)]
@@ -240,6 +240,11 @@ impl TableSnapshot {
     /// Refuses a table in which rows cannot replace those with the same key.
     pub fn ensure_replaceable_by_key(&self) -> Result<()> {
         commit::ensure_replaceable_by_key(&self.inner, &self.shown)
+    }
+
+    /// Refuses a table with files outside of its folder: their rows cannot be replaced either.
+    pub fn ensure_own_files(&self) -> Result<()> {
+        self.files()?.iter().try_for_each(|path| name_of(path, &self.shown).map(drop))
     }
 
     /// Commits `change`, whose new files lie in the table's folder already.

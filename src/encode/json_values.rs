@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, StructArray};
 
+pub use super::columns::is_kept;
 use super::columns::{Plan, build_values};
 use crate::error::{Error, Result};
 use crate::schema::columns::{Column, Source};

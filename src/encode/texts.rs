@@ -10,8 +10,10 @@ use bytes::Bytes;
 use parquet::basic::{Compression as Codec, Encoding, PageType, ZstdLevel};
 use parquet::column::page::{CompressedPage, Page, PageWriter};
 use parquet::column::writer::ColumnCloseResult;
+use parquet::data_type::ByteArray;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ColumnChunkMetaData, PageEncodingStats};
+use parquet::file::statistics::{Statistics, ValueStatistics};
 use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 use zstd::bulk::Compressor;
@@ -19,6 +21,7 @@ use zstd::zstd_safe::{CParameter, compress_bound};
 
 use super::rows::TextEnds;
 use crate::config::Compression;
+use crate::schema::stats::RECORDS;
 
 /// A page ends at the first text with which it reaches this many bytes.
 const PAGE_SIZE: usize = 1 << 20;
@@ -70,6 +73,7 @@ impl TextEncoder {
             .set_total_uncompressed_size(i64::try_from(uncompressed)?)
             .set_num_values(all_rows)
             .set_data_page_offset(0)
+            .set_statistics(statistics())
             .build()?;
         let close = ColumnCloseResult {
             bytes_written: pages.len() as u64,
@@ -118,6 +122,13 @@ pub fn codec(compression: Compression) -> Result<Codec> {
         Compression::Zstd => Codec::ZSTD(ZstdLevel::try_new(LEVEL)?),
         Compression::Snappy => Codec::SNAPPY,
     })
+}
+
+/// Bounds of all records, without a look at any: who writes a part of the file again sees that they are records.
+fn statistics() -> Statistics {
+    let [first, last] = [RECORDS.first, RECORDS.last].map(|text| Some(ByteArray::from(text)));
+    let bounds = ValueStatistics::new(first, last, None, Some(0), false);
+    Statistics::ByteArray(bounds.with_min_is_exact(false).with_max_is_exact(false))
 }
 
 impl TextChunk {

@@ -114,6 +114,7 @@ impl Direct {
             snapshot.ensure_replaceable_by_key()?;
             if !replaces_all {
                 ensure_written_alike(target, &shown, snapshot.property(dedup::PROPERTY))?;
+                snapshot.ensure_own_files()?;
             }
         }
         let (named, columns) = (snapshot.columns(), snapshot.found_columns());
@@ -220,7 +221,7 @@ impl DirectTable {
                     KnownVersion::None | KnownVersion::Own { .. } => {
                         let snapshot = logs.read(&self.target.table)?;
                         if self.is_loaded(&snapshot, through, replaces)? {
-                            return Ok((Committed::Before, None));
+                            return Ok(None);
                         }
                         snapshot
                     }
@@ -232,19 +233,20 @@ impl DirectTable {
                 let removes = if replaces { Removes::All(&left) } else { Removes::Nothing };
                 let (schema, transactions) = (&*self.files, &transactions[..]);
                 let change = Change { schema, files, transactions, changes: &changes, property, removes };
-                Ok::<_, Error>((snapshot.commit(&change)?, left.get()))
+                Ok::<_, Error>(Some((snapshot.commit(&change)?, left.get())))
             });
-            let (committed, left) = committed.await?;
-            replace.iter_mut().for_each(|removed| **removed = left);
+            let (committed, left) = committed.await?.unzip();
+            replace.iter_mut().for_each(|removed| **removed = left.flatten());
             match committed {
-                Committed::As(version) => {
+                Some(Committed::As(version)) => {
                     if own.is_some_and(|own| own + 1 == version) {
                         self.known = KnownVersion::Own { version, batch: through };
                     }
                     return Ok(());
                 }
-                Committed::Before => return Ok(()),
-                Committed::Conflict => {}
+                // It has the load already.
+                None => return Ok(()),
+                Some(Committed::Conflict) => {}
             }
             backoff.wait(None).await;
         }

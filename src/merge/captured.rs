@@ -43,12 +43,12 @@ pub struct Captured {
 }
 
 enum Way {
-    /// The value of this number in the texts of records, at this path.
-    Text(usize, Vec<String>),
+    /// The value of this number in the texts of records, at this path, and as what it is read.
+    Text(usize, Vec<String>, Kind),
     /// A column of the record's, or a field in it.
     Column(Vec<usize>),
-    /// A value in the JSON texts of such a column, and its path there.
-    TextOf(Vec<usize>, Box<JsonValues>, Vec<String>),
+    /// A value in the JSON texts of such a column, its path there, and as what it is read.
+    TextOf(Vec<usize>, Box<JsonValues>, Vec<String>, Kind),
 }
 
 #[derive(Default)]
@@ -197,19 +197,19 @@ impl Watcher for Captured {
         for (at, way) in self.ways.iter().enumerate() {
             let is_key = at < self.filler.key.len();
             values.push(match way {
-                Way::Text(number, path) => {
+                Way::Text(number, path, kind) => {
                     let array = arrays.get(*number).map(Arc::clone).ok_or_else(lost)?;
                     match rows {
-                        Seen::Texts(texts) if is_key => Values::of_key(array, path, texts)?,
+                        Seen::Texts(texts) if is_key => Values::of_key(array, path, kind, texts)?,
                         _ => Values::of(array),
                     }
                 }
                 Way::Column(path) => Values::of(inside(columns, path).ok_or_else(lost)?),
-                Way::TextOf(path, json, inner) => {
+                Way::TextOf(path, json, inner, kind) => {
                     let texts = Values::of(inside(columns, path).ok_or_else(lost)?);
                     let packed = pack((0..emitted_at.len()).map(|row| texts.get(row)));
                     let array = json.read(&packed)?.pop().ok_or_else(lost)?;
-                    if is_key { Values::of_key(array, inner, &packed)? } else { Values::of(array) }
+                    if is_key { Values::of_key(array, inner, kind, &packed)? } else { Values::of(array) }
                 }
             });
         }
@@ -337,7 +337,7 @@ fn way<'p>(
     let mut kind = &record.get(first).ok_or_else(lost)?.kind;
     if files.layout() == crate::schema::columns::Layout::Raw {
         texts.push((&place.json, read_as));
-        return Ok(Way::Text(texts.len() - 1, place.json.clone()));
+        return Ok(Way::Text(texts.len() - 1, place.json.clone(), read_as.clone()));
     }
     let mut path = vec![first];
     for name in &place.fields {
@@ -359,7 +359,7 @@ fn way<'p>(
         return Ok(Way::Column(path));
     }
     let values = JsonValues::new([(place.json.as_slice(), read_as)]);
-    Ok(Way::TextOf(path, Box::new(values), place.json.clone()))
+    Ok(Way::TextOf(path, Box::new(values), place.json.clone(), read_as.clone()))
 }
 
 fn inside(columns: &[ArrayRef], path: &[usize]) -> Option<ArrayRef> {

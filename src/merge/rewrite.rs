@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use parquet::arrow::arrow_writer::ArrowColumnChunk;
-use parquet::basic::{Compression, Encoding, EncodingMask};
+use parquet::basic::{Encoding, EncodingMask};
 use parquet::column::page::PageWriter;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
 use parquet::column::writer::{ColumnCloseResult, ColumnWriter, ColumnWriterImpl, get_column_writer};
@@ -23,7 +23,7 @@ use super::rows::RowColumns;
 use super::value::Value;
 use super::{rewrite_texts, unreadable};
 use crate::error::Result;
-use crate::schema::stats::{RowStats, Span};
+use crate::schema::stats::{RECORDS, RowStats, Span};
 
 /// Bytes of values that are written before the length of the page is looked at, about.
 const WRITE: i64 = 256 << 10;
@@ -98,25 +98,23 @@ impl FileWriter {
         group.close()
     }
 
-    /// Adds the ids and times of `group`; `None` where they are not known, or some rows lack something.
+    /// Adds the ids and times of `group`; `None` where they are not known, or where rows are not what the log says of every file.
     fn note(&mut self, group: &RowGroupMetaData) -> Option<()> {
-        let lacks = |column: &ColumnChunkMetaData| {
-            column.column_descr().max_def_level() > 0
-                && column.statistics().and_then(Statistics::null_count_opt) != Some(0)
+        let find = |at: Option<usize>| bounds(group.columns().get(at?)?);
+        let (Bound::Texts(ids), Bound::Micros(emitted_at)) = (find(self.id)?, find(self.emitted_at)?) else {
+            return None;
         };
-        // In the raw layout all columns are required, and the log says so of each file.
-        if group.num_columns() <= RAW_COLUMNS && group.columns().iter().any(lacks) {
+        // In the raw layout the log says of each file that all rows have a record, and between which texts records lie.
+        let is_record = |at: usize| match find(Some(at)) {
+            Some(Bound::Texts(texts)) => *texts.first >= *RECORDS.first && *texts.last <= *RECORDS.last,
+            _ => false,
+        };
+        let mut others = (0..group.num_columns()).filter(|at| ![self.id, self.emitted_at].contains(&Some(*at)));
+        let columns = group.num_columns();
+        if columns < RAW_COLUMNS || columns == RAW_COLUMNS && !others.all(is_record) {
             return None;
         }
-        let bounds = |at: Option<usize>| {
-            let column = group.columns().get(at?)?;
-            if lacks(column) { None } else { bounds(column) }
-        };
-        let (Bound::Text(first, last), Bound::Micros(from, to)) = (bounds(self.id)?, bounds(self.emitted_at)?) else {
-            return None;
-        };
-        let ids = Span { first, last };
-        let stats = RowStats { rows: 0, ids, emitted_at: Span { first: from, last: to } };
+        let stats = RowStats { rows: 0, ids, emitted_at };
         self.stats = Some(match self.stats.take() {
             Some(before) => before.merged(stats),
             None => stats,
@@ -295,7 +293,7 @@ fn properties(metadata: &ParquetMetaData) -> WriterProperties {
         let is_whole = |mask: &EncodingMask| dictionaries.iter().any(|dictionary| mask.is_only(*dictionary));
         let has_dictionary = largest.page_encoding_stats_mask().map_or_else(|| is(&dictionaries), is_whole);
         properties = properties
-            .set_column_compression(path.clone(), codec(largest))
+            .set_column_compression(path.clone(), largest.compression())
             .set_column_dictionary_enabled(path.clone(), has_dictionary)
             .set_column_dictionary_page_size_limit(path.clone(), DICTIONARY_BYTES);
         let differences =
@@ -310,28 +308,30 @@ fn properties(metadata: &ParquetMetaData) -> WriterProperties {
     properties.build()
 }
 
-fn codec(chunk: &ColumnChunkMetaData) -> Compression {
-    chunk.compression()
-}
-
 enum Bound {
-    Text(String, String),
-    Micros(i64, i64),
+    Texts(Span<String>),
+    Micros(Span<i64>),
 }
 
-/// Between which values those of a column lie.
+/// Between which values those of a column lie, in which every row has one.
 fn bounds(column: &ColumnChunkMetaData) -> Option<Bound> {
     let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(str::to_owned);
-    match column.statistics()? {
-        Statistics::ByteArray(bytes) => {
-            Some(Bound::Text(text(bytes.min_opt()?.data())?, text(bytes.max_opt()?.data())?))
+    let statistics = column.statistics()?;
+    if column.column_descr().max_def_level() > 0 && statistics.null_count_opt() != Some(0) {
+        return None;
+    }
+    match statistics {
+        // Older writers have the least and the greatest text by the order of signed bytes.
+        Statistics::ByteArray(_) if statistics.is_min_max_deprecated() => None,
+        Statistics::ByteArray(texts) => {
+            Some(Bound::Texts(Span { first: text(texts.min_opt()?.data())?, last: text(texts.max_opt()?.data())? }))
         }
         Statistics::Int64(numbers) => {
             let micros = |number: i64| match super::leaf::moment(column.column_descr(), number) {
                 Value::Micros(micros) => Some(micros),
                 _ => None,
             };
-            Some(Bound::Micros(micros(*numbers.min_opt()?)?, micros(*numbers.max_opt()?)?))
+            Some(Bound::Micros(Span { first: micros(*numbers.min_opt()?)?, last: micros(*numbers.max_opt()?)? }))
         }
         _ => None,
     }

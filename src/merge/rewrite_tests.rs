@@ -9,6 +9,7 @@ use arrow_array::{
 };
 use arrow_schema::{DataType, Field};
 use parquet::arrow::ArrowWriter;
+use parquet::basic::Compression;
 use parquet::data_type::{Int96, Int96Type};
 use parquet::file::metadata::KeyValue;
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -16,6 +17,9 @@ use parquet::schema::parser::parse_message_type;
 use proptest::prelude::*;
 
 use super::*;
+use crate::encode::encoder::Encoder;
+use crate::encode::ids::IdGenerator;
+use crate::schema::columns::TableSchema;
 
 const COLUMNS: RowColumns<'_> = RowColumns { id: "_airbyte_ab_id", emitted_at: "_airbyte_emitted_at" };
 
@@ -173,4 +177,63 @@ fn times_of_96_bits_stay_and_bounds_that_are_not_known_are_not_told() {
     let all = rows(&file);
     assert_eq!(rows(&again), [1, 2, 4, 5, 6, 7, 8, 9].map(|row| all[row].clone()));
     assert_eq!(stats, RowStats::counted(8));
+}
+
+/// A file of the raw layout with `records`, written by others.
+fn raw(records: &[Option<&str>]) -> Bytes {
+    let count = records.len();
+    let columns: Vec<(&str, ArrayRef, bool)> = vec![
+        ("_airbyte_ab_id", Arc::new(StringArray::from_iter_values((0..count).map(|row| format!("id{row}")))), false),
+        ("_airbyte_emitted_at", Arc::new(TimestampMicrosecondArray::from(vec![5; count]).with_timezone("UTC")), false),
+        ("_airbyte_data", Arc::new(StringArray::from(records.to_vec())), true),
+    ];
+    let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    Bytes::from(writer.into_inner().unwrap())
+}
+
+#[test]
+fn the_log_says_nothing_of_a_file_with_texts_that_are_no_records() {
+    let lost = || {
+        let mut lost = RowSet::default();
+        lost.insert(0);
+        lost
+    };
+    let long = format!(r#"{{"text":"{}"}}"#, "\u{10ffff}".repeat(200));
+    for record in ["{}", "{ }", "{\n\t}", r#"{"id":1}"#, &long] {
+        let (again, stats) = rewritten(&raw(&[Some("{}"), Some(record)]), &lost());
+        assert!(!stats.is_only_counted(), "{record}");
+        let (_, stats) = rewritten(&again, &RowSet::default());
+        assert_eq!((stats.rows, stats.is_only_counted()), (1, false), "{record}");
+    }
+    for record in [Some(r#" {"id":7}"#), Some("[1]"), Some("text"), Some("é"), Some("{~~"), Some(""), None] {
+        let (_, stats) = rewritten(&raw(&[Some("{}"), record]), &lost());
+        assert_eq!(stats, RowStats::counted(1), "{record:?}");
+        // The row group is taken over as it is.
+        let (_, stats) = rewritten(&raw(&[Some("{}"), record]), &RowSet::default());
+        assert_eq!(stats, RowStats::counted(2), "{record:?}");
+    }
+}
+
+#[test]
+fn the_log_goes_on_saying_what_it_says_of_own_files() {
+    let encoder = Encoder::new(TableSchema::raw(), crate::config::Compression::Zstd);
+    let (mut ids, mut file, mut bytes) = (IdGenerator::new(|| 5), encoder.begin_file().unwrap(), Vec::new());
+    for group in 0..3 {
+        let mut rows = crate::encode::rows::Rows::default();
+        (0..4).for_each(|row| rows.push(format!(r#"{{"n":{row}}}"#).as_bytes(), group * 10 + row, 64));
+        bytes.extend(file.append(encoder.encode(rows, ids.range(9, 4)).unwrap().group).unwrap());
+    }
+    let (end, whole) = file.finish().unwrap();
+    bytes.extend(end);
+    // The last row of the first group, and the first two of the last one.
+    let mut lost = RowSet::default();
+    [3, 8, 9].into_iter().for_each(|row| lost.insert(row));
+    let (again, stats) = rewritten(&bytes.into(), &lost);
+    let whole = whole.unwrap();
+    assert_eq!((stats.rows, &stats.ids), (9, &whole.ids));
+    assert_eq!(stats.emitted_at, Span { first: 0, last: 23 });
+    lost.insert(0);
+    assert!(!rewritten(&again, &lost).1.is_only_counted());
 }

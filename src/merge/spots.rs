@@ -8,15 +8,17 @@ use arrow_array::types::{
 };
 use arrow_array::{
     Array, ArrayRef, BinaryArray, BooleanArray, Decimal128Array, Float32Array, Float64Array, Int32Array, Int64Array,
-    PrimitiveArray,
+    PrimitiveArray, make_array,
 };
+use arrow_buffer::NullBuffer;
 use arrow_schema::DataType;
+use memchr::memmem;
 use parquet::basic::Repetition;
 use parquet::schema::types::{SchemaDescriptor, Type};
 
 use super::leaf::LeafValues;
 use super::value::Value;
-use crate::encode::json_values::JsonValues;
+use crate::encode::json_values::{JsonValues, is_kept};
 use crate::error::{Error, Result};
 use crate::schema::dedup::Place;
 use crate::schema::kind::Kind;
@@ -69,6 +71,11 @@ pub fn pack<'v>(texts: impl Iterator<Item = Value<'v>>) -> Vec<u8> {
     packed
 }
 
+/// Whether a JSON text among `texts` may have half a surrogate pair, which is no character.
+fn may_have_half_pairs(texts: &[u8]) -> bool {
+    memmem::find_iter(texts, b"\\u").any(|at| matches!(texts.get(at + 2), Some(b'd' | b'D')))
+}
+
 /// The values of an array.
 pub enum Values {
     Boolean(BooleanArray),
@@ -82,7 +89,7 @@ pub enum Values {
     Bytes(BinaryArray),
     /// Of a type that is made of others: only whether it is there.
     Other(ArrayRef),
-    /// Where there is no value, this text, if there is one: what does not fit the type of its key.
+    /// Where there is no value, this text, if there is one: what the type of its key does not keep.
     OrText(Box<Values>, BinaryArray),
 }
 
@@ -139,8 +146,8 @@ impl Spots {
             let packed = pack((0..rows).map(|row| values.map_or(Value::Null, |values| values.get(row))));
             let arrays = column.values.as_ref().map_or(Ok(Vec::new()), |values| values.read(&packed))?;
             let mut values = Vec::with_capacity(arrays.len());
-            for (array, (path, _, is_key)) in arrays.into_iter().zip(&column.wanted) {
-                values.push(if *is_key { Values::of_key(array, path, &packed)? } else { Values::of(array) });
+            for (array, (path, kind, is_key)) in arrays.into_iter().zip(&column.wanted) {
+                values.push(if *is_key { Values::of_key(array, path, kind, &packed)? } else { Values::of(array) });
             }
             texts.push(values);
         }
@@ -261,28 +268,27 @@ impl Values {
         }
     }
 
-    /// Those of `array`, a part of a key that was read at `path` in `texts`. A value that does not fit its type counts as its text.
-    pub fn of_key(array: ArrayRef, path: &[String], texts: &[u8]) -> Result<Self> {
-        let values = Self::of(array);
-        let is_whole = match &values {
-            Self::Boolean(array) => array.null_count() == 0,
-            Self::Int32(array) => array.null_count() == 0,
-            Self::Int64(array) => array.null_count() == 0,
-            Self::Float(array) => array.null_count() == 0,
-            Self::Double(array) => array.null_count() == 0,
-            Self::Decimal(array, _) => array.null_count() == 0,
-            Self::Days(array) => array.null_count() == 0,
-            Self::Micros(array) => array.null_count() == 0,
-            Self::Bytes(_) | Self::Other(_) | Self::OrText(..) => true,
+    /// Those of `array`, a part of a key that was read as `kind` at `path` in `texts`. A value that does not fit its type, or of which that
+    /// would not keep all, counts as its text, so that no other value is the same.
+    pub fn of_key(array: ArrayRef, path: &[String], kind: &Kind, texts: &[u8]) -> Result<Self> {
+        let is_whole = match kind {
+            Kind::Json => true,
+            Kind::Text | Kind::Uuid => !may_have_half_pairs(texts),
+            Kind::Date | Kind::Timestamp | Kind::LocalTimestamp => false,
+            _ => array.null_count() == 0,
         };
         if is_whole {
-            return Ok(values);
+            return Ok(Self::of(array));
         }
         let read = JsonValues::new([(path, &Kind::Json)]).read(texts)?.pop();
-        Ok(match read.as_ref().and_then(|array| array.as_binary_opt::<i32>()) {
-            Some(texts) => Self::OrText(Box::new(values), texts.clone()),
-            None => values,
-        })
+        let Some(texts) = read.as_ref().and_then(|array| array.as_binary_opt::<i32>()) else {
+            return Ok(Self::of(array));
+        };
+        let kept = NullBuffer::from_iter(texts.iter().map(|text| text.is_none_or(|text| is_kept(kind, text))));
+        let nulls = NullBuffer::union(array.nulls(), Some(&kept));
+        let failed = |error| Error::system("The values of a key could not be told apart.").with_source(error);
+        let array = make_array(array.to_data().into_builder().nulls(nulls).build().map_err(failed)?);
+        Ok(Self::OrText(Box::new(Self::of(array)), texts.clone()))
     }
 
     /// Those of `array`.

@@ -177,7 +177,7 @@ fn plain_number(text: &[u8]) -> Option<Vec<u8>> {
     let (mantissa, power) = rest.split_at_checked(mantissa_end)?;
     let power: i64 = match power.split_first() {
         Some((_, power)) => {
-            std::str::from_utf8(power).ok()?.parse().ok().filter(|power: &i64| power.abs() < 1 << 32)?
+            std::str::from_utf8(power).ok()?.parse().ok().filter(|power: &i64| power.unsigned_abs() < 1 << 32)?
         }
         None => 0,
     };
@@ -260,8 +260,22 @@ mod tests {
         ] {
             assert!(same.iter().all(|text| number(text) == number(same[0])), "{same:?}");
         }
-        let all =
-            ["1", "-1", "10", "0.1", "100000000000000001", "100000000000000002", "1e400", "0", "\"1\"", "true", "."];
+        let all = [
+            "1",
+            "-1",
+            "10",
+            "0.1",
+            "100000000000000001",
+            "100000000000000002",
+            "1e400",
+            "0",
+            "\"1\"",
+            "true",
+            ".",
+            "1.5e-9223372036854775808",
+            "1.5e9223372036854775807",
+            "1.5e-9223372036854775807",
+        ];
         for (at, one) in all.iter().enumerate() {
             assert!(all.iter().skip(at + 1).all(|other| number(one) != number(other)), "{one}");
         }

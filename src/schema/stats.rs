@@ -17,6 +17,10 @@ impl<T: Ord> Span<T> {
     }
 }
 
+/// Between which texts records lie, whatever they are: that of a JSON object begins with `{`, and white space, `"` or `}` follows
+/// (RFC 8259, section 4), all of them less than `~`.
+pub const RECORDS: Span<&str> = Span { first: "{", last: "{~" };
+
 /// The statistics of some rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowStats {

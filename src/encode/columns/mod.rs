@@ -2,13 +2,15 @@
 //!
 //! [`build`] reads each text once. `plan` is the table's schema in the form that this needs; `reader` finds the column of each
 //! key and reads its value by the rules of `scalar` or `classic`; `column` holds the values; `notes` records changed values and
-//! properties without a column. No tree of values is built, and nothing is allocated for a value.
+//! properties without a column; `kept` says whether a type keeps all of a value. No tree of values is built, and nothing is
+//! allocated for a value.
 
 mod classic;
 mod column;
 mod exact;
 mod flat;
 mod json;
+mod kept;
 mod meta;
 mod misfit;
 mod moment;
@@ -23,6 +25,7 @@ mod zones;
 
 use arrow_array::ArrayRef;
 
+pub use kept::is_kept;
 pub use plan::Plan;
 
 use super::changes::Changes;

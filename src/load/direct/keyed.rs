@@ -110,7 +110,7 @@ impl DirectTable {
                 None => self.create_with(&prepared, through, set).await?,
                 Some(snapshot) => self.commit_load(snapshot, &prepared, through, set, replace.as_deref_mut()).await?,
             };
-            if let Committed::As(_) | Committed::Before = committed {
+            if let Committed::As(_) = committed {
                 self.exists = true;
                 self.known = KnownVersion::None;
                 self.engine.storage.flush().await?;

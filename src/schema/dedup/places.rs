@@ -4,8 +4,11 @@
 //! `nested: json` the text of a column has them.
 
 use super::super::columns::{Column, Layout, Source, TableSchema};
-use super::super::kind::{Kind, member};
+use super::super::kind::{Bits, Decimal, Kind, member};
 use super::{Dedup, Family, Property, property, shown};
+
+/// Digits of the longest whole number of 64 bits.
+const LONG_DIGITS: u8 = 19;
 
 /// Where the values that rows are compared by are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,12 +127,31 @@ fn fitting((places, is_exact): Found, property: &Property, is_order: bool) -> Re
     let wanted = Family::of(&property.kind);
     // As text, all values stay apart, but have another order.
     let is_same = |found: &Family| Some(*found) == wanted || !is_order && matches!(found, Family::Text | Family::Json);
-    if is_exact && !families.iter().any(is_same) {
+    let refused = |what: &str| {
         let kinds: Vec<String> = places.iter().map(|place| place.kind.sql()).collect();
-        return Err(format!(
-            "has a column of the type {}, of which values of the stream are not compared alike,",
-            kinds.join(" or ")
-        ));
+        Err(format!("has a column of the type {}, {what},", kinds.join(" or ")))
+    };
+    if is_exact && !families.iter().any(is_same) {
+        return refused("of which values of the stream are not compared alike");
+    }
+    // A row whose cursor becomes NULL is older than every other one: it would never be loaded.
+    if is_exact && is_order && !places.iter().any(|place| holds_all(&place.kind, &property.kind)) {
+        return refused("which does not hold every value of the stream");
     }
     Ok(places)
+}
+
+/// Whether a table's column of the type `found`, which is not the stream's own, holds every value of the type `wanted`.
+fn holds_all(found: &Kind, wanted: &Kind) -> bool {
+    let whole = |size: &Decimal| size.precision.saturating_sub(size.scale);
+    match (wanted, found) {
+        (Kind::Integer(Bits::B64), Kind::Decimal(found)) => whole(found) >= LONG_DIGITS,
+        (Kind::Decimal(wanted), Kind::Decimal(found)) => found.scale >= wanted.scale && whole(found) >= whole(wanted),
+        (Kind::Uuid, Kind::Text)
+        | (Kind::Date, Kind::Timestamp | Kind::LocalTimestamp)
+        | (Kind::LocalTimestamp, Kind::Timestamp) => true,
+        // Where it is not the stream's own type, it takes no number with more digits than it has.
+        (Kind::Double, _) => false,
+        (wanted, found) => wanted == found,
+    }
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::*;
 use crate::schema::columns::{Layout, TableSchema};
 use crate::schema::json_schema::classic;
-use crate::schema::kind::Bits;
+use crate::schema::kind::{Bits, Decimal};
 
 const SCHEMA: &str = r#"{"properties":{
-    "id":{"type":"integer"}, "Name":{"type":["null","string"]}, "rate":{"type":"number"}, "any":{},
+    "id":{"type":"integer"}, "Name":{"type":["null","string"]}, "rate":{"type":"number"}, "seq":{"type":"integer"}, "any":{},
     "at":{"type":"string","format":"date-time"}, "day":{"type":"string","format":"date"}, "flag":{"type":"boolean"},
     "photo":{"type":"string","contentEncoding":"base64"}, "tags":{"type":"array","items":{"type":"object","properties":{"id":{"type":"integer"}}}},
     "owner":{"type":"object","properties":{"id":{"type":["string","null"]},"home":{"type":"object","properties":{"no":{"type":"integer"}}}}},
@@ -153,9 +153,27 @@ fn a_table_with_a_column_that_compares_otherwise_is_refused() {
             Some("DATE, of which values of the stream are not compared alike, for the primary key `id`"),
         ),
         ("id", "", "id", Kind::List(Arc::new(Kind::Text)), Some("an object or an array for the primary key")),
-        ("id", "rate", "rate", Kind::Integer(Bits::B64), None),
+        ("id", "rate", "rate", Kind::Integer(Bits::B64), Some("BIGINT, which does not hold every value of the stream")),
+        ("id", "rate", "rate", Kind::Double, Some("DOUBLE, which does not hold")),
+        ("id", "rate", "rate", Kind::Decimal(Decimal { precision: 38, scale: 10 }), Some("which does not hold")),
+        ("id", "seq", "seq", Kind::Decimal(Decimal { precision: 38, scale: 10 }), None),
+        ("id", "seq", "seq", Kind::Decimal(Decimal { precision: 20, scale: 2 }), Some("which does not hold")),
+        ("id", "seq", "seq", Kind::Integer(Bits::B32), Some("INT, which does not hold")),
+        ("id", "seq", "seq", Kind::Double, Some("DOUBLE, which does not hold")),
         ("id", "rate", "rate", Kind::Text, Some("STRING, of which")),
-        ("id", "at", "at", Kind::Date, None),
+        (
+            "id",
+            "at",
+            "at",
+            Kind::Date,
+            Some("DATE, which does not hold every value of the stream, for the cursor `at`"),
+        ),
+        ("id", "at", "at", Kind::LocalTimestamp, Some("TIMESTAMP_NTZ, which does not hold")),
+        ("id", "at", "at", Kind::Timestamp, None),
+        ("id", "day", "day", Kind::Timestamp, None),
+        ("id", "Name", "Name", Kind::Text, None),
+        // Its values are kept apart, or refused one by one.
+        ("at", "", "at", Kind::Date, None),
         ("id", "at", "id", Kind::Text, Some("no column for the cursor `at`")),
     ] {
         let mut asked = dedup(&[key], cursor);

@@ -4,11 +4,10 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use futures::{StreamExt, TryStreamExt, stream};
-use percent_encoding::percent_decode_str;
 
 use super::super::parquet_file::ParquetFile;
 use super::{Newest, lock};
-use crate::delta::table::TableFile;
+use crate::delta::table::{TableFile, name_of};
 use crate::error::{Error, Result};
 use crate::merge::contest::{Contender, Contest, filtered, is_in};
 use crate::merge::filter::Filter;
@@ -35,7 +34,7 @@ impl Newest {
         rivals: Arc<Rivals>,
         contest: &Arc<Mutex<Contest>>,
     ) -> Result<Option<ParquetFile>> {
-        let path = format!("{folder}/{}", name_of(&file.path)?);
+        let path = format!("{folder}/{}", name_of(&file.path, &self.storage.shown(folder))?);
         let groups = lock(&self.known).groups(&path).map(<[Hashes]>::to_vec);
         let wanted: Option<Vec<usize>> = match (groups, &*rivals) {
             (Some(groups), Rivals::Of(filter, part)) => {
@@ -184,16 +183,4 @@ impl Rows<'_> {
         }
         Ok(is_hit)
     }
-}
-
-/// The name of a file in its table's folder, by its path in the log.
-fn name_of(path: &str) -> Result<String> {
-    let is_elsewhere = path.contains("://") || path.starts_with('/') || path.split('/').any(|part| part == "..");
-    let decoded = percent_decode_str(path).decode_utf8().ok().filter(|_| !is_elsewhere);
-    decoded.map(std::borrow::Cow::into_owned).ok_or_else(|| {
-        Error::config(
-            "The table has files outside of its folder (it is a shallow clone), whose rows this version cannot replace by their \
-             primary key. Load it through Databricks, or make a deep clone of it.",
-        )
-    })
 }

@@ -1,0 +1,37 @@
+//! Cursors whose type changes: a row whose cursor does not go into the table's column would lose against every other one.
+
+use serde_json::{Value, json};
+
+use super::model::numbers;
+use super::streams::Stream;
+use crate::program::Sandbox;
+
+fn by_cursor(kind: &Value) -> Stream {
+    let number = json!({"type": "integer"});
+    Stream::users(json!({"id": number, "n": number, "at": kind}), &["id"], &["at"])
+}
+
+fn row(at: &Value, n: i64) -> [(i64, Value); 1] {
+    [(n, json!({"id": 1, "n": n, "at": at}))]
+}
+
+#[test]
+fn a_cursor_whose_values_the_tables_column_cannot_hold_is_a_config_error_until_the_rows_are_replaced() {
+    let text = |format: &str| json!({"type": "string", "format": format, "airbyte_type": "timestamp_with_timezone"});
+    let (day, moment) = (json!({"type": "string", "format": "date"}), text("date-time"));
+    let (whole, number) = (json!({"type": "integer"}), json!({"type": "number"}));
+    for (was, is, old, new, kind) in [
+        (&day, &moment, json!("2024-01-01"), json!("2024-05-01T10:00:00Z"), "DATE"),
+        (&whole, &number, json!(5), json!(6.5), "BIGINT"),
+    ] {
+        let sandbox = Sandbox::with(json!({"table_layout": "columns", "enable_schema_evolution": true}));
+        let (folder, now) = (sandbox.table("default/users"), by_cursor(is));
+        by_cursor(was).load(&sandbox, &row(&old, 1));
+        let run = now.break_off(&sandbox, &row(&new, 2));
+        let said = run.failed_with("config_error");
+        assert!(said.contains("cursor `at`") && said.contains(kind) && run.states().is_empty(), "{said}");
+        assert_eq!(numbers(&folder), [1], "{kind}");
+        now.refresh(42).load(&sandbox, &row(&new, 3));
+        assert_eq!(numbers(&folder), [3], "{kind}");
+    }
+}
