@@ -9,7 +9,7 @@ use crate::schema::dedup::Asked;
 use crate::schema::json_schema::{ColumnOptions, classic, columns};
 
 const SCHEMA: &str = r#"{"properties":{
-    "Id":{"type":"integer"}, "o":{"properties":{"n":{"type":"integer"},"p":{"type":"integer"}}}, "x":{"type":"integer"}}}"#;
+    "Id":{"type":"integer"}, "o":{"type":"object","properties":{"n":{"type":"integer"},"p":{"type":"integer"}}}, "x":{"type":"integer"}}}"#;
 
 fn key(parts: &[&str]) -> Asked {
     let path = |part: &&str| part.split('.').map(ToOwned::to_owned).collect();
@@ -82,11 +82,9 @@ fn a_part_that_has_another_case_in_the_records_is_refused_though_the_others_are_
         (&["o.n", "o.p"], r#"{"o":{"n":1,"P":1}} {"changes":[]}"#, "`o.p`, which the catalog says is a part", "`o.P`"),
         (&["Id", "o.n"], r#"{"Id":1,"O":{"N":1}}"#, "`o.n`", "`O.N`"),
     ] {
-        for texts in [&[text][..], &["{\"Id\":0}", text][..if parts.contains(&"Id") { 2 } else { 1 }]] {
+        for texts in [&[text][..], &["{}", text]] {
             let said = names(parts, texts);
-            assert!(said.contains(alike) || texts.len() == 2, "{said}");
-            assert!(said.contains("the case of letters counts"), "{texts:?}: {said}");
-            assert!(said.contains(part) || texts.len() == 2, "{said}");
+            assert!(said.contains(part) && said.contains(&format!("They have {alike}: the case")), "{texts:?}: {said}");
         }
     }
     // Of a part that may be absent, nothing is known.
@@ -149,7 +147,6 @@ fn values_of_a_key_that_its_type_or_the_older_connector_would_make_equal_are_ref
             &[r#""2021-01-01T10:00:00Z""#, r#""2021-01-01T00:00:00+01:00""#],
             &[r#""2021-01-01""#, r#""2021-01-01T00:00:00Z""#],
         ),
-        (&hour, &[r#""10:00:00+01:00""#, r#""2021-01-01T10:00:00""#], &[r#""10:00:00""#, r#""10:00:00.123456Z""#]),
     ] {
         for is_classic in [false, true] {
             for value in refused {
@@ -165,6 +162,8 @@ fn values_of_a_key_that_its_type_or_the_older_connector_would_make_equal_are_ref
         (&time, true, r#""2021-01-01T00:00:00.1234Z""#, r#""2021-01-01T00:00:00.123Z""#),
         (&time, true, r#""2021-02-30T00:00:00Z""#, r#""1634982000000001""#),
         (&time, false, r#""2021-02-30T00:00:00Z""#, r#""2021-01-01T00:00:00.123456Z""#),
+        (&hour, true, r#""10:00:00+01:00""#, r#""10:00:00.123456Z""#),
+        (&hour, true, r#""2021-01-01T10:00:00""#, r#""10:00:00""#),
         (&day, true, r#""2021-02-31""#, r#""2021-02-28""#),
         (&local, false, r#""2021-01-01T00:00:00+01:00""#, r#""2021-01-01T00:00:00Z""#),
         (&either, true, "1.5", r#""1.5""#),
