@@ -45,10 +45,10 @@ impl KeyGuard {
     }
 
     /// Looks at the records `texts`, each behind its length, of the stream's first block: whether they have the key, if only as
-    /// `null`. A part may be absent from all of them, unless they have it by a name in other letters.
+    /// `null`. A part may be absent from all of them, unless they have it in another case.
     ///
     /// # Errors
-    /// A config error: they have no part, or one by another name.
+    /// A config error: they have no part, or one in another case.
     pub fn look_at_names(&self, packed: &[u8]) -> Result<()> {
         if self.is_seen.load(Ordering::Relaxed) {
             return Ok(());
