@@ -1,7 +1,8 @@
 //! One sync from beginning to end, as `write` and `check` run it: prepare, transfer, clean up.
 //!
-//! [`Sync::prepare`] does, before the first record is read, everything that can fail because of the configuration: it takes
-//! a lease on a staging folder, clears away what dead syncs left, and opens every stream's table.
+//! [`Sync::prepare`] does, before the first record is read, everything that can fail because of the configuration: [`Begun::new`] opens the
+//! storage and takes a lease on a staging folder, [`Begun::open`] clears away what dead syncs left and opens every stream's table. Who has to
+//! know something of the input before the tables are opened looks at it in between.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -82,6 +83,9 @@ struct RenewedLease {
     _renewal: Option<Background>,
 }
 
+/// A sync that has its lease, and no tables yet.
+pub struct Begun(Session);
+
 /// A sync that is ready to take records.
 pub struct Sync {
     session: Session,
@@ -98,29 +102,7 @@ impl Sync {
     /// What is wrong with the configuration, the storage, the server or a table. The sync then leaves nothing behind, or the
     /// next one clears it away.
     pub async fn prepare(config: &Config, catalog: &Catalog, context: &Context) -> Result<Self> {
-        let stopped = || Error::transient("The sync was stopped before it began.");
-        let session = tokio::select! {
-            begun = Session::begin(config, catalog, context) => begun?,
-            () = context.stop.requested() => return Err(stopped()),
-        };
-        let opened = tokio::select! {
-            opened = session.open(config, catalog, context) => opened.map_err(|error| match context.stop.reason() {
-                // Most likely the stop has ended the listing of a log.
-                Some(_) => stopped().with_source(error),
-                None => error,
-            }),
-            () = context.stop.requested() => Err(stopped()),
-        };
-        match opened {
-            Ok(setup) => {
-                session.is_ready.store(true, Ordering::Release);
-                Ok(Self { session, setup })
-            }
-            Err(error) => {
-                session.give_up(config, context).await;
-                Err(error)
-            }
-        }
+        Begun::new(config, catalog, context).await?.open(config, catalog, context).await
     }
 
     /// The sync's counters.
@@ -138,6 +120,50 @@ impl Sync {
         let Self { session, setup } = self;
         let outcome = pipeline::run(input, come_from, setup).await;
         (outcome, CleanUp(session))
+    }
+}
+
+impl Begun {
+    /// Opens the storage and takes the lease. Of `catalog` the names of the streams count.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration, the storage or the server.
+    pub async fn new(config: &Config, catalog: &Catalog, context: &Context) -> Result<Self> {
+        tokio::select! {
+            begun = Session::begin(config, catalog, context) => begun.map(Self),
+            () = context.stop.requested() => Err(stopped()),
+        }
+    }
+
+    /// Opens the tables of the streams of `catalog`.
+    ///
+    /// # Errors
+    /// What is wrong with the storage, the server or a table; the sync has given up then.
+    pub async fn open(self, config: &Config, catalog: &Catalog, context: &Context) -> Result<Sync> {
+        let Self(session) = self;
+        let opened = tokio::select! {
+            opened = session.open(config, catalog, context) => opened.map_err(|error| match context.stop.reason() {
+                // Most likely the stop has ended the listing of a log.
+                Some(_) => stopped().with_source(error),
+                None => error,
+            }),
+            () = context.stop.requested() => Err(stopped()),
+        };
+        match opened {
+            Ok(setup) => {
+                session.is_ready.store(true, Ordering::Release);
+                Ok(Sync { session, setup })
+            }
+            Err(error) => {
+                session.give_up(config, context).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Removes what it has made, if there is time for it; the next sync does what is left.
+    pub async fn give_up(self, config: &Config, context: &Context) {
+        self.0.give_up(config, context).await;
     }
 }
 
@@ -277,6 +303,10 @@ impl RenewedLease {
     fn hold_until_exit(self) {
         std::mem::forget(self);
     }
+}
+
+fn stopped() -> Error {
+    Error::transient("The sync was stopped before it began.")
 }
 
 /// Where the tables lie that Databricks loads, and how their rows are staged.

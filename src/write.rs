@@ -13,7 +13,8 @@ use crate::protocol::cache::Records;
 use crate::protocol::catalog::{Caller, Catalog};
 use crate::renewed_config::tell_platform;
 use crate::stream_schemas::StreamSchemas;
-use crate::sync::{CleanUp, Context, STOPPED, Sync};
+use crate::sync::{Begun, CleanUp, Context, STOPPED};
+use crate::tasks::stop::Stop;
 use crate::tasks::{repeat, signals};
 use crate::telemetry::Terminal;
 use crate::telemetry::report::{report_progress, summarise};
@@ -39,25 +40,28 @@ pub async fn run(config: &Path, catalog: &Path, input: impl Read + Send + 'stati
 
     let adds = catalog.streams.iter().all(|stream| !stream.write_mode.removes_rows());
     let before_records = |error: Error| if adds { error } else { error.starting_over() };
-    let (input, come_from): (Box<dyn Read + Send>, _) = match caller {
-        Caller::Platform | Caller::PyAirbyteCache => (Box::new(input), Records::OfSource),
-        Caller::Other if !catalog.is_renamed_by_cache() => (Box::new(input), Records::Unknown { are_renamed: false }),
-        Caller::Other => {
-            let begun = beginning::read(input, &context.stop).await.map_err(before_records)?;
-            let is_of_cache = begun.is_of_cache();
-            let come_from = if is_of_cache { Records::OfCache } else { Records::Unknown { are_renamed: true } };
-            (Box::new(begun), come_from)
+    // Before anything is waited for: what is wrong with the storage is told at once.
+    let begun = Begun::new(&config, &catalog, context).await.map_err(before_records)?;
+    let looked = async {
+        let (input, come_from) = look_ahead(input, caller, &catalog, &context.stop).await?;
+        if come_from == Records::OfCache {
+            tracing::info!(
+                "The records come from PyAirbyte's cache, which writes the names of properties in small letters, digits and `_`: the \
+                 tables get these names, and keys and cursors are found by them."
+            );
+            schemas = StreamSchemas::new(&config.tables);
+            let of_cache = Caller::PyAirbyteCache;
+            catalog = Catalog::from_json(&text, of_cache, &mut |stream, json| schemas.columns(stream, json))?;
+        }
+        Ok((input, come_from))
+    };
+    let (input, come_from) = match looked.await {
+        Ok(looked) => looked,
+        Err(error) => {
+            begun.give_up(&config, context).await;
+            return Err(before_records(error));
         }
     };
-    if come_from == Records::OfCache {
-        tracing::info!(
-            "The records come from PyAirbyte's cache, which writes the names of properties in small letters, digits and `_`: the \
-             tables get these names, and keys and cursors are found by them."
-        );
-        schemas = StreamSchemas::new(&config.tables);
-        let of_cache = Caller::PyAirbyteCache;
-        catalog = Catalog::from_json(&text, of_cache, &mut |stream, json| schemas.columns(stream, json))?;
-    }
     drop(text);
     if config.tables.keeps_deleted {
         catalog.keep_deleted();
@@ -65,7 +69,7 @@ pub async fn run(config: &Path, catalog: &Path, input: impl Read + Send + 'stati
     schemas.warn(&catalog);
     drop(schemas);
 
-    let sync = Sync::prepare(&config, &catalog, context).await.map_err(before_records)?;
+    let sync = begun.open(&config, &catalog, context).await.map_err(before_records)?;
     tracing::info!("Sync {} begins: {}.", sync.id(), counted(catalog.streams.len() as u64, "stream"));
 
     let progress = sync.progress();
@@ -89,6 +93,25 @@ pub async fn run(config: &Path, catalog: &Path, input: impl Read + Send + 'stati
     }
     summarise(&progress, &outcome);
     outcome.result
+}
+
+/// The input, of which the beginning may have been read, and where its records come from.
+async fn look_ahead(
+    input: impl Read + Send + 'static,
+    caller: Caller,
+    catalog: &Catalog,
+    stop: &Stop,
+) -> Result<(Box<dyn Read + Send>, Records)> {
+    Ok(match caller {
+        Caller::Platform | Caller::PyAirbyteCache => (Box::new(input), Records::OfSource),
+        Caller::Other if !catalog.is_renamed_by_cache() => (Box::new(input), Records::Unknown { are_renamed: false }),
+        Caller::Other => {
+            let begun = beginning::read(input, stop).await?;
+            let is_of_cache = begun.is_of_cache();
+            let come_from = if is_of_cache { Records::OfCache } else { Records::Unknown { are_renamed: true } };
+            (Box::new(begun), come_from)
+        }
+    })
 }
 
 /// Stops the sync at a signal, or when nobody reads stdout any more. If it does not end in time, a TRACE says so.

@@ -8,7 +8,7 @@ use parquet::record::Field;
 use serde_json::{Value, json};
 
 use crate::lake::Location;
-use crate::messages::{EMITTED_AT, catalog, configured, record, records, state, status};
+use crate::messages::{EMITTED_AT, catalog, configured, record, records, said, state, status};
 use crate::program::{Run, Sandbox, until};
 use crate::table;
 
@@ -229,7 +229,7 @@ fn only_where_names_matter_the_input_is_waited_for_and_a_stop_ends_that() {
     }
     let sandbox = Sandbox::new();
     let mut living = sandbox.start(&catalog([orders(json!({}))]));
-    living.send(state("orders", 1));
+    living.send(state("orders", 1) + &status("orders", "COMPLETE"));
     let tasks = format!("/proc/{}/task", living.process());
     let is_reading = |task: std::io::Result<std::fs::DirEntry>| {
         task.and_then(|task| std::fs::read(task.path().join("comm"))).is_ok_and(|name| name == b"beginning\n")
@@ -239,6 +239,47 @@ fn only_where_names_matter_the_input_is_waited_for_and_a_stop_ends_that() {
     assert_eq!(run.signal, Some(15), "{run:#?}");
     assert!(run.error()["message"].as_str().unwrap().contains("stopped before it began"), "{run:#?}");
     assert!(table::try_read(&sandbox.table("default/orders")).is_none());
+    table::assert_tidy(&sandbox.lake());
+}
+
+#[test]
+fn states_alone_are_given_back_and_what_is_wrong_with_the_storage_is_told_before_any_line() {
+    for states in [1, 3] {
+        let sandbox = Sandbox::new();
+        let mut living = sandbox.start(&catalog([orders(json!({}))]));
+        for n in 1..=states {
+            living.send(state("orders", n));
+        }
+        for n in 1..=states {
+            assert_eq!(said(&living.next_state()), n);
+        }
+        // What a thread is waiting for is not lost.
+        living.send(of_source(1, "a") + &state("orders", 9) + &status("orders", "COMPLETE"));
+        assert_eq!(said(&living.next_state()), 9);
+        assert_eq!(living.end().code, Some(0));
+        assert_eq!(rows(&sandbox.table("default/orders")), values("Id", "Order No.", &[(1, "a")]));
+    }
+    let mut sandbox = Sandbox::new();
+    let file = sandbox.file("no folder", "");
+    sandbox.set(json!({"data_source": {"data_source_type": "LOCAL_STORAGE", "local_path": file}}));
+    let said = sandbox.start(&catalog([orders(json!({}))])).wait().failed_with("config_error");
+    assert!(said.contains("no folder"), "{said}");
+}
+
+#[test]
+fn a_source_that_reads_tables_which_airbyte_has_loaded_is_not_taken_for_the_cache() {
+    let loaded = configured("loaded", "append");
+    let by_key = catalog([orders(json!({})), loaded]);
+    let row = json!({"id": 1, "_airbyte_raw_id": "06b098aa", "_airbyte_extracted_at": "2023-11-14T22:13:20.123000"});
+    let first = record("loaded", &row.to_string());
+    for layout in ["columns", "classic", "raw"] {
+        let sandbox = Sandbox::with(json!({"table_layout": layout}));
+        let input = [first.clone(), of_source(1, "a"), of_source(2, "b"), state("orders", 1)];
+        let run = sandbox.load(&by_key, input.concat());
+        assert!(!run.says("PyAirbyte's cache"), "{run:#?}");
+        let (id, number) = if layout == "raw" { ("Id", "Order No.") } else { ("Id", "Order_No_") };
+        assert_eq!(rows(&sandbox.table("default/orders")), values(id, number, &[(1, "a"), (2, "b")]), "{layout}");
+    }
 }
 
 #[test]

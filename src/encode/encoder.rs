@@ -196,11 +196,12 @@ impl Encoder {
         if let Some(made) = self.made.get() {
             return Ok(made);
         }
+        let guarded = self.key_guard.as_ref().map(KeyGuard::guarded).unwrap_or_default();
         let made = match self.format {
             Format::Parquet => {
-                FormatEncoder::Parquet(ParquetEncoder::new(&self.schema, self.compression, self.sync_id)?)
+                FormatEncoder::Parquet(ParquetEncoder::new(&self.schema, self.compression, self.sync_id, guarded)?)
             }
-            Format::Csv { gzip } => FormatEncoder::Csv(CsvEncoder::new(&self.schema, gzip, self.sync_id)?),
+            Format::Csv { gzip } => FormatEncoder::Csv(CsvEncoder::new(&self.schema, gzip, self.sync_id, guarded)?),
         };
         Ok(self.made.get_or_init(|| made))
     }

@@ -1,27 +1,28 @@
-//! Stops a stream whose rows would be taken for one another: because its records do not have its primary key at all, or because a key does not
-//! fit its column, which would then be NULL.
+//! Stops a stream whose rows would be taken for one another: because its records do not have its primary key, or because a value of the
+//! key does not fit its column, which would then have another one or NULL. So does a value that says that a row was deleted: without
+//! it, the row would be a live one.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use memchr::memmem;
-use serde_json::{Map, Value, json};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::changes::Changes;
-use super::json_values::JsonValues;
+use super::columns::{Guarded, Role};
 use super::rows::texts;
 use crate::counted::counted;
 use crate::error::{Error, Result, StreamDescriptor};
-use crate::schema::columns::{Source, TableSchema};
+use crate::schema::columns::{Column, Source, TableSchema};
 use crate::schema::dedup::Dedup;
 use crate::schema::kind::Kind;
 
 /// Looks at the rows of one stream.
 pub struct KeyGuard {
     stream: StreamDescriptor,
-    /// The properties in which the parts of the key are, or which are such parts.
-    names: Vec<String>,
-    /// Columns that are a part of the key, and their types.
-    columns: Vec<(String, String)>,
+    guarded: Vec<Guarded>,
+    /// The types of the columns, or fields, of the guarded properties and of what those are in, by their paths with dots.
+    kinds: BTreeMap<String, String>,
     /// A block has had the key.
     is_seen: AtomicBool,
 }
@@ -29,133 +30,145 @@ pub struct KeyGuard {
 impl KeyGuard {
     /// For `stream`, whose rows replace one another as `dedup` says, in files with the columns `files`.
     pub fn new(stream: &StreamDescriptor, dedup: &Dedup, files: &TableSchema) -> Self {
-        let paths = || dedup.key.iter().map(|part| part.path.as_slice());
-        let names = paths().filter_map(|path| path.first().cloned()).collect();
-        let is_key = |source: &Source| match source {
-            Source::Property(name) => paths().any(|path| path == [name.as_str()]),
-            _ => false,
-        };
-        let columns = files.record().iter().filter(|column| is_key(&column.source));
-        let columns = columns.map(|column| (column.name.clone(), column.kind.sql())).collect();
-        Self { stream: stream.clone(), names, columns, is_seen: AtomicBool::new(false) }
+        let of = |role| move |path: &Vec<String>| Guarded { path: path.clone(), role };
+        let key = dedup.key.iter().map(|part| &part.path).map(of(Role::Key));
+        let deleted = dedup.deleted.iter().map(|property| &property.path).map(of(Role::Delete));
+        let guarded: Vec<Guarded> = key.chain(deleted).collect();
+        let mut kinds = BTreeMap::new();
+        guarded.iter().for_each(|guarded| add_kinds(files.record(), &guarded.path, "", &mut kinds));
+        Self { stream: stream.clone(), guarded, kinds, is_seen: AtomicBool::new(false) }
     }
 
-    /// Looks at the records `texts`, each behind its length, of the stream's first block: whether any of them has a part of the key,
-    /// if only as `null`.
+    /// The properties whose values are looked at.
+    pub fn guarded(&self) -> &[Guarded] {
+        &self.guarded
+    }
+
+    /// Looks at the records `texts`, each behind its length, of the stream's first block: whether they have the key, if only as
+    /// `null`. A part may be absent from all of them, unless they have it in another case.
     ///
     /// # Errors
-    /// A config error: none has.
+    /// A config error: they have no part, or one in another case.
     pub fn look_at_names(&self, packed: &[u8]) -> Result<()> {
-        if self.is_seen.load(Ordering::Relaxed) || self.has_name(packed)? {
+        if self.is_seen.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let mut missing: Vec<&[String]> = self.key().collect();
+        for record in texts(packed).map(members) {
+            missing.retain(|path| !has(record.as_ref(), path));
+            if missing.is_empty() {
+                break;
+            }
+        }
+        let other = other_name(packed, &missing);
+        let has_none = missing.len() == self.key().count();
+        if other.is_none() && !has_none {
             self.is_seen.store(true, Ordering::Relaxed);
             return Ok(());
         }
-        let first = texts(packed).next().and_then(|text| serde_json::from_slice::<Map<String, Value>>(text).ok());
-        let alike = |name: &String| self.names.iter().any(|own| own.eq_ignore_ascii_case(name));
-        let alike = first.into_iter().flat_map(|record| record.into_iter().map(|(name, _)| name)).find(alike);
-        let alike = alike.map(|name| format!(" They have `{name}`: the case of letters counts.")).unwrap_or_default();
-        let names: Vec<String> = self.names.iter().map(|name| format!("`{name}`")).collect();
+        let names: Vec<String> = missing.iter().map(|path| format!("`{}`", path.join("."))).collect();
         Err(Error::config(format!(
-            "Stream {}: the first {} not have {}, which the catalog says is the primary key: all rows would be taken for versions of \
-             one.{alike} Correct the key, or choose another sync mode.",
+            "Stream {}: the first {} not have {}, which the catalog says is {}.{} Correct the key, or choose another sync mode.",
             self.stream,
             match texts(packed).count() as u64 {
                 1 => "record does".to_owned(),
                 count => format!("{} do", counted(count, "record")),
             },
-            names.join(" and ")
+            names.join(" and "),
+            if has_none {
+                "the primary key: all rows would be taken for versions of one"
+            } else {
+                "a part of the primary key: rows that differ there would be taken for versions of one"
+            },
+            other.map(|name| format!(" They have `{name}`: the case of letters counts.")).unwrap_or_default(),
         )))
     }
 
     /// Looks at the values of a block that did not fit their columns.
     ///
     /// # Errors
-    /// A config error: there are parts of keys among them.
+    /// A config error: there are parts of keys among them, or deletes.
     pub fn look_at_changes(&self, changes: &Changes) -> Result<()> {
-        for (name, count) in changes.iter() {
-            if let Some((name, kind)) = self.columns.iter().find(|(own, _)| own == name) {
-                return Err(Error::config(format!(
-                    "Stream {}: {} of the primary key `{name}` {} not fit the column's type {kind}, so that rows of different keys would \
-                     be taken for versions of one. Correct the type in the source, replace the table's rows (a refresh) if its column \
-                     is of an older type, or use `table_layout: raw`, which keeps every key as it is.",
-                    self.stream,
-                    counted(count, "value"),
-                    if count == 1 { "does" } else { "do" },
-                )));
-            }
-        }
-        Ok(())
+        let Some((path, count)) = changes.guarded().next() else { return Ok(()) };
+        let is_key = self.key().any(|part| part.join(".") == path);
+        let is_delete =
+            self.guarded.iter().any(|guarded| guarded.role == Role::Delete && guarded.path.join(".") == path);
+        let (of, then) = match (is_key, is_delete) {
+            (true, _) => ("the primary key ", "rows of different keys would be taken for versions of one"),
+            (_, true) => ("the mark of deletes ", "deleted rows would be taken for live ones"),
+            _ => ("the object with the primary key, ", "rows of different keys would be taken for versions of one"),
+        };
+        Err(Error::config(format!(
+            "Stream {}: {} of {of}`{path}` {} not fit the column's type {} as {}, so that {then}. Correct the type in the source, \
+             replace the table's rows (a refresh) if its column is of an older type, or use `table_layout: raw`, which keeps every value \
+             as it is.",
+            self.stream,
+            counted(count, "value"),
+            if count == 1 { "does" } else { "do" },
+            self.kinds.get(path).map_or("", String::as_str),
+            if count == 1 { "it is" } else { "they are" },
+        )))
     }
 
-    fn has_name(&self, packed: &[u8]) -> Result<bool> {
-        let written = |name: &String| memmem::find(packed, json!(name).to_string().as_bytes()).is_some();
-        if self.names.iter().any(written) {
-            return Ok(true);
-        }
-        // A name may be written with escapes.
-        let paths: Vec<[String; 1]> = self.names.iter().map(|name| [name.clone()]).collect();
-        let values = JsonValues::new(paths.iter().map(|path| (path.as_slice(), &Kind::Json))).read(packed)?;
-        Ok(values.iter().any(|array| array.null_count() < array.len()))
+    /// The paths of the key's parts.
+    fn key(&self) -> impl Iterator<Item = &[String]> {
+        self.guarded.iter().filter(|guarded| guarded.role == Role::Key).map(|guarded| guarded.path.as_slice())
+    }
+}
+
+/// Adds the types of all that `path` leads through among `columns`, which are at the path `parent`.
+fn add_kinds(columns: &[Column], path: &[String], parent: &str, kinds: &mut BTreeMap<String, String>) {
+    let Some((name, rest)) = path.split_first() else { return };
+    let is_it = |column: &&Column| matches!(&column.source, Source::Property(own) if own == name);
+    let Some(column) = columns.iter().find(is_it) else { return };
+    let here = if parent.is_empty() { name.clone() } else { format!("{parent}.{name}") };
+    kinds.insert(here.clone(), column.kind.sql());
+    match &column.kind {
+        Kind::Struct(record) => add_kinds(&record.fields, rest, &here, kinds),
+        Kind::Union(members) => members.iter().for_each(|kind| {
+            if let Kind::Struct(record) = kind {
+                add_kinds(&record.fields, rest, &here, kinds);
+            }
+        }),
+        _ => {}
+    }
+}
+
+/// The members of an object at the beginning of `text`.
+type Members<'a> = BTreeMap<String, &'a RawValue>;
+
+/// Those of `text`; `None` where it begins with no object that can be read.
+fn members(text: &[u8]) -> Option<Members<'_>> {
+    Members::deserialize(&mut serde_json::Deserializer::from_slice(text)).ok()
+}
+
+/// Whether there is anything at `path` in an object, if only `null`, there or on the way. Of what cannot be read, nothing is known to
+/// be missing.
+fn has(object: Option<&Members<'_>>, path: &[String]) -> bool {
+    let (Some(object), Some((name, rest))) = (object, path.split_first()) else { return true };
+    let Some(value) = object.get(name).map(|value| value.get()) else { return false };
+    value == "null" || rest.is_empty() || value.starts_with('{') && has(members(value.as_bytes()).as_ref(), rest)
+}
+
+/// The path in one of the records `packed` that is one of `missing` but for the case of letters, with dots.
+fn other_name(packed: &[u8], missing: &[&[String]]) -> Option<String> {
+    missing.first()?;
+    let named = |record: Members<'_>| missing.iter().find_map(|path| alike(&record, path));
+    texts(packed).filter_map(members).find_map(named)
+}
+
+/// The path in `object` that is `path` but for the case of letters, with dots.
+fn alike(object: &Members<'_>, path: &[String]) -> Option<String> {
+    let (name, rest) = path.split_first()?;
+    let is_alike = |own: &&String| own.to_lowercase() == name.to_lowercase();
+    let found = object.get_key_value(name).or_else(|| object.iter().find(|(own, _)| is_alike(own)));
+    let (found, value) = found?;
+    match rest {
+        [] => Some(found.clone()),
+        _ => alike(&members(value.get().as_bytes())?, rest).map(|inner| format!("{found}.{inner}")),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::encode::rows::Rows;
-    use crate::schema::dedup::Asked;
-    use crate::schema::json_schema::{ColumnOptions, columns};
-
-    const SCHEMA: &str = r#"{"properties":{"Id":{"type":"integer"},"o":{"properties":{"n":{"type":"integer"}}},"x":{"type":"integer"}}}"#;
-
-    fn guard() -> KeyGuard {
-        let key = vec![vec!["Id".to_owned()], vec!["o".to_owned(), "n".to_owned()]];
-        let asked = Asked { key, ..Asked::default() };
-        let dedup = Dedup::new(Some(SCHEMA), &asked).unwrap();
-        KeyGuard::new(
-            &StreamDescriptor { name: "s".to_owned(), namespace: None },
-            &dedup,
-            &columns(SCHEMA, ColumnOptions::default()).unwrap(),
-        )
-    }
-
-    fn names(texts: &[&str]) -> Result<()> {
-        let mut rows = Rows::default();
-        texts.iter().for_each(|text| rows.push(text.as_bytes(), 0, 64));
-        guard().look_at_names(rows.parts().0)
-    }
-
-    #[test]
-    fn records_that_do_not_have_the_key_are_refused_and_nulls_are_a_key() {
-        for texts in
-            [&[r#"{"x":1}"#, r#"{"Id":null}"#][..], &[r#"{"\u0049d":1}"#], &[r#"{"o":{"n":2}}"#], &[r#"{"o":3}"#]]
-        {
-            assert!(names(texts).is_ok(), "{texts:?}");
-        }
-        let said = names(&[r#"{"id":7}"#, r#"{"id":8}"#]).unwrap_err().to_string();
-        assert!(said.contains("first 2 records do not have `Id` and `o`"), "{said}");
-        assert!(said.contains("They have `id`"), "{said}");
-        assert!(names(&["{}"]).unwrap_err().to_string().contains("the first record does not have"));
-    }
-
-    #[test]
-    fn only_the_first_block_is_looked_at() {
-        let guard = guard();
-        let packed = |text: &str| {
-            let mut rows = Rows::default();
-            rows.push(text.as_bytes(), 0, 64);
-            rows.into_parts().0
-        };
-        assert!(guard.look_at_names(&packed(r#"{"Id":1}"#)).is_ok());
-        assert!(guard.look_at_names(&packed(r#"{"x":1}"#)).is_ok());
-    }
-
-    #[test]
-    fn a_key_that_does_not_fit_its_column_is_refused_and_other_values_are_not() {
-        let look = |name| guard().look_at_changes(&[(name, 2)].into_iter().collect());
-        assert!(look("x").is_ok() && look("o").is_ok());
-        let said = look("Id").unwrap_err().to_string();
-        assert!(said.contains("2 values of the primary key `Id` do not fit"), "{said}");
-        assert!(said.contains("BIGINT"), "{said}");
-    }
-}
+#[path = "key_guard_tests.rs"]
+mod tests;

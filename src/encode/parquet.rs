@@ -19,6 +19,7 @@ use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{ColumnPath, SchemaDescriptor, TypePtr};
 
+use super::columns::Guarded;
 use super::encoder::{Encoded, Seen, Watcher};
 use super::ids::{ID_LENGTH, IdRange};
 use super::rows::Rows;
@@ -81,8 +82,8 @@ pub struct ParquetFile {
 }
 
 impl ParquetEncoder {
-    /// An encoder for rows of `schema`.
-    pub fn new(schema: &TableSchema, compression: Compression, sync_id: i64) -> Result<Self> {
+    /// An encoder for rows of `schema`, of the sync `sync_id`, with the properties `guarded`.
+    pub fn new(schema: &TableSchema, compression: Compression, sync_id: i64, guarded: &[Guarded]) -> Result<Self> {
         let mut properties = WriterProperties::builder()
             .set_writer_version(WriterVersion::PARQUET_1_0)
             .set_dictionary_enabled(false)
@@ -115,7 +116,8 @@ impl ParquetEncoder {
             }
             columns.push(encoder);
         }
-        let typed = (number_of_typed > 0).then(|| TypedEncoder::new(schema, &arrow, &converted, codec, sync_id));
+        let of_rows = (sync_id, guarded);
+        let typed = (number_of_typed > 0).then(|| TypedEncoder::new(schema, &arrow, &converted, codec, of_rows));
         let properties = Arc::new(properties.build());
         let arrays = Arc::new(Schema::new(arrays));
         let root = ArrowSchemaConverter::new().convert(&arrays).map_err(encode_error)?.root_schema_ptr();

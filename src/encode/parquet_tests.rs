@@ -10,7 +10,7 @@ use crate::encode::ids::IdGenerator;
 #[test]
 fn row_groups_become_one_file_that_a_reader_gives_back_row_by_row() -> Result<()> {
     for compression in [Compression::Zstd, Compression::Snappy] {
-        let encoder = ParquetEncoder::new(&TableSchema::raw(), compression, 0)?;
+        let encoder = ParquetEncoder::new(&TableSchema::raw(), compression, 0, &[])?;
         let mut ids = IdGenerator::new(random);
         let mut file = encoder.begin_file()?;
         let mut bytes = Vec::new();
@@ -39,7 +39,7 @@ fn row_groups_become_one_file_that_a_reader_gives_back_row_by_row() -> Result<()
 
 #[test]
 fn a_time_that_is_a_text_is_read_back_as_its_milliseconds() -> Result<()> {
-    let encoder = ParquetEncoder::new(&TableSchema::with_time_as_text(), Compression::Zstd, 0)?;
+    let encoder = ParquetEncoder::new(&TableSchema::with_time_as_text(), Compression::Zstd, 0, &[])?;
     let mut rows = Rows::default();
     for micros in [1_795_208_640_524_123, -1] {
         rows.push(b"{}", micros, 0);
@@ -56,7 +56,7 @@ fn a_time_that_is_a_text_is_read_back_as_its_milliseconds() -> Result<()> {
 
 /// A file of two row groups with the same ids, times and rows at every run; `long` is the length of its longest text.
 fn fixed_file(compression: Compression, long: usize) -> Result<Vec<u8>> {
-    let encoder = ParquetEncoder::new(&TableSchema::raw(), compression, 0)?;
+    let encoder = ParquetEncoder::new(&TableSchema::raw(), compression, 0, &[])?;
     let mut ids = IdGenerator::new(|| 7);
     let mut file = encoder.begin_file()?;
     let mut bytes = Vec::new();

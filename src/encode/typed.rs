@@ -16,7 +16,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::SchemaDescriptor;
 
 use super::changes::Changes;
-use super::columns::{Built, Plan, build};
+use super::columns::{Built, Guarded, Plan, build};
 use crate::error::{Error, Result};
 use crate::schema::columns::{Source, TableSchema};
 
@@ -56,7 +56,7 @@ impl TypedEncoder {
         arrow: &SchemaRef,
         parquet: &SchemaDescriptor,
         codec: Codec,
-        sync_id: i64,
+        (sync_id, guarded): (i64, &[Guarded]),
     ) -> Self {
         let mut properties = WriterProperties::builder()
             .set_writer_version(WriterVersion::PARQUET_1_0)
@@ -73,7 +73,7 @@ impl TypedEncoder {
         let all = schema.columns().zip(arrow.fields());
         let fields = all.filter(|(column, _)| of_records(&column.source)).map(|(_, field)| Arc::clone(field)).collect();
         let small = Arc::new(properties.clone().set_compression(Codec::SNAPPY).build());
-        Self { plan: Plan::new(schema, sync_id), fields, properties: Arc::new(properties.build()), small }
+        Self { plan: Plan::new(schema, sync_id, guarded), fields, properties: Arc::new(properties.build()), small }
     }
 
     /// Reads `texts`, each behind its length.

@@ -73,7 +73,9 @@ pub fn ensure_written_alike(target: &Target, shown: &str, stored: Option<&str>) 
     let part = dedup.zip(stored).and_then(|(dedup, stored)| dedup.written_otherwise_than(stored));
     let Some(part) = part else { return Ok(()) };
     Err(Error::config(format!(
-        "Stream {} cannot be loaded into table {shown} by its primary key: the type of {part} has changed between a text and several types          (or none), which the column has as JSON, so that one key would be there twice, with quotes and without. Replace the rows (a          refresh), or correct the type.",
+        "Stream {} cannot be loaded into table {shown} by its primary key: the type of {part} has changed from or to several \
+         types (or none), which the column has as JSON, so that one key would be there twice, with quotes and without. Replace the rows \
+         (a refresh), or correct the type.",
         target.stream
     )))
 }

@@ -1,6 +1,7 @@
 //! What is read before the tables are opened, and that all of it comes again.
 
 use super::*;
+use crate::tasks::stop::StopReason;
 
 const STATE: &str =
     r#"{"type":"STATE","state":{"type":"STREAM","stream":{"stream_descriptor":{"name":"a"},"stream_state":{}}}}"#;
@@ -9,6 +10,9 @@ const LOG: &str = r#"{"type":"LOG","log":{"level":"INFO","message":"m"}}"#;
 const OF_CACHE: &str = r#"{"type":"RECORD","record":{"stream":"a","data":{"id":1,"_airbyte_raw_id":"r","_airbyte_extracted_at":"t"},"emitted_at":1}}"#;
 const OF_SOURCE: &str = r#"{"type":"RECORD","record":{"stream":"a","data":{"id":1},"emitted_at":1}}"#;
 
+/// A record as connectors send it, of a table that Airbyte has loaded.
+const OF_TABLE: &str = r#"{"type":"RECORD","record":{"stream":"a","data":{"id":1,"_airbyte_raw_id":"r","_airbyte_extracted_at":"t"},"emitted_at":1764000000123}}"#;
+
 /// Gives what it has, so many bytes at a time. Behind its end nothing may be asked of it, as a terminal would wait there.
 struct Pipe {
     bytes: Vec<u8>,
@@ -16,6 +20,33 @@ struct Pipe {
     at_once: usize,
     ends: bool,
     ended: bool,
+}
+
+/// Gives one chunk after the other as they come.
+struct Live(std::sync::mpsc::Receiver<String>);
+
+impl Read for Live {
+    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        let Ok(text) = self.0.recv() else { return Ok(0) };
+        target[..text.len()].copy_from_slice(text.as_bytes());
+        Ok(text.len())
+    }
+}
+
+async fn begun<R: Read + Send + 'static>(input: R) -> Begun<R> {
+    read(input, &Stop::default()).await.unwrap()
+}
+
+/// All that comes of it, on a thread that may wait.
+async fn all<R: Read + Send + 'static>(mut begun: Begun<R>) -> (String, io::Result<usize>) {
+    let reading = move || {
+        let has_ended = matches!(begun.rest, Rest::End);
+        let mut text = String::new();
+        let read = begun.read_to_string(&mut text);
+        assert!(!has_ended || begun.read(&mut [0]).unwrap() == 0, "the end stays the end");
+        (text, read)
+    };
+    tokio::task::spawn_blocking(reading).await.unwrap()
 }
 
 impl Read for Pipe {
@@ -37,12 +68,15 @@ fn pipe(lines: &[&str], at_once: usize, ends: bool) -> Pipe {
     Pipe { bytes, given: 0, at_once, ends, ended: false }
 }
 
-#[test]
-fn the_first_record_tells_behind_messages_that_the_cache_sends_too() {
+#[tokio::test]
+async fn the_first_record_tells_behind_messages_that_the_cache_sends_too() {
     for (lines, is_of_cache) in [
         (&[OF_CACHE, OF_SOURCE][..], true),
-        (&[STATE, COMPLETE, STATE, COMPLETE, OF_CACHE], true),
+        (&[STATE, COMPLETE, COMPLETE, STATE, COMPLETE, OF_CACHE], true),
+        (&[STATE, OF_CACHE], true),
         (&[OF_SOURCE, OF_CACHE], false),
+        (&[OF_TABLE, OF_CACHE], false),
+        (&[STATE, STATE, OF_CACHE], false),
         (&[STATE, LOG, OF_CACHE], false),
         (&[LOG, OF_CACHE], false),
         (&["", OF_CACHE], false),
@@ -51,39 +85,58 @@ fn the_first_record_tells_behind_messages_that_the_cache_sends_too() {
         (&[], false),
     ] {
         for at_once in [1, 100, 1 << 20] {
-            let mut begun = Begun::read(pipe(lines, at_once, true));
+            let begun = begun(pipe(lines, at_once, true)).await;
             assert_eq!(begun.is_of_cache(), is_of_cache, "{lines:?}");
-            let has_ended = begun.end.is_some();
-            let mut again = String::new();
-            begun.read_to_string(&mut again).unwrap();
-            assert_eq!(again, lines.iter().map(|line| format!("{line}\n")).collect::<String>());
-            assert!(!has_ended || begun.read(&mut [0]).unwrap() == 0, "the end stays the end");
+            assert_eq!(all(begun).await.0, lines.iter().map(|line| format!("{line}\n")).collect::<String>());
         }
     }
 }
 
-#[test]
-fn nothing_behind_the_line_that_tells_is_waited_for() {
-    for line in [OF_CACHE, OF_SOURCE, LOG, "{"] {
-        let begun = Begun::read(pipe(&[STATE, line], 1 << 20, false));
-        assert!(!begun.input.ended, "{line}");
+#[tokio::test]
+async fn nothing_behind_the_line_that_tells_is_waited_for() {
+    for line in [OF_CACHE, OF_SOURCE, LOG, "{", STATE] {
+        let Rest::Input(input) = begun(pipe(&[STATE, line], 1 << 20, false)).await.rest else { panic!("{line}") };
+        assert!(!input.ended, "{line}");
     }
 }
 
-#[test]
-fn a_failure_of_the_input_comes_behind_what_was_read_before_it() {
-    let mut begun = Begun::read(pipe(&[STATE], 10, false));
-    let mut again = String::new();
-    let failure = begun.read_to_string(&mut again).unwrap_err();
-    assert_eq!((failure.to_string().as_str(), again.trim_end()), ("nothing more comes", STATE));
+#[tokio::test(start_paused = true)]
+async fn a_state_is_not_kept_back_for_long_and_what_comes_later_is_read_on() {
+    for later in [OF_CACHE, OF_SOURCE] {
+        let (lines, input) = std::sync::mpsc::channel();
+        lines.send(format!("{STATE}\n")).unwrap();
+        let mut begun = begun(Live(input)).await;
+        assert!(!begun.is_of_cache());
+        let mut first = [0; 1000];
+        let length = begun.read(&mut first).unwrap();
+        assert_eq!(&first[..length], format!("{STATE}\n").as_bytes());
+        lines.send(later.to_owned()).unwrap();
+        lines.send("more".to_owned()).unwrap();
+        drop(lines);
+        assert_eq!(all(begun).await.0, format!("{later}more"));
+    }
 }
 
-#[test]
-fn a_beginning_that_is_too_long_tells_nothing_and_is_not_lost() {
+#[tokio::test]
+async fn a_stop_ends_the_waiting() {
+    let (_lines, input) = std::sync::mpsc::channel();
+    let stop = Stop::default();
+    let reading = read(Live(input), &stop);
+    let (outcome, ()) = tokio::join!(reading, async { stop.request(StopReason::Terminated) });
+    assert!(outcome.is_err_and(|error| error.to_string().contains("stopped before it began")));
+}
+
+#[tokio::test]
+async fn a_failure_of_the_input_comes_behind_what_was_read_before_it() {
+    let (text, read) = all(begun(pipe(&[STATE, COMPLETE], 10, false)).await).await;
+    assert_eq!(read.unwrap_err().to_string(), "nothing more comes");
+    assert_eq!(text, format!("{STATE}\n{COMPLETE}\n"));
+}
+
+#[tokio::test]
+async fn a_beginning_that_is_too_long_tells_nothing_and_is_not_lost() {
     let long = OF_CACHE.replace('t', &"t".repeat(LONGEST));
-    let mut begun = Begun::read(pipe(&[&long], usize::MAX, true));
+    let begun = begun(pipe(&[&long], usize::MAX, true)).await;
     assert!(!begun.is_of_cache() && begun.bytes.len() < LONGEST + READ_SIZE);
-    let mut again = String::new();
-    begun.read_to_string(&mut again).unwrap();
-    assert!(again.trim_end() == long);
+    assert!(all(begun).await.0.trim_end() == long);
 }

@@ -55,7 +55,8 @@ pub fn cut_off(at: At) -> Error {
 pub fn renamed(at: At) -> Error {
     Error::config(format!(
         "{at} is a record of PyAirbyte's cache, which has other names for properties than the catalog. That is seen in time only \
-         where nothing but STATEs and COMPLETE comes before it, and where it is not longer than 16 MB. Write with cache=False."
+         where nothing but a COMPLETE for each empty stream comes before it, right behind its STATE, and where it is not longer than \
+         16 MB. Write with cache=False."
     ))
 }
 

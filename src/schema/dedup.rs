@@ -143,7 +143,7 @@ impl Dedup {
         let differs = |part: &&Property| {
             let (plain, json) = (json!(part.path), json!({ "json": part.path }));
             let other = if part.kind == Kind::Json { plain } else { json };
-            matches!(part.kind, Kind::Json | Kind::Text) && stored.contains(&other)
+            is_text_in_json(&part.kind) && stored.contains(&other)
         };
         self.key.iter().find(differs).map(|part| shown(&part.path))
     }
@@ -198,6 +198,11 @@ impl Family {
             Kind::Struct(_) | Kind::List(_) | Kind::Union(_) | Kind::TextMap => return None,
         })
     }
+}
+
+/// Whether values of `kind` may have quotes in a JSON text.
+fn is_text_in_json(kind: &Kind) -> bool {
+    !matches!(Family::of(kind), Some(Family::Number | Family::Boolean) | None)
 }
 
 /// The column of the property `name`.

@@ -2,13 +2,15 @@
 //!
 //! [`build`] reads each text once. `plan` is the table's schema in the form that this needs; `reader` finds the column of each
 //! key and reads its value by the rules of `scalar` or `classic`; `column` holds the values; `notes` records changed values and
-//! properties without a column; `kept` says whether a type keeps all of a value. No tree of values is built, and nothing is
-//! allocated for a value.
+//! properties without a column; `guarded` says which of the changed values decide what rows stay, and `kept` whether a type keeps
+//! all of a value. No tree of values is built, and nothing is allocated for a value.
 
+mod changed;
 mod classic;
 mod column;
 mod exact;
 mod flat;
+mod guarded;
 mod json;
 mod kept;
 mod meta;
@@ -23,8 +25,11 @@ mod scalar;
 mod times;
 mod zones;
 
+use std::collections::BTreeMap;
+
 use arrow_array::ArrayRef;
 
+pub use guarded::{Guarded, Role};
 pub use kept::is_kept;
 pub use plan::Plan;
 
@@ -52,11 +57,14 @@ pub fn build(plan: &Plan, texts: &[u8]) -> Result<Built> {
     let mut columns: Vec<Column> = plan.root.all.iter().map(|field| Column::new(&field.kind)).collect();
     let mut reader = Reader::new(plan);
     let meta = MetaWriter::new(plan.sync_id);
-    let mut rows = 0;
+    let (mut rows, mut guarded) = (0, BTreeMap::new());
     for text in rows::texts(texts) {
         let mut json = Json::new(text);
         let malformed = |_| Error::system("The text of a record that was read is no JSON object.");
         reader.record(&mut columns, rows, &mut json).map_err(malformed)?;
+        for path in reader.notes.guarded() {
+            *guarded.entry(path).or_default() += 1;
+        }
         if let Some(column) = plan.meta.and_then(|at| columns.get_mut(at))
             && let Values::Bytes(bytes) = column.values()
         {
@@ -70,7 +78,7 @@ pub fn build(plan: &Plan, texts: &[u8]) -> Result<Built> {
     };
     let arrays = columns.into_iter().map(finish).collect::<Result<_>>()?;
     let names = plan.root.all.iter().map(|field| field.name.as_str());
-    Ok(Built { arrays, changes: names.zip(reader.misfits).collect() })
+    Ok(Built { arrays, changes: names.zip(reader.misfits).collect::<Changes>().with_guarded(guarded) })
 }
 
 /// The columns of `plan` for `texts`, each behind its length, whatever they are: of one that is no JSON object, every value is NULL.

@@ -30,6 +30,8 @@ pub struct Mark {
 struct Change {
     path: Range<usize>,
     misfit: Misfit,
+    /// Whether it counts by itself, because rows are taken for others.
+    is_guarded: bool,
 }
 
 /// A property, as texts.
@@ -124,20 +126,22 @@ impl Notes {
 
     /// Takes back the notes since `mark` on the value at `path` and on those in it; returns how many changes those were.
     pub fn forget(&mut self, mark: Mark, path: &Path<'_>) -> usize {
-        if self.changes.len() <= mark.changes && self.entries.len() <= mark.entries {
-            return 0;
+        if self.entries.len() > mark.entries {
+            let (mut prefix, bytes) = (Vec::new(), &self.bytes);
+            path.append_to(&mut prefix, true);
+            retain_since(&mut self.entries, mark.entries, |entry| !is_within(bytes, &entry.path, &prefix));
         }
-        let (mut with_items, mut prefix) = (Vec::new(), Vec::new());
-        path.append_to(&mut with_items, true);
-        path.append_to(&mut prefix, false);
-        let bytes = &self.bytes;
-        let within = |range: &Range<usize>, prefix: &[u8]| {
-            let rest = bytes.get(range.clone()).and_then(|path| path.strip_prefix(prefix));
-            rest.is_some_and(|rest| matches!(rest.first(), None | Some(&(KEY | ITEM))))
-        };
-        let before = self.changes.len();
-        retain_since(&mut self.changes, mark.changes, |change| !within(&change.path, &prefix));
-        retain_since(&mut self.entries, mark.entries, |entry| !within(&entry.path, &with_items));
+        self.forget_changes(mark, path)
+    }
+
+    /// Takes back the changes since `mark` of the value at `path` and of those in it; returns how many those were.
+    pub fn forget_changes(&mut self, mark: Mark, path: &Path<'_>) -> usize {
+        let (before, bytes) = (self.changes.len(), &self.bytes);
+        if before > mark.changes {
+            let mut prefix = Vec::new();
+            path.append_to(&mut prefix, false);
+            retain_since(&mut self.changes, mark.changes, |change| !is_within(bytes, &change.path, &prefix));
+        }
         before - self.changes.len()
     }
 
@@ -155,8 +159,9 @@ impl Notes {
         self.column = self.changes.len();
     }
 
-    /// Notes that the value at `path` is not what the source sent. Of the items of a list, one is enough.
-    pub fn change(&mut self, path: &Path<'_>, misfit: Misfit) -> bool {
+    /// Notes that the value at `path` is not what the source sent; `is_guarded`: rows are then taken for others. Of the items of a list,
+    /// one is enough.
+    pub fn change(&mut self, path: &Path<'_>, misfit: Misfit, is_guarded: bool) -> bool {
         let begin = self.bytes.len();
         path.append_to(&mut self.bytes, false);
         let new = self.bytes.get(begin..).unwrap_or_default();
@@ -165,17 +170,24 @@ impl Notes {
             self.bytes.truncate(begin);
             return false;
         }
-        self.changes.push(Change { path: begin..self.bytes.len(), misfit });
+        self.changes.push(Change { path: begin..self.bytes.len(), misfit, is_guarded });
         true
     }
 
     /// The changes: field, and what became of its value.
     pub fn changes(&self) -> impl Iterator<Item = (String, Misfit)> {
-        self.changes.iter().map(|change| {
-            let mut field = self.bytes.get(change.path.clone()).unwrap_or_default().to_vec();
-            with_dots(&mut field);
-            (String::from_utf8_lossy(&field).into_owned(), change.misfit)
-        })
+        self.changes.iter().map(|change| (self.field(change), change.misfit))
+    }
+
+    /// The fields of the changes for which rows are taken for others.
+    pub fn guarded(&self) -> impl Iterator<Item = String> {
+        self.changes.iter().filter(|change| change.is_guarded).map(|change| self.field(change))
+    }
+
+    fn field(&self, change: &Change) -> String {
+        let mut field = self.bytes.get(change.path.clone()).unwrap_or_default().to_vec();
+        with_dots(&mut field);
+        String::from_utf8_lossy(&field).into_owned()
     }
 
     /// Whether a property was kept since `mark`.
@@ -302,6 +314,12 @@ impl Notes {
             entry.name = begin..self.bytes.len();
         }
     }
+}
+
+/// Whether the path at `range` in `bytes` leads to what `prefix` leads to, or into it.
+fn is_within(bytes: &[u8], range: &Range<usize>, prefix: &[u8]) -> bool {
+    let rest = bytes.get(range.clone()).and_then(|path| path.strip_prefix(prefix));
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(&(KEY | ITEM))))
 }
 
 /// Removes those of `all` behind the first `begin` that are not to be kept.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 
+use super::guarded::{Guarded, Role};
 use super::json::{Json, Text};
 use crate::schema::columns::{Column, Layout, Source, TableSchema};
 use crate::schema::kind::{Bits, Decimal, Kind};
@@ -55,6 +56,8 @@ pub struct Field {
     pub kind: Type,
     /// Whether it takes values only as they are, by the rules of [`Rules::Columns`].
     pub is_exact: bool,
+    /// What its values decide, or those in it.
+    pub role: Option<Role>,
 }
 
 /// How values are read and kept. The names are those of [`Kind`].
@@ -78,25 +81,35 @@ pub enum Type {
     TextMap,
 }
 
+/// What is left of the ways to guarded properties.
+#[derive(Default)]
+struct Ways<'a>(Vec<(&'a [String], Role)>);
+
 impl Plan {
-    /// For records of `schema`.
-    pub fn new(schema: &TableSchema, sync_id: i64) -> Self {
+    /// For records of `schema` with the properties `guarded`.
+    pub fn new(schema: &TableSchema, sync_id: i64, guarded: &[Guarded]) -> Self {
         let rules = match schema.layout() {
             Layout::Raw | Layout::Columns => Rules::Columns,
             Layout::Classic => Rules::Classic,
         };
         let meta = schema.record().iter().position(|column| column.source == Source::Meta);
-        Self { rules, root: Fields::new(schema.record()), meta, sync_id, drops_others: false }
+        Self { rules, root: Fields::new(schema.record(), &Ways::to(guarded)), meta, sync_id, drops_others: false }
     }
 
     /// For the values of `columns` alone, by the rules of the layout `columns`.
     pub fn of_values(columns: &[Column]) -> Self {
-        Self { rules: Rules::Columns, root: Fields::new(columns), meta: None, sync_id: 0, drops_others: true }
+        Self {
+            rules: Rules::Columns,
+            root: Fields::new(columns, &Ways::default()),
+            meta: None,
+            sync_id: 0,
+            drops_others: true,
+        }
     }
 }
 
 impl Fields {
-    fn new(columns: &[Column]) -> Self {
+    fn new(columns: &[Column], guarded: &Ways<'_>) -> Self {
         let mut made = Self {
             all: Vec::with_capacity(columns.len()),
             undeclared: columns.iter().position(|column| column.source == Source::Undeclared),
@@ -114,8 +127,9 @@ impl Fields {
                 made.by_name.insert(Box::from(column.name.as_bytes()), at);
             }
             let token = key.as_deref().map(token).unwrap_or_default();
-            let (kind, is_exact) = (Type::of(&column.kind), column.is_exact);
-            made.all.push(Field { name: column.name.clone(), key, token, kind, is_exact });
+            let guarded = key.as_deref().map(|key| guarded.behind(key)).unwrap_or_default();
+            let (kind, is_exact) = (Type::of(&column.kind, &guarded), column.is_exact);
+            made.all.push(Field { name: column.name.clone(), key, token, kind, is_exact, role: guarded.role() });
         }
         made
     }
@@ -162,7 +176,7 @@ fn token(key: &[u8]) -> Box<[u8]> {
 }
 
 impl Type {
-    fn of(kind: &Kind) -> Self {
+    fn of(kind: &Kind, guarded: &Ways<'_>) -> Self {
         match kind {
             Kind::Uuid | Kind::Text => Self::Text,
             Kind::Json => Self::Json,
@@ -176,10 +190,30 @@ impl Type {
             Kind::Timestamp => Self::Timestamp,
             Kind::LocalTimestamp => Self::LocalTimestamp,
             Kind::Binary => Self::Binary,
-            Kind::Struct(record) => Self::Struct(Arc::new(Fields::new(&record.fields))),
-            Kind::List(item) => Self::List(Box::new(Self::of(item))),
-            Kind::Union(members) => Self::Union(members.iter().map(Self::of).collect(), members.turns()),
+            Kind::Struct(record) => Self::Struct(Arc::new(Fields::new(&record.fields, guarded))),
+            Kind::List(item) => Self::List(Box::new(Self::of(item, &Ways::default()))),
+            Kind::Union(members) => {
+                Self::Union(members.iter().map(|kind| Self::of(kind, guarded)).collect(), members.turns())
+            }
             Kind::TextMap => Self::TextMap,
         }
+    }
+}
+
+impl<'a> Ways<'a> {
+    fn to(guarded: &'a [Guarded]) -> Self {
+        Self(guarded.iter().map(|guarded| (guarded.path.as_slice(), guarded.role)).collect())
+    }
+
+    /// Those that lead through the key `key`, from behind it.
+    fn behind(&self, key: &[u8]) -> Self {
+        let through = self.0.iter().filter_map(|(path, role)| Some((path.split_first()?, *role)));
+        let through = through.filter(|((name, _), _)| name.as_bytes() == key);
+        Self(through.map(|((_, rest), role)| (rest, role)).collect())
+    }
+
+    /// What they lead to: a part of a key rather than anything else.
+    fn role(&self) -> Option<Role> {
+        self.0.iter().map(|(_, role)| *role).min_by_key(|role| *role != Role::Key)
     }
 }

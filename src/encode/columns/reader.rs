@@ -2,7 +2,8 @@
 
 use super::classic;
 use super::column::{Column, Values};
-use super::json::{Json, Malformed, Raw, Text};
+use super::guarded::{Role, unnoted_loss};
+use super::json::{Json, Malformed, Text};
 use super::misfit::Misfit;
 use super::notes::{Mark, Notes, Path, Step};
 use super::plan::{Field, Fields, Plan, Rules, Type};
@@ -59,13 +60,15 @@ pub struct Object<'a> {
 /// What is known where a value is read.
 #[derive(Clone, Copy)]
 pub struct Place<'a> {
-    path: Path<'a>,
+    pub(super) path: Path<'a>,
     /// A structure does not fit if one of its values does not.
     strict: bool,
     /// Whether every value becomes a text: in a list of texts of the older connector.
     as_text: bool,
     /// Whether the column takes values only as they are.
     is_exact: bool,
+    /// What the value decides, or one in it.
+    pub(super) role: Option<Role>,
 }
 
 impl<'p> Reader<'p> {
@@ -185,17 +188,6 @@ impl<'p> Reader<'p> {
         }
     }
 
-    /// The value of `key` is replaced by a later one: what was noted of it does not count.
-    fn forget(&mut self, key: &[u8], Object { parent, mark, .. }: Object<'_>) {
-        let changes = match self.plan.rules {
-            Rules::Columns => self.notes.forget(mark, &Path { parent, step: Step::Key(key) }),
-            Rules::Classic => self.notes.forget_misfits(mark, key),
-        };
-        if let Some(count) = self.misfits.get_mut(self.root) {
-            *count = count.saturating_sub(changes as u64);
-        }
-    }
-
     pub fn field(&mut self, field: &Field, column: &mut Column, json: &mut Json<'_>, object: Object<'_>) -> Result<()> {
         let key = field.key.as_deref().unwrap_or_default();
         let Object { row, parent, strict, .. } = object;
@@ -209,7 +201,7 @@ impl<'p> Reader<'p> {
         }
         let begin = json.place();
         let path = Path { parent, step: Step::Key(key) };
-        let place = Place { path, strict, as_text: false, is_exact: field.is_exact };
+        let place = Place { path, strict, as_text: false, is_exact: field.is_exact, role: field.role };
         match self.value(&field.kind, column, json, &place) {
             Err(Failure::Misfit(misfit)) => {
                 column.take_back(row);
@@ -220,33 +212,10 @@ impl<'p> Reader<'p> {
                 column.set_len(row + 1);
                 json.back_to(begin);
                 let value = json.skip()?;
-                self.misfit(&place.path, key, value, misfit);
+                self.misfit(&place, key, value, misfit);
                 Ok(())
             }
             done => done,
-        }
-    }
-
-    /// A value that does not fit is noted: its name, and with the rules of the older connector the value too.
-    fn misfit(&mut self, path: &Path<'_>, key: &[u8], value: Raw<'_>, misfit: Misfit) {
-        match self.plan.rules {
-            Rules::Columns => self.change(path, misfit),
-            Rules::Classic => {
-                self.count();
-                self.notes.keep(key, Some(value), true);
-            }
-        }
-    }
-
-    pub(super) fn change(&mut self, path: &Path<'_>, misfit: Misfit) {
-        if self.notes.change(path, misfit) {
-            self.count();
-        }
-    }
-
-    fn count(&mut self) {
-        if let Some(count) = self.misfits.get_mut(self.root) {
-            *count += 1;
         }
     }
 
@@ -287,20 +256,31 @@ impl<'p> Reader<'p> {
                 self.notes.take_back_kept(mark);
             }
             (kind, values) => {
-                let change = match self.plan.rules {
-                    Rules::Classic if classic::has_rule(kind) && !place.is_exact => {
+                let begin = json.place();
+                let rules = match self.plan.rules {
+                    Rules::Classic if classic::has_rule(kind) && !place.is_exact => Rules::Classic,
+                    _ => Rules::Columns,
+                };
+                let mut change = match rules {
+                    Rules::Classic => {
                         classic::append(kind, values, json, place.as_text, &mut self.value)?;
                         None
                     }
-                    Rules::Classic | Rules::Columns => {
-                        scalar::append(kind, values, json, &mut self.value, place.is_exact)?
-                    }
+                    Rules::Columns => scalar::append(kind, values, json, &mut self.value, place.is_exact)?,
                 };
-                match (self.plan.rules, change) {
-                    (Rules::Columns, Some(change)) => self.change(&place.path, change),
+                if change.is_none() && place.role == Some(Role::Key) {
+                    let end = json.place();
+                    json.back_to(begin);
+                    change = unnoted_loss(kind, rules, json, &mut self.value)?;
+                    json.back_to(end);
+                }
+                match change {
                     // The rows of that layout cannot say so.
-                    (Rules::Classic, Some(Misfit::Rounded)) if place.is_exact => return Err(Misfit::Rounded.into()),
-                    _ => {}
+                    Some(Misfit::Rounded) if place.is_exact && self.plan.rules == Rules::Classic => {
+                        return Err(Misfit::Rounded.into());
+                    }
+                    Some(change) => self.change(place, change),
+                    None => {}
                 }
             }
         }
@@ -329,13 +309,13 @@ impl<'p> Reader<'p> {
             }
             let path = Path { parent: Some(&place.path), step: Step::Item(count - 1) };
             let at = json.place();
-            let place = Place { path, as_text, ..*place };
+            let place = Place { path, as_text, role: None, ..*place };
             match self.value(kind, items, json, &place) {
                 Err(Failure::Misfit(misfit)) if self.plan.rules == Rules::Columns => {
                     items.take_back(row);
                     json.back_to(at);
                     json.skip()?;
-                    self.change(&place.path, misfit);
+                    self.change(&place, misfit);
                 }
                 done => done?,
             }

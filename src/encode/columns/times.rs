@@ -70,6 +70,19 @@ pub fn is_local(text: &[u8]) -> bool {
     read(text, Style::Columns).is_some_and(is_in_utc)
 }
 
+/// Whether a text is a time of day and nothing else: it has no day, and no zone or UTC.
+pub fn is_time_of_day(text: &[u8]) -> bool {
+    let text = without_line_breaks(text);
+    let mut parser = Parser { text: &text, at: 0, style: Style::Columns, moment: Moment::default() };
+    let is_time = parser.time() && parser.is_at_end() && parser.moment.zone.is_none_or(|zone| zone == Zone::UTC);
+    is_time || digits_only(&text).is_some()
+}
+
+/// Whether connector 1.1.x keeps all that a text says of an instant: it reads nothing else in it, and cuts nothing off.
+pub fn is_kept_by_classic(text: &[u8]) -> bool {
+    digits_only(text).is_some() || timestamp(text, Style::Classic) == timestamp(text, Style::Columns)
+}
+
 fn is_in_utc(moment: Moment) -> bool {
     let is_utc = |zone: Zone| {
         let seconds = local(moment, Style::Columns).map(|micros| micros.value.div_euclid(MICROS));

@@ -16,7 +16,7 @@ use arrow_array::ArrayRef;
 
 use self::gzip::Gzip;
 use self::values::Values;
-use super::columns::{Built, Plan, build};
+use super::columns::{Built, Guarded, Plan, build};
 use super::encoder::Encoded;
 use super::ids::{ID_LENGTH, IdRange};
 use super::rows::{self, Rows};
@@ -73,10 +73,10 @@ struct Text {
 }
 
 impl CsvEncoder {
-    /// An encoder for rows of `schema`; with `gzip`, its files are compressed.
-    pub fn new(schema: &TableSchema, gzip: bool, sync_id: i64) -> Result<Self> {
+    /// An encoder for rows of `schema`, of the sync `sync_id`, with the properties `guarded`; with `gzip`, its files are compressed.
+    pub fn new(schema: &TableSchema, gzip: bool, sync_id: i64, guarded: &[Guarded]) -> Result<Self> {
         let is_typed = schema.record().iter().any(|column| column.source != Source::Record);
-        let plan = is_typed.then(|| Plan::new(schema, sync_id));
+        let plan = is_typed.then(|| Plan::new(schema, sync_id, guarded));
         let mut text = Text::new(header(schema), gzip);
         text.compress()?;
         let (header, _) = text.finish()?;

@@ -9,7 +9,7 @@ use crate::schema::members::Members;
 
 /// The file of rows with the records `texts`, with the same ids and times at every run.
 fn file(schema: &TableSchema, texts: &[&str]) -> String {
-    let encoder = CsvEncoder::new(schema, false, 7).expect("an encoder");
+    let encoder = CsvEncoder::new(schema, false, 7, &[]).expect("an encoder");
     let mut rows = Rows::default();
     for (at, text) in (0..).zip(texts) {
         rows.push(text.as_bytes(), 1_795_208_640_524_000 + at, 0);
@@ -74,7 +74,7 @@ fn a_time_that_is_a_text_has_its_milliseconds() {
 #[test]
 fn a_name_that_no_reader_takes_from_json_is_refused_and_the_longest_that_they_do_is_not() {
     let encode = |name: &str| {
-        let encoder = CsvEncoder::new(&columns(Vec::new()), false, 7)?;
+        let encoder = CsvEncoder::new(&columns(Vec::new()), false, 7, &[])?;
         let mut rows = Rows::default();
         rows.push(format!("{{\"{name}\":1}}").as_bytes(), 0, 0);
         encoder.encode(rows, IdGenerator::new(|| 7).range(1, 1)).map(drop)
@@ -105,7 +105,7 @@ fn a_union_is_the_member_that_has_a_value() {
 #[test]
 fn a_file_ends_at_its_size_in_text_whether_it_is_compressed_or_not() -> Result<()> {
     for gzip in [false, true] {
-        let encoder = CsvEncoder::new(&TableSchema::raw(), gzip, 0)?;
+        let encoder = CsvEncoder::new(&TableSchema::raw(), gzip, 0, &[])?;
         let mut file = encoder.begin_file();
         let mut sizes = Vec::new();
         while !file.is_full() {

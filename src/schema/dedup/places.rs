@@ -125,8 +125,9 @@ fn fitting((places, is_exact): Found, property: &Property, is_order: bool) -> Re
         return Err("has an object or an array".to_owned());
     };
     let wanted = Family::of(&property.kind);
-    // As text, all values stay apart, but have another order.
-    let is_same = |found: &Family| Some(*found) == wanted || !is_order && matches!(found, Family::Text | Family::Json);
+    // As text, all values stay apart, but have another order; and one instant may be written in several ways.
+    let as_text = !is_order && wanted != Some(Family::Moment);
+    let is_same = |found: &Family| Some(*found) == wanted || as_text && matches!(found, Family::Text | Family::Json);
     let refused = |what: &str| {
         let kinds: Vec<String> = places.iter().map(|place| place.kind.sql()).collect();
         Err(format!("has a column of the type {}, {what},", kinds.join(" or ")))

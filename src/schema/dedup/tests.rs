@@ -153,6 +153,16 @@ fn a_table_with_a_column_that_compares_otherwise_is_refused() {
             Some("DATE, of which values of the stream are not compared alike, for the primary key `id`"),
         ),
         ("id", "", "id", Kind::List(Arc::new(Kind::Text)), Some("an object or an array for the primary key")),
+        (
+            "at",
+            "",
+            "at",
+            Kind::Text,
+            Some("STRING, of which values of the stream are not compared alike, for the primary key `at`"),
+        ),
+        ("day", "", "day", Kind::Text, Some("STRING, of which")),
+        ("at", "", "at", Kind::Timestamp, None),
+        ("Name", "", "Name", Kind::Text, None),
         ("id", "rate", "rate", Kind::Integer(Bits::B64), Some("BIGINT, which does not hold every value of the stream")),
         ("id", "rate", "rate", Kind::Double, Some("DOUBLE, which does not hold")),
         ("id", "rate", "rate", Kind::Decimal(Decimal { precision: 38, scale: 10 }), Some("which does not hold")),
@@ -203,6 +213,11 @@ fn a_key_whose_column_has_other_texts_than_before_is_told() {
     assert_eq!((text.id().as_str(), any.id().as_str()), (r#"[["Name"],["id"]]"#, r#"[{"json":["any"]},["id"]]"#));
     assert_eq!(text.written_otherwise_than(r#"[{"json":["Name"]},["id"]]"#).as_deref(), Some("`Name`"));
     assert_eq!(any.written_otherwise_than(r#"[["any"]]"#).as_deref(), Some("`any`"));
+    for key in ["at", "day", "photo"] {
+        let part = dedup(&[key], "");
+        assert_eq!(part.written_otherwise_than(&format!(r#"[{{"json":["{key}"]}}]"#)), Some(format!("`{key}`")));
+        assert_eq!(part.written_otherwise_than(&format!(r#"[["{key}"]]"#)), None);
+    }
     for (dedup, stored) in [(&text, r#"[["Name"],["id"]]"#), (&text, r#"[{"json":["id"]}]"#), (&any, "no list")] {
         assert_eq!(dedup.written_otherwise_than(stored), None, "{stored}");
     }
