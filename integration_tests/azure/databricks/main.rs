@@ -41,7 +41,7 @@ macro_rules! over_both {
 
 /// The same: whether the transport makes a difference is only told where CI runs them all.
 macro_rules! over_one {
-    ($(in_ci =)? $($transport:ident: $($case:ident),+);+ $(,)?) => {
+    (in_ci = $($transport:ident: $($case:ident),+);+ $(,)?) => {
         over_both!($($($case),+),+);
     };
 }
