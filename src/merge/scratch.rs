@@ -105,3 +105,41 @@ impl Drop for Stored {
         let _ = fallocate(&self.file, flags, self.start, self.length);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    const MANY: usize = 1 << 20;
+
+    fn taken(scratch: &Scratch) -> (u64, u64) {
+        let metadata = scratch.state().file.as_ref().unwrap().metadata().unwrap();
+        (metadata.len(), metadata.blocks() * 512)
+    }
+
+    #[test]
+    fn bytes_come_back_and_the_disk_gets_those_that_nobody_needs() {
+        let scratch = Scratch::default();
+        let stored = [1, 2, 3].map(|byte| scratch.write(&[&[byte; MANY], &[byte]]).unwrap());
+        stored.iter().zip(1..).for_each(|(stored, byte)| assert_eq!(stored.read().unwrap(), [byte; MANY + 1]));
+        let (_, all) = taken(&scratch);
+        let [first, second, third] = stored;
+        drop(second);
+        assert!(taken(&scratch).1 < all, "a hole is in the middle");
+        assert_eq!((first.read().unwrap(), third.read().unwrap()), (vec![1; MANY + 1], vec![3; MANY + 1]));
+        drop((first, third));
+        let last = scratch.write(&[b"last"]).unwrap();
+        assert_eq!((last.read().unwrap(), taken(&scratch).0), (b"last".to_vec(), 4), "it begins again");
+    }
+
+    #[test]
+    fn what_a_disk_refuses_is_told_once_and_harms_nothing() {
+        let scratch = Scratch::default();
+        scratch.state().file = Some(Arc::new(File::options().write(true).open("/dev/full").unwrap()));
+        assert!(scratch.write(&[b"one"]).is_none() && scratch.write(&[b"two"]).is_none());
+        scratch.state().file = None;
+        assert_eq!(scratch.write(&[b"three"]).unwrap().read().unwrap(), b"three");
+    }
+}

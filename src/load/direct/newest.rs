@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::{StreamExt, TryStreamExt, stream};
 
+use self::contending::Reading;
 use self::entrant::Entrant;
 use super::merging::Merging;
 use crate::delta::actions::DataFile;
@@ -103,7 +104,8 @@ impl Newest {
         let mut looked_at: &[Arc<Entrant>] = &files;
         let mut lacking = Vec::new();
         if all {
-            self.each(folder, &files, |file| self.read_whole(file, &contest)).await?;
+            let reads = files.iter().map(|file| self.read(Arc::clone(file), Reading::Whole, &contest));
+            self.all(folder, reads.collect()).await?;
             lacking.extend(files.iter().filter(|file| file.has_lacking()).cloned());
             looked_at = &lacking;
         }
@@ -119,12 +121,14 @@ impl Newest {
                 None => self.sought_of(&contest, part).await?,
             };
             let sought = Arc::new(sought);
-            self.each(folder, looked_at, |file| self.look(file, &sought, &contest)).await?;
+            let looks = looked_at.iter().map(|file| self.look(Arc::clone(file), &sought, &contest));
+            self.all(folder, looks.collect()).await?;
             if let Some(load) = &load {
                 self.mark(load, sought).await?;
             }
         }
-        self.each(folder, &files, |file| self.contend(file, &contest)).await?;
+        let contends = files.iter().map(|file| self.contend(Arc::clone(file), &contest));
+        self.all(folder, contends.collect()).await?;
         if let Some(load) = load {
             self.contend_of_load(load, &contest).await?;
         }
@@ -180,14 +184,8 @@ impl Newest {
         lock(&self.known).forget(path);
     }
 
-    /// Does `work` for each of `files`, several at a time; they are in the folder `folder`.
-    async fn each<F: Future<Output = Result<()>>>(
-        &self,
-        folder: &str,
-        files: &[Arc<Entrant>],
-        work: impl Fn(Arc<Entrant>) -> F,
-    ) -> Result<()> {
-        let works: Vec<F> = files.iter().map(Arc::clone).map(work).collect();
+    /// Does `works` with files in the folder `folder`, several at a time.
+    async fn all<F: Future<Output = Result<()>>>(&self, folder: &str, works: Vec<F>) -> Result<()> {
         let works = stream::iter(works).buffer_unordered(self.merging.workers());
         works.try_collect::<()>().await.context(|| self.storage.shown(folder))
     }

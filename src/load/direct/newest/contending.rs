@@ -59,11 +59,6 @@ impl Newest {
         self.read(file, reading, contest).await
     }
 
-    /// Lets the rows of a file of the table contend that lack no part of their key, and notes the others.
-    pub(super) async fn read_whole(&self, file: Arc<Entrant>, contest: &Arc<Mutex<Contest>>) -> Result<()> {
-        self.read(file, Reading::Whole, contest).await
-    }
-
     /// Lets the marked rows of a file of the table contend.
     pub(super) async fn contend(&self, file: Arc<Entrant>, contest: &Arc<Mutex<Contest>>) -> Result<()> {
         let marked = file.take_marked();
