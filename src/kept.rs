@@ -4,12 +4,14 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// It is renewed when it is good for less than this, or for less than a third of its whole time.
 const EARLY: Duration = Duration::from_secs(120);
+/// A renewal is urgent when the value is good for less than this; any other one may take no longer, because whoever renews waits for it.
+const URGENT: Duration = Duration::from_secs(10);
 
 /// What was asked for, and how long it is good from now on; `None`: until it is refused.
 #[derive(Debug)]
@@ -42,21 +44,39 @@ impl<T> Default for Kept<T> {
 }
 
 impl<T: Clone> Kept<T> {
-    /// The value. `renew` asks for another one; it is told whether there is no value that is still good. While it works, other callers
-    /// wait and get what it got. If it fails and the old value is still good, that one is given.
+    /// The value. `renew` asks for another one; it is told whether that is urgent. While it works, other callers get the old value
+    /// as long as that one is good, and wait for the new one otherwise. If it fails, or takes long and is not urgent, the old value is
+    /// given as long as it is good.
     ///
     /// # Errors
     /// That of `renew`.
-    pub async fn get(&self, renew: impl AsyncFnOnce(bool) -> Result<Lasting<T>>) -> Result<T> {
+    pub async fn get<R>(&self, renew: impl Fn(bool) -> R) -> Result<T>
+    where
+        R: Future<Output = Result<Lasting<T>>>,
+    {
         if let Some(value) = self.value(|held| held.renewed) {
             return Ok(value);
         }
-        let _turn = self.renewal.lock().await;
+        let _turn = match self.renewal.try_lock() {
+            Ok(turn) => turn,
+            Err(_) => match self.value(|held| held.ends) {
+                Some(value) => return Ok(value),
+                None => self.renewal.lock().await,
+            },
+        };
         if let Some(value) = self.value(|held| held.renewed) {
             return Ok(value);
         }
         let begun = Instant::now();
-        match renew(self.value(|held| held.ends).is_none()).await {
+        let renewed = match self.value(|held| held.ends?.checked_sub(URGENT)) {
+            None => renew(true).await,
+            Some(_) => match timeout(URGENT, renew(false)).await.unwrap_or_else(|_| Err(too_slow())) {
+                // It was refused, or has ended, meanwhile.
+                Err(_) if self.value(|held| held.ends).is_none() => renew(true).await,
+                renewed => renewed,
+            },
+        };
+        match renewed {
             Ok(Lasting { value, lasts }) => {
                 let after = |time: Duration| begun.checked_add(time);
                 let ends = lasts.and_then(after);
@@ -97,6 +117,10 @@ impl<T: Clone> Kept<T> {
     }
 }
 
+fn too_slow() -> Error {
+    Error::transient(format!("What signs in was not renewed within {} s.", URGENT.as_secs()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,7 +142,7 @@ mod tests {
         }
 
         async fn get(&self) -> u32 {
-            let ask = async |_| {
+            let ask = |_| async {
                 tokio::time::sleep(SECOND / 10).await;
                 Ok(Lasting { value: self.given.fetch_add(1, Ordering::SeqCst), lasts: self.lasts })
             };
@@ -174,6 +198,59 @@ mod tests {
         assert_eq!(source.get().await, 1);
         tokio::time::advance(SECOND * 301).await;
         assert!(source.fail().await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_renewal_that_never_ends_holds_up_nobody_as_long_as_the_old_one_is_good() {
+        let source = Source::lasting(Some(SECOND * 300));
+        source.get().await;
+        tokio::time::advance(SECOND * 220).await;
+        let begun = Instant::now();
+        let hanging = source.kept.get(async |_| std::future::pending().await);
+        let others = async {
+            tokio::time::sleep(SECOND).await;
+            let waited = Instant::now();
+            let all = futures::future::join_all((0..100).map(|_| source.get())).await;
+            assert!(all.iter().all(|value| *value == 0) && waited.elapsed() == Duration::ZERO, "{all:?}");
+        };
+        let (first, ()) = tokio::join!(hanging, others);
+        assert_eq!(first.expect("the old one"), 0);
+        assert!(begun.elapsed() <= URGENT + SECOND, "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_refused_while_it_is_renewed_is_asked_for_as_long_as_it_takes() {
+        let source = Source::lasting(Some(SECOND * 300));
+        source.get().await;
+        tokio::time::advance(SECOND * 220).await;
+        let slow = source.kept.get(async |_| {
+            tokio::time::sleep(SECOND * 60).await;
+            Ok(Lasting { value: 7, lasts: None })
+        });
+        let refused = async {
+            tokio::time::sleep(SECOND).await;
+            source.kept.forget(|value| *value == 0);
+        };
+        assert_eq!(tokio::join!(slow, refused).0.expect("the new one"), 7);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_for_a_value_gets_the_new_one_however_long_that_takes() {
+        let source = Source::lasting(Some(SECOND * 300));
+        for waits in [0, 235, 241] {
+            tokio::time::advance(SECOND * waits).await;
+            let slow = source.kept.get(async |urgent| {
+                assert!(urgent);
+                tokio::time::sleep(SECOND * 60).await;
+                Ok(Lasting { value: 7, lasts: Some(SECOND * 300) })
+            });
+            let other = async {
+                tokio::time::sleep(SECOND * 6).await;
+                source.get().await
+            };
+            let (slow, other) = tokio::join!(slow, other);
+            assert_eq!((slow.expect("the new one"), other), (7, 7), "{waits}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -89,7 +89,7 @@ fn for_people(command: Command, writer: Arc<ProtocolWriter>) -> ExitCode {
     let run = async |_: &Context| {
         said = match &command {
             Command::Login { place, options } => login::login(place, options, &tell).await?,
-            Command::Logout { place } => login::logout(place)?,
+            Command::Logout { place } => login::logout(place).await?,
             Command::Setup { options } => setup::run(options).await?,
             Command::Spec | Command::Check { .. } | Command::Write { .. } => String::new(),
         };

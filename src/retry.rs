@@ -36,7 +36,7 @@ impl Backoff {
     }
 
     /// Waits before the next try; at least `asked`, if the server asked for a pause. Returns `false`, without waiting, when the
-    /// deadline would pass meanwhile.
+    /// deadline has passed or would pass meanwhile.
     pub async fn wait(&mut self, asked: Option<Duration>) -> bool {
         let pause = match asked {
             Some(asked) => asked.saturating_add(self.next.min(asked).mul_f64(jitter())),
@@ -44,7 +44,7 @@ impl Backoff {
         };
         self.next = self.next.saturating_mul(2).min(self.longest);
         let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        if left.is_some_and(|left| left < pause) {
+        if left.is_some_and(|left| left.is_zero() || left < pause) {
             return false;
         }
         tokio::time::sleep(pause).await;
@@ -106,6 +106,15 @@ mod tests {
         assert!(!backoff.wait(Some(Duration::from_secs(3600))).await);
         assert!(!backoff.wait(Some(Duration::MAX)).await);
         assert_eq!(before.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_any_time_there_is_one_try() {
+        for limit in [Duration::ZERO, Duration::from_nanos(1)] {
+            let mut backoff = Backoff::within(limit);
+            tokio::time::advance(limit).await;
+            assert!(!backoff.wait(None).await && !backoff.wait(Some(Duration::ZERO)).await, "{limit:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

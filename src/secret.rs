@@ -5,31 +5,40 @@ mod forms;
 mod hiding;
 mod view;
 
+use std::sync::Arc;
+
+use self::hiding::know_passing;
 pub use self::hiding::{hide, hide_in_answer, know, know_key_id, know_open};
 
 /// A password, token or key. Only [`Secret::expose`] gives its text.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct Secret(Arc<str>);
 
 impl Secret {
     /// Wraps `text`; from now on [`hide`] replaces it by `***`.
     pub fn new(text: impl Into<String>) -> Self {
         let text = text.into();
         know(&text);
-        Self(text)
+        Self(text.into())
     }
 
     /// The same for the id of a key, which may resemble other names: see [`know_key_id`].
     pub fn key_id(text: impl Into<String>) -> Self {
         let text = text.into();
         know_key_id(&text);
-        Self(text)
+        Self(text.into())
     }
 
     /// Wraps `text`, of which only `part` is secret: the rest, such as the end of a signed token, may be shown.
     pub fn by_its_part(text: impl Into<String>, part: &str) -> Self {
         know(part);
+        let text: String = text.into();
         Self(text.into())
+    }
+
+    /// Wraps `text`, which another one replaces before long, as with tokens: some time after nobody has it any more, it is forgotten.
+    pub fn passing(text: &str) -> Self {
+        Self(know_passing(text))
     }
 
     /// The text, to be passed only to the service that it is for.

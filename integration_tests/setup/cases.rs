@@ -289,10 +289,7 @@ fn ways() -> Vec<Case> {
         "auth_type": "AZURE_SERVICE_PRINCIPAL", "tenant_id": id, "client_id": id, "client_secret": CLIENT_SECRET,
         "workspace_resource_id": resource,
     });
-    let of_principal = [
-        "principal 1234567890 USER in workspace 1234567890123456",
-        "principal 1234567890 is entitled to databricks-sql-access",
-    ];
+    let of_principal = ["principal 1234567890 is entitled to databricks-sql-access"];
     let of_jwt = "policy destination-databricks-8363589b5a605f8a of 1234567890: https://issuer.example [\"acme\",\"other\"] system:serviceaccount:lake:loader";
     let of_places = "policy destination-databricks-1 of 1234567890: https://issuer.example [\"acme\"] system:serviceaccount:lake:loader";
     let of_all =
@@ -301,7 +298,9 @@ fn ways() -> Vec<Case> {
     let mut known = m2m.clone();
     known["account_id"] = json!("99999999-bbbb-cccc-dddd-eeeeeeeeeeee");
     let user = json!({"auth_type": "OAUTH_U2M", "login_file": "/home/airbyte/login.json"});
-    let ways: [Way<'_>; 8] = [
+    let mut user_of_account = user.clone();
+    user_of_account["account_id"] = json!("99999999-bbbb-cccc-dddd-eeeeeeeeeeee");
+    let ways: [Way<'_>; 9] = [
         ("way_m2m", m2m, "", false, id, of_principal.to_vec()),
         ("way_m2m_of_account", known, "", false, id, of_principal.to_vec()),
         ("way_workload", workload(json!({"client_id": id})), "", true, id, [&of_principal[..], &[of_jwt]].concat()),
@@ -324,6 +323,7 @@ fn ways() -> Vec<Case> {
             of_principal.to_vec(),
         ),
         ("way_user", user, "", false, "me@example.com", vec!["signed in"]),
+        ("way_user_of_account", user_of_account, "", false, "me@example.com", vec!["signed in"]),
     ];
     let case = |(name, way, host, has_jwt, principal, more): Way<'_>| {
         let mut config = databricks(

@@ -26,7 +26,8 @@ pub fn run(world: &mut World, line: &str) -> Result<(), Refusal> {
 fn own(world: &mut World, command: &Command) -> Result<(), Refusal> {
     match command.words.first().map(String::as_str) {
         Some("login") => {
-            command.only(&["login"], 0, &["--host", "--file", "--client-id", "--client-secret-file"])?;
+            let flags = ["--host", "--file", "--client-id", "--client-secret-file", "--account-id", "--account-host"];
+            command.only(&["login"], 0, &flags)?;
             command.flag("--host")?;
             world.give("signed in".to_owned());
         }

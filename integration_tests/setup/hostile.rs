@@ -72,6 +72,18 @@ fn comments_hold_nothing_that_means_something_to_a_shell() {
 }
 
 #[test]
+fn no_control_character_of_a_configuration_is_printed() {
+    for value in HOSTILE {
+        for text in printed_with(value) {
+            assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{value:?}: {text:?}");
+            for line in text.lines().filter(|line| line.starts_with("GRANT ") || line.starts_with("-- REVOKE ")) {
+                assert!(line.ends_with(';'), "{value:?}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_shell_that_knows_no_comments_runs_nothing_of_a_configuration() {
     let sandbox = Sandbox::new();
     for value in HOSTILE {

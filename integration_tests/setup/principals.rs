@@ -28,10 +28,14 @@ pub fn run(world: &mut World, command: &Command) -> Result<(), Refusal> {
             command.only(&group, 1, &[])?;
             number(id)
         }
+        ["account", "workspace-assignment", "list", workspace] => {
+            command.only(&group, 1, &["--output"])?;
+            number(workspace)
+        }
         ["account", "workspace-assignment", verb @ ("update" | "delete"), workspace, principal] => {
             number(workspace)?;
             number(principal)?;
-            let right = format!("principal {principal} USER in workspace {workspace}");
+            let right = member(principal, "USER", workspace);
             if *verb == "delete" {
                 command.only(&group, 2, &[])?;
                 return world.take(&right);
@@ -40,6 +44,8 @@ pub fn run(world: &mut World, command: &Command) -> Result<(), Refusal> {
             if body(&command.json()?, &["permissions"], &[])?["permissions"] != serde_json::json!(["USER"]) {
                 return Err("more than a user is made of it".to_owned());
             }
+            // What it was before, it is no more.
+            world.take_all(&format!("principal {principal} ADMIN "));
             world.give(right);
             Ok(())
         }
@@ -85,6 +91,11 @@ pub fn run(world: &mut World, command: &Command) -> Result<(), Refusal> {
         }
         other => Err(format!("databricks {other:?} is no command that is known")),
     }
+}
+
+/// The right of a principal in a workspace, as `USER` or as `ADMIN`.
+pub fn member(principal: &str, level: &str, workspace: &str) -> String {
+    format!("principal {principal} {level} in workspace {workspace}")
 }
 
 fn entitle(world: &mut World, principal: &str, operation: &Value) -> Result<(), Refusal> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::cases::Case;
+use super::principals::member;
 use super::world::{Refusal, World};
 use super::{cli, sql};
 
@@ -24,6 +25,11 @@ impl Recorder {
         for table in &case.tables {
             self.world.tables.insert((*table).to_owned(), "someone@example.com".to_owned());
         }
+    }
+
+    /// Makes an administrator of the workspace of the service principal.
+    pub fn make_administrator(&mut self, principal: &str, workspace: &str) {
+        self.world.give(member(principal, "ADMIN", workspace));
     }
 
     /// Runs one statement of SQL, without its semicolon, or one command.

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::cases::cases;
+use super::recorder::Recorder;
 use super::{as_json, case, pasted, printed};
 
 fn parts(plan: &Value) -> Vec<(Value, String)> {
@@ -63,6 +64,25 @@ fn what_is_run_only_in_some_cases_is_taken_back_only_in_these() {
         }
     }
     assert!(count > 20, "only {count} such statements");
+}
+
+#[test]
+fn a_service_principal_that_is_an_administrator_of_the_workspace_stays_one() {
+    for name in ["way_m2m", "way_workload", "way_azure_application"] {
+        let case = case(name);
+        let plan = as_json(&case);
+        let mut recorder = Recorder::new(&case);
+        recorder.make_administrator("1234567890", "1234567890123456");
+        let text = pasted::filled(&printed(&case, &[]), &pasted::values(&plan));
+        for line in pasted::statements(&text) {
+            recorder.accept(&line).unwrap_or_else(|why| panic!("{name}: {line}\n{why}"));
+        }
+        let rights = recorder.rights();
+        assert!(rights.iter().any(|right| right.contains("1234567890 ADMIN")), "{name}: {rights:#?}");
+        // Whoever is not there yet is let in behind the sign of a comment, after a list of those who are.
+        let at = |words: &str| text.lines().position(|line| line.contains(words)).unwrap_or_else(|| panic!("{text}"));
+        assert!(at("workspace-assignment list") < at("# databricks account workspace-assignment update"));
+    }
 }
 
 #[test]

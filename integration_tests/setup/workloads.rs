@@ -94,6 +94,20 @@ fn why_the_jwt_is_not_known_is_told() {
 }
 
 #[test]
+fn the_audience_that_a_sync_asks_for_is_known_where_the_jwt_is_not() {
+    let mut case = case("way_workload_without_jwt");
+    case.config["authentication"] = json!({
+        "auth_type": "WORKLOAD_IDENTITY", "jwt_source": "GITHUB_ACTIONS", "client_id": "6a1b2c3d-0000-4000-8000-000000000001",
+    });
+    let of_host = r#""audiences":["https://abc-12345678-wxyz.cloud.databricks.com/oidc/v1/token"]"#;
+    assert!(policy(&case, &[]).contains(of_host), "{}", policy(&case, &[]));
+    let known = policy(&case, &["--subject", "repo:acme/lake:ref:refs/heads/main"]);
+    assert!(known.contains("--policy-id destination-databricks-") && !known.contains("<audience>"), "{known}");
+    case.config["authentication"]["account_id"] = json!("99999999-bbbb-cccc-dddd-eeeeeeeeeeee");
+    assert!(policy(&case, &[]).contains(r#""audiences":["99999999-bbbb-cccc-dddd-eeeeeeeeeeee"]"#));
+}
+
+#[test]
 fn an_empty_option_is_refused() {
     for option in ["--issuer", "--subject", "--audience"] {
         for empty in ["", "  "] {

@@ -30,6 +30,11 @@ impl World {
         self.rights.insert(right);
     }
 
+    /// Takes all rights away that begin so.
+    pub fn take_all(&mut self, start: &str) {
+        self.rights.retain(|right| !right.starts_with(start));
+    }
+
     /// Takes `right` away, which has to be there.
     pub fn take(&mut self, right: &str) -> Result<(), Refusal> {
         if self.rights.remove(right) { Ok(()) } else { Err(format!("{right} was never given")) }

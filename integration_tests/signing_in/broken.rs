@@ -202,8 +202,12 @@ fn a_jwt_that_is_not_trusted() {
             grant("Token is expired").with("Date", "Fri, 01 Jan 2100 00:00:00 GMT"),
             &["The clock of this machine is", "behind"],
         ),
-        case(of_variable(), grant("no"), &["the JWT has expired", "issuer \"i\""])
-            .with("THE_JWT", jwt("RS256", &expired)),
+        case(
+            of_variable(),
+            grant("no"),
+            &["the JWT has expired", "as long as the JWT", "FILE or COMMAND", "issuer \"i\""],
+        )
+        .with("THE_JWT", jwt("RS256", &expired)),
         case(of_variable(), grant("no"), &["from the future", "clock"]).with("THE_JWT", jwt("ES256", &future)),
         case(of_variable(), grant("no"), &["RS256 or ES256"]).with("THE_JWT", jwt("HS256", &claims())),
     ] {
@@ -321,7 +325,7 @@ fn a_user_whose_sign_in_has_ended() {
             &["There is no login file", "destination-databricks login --host"],
         ),
         case(login("open", "127.0.0.1", 0o644), token(), &["chmod 600"]),
-        case(of_file(folder.path().to_str().unwrap()), token(), &["could not be read", "login"]),
+        case(of_file(folder.path().to_str().unwrap()), token(), &["is no regular file", "login"]),
         case(login("other", "other.cloud.databricks.com", 0o600), token(), &["is for other.cloud.databricks.com"]),
         case(
             login("used", "127.0.0.1", 0o600),

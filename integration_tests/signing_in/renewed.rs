@@ -16,7 +16,7 @@ use crate::messages::append;
 use crate::program::{Living, Run};
 
 /// Gives the refresh tokens `next-1-CANARY…`, `next-2-CANARY…`, each good for once, after the first.
-fn single_use() -> Server {
+pub fn single_use() -> Server {
     let given = AtomicUsize::new(0);
     Server::start(move |request| {
         if request.path.contains(".well-known") {
@@ -39,7 +39,7 @@ fn single_use() -> Server {
 }
 
 /// Takes a while for a token, which it gives with the next refresh token.
-fn slow() -> (Server, Receiver<()>) {
+pub fn slow() -> (Server, Receiver<()>) {
     let (begun, receiver) = channel();
     let begun = Mutex::new(begun);
     let server = Server::start(move |request| {
@@ -54,11 +54,11 @@ fn slow() -> (Server, Receiver<()>) {
     (server, receiver)
 }
 
-fn next(number: usize) -> String {
+pub fn next(number: usize) -> String {
     if number == 0 { REFRESH.to_owned() } else { format!("next-{number}-CANARY-0123456789abcdef") }
 }
 
-fn login_at(path: &Path) {
+pub fn login_at(path: &Path) {
     let login =
         json!({"host": "127.0.0.1", "client_id": "databricks-cli", "refresh_token": REFRESH, "user": "me@example.com"});
     std::fs::write(path, login.to_string()).unwrap();
@@ -77,7 +77,7 @@ fn configurations(run: &Run) -> Vec<Value> {
         .collect()
 }
 
-fn renewals(server: &Server) -> usize {
+pub fn renewals(server: &Server) -> usize {
     let is_renewal = |request: &&Request| field(request, "grant_type").as_deref() == Some("refresh_token");
     server.seen().iter().filter(is_renewal).count()
 }

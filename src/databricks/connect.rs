@@ -5,8 +5,6 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
-
 use super::SqlTransport;
 use super::http::{HttpClient, Request};
 use super::sign_in;
@@ -19,13 +17,6 @@ use crate::error::{Error, Kind, Result};
 
 const PATH_FORMS: &str = "/sql/1.0/warehouses/<id> for a SQL warehouse, sql/protocolv1/o/<workspace>/<cluster> for a cluster; \
                      both are in the connection details";
-
-/// Who somebody is. Nothing else of the answer is kept: it may be long.
-#[derive(Deserialize)]
-struct Me {
-    #[serde(rename = "userName")]
-    user_name: String,
-}
 
 /// What an HTTP path names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,14 +85,13 @@ pub async fn learn_who(settings: &DatabricksSettings, timeouts: &Timeouts) -> Re
     if client.workspace().who.is_named() || !client.workspace().is_databricks() {
         return Ok(());
     }
-    let response = match client.send(&Request::get("/api/2.0/preview/scim/v2/Me")).await {
+    let response = match client.send(&Request::get(who::ME)).await {
         // What passes is waited for by the request that matters.
         Err(error) if error.kind() != Kind::Config => return Ok(()),
         asked => asked?,
     };
-    let me = serde_json::from_slice(&response.body).ok().filter(|_| response.status.is_success());
-    if let Some(Me { user_name }) = me {
-        who::learn(settings, &user_name);
+    if let Some(name) = who::name_in(&response.body).filter(|_| response.status.is_success()) {
+        who::learn(settings, &name);
     }
     Ok(())
 }

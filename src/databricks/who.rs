@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::config::{Authentication, DatabricksSettings, JwtSource, RefreshToken, TokenSetting};
@@ -20,6 +21,8 @@ pub struct Who {
     pub kind_cure: &'static str,
 }
 
+/// Where a workspace says who somebody is.
+pub(super) const ME: &str = "/api/2.0/preview/scim/v2/Me";
 /// Whose name is not known as long as nobody has asked the workspace.
 const OF_TOKEN: &str = "the token's user";
 const NEW_TOKEN: &str = "the token is wrong, has expired or belongs to another workspace: create a new one in the user settings of this \
@@ -88,12 +91,10 @@ impl Who {
             Authentication::AzureManagedIdentity { client_id: None, .. } => {
                 nameless("the managed identity of this machine", OF_ENTRA)
             }
-            Authentication::User { refresh_token: RefreshToken::File(path), .. } => {
-                match Login::read(path).ok().and_then(|login| login.user) {
-                    Some(user) => by_id("user", &user, OF_USER),
-                    None => nameless("the user who has signed in", OF_USER),
-                }
-            }
+            Authentication::User { refresh_token: RefreshToken::File(path), .. } => match Login::user_in(path) {
+                Some(user) => by_id("user", &user, OF_USER),
+                None => nameless("the user who has signed in", OF_USER),
+            },
             Authentication::User { .. } => nameless("the user who has signed in", OF_USER),
         }
     }
@@ -138,11 +139,23 @@ fn unasked(settings: &DatabricksSettings) -> Who {
     if is_of_account { Who { kind_cure: OF_ACCOUNT, ..who } } else { who }
 }
 
+/// The name in `body`, which the workspace has answered at [`ME`].
+pub(super) fn name_in(body: &[u8]) -> Option<String> {
+    // Nothing else of the answer is kept: it may be long.
+    #[derive(Deserialize)]
+    struct Me {
+        #[serde(rename = "userName")]
+        user_name: String,
+    }
+    let Me { user_name } = serde_json::from_slice(body).ok()?;
+    let is_name = (1..=256).contains(&user_name.len()) && !user_name.chars().any(char::is_control);
+    is_name.then_some(user_name)
+}
+
 /// Notes that the workspace calls whoever signs in with `settings` by `name`.
 pub(super) fn learn(settings: &DatabricksSettings, name: &str) {
-    let is_name = (1..=256).contains(&name.len()) && !name.chars().any(char::is_control);
     let who = unasked(settings);
-    if is_name && !who.is_named() {
+    if !who.is_named() {
         // A service principal is called by its application id, a user by an address.
         let noun = if Uuid::parse_str(name).is_ok() { "service principal" } else { "user" };
         let learnt = Who { kind_cure: who.kind_cure, ..Who::named(noun, name, who.cure) };

@@ -91,7 +91,9 @@ pub async fn login(
     let (refresh_token, user) = sign_in.finish(&code).await?;
     let account = application.account.map(|account| (account.id, account.address));
     let client_id = application.client_id;
-    Login { host: workspace.hostname.clone(), account, client_id, user: user.clone(), refresh_token }.write(&file)?;
+    Login { host: workspace.hostname.clone(), account, client_id, user: user.clone(), refresh_token }
+        .write(&file)
+        .await?;
     let secret = match options.client_secret_file {
         Some(_) => ", \"client_secret\": …",
         None => "",
@@ -108,12 +110,12 @@ pub async fn login(
 ///
 /// # Errors
 /// Where there is none, or it cannot be removed.
-pub fn logout(place: &Place) -> Result<String> {
+pub async fn logout(place: &Place) -> Result<String> {
     let file = match &place.file {
         Some(file) => file.clone(),
         None => place.resolve()?.1,
     };
-    if !login_file::remove(&file)? {
+    if !login_file::remove(&file).await? {
         return Err(Error::config(format!("Nobody has signed in here: there is no file {}.", file.display())));
     }
     Ok(format!(

@@ -52,15 +52,18 @@ impl Listener {
                 socket.set_nonblocking(true)?;
                 std::io::Result::Ok(socket)
             };
-            if let Ok(first) = listen((Ipv4Addr::LOCALHOST, *port).into()) {
-                let port = first.local_addr().map_or(*port, |address| address.port());
-                let second = listen((Ipv6Addr::LOCALHOST, port).into());
-                return Ok(Self {
-                    port,
-                    sockets: std::iter::once(first).chain(second).collect(),
-                    connections: VecDeque::new(),
-                });
+            let Ok(first) = listen((Ipv4Addr::LOCALHOST, *port).into()) else { continue };
+            let port = first.local_addr().map_or(*port, |address| address.port());
+            let second = listen((Ipv6Addr::LOCALHOST, port).into());
+            // Whoever listens there would get the code. A machine without such addresses is fine.
+            if second.as_ref().is_err_and(|error| error.kind() == ErrorKind::AddrInUse) {
+                continue;
             }
+            return Ok(Self {
+                port,
+                sockets: std::iter::once(first).chain(second).collect(),
+                connections: VecDeque::new(),
+            });
         }
         Err(Error::config(match ports.as_slice() {
             [port] => format!("Port {port} of this machine is in use: choose another one with --port."),
@@ -193,6 +196,14 @@ mod tests {
         assert!(error.message().contains(&format!("Port {} of this machine is in use", listener.port)), "{error}");
         let (one, other) = (Listener::open(None).expect("a port"), Listener::open(None).expect("another port"));
         assert_ne!(one.address(), other.address());
+    }
+
+    #[test]
+    fn a_port_that_another_process_has_at_the_other_address_is_in_use() {
+        let Ok(other) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) else { return };
+        let port = other.local_addr().expect("an address").port();
+        let error = Listener::open(Some(port)).map(|_| ()).expect_err("in use");
+        assert!(error.message().contains("is in use"), "{error}");
     }
 
     #[test]

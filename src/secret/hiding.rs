@@ -4,12 +4,14 @@
 //! undone repeatedly, and by its letters and digits alone; any 12 consecutive characters of a long secret are hidden. In answers of
 //! servers, values after the words of a sign-in (`Bearer`, `Basic`, `Signature=`) and JSON web tokens are hidden too, known or not.
 //! Only texts for people are searched, never STATEs or records.
+//!
+//! Secrets that others replace, as tokens do, are forgotten some time after nobody has them any more: each takes memory and time.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
-use std::sync::{LazyLock, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use memchr::memmem;
 
@@ -54,6 +56,8 @@ const SHORTEST_TOKEN: usize = 16;
 /// A token with separators changes at least this often between letters and digits, or from lower to upper case; names with a year
 /// do not.
 const CHANGES_OF_TOKEN: usize = 3;
+/// So many passing secrets stay known that nobody has any more: late answers may repeat them.
+const LEFT: usize = 4;
 /// The beginning of a JSON web token: `{"` in base64.
 const WEB_TOKEN: &str = "eyJ";
 /// The least length of its first part, which has to name an algorithm.
@@ -62,27 +66,82 @@ const SHORTEST_HEADER: usize = 12;
 /// What is to be hidden.
 #[derive(Default)]
 struct Known {
-    forms: Vec<Form>,
-    /// Runs of long secrets: hidden in answers of servers; if `true`, also in this program's messages.
-    runs: HashMap<[u8; RUN], bool>,
+    forms: Vec<Owned>,
+    runs: HashMap<[u8; RUN], Run>,
+    /// The secrets that pass, those that were used last at the end.
+    passing: Vec<Arc<str>>,
     /// Settings that are no secrets although they may resemble one, and their letters and digits: messages show them.
     open: Vec<(String, Vec<u8>)>,
 }
 
+/// A form with the number of passing secrets that have it; `None`: a secret that stays has it.
+struct Owned {
+    form: Form,
+    owners: Option<usize>,
+}
+
+/// A run of long secrets, which is hidden in answers of servers: how many times forms have it, and how many times as certainly no part
+/// of a sentence, as which it is hidden in this program's messages too.
+#[derive(Default)]
+struct Run {
+    all: u32,
+    no_sentence: u32,
+}
+
 impl Known {
-    /// Whether each of `new` is known. A text that is both a secret and the id of a key counts as a secret.
+    /// Whether each of `new` is known and stays so.
     fn has(&self, new: &[Form]) -> bool {
-        let is_known = |form: &Form| self.forms.iter().any(|one| one.text == form.text && (form.is_id || !one.is_id));
-        new.iter().all(is_known)
+        let is_it = |one: &Owned, form: &Form| one.form.text == form.text && (form.is_id || !one.form.is_id);
+        new.iter().all(|form| self.forms.iter().any(|one| is_it(one, form) && one.owners.is_none()))
     }
 
     fn add(&mut self, new: Vec<Form>) {
-        for form in new {
-            if !self.has(std::slice::from_ref(&form)) {
-                form.runs().for_each(|(run, is_no_sentence)| *self.runs.entry(run).or_default() |= is_no_sentence);
-                self.forms.retain(|one| one.text != form.text);
-                self.forms.push(form);
+        new.into_iter().for_each(|form| self.add_form(form, false));
+    }
+
+    fn add_form(&mut self, form: Form, is_passing: bool) {
+        match self.forms.iter_mut().find(|one| one.form.text == form.text) {
+            Some(one) => {
+                one.owners = one.owners.filter(|_| is_passing).map(|owners| owners + 1);
+                // A text that is both a secret and the id of a key counts as a secret.
+                if one.form.is_id && !form.is_id {
+                    remove_runs(&mut self.runs, &one.form);
+                    add_runs(&mut self.runs, &form);
+                    one.form = form;
+                }
             }
+            None => {
+                add_runs(&mut self.runs, &form);
+                self.forms.push(Owned { form, owners: is_passing.then_some(1) });
+            }
+        }
+    }
+
+    /// The text of a secret that others replace: known as long as somebody has this.
+    fn add_passing(&mut self, secret: &str) -> Arc<str> {
+        let text = match self.passing.iter().position(|known| **known == *secret) {
+            Some(at) => self.passing.remove(at),
+            None => {
+                forms::forms_of(secret, false).into_iter().for_each(|form| self.add_form(form, true));
+                Arc::from(secret)
+            }
+        };
+        let is_left = |known: &Arc<str>| Arc::strong_count(known) == 1;
+        while self.passing.iter().filter(|known| is_left(known)).count() > LEFT {
+            let Some(oldest) = self.passing.iter().position(is_left) else { break };
+            let oldest = self.passing.remove(oldest);
+            forms::forms_of(&oldest, false).iter().for_each(|form| self.forget_form(form));
+        }
+        self.passing.push(Arc::clone(&text));
+        text
+    }
+
+    fn forget_form(&mut self, form: &Form) {
+        let Some(at) = self.forms.iter().position(|one| one.form.text == form.text) else { return };
+        let Some(owners) = self.forms.get_mut(at).and_then(|one| one.owners.as_mut()) else { return };
+        *owners -= 1;
+        if *owners == 0 {
+            remove_runs(&mut self.runs, &self.forms.remove(at).form);
         }
     }
 
@@ -116,7 +175,7 @@ impl Known {
     fn spans(&self, text: &str, is_answer: bool) -> Vec<Range<usize>> {
         let mut spans = Vec::new();
         let is_searched = |form: &&Form| is_answer || form.applies_to_messages() && !self.is_open(form);
-        let forms: Vec<&Form> = self.forms.iter().filter(is_searched).collect();
+        let forms: Vec<&Form> = self.forms.iter().map(|one| &one.form).filter(is_searched).collect();
         let mut search = |view: &View| {
             if is_answer {
                 sign_ins(view, &mut spans);
@@ -128,8 +187,8 @@ impl Known {
                 |form: &&&Form| form.matches_condensed(is_answer) && (is_answer || !self.has_open(&form.condensed));
             forms.iter().filter(is_condensed).for_each(|form| condensed.find(&form.condensed, &mut spans));
             for (at, run) in condensed.bytes().windows(RUN).enumerate() {
-                let is_no_sentence = self.runs.get(run);
-                if is_no_sentence.is_some_and(|is_sure| is_answer || *is_sure && !self.has_open(run)) {
+                let is_hidden = |found: &Run| is_answer || found.no_sentence > 0 && !self.has_open(run);
+                if self.runs.get(run).is_some_and(is_hidden) {
                     spans.extend(condensed.place(at..at + RUN));
                 }
             }
@@ -153,6 +212,11 @@ pub fn know_key_id(id: &str) {
     add(forms::forms_of(id, true));
 }
 
+/// Hides `secret`, which another one replaces before long, as long as somebody has the text that this gives, and some time after.
+pub fn know_passing(secret: &str) -> Arc<str> {
+    KNOWN.write().unwrap_or_else(PoisonError::into_inner).add_passing(secret)
+}
+
 /// Lets this program's messages show `setting` from now on: it is no secret, although it may resemble one.
 pub fn know_open(setting: &str) {
     KNOWN.write().unwrap_or_else(PoisonError::into_inner).add_open(setting);
@@ -173,6 +237,26 @@ pub fn hide(text: &str) -> Cow<'_, str> {
 /// could leave half a secret. Secrets that look like words are hidden here too; in messages that would hide ordinary words.
 pub fn hide_in_answer(text: &str) -> Cow<'_, str> {
     KNOWN.read().unwrap_or_else(PoisonError::into_inner).hidden(text, true)
+}
+
+fn add_runs(runs: &mut HashMap<[u8; RUN], Run>, form: &Form) {
+    for (run, is_no_sentence) in form.runs() {
+        let found = runs.entry(run).or_default();
+        found.all += 1;
+        found.no_sentence += u32::from(is_no_sentence);
+    }
+}
+
+fn remove_runs(runs: &mut HashMap<[u8; RUN], Run>, form: &Form) {
+    for (run, is_no_sentence) in form.runs() {
+        if let Some(found) = runs.get_mut(&run) {
+            found.all -= 1;
+            found.no_sentence -= u32::from(is_no_sentence);
+            if found.all == 0 {
+                runs.remove(&run);
+            }
+        }
+    }
 }
 
 /// `text` with `***` in place of each of `spans`; overlapping ones become one.

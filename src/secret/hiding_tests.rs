@@ -257,6 +257,49 @@ fn our_own_sentences_stay_whatever_somebody_took_for_a_secret() {
     assert!(known.hide_in_answer("a s3 bucket: the one").contains("a s3 bucket: the one"));
 }
 
+/// A token as services give them.
+fn token(number: u64) -> String {
+    let mut random = fastrand::Rng::with_seed(number);
+    std::iter::repeat_with(|| random.alphanumeric()).take(60).collect()
+}
+
+#[test]
+fn a_secret_that_passes_is_forgotten_some_time_after_nobody_has_it_any_more() {
+    let mut known = Known::with(&[SECRET]);
+    let held = known.add_passing(&token(0));
+    let is_known = |known: &Known, number| !known.hide_in_answer(&token(number)).contains(&token(number));
+    (1..=LEFT as u64).for_each(|number| drop(known.add_passing(&token(number))));
+    assert!((0..=LEFT as u64).all(|number| is_known(&known, number)));
+    let (forms, runs) = (known.forms.len(), known.runs.len());
+    for number in 0..100 {
+        drop(known.add_passing(&token(1000 + number)));
+        // Over and over again the same is one.
+        drop(known.add_passing(&token(0)));
+    }
+    assert!(known.forms.len() <= forms * 5 / 4 && known.runs.len() <= runs * 5 / 4, "{} {runs}", known.runs.len());
+    assert!(is_known(&known, 0) && is_known(&known, 1099) && !is_known(&known, 1) && !is_known(&known, 1050));
+    assert_eq!(known.hide(&format!("{SECRET} and {held}")), "*** and ***");
+}
+
+#[test]
+fn what_another_secret_has_too_is_not_forgotten() {
+    let mut known = Known::default();
+    let all = [token(1), token(2), token(3), token(4)];
+    known.add(forms::forms_of(&all[0], false));
+    known.add(forms::forms_of(&all[3], true));
+    all.iter().for_each(|token| drop(known.add_passing(token)));
+    known.add(forms::forms_of(&all[1], false));
+    // Its end is the same for long enough.
+    let longer = format!("x{}", all[2]);
+    let held = known.add_passing(&longer);
+    (0..20).for_each(|number| drop(known.add_passing(&token(1000 + number))));
+    for known_by in [&all[0], &all[1], &all[3], &longer] {
+        assert_eq!(known.hide(known_by), "***");
+    }
+    assert!(known.hide_in_answer(&all[2]).len() < 10, "{}", known.hide_in_answer(&all[2]));
+    drop(held);
+}
+
 #[test]
 fn what_the_program_gets_to_know_is_hidden_in_all_that_leaves_it() {
     know("dapi0b1c2d3e4f5a6b7c8d9e");

@@ -65,7 +65,7 @@ pub async fn run(options: &Options) -> Result<String> {
 /// The user who has signed in with a browser, if the file of that names one.
 fn user(authentication: &Authentication) -> Option<String> {
     let Authentication::User { refresh_token: RefreshToken::File(path), .. } = authentication else { return None };
-    Login::read(path).ok().and_then(|login| login.user)
+    Login::user_in(path)
 }
 
 fn targets_of(config: &Config, catalog: &Path) -> Result<Vec<Target>> {

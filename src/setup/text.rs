@@ -75,7 +75,7 @@ fn add_step(lines: &mut Vec<String>, number: usize, step: &Step) {
         prose(lines, &rest, &rest, &case);
     }
     let is_comment = step.only_if.is_some();
-    lines.extend(step.run.iter().flat_map(|statement| statement_lines(step.tool, statement, is_comment)));
+    lines.extend(step.run.iter().map(|statement| statement_line(step.tool, statement, is_comment)));
     // In quotes, so that no shell runs what is in it.
     lines.extend(step.document.iter().map(|document| format!("{sign} {}", quoted(document))));
 }
@@ -95,7 +95,7 @@ fn add_reversals(lines: &mut Vec<String>, reversals: &[Reversal<'_>], introducti
         let case = reversal.only_if.as_ref().map(|case| format!(" Only if {case}:"));
         let of_step = format!("Of step {}{}", reversal.number, case.map_or(":".to_owned(), |case| format!(".{case}")));
         prose(lines, &format!("{sign} "), &format!("{sign}    "), &of_step);
-        lines.extend(reversal.run.iter().flat_map(|statement| statement_lines(tool, statement, true)));
+        lines.extend(reversal.run.iter().map(|statement| statement_line(tool, statement, true)));
     }
 }
 
@@ -116,15 +116,11 @@ fn sign(tool: Tool) -> &'static str {
     if tool == Tool::Sql { "--" } else { "#" }
 }
 
-/// The lines of `statement` as they are pasted: a name in SQL may have a line end.
-fn statement_lines(tool: Tool, statement: &str, is_comment: bool) -> Vec<String> {
+/// `statement` as it is pasted: neither names in SQL nor words of a shell have line ends.
+fn statement_line(tool: Tool, statement: &str, is_comment: bool) -> String {
+    let before = if is_comment { format!("{} ", sign(tool)) } else { String::new() };
     let end = if tool == Tool::Sql { ";" } else { "" };
-    if !is_comment {
-        return vec![format!("{statement}{end}")];
-    }
-    let before = format!("{} ", sign(tool));
-    // A carriage return ends a comment of SQL too.
-    format!("{statement}{end}").split(['\n', '\r']).map(|line| format!("{before}{line}")).collect()
+    format!("{before}{statement}{end}")
 }
 
 /// Adds `text` as a comment, wrapped between words, with `first` before the first line and `rest` before the others.

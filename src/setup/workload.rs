@@ -25,17 +25,16 @@ pub(super) async fn trusted(
     ensure_told(options)?;
     let Authentication::WorkloadIdentity { source, audience, .. } = &settings.authentication else { return Ok(None) };
     let mut remarks: Vec<String> = settings.authentication.without_effect().into_iter().collect();
+    // As a sync asks for it.
+    let asked = audience.clone().or_else(|| settings.account.as_ref().map(|account| account.id.clone()));
+    let asked = asked.unwrap_or_else(|| format!("https://{}/oidc/v1/token", settings.hostname));
     // Any other JWT has the audience that its issuer gave it, whatever the configuration says.
-    let asked = audience.as_ref().filter(|_| source.is_asked_by_audience());
-    let wanted = options.audience.as_ref().or(asked);
+    let wanted = options.audience.as_ref().or(source.is_asked_by_audience().then_some(&asked));
     let found = match &options.jwt {
         Some(file) => Some(claims_in(file)?),
         None if options.issuer.is_none() || options.subject.is_none() => {
-            let usual = || format!("https://{}/oidc/v1/token", settings.hostname);
-            let of_account = settings.account.as_ref().map(|account| account.id.clone());
-            let audience = wanted.cloned().or(of_account).unwrap_or_else(usual);
             // Where the workload runs elsewhere, its JWT is not here, which is no error.
-            let found = claims(source, &audience, timeouts).await;
+            let found = claims(source, wanted.unwrap_or(&asked), timeouts).await;
             found.map_err(|error| remarks.push(unread(&error))).ok()
         }
         None => None,

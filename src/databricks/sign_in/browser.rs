@@ -3,7 +3,6 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::Value;
 use url::Url;
 
 use super::endpoints::{Endpoints, Issuer};
@@ -13,6 +12,7 @@ use super::requests::{Asked, Patience, ask};
 use super::row::Asker;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Account, Timeouts};
+use crate::databricks::who;
 use crate::error::{Error, Result, code, shortened};
 use crate::secret::{Secret, hide_in_answer};
 
@@ -163,7 +163,7 @@ impl SignIn {
 
     /// Who the user is; `None` if the workspace does not say.
     async fn user(&self, granted: &Granted) -> Option<String> {
-        let url = Url::parse(&format!("{}/api/2.0/preview/scim/v2/Me", self.application.address)).ok()?;
+        let url = Url::parse(&format!("{}{}", self.application.address, who::ME)).ok()?;
         let asked = Asked {
             method: reqwest::Method::GET,
             url: &url,
@@ -174,10 +174,7 @@ impl SignIn {
             may_repeat: true,
         };
         let said = ask(&asked, self.patience.when(false)).await.ok().filter(|said| said.status == 200)?;
-        let body: Value = serde_json::from_slice(&said.body).ok()?;
-        let name = body.get("userName")?.as_str()?;
-        let is_name = name.len() <= 256 && !name.is_empty() && !name.chars().any(char::is_control);
-        is_name.then(|| name.to_owned())
+        who::name_in(&said.body)
     }
 }
 

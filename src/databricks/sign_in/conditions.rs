@@ -165,7 +165,9 @@ fn wrong_jwt(claims: &Claims, now: i64) -> Option<(&'static str, &'static str)> 
     if claims.expires.is_some_and(|expires| expires <= now) {
         return Some((
             "the JWT has expired",
-            "have whoever provides it replace it in time: a file or a variable is read again for each token, but somebody must renew it",
+            "have whoever provides it replace it in time. It is had again for each token, and a variable of a running process stays as it \
+             is: with the `authentication.jwt_source` ENVIRONMENT a sync can last as long as the JWT and one token, with FILE or COMMAND \
+             longer",
         ));
     }
     if claims.begins.is_some_and(|begins| begins > now + SKEW) {

@@ -54,8 +54,10 @@ pub(super) async fn of_databricks(
 ) -> Result<Granted> {
     let login =
         basic.map(|(id, secret)| Secret::new(format!("Basic {}", BASE64.encode(format!("{id}:{}", secret.expose())))));
-    // What can be used once may be used up when its answer is lost.
-    let may_repeat = !matches!(asking.asker, Asker::Refresh | Asker::Code);
+    // A code is used up when its answer is lost. A refresh token may be too, and is of no use then, asked again or not.
+    let may_repeat = asking.asker != Asker::Code;
+    // It has said itself where it gives tokens.
+    let asking = Asking { patience: asking.patience.of_host(true), ..asking };
     let asked = Asked { method: Method::POST, url, form, login, headers: &[], setting: asking.setting, may_repeat };
     granted(&asked, claims, asking).await
 }
@@ -143,7 +145,7 @@ fn read(said: &Said, now: i64) -> Option<Granted> {
     let body: Value = serde_json::from_slice(&said.body).ok()?;
     let text = |name: &str| {
         let text = body.get(name)?.as_str()?;
-        (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())).then(|| Secret::new(text))
+        (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())).then(|| Secret::passing(text))
     };
     // Microsoft writes numbers as texts, and its App Service says only when a token ends.
     let number = |name: &str| {

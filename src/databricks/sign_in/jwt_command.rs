@@ -66,7 +66,7 @@ pub(super) async fn of_command(parts: &[String], limit: Duration) -> Result<Secr
         .map_err(|error| Error::config(named("wrote something that is no text.")).with_source(error.utf8_error()))?;
     match text.trim() {
         "" => Err(Error::config(named("wrote nothing to its standard output: let it print the JWT there."))),
-        text => Ok(Secret::new(text)),
+        text => Ok(Secret::passing(text)),
     }
 }
 

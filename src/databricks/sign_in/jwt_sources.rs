@@ -82,7 +82,7 @@ fn of_file(path: &Path) -> Result<Secret> {
     let text = String::from_utf8_lossy(&bytes);
     match text.trim() {
         "" => Err(Error::config(named("is empty: have the JWT put there."))),
-        text => Ok(Secret::new(text)),
+        text => Ok(Secret::passing(text)),
     }
 }
 
@@ -162,7 +162,7 @@ async fn of_service(
     }
     let body: Option<Value> = serde_json::from_slice(&said.body).ok();
     let text = body.as_ref().and_then(|body| body.get(field)).and_then(Value::as_str);
-    text.map(Secret::new)
+    text.map(Secret::passing)
         .ok_or_else(|| Error::config(format!("{host} answered without a JWT: check {}.", asked.setting)))
 }
 

@@ -56,6 +56,8 @@ pub async fn claims(source: &JwtSource, audience: &str, timeouts: &Timeouts) -> 
 }
 
 #[cfg(test)]
+mod outages_tests;
+#[cfg(test)]
 #[path = "sign_in_tests.rs"]
 mod tests;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The tokens of one workspace, whatever the way to sign in: asked for when they are needed, kept, renewed before their end.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use tokio::sync::{Mutex, OnceCell};
@@ -12,7 +13,7 @@ use super::requests::Patience;
 use super::row::Asker;
 use super::user::User;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Authentication, DatabricksSettings, ENTRA_APPLICATION, Timeouts};
+use crate::config::{Authentication, DatabricksSettings, ENTRA_APPLICATION, RefreshToken, Timeouts};
 use crate::databricks::token::TokenProvider;
 use crate::databricks::who::Who;
 use crate::error::{Error, Result};
@@ -35,6 +36,8 @@ pub(super) struct SignedIn {
     issuer: Issuer,
     who: String,
     patience: Patience,
+    /// Whether there was a token ever: then all who are asked have answered.
+    has_signed_in: AtomicBool,
     endpoints: OnceCell<Endpoints>,
     user: Option<Arc<User>>,
     token: Kept<Secret>,
@@ -47,7 +50,11 @@ impl SignedIn {
         let who = Who::of(&settings.authentication).named;
         let user = match &settings.authentication {
             Authentication::User { client_id, client_secret, refresh_token } => Some(Arc::new(User {
-                issuer: Issuer::of(settings),
+                issuer: match refresh_token {
+                    // `login` writes the account into the file, where there is one.
+                    RefreshToken::File(_) => Issuer::workspace(settings.address()),
+                    RefreshToken::Configured(_) => Issuer::of(settings),
+                },
                 hostname: settings.hostname.clone(),
                 client_id: client_id.clone(),
                 client_secret: client_secret.clone(),
@@ -64,6 +71,7 @@ impl SignedIn {
             issuer: Issuer::of(settings),
             who,
             patience: Patience::of(timeouts),
+            has_signed_in: AtomicBool::new(false),
             endpoints: OnceCell::new(),
             user,
             token: Kept::default(),
@@ -72,12 +80,16 @@ impl SignedIn {
     }
 
     async fn renew(&self, is_urgent: bool) -> Result<Lasting<Secret>> {
-        let Granted { token, lasts, .. } = self.granted(is_urgent).await?;
+        let Granted { token, lasts, .. } = self.granted(self.patience(is_urgent)).await?;
+        self.has_signed_in.store(true, Ordering::Relaxed);
         Ok(Lasting { value: token, lasts })
     }
 
-    async fn granted(&self, is_urgent: bool) -> Result<Granted> {
-        let patience = self.patience.when(is_urgent);
+    fn patience(&self, is_urgent: bool) -> Patience {
+        self.patience.when(is_urgent).of_host(self.has_signed_in.load(Ordering::Relaxed))
+    }
+
+    async fn granted(&self, patience: Patience) -> Result<Granted> {
         let now = now();
         let asking = |asker, setting| Asking { asker, who: &self.who, setting, patience, now };
         match &self.authentication {
@@ -158,13 +170,13 @@ impl SignedIn {
 #[async_trait]
 impl TokenProvider for SignedIn {
     async fn token(&self) -> Result<Secret> {
-        self.token.get(async |is_urgent| self.renew(is_urgent).await).await
+        self.token.get(|is_urgent| self.renew(is_urgent)).await
     }
 
     async fn headers(&self) -> Result<Vec<(&'static str, String)>> {
         let Some(resource_id) = self.resource_id() else { return Ok(Vec::new()) };
-        let ask = async |is_urgent| {
-            let granted = self.of_azure(self.management(), self.patience.when(is_urgent)).await?;
+        let ask = |is_urgent| async move {
+            let granted = self.of_azure(self.management(), self.patience(is_urgent)).await?;
             Ok(Lasting { value: granted.token, lasts: granted.lasts })
         };
         let token = self.management.get(ask).await?;

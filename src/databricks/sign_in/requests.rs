@@ -20,7 +20,7 @@ use crate::secret::Secret;
 
 /// A longer answer holds no token.
 const LONGEST: usize = 1 << 20;
-/// How long a service is tried that cannot be reached: most likely its name is wrong.
+/// How long a service is tried that has never been reached: most likely its name is wrong.
 const FIRST_CONTACT: Duration = Duration::from_secs(15);
 /// How long one request may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -59,16 +59,28 @@ pub(super) struct Patience {
     /// How long a request is repeated.
     retry: Duration,
     timeout: Duration,
+    /// Whether the host has answered before: then its name is right, and whatever fails may pass.
+    is_known: bool,
 }
 
 impl Patience {
     pub(super) fn of(timeouts: &Timeouts) -> Self {
-        Self { retry: timeouts.databricks_retry, timeout: TIMEOUT.min(timeouts.databricks_retry / 2) }
+        Self { retry: timeouts.databricks_retry, timeout: TIMEOUT.min(timeouts.databricks_retry / 2), is_known: false }
     }
 
     /// The same; where it is not urgent, one try is enough.
     pub(super) fn when(self, is_urgent: bool) -> Self {
         if is_urgent { self } else { Self { retry: Duration::ZERO, ..self } }
+    }
+
+    /// The same for a host that has answered before, if it `is_known`.
+    pub(super) fn of_host(self, is_known: bool) -> Self {
+        Self { is_known: self.is_known || is_known, ..self }
+    }
+
+    /// How long somebody else may take to be given an answer.
+    pub(super) fn longest(self) -> Duration {
+        self.retry.max(self.timeout)
     }
 
     /// How long one request may take.
@@ -95,7 +107,10 @@ pub(super) async fn ask(asked: &Asked<'_>, patience: Patience) -> Result<Said> {
         )));
     }
     let mut waits = Backoff::within(patience.retry);
-    let mut first_contact = Backoff::within(FIRST_CONTACT.min(patience.retry));
+    let mut contact = Backoff::within(match patience.is_known {
+        true => patience.retry,
+        false => FIRST_CONTACT.min(patience.retry),
+    });
     loop {
         match ask_once(asked, patience).await {
             Ok(said) => {
@@ -109,11 +124,11 @@ pub(super) async fn ask(asked: &Asked<'_>, patience: Patience) -> Result<Said> {
             Err(none) => {
                 let again = match none.is_permanent() {
                     true => false,
-                    false if none.is_unreachable() => first_contact.wait(None).await,
+                    false if none.is_unreachable() => contact.wait(None).await,
                     false => (asked.may_repeat || !none.may_have_arrived()) && waits.wait(None).await,
                 };
                 if !again {
-                    return Err(unreachable(none, &host, asked.setting));
+                    return Err(unreachable(none, &host, asked.setting, patience.is_known));
                 }
             }
         }
@@ -169,16 +184,17 @@ pub(super) fn host_of(url: &Url) -> String {
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// The error for the user where nothing answers at `host`.
-fn unreachable(none: NoResponse, host: &str, setting: &str) -> Error {
+/// The error for the user where nothing answers at `host`. One that has answered before has the right name.
+fn unreachable(none: NoResponse, host: &str, setting: &str, is_known: bool) -> Error {
     let (failure, cause) = match none {
         NoResponse::Error(error) => return error,
         NoResponse::Network(failure, cause) => (failure, cause),
     };
+    let unless_known = if is_known { Kind::Transient } else { Kind::Config };
     let (kind, what) = match failure {
-        NetworkFailure::UnknownHost => (Kind::Config, "has no address: check {setting}, and the DNS of this network"),
+        NetworkFailure::UnknownHost => (unless_known, "has no address: check {setting}, and the DNS of this network"),
         NetworkFailure::Refused => {
-            (Kind::Config, "refuses connections: check {setting}, and that no firewall stands between")
+            (unless_known, "refuses connections: check {setting}, and that no firewall stands between")
         }
         NetworkFailure::TimedOut => (
             Kind::Transient,
@@ -192,7 +208,7 @@ fn unreachable(none: NoResponse, host: &str, setting: &str) -> Error {
              that SSL_CERT_FILE names; otherwise check {setting}",
         ),
         NetworkFailure::Proxy => (
-            Kind::Config,
+            unless_known,
             "was not reached through the proxy: check HTTPS_PROXY, and whether the host belongs into NO_PROXY",
         ),
         NetworkFailure::ConnectionBroken | NetworkFailure::ResponseLost => {

@@ -11,7 +11,7 @@ use crate::databricks::testing::scripted_server::{Reaction, ReceivedRequest, Scr
 use crate::error::{Error, Kind};
 use crate::secret::Secret;
 
-const ID: &str = "6a1b2c3d-0000-4000-8000-000000000001";
+pub(super) const ID: &str = "6a1b2c3d-0000-4000-8000-000000000001";
 /// `{"alg":"ES256"}` and `{"iss":"https://i.example","sub":"s","aud":"a"}`.
 const JWT: &str = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJodHRwczovL2kuZXhhbXBsZSIsInN1YiI6InMiLCJhdWQiOiJhIn0.c2lnbmF0dXJl";
 
@@ -43,7 +43,7 @@ pub(super) fn settings(server: &ScriptedServer, authentication: Authentication) 
     DatabricksSettings { authentication, ..server.settings() }
 }
 
-fn m2m() -> Authentication {
+pub(super) fn m2m() -> Authentication {
     Authentication::ClientCredentials { client_id: ID.to_owned(), client_secret: Secret::new("dose-0123456789") }
 }
 

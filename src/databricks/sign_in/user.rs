@@ -45,6 +45,7 @@ pub async fn no_renewals(most: Duration) -> NoRenewals {
 
 /// The user's tokens.
 pub(super) struct User {
+    /// Who gives tokens for a refresh token, if its file names no account.
     pub(super) issuer: Issuer,
     pub(super) hostname: String,
     pub(super) client_id: String,
@@ -67,7 +68,7 @@ impl User {
     async fn renew_now(&self, patience: Patience, now: i64) -> Result<Granted> {
         match &self.refresh_token {
             RefreshToken::File(path) => {
-                let _turn = Turn::take(path).await?;
+                let turn = Turn::take(path, patience.longest()).await?;
                 let _under_way = RENEWALS.read().await;
                 // Read again: another process may have renewed it.
                 let login = Login::read(path)?;
@@ -78,7 +79,7 @@ impl User {
                 let room = Room::for_login(path)?;
                 let granted = self.ask(issuer, &login.client_id, &login.refresh_token, patience, now).await?;
                 if let Some(next) = granted.refresh_token.clone().filter(|next| *next != login.refresh_token) {
-                    room.fill(&Login { refresh_token: next, ..login })?;
+                    turn.replace(&login, &Login { refresh_token: next, ..login.clone() }, room)?;
                 }
                 Ok(granted)
             }

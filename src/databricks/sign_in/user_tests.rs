@@ -7,11 +7,11 @@ use serde_json::json;
 
 use super::tests::{client, field, not_found, refused, settings};
 use super::*;
-use crate::config::RefreshToken;
+use crate::config::{Account, RefreshToken};
 use crate::databricks::http::Request;
 use crate::databricks::testing::scripted_server::{Reaction, ScriptedServer, answer, timeouts};
 use crate::error::Kind;
-use crate::login_file::Login;
+use crate::login_file::{self, Login};
 use crate::secret::Secret;
 
 /// Gives refresh tokens that are each good for once, beginning with `refresh-0`.
@@ -40,7 +40,7 @@ fn single_use() -> ScriptedServer {
     })
 }
 
-fn login_at(folder: &Path, host: &str) -> std::path::PathBuf {
+async fn login_at(folder: &Path, host: &str) -> std::path::PathBuf {
     let path = folder.join("login.json");
     let refresh_token = Secret::new("refresh-0");
     let login = Login {
@@ -50,7 +50,7 @@ fn login_at(folder: &Path, host: &str) -> std::path::PathBuf {
         user: Some("me@x".to_owned()),
         refresh_token,
     };
-    login.write(&path).expect("written");
+    login.write(&path).await.expect("written");
     path
 }
 
@@ -61,7 +61,7 @@ fn user(refresh_token: RefreshToken) -> Authentication {
 #[tokio::test]
 async fn refresh_tokens_that_are_good_for_once_are_written_back_before_the_next_is_needed() {
     let folder = tempfile::tempdir().expect("a folder");
-    let path = login_at(folder.path(), "127.0.0.1");
+    let path = login_at(folder.path(), "127.0.0.1").await;
     let server = single_use();
     let settings = settings(&server, user(RefreshToken::File(path.clone())));
     let client = client(&settings);
@@ -80,7 +80,7 @@ async fn refresh_tokens_that_are_good_for_once_are_written_back_before_the_next_
 #[tokio::test]
 async fn a_renewal_whose_caller_has_gone_is_done_to_its_end_and_the_next_begins_with_what_it_brought() {
     let folder = tempfile::tempdir().expect("a folder");
-    let path = login_at(folder.path(), "127.0.0.1");
+    let path = login_at(folder.path(), "127.0.0.1").await;
     let configured = RefreshToken::Configured(Secret::new("refresh-0"));
     for refresh_token in [RefreshToken::File(path.clone()), configured] {
         let mut next = 0;
@@ -112,7 +112,7 @@ async fn a_renewal_whose_caller_has_gone_is_done_to_its_end_and_the_next_begins_
 async fn a_refresh_token_is_not_used_up_where_the_next_one_could_not_be_kept() {
     use std::os::fd::AsRawFd;
     let folder = tempfile::tempdir().expect("a folder");
-    let path = login_at(folder.path(), "127.0.0.1");
+    let path = login_at(folder.path(), "127.0.0.1").await;
     // It can be read, and its folder is gone: not even the super-user writes there.
     let open = std::fs::File::open(&path).expect("a file");
     folder.close().expect("removed");
@@ -129,7 +129,7 @@ async fn a_refresh_token_is_not_used_up_where_the_next_one_could_not_be_kept() {
 #[tokio::test]
 async fn the_end_of_the_process_waits_for_a_renewal_whose_caller_has_gone_but_not_for_ever() {
     let folder = tempfile::tempdir().expect("a folder");
-    let path = login_at(folder.path(), "127.0.0.1");
+    let path = login_at(folder.path(), "127.0.0.1").await;
     let server = ScriptedServer::new(move |received, _| {
         if !received.path.ends_with("/token") {
             return not_found();
@@ -149,10 +149,73 @@ async fn the_end_of_the_process_waits_for_a_renewal_whose_caller_has_gone_but_no
     drop(none_begins);
 }
 
+/// Gives `refresh-1` for `refresh-0`, after a while.
+fn slow() -> ScriptedServer {
+    ScriptedServer::new(move |received, _| {
+        if !received.path.ends_with("/token") {
+            return not_found();
+        }
+        let given = answer(200, json!({"access_token": "t-1", "expires_in": 3600, "refresh_token": "refresh-1"}));
+        Reaction::RespondSlowly(std::time::Duration::from_millis(400), Box::new(given))
+    })
+}
+
+#[tokio::test]
+async fn what_happens_to_the_login_file_during_a_renewal_is_not_undone_by_it() {
+    let other = Login {
+        host: "127.0.0.1".to_owned(),
+        account: None,
+        client_id: "databricks-cli".to_owned(),
+        user: Some("other@x".to_owned()),
+        refresh_token: Secret::new("refresh-of-another"),
+    };
+    for what in ["logout", "login", "another file by hand", "other content by hand", "removed by hand"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = login_at(folder.path(), "127.0.0.1").await;
+        let server = slow();
+        let signed_in = SignedIn::new(&settings(&server, user(RefreshToken::File(path.clone()))), &timeouts());
+        let meanwhile = async {
+            tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+            let by_hand = folder.path().join("by-hand");
+            match what {
+                "logout" => assert!(login_file::remove(&path).await.expect("removed")),
+                "login" => other.write(&path).await.expect("written"),
+                "removed by hand" => std::fs::remove_file(&path).expect("removed"),
+                _ => {
+                    other.write(&by_hand).await.expect("written");
+                    let put = match what {
+                        "another file by hand" => std::fs::rename(&by_hand, &path),
+                        _ => std::fs::copy(&by_hand, &path).map(|_| ()),
+                    };
+                    put.expect("put there");
+                }
+            }
+        };
+        let (token, ()) = tokio::join!(signed_in.token(), meanwhile);
+        assert_eq!(token.expect("a token"), Secret::new("t-1"), "{what}");
+        let is_there = !matches!(what, "logout" | "removed by hand");
+        assert_eq!(path.exists(), is_there, "{what}");
+        if is_there {
+            assert_eq!(Login::read(&path).expect("a login"), other, "{what}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_login_of_the_workspace_stays_there_whatever_account_the_configuration_names() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = login_at(folder.path(), "127.0.0.1").await;
+    let (server, account) = (single_use(), ScriptedServer::with(vec![not_found()]));
+    let named = Some(Account { id: "0001".to_owned(), address: account.settings().address() });
+    let settings = DatabricksSettings { account: named, ..settings(&server, user(RefreshToken::File(path))) };
+    let answer = client(&settings).send(&Request::get("/api/x")).await.expect("an answer");
+    assert_eq!((answer.status.as_u16(), account.received().len()), (200, 0), "{:?}", account.received());
+}
+
 #[tokio::test]
 async fn a_login_of_another_host_is_not_sent_to_this_one() {
     let folder = tempfile::tempdir().expect("a folder");
-    let path = login_at(folder.path(), "other.cloud.databricks.com");
+    let path = login_at(folder.path(), "other.cloud.databricks.com").await;
     let server = single_use();
     let error = refused(&settings(&server, user(RefreshToken::File(path)))).await;
     assert!(error.message().contains("is for other.cloud.databricks.com"), "{error}");

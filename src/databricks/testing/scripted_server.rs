@@ -2,7 +2,9 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -75,9 +77,11 @@ pub fn success(value: &str) -> Reaction {
 
 type Script = Box<dyn FnMut(&ReceivedRequest, usize) -> Reaction + Send>;
 
-/// The server. It goes on until the process ends.
+/// The server. It goes on until the process ends, or it is stopped.
 pub struct ScriptedServer {
     port: u16,
+    is_over: Arc<AtomicBool>,
+    listening: JoinHandle<()>,
     received: Arc<Mutex<Vec<ReceivedRequest>>>,
 }
 
@@ -88,14 +92,18 @@ impl ScriptedServer {
         let port = listener.local_addr().expect("an address").port();
         let received = Arc::new(Mutex::new(Vec::new()));
         let script: Arc<Mutex<Script>> = Arc::new(Mutex::new(Box::new(script)));
-        let all = received.clone();
-        std::thread::spawn(move || {
+        let (all, is_over) = (received.clone(), Arc::new(AtomicBool::new(false)));
+        let is_stopped = is_over.clone();
+        let listening = std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
+                if is_stopped.load(Ordering::SeqCst) {
+                    return;
+                }
                 let (script, received) = (script.clone(), all.clone());
                 std::thread::spawn(move || serve(stream, &script, &received));
             }
         });
-        Self { port, received }
+        Self { port, is_over, listening, received }
     }
 
     /// Answers with `steps`, one after the other, and the last of them for ever.
@@ -116,6 +124,13 @@ impl ScriptedServer {
             statement_timeout: Duration::from_secs(60),
             load_parallelism: 8,
         }
+    }
+
+    /// From now on it refuses connections.
+    pub fn stop(self) {
+        self.is_over.store(true, Ordering::SeqCst);
+        drop(TcpStream::connect(("127.0.0.1", self.port)).expect("it listens"));
+        self.listening.join().expect("no panic");
     }
 
     /// Every request so far.

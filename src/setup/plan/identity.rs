@@ -8,7 +8,7 @@ use super::Known;
 use super::principals::{self, Application};
 use super::shell;
 use super::step::{Plan, Step, Tool};
-use crate::config::{Authentication, DatabricksSettings, PUBLIC_CLIENT, RefreshToken};
+use crate::config::{Account, Authentication, DatabricksSettings, PUBLIC_CLIENT, RefreshToken};
 
 /// Who signs in.
 #[derive(Debug)]
@@ -122,8 +122,12 @@ fn azure(plan: &mut Plan, settings: &DatabricksSettings, client_id: &str, has_re
 fn login(plan: &mut Plan, settings: &DatabricksSettings, (client_id, is_confidential): (&str, bool), file: &str) {
     let place = format!("--host {} --file {}", shell::quoted(&settings.hostname), shell::quoted(file));
     let mut application = String::new();
+    if let Some(Account { id, address }) = &settings.account {
+        let (id, address) = (shell::quoted(id), shell::quoted(address));
+        application = format!(" --account-id {id} --account-host {address}");
+    }
     if client_id != PUBLIC_CLIENT {
-        application = format!(" --client-id {}", shell::quoted(client_id));
+        application.push_str(&format!(" --client-id {}", shell::quoted(client_id)));
     }
     if is_confidential {
         let whence = "a file with the secret of the application, for this command alone";

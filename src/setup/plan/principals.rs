@@ -74,9 +74,21 @@ pub fn add(plan: &mut Plan, settings: &DatabricksSettings, application: Applicat
     plan.steps.push(Step::new(Tool::Databricks, ADMIN, purpose).lasting(list));
     let workspace = shell::quoted(&workspace(plan, settings));
     let number = number(plan);
+    let step = Step::new(
+        Tool::Databricks,
+        ADMIN,
+        "See who is in the workspace already, as USER or as ADMIN. Whoever is stays as it is.",
+    );
+    plan.steps.push(
+        step.lasting(format!("databricks account workspace-assignment list {workspace} --output json {ACCOUNT}")),
+    );
     let user = shell::json(&json!({"permissions": ["USER"]}));
-    let step = Step::new(Tool::Databricks, ADMIN, "Let the service principal into the workspace.");
-    let step = step.run(
+    let step = Step::new(
+        Tool::Databricks,
+        ADMIN,
+        "Let the service principal into the workspace. Of one that is an administrator there, this would make a user.",
+    );
+    let step = step.only_if("the list of the step before does not have its number").run(
         format!("databricks account workspace-assignment update {workspace} {number} --json {user} {ACCOUNT}"),
         format!("databricks account workspace-assignment delete {workspace} {number} {ACCOUNT}"),
     );

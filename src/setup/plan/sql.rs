@@ -2,9 +2,10 @@
 
 use super::step::Step;
 
-/// A name in backticks.
+/// A name in backticks. No name in Databricks has a control character, which a terminal might take for a key: with the sign in its place
+/// the statement fails as well.
 pub fn quoted(name: &str) -> String {
-    format!("`{}`", name.replace('`', "``"))
+    format!("`{}`", name.replace('`', "``").replace(char::is_control, "\u{fffd}"))
 }
 
 /// The name of something in a catalog: its parts in backticks.

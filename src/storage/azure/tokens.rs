@@ -13,6 +13,7 @@ use object_store::client::{HttpClient, HttpError, HttpErrorKind, HttpRequest, Ht
 use crate::config::{AzureIdentity, know_secrets};
 use crate::error::{Error, Kind, Result};
 use crate::kept::{Kept, Lasting};
+use crate::secret::Secret;
 use crate::storage::bucket::{Failure, NoAnswer, causes};
 
 const AUTHORIZATION: &str = "authorization";
@@ -43,7 +44,7 @@ impl Tokens {
 
     async fn source(&self) -> Result<AzureCredentialProvider> {
         let unusable = |error| Error::config("The Azure settings make no usable credentials.").with_source(error);
-        let make = async |_| Ok(Lasting { value: source(&self.builder).map_err(unusable)?, lasts: None });
+        let make = |_| async { Ok(Lasting { value: source(&self.builder).map_err(unusable)?, lasts: None }) };
         self.source.get(make).await
     }
 
@@ -82,7 +83,8 @@ impl CredentialProvider for Tokens {
         know_secrets();
         let asked = self.source().await.map_err(generic)?.get_credential().await;
         if let Ok(AzureCredential::BearerToken(token)) = asked.as_deref() {
-            crate::secret::know(token);
+            // Each request uses it, and so it stays known.
+            drop(Secret::passing(token));
         }
         asked.map_err(|error| generic(refusal(&self.identity, &self.address, error)))
     }

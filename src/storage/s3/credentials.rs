@@ -84,7 +84,7 @@ impl Credentials {
 
     /// Credentials that are valid now.
     async fn current(&self) -> Result<Current> {
-        self.kept.get(async |_| self.renew().await).await
+        self.kept.get(|_| self.renew()).await
     }
 
     async fn renew(&self) -> Result<Lasting<Current>> {
