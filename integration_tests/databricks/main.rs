@@ -108,6 +108,8 @@ mod victim;
 mod conformance;
 #[path = "../generations.rs"]
 mod generations;
+#[path = "../dedup/json_keys.rs"]
+mod json_keys;
 
 mod certificates;
 mod check;
@@ -118,7 +120,9 @@ mod commit_kills;
 mod copies;
 mod dedup;
 mod dedup_faults;
+mod dedup_json_keys;
 mod dedup_model;
+mod dedup_strangers;
 mod evolving_kills;
 mod faults;
 mod kills;

@@ -4,6 +4,8 @@ mod airbytes_cases;
 mod airbytes_refreshes;
 mod at_once;
 pub mod files;
+mod json_key_cases;
+pub mod json_keys;
 mod keys;
 pub mod model;
 mod people;
