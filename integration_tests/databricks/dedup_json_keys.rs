@@ -19,7 +19,8 @@ fn values_in_json_texts_are_one_key_where_they_mean_the_same() {
         sandbox.load(&streams(), input(side));
     }
     for name in names() {
-        let told = place.sql(&format!("SELECT regexp_extract(_airbyte_data, '\"n\":([0-9]+)', 1) FROM {}", place.name(name)));
+        let told =
+            place.sql(&format!("SELECT regexp_extract(_airbyte_data, '\"n\":([0-9]+)', 1) FROM {}", place.name(name)));
         check(name, told.into_iter().map(|row| row[0].as_deref().unwrap().parse().unwrap()).collect());
     }
 }
@@ -34,7 +35,8 @@ fn keys_that_spark_would_take_for_one_another_are_a_config_error() {
         ("integer", format!(r#"{{"{long}":1,"id":3}}"#)),
     ] {
         let sandbox = Sandbox::with(json!({"table_layout": "raw"}));
-        let run = sandbox.write(&by(kind), at(1, &json!({"id": 1, "n": 1})) + &record("users", &data) + &state("users", 1));
+        let run =
+            sandbox.write(&by(kind), at(1, &json!({"id": 1, "n": 1})) + &record("users", &data) + &state("users", 1));
         let said = run.failed_with("config_error");
         assert!(said.contains("primary key") && run.states().is_empty(), "{said}");
     }

@@ -59,7 +59,11 @@ fn a_load_leaves_one_row_of_each_of_its_keys_whoever_added_others() {
     for layout in ["columns", "raw"] {
         let sandbox = Sandbox::with(json!({"table_layout": layout}));
         let place = sandbox.place();
-        load(&sandbox, 1, &[row(1, 1, 1), row(2, 1, 1), row(3, 1, 1), row(4, 9, 1), row(5, 1, 1), row(6, 1, 1), row(9, 1, 1)]);
+        load(
+            &sandbox,
+            1,
+            &[row(1, 1, 1), row(2, 1, 1), row(3, 1, 1), row(4, 9, 1), row(5, 1, 1), row(6, 1, 1), row(9, 1, 1)],
+        );
         let theirs = "'theirs', TIMESTAMP '2020-01-01'";
         // Older than what comes; newer; without all by which rows are told apart; of keys that do not come.
         add(place, layout, theirs, (1, "1", 50));
@@ -72,12 +76,24 @@ fn a_load_leaves_one_row_of_each_of_its_keys_whoever_added_others() {
         let gone = json!({"id": 5, "at": 5, "n": 2, "_ab_cdc_deleted_at": "x"});
         let gone_of_nobody = json!({"id": 8, "at": 5, "n": 2, "_ab_cdc_deleted_at": "x"});
         // As many rows as are changed: the row of key 4 is not newer, and that of key 1 changes two.
-        let run = load(&sandbox, 2, &[row(1, 5, 2), row(2, 5, 2), row(3, 5, 2), row(4, 5, 2), row(7, 5, 2), gone, gone_of_nobody]);
+        let run = load(
+            &sandbox,
+            2,
+            &[row(1, 5, 2), row(2, 5, 2), row(3, 5, 2), row(4, 5, 2), row(7, 5, 2), gone, gone_of_nobody],
+        );
         let expected = vec![
-            row(1, 5, 2), row(2, 7, 51), row(3, 5, 2), row(4, 9, 1), row(6, 1, 1), row(7, 5, 2), row(9, 1, 1), row(9, 1, 56),
+            row(1, 5, 2),
+            row(2, 7, 51),
+            row(3, 5, 2),
+            row(4, 9, 1),
+            row(6, 1, 1),
+            row(7, 5, 2),
+            row(9, 1, 1),
+            row(9, 1, 56),
         ];
         assert_eq!(records(place), sorted(expected), "{layout}");
-        let told = run.logs("WARN").iter().any(|line| line.contains("several rows") && line.contains("3 rows were removed"));
+        let told =
+            run.logs("WARN").iter().any(|line| line.contains("several rows") && line.contains("3 rows were removed"));
         assert!(told, "{layout}: {:?}", run.logs("WARN"));
         // Nothing more is asked of a table that has one row of each key.
         let before = place.statements().len();
@@ -155,7 +171,10 @@ fn keys_are_compared_by_their_bytes_in_spite_of_a_collation() {
     let named = |id: &str, n: i64| json!({"id": id, "n": n});
     for (name, n) in [("Abc", 1), ("aBC", 2), ("x", 3), ("x", 4)] {
         let time = format!("'{n}', TIMESTAMP '2020-01-0{n}'");
-        place.sql(&format!("INSERT INTO {} (_airbyte_ab_id, _airbyte_emitted_at, id, n) VALUES ({time}, '{name}', {n})", place.name("users")));
+        place.sql(&format!(
+            "INSERT INTO {} (_airbyte_ab_id, _airbyte_emitted_at, id, n) VALUES ({time}, '{name}', {n})",
+            place.name("users")
+        ));
     }
     let by_name = users(&json!({"id": {"type": "string"}, "n": {"type": "integer"}}), &[&["id"]], &[]);
     sandbox.load(&by_name, input(1, &[named("X", 5), named("ABC", 6)]));
@@ -169,13 +188,13 @@ fn a_load_whose_rows_are_not_all_seen_at_first_is_whole() {
     load(&sandbox, 1, &[row(1, 1, 1)]);
     let said = "[USER_RAISED_EXCEPTION] The staged files do not have the 2 rows of this load. SQLSTATE: P0001";
     let unseen = json!({"error_code": "BAD_REQUEST", "message": said, "sql_state": "P0001"});
-    place.goes_wrong(json!([{"action": "fail", "on": "submit", "statement": "^MERGE", "times": 1, "value": unseen}]));
+    place.goes_wrong(json!([{"action": "fail", "statement": "^MERGE", "times": 1, "value": unseen}]));
     load(&sandbox, 2, &[row(1, 2, 2), row(2, 2, 2)]);
     assert_eq!(records(place), sorted(vec![row(1, 2, 2), row(2, 2, 2)]));
     let refreshed = place.statements().iter().filter(|text| text.starts_with("REFRESH TABLE")).count();
     assert_eq!(refreshed, 1);
     // Once alone: what is not there does not come by looking for it.
-    place.goes_wrong(json!([{"action": "fail", "on": "submit", "statement": "^MERGE", "value": unseen}]));
+    place.goes_wrong(json!([{"action": "fail", "statement": "^MERGE", "value": unseen}]));
     let run = sandbox.write(&streams(), input(3, &[row(1, 3, 3)]));
     assert!(run.failed_with("system_error").contains("Staged files are missing") && run.states().is_empty());
 }

@@ -189,13 +189,19 @@ mod tests {
         }
         // Whole numbers are compared by their texts.
         let long = "9".repeat(100);
-        for kept in [long.as_str(), "true", "null", r#""0.12345678901234567891""#, "0.100000000000000000000", "1.50e+2"] {
+        for kept in [long.as_str(), "true", "null", r#""0.12345678901234567891""#, "0.100000000000000000000", "1.50e+2"]
+        {
             assert!(is_told_apart(kept.as_bytes(), false), "{kept}");
         }
         for not in ["0.1234567890123456789", "1e-19", "1e20", "100000000000000000000.0", "1e400", "1e99999999999999"] {
             assert!(!is_told_apart(not.as_bytes(), false), "{not}");
         }
-        for kept in ["0.123456789012345", "1e200", "12345678901234567890", r#"{"a":[1.5,"0.1234567890123456","\"1.1234567890123456"]}"#] {
+        for kept in [
+            "0.123456789012345",
+            "1e200",
+            "12345678901234567890",
+            r#"{"a":[1.5,"0.1234567890123456","\"1.1234567890123456"]}"#,
+        ] {
             assert!(is_told_apart(kept.as_bytes(), true), "{kept}");
         }
         for not in ["0.1234567890123456", "1e300", "1e-300", r#"{"a":"x","b":[1,0.1234567890123456]}"#] {
@@ -213,14 +219,16 @@ mod tests {
 
     #[test]
     fn keys_are_looked_at_where_they_are_in_json_texts() {
-        const SCHEMA: &str = r#"{"properties":{"id":{"type":"number"},"o":{"type":"object","properties":{"n":{"type":"number"}}}}}"#;
+        const SCHEMA: &str =
+            r#"{"properties":{"id":{"type":"number"},"o":{"type":"object","properties":{"n":{"type":"number"}}}}}"#;
         let stream = StreamDescriptor { name: "s".to_owned(), namespace: None };
         let look = |key: &[&str], files: &TableSchema| {
             let key = vec![key.iter().map(|name| (*name).to_owned()).collect()];
             let dedup = Dedup::new(Some(SCHEMA), &Asked { key, ..Asked::default() }).unwrap();
             let mut rows = Rows::default();
             rows.push(br#"{"id":0.12345678901234567891,"o":{"n":1e99}}"#, 0, 64);
-            SqlKeys::new(&stream, &dedup, files).map(|keys| keys.look_at(rows.parts().0).map_err(|error| error.to_string()))
+            SqlKeys::new(&stream, &dedup, files)
+                .map(|keys| keys.look_at(rows.parts().0).map_err(|error| error.to_string()))
         };
         let raw = TableSchema::raw();
         assert!(look(&["id"], &raw).unwrap().unwrap_err().contains("primary key `id`"));

@@ -24,7 +24,14 @@ fn append(rows: u64) -> Plan {
 }
 
 fn answered(inserted: Option<u64>) -> Answered {
-    Answered { inserted, updated: Some(0), affected: inserted, is_repeated: false, is_guarded: false, counted_before: None }
+    Answered {
+        inserted,
+        updated: Some(0),
+        affected: inserted,
+        is_repeated: false,
+        is_guarded: false,
+        counted_before: None,
+    }
 }
 
 #[test]

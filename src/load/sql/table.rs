@@ -79,7 +79,9 @@ impl SqlTable {
         let schema_name = SchemaName::new(&session.catalog, schema);
         let name = schema_name.table(table);
         let found = find_existing(session, inventory, &target, &name).await?;
-        let ExistingTable { existing, generation, is_collated, is_away, is_masked, widens, fitted, replaced, key, .. } = found;
+        let ExistingTable {
+            existing, generation, is_collated, is_away, is_masked, widens, fitted, replaced, key, ..
+        } = found;
         let ExistingTable { others, emptied, .. } = found;
         fitted.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let name = if is_collated { name.with_collation() } else { name };

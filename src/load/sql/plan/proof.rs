@@ -51,9 +51,7 @@ impl Plan {
         match self {
             Self::Empty => true,
             // A copy whose answer was lost may have inserted some of the rows.
-            Self::Append { stats, .. } => {
-                answered.is_the_only_copy() && answered.inserted == Some(stats.rows)
-            }
+            Self::Append { stats, .. } => answered.is_the_only_copy() && answered.inserted == Some(stats.rows),
             // Nothing may have been read at all.
             Self::Upsert { .. } => answered.is_the_only_copy() && answered.affected.is_some_and(|rows| rows > 0),
             Self::Replace(stats) => answered.is_guarded && answered.inserted == Some(stats.rows),

@@ -135,7 +135,11 @@ impl Keyed<'_> {
             }
             None => "'', '', 0".to_owned(),
         };
-        let live = if self.deletes() { format!("count_if(NOT staged.{})", self.helper(DELETED)) } else { "count(*)".to_owned() };
+        let live = if self.deletes() {
+            format!("count_if(NOT staged.{})", self.helper(DELETED))
+        } else {
+            "count(*)".to_owned()
+        };
         format!(
             "SELECT {range}, count(*), {live}, coalesce(sum(staged.{}), 0)\nFROM (\n{}\n) AS staged",
             self.helper(VERSIONS),
@@ -187,9 +191,10 @@ impl Keyed<'_> {
 
     /// The values that rows of `alias` are compared by, as columns.
     fn helpers(&self, alias: &str, table: &TableName) -> String {
-        let cursor = self.places.cursor.iter().enumerate().map(|(at, place)| {
-            format!("{} AS {}", ordered(place, alias, table.collated), self.numbered(CURSOR, at))
-        });
+        let cursor =
+            self.places.cursor.iter().enumerate().map(|(at, place)| {
+                format!("{} AS {}", ordered(place, alias, table.collated), self.numbered(CURSOR, at))
+            });
         let is_deleted: Vec<String> = self.places.deleted.iter().map(|place| is_there(place, alias)).collect();
         let deleted = self.deletes().then(|| format!("({}) AS {}", is_deleted.join(" OR "), self.helper(DELETED)));
         self.keys(alias, table).into_iter().chain(cursor).chain(deleted).collect::<Vec<_>>().join(", ")

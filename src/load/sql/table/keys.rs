@@ -47,7 +47,8 @@ impl SqlTable {
     /// `plan` with what the staged rows say of their keys.
     async fn survey(&self, plan: Plan) -> Result<Plan> {
         let Some(asked) = plan.survey(&self.names()) else { return Ok(plan) };
-        let answer = self.session.execute(&asked).await.context(|| "asking for the keys of the staged rows".to_owned())?;
+        let answer =
+            self.session.execute(&asked).await.context(|| "asking for the keys of the staged rows".to_owned())?;
         let survey = self.keyed().and_then(|keyed| keyed.surveyed(&answers::texts(&answer), plan.expected()));
         Ok(plan.surveyed(survey))
     }
@@ -121,7 +122,10 @@ impl SqlTable {
     /// again that it has read.
     async fn remove(&self, statement: &str, told: &str, copies: bool) -> Result<u64> {
         if copies && self.is_masked {
-            tracing::info!("Table {} has column masks: copies of one row would stay, because their values are not seen.", self.name);
+            tracing::info!(
+                "Table {} has column masks: copies of one row would stay, because their values are not seen.",
+                self.name
+            );
             return Ok(0);
         }
         let mut waits = self.session.transport.waits();

@@ -46,7 +46,11 @@ impl Keyed<'_> {
         let within = self.within(table, range, "\n          WHERE ");
         let of = match load {
             Some((rows, _)) => {
-                format!("\n        LEFT SEMI JOIN (\n{}\n        ) AS staged\n        ON {}", self.winners(table, rows, false), same("target", "staged"))
+                format!(
+                    "\n        LEFT SEMI JOIN (\n{}\n        ) AS staged\n        ON {}",
+                    self.winners(table, rows, false),
+                    same("target", "staged")
+                )
             }
             None => format!("\n        WHERE {}", self.has_key()),
         };

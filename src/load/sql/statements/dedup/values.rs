@@ -118,7 +118,8 @@ fn moment(text: &str) -> String {
 /// its JSON.
 fn in_json(place: &Place, alias: &str, kind: &str) -> String {
     let quoted = |name: &String| format!("`{}`", name.replace('`', "``"));
-    let kind = place.json.iter().rev().fold(kind.to_owned(), |inner, name| format!("STRUCT<{}: {inner}>", quoted(name)));
+    let kind =
+        place.json.iter().rev().fold(kind.to_owned(), |inner, name| format!("STRUCT<{}: {inner}>", quoted(name)));
     let path: Vec<String> = place.json.iter().map(quoted).collect();
     format!(
         "from_json({}, {}, map('maxStringLen', '2147483647', 'maxNumLen', '2147483647', 'maxNestingDepth', '2147483647')).{}",
