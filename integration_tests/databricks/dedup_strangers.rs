@@ -107,7 +107,7 @@ fn several_rows_without_a_key_become_one_when_one_comes() {
     let sandbox = Sandbox::with(json!({"table_layout": "columns"}));
     let mut adds = streams();
     adds["streams"][0]["destination_sync_mode"] = json!("append");
-    let without = |n: i64| json!({"n": n});
+    let without = |n: i64| json!({"id": null, "n": n});
     let appended: Vec<Value> = (1..4).map(without).collect();
     sandbox.load(&adds, input(1, &appended));
     load(&sandbox, 2, &[row(1, 1, 4)]);
@@ -150,6 +150,11 @@ fn copies_of_rows_go_when_the_table_no_longer_says_by_which_key_it_was_loaded() 
     add(place, "columns", "NULL, NULL", (4, "2", 52));
     place.sql(&format!("ALTER TABLE {name} UNSET TBLPROPERTIES ('destination-databricks.primaryKey')"));
     load(&sandbox, 2, &[row(5, 2, 2)]);
+    let without = place.sql(&format!("SELECT count(*) FROM {name} WHERE _airbyte_ab_id IS NULL"));
+    assert_eq!(without[0][0].as_deref(), Some("1"));
+    place.sql(&format!(
+        "UPDATE {name} SET _airbyte_ab_id = 'x', _airbyte_emitted_at = now() WHERE _airbyte_ab_id IS NULL"
+    ));
     let with = |mut row: Value| {
         row["theirs"] = json!(format!("of {}", row["id"]));
         row
