@@ -13,7 +13,7 @@ use super::json_values::JsonValues;
 use super::rows::texts;
 use crate::error::{Error, Result, StreamDescriptor};
 use crate::schema::columns::TableSchema;
-use crate::schema::dedup::Dedup;
+use crate::schema::dedup::{Dedup, Property};
 use crate::schema::kind::Kind;
 
 /// Digits that a DECIMAL(38, 18) has before the point and behind it.
@@ -46,7 +46,7 @@ impl SqlKeys {
     /// For `stream`, whose rows replace one another as `dedup` says, in files with the columns `files`. `None` where no part of the key is within
     /// a JSON text.
     pub fn new(stream: &StreamDescriptor, dedup: &Dedup, files: &TableSchema) -> Option<Self> {
-        let in_json = |part: &&crate::schema::dedup::Property| {
+        let in_json = |part: &&Property| {
             let alone = Dedup { key: vec![(*part).clone()], cursor: None, deleted: None };
             alone.places(files).is_ok_and(|places| places.key.iter().any(|place| !place.json.is_empty()))
         };
@@ -64,8 +64,8 @@ impl SqlKeys {
     pub fn look_at(&self, packed: &[u8]) -> Result<()> {
         if texts(packed).any(|text| text.len() > LONGEST_NAME && has_long_name(text)) {
             return Err(Error::config(format!(
-                "Stream {}: a record has a name of more than {LONGEST_NAME} bytes, in which Databricks finds no primary key. Leave the property out in \
-                 the source.",
+                "Stream {}: a record has a name of more than {LONGEST_NAME} bytes, and Databricks finds no primary key in it. Leave the \
+                 property out in the source.",
                 self.stream
             )));
         }
@@ -73,9 +73,9 @@ impl SqlKeys {
             let Some(values) = array.as_binary_opt::<i32>() else { continue };
             if values.iter().flatten().any(|value| !is_told_apart(value, *is_written)) {
                 return Err(Error::config(format!(
-                    "Stream {}: a value of the primary key `{}` is a number with more digits than Databricks compares in a JSON text (20 before the point \
-                     and 18 behind it, and 15 in all within an object or an array, or where the JSON schema says that it is a text), so that rows of different keys would be taken for versions \
-                     of one. Send it as a text, or without a fraction and an exponent.",
+                    "Stream {}: a value of the primary key `{}` is a number with more digits than Databricks compares in a JSON text (20 before the \
+                     point and 18 behind it; 15 in all within an object or an array, or where the JSON schema says that it is a text), so that \
+                     rows of different keys would be taken for versions of one. Send it as a text, or without a fraction and an exponent.",
                     self.stream,
                     path.join(".")
                 )));

@@ -45,7 +45,7 @@ pub enum Form {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unlike;
 
-/// How a part of a key is read at `place`, and compared: a number in a JSON text by all of its digits, whatever its JSON schema says of others.
+/// How a part of a key is read at `place`, and compared: a number in a JSON text by all of its digits, also where there may be other values.
 pub fn of_key(place: &Place) -> Option<(Kind, Form)> {
     match &place.kind {
         Kind::Float | Kind::Double | Kind::Json if !place.json.is_empty() => Some((Kind::Json, Form::Number)),
