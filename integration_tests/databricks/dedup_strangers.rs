@@ -127,7 +127,7 @@ fn a_sync_that_is_killed_between_a_merge_and_the_removal_is_made_good_by_the_nex
         place.goes_wrong(kill);
         let mut living = sandbox.start(&streams());
         place.set(json!({"client": living.process()}));
-        living.send(&input(2, &[row(1, 2, 2), row(3, 2, 2)]));
+        living.send(input(2, &[row(1, 2, 2), row(3, 2, 2)]));
         let run = living.end();
         assert!(run.code.is_none() && run.states().is_empty(), "{run:#?}");
         std::thread::sleep(AGE + Duration::from_millis(1200));
