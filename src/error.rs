@@ -40,6 +40,10 @@ pub enum Tag {
     CollationMismatch,
     /// A column of a table must have a value, and a row of a statement has none.
     NeedsValue,
+    /// A statement changes a column whose values the table makes or checks itself.
+    ChecksValue,
+    /// A statement did not see all rows that are staged for it, and changed nothing.
+    UnseenRows,
 }
 
 /// What follows from a [`Kind`]: one row of the table that the rest of the program asks.

@@ -20,6 +20,7 @@ use crate::counted::counted;
 use crate::delta::table::TableLog;
 use crate::encode::encoder::Encoders;
 use crate::encode::key_guard::KeyGuard;
+use crate::encode::sql_keys::SqlKeys;
 use crate::error::{Error, Kind, Problems, Result};
 use crate::load::direct::Direct;
 use crate::load::sql::{Sql, TablePlace};
@@ -334,7 +335,7 @@ async fn open_streams(loader: &dyn Loader, targets: Vec<Target>, compression: Co
     let mut problems = Problems::default();
     for (target, outcome) in targets.into_iter().zip(opened) {
         match outcome {
-            Ok(Opened { table, schema, staging, watcher }) => {
+            Ok(Opened { table, schema, staging, watcher, compares_in_sql }) => {
                 let descriptor = target.stream.clone();
                 let of_sync = encoders.entry(target.sync_id);
                 let of_sync = of_sync.or_insert_with_key(|sync_id| Encoders::new(compression).of_sync(*sync_id));
@@ -342,7 +343,8 @@ async fn open_streams(loader: &dyn Loader, targets: Vec<Target>, compression: Co
                 let encoder = match &target.dedup {
                     Some(dedup) => {
                         let guard = KeyGuard::new(&target.stream, dedup, &schema);
-                        of_sync.keyed(&schema, format, guard, watcher)
+                        let in_sql = || SqlKeys::new(&target.stream, dedup, &schema);
+                        of_sync.keyed(&schema, format, guard, (watcher, compares_in_sql.then(in_sql).flatten()))
                     }
                     None => of_sync.get(&schema, format),
                 };

@@ -106,6 +106,8 @@ mod victim;
 mod conformance;
 #[path = "../generations.rs"]
 mod generations;
+#[path = "../dedup/json_keys.rs"]
+mod json_keys;
 
 mod certificates;
 mod check;
@@ -116,7 +118,9 @@ mod commit_kills;
 mod copies;
 mod dedup;
 mod dedup_faults;
+mod dedup_json_keys;
 mod dedup_model;
+mod dedup_strangers;
 mod evolving_kills;
 mod faults;
 mod kills;

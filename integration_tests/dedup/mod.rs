@@ -5,6 +5,8 @@ mod airbytes_refreshes;
 mod at_once;
 mod cursors;
 pub mod files;
+mod json_key_cases;
+pub mod json_keys;
 mod keys;
 pub mod model;
 mod people;

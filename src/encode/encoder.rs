@@ -14,6 +14,7 @@ use super::ids::IdRange;
 use super::key_guard::KeyGuard;
 use super::parquet::{ParquetEncoder, ParquetFile, RowGroup};
 use super::rows::Rows;
+use super::sql_keys::SqlKeys;
 use crate::config::Compression;
 use crate::error::{Error, Result};
 use crate::schema::columns::TableSchema;
@@ -74,6 +75,7 @@ pub struct Encoder {
     leaves: usize,
     watcher: Option<Arc<dyn Watcher>>,
     key_guard: Option<KeyGuard>,
+    sql_keys: Option<SqlKeys>,
     made: OnceLock<FormatEncoder>,
 }
 
@@ -112,14 +114,20 @@ impl Encoder {
     /// An encoder for rows of `schema`.
     pub fn new(schema: Arc<TableSchema>, compression: Compression) -> Self {
         let leaves = schema.columns().map(|column| column.kind.leaves()).sum();
-        let (format, watcher, key_guard) = (Format::Parquet, None, None);
-        Self { schema, format, compression, sync_id: 0, leaves, watcher, key_guard, made: OnceLock::new() }
+        let (format, watcher, key_guard, sql_keys) = (Format::Parquet, None, None, None);
+        Self { schema, format, compression, sync_id: 0, leaves, watcher, key_guard, sql_keys, made: OnceLock::new() }
     }
 
     /// The encoder whose rows must pass `guard`.
     #[must_use]
     pub fn guarded_by(self, guard: KeyGuard) -> Self {
         Self { key_guard: Some(guard), ..self }
+    }
+
+    /// The encoder whose rows have keys that SQL compares, if there are such.
+    #[must_use]
+    pub fn compared_in_sql(self, sql_keys: Option<SqlKeys>) -> Self {
+        Self { sql_keys, ..self }
     }
 
     /// The encoder whose blocks of Parquet `watcher` is shown.
@@ -171,6 +179,9 @@ impl Encoder {
     pub fn encode(&self, rows: Rows, ids: IdRange) -> Result<Encoded> {
         if let Some(guard) = &self.key_guard {
             guard.look_at_names(rows.parts().0)?;
+        }
+        if let Some(keys) = &self.sql_keys {
+            keys.look_at(rows.parts().0)?;
         }
         let encoded = match self.made()? {
             FormatEncoder::Parquet(encoder) => {
@@ -269,16 +280,17 @@ impl Encoders {
         Self { sync_id, ..self }
     }
 
-    /// An encoder of its own for rows of `schema` in files of `format`, which must pass `guard`, and whose blocks `watcher` is shown.
+    /// An encoder of its own for rows of `schema` in files of `format`, which must pass `guard`, and whose keys are compared in the process, by
+    /// what `watcher` is shown, or in SQL.
     pub fn keyed(
         &self,
         schema: &Arc<TableSchema>,
         format: Format,
         guard: KeyGuard,
-        watcher: Option<Arc<dyn Watcher>>,
+        (watcher, sql_keys): (Option<Arc<dyn Watcher>>, Option<SqlKeys>),
     ) -> Arc<Encoder> {
         let encoder = Encoder::new(Arc::clone(schema), self.compression).in_format(format).of_sync(self.sync_id);
-        Arc::new(encoder.guarded_by(guard).watched_by(watcher))
+        Arc::new(encoder.guarded_by(guard).compared_in_sql(sql_keys).watched_by(watcher))
     }
 
     /// The encoder for rows of `schema` in files of `format`.

@@ -9,5 +9,6 @@ pub mod json_values;
 pub mod key_guard;
 mod parquet;
 pub mod rows;
+pub mod sql_keys;
 mod texts;
 mod typed;

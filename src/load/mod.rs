@@ -71,6 +71,8 @@ pub struct Opened {
     pub staging: Staging,
     /// What has to see its rows when they are encoded.
     pub watcher: Option<Arc<dyn Watcher>>,
+    /// Statements compare its keys.
+    pub compares_in_sql: bool,
 }
 
 /// What a sync found of a table, and what it does with it.

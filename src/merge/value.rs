@@ -45,10 +45,10 @@ pub enum Form {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unlike;
 
-/// How a part of a key is read at `place`, and compared: a number in a JSON text by all of its digits.
+/// How a part of a key is read at `place`, and compared: a number in a JSON text by all of its digits, also where there may be other values.
 pub fn of_key(place: &Place) -> Option<(Kind, Form)> {
     match &place.kind {
-        Kind::Float | Kind::Double if !place.json.is_empty() => Some((Kind::Json, Form::Number)),
+        Kind::Float | Kind::Double | Kind::Json if !place.json.is_empty() => Some((Kind::Json, Form::Number)),
         kind => Some((kind.clone(), Form::of(kind)?)),
     }
 }

@@ -53,6 +53,10 @@ pub enum Meaning {
     AlreadyExists,
     /// A column or a field must have a value, and a row has none.
     NeedsValue,
+    /// The table makes the values of a column, or checks them.
+    ChecksValue,
+    /// Rows that are staged were not seen.
+    UnseenRows,
     /// Whoever signs in may not use the catalog or the schema: nothing in it can be reached.
     MissingParentPrivilege,
     /// Whoever signs in may not use files in a volume.

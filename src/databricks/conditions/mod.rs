@@ -66,6 +66,8 @@ fn tag(server_error: &ServerError, row: &Condition) -> Option<Tag> {
     match row.meaning {
         Some(Meaning::AlreadyExists) => Some(Tag::AlreadyExists),
         Some(Meaning::NeedsValue) => Some(Tag::NeedsValue),
+        Some(Meaning::ChecksValue) => Some(Tag::ChecksValue),
+        Some(Meaning::UnseenRows) => Some(Tag::UnseenRows),
         Some(Meaning::MissingVolumePrivilege) => Some(Tag::AccessDenied),
         _ if !is_refused => None,
         Some(Meaning::MissingParentPrivilege) => Some(Tag::MissingParentPrivilege),

@@ -205,7 +205,15 @@ pub(super) const STATEMENTS: &[Condition] = &[
         &[],
         "The table has a constraint that rows of this sync do not meet",
         "look at it with SHOW CREATE TABLE and drop it: ALTER TABLE, DROP CONSTRAINT",
-    ),
+    )
+    .means(Meaning::ChecksValue),
+    config(
+        &[Class("DELTA_IDENTITY_COLUMNS_UPDATE_NOT_SUPPORTED")],
+        &[],
+        "The table has a column whose values it makes itself",
+        "look at it with SHOW CREATE TABLE",
+    )
+    .means(Meaning::ChecksValue),
     config(
         &[
             Class("DELTA_UNSUPPORTED_FEATURES_FOR_WRITE"),
@@ -277,7 +285,8 @@ pub(super) const STATEMENTS: &[Condition] = &[
             "Staged files are missing, and the table was left as it was",
             "run the sync again; if it lasts, report it",
         )
-    },
+    }
+    .means(Meaning::UnseenRows),
     transient(
         &[
             Class("COPY_INTO_DUPLICATED_FILES_COPY_NOT_ALLOWED"),

@@ -37,7 +37,7 @@ impl Opening<'_> {
         };
         let table = Box::new(self.open_table(target).await?);
         let (schema, watcher) = (Arc::clone(&table.files), table.keyed.as_ref().map(|keyed| keyed.watcher()));
-        Ok(Opened { table, schema, staging, watcher })
+        Ok(Opened { table, schema, staging, watcher, compares_in_sql: false })
     }
 
     async fn exists(&self, table: &str) -> Result<bool> {

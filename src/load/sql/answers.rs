@@ -110,6 +110,11 @@ pub fn inserted(answer: &QueryResult) -> Option<u64> {
     number_in(answer, "num_inserted_rows")
 }
 
+/// The number of rows that a statement has updated, if its result has it.
+pub fn updated(answer: &QueryResult) -> Option<u64> {
+    number_in(answer, "num_updated_rows")
+}
+
 /// The number of rows that a statement has inserted, changed and deleted, if its result has it.
 pub fn affected(answer: &QueryResult) -> Option<u64> {
     number_in(answer, "num_affected_rows")

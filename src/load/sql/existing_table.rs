@@ -44,6 +44,10 @@ pub struct ExistingTable {
     pub key: Option<String>,
     /// Its columns that the files of the stream do not have.
     pub others: Vec<String>,
+    /// Those among them that become NULL where a row is replaced.
+    pub emptied: Vec<String>,
+    /// Some of its columns show other values than they have.
+    pub is_masked: bool,
 }
 
 impl ExistingTable {
@@ -59,6 +63,8 @@ impl ExistingTable {
             replaced: None,
             key: None,
             others: Vec::new(),
+            emptied: Vec::new(),
+            is_masked: false,
         })
     }
 }
@@ -192,9 +198,12 @@ async fn in_the_catalog(session: &SqlSession, target: &Target, name: &TableName)
     let mut found = ExistingTable {
         is_collated: found_columns::is_collated(&described),
         is_away,
+        is_masked: !described.masked.is_empty(),
         key: described.is_keyed.then(String::new),
         ..ExistingTable::at(Existing::InCatalog, target)?
     };
+    let names = described.columns.iter().map(|(name, _)| name);
+    found.others = others(names, &found.fitted);
     let mut properties = None;
     if removes_rows || target.generation_id.is_some() {
         let read = properties_of(session, name).await?;
@@ -227,7 +236,8 @@ async fn in_the_catalog(session: &SqlSession, target: &Target, name: &TableName)
             properties = Some(read);
         }
         ensure_own(&described, target, name)?;
-        found.others = others(&columns, &found.fitted);
+        found.others = others(columns.iter().map(|column| &column.name), &found.fitted);
+        found.emptied = found.others.clone();
         found.replaced = (replaces && !found.fitted.changes.is_empty()).then(|| {
             let (mut properties, columns) =
                 (properties.unwrap_or_default(), columns_after(&columns, &found.fitted.changes));
@@ -244,10 +254,10 @@ async fn in_the_catalog(session: &SqlSession, target: &Target, name: &TableName)
     Ok(found)
 }
 
-/// The columns among `found` that no staged file has.
-fn others(found: &[FoundColumn], fitted: &Fitted) -> Vec<String> {
-    let is_other = |column: &&FoundColumn| fitted.files.columns().all(|own| !are_same_names(&own.name, &column.name));
-    found.iter().filter(is_other).map(|column| column.name.clone()).collect()
+/// The names among `found` that no column of a staged file has.
+fn others<'a>(found: impl Iterator<Item = &'a String>, fitted: &Fitted) -> Vec<String> {
+    let is_other = |name: &&String| fitted.files.columns().all(|own| !are_same_names(&own.name, name));
+    found.filter(is_other).cloned().collect()
 }
 
 /// Makes the properties of a table whose rows are replaced say by which key they are loaded.
@@ -343,7 +353,7 @@ async fn in_the_bucket(session: &SqlSession, target: &Target, name: &TableName) 
     origin::ensure_own(&shown, said, target, target.removes_rows())?;
     let mut properties = described.properties();
     with_key(&mut properties, target);
-    let others = others(&described.found, &fitted);
+    let others = others(described.found.iter().map(|column| &column.name), &fitted);
     let replaced = (replaces && !fitted.changes.is_empty()).then(|| Replaced {
         location: Some(uri),
         comment: described.description.clone(),
@@ -356,6 +366,7 @@ async fn in_the_bucket(session: &SqlSession, target: &Target, name: &TableName) 
         fitted,
         replaced,
         key,
+        emptied: others.clone(),
         others,
         ..ExistingTable::at(Existing::InBucket, target)?
     }))

@@ -282,7 +282,7 @@ impl Sql {
     async fn open(&self, inventory: &Inventory, target: Arc<Target>) -> Result<Opened> {
         let table = SqlTable::open(&self.session, inventory, target).await?;
         let (staging, schema) = (table.staging(), table.files());
-        Ok(Opened { table: Box::new(table), schema, staging, watcher: None })
+        Ok(Opened { table: Box::new(table), schema, staging, watcher: None, compares_in_sql: true })
     }
 }
 

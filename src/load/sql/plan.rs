@@ -4,7 +4,7 @@
 //! | plan | statement | proof |
 //! |---|---|---|
 //! | append | an insert-only MERGE, or a COPY INTO | its result says that it inserted all rows; else the staged rows are counted in the table |
-//! | upsert | a MERGE that updates, deletes and inserts | its result says that it changed as many rows as are staged; else the staged rows are counted that are in the table or older than what is there |
+//! | upsert | a MERGE that updates, deletes and inserts | it fails unless it reads all staged rows; if it was sent twice, or changed nothing, the staged rows are counted that are in the table or older than what is there |
 //! | replace | one INSERT OVERWRITE | the staged rows are counted in the table |
 //! | empty | one INSERT OVERWRITE without rows | it has run to its end: its effect does not depend on what it read |
 //!
@@ -12,14 +12,20 @@
 //! its result proves it. Where a table's columns change with its rows, a CREATE OR REPLACE TABLE AS SELECT stands in place of the INSERT OVERWRITE.
 //!
 //! Each statement can be run again. Rows that others write at the same time are never counted.
+//!
+//! An upsert also has to leave one row of each key, where others may have added rows: see [`Plan::leaves_one_of_each`].
 
+mod proof;
+
+pub use self::proof::{Answered, Next, Shortfall};
 use super::existing_table::Existing;
 use super::statements::columns::Replaced;
-use super::statements::dedup::{KeyRange, Keyed};
+use super::statements::dedup::{KeyRange, Keyed, Survey};
 use super::statements::files::{self, Files, MOST_FILES};
 use super::statements::{self, TableName};
 use crate::counted::counted;
 use crate::delta::actions::DataFile;
+use crate::error::{Error, Result};
 use crate::recovery::claims::ClaimKind;
 use crate::schema::columns::TableSchema;
 use crate::schema::stats::RowStats;
@@ -42,8 +48,8 @@ pub enum Plan {
         stats: RowStats,
         /// The names of their files, in the staging folder.
         files: Vec<String>,
-        /// Between which values the first part of their keys lies, once it is known.
-        range: Option<KeyRange>,
+        /// What they say of their keys, once it is known.
+        survey: Option<Survey>,
     },
     /// Replaces all rows by these.
     Replace(RowStats),
@@ -74,47 +80,6 @@ pub enum StagedRows<'a> {
     Folder(&'a str),
 }
 
-/// The answer to the statement of a plan that has run to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Answered {
-    /// How many rows it inserted, if its result says so.
-    pub inserted: Option<u64>,
-    /// How many rows it inserted, changed and deleted.
-    pub affected: Option<u64>,
-    /// It was sent before, and that answer was lost.
-    pub is_repeated: bool,
-    /// It fails unless it finds all staged rows.
-    pub is_guarded: bool,
-    /// How many rows of the load were counted before it, if they were counted.
-    pub counted_before: Option<u64>,
-}
-
-/// What follows from a count of a load's rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
-    /// The load is whole.
-    Whole,
-    /// Let the server read the staging table again, then run the statement again.
-    RunAgain,
-    /// Count the staged rows too: it is not known how many rows the statement inserted, and the missing ones may be in the table
-    /// and hidden.
-    CountStaged,
-}
-
-/// Why a load is not whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shortfall {
-    /// Inserted rows are not visible in the table: each further run would insert them again.
-    Hidden {
-        /// How many rows the statement has inserted.
-        inserted: u64,
-        /// How many should be visible.
-        expected: u64,
-    },
-    /// The count differs from the [expected](Plan::expected) one.
-    Miscounted,
-}
-
 impl Plan {
     /// The plan that adds the rows of `batches`; `None` if they have none.
     pub fn append(batches: &[Batch]) -> Option<Self> {
@@ -129,13 +94,13 @@ impl Plan {
     /// The plan that brings the rows of `batches` in by their keys; `None` if they have none.
     pub fn upsert(batches: &[Batch]) -> Option<Self> {
         let files = files_of(batches).into_iter().map(|file| file.name.clone()).collect();
-        row_stats(batches).map(|stats| Self::Upsert { stats, files, range: None })
+        row_stats(batches).map(|stats| Self::Upsert { stats, files, survey: None })
     }
 
-    /// The same for keys in `range`.
-    pub fn within(self, range: Option<KeyRange>) -> Self {
+    /// The same, of whose keys `survey` is known.
+    pub fn surveyed(self, survey: Option<Survey>) -> Self {
         match self {
-            Self::Upsert { stats, files, .. } => Self::Upsert { stats, files, range },
+            Self::Upsert { stats, files, .. } => Self::Upsert { stats, files, survey },
             other => other,
         }
     }
@@ -172,67 +137,69 @@ impl Plan {
     }
 
     /// The statement that changes the table's rows.
-    pub fn statement(&self, names: &StatementNames<'_>) -> String {
-        if let Some(statement) = self.keyed_statement(names) {
-            return statement;
-        }
+    ///
+    /// # Errors
+    /// A system error: rows are to take the place of others, and it is not known by which key.
+    pub fn statement(&self, names: &StatementNames<'_>) -> Result<String> {
         let StatementNames { columns, table, staged, replaced, .. } = names;
-        let staging = match staged {
-            StagedRows::Table(staging) => staging,
-            StagedRows::Folder(folder) => return self.statement_over_files(names, folder),
-        };
-        let recreate = |replaced, stats| statements::columns::recreate(columns, table, staging, replaced, stats);
-        match (self, replaced) {
-            (Self::Replace(stats), Some(replaced)) => recreate(replaced, Some(stats)),
-            (Self::Empty, Some(replaced)) => recreate(replaced, None),
-            (Self::Append { stats, .. } | Self::Upsert { stats, .. }, _) => {
+        if let (Some(keyed), Some(stats)) = (names.keyed, self.stats()) {
+            let rows = names.rows(stats);
+            match (self, replaced) {
+                (Self::Upsert { .. }, _) => return Ok(keyed.upsert(table, &rows, self.range())),
+                (Self::Replace(_), Some(replaced)) => return Ok(keyed.recreate(table, replaced, &rows)),
+                (Self::Replace(_), None) => return Ok(keyed.overwrite(table, &rows)),
+                (Self::Append { .. } | Self::Empty, _) => {}
+            }
+        }
+        Ok(match (self, staged, replaced) {
+            (Self::Upsert { .. }, ..) => return Err(Error::system("Rows without a key cannot be merged by it.")),
+            (Self::Append { stats, .. }, StagedRows::Table(staging), _) => {
                 statements::merge(columns, table, staging, stats)
             }
-            (Self::Replace(stats), None) => statements::overwrite(columns, table, staging, stats),
-            (Self::Empty, None) => statements::empty(columns, table, staging),
-        }
-    }
-
-    /// The statement that keeps the newest row of each key, where that is asked for.
-    fn keyed_statement(&self, names: &StatementNames<'_>) -> Option<String> {
-        let (keyed, rows) = (names.keyed?, names.rows(self.stats()?));
-        Some(match (self, names.replaced) {
-            (Self::Upsert { range, .. }, _) => keyed.upsert(names.table, &rows, range.as_ref()),
-            (Self::Replace(_), Some(replaced)) => keyed.recreate(names.table, replaced, &rows),
-            (Self::Replace(_), None) => keyed.overwrite(names.table, &rows),
-            (Self::Append { .. } | Self::Empty, _) => return None,
+            (Self::Append { files, .. }, StagedRows::Folder(folder), _) => {
+                files::copy_into(columns, table, folder, files)
+            }
+            (Self::Replace(_) | Self::Empty, StagedRows::Table(staging), Some(replaced)) => {
+                statements::columns::recreate(columns, table, staging, replaced, self.stats())
+            }
+            (Self::Replace(stats), StagedRows::Table(staging), None) => {
+                statements::overwrite(columns, table, staging, stats)
+            }
+            (Self::Empty, StagedRows::Table(staging), None) => statements::empty(columns, table, staging),
+            (Self::Replace(_) | Self::Empty, StagedRows::Folder(folder), Some(replaced)) => {
+                files::recreate(columns, table, folder, replaced, self.expected())
+            }
+            (Self::Replace(_) | Self::Empty, StagedRows::Folder(folder), None) => {
+                files::overwrite(columns, table, folder, self.expected())
+            }
         })
     }
 
-    /// Its statement for logs, where that is another one: without values of rows.
-    pub fn told(&self, names: &StatementNames<'_>) -> Option<String> {
+    /// The statement that leaves one row of each of its keys; `None` where rows have no keys.
+    pub fn removal(&self, names: &StatementNames<'_>) -> Option<String> {
+        let rows = names.rows(self.stats()?);
+        Some(names.keyed?.remove_copies(names.table, Some((&rows, self.range()))))
+    }
+
+    /// The same plan for logs: its statements are without values of rows.
+    pub fn told(&self) -> Self {
+        self.clone().surveyed(None)
+    }
+
+    /// The statement that asks what the staged rows say of their keys; `None` where that is known, or rows have no keys.
+    pub fn survey(&self, names: &StatementNames<'_>) -> Option<String> {
         match self {
-            Self::Upsert { range: Some(_), .. } => Some(self.clone().within(None).statement(names)),
+            Self::Upsert { stats, survey: None, .. } => {
+                Some(names.keyed?.survey(names.table, &names.visible_rows(stats)))
+            }
             _ => None,
         }
     }
 
-    /// The statement that asks for the range of the keys; `None` where it is not needed.
-    pub fn range(&self, names: &StatementNames<'_>) -> Option<String> {
+    fn range(&self) -> Option<&KeyRange> {
         match self {
-            Self::Upsert { stats, range: None, .. } => names.keyed?.range(&names.rows(stats)),
-            _ => None,
-        }
-    }
-
-    fn statement_over_files(
-        &self,
-        StatementNames { columns, table, replaced, .. }: &StatementNames<'_>,
-        folder: &str,
-    ) -> String {
-        match (self, replaced) {
-            (Self::Append { files, .. }, _) => files::copy_into(columns, table, folder, files),
-            (Self::Upsert { .. } | Self::Replace(_) | Self::Empty, Some(replaced)) => {
-                files::recreate(columns, table, folder, replaced, self.expected())
-            }
-            (Self::Upsert { .. } | Self::Replace(_) | Self::Empty, None) => {
-                files::overwrite(columns, table, folder, self.expected())
-            }
+            Self::Upsert { survey, .. } => survey.as_ref()?.range.as_ref(),
+            Self::Append { .. } | Self::Replace(_) | Self::Empty => None,
         }
     }
 
@@ -240,7 +207,7 @@ impl Plan {
     pub fn count(&self, names: &StatementNames<'_>) -> Option<String> {
         let StatementNames { columns, table, staged, .. } = names;
         if let (Some(keyed), Some(stats)) = (names.keyed, self.stats()) {
-            return Some(keyed.count(table, &names.rows(stats)));
+            return Some(keyed.count(table, &names.visible_rows(stats), self.range()));
         }
         self.stats().map(|stats| match staged {
             StagedRows::Table(staging) => statements::count(columns, table, *staging, stats),
@@ -259,59 +226,6 @@ impl Plan {
     /// How many rows the count must give.
     pub fn expected(&self) -> u64 {
         self.stats().map_or(0, |stats| stats.rows)
-    }
-
-    /// Whether the result of the statement proves that the load is whole; if not, its rows must be counted.
-    pub fn is_proven_by(&self, answered: &Answered) -> bool {
-        match self {
-            Self::Empty => true,
-            // A copy whose answer was lost may have inserted some of the rows.
-            Self::Append { stats, .. } => {
-                let is_the_only_copy = !answered.is_repeated && answered.counted_before.is_none();
-                is_the_only_copy && answered.inserted == Some(stats.rows)
-            }
-            // Each staged row has changed a row of its own, so that all are the newest of their keys.
-            Self::Upsert { stats, .. } => {
-                let is_the_only_copy = !answered.is_repeated && answered.counted_before.is_none();
-                is_the_only_copy && answered.affected == Some(stats.rows)
-            }
-            Self::Replace(stats) => answered.is_guarded && answered.inserted == Some(stats.rows),
-        }
-    }
-
-    /// What to do after `found` rows were counted in the table.
-    ///
-    /// # Errors
-    /// The load is not whole, and running its statement again would not help.
-    pub fn after_count(&self, answered: &Answered, found: u64) -> Result<Next, Shortfall> {
-        let inserted = answered.inserted.unwrap_or_default();
-        let expected = inserted.saturating_add(answered.counted_before.unwrap_or_default());
-        if expected > found {
-            return Err(Shortfall::Hidden { inserted, expected });
-        }
-        if found == self.expected() {
-            return Ok(Next::Whole);
-        }
-        match self {
-            // The server may have used a state of the staging table before its newest batch.
-            Self::Append { stats, .. } if found < stats.rows && answered.counted_before.is_none() => {
-                let is_known = !answered.is_repeated && answered.inserted.is_some();
-                Ok(if is_known { Next::RunAgain } else { Next::CountStaged })
-            }
-            Self::Upsert { stats, .. } if found < stats.rows && answered.counted_before.is_none() => Ok(Next::RunAgain),
-            _ => Err(Shortfall::Miscounted),
-        }
-    }
-
-    /// What to do after `staged` rows were counted in the staging table, and `found` of them in the table.
-    ///
-    /// # Errors
-    /// Rows that the statement has read are not visible in the table.
-    pub fn after_staged_count(&self, found: u64, staged: u64) -> Result<Next, Shortfall> {
-        if found >= staged {
-            return Ok(Next::RunAgain);
-        }
-        Err(Shortfall::Hidden { inserted: self.expected(), expected: self.expected() })
     }
 
     /// The work as context of an error.
@@ -334,8 +248,16 @@ impl Plan {
 }
 
 impl StatementNames<'_> {
-    /// The query of the staged rows of `stats`.
+    /// The query of the staged rows of `stats`, which fails unless all are there.
     fn rows(&self, stats: &RowStats) -> String {
+        match self.staged {
+            StagedRows::Table(staging) => statements::all_staged_rows(self.columns, staging, stats),
+            StagedRows::Folder(folder) => files::staged_rows(self.columns, folder, stats),
+        }
+    }
+
+    /// The query of those staged rows of `stats` that a table over them shows.
+    fn visible_rows(&self, stats: &RowStats) -> String {
         match self.staged {
             StagedRows::Table(staging) => statements::staged_rows(self.columns, staging, stats),
             StagedRows::Folder(folder) => files::staged_rows(self.columns, folder, stats),

@@ -24,7 +24,14 @@ fn append(rows: u64) -> Plan {
 }
 
 fn answered(inserted: Option<u64>) -> Answered {
-    Answered { inserted, affected: inserted, is_repeated: false, is_guarded: false, counted_before: None }
+    Answered {
+        inserted,
+        updated: Some(0),
+        affected: inserted,
+        is_repeated: false,
+        is_guarded: false,
+        counted_before: None,
+    }
 }
 
 #[test]
@@ -47,7 +54,7 @@ fn every_plan_reads_as_its_golden_file() {
     ] {
         let mut lines = vec![format!("-- {}; claim: {:?}", plan.doing(), plan.claim())];
         lines.extend(create_staging_table(&staging, &staged, &columns, |folder| format!("s3://lake/raw/{folder}")));
-        lines.push(plan.statement(&names));
+        lines.push(plan.statement(&names).expect("a statement"));
         let is_whole = |inserted| plan.is_proven_by(&answered(inserted));
         lines.push(match (is_whole(None), is_whole(Some(plan.expected()))) {
             (true, _) => "-- whole when it has run to its end".to_owned(),
@@ -112,14 +119,19 @@ fn only_the_right_count_proves_a_load_and_an_append_is_run_once_more_where_rows_
     assert_eq!(append.after_staged_count(7, 10), hidden(10, 10));
 }
 
+fn upsert(survey: Option<Survey>) -> Plan {
+    Plan::Upsert { stats: load(10), files: vec!["a.parquet".into()], survey }
+}
+
 #[test]
-fn an_upsert_is_proven_by_as_many_changed_rows_as_are_staged_and_else_by_a_count() {
-    let plan = Plan::Upsert { stats: load(10), files: vec!["a.parquet".into()], range: None };
+fn an_upsert_is_proven_by_a_statement_that_reads_all_rows_unless_it_was_sent_twice_or_changed_nothing() {
+    let plan = upsert(None);
     let changed = |affected| Answered { affected, ..answered(Some(3)) };
-    assert!(plan.is_proven_by(&changed(Some(10))));
+    for proves in [1, 7, 10, 12] {
+        assert!(plan.is_proven_by(&changed(Some(proves))), "{proves}");
+    }
     for other in [
-        // Some were no newest of their key, or not newer than what is there.
-        changed(Some(9)),
+        changed(Some(0)),
         changed(None),
         Answered { is_repeated: true, ..changed(Some(10)) },
         Answered { counted_before: Some(0), ..changed(Some(10)) },
@@ -136,20 +148,44 @@ fn an_upsert_is_proven_by_as_many_changed_rows_as_are_staged_and_else_by_a_count
 }
 
 #[test]
+fn one_row_of_each_key_is_proven_by_counts_that_are_those_of_the_keys() {
+    let known = upsert(Some(Survey { range: None, live: 7 }));
+    let changed = |inserted, updated| Answered { updated, affected: Some(9), ..answered(inserted) };
+    // Nothing of the table had one of these keys.
+    assert!(upsert(None).leaves_one_of_each(&changed(Some(9), Some(0))));
+    assert!(known.leaves_one_of_each(&changed(Some(3), Some(4))));
+    for other in [
+        // Two rows of one key, or a delete that is older than a row.
+        changed(Some(3), Some(5)),
+        changed(Some(3), None),
+        changed(None, Some(4)),
+        Answered { is_repeated: true, ..changed(Some(3), Some(4)) },
+        Answered { counted_before: Some(0), ..changed(Some(3), Some(4)) },
+    ] {
+        assert!(!known.leaves_one_of_each(&other), "{other:?}");
+    }
+    assert!(!upsert(None).leaves_one_of_each(&changed(Some(3), Some(4))));
+    assert!(append(10).leaves_one_of_each(&changed(None, None)));
+}
+
+#[test]
 fn logs_have_a_statement_without_the_keys_of_rows() {
     let schema = r#"{"properties":{"id":{"type":"integer"}}}"#;
     let asked = Asked { key: vec![vec!["id".into()]], ..Asked::default() };
     let columns = columns(schema, ColumnOptions::default()).expect("columns");
     let places = Dedup::new(Some(schema), &asked).expect("a key").places(&columns).expect("places");
-    let keyed = Keyed { columns: &columns, places: &places, others: &[] };
+    let keyed = Keyed { columns: &columns, places: &places, others: &[], emptied: &[] };
     let table = SchemaName::new("c", "s").table("t");
     let staged = StagedRows::Table(&table);
     let names = StatementNames { columns: &columns, table: &table, staged, replaced: None, keyed: Some(keyed) };
-    let plan = Plan::Upsert { stats: load(2), files: Vec::new(), range: None };
-    assert_eq!(plan.told(&names), None);
-    assert!(plan.range(&names).is_some_and(|asked| asked.starts_with("SELECT min(staged.`id`), max(staged.`id`)")));
-    let range = keyed.key_range(&["4711", "4712", "2", "2"].map(ToOwned::to_owned), 2);
-    let ranged = plan.clone().within(range);
-    assert!(ranged.statement(&names).contains("BETWEEN 4711 AND 4712") && ranged.range(&names).is_none());
-    assert_eq!(ranged.told(&names), Some(plan.statement(&names)));
+    let plan = Plan::Upsert { stats: load(2), files: Vec::new(), survey: None };
+    let text = |plan: &Plan| plan.statement(&names).expect("a statement");
+    assert!(plan.survey(&names).is_some_and(|asked| asked.starts_with("SELECT min(staged.`id`), max(staged.`id`)")));
+    let survey = keyed.surveyed(&["4711", "4712", "2", "2", "2", "2"].map(ToOwned::to_owned), 2);
+    let surveyed = plan.clone().surveyed(survey);
+    assert!(text(&surveyed).contains("BETWEEN 4711 AND 4712") && surveyed.survey(&names).is_none());
+    assert!(surveyed.removal(&names).is_some_and(|text| text.matches("BETWEEN 4711 AND 4712").count() == 3));
+    assert!(surveyed.count(&names).is_some_and(|text| text.contains("BETWEEN 4711 AND 4712")));
+    assert_eq!(text(&surveyed.told()), text(&plan));
+    assert!(plan.statement(&StatementNames { keyed: None, ..names }).is_err(), "nothing else may come of it");
 }

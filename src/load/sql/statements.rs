@@ -348,7 +348,17 @@ fn clauses(new: &NewTable<'_>) -> String {
     )
 }
 
-/// All columns of the staged rows of `stats`: a query for [`dedup::Keyed`].
+/// All columns of the staged rows of `stats`: a query for [`dedup::Keyed`], which fails unless they are all seen.
+pub fn all_staged_rows(columns: &TableSchema, staging: &TableName, stats: &RowStats) -> String {
+    let rows = staged(columns, staging, stats, &read_values(columns, staging), "  ");
+    format!(
+        "WITH staged AS (\n{rows}\n)\nSELECT {}\nFROM staged\n{}",
+        list(columns.columns(), ""),
+        files::only_if_whole(stats.rows)
+    )
+}
+
+/// The same, of those that are seen.
 pub fn staged_rows(columns: &TableSchema, staging: &TableName, stats: &RowStats) -> String {
     staged(columns, staging, stats, &read_values(columns, staging), "")
 }

@@ -49,8 +49,14 @@ pub(super) struct SqlTable {
     replaced: Option<Replaced>,
     /// By which key the table's rows are known to have been loaded.
     key: Option<String>,
-    /// Columns of the table that the staged files do not have, and that become NULL where a row is replaced.
+    /// Columns of the table that the staged files do not have.
     others: Vec<String>,
+    /// Those among them that become NULL where a row is replaced.
+    emptied: Vec<String>,
+    /// Some of its columns show other values than they have.
+    is_masked: bool,
+    /// This sync has loaded rows into it.
+    is_loaded: bool,
     /// The generation of the table's rows when the sync began.
     found: Option<i64>,
     /// The generation that is stored with the table now.
@@ -73,7 +79,10 @@ impl SqlTable {
         let schema_name = SchemaName::new(&session.catalog, schema);
         let name = schema_name.table(table);
         let found = find_existing(session, inventory, &target, &name).await?;
-        let ExistingTable { existing, generation, is_collated, is_away, widens, fitted, replaced, key, others } = found;
+        let ExistingTable {
+            existing, generation, is_collated, is_away, is_masked, widens, fitted, replaced, key, ..
+        } = found;
+        let ExistingTable { others, emptied, .. } = found;
         fitted.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let name = if is_collated { name.with_collation() } else { name };
         let staging = StagingTable::new(session, &name, &target.staging, &fitted.files);
@@ -94,6 +103,9 @@ impl SqlTable {
             replaced,
             key,
             others,
+            emptied,
+            is_masked,
+            is_loaded: false,
             found: generation,
             // In the bucket only: the property is set after the first load.
             generation: generation.filter(|_| existing == Existing::InCatalog),
@@ -165,6 +177,7 @@ impl SqlTable {
             self.claim(plan.claim()).await?;
             let plan = self.ready(plan).await?;
             self.run(&plan).await.context(|| plan.doing())?;
+            self.is_loaded = true;
         }
         self.write_down_key().await?;
         self.write_down_generation().await
@@ -176,7 +189,7 @@ impl SqlTable {
         loop {
             let answered = Answered { counted_before, ..self.change(plan).await? };
             if plan.is_proven_by(&answered) {
-                return Ok(());
+                return self.leave_one_of_each(plan, &answered).await;
             }
             let found = self.count(plan).await?;
             let mut next = plan.after_count(&answered, found);
@@ -184,7 +197,7 @@ impl SqlTable {
                 next = plan.after_staged_count(found, self.count_staged(plan).await?);
             }
             match next.map_err(|shortfall| self.incomplete(plan, shortfall, found))? {
-                Next::Whole => return Ok(()),
+                Next::Whole => return self.leave_one_of_each(plan, &answered).await,
                 Next::RunAgain | Next::CountStaged => {
                     if self.staging.is_table() {
                         self.session.execute(&statements::refresh(self.staging.name())).await?;

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::super::{SchemaName, create_table, files, forget_key, set_key, staged_rows};
+use super::super::{SchemaName, all_staged_rows, create_table, files, forget_key, set_key};
 use super::*;
 use crate::schema::dedup::{Asked, Dedup};
 use crate::schema::json_schema::{ColumnOptions, Nested, Number, columns};
@@ -37,7 +37,11 @@ fn statements(columns: &TableSchema, deletes: bool, others: &[String], work: imp
     let table = SchemaName::new("main", "shop").table("orders");
     let staging = table.staging_table(None, Uuid::from_u128(0x0123_4567_89ab_7000_8000_dead_beef_cafe), 0);
     let places = dedup(deletes).places(columns).expect("places");
-    work(Keyed { columns, places: &places, others }, &table, &staged_rows(columns, &staging, &load()));
+    work(
+        Keyed { columns, places: &places, others, emptied: others },
+        &table,
+        &all_staged_rows(columns, &staging, &load()),
+    );
 }
 
 fn assert_golden(cases: &[(&str, String, &str)]) {
@@ -50,8 +54,8 @@ fn assert_golden(cases: &[(&str, String, &str)]) {
 fn every_statement_over_columns_reads_as_its_golden_file() {
     let (schema, others) = (typed(), ["theirs".to_owned()]);
     statements(&schema, true, &others, |keyed, table, rows| {
-        let told = ["1", "9", "3", "3"].map(ToOwned::to_owned);
-        let range = keyed.key_range(&told, 3);
+        let told = ["1", "9", "2", "2", "2", "3"].map(ToOwned::to_owned);
+        let range = keyed.surveyed(&told, 3).and_then(|survey| survey.range);
         let replaced = Replaced {
             location: None,
             comment: None,
@@ -65,9 +69,15 @@ fn every_statement_over_columns_reads_as_its_golden_file() {
             ("upsert", keyed.upsert(table, rows, range.as_ref()), include_str!("../golden/dedup/upsert.sql")),
             ("overwrite", keyed.overwrite(table, rows), include_str!("../golden/dedup/overwrite.sql")),
             ("recreate", keyed.recreate(table, &replaced, rows), include_str!("../golden/dedup/recreate.sql")),
-            ("count", keyed.count(table, rows), include_str!("../golden/dedup/count.sql")),
-            ("range", keyed.range(rows).expect("a range"), include_str!("../golden/dedup/range.sql")),
+            ("count", keyed.count(table, rows, range.as_ref()), include_str!("../golden/dedup/count.sql")),
+            ("survey", keyed.survey(table, rows), include_str!("../golden/dedup/survey.sql")),
             ("remove_older", keyed.remove_older(table), include_str!("../golden/dedup/remove_older.sql")),
+            ("remove_copies", keyed.remove_copies(table, None), include_str!("../golden/dedup/remove_copies.sql")),
+            (
+                "remove_copies_of_load",
+                keyed.remove_copies(table, Some((rows, range.as_ref()))),
+                include_str!("../golden/dedup/remove_copies_of_load.sql"),
+            ),
             ("set_key", set_key(table, &dedup(true).id()), include_str!("../golden/dedup/set_key.sql")),
             ("forget_key", forget_key(table), include_str!("../golden/dedup/forget_key.sql")),
         ]);
@@ -83,8 +93,13 @@ fn every_statement_over_columns_reads_as_its_golden_file() {
             ),
             (
                 "count_without_deletes",
-                keyed.count(&table, rows),
+                keyed.count(&table, rows, None),
                 include_str!("../golden/dedup/count_without_deletes.sql"),
+            ),
+            (
+                "remove_older_collated",
+                keyed.remove_older(&table),
+                include_str!("../golden/dedup/remove_older_collated.sql"),
             ),
         ]);
     });
@@ -96,8 +111,9 @@ fn every_statement_over_records_and_over_files_reads_as_its_golden_file() {
     statements(&schema, true, &[], |keyed, table, _| {
         let folder = "/Volumes/main/shop/airbyte_staging/01234567-89ab-7000-8000-deadbeefcafe/orders";
         let rows = files::staged_rows(&schema, folder, &load());
-        assert_eq!(keyed.range(&rows), None, "records have no statistics");
+        assert!(!keyed.has_range(), "records have no statistics");
         assert_golden(&[
+            ("survey_records", keyed.survey(table, &rows), include_str!("../golden/dedup/survey_records.sql")),
             ("upsert_records", keyed.upsert(table, &rows, None), include_str!("../golden/dedup/upsert_records.sql")),
             (
                 "remove_older_records",
@@ -127,20 +143,23 @@ fn a_new_table_is_clustered_by_what_it_is_told() {
 }
 
 #[test]
-fn a_range_of_keys_counts_only_where_all_rows_were_seen_and_have_a_key() {
+fn a_survey_counts_only_where_all_rows_were_seen_and_a_range_where_all_have_a_key() {
     statements(&typed(), true, &[], |keyed, _, _| {
-        let range = |texts: [&str; 4]| keyed.key_range(&texts.map(ToOwned::to_owned), 3);
-        assert!(range(["-1", "9", "3", "3"]).is_some());
-        for wrong in [
-            ["1", "9", "2", "2"],
-            ["1", "9", "3", "2"],
-            ["", "", "3", "3"],
-            ["1", "x", "3", "3"],
-            ["1)", "9", "3", "3"],
+        let surveyed = |texts: [&str; 6]| keyed.surveyed(&texts.map(ToOwned::to_owned), 3);
+        let whole = surveyed(["-1", "9", "2", "2", "1", "3"]);
+        assert!(whole.is_some_and(|survey| survey.range.is_some() && survey.live == 1));
+        for without in [
+            ["1", "9", "1", "2", "1", "3"],
+            ["", "", "2", "2", "1", "3"],
+            ["1", "x", "2", "2", "1", "3"],
+            ["1)", "9", "2", "2", "1", "3"],
         ] {
-            assert_eq!(range(wrong), None, "{wrong:?}");
+            assert_eq!(surveyed(without), Some(Survey { range: None, live: 1 }), "{without:?}");
         }
-        assert_eq!(keyed.key_range(&[], 3), None);
+        for unknown in [["1", "9", "2", "2", "1", "2"], ["1", "9", "2", "2", "x", "3"]] {
+            assert_eq!(surveyed(unknown), None, "{unknown:?}");
+        }
+        assert_eq!(keyed.surveyed(&[], 3), None);
     });
 }
 
@@ -150,7 +169,8 @@ fn a_column_of_the_statement_has_a_name_that_no_property_has() {
     let asked = Asked { key: vec![vec!["_AIRBYTE_KEY_0".into()]], cursor: Vec::new(), is_cursor_of_source: false };
     let columns = columns(schema, ColumnOptions::default()).expect("columns");
     let places = Dedup::new(Some(schema), &asked).expect("a key").places(&columns).expect("places");
-    let keyed = Keyed { columns: &columns, places: &places, others: &[] };
+    let others = ["_airbyte_rank__".to_owned()];
+    let keyed = Keyed { columns: &columns, places: &places, others: &others, emptied: &[] };
     let text = keyed.overwrite(&SchemaName::new("c", "s").table("t"), "SELECT 1");
-    assert!(text.contains("AS `_airbyte_key_0_`") && text.contains("AS `_airbyte_rank__`"), "{text}");
+    assert!(text.contains("AS `_airbyte_key_0_`") && text.contains("AS `_airbyte_rank___`"), "{text}");
 }

@@ -88,7 +88,8 @@ fn with_staged(folder: &str) -> String {
     format!("WITH staged AS (\n  SELECT *\n  FROM {}\n)", Files(folder))
 }
 
-fn only_if_whole(rows: u64) -> String {
+/// The condition of a query from `staged` that fails unless that has `rows` rows.
+pub(super) fn only_if_whole(rows: u64) -> String {
     format!(
         "WHERE (\n  SELECT IF(count(*) = {rows}, true, raise_error('The staged files do not have the {rows} rows of this load.'))\n  \
          FROM staged\n)"

@@ -2,6 +2,7 @@
 
 use super::super::answers;
 use super::super::plan::{Answered, Plan};
+use super::super::statements;
 use super::SqlTable;
 use crate::databricks::Changed;
 use crate::error::{Error, Result, ResultExt, Tag};
@@ -19,14 +20,17 @@ impl SqlTable {
     /// If its answer is lost, it is sent again only after [`Self::stop_earlier_statement`], so that at most one copy commits: a
     /// server that detects conflicts row by row may let both commit.
     pub(super) async fn change(&mut self, plan: &Plan) -> Result<Answered> {
-        let mut sendings = 1;
+        let (mut sendings, mut is_refreshed) = (1, false);
         let mut waits = self.session.transport.waits();
         loop {
             self.staging.ensure(&self.session, false).await?;
             Lease::ensure_held(&self.session.storage)?;
             let mut changed = self.send(plan).await;
             while let Some(error) = Changed::why_refused(&changed)
-                && (self.learns_collation(error) || self.relaxes(error).await? || self.spares_others(error))
+                && (self.learns_collation(error)
+                    || self.relaxes(error).await?
+                    || self.spares_others(error)
+                    || self.looks_again(error, &mut is_refreshed).await?)
             {
                 changed = self.send(plan).await;
             }
@@ -46,6 +50,7 @@ impl SqlTable {
                     }
                     return Ok(Answered {
                         inserted: answers::inserted(&answer),
+                        updated: answers::updated(&answer),
                         affected: answers::affected(&answer),
                         is_repeated,
                         is_guarded,
@@ -80,9 +85,7 @@ impl SqlTable {
 
     async fn send(&self, plan: &Plan) -> Result<Changed> {
         let names = self.names();
-        let statement = plan.statement(&names);
-        let told = plan.told(&names);
-        self.session.change(&statement, told.as_deref().unwrap_or(&statement)).await
+        self.session.change(&plan.statement(&names)?, &plan.told().statement(&names)?).await
     }
 
     /// Whether `error` is about collations and the table was not known to have one; if so, further statements name it. A new table
@@ -93,6 +96,14 @@ impl SqlTable {
             self.name = self.name.clone().with_collation();
         }
         is_new
+    }
+
+    /// Makes the server read the staging table again, if `error` says that it has not seen all of its rows: once for each statement.
+    async fn looks_again(&self, error: &Error, is_refreshed: &mut bool) -> Result<bool> {
+        if !self.staging.is_table() || !error.has(Tag::UnseenRows) || std::mem::replace(is_refreshed, true) {
+            return Ok(false);
+        }
+        self.session.execute(&statements::refresh(self.staging.name())).await.map(|_| true)
     }
 
     /// Makes sure that a statement of unknown outcome has committed by now or never will: without its staging table it cannot

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use super::super::answers;
-use super::super::plan::Plan;
+use super::super::plan::{Answered, Plan};
 use super::super::statements::{self, dedup::Keyed};
 use super::SqlTable;
 use crate::counted::counted;
 use crate::databricks::Changed;
-use crate::error::{Error, Kind, Result, ResultExt};
+use crate::error::{Error, Kind, Result, ResultExt, Tag};
 use crate::recovery::lease::Lease;
-use crate::schema::columns::Layout;
+use crate::schema::columns::{Column, Layout, TableSchema};
 use crate::schema::dedup::Place;
-use crate::schema::kind::Kind as Type;
+use crate::schema::kind::{Kind as Type, member};
 
 /// How often a statement is sent at most if its answer is lost each time.
 const MOST_SENDINGS: u32 = 8;
@@ -32,20 +32,52 @@ impl SqlTable {
     /// What rows are compared by, where only the newest of each key is kept.
     pub(super) fn keyed(&self) -> Option<Keyed<'_>> {
         let places = self.fitted.places.as_ref()?;
-        Some(Keyed { columns: &self.fitted.files, places, others: &self.others })
+        Some(Keyed { columns: &self.fitted.files, places, others: &self.others, emptied: &self.emptied })
     }
 
     /// Gets the table ready for `plan`, with the range of its keys where that saves reading the table.
     pub(super) async fn ready(&mut self, plan: Plan) -> Result<Plan> {
         self.match_key().await?;
-        // A table that is new has nothing to be passed over.
-        if !self.table_state.existed {
-            return Ok(plan);
+        // What has no rows has nothing to be passed over.
+        let is_empty = !self.table_state.existed && !self.is_loaded;
+        let has_range = self.keyed().is_some_and(|keyed| keyed.has_range());
+        if is_empty || !has_range { Ok(plan) } else { self.survey(plan).await }
+    }
+
+    /// `plan` with what the staged rows say of their keys.
+    async fn survey(&self, plan: Plan) -> Result<Plan> {
+        let Some(asked) = plan.survey(&self.names()) else { return Ok(plan) };
+        let answer =
+            self.session.execute(&asked).await.context(|| "asking for the keys of the staged rows".to_owned())?;
+        let survey = self.keyed().and_then(|keyed| keyed.surveyed(&answers::texts(&answer), plan.expected()));
+        Ok(plan.surveyed(survey))
+    }
+
+    /// Leaves one row of each key of `plan`, which is loaded, where others have added rows with these keys. `answered`: the answer to its
+    /// statement, which in most cases proves that there are none.
+    pub(super) async fn leave_one_of_each(&self, plan: &Plan, answered: &Answered) -> Result<()> {
+        if plan.leaves_one_of_each(answered) {
+            return Ok(());
         }
-        let Some(asked) = plan.range(&self.names()) else { return Ok(plan) };
-        let answer = self.session.execute(&asked).await.context(|| "asking for the range of keys".to_owned())?;
-        let range = self.keyed().and_then(|keyed| keyed.key_range(&answers::texts(&answer), plan.expected()));
-        Ok(plan.within(range))
+        let mut plan = plan.clone();
+        if answered.is_the_only_copy() {
+            plan = self.survey(plan).await?;
+            if plan.leaves_one_of_each(answered) {
+                return Ok(());
+            }
+        }
+        let (names, told) = (self.names(), plan.told());
+        let (Some(statement), Some(told)) = (plan.removal(&names), told.removal(&names)) else { return Ok(()) };
+        let removed = self.remove(&statement, &told, true).await?;
+        if removed > 0 {
+            tracing::warn!(
+                "Table {} had several rows of primary keys of this load, which somebody else has added: {} were removed, and the newest \
+                 row of each key stays.",
+                self.name,
+                counted(removed, "row")
+            );
+        }
+        Ok(())
     }
 
     /// Makes what the table says of its key true before rows come: without one, it forgets it; with another than it has, it keeps the
@@ -80,15 +112,33 @@ impl SqlTable {
 
     /// Removes all rows but the newest of each key; returns how many.
     async fn remove_older(&self) -> Result<u64> {
-        let Some(statement) = self.keyed().map(|keyed| keyed.remove_older(&self.name)) else { return Ok(0) };
+        let Some(keyed) = self.keyed() else { return Ok(0) };
+        let older = keyed.remove_older(&self.name);
+        let copies = keyed.remove_copies(&self.name, None);
+        Ok(self.remove(&older, &older, false).await? + self.remove(&copies, &copies, true).await?)
+    }
+
+    /// Runs a statement that leaves one row of each key, and shows it as `told`; returns how many rows went. `copies`: it writes whole rows
+    /// again that it has read.
+    async fn remove(&self, statement: &str, told: &str, copies: bool) -> Result<u64> {
+        if copies && self.is_masked {
+            tracing::info!(
+                "Table {} has column masks: copies of one row would stay, because their values are not seen.",
+                self.name
+            );
+            return Ok(0);
+        }
         let mut waits = self.session.transport.waits();
         let mut sendings = 1;
         loop {
             Lease::ensure_held(&self.session.storage)?;
-            match self.session.change(&statement, &statement).await? {
-                Changed::Done(answer) => return Ok(answers::affected(&answer).unwrap_or_default()),
+            match self.session.change(statement, told).await? {
+                Changed::Done(answer) => {
+                    let added = answers::inserted(&answer).unwrap_or_default();
+                    return Ok(answers::affected(&answer).unwrap_or_default().saturating_sub(added.saturating_mul(2)));
+                }
                 Changed::Refused(error) => return Err(error),
-                // A late copy finds nothing to remove.
+                // A late copy finds nothing to remove, or fails, because the rows that it has found are gone.
                 Changed::Unknown(why) | Changed::Cancelled(why) if sendings >= MOST_SENDINGS => return Err(why),
                 Changed::Unknown(_) | Changed::Cancelled(_) => waits.wait(None).await,
             };
@@ -120,13 +170,14 @@ impl SqlTable {
     /// Whether a statement that was refused with `error` may succeed without changing columns that the staged files do not have: some of
     /// them are made of others, or must have a value.
     pub(super) fn spares_others(&mut self, error: &Error) -> bool {
-        if self.others.is_empty() || !self.is_keyed() || error.kind() == Kind::Transient {
+        let is_about_them = error.has(Tag::NeedsValue) || error.has(Tag::ChecksValue);
+        if self.emptied.is_empty() || !self.is_keyed() || !is_about_them {
             return false;
         }
         tracing::info!(
             "Columns of {} that the stream does not have keep their values where rows are replaced: {}",
             self.name,
-            std::mem::take(&mut self.others).join(", ")
+            std::mem::take(&mut self.emptied).join(", ")
         );
         true
     }
@@ -141,12 +192,43 @@ impl SqlTable {
         }
         let files = &self.fitted.files;
         let path = |place: &Place| {
-            let before = files.columns().take_while(|column| column.name != place.column);
-            let end: usize = before.map(|column| column.kind.leaves()).sum();
-            let is_counted = end < WITH_STATISTICS && place.json.is_empty();
+            let is_counted = leaves_before(files, place) < WITH_STATISTICS && place.json.is_empty();
             let has_statistics = is_counted && !matches!(place.kind, Type::Boolean | Type::Binary);
             has_statistics.then(|| [&place.column].into_iter().chain(&place.fields).cloned().collect())
         };
         Arc::as_ref(places).key.iter().filter_map(path).take(MOST_CLUSTERS).collect()
     }
 }
+
+/// How many columns, fields counted, are before the value of `place`.
+fn leaves_before(files: &TableSchema, place: &Place) -> usize {
+    fn add<'a>(columns: impl Iterator<Item = &'a Column>, path: &[&String]) -> usize {
+        let Some((name, inner)) = path.split_first() else { return 0 };
+        let mut leaves = 0;
+        for column in columns {
+            if column.name == **name {
+                return leaves + inside(&column.kind, inner);
+            }
+            leaves += column.kind.leaves();
+        }
+        leaves
+    }
+    fn inside(kind: &Type, path: &[&String]) -> usize {
+        match kind {
+            Type::Struct(record) => add(record.fields.iter(), path),
+            Type::Union(members) => {
+                let Some((name, inner)) = path.split_first() else { return 0 };
+                let at = (0..members.len()).position(|at| member(at) == **name).unwrap_or(members.len());
+                let before: usize = members.iter().take(at).map(Type::leaves).sum();
+                before + members.get(at).map_or(0, |kind| inside(kind, inner))
+            }
+            _ => 0,
+        }
+    }
+    let path: Vec<&String> = [&place.column].into_iter().chain(&place.fields).collect();
+    add(files.columns(), &path)
+}
+
+#[cfg(test)]
+#[path = "keys_tests.rs"]
+mod tests;

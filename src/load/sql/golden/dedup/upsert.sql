@@ -6,9 +6,17 @@ USING (
     FROM (
       SELECT staged.*, staged.`id` AS `_airbyte_key_0`, staged.`o`.`it_s__x_` AS `_airbyte_key_1`, staged.`at` AS `_airbyte_cursor_0`, (staged.`_ab_cdc_deleted_at` IS NOT NULL) AS `_airbyte_deleted`
       FROM (
+        WITH staged AS (
+          SELECT `_airbyte_ab_id`, `_airbyte_emitted_at`, `_airbyte_meta`, `id`, `o`, `at`, `_ab_cdc_deleted_at`, `_airbyte_additional_properties`
+          FROM `main`.`shop`.`_airbyte_tmp_deadbeefcafe_orders`
+          WHERE `_airbyte_ab_id` BETWEEN '01a1fac5-7000-7000-8000-000000000000' AND '01a1fac5-7000-7000-8000-000000000002'
+        )
         SELECT `_airbyte_ab_id`, `_airbyte_emitted_at`, `_airbyte_meta`, `id`, `o`, `at`, `_ab_cdc_deleted_at`, `_airbyte_additional_properties`
-        FROM `main`.`shop`.`_airbyte_tmp_deadbeefcafe_orders`
-        WHERE `_airbyte_ab_id` BETWEEN '01a1fac5-7000-7000-8000-000000000000' AND '01a1fac5-7000-7000-8000-000000000002'
+        FROM staged
+        WHERE (
+          SELECT IF(count(*) = 3, true, raise_error('The staged files do not have the 3 rows of this load.'))
+          FROM staged
+        )
       ) AS staged
     )
   )
@@ -23,7 +31,8 @@ WHEN MATCHED AND staged.`_airbyte_deleted`
     OR staged.`_airbyte_cursor_0` IS NOT NULL AND target.`at` IS NULL
     OR staged.`_airbyte_cursor_0` <=> target.`at` AND (
       staged.`_airbyte_emitted_at` > target.`_airbyte_emitted_at`
-      OR staged.`_airbyte_emitted_at` = target.`_airbyte_emitted_at` AND staged.`_airbyte_ab_id` > target.`_airbyte_ab_id`
+      OR target.`_airbyte_emitted_at` IS NULL
+      OR staged.`_airbyte_emitted_at` = target.`_airbyte_emitted_at` AND (staged.`_airbyte_ab_id` > target.`_airbyte_ab_id` OR target.`_airbyte_ab_id` IS NULL)
     )
   ) THEN
   DELETE
@@ -32,7 +41,8 @@ WHEN MATCHED AND (
     OR staged.`_airbyte_cursor_0` IS NOT NULL AND target.`at` IS NULL
     OR staged.`_airbyte_cursor_0` <=> target.`at` AND (
       staged.`_airbyte_emitted_at` > target.`_airbyte_emitted_at`
-      OR staged.`_airbyte_emitted_at` = target.`_airbyte_emitted_at` AND staged.`_airbyte_ab_id` > target.`_airbyte_ab_id`
+      OR target.`_airbyte_emitted_at` IS NULL
+      OR staged.`_airbyte_emitted_at` = target.`_airbyte_emitted_at` AND (staged.`_airbyte_ab_id` > target.`_airbyte_ab_id` OR target.`_airbyte_ab_id` IS NULL)
     )
   ) THEN
   UPDATE SET
@@ -45,6 +55,8 @@ WHEN MATCHED AND (
     `_ab_cdc_deleted_at` = staged.`_ab_cdc_deleted_at`,
     `_airbyte_additional_properties` = staged.`_airbyte_additional_properties`,
     `theirs` = NULL
+WHEN MATCHED THEN
+  UPDATE SET `_airbyte_ab_id` = target.`_airbyte_ab_id`
 WHEN NOT MATCHED AND NOT staged.`_airbyte_deleted` THEN
   INSERT (`_airbyte_ab_id`, `_airbyte_emitted_at`, `_airbyte_meta`, `id`, `o`, `at`, `_ab_cdc_deleted_at`, `_airbyte_additional_properties`)
   VALUES (staged.`_airbyte_ab_id`, staged.`_airbyte_emitted_at`, staged.`_airbyte_meta`, staged.`id`, staged.`o`, staged.`at`, staged.`_ab_cdc_deleted_at`, staged.`_airbyte_additional_properties`)

@@ -4,11 +4,19 @@ USING (
   FROM (
     SELECT *, row_number() OVER (PARTITION BY `_airbyte_key_0`, `_airbyte_key_1` ORDER BY `_airbyte_cursor_0` DESC NULLS LAST, `_airbyte_emitted_at` DESC, `_airbyte_ab_id` DESC) AS `_airbyte_rank`
     FROM (
-      SELECT staged.*, staged.`id` AS `_airbyte_key_0`, staged.`o`.`it_s__x_` AS `_airbyte_key_1`, staged.`at` AS `_airbyte_cursor_0`
+      SELECT staged.*, staged.`id` AS `_airbyte_key_0`, staged.`o`.`it_s__x_` COLLATE UTF8_BINARY AS `_airbyte_key_1`, staged.`at` AS `_airbyte_cursor_0`
       FROM (
+        WITH staged AS (
+          SELECT `_airbyte_ab_id`, `_airbyte_emitted_at`, `_airbyte_meta`, `id`, `o`, `at`, `_ab_cdc_deleted_at`, `_airbyte_additional_properties`
+          FROM `main`.`shop`.`_airbyte_tmp_deadbeefcafe_orders`
+          WHERE `_airbyte_ab_id` BETWEEN '01a1fac5-7000-7000-8000-000000000000' AND '01a1fac5-7000-7000-8000-000000000002'
+        )
         SELECT `_airbyte_ab_id`, `_airbyte_emitted_at`, `_airbyte_meta`, `id`, `o`, `at`, `_ab_cdc_deleted_at`, `_airbyte_additional_properties`
-        FROM `main`.`shop`.`_airbyte_tmp_deadbeefcafe_orders`
-        WHERE `_airbyte_ab_id` BETWEEN '01a1fac5-7000-7000-8000-000000000000' AND '01a1fac5-7000-7000-8000-000000000002'
+        FROM staged
+        WHERE (
+          SELECT IF(count(*) = 3, true, raise_error('The staged files do not have the 3 rows of this load.'))
+          FROM staged
+        )
       ) AS staged
     )
   )
@@ -21,7 +29,8 @@ WHEN MATCHED AND (
     OR staged.`_airbyte_cursor_0` IS NOT NULL AND target.`at` IS NULL
     OR staged.`_airbyte_cursor_0` <=> target.`at` AND (
       staged.`_airbyte_emitted_at` > target.`_airbyte_emitted_at`
-      OR staged.`_airbyte_emitted_at` = target.`_airbyte_emitted_at` AND staged.`_airbyte_ab_id` > target.`_airbyte_ab_id` COLLATE UTF8_BINARY
+      OR target.`_airbyte_emitted_at` IS NULL
+      OR staged.`_airbyte_emitted_at` = target.`_airbyte_emitted_at` AND (staged.`_airbyte_ab_id` > target.`_airbyte_ab_id` COLLATE UTF8_BINARY OR target.`_airbyte_ab_id` COLLATE UTF8_BINARY IS NULL)
     )
   ) THEN
   UPDATE SET
@@ -33,6 +42,8 @@ WHEN MATCHED AND (
     `at` = staged.`at`,
     `_ab_cdc_deleted_at` = staged.`_ab_cdc_deleted_at`,
     `_airbyte_additional_properties` = staged.`_airbyte_additional_properties`
+WHEN MATCHED THEN
+  UPDATE SET `_airbyte_ab_id` = target.`_airbyte_ab_id`
 WHEN NOT MATCHED THEN
   INSERT (`_airbyte_ab_id`, `_airbyte_emitted_at`, `_airbyte_meta`, `id`, `o`, `at`, `_ab_cdc_deleted_at`, `_airbyte_additional_properties`)
   VALUES (staged.`_airbyte_ab_id`, staged.`_airbyte_emitted_at`, staged.`_airbyte_meta`, staged.`id`, staged.`o`, staged.`at`, staged.`_ab_cdc_deleted_at`, staged.`_airbyte_additional_properties`)
