@@ -46,11 +46,12 @@ fn a_load_of_more_keys_than_memory_has_room_for_replaces_every_row_of_them() {
         load(&users().mode("append"), lines);
 
         // The first load by the key: half of its rows are older than one that is there, and half of the keys without a part are in it.
-        let at = |id: u64| if id % 2 == 0 { 6 } else { 4 };
+        let at = |id: u64| if id.is_multiple_of(2) { 6 } else { 4 };
         let mut lines: String = (0..KEYS).map(|id| line(id, true, at(id), 30 * KEYS + id)).collect();
         lines.extend((0..10).map(|id| line(id, false, 6, 40 * KEYS + id)));
         load(&users(), lines);
-        let newest = |id: u64| if id % 7 == 0 && id % 2 == 1 { 10 * KEYS + id } else { 30 * KEYS + id };
+        let newest =
+            |id: u64| if id.is_multiple_of(7) && !id.is_multiple_of(2) { 10 * KEYS + id } else { 30 * KEYS + id };
         let lacking = (0..40).filter(|n| n % 20 >= 10).map(|n| 20 * KEYS + n).chain((0..10).map(|id| 40 * KEYS + id));
         let mut expected: Vec<u64> = (0..KEYS).map(newest).chain(lacking).collect();
         expected.sort_unstable();
@@ -61,9 +62,9 @@ fn a_load_of_more_keys_than_memory_has_room_for_replaces_every_row_of_them() {
         lines.extend((0..KEYS).step_by(5).map(|id| line(id, true, 9, 60 * KEYS + id)));
         load(&users(), lines);
         let before = |id: u64| {
-            if id % 2 == 0 {
+            if id.is_multiple_of(2) {
                 6
-            } else if id % 7 == 0 {
+            } else if id.is_multiple_of(7) {
                 5
             } else {
                 4

@@ -5,10 +5,12 @@
 //! |---|---|
 //! | a number with a point or an exponent | as a DECIMAL(38, 18), which rounds what has more digits; a whole number has its text |
 //! | such a number within an object or an array, or where the JSON schema says text | as a DOUBLE, which is written again: 15 digits are safe |
+//! | a date or a time of which the type loses a part | as one without it: a day with a time, a time finer than microseconds |
 //! | a record with a name of more than 50,000 characters | as one without any value |
 
 use arrow_array::cast::AsArray;
 
+use super::columns::is_kept;
 use super::json_values::JsonValues;
 use super::rows::texts;
 use crate::error::{Error, Result, StreamDescriptor};
@@ -28,8 +30,8 @@ const LONGEST_NAME: usize = 50_000;
 /// Looks at the keys of one stream.
 pub struct SqlKeys {
     stream: StreamDescriptor,
-    /// Where the parts of its key are that are within JSON texts, and whether each is compared as the text that Spark writes.
-    parts: Vec<(Vec<String>, bool)>,
+    /// Where the parts of its key are that are within JSON texts, and their types.
+    parts: Vec<(Vec<String>, Kind)>,
     values: JsonValues,
 }
 
@@ -50,9 +52,8 @@ impl SqlKeys {
             let alone = Dedup { key: vec![(*part).clone()], cursor: None, deleted: None };
             alone.places(files).is_ok_and(|places| places.key.iter().any(|place| !place.json.is_empty()))
         };
-        let is_written = |kind: &Kind| matches!(kind, Kind::Uuid | Kind::Text | Kind::Binary | Kind::Time);
         let parts: Vec<_> =
-            dedup.key.iter().filter(in_json).map(|part| (part.path.clone(), is_written(&part.kind))).collect();
+            dedup.key.iter().filter(in_json).map(|part| (part.path.clone(), part.kind.clone())).collect();
         let values = JsonValues::new(parts.iter().map(|(path, _)| (path.as_slice(), &Kind::Json)));
         (!parts.is_empty()).then(|| Self { stream: stream.clone(), parts, values })
     }
@@ -69,13 +70,12 @@ impl SqlKeys {
                 self.stream
             )));
         }
-        for ((path, is_written), array) in self.parts.iter().zip(self.values.read(packed)?) {
+        for ((path, kind), array) in self.parts.iter().zip(self.values.read(packed)?) {
             let Some(values) = array.as_binary_opt::<i32>() else { continue };
-            if values.iter().flatten().any(|value| !is_told_apart(value, *is_written)) {
+            if let Some(what) = values.iter().flatten().find_map(|value| what_is_lost(value, kind)) {
                 return Err(Error::config(format!(
-                    "Stream {}: a value of the primary key `{}` is a number with more digits than Databricks compares in a JSON text (20 before the \
-                     point and 18 behind it; 15 in all within an object or an array, or where the JSON schema says that it is a text), so that \
-                     rows of different keys would be taken for versions of one. Send it as a text, or without a fraction and an exponent.",
+                    "Stream {}: a value of the primary key `{}` is {what}, so that rows of different keys would be taken for versions of one. Send \
+                     it as a text that the JSON schema says is one.",
                     self.stream,
                     path.join(".")
                 )));
@@ -85,12 +85,20 @@ impl SqlKeys {
     }
 }
 
-/// Whether the JSON `value` of a key is told apart from all others. `is_written`: it is compared as the text that Spark writes.
-fn is_told_apart(value: &[u8], is_written: bool) -> bool {
+/// What of the JSON `value` of a key that the JSON schema says is of the type `kind` is not compared; `None` where nothing is.
+fn what_is_lost(value: &[u8], kind: &Kind) -> Option<&'static str> {
+    const DIGITS: &str = "a number with more digits than Databricks compares in a JSON text (20 before the point and 18 behind it; 15 in all \
+                          within an object or an array, or where the JSON schema says that it is a text)";
+    const PARTS: &str = "a date or a time with more than Databricks compares in a JSON text (a day; microseconds)";
+    let is_written = matches!(kind, Kind::Uuid | Kind::Text | Kind::Binary | Kind::Time);
+    let is_moment = matches!(kind, Kind::Date | Kind::Timestamp | Kind::LocalTimestamp);
     match value.first() {
-        Some(b'-' | b'0'..=b'9') => Number::read(value).is_none_or(|(number, _)| number.is_kept(is_written)),
-        Some(b'{' | b'[') => numbers_in(value).all(|number| number.is_kept(true)),
-        _ => true,
+        Some(b'-' | b'0'..=b'9') => {
+            Number::read(value).filter(|(number, _)| !number.is_kept(is_written)).map(|_| DIGITS)
+        }
+        Some(b'{' | b'[') => numbers_in(value).any(|number| !number.is_kept(true)).then_some(DIGITS),
+        Some(b'"') if is_moment && !is_kept(kind, value) => Some(PARTS),
+        _ => None,
     }
 }
 
@@ -183,18 +191,31 @@ mod tests {
     use crate::schema::json_schema::{ColumnOptions, Nested, Number as Numbers, columns};
 
     #[test]
+    fn a_time_of_which_the_type_loses_a_part_is_not_told_apart() {
+        for (kind, kept, not) in [
+            (Kind::Timestamp, r#""2024-01-01T00:00:00.123456Z""#, r#""2024-01-01T00:00:00.1234567Z""#),
+            (Kind::Date, r#""2024-01-01""#, r#""2024-01-01T10:00:00Z""#),
+            (Kind::LocalTimestamp, r#""2024-01-01T00:00:00""#, r#""2024-01-01T00:00:00+01:00""#),
+        ] {
+            assert!(what_is_lost(kept.as_bytes(), &kind).is_none(), "{kept}");
+            assert!(what_is_lost(not.as_bytes(), &kind).is_some(), "{not}");
+            assert!(what_is_lost(not.as_bytes(), &Kind::Text).is_none(), "{not}");
+        }
+    }
+
+    #[test]
     fn numbers_that_a_decimal_or_a_double_rounds_are_not_told_apart() {
         for kept in ["1", "-0.0", "0e999999999999", "0.123456789012345678", "12345678901234567890.5", "1e-18", "1e19"] {
-            assert!(is_told_apart(kept.as_bytes(), false), "{kept}");
+            assert!(what_is_lost(kept.as_bytes(), &Kind::Double).is_none(), "{kept}");
         }
         // Whole numbers are compared by their texts.
         let long = "9".repeat(100);
         for kept in [long.as_str(), "true", "null", r#""0.12345678901234567891""#, "0.100000000000000000000", "1.50e+2"]
         {
-            assert!(is_told_apart(kept.as_bytes(), false), "{kept}");
+            assert!(what_is_lost(kept.as_bytes(), &Kind::Double).is_none(), "{kept}");
         }
         for not in ["0.1234567890123456789", "1e-19", "1e20", "100000000000000000000.0", "1e400", "1e99999999999999"] {
-            assert!(!is_told_apart(not.as_bytes(), false), "{not}");
+            assert!(what_is_lost(not.as_bytes(), &Kind::Double).is_some(), "{not}");
         }
         for kept in [
             "0.123456789012345",
@@ -202,10 +223,10 @@ mod tests {
             "12345678901234567890",
             r#"{"a":[1.5,"0.1234567890123456","\"1.1234567890123456"]}"#,
         ] {
-            assert!(is_told_apart(kept.as_bytes(), true), "{kept}");
+            assert!(what_is_lost(kept.as_bytes(), &Kind::Text).is_none(), "{kept}");
         }
         for not in ["0.1234567890123456", "1e300", "1e-300", r#"{"a":"x","b":[1,0.1234567890123456]}"#] {
-            assert!(!is_told_apart(not.as_bytes(), true), "{not}");
+            assert!(what_is_lost(not.as_bytes(), &Kind::Text).is_some(), "{not}");
         }
     }
 
