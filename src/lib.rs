@@ -39,5 +39,6 @@ pub mod sync;
 mod target;
 pub mod tasks;
 pub mod telemetry;
+mod temporary;
 mod tls;
 pub mod write;

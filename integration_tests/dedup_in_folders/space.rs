@@ -133,3 +133,26 @@ fn a_full_disk_under_the_tables_fails_the_sync_and_the_table_is_as_it_was() {
         }
     }
 }
+
+#[test]
+fn hashes_of_keys_leave_their_disk_room_for_the_files_of_the_tables() {
+    if !may_mount("hashes_of_keys_leave_their_disk_room_for_the_files_of_the_tables") {
+        return;
+    }
+    let sandbox = Sandbox::with(json!({"table_layout": "columns"}));
+    let small = sandbox.folder().join("small");
+    let mut settings = sandbox.settings().clone();
+    settings["data_source"] =
+        json!({"data_source_type": "LOCAL_STORAGE", "local_path": small.join("lake"), "local_path_is_ephemeral": true});
+    let config = sandbox.file("small.json", settings.to_string());
+    // The hashes of all rows, and what orders them, take twice the disk.
+    let script = "exec unshare -m sh -c 'mkdir small after && mount -t tmpfs -o size=8m nothing small && mkdir small/tmp && \
+                  TMPDIR=$PWD/small/tmp \"$@\"; code=$?; cp -a small/lake/. after/; exit $code' sh \"$@\"";
+    let rows = 300_000;
+    let input: String = (0..rows).map(|id| line(id, 1, id)).collect();
+    let run = write_in(&sandbox, &config, script, &(input + &state("users", 1)));
+    assert_eq!(run.code, Some(0), "{run:#?}");
+    let after = at(&sandbox.folder().join("after"));
+    assert!(numbers(&after.join("default/users")) == (0..rows).collect::<Vec<_>>());
+    table::assert_tidy(&after);
+}

@@ -1,19 +1,18 @@
 //! What rows are compared by, taken while they are encoded: so staged files need not be read again when they are loaded.
 //!
-//! It lies in an unnamed file, block by block: first what most loads look at, the hashes that filters keep. Where there is no file, or its
-//! disk is full, the staged files are read.
+//! It lies in the scratch file, block by block; what most loads look at, the hashes that filters keep, lies apart. Where the file refuses a
+//! block, the staged files are read.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::{Array, ArrayRef, StructArray};
 use uuid::Uuid;
 
 use super::contest::filtered;
+use super::known::Hashes;
 use super::rows::{Filler, RowValues, Slice, append_uuid, no_form};
+use super::scratch::{Scratch, Stored};
 use super::spots::{Values, pack};
 use super::value::{Form, Unlike, Value, of_key};
 use crate::encode::encoder::{Seen, Watcher};
@@ -39,6 +38,7 @@ pub struct Captured {
     ways: Vec<Way>,
     /// Those that are in the texts of records.
     of_texts: JsonValues,
+    scratch: Scratch,
     log: Mutex<Log>,
 }
 
@@ -53,27 +53,28 @@ enum Way {
 
 #[derive(Default)]
 struct Log {
-    file: Option<Arc<File>>,
-    end: u64,
+    /// Nothing is written any more.
     is_refused: bool,
     /// By their first ids.
     blocks: BTreeMap<u128, Block>,
 }
 
-/// Where a block is: the lower halves of the hashes of all rows, the upper halves, where the order of each row ends (4 bytes), with
-/// `deletes` a byte that says whether it deletes its key, and the orders but for the ids.
-#[derive(Debug, Clone)]
+/// Rows that were encoded together.
+#[derive(Clone)]
 pub struct Block {
     /// The id of the first row.
     first: u128,
-    range: Range<u64>,
-    rows: usize,
+    /// What filters keep of the hashes.
+    hashes: Arc<Hashes>,
+    /// The upper halves of the hashes, where the order of each row ends (4 bytes), with `deletes` a byte that says whether it deletes its
+    /// key, and the orders but for the ids.
+    rest: Arc<Stored>,
     deletes: bool,
 }
 
 /// The parts of a block.
 struct BlockParts {
-    lower: Vec<u8>,
+    lower: Vec<u64>,
     upper: Vec<u8>,
     ends: Vec<u8>,
     deletes: Vec<u8>,
@@ -86,8 +87,8 @@ struct Rows<'a> {
 }
 
 impl Captured {
-    /// For rows with the columns `files`, compared by the values at `places`. Hashes are made with `secret`.
-    pub fn new(places: &Places, files: &TableSchema, secret: [u8; 16]) -> Result<Self> {
+    /// For rows with the columns `files`, compared by the values at `places`. Hashes are made with `secret`, and kept in `scratch`.
+    pub fn new(places: &Places, files: &TableSchema, secret: [u8; 16], scratch: Scratch) -> Result<Self> {
         let forms = |place: &Place| Some((place.kind.clone(), Form::of(&place.kind)?));
         let keys = places.key.iter().map(|place| of_key(place).ok_or_else(no_form)).collect::<Result<Vec<_>>>()?;
         let cursors = places.cursor.iter().map(|place| forms(place).ok_or_else(no_form)).collect::<Result<Vec<_>>>()?;
@@ -104,7 +105,7 @@ impl Captured {
             cursor: (key..).zip(cursors.iter().map(|(_, form)| *form)).collect(),
             deletes: (key + cursor..key + cursor + places.deleted.len()).collect(),
         };
-        Ok(Self { filler, ways, of_texts: JsonValues::new(texts), log: Mutex::default() })
+        Ok(Self { filler, ways, of_texts: JsonValues::new(texts), scratch, log: Mutex::default() })
     }
 
     /// The blocks with the ids `ids`, in their order, if all of them are there: `rows` rows.
@@ -113,26 +114,7 @@ impl Captured {
         let range = number(&ids.first)?..=number(&ids.last)?;
         let log = self.log();
         let blocks: Vec<Block> = log.blocks.range(range).map(|(_, block)| block.clone()).collect();
-        (blocks.iter().map(|block| block.rows as u64).sum::<u64>() == rows).then_some(blocks)
-    }
-
-    /// The rows of a block.
-    pub fn read(&self, block: &Block) -> Result<Slice> {
-        let bytes = self.bytes(block.range.clone())?;
-        block.slice(&bytes).ok_or_else(lost)
-    }
-
-    /// What filters keep of the hashes of a block, row by row.
-    pub fn filtered(&self, block: &Block) -> Result<Vec<u64>> {
-        let bytes = self.bytes(block.range.start..block.range.start + (block.rows * HALF) as u64)?;
-        Ok(bytes.as_chunks().0.iter().map(|half| u64::from_le_bytes(*half)).collect())
-    }
-
-    fn bytes(&self, range: Range<u64>) -> Result<Vec<u8>> {
-        let mut bytes = vec![0; usize::try_from(range.end - range.start).map_err(|_| lost())?];
-        let file = self.log().file.clone().ok_or_else(lost)?;
-        file.read_exact_at(&mut bytes, range.start).map_err(|error| lost().with_source(error))?;
-        Ok(bytes)
+        (blocks.iter().map(Block::rows).sum::<u64>() == rows).then_some(blocks)
     }
 
     /// The rows with the ids `ids` are loaded.
@@ -142,35 +124,25 @@ impl Captured {
         let mut log = self.log();
         let gone: Vec<u128> = log.blocks.range(first..=last).map(|(first, _)| *first).collect();
         for first in gone {
-            let block = log.blocks.remove(&first);
-            if let (Some(block), Some(file)) = (block, &log.file) {
-                give_back(file, block.range);
-            }
+            log.blocks.remove(&first);
         }
     }
 
     fn write(&self, mut parts: BlockParts, ids: IdRange) {
-        let (rows, deletes) = (parts.lower.len() / HALF, parts.deletes.contains(&1));
+        let deletes = parts.deletes.contains(&1);
         if !deletes {
             parts.deletes.clear();
         }
-        let Some((file, start)) = self.log().room(parts.all().map(|part| part.len() as u64).iter().sum()) else {
-            return;
-        };
-        let mut at = start;
-        let written = parts.all().into_iter().try_for_each(|part| {
-            file.write_all_at(part, at)?;
-            at += part.len() as u64;
-            Ok::<_, std::io::Error>(())
-        });
+        let rest = [&parts.upper[..], &parts.ends, &parts.deletes, &parts.orders];
+        let written = Hashes::keep(&self.scratch, &parts.lower).zip(self.scratch.write(&rest).map(Arc::new));
         let mut log = self.log();
         match written {
-            Ok(()) => {
-                _ = log
-                    .blocks
-                    .insert(ids.first_number(), Block { first: ids.first_number(), range: start..at, rows, deletes })
+            Some((hashes, rest)) if !log.is_refused => {
+                let first = ids.first_number();
+                log.blocks.insert(first, Block { first, hashes, rest, deletes });
             }
-            Err(_) => log.refused(),
+            // Those that wait for the same load are of no use either.
+            _ => *log = Log { is_refused: true, blocks: BTreeMap::new() },
         }
     }
 
@@ -219,7 +191,7 @@ impl Watcher for Captured {
         for first in (0..emitted_at.len()).step_by(ROWS) {
             let end = (first + ROWS).min(emitted_at.len());
             let unlike = |_: Unlike| Error::system("A value is of another type than its column.");
-            self.filler.fill(&mut slice, &rows, first..end, |_, _| true).map_err(unlike)?;
+            self.filler.fill(&mut slice, &rows, first..end, |_, _, _| true).map_err(unlike)?;
             parts.append(&slice);
         }
         self.write(parts, ids);
@@ -247,16 +219,14 @@ impl RowValues for Rows<'_> {
 
 impl BlockParts {
     fn with_room(rows: usize) -> Self {
-        let halves = || Vec::with_capacity(rows * HALF);
-        let ends = Vec::with_capacity(rows * END);
-        Self { lower: halves(), upper: halves(), ends, deletes: Vec::new(), orders: Vec::new() }
+        let (lower, upper) = (Vec::with_capacity(rows), Vec::with_capacity(rows * HALF));
+        Self { lower, upper, ends: Vec::with_capacity(rows * END), deletes: Vec::new(), orders: Vec::new() }
     }
 
     fn append(&mut self, slice: &Slice) {
         for hash in &slice.hashes {
-            let (lower, upper) = (filtered(*hash), filtered(*hash >> u64::BITS));
-            self.lower.extend_from_slice(&lower.to_le_bytes());
-            self.upper.extend_from_slice(&upper.to_le_bytes());
+            self.lower.push(filtered(*hash));
+            self.upper.extend_from_slice(&filtered(*hash >> u64::BITS).to_le_bytes());
         }
         let (orders, ends) = slice.orders();
         let before = self.orders.len();
@@ -266,28 +236,39 @@ impl BlockParts {
         self.orders.extend_from_slice(orders);
         self.deletes.extend(slice.deletes.iter().map(|deletes| u8::from(*deletes)));
     }
-
-    fn all(&self) -> [&[u8]; 5] {
-        [&self.lower, &self.upper, &self.ends, &self.deletes, &self.orders]
-    }
 }
 
 impl Block {
+    /// How many rows it has.
+    pub fn rows(&self) -> u64 {
+        self.hashes.count()
+    }
+
     /// Whether some of its rows may delete their keys.
     pub fn has_deletes(&self) -> bool {
         self.deletes
     }
 
-    /// The rows that `bytes` have.
-    fn slice(&self, bytes: &[u8]) -> Option<Slice> {
-        let (lower, rest) = bytes.split_at_checked(self.rows * HALF)?;
-        let (upper, rest) = rest.split_at_checked(self.rows * HALF)?;
-        let (ends, rest) = rest.split_at_checked(self.rows * END)?;
-        let (deletes, orders) = rest.split_at_checked(if self.deletes { self.rows } else { 0 })?;
-        let halves = lower.as_chunks::<HALF>().0.iter().zip(upper.as_chunks::<HALF>().0);
+    /// What filters keep of the hashes of its rows.
+    pub fn hashes(&self) -> &Arc<Hashes> {
+        &self.hashes
+    }
+
+    /// Its rows.
+    pub fn read(&self) -> Result<Slice> {
+        let (hashes, rest) = (self.hashes.read()?, self.rest.read()?);
+        self.slice(&hashes, &rest).ok_or_else(|| Error::system("A temporary file has fewer rows than were put there."))
+    }
+
+    fn slice(&self, hashes: &[u64], rest: &[u8]) -> Option<Slice> {
+        let rows = hashes.len();
+        let (upper, rest) = rest.split_at_checked(rows * HALF)?;
+        let (ends, rest) = rest.split_at_checked(rows * END)?;
+        let (deletes, orders) = rest.split_at_checked(if self.deletes { rows } else { 0 })?;
+        let halves = hashes.iter().zip(upper.as_chunks::<HALF>().0);
         let (mut slice, mut begin, mut order) = (Slice::default(), 0, Vec::new());
         for (row, ((lower, upper), end)) in halves.zip(ends.as_chunks::<END>().0).enumerate() {
-            let hash = u128::from(u64::from_le_bytes(*lower)) | u128::from(u64::from_le_bytes(*upper)) << u64::BITS;
+            let hash = u128::from(*lower) | u128::from(u64::from_le_bytes(*upper)) << u64::BITS;
             let end = usize::try_from(u32::from_le_bytes(*end)).ok()?;
             order.clear();
             order.extend_from_slice(orders.get(begin..end)?);
@@ -297,32 +278,6 @@ impl Block {
         }
         Some(slice)
     }
-}
-
-impl Log {
-    /// Room for `length` bytes: the file, and where in it.
-    fn room(&mut self, length: u64) -> Option<(Arc<File>, u64)> {
-        if self.file.is_none() {
-            self.file = tempfile::tempfile().ok().map(Arc::new);
-        }
-        let Some(file) = self.file.clone() else {
-            self.refused();
-            return None;
-        };
-        let start = self.end;
-        self.end += length;
-        Some((file, start))
-    }
-
-    fn refused(&mut self) {
-        if !std::mem::replace(&mut self.is_refused, true) {
-            tracing::info!("No temporary file takes keys of rows: staged files are read again when they are loaded.");
-        }
-    }
-}
-
-fn lost() -> Error {
-    Error::system("What rows are compared by was put into a temporary file and is not there.")
 }
 
 /// Where the value at `place` is found when rows are encoded; `texts` are the values in the texts of records.
@@ -369,14 +324,6 @@ fn inside(columns: &[ArrayRef], path: &[usize]) -> Option<ArrayRef> {
         array = array.as_any().downcast_ref::<StructArray>()?.columns().get(*at)?;
     }
     Some(Arc::clone(array))
-}
-
-/// Gives the disk back what nobody reads any more, where the file system can do that.
-fn give_back(file: &File, range: Range<u64>) {
-    use rustix::fs::{FallocateFlags, fallocate};
-    let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-    // What cannot do it keeps the space until the file goes.
-    let _ = fallocate(file, flags, range.start, range.end - range.start);
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ fn both(schema: TableSchema, records: &[Json]) -> (Vec<Row>, Vec<Row>) {
     let asked =
         Asked { key: vec![path(&["id"]), path(&["o", "p"])], cursor: path(&["at"]), is_cursor_of_source: false };
     let places = Dedup::new(Some(SCHEMA), &asked).unwrap().places(&schema).unwrap();
-    let captured = Arc::new(Captured::new(&places, &schema, SECRET).unwrap());
+    let captured = Arc::new(Captured::new(&places, &schema, SECRET, Scratch::default()).unwrap());
     let schema = Arc::new(schema);
     let encoder = Encoder::new(Arc::clone(&schema), Compression::Zstd);
     let encoder = encoder.watched_by(Some(Arc::clone(&captured) as Arc<dyn Watcher>));
@@ -50,9 +50,8 @@ fn both(schema: TableSchema, records: &[Json]) -> (Vec<Row>, Vec<Row>) {
     let stats = stats.unwrap();
     let blocks = captured.blocks(&stats.ids, stats.rows).unwrap();
     assert!(captured.blocks(&stats.ids, stats.rows + 1).is_none());
-    let kept: Vec<Row> =
-        blocks.iter().flat_map(|block| rows_of(&captured.read(block).unwrap()).collect::<Vec<_>>()).collect();
-    let halves: Vec<u64> = blocks.iter().flat_map(|block| captured.filtered(block).unwrap()).collect();
+    let kept: Vec<Row> = blocks.iter().flat_map(|block| rows_of(&block.read().unwrap()).collect::<Vec<_>>()).collect();
+    let halves: Vec<u64> = blocks.iter().flat_map(|block| block.hashes().read().unwrap()).collect();
     assert_eq!(halves, kept.iter().map(|(hash, ..)| filtered(*hash)).collect::<Vec<_>>());
     assert!(blocks.iter().any(Block::has_deletes) == kept.iter().any(|(.., deletes)| *deletes));
     captured.forget(&stats.ids);
@@ -73,7 +72,7 @@ fn both(schema: TableSchema, records: &[Json]) -> (Vec<Row>, Vec<Row>) {
             read.extend(rows_of(slice));
             Ok(())
         };
-        rows.read(group, rows.leaves().iter().map(chunk).collect(), |_, _| true, each).unwrap();
+        rows.read(group, rows.leaves().iter().map(chunk).collect(), |_, _, _| true, each).unwrap();
     }
     (kept, read)
 }

@@ -1,16 +1,15 @@
 //! Finds the rows that are not the newest of their keys, among any number of rows, in bounded memory.
 //!
 //! Rows are kept in buckets by the hash of their keys, so that all rows of one key are in one bucket. When the buckets hold too much, only
-//! the newest row of each key stays, and if that is still too much, the buckets go into an unnamed file and are read back one by one at
-//! the end, a large one part by part. What the disk refuses stays in memory.
+//! the newest row of each key stays, and if that is still too much, the buckets go into the scratch file and are read back one by one at
+//! the end, a large one part by part. What the file refuses stays in memory.
 
-use std::fs::File;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 
 use super::filter::Filter;
 use super::lost::Lost;
-use crate::error::{Error, Result};
+use super::scratch::{Scratch, Stored};
+use crate::error::Result;
 
 /// So many buckets; a power of two.
 pub const BUCKETS: usize = 256;
@@ -28,7 +27,7 @@ pub struct Contest {
     held: usize,
     /// How many they may hold.
     limit: usize,
-    spool: Option<Spool>,
+    scratch: Scratch,
     lost: Lost,
 }
 
@@ -54,8 +53,8 @@ struct Bucket {
     entries: Vec<Entry>,
     /// The orders of the entries.
     orders: Vec<u8>,
-    /// Where the file has entries of this bucket, and how many.
-    written: Vec<(Range<u64>, u64)>,
+    /// Entries in the file, and how many they are.
+    written: Vec<(Stored, u64)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -71,17 +70,11 @@ struct Entry {
     is_of_table: bool,
 }
 
-struct Spool {
-    /// `None` where the disk refuses it.
-    file: Option<File>,
-    end: u64,
-}
-
 impl Contest {
-    /// Nobody yet. In memory, rows may take about `limit` bytes.
-    pub fn new(limit: usize) -> Self {
+    /// Nobody yet. In memory, rows may take about `limit` bytes; the others go to `scratch`.
+    pub fn new(limit: usize, scratch: Scratch) -> Self {
         let buckets = std::iter::repeat_with(Bucket::default).take(BUCKETS).collect();
-        Self { buckets, held: 0, limit, spool: None, lost: Lost::default() }
+        Self { buckets, held: 0, limit, scratch, lost: Lost::default() }
     }
 
     /// Adds a row.
@@ -95,17 +88,19 @@ impl Contest {
         }
     }
 
-    /// A filter of the keys of all rows in the buckets `part`, and of `others`.
-    pub fn filter(&self, part: Range<usize>, others: &[u64]) -> Result<Filter> {
+    /// How many rows it has.
+    pub fn rows(&self) -> u64 {
+        self.buckets.iter().map(Bucket::count).sum()
+    }
+
+    /// A filter of the keys of all rows in the buckets `part`.
+    pub fn filter(&self, part: Range<usize>) -> Result<Filter> {
         let buckets = || self.buckets.get(part.clone()).unwrap_or_default().iter();
-        let mut filter = Filter::with_room(buckets().map(Bucket::count).sum::<u64>() + others.len() as u64);
-        for hash in others {
-            filter.insert(*hash);
-        }
+        let mut filter = Filter::with_room(buckets().map(Bucket::count).sum());
         for bucket in buckets() {
             bucket.entries.iter().for_each(|entry| _ = filter.insert(filtered(entry.hash)));
-            for (range, _) in &bucket.written {
-                let bytes = self.read(range)?;
+            for (stored, _) in &bucket.written {
+                let bytes = stored.read()?;
                 let mut rest = bytes.as_slice();
                 while let Some(row) = take(&mut rest) {
                     filter.insert(filtered(row.hash));
@@ -124,7 +119,7 @@ impl Contest {
                 continue;
             }
             // As many parts of the bucket as the memory needs, one after the other.
-            let written: u64 = bucket.written.iter().map(|(range, _)| range.end - range.start).sum();
+            let written: u64 = bucket.written.iter().map(|(stored, _)| stored.len()).sum();
             let parts = written.div_ceil((self.limit / READ_SHARE).max(SMALLEST) as u64);
             for part in 0..parts {
                 self.finish_part(&bucket, (part, parts))?;
@@ -140,8 +135,8 @@ impl Contest {
         for entry in bucket.entries.iter().filter(|entry| is_in(entry.hash)) {
             here.push(entry.contender(&bucket.orders));
         }
-        for (range, _) in &bucket.written {
-            let bytes = self.read(range)?;
+        for (stored, _) in &bucket.written {
+            let bytes = stored.read()?;
             let mut rest = bytes.as_slice();
             while let Some(row) = take(&mut rest) {
                 if is_in(row.hash) {
@@ -162,23 +157,10 @@ impl Contest {
         if self.held <= self.limit / 2 {
             return;
         }
-        let spool = self.spool.get_or_insert_with(Spool::new);
-        for bucket in &mut self.buckets {
-            if spool.write(bucket) {
-                *bucket = Bucket { written: std::mem::take(&mut bucket.written), ..Bucket::default() };
-            }
-        }
+        self.buckets.iter_mut().for_each(|bucket| bucket.write(&self.scratch));
         self.held = self.buckets.iter().map(Bucket::held).sum();
         // Nothing more can be done about what stays.
         self.limit = self.limit.max(self.held * 2);
-    }
-
-    fn read(&self, range: &Range<u64>) -> Result<Vec<u8>> {
-        let lost = || Error::system("Keys that were put into a temporary file are not there.");
-        let file = self.spool.as_ref().and_then(|spool| spool.file.as_ref()).ok_or_else(lost)?;
-        let mut bytes = vec![0; usize::try_from(range.end - range.start).map_err(|_| lost())?];
-        file.read_exact_at(&mut bytes, range.start).map_err(|error| lost().with_source(error))?;
-        Ok(bytes)
     }
 }
 
@@ -197,6 +179,26 @@ impl Bucket {
     /// How many rows it has, in memory and in the file.
     fn count(&self) -> u64 {
         self.entries.len() as u64 + self.written.iter().map(|(_, count)| count).sum::<u64>()
+    }
+
+    /// Writes the rows that it has in memory to `scratch`.
+    fn write(&mut self, scratch: &Scratch) {
+        if self.entries.is_empty() {
+            return;
+        }
+        let mut bytes = Vec::with_capacity(self.entries.len() * HEADER + self.orders.len());
+        for entry in &self.entries {
+            bytes.extend_from_slice(&entry.hash.to_le_bytes());
+            bytes.extend_from_slice(&entry.file.to_le_bytes());
+            bytes.extend_from_slice(&entry.row.to_le_bytes());
+            bytes.push(u8::from(entry.deletes) | u8::from(entry.is_of_table) << 1);
+            bytes.extend_from_slice(&entry.length.to_le_bytes());
+            bytes.extend_from_slice(order_of(entry, &self.orders));
+        }
+        if let Some(stored) = scratch.write(&[&bytes]) {
+            self.written.push((stored, self.entries.len() as u64));
+            (self.entries, self.orders) = (Vec::new(), Vec::new());
+        }
     }
 
     /// The rows that are not the newest of their keys, or are and delete them, are `lost`.
@@ -249,41 +251,6 @@ impl Entry {
 
 fn order_of<'a>(entry: &Entry, orders: &'a [u8]) -> &'a [u8] {
     orders.get(entry.at..entry.at + entry.length as usize).unwrap_or_default()
-}
-
-impl Spool {
-    fn new() -> Self {
-        let file = tempfile::tempfile();
-        if let Err(error) = &file {
-            tracing::warn!("No temporary file for keys ({error}): they stay in memory.");
-        }
-        Self { file: file.ok(), end: 0 }
-    }
-
-    /// Writes the rows that `bucket` has in memory; whether they are written.
-    fn write(&mut self, bucket: &mut Bucket) -> bool {
-        let Some(file) = &self.file else { return false };
-        if bucket.entries.is_empty() {
-            return true;
-        }
-        let mut bytes = Vec::with_capacity(bucket.entries.len() * HEADER + bucket.orders.len());
-        for entry in &bucket.entries {
-            bytes.extend_from_slice(&entry.hash.to_le_bytes());
-            bytes.extend_from_slice(&entry.file.to_le_bytes());
-            bytes.extend_from_slice(&entry.row.to_le_bytes());
-            bytes.push(u8::from(entry.deletes) | u8::from(entry.is_of_table) << 1);
-            bytes.extend_from_slice(&entry.length.to_le_bytes());
-            bytes.extend_from_slice(order_of(entry, &bucket.orders));
-        }
-        if let Err(error) = file.write_all_at(&bytes, self.end) {
-            tracing::warn!("The disk of temporary files refuses more keys ({error}): they stay in memory.");
-            return false;
-        }
-        let end = self.end + bytes.len() as u64;
-        bucket.written.push((self.end..end, bucket.entries.len() as u64));
-        self.end = end;
-        true
-    }
 }
 
 /// Ranges of buckets in which rows with `rows` different keys have at most about `most` of them.

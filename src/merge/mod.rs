@@ -2,7 +2,8 @@
 //!
 //! Of a row only a hash of its key (128 bits, with a secret), its place in the order and where it is are looked at: [`rows`] reads
 //! them out of row groups, [`contest`] finds the rows that lose, in bounded memory, [`shared`], [`filter`] and [`known`] tell which rows need
-//! not be looked at, and [`rewrite`] makes files without the rows that lose. What the key and the order are, `schema::dedup` says.
+//! not be looked at, and [`rewrite`] makes files without the rows that lose. What does not fit in memory goes to the [`scratch`] file. What the key
+//! and the order are, `schema::dedup` says.
 
 pub mod captured;
 pub mod chunk;
@@ -14,6 +15,7 @@ pub mod lost;
 pub mod rewrite;
 mod rewrite_texts;
 pub mod rows;
+pub mod scratch;
 pub mod shared;
 mod spots;
 mod value;

@@ -32,6 +32,9 @@ const BATCH: i64 = 1024;
 /// The dictionary of a column holds at most so many bytes.
 const DICTIONARY_BYTES: usize = 1 << 20;
 
+/// How the columns of a file are written.
+pub type Properties = WriterPropertiesPtr;
+
 /// A column of a row group, ready to be put into a file.
 pub struct Column(Pages);
 

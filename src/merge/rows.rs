@@ -158,14 +158,23 @@ impl RowReader {
         self.spots.leaves()
     }
 
+    /// Bytes of memory that reading a row group takes, about.
+    pub fn memory(&self, group: &RowGroupMetaData) -> usize {
+        let columns = self.spots.leaves().into_iter().filter_map(|leaf| group.columns().get(leaf));
+        let (compressed, decoded) = columns.fold((0_i64, 0_i64), |(compressed, decoded), column| {
+            (compressed.saturating_add(column.compressed_size()), decoded.saturating_add(column.uncompressed_size()))
+        });
+        usize::try_from(compressed).unwrap_or(0).saturating_add(usize::try_from(decoded).unwrap_or(0).min(SLICE))
+    }
+
     /// Reads the rows of a row group out of the `chunks` of its columns, and gives them to `each`, with the number of the first of them
-    /// in the row group. Rows have their places in the order if they are `wanted`, by the hashes of their
+    /// in the row group. Rows have their places in the order if they are `wanted`, by their numbers in the row group, the hashes of their
     /// keys and whether they lack a part of it.
     pub fn read(
         &self,
         group: &RowGroupMetaData,
         chunks: Vec<(usize, Chunk)>,
-        wanted: impl Fn(u128, bool) -> bool,
+        wanted: impl Fn(usize, u128, bool) -> bool,
         mut each: impl FnMut(usize, &Slice) -> Result<()>,
     ) -> Result<()> {
         let rows =
@@ -188,9 +197,8 @@ impl RowReader {
             }
             let taken = self.spots.take(&values, count)?;
             let rows = FileRows { taken, emitted_at: self.emitted_at, id: self.id };
-            let filled = self
-                .filler
-                .fill(&mut slice, &rows, 0..count, |hash, lacks| self.parts == Parts::All && wanted(hash, lacks));
+            let is_wanted = |row: usize, hash, lacks| self.parts == Parts::All && wanted(first + row, hash, lacks);
+            let filled = self.filler.fill(&mut slice, &rows, 0..count, is_wanted);
             filled.map_err(unlike)?;
             each(first, &slice)?;
             first += count;
@@ -200,14 +208,14 @@ impl RowReader {
 }
 
 impl Filler {
-    /// Fills `slice` with the rows `rows` of `values`, and with the places in the order of those that are `wanted`, by the hashes of
-    /// their keys and whether they lack a part of it.
+    /// Fills `slice` with the rows `rows` of `values`, and with the places in the order of those that are `wanted`, by their
+    /// numbers, the hashes of their keys and whether they lack a part of it.
     pub fn fill(
         &self,
         slice: &mut Slice,
         values: &impl RowValues,
         rows: Range<usize>,
-        wanted: impl Fn(u128, bool) -> bool,
+        wanted: impl Fn(usize, u128, bool) -> bool,
     ) -> std::result::Result<(), Unlike> {
         let hasher = SipHasher13::new_with_key(&self.secret);
         slice.clear();
@@ -222,7 +230,7 @@ impl Filler {
             }
             let hash = hasher.hash(&key).as_u128();
             slice.hashes.push(hash);
-            if !wanted(hash, lacks) {
+            if !wanted(row, hash, lacks) {
                 slice.ends.push(slice.orders.len());
                 if !self.deletes.is_empty() {
                     slice.deletes.push(false);

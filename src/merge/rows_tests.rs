@@ -47,7 +47,7 @@ fn read(file: &Bytes, places: &Places, parts: Parts) -> Vec<(u128, Vec<u8>, bool
         rows.read(
             group,
             chunks,
-            |_, _| true,
+            |_, _, _| true,
             |first, slice| {
                 assert_eq!(first, all.len());
                 let row = |(at, hash): (usize, &u128)| {

@@ -19,7 +19,6 @@ mod misfits;
 mod open_files;
 pub mod progress;
 mod refusals;
-mod room;
 mod router;
 mod serial_queue;
 mod spill;

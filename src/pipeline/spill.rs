@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 
 use super::budget::Held;
-use super::room::{folder, has_room};
 use super::spill_file::{SpillFile, SpillWrite, write};
 use crate::encode::rows::Rows;
 use crate::error::{Error, Result};
+use crate::temporary::{folder, has_room};
 
 /// Most bytes in a spill file.
 const MAX_LENGTH: u64 = 4 << 30;

@@ -10,9 +10,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use arrow_buffer::ToByteSlice;
 
 use super::budget::Held;
-use super::room::folder;
 use crate::encode::rows::Rows;
 use crate::error::{Error, Result};
+use crate::temporary::folder;
 
 /// Bytes that are gathered before they are written: one long write is far faster than many short ones.
 const WRITE_SIZE: usize = 1 << 20;

@@ -7,9 +7,9 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use super::room::{folder, has_room};
 use crate::error::{Error, Kind, Result};
 use crate::protocol::message::State;
+use crate::temporary::{folder, has_room};
 
 /// Compressed texts may take so many times the limit, where there is no room for a file.
 const PACKED_SHARE: usize = 12;

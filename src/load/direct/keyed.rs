@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::newest::{Decision, Judged, Newest};
-use super::parquet_file::ParquetFile;
+use super::newest::{Decision, Newest};
 use super::rewriting::Rewriting;
 use super::{ATTEMPTS, COPIES, DirectTable, KnownVersion, transactions};
 use crate::counted::counted;
@@ -40,6 +39,8 @@ struct Prepared {
     removed: BTreeSet<String>,
     /// Where each file of the table comes from: its path, its path in the table, and what it has lost.
     origins: Vec<(String, String, RowSet)>,
+    /// Files of which nothing is left.
+    gone: Vec<String>,
 }
 
 /// What is known of the table before a load.
@@ -76,7 +77,7 @@ impl DirectTable {
         let staged: Vec<DataFile> = batches.iter().flat_map(|batch| batch.files.iter().cloned()).collect();
         let rows = batches.iter().map(Batch::rows).sum();
         let merging = self.engine.merging.clone();
-        let (memory, _permit) = merging.memory(rows).await;
+        let (memory, _permit) = merging.load(rows).await;
         let mut backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(1280), None);
         for _ in 0..ATTEMPTS {
             let found = self.find(through, replace.is_some()).await?;
@@ -97,11 +98,12 @@ impl DirectTable {
                 }
             };
             let is_of_key = snapshot.as_ref().is_none_or(|found| found.property(dedup::PROPERTY) == Some(&keyed.key));
+            let has_versions = !is_of_key && replace.is_none();
             let decision = keyed
                 .newest
-                .decide((&self.target.staging, &staged), (&self.target.table, &table), !is_of_key, memory)
+                .decide((&self.target.staging, &staged), (&self.target.table, &table), has_versions, memory)
                 .await?;
-            let versions = if is_of_key { 0 } else { decision.versions };
+            let versions = if has_versions { decision.versions } else { 0 };
             let prepared = self.prepare_load(keyed, &staged, decision, through).await?;
             // A commit must not name a file that a power failure can still lose.
             self.engine.storage.flush().await?;
@@ -126,6 +128,7 @@ impl DirectTable {
                     keyed.newest.forget(from);
                     keyed.moved.remove(to);
                 }
+                prepared.gone.iter().for_each(|path| keyed.newest.forget(path));
                 staged.iter().for_each(|file| keyed.newest.loaded(file));
                 return self.clear(keyed).await;
             }
@@ -172,7 +175,8 @@ impl DirectTable {
     ) -> Result<Prepared> {
         let (folder, staging, storage) = (&self.target.table, &self.target.staging, &self.engine.storage);
         let in_table = |name: &str| format!("{folder}/{name}");
-        let mut prepared = Prepared { files: Vec::new(), removed: BTreeSet::new(), origins: Vec::new() };
+        let mut prepared =
+            Prepared { files: Vec::new(), removed: BTreeSet::new(), origins: Vec::new(), gone: Vec::new() };
         let mut copies: Vec<(String, String, u64)> = Vec::new();
         let mut again = Vec::new();
         for (file, lost) in staged.iter().zip(decision.staged) {
@@ -182,30 +186,34 @@ impl DirectTable {
                 prepared.origins.push((path, in_table(&file.name), lost));
                 prepared.files.push(file.clone());
             } else if lost.len() < file.stats.rows {
-                let opened = ParquetFile::open(storage, path, file.size).await?;
-                again.push((Judged { file: opened, lost }, keyed.rewriting.next_name()));
+                again.push((path, file.size, lost));
+            } else {
+                prepared.gone.push(path);
             }
         }
-        for (path, judged) in decision.table {
-            prepared.removed.insert(path);
-            if judged.lost.len() < judged.file.rows() {
-                again.push((judged, keyed.rewriting.next_name()));
-            }
+        for judged in decision.table {
+            prepared.removed.insert(judged.name);
+            again.push((judged.path, judged.size, judged.lost));
         }
+        let names: Vec<String> = again.iter().map(|_| keyed.rewriting.next_name()).collect();
         let rewriting = &keyed.rewriting;
-        let written = again.into_iter().map(|(Judged { file, lost }, name)| async move {
-            let lost = Arc::new(lost);
-            let written = rewriting.write(&file, &lost, name).await.context(|| storage.shown(file.path()))?;
-            Ok::<_, Error>((file, lost, written))
+        let written = again.into_iter().zip(names).map(|((path, size, lost), name)| async move {
+            let (shown, lost) = (storage.shown(&path), Arc::new(lost));
+            let written = rewriting.write((path.clone(), size), &lost, name).await.context(|| shown)?;
+            Ok::<_, Error>((path, lost, written))
         });
         let written = stream::iter(written.collect::<Vec<_>>()).buffered(self.engine.merging.workers());
         let written: Vec<_> = written.try_collect().await?;
-        let made: Vec<DataFile> = written.iter().map(|(_, _, file)| file.clone()).collect();
+        let made: Vec<DataFile> = written.iter().filter_map(|(_, _, made)| made.clone()).collect();
         keyed.rewriting.log(&made, through).await?;
-        for (file, lost, made) in written {
+        for (path, lost, made) in written {
+            let Some(made) = made else {
+                prepared.gone.push(path);
+                continue;
+            };
             let from = format!("{}/{}", keyed.rewriting.folder(), made.name);
             copies.push((from, in_table(&made.name), made.size));
-            prepared.origins.push((file.path().to_owned(), in_table(&made.name), Arc::unwrap_or_clone(lost)));
+            prepared.origins.push((path, in_table(&made.name), Arc::unwrap_or_clone(lost)));
             prepared.files.push(made);
         }
         keyed.moved.extend(copies.iter().map(|(_, to, _)| to.clone()));

@@ -1,25 +1,28 @@
 //! Decides which rows of a load and of its table are not the newest of their keys.
 //!
-//! Rows contend for a key that several rows have: of the load, or of it and the table. Each file's keys are read once in a sync, their hashes
-//! are kept, and later loads read no more of the file than the row groups with a row that may be meant.
+//! Rows contend for a key that several rows have: of the load, or of it and the table. Keys of a load that do not fit in memory are looked for
+//! part by part. That marks rows, by the hashes of their keys, which are read out of each file once in a sync and kept. Only then the row
+//! groups with marked rows are read, each once, and these rows contend.
 
 mod contending;
+mod entrant;
 mod recalled;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use self::contending::Rivals;
+use self::contending::Reading;
+use self::entrant::Entrant;
 use super::merging::Merging;
-use super::parquet_file::ParquetFile;
 use crate::delta::actions::DataFile;
 use crate::delta::table::TableFile;
 use crate::error::{Error, Result, ResultExt};
 use crate::merge::captured::Captured;
-use crate::merge::contest::{BUCKETS, Contest, keys_of, parts};
+use crate::merge::contest::{Contest, keys_of, parts};
 use crate::merge::known::{Hashes, Known};
 use crate::merge::lost::RowSet;
+use crate::merge::scratch::Scratch;
 use crate::schema::columns::TableSchema;
 use crate::schema::dedup::Places;
 use crate::stage::staged::Watcher;
@@ -40,10 +43,14 @@ pub struct Newest {
     captured: Arc<Captured>,
 }
 
-/// A file of a load or of a table, and its rows that have to go.
+/// A file of the table with rows that have to go.
 pub struct Judged {
-    /// The file.
-    pub file: ParquetFile,
+    /// Its path in the table's log.
+    pub name: String,
+    /// Its path in the storage.
+    pub path: String,
+    /// How many bytes it has.
+    pub size: u64,
     /// Its rows that have to go.
     pub lost: RowSet,
 }
@@ -52,8 +59,8 @@ pub struct Judged {
 pub struct Decision {
     /// The rows of each staged file that are not loaded, in the order of the files.
     pub staged: Vec<RowSet>,
-    /// The files of the table with rows that go, by their paths in the log.
-    pub table: Vec<(String, Judged)>,
+    /// The files of the table with rows that go.
+    pub table: Vec<Judged>,
     /// How many rows the table had beside one of each key, among those that contended.
     pub versions: u64,
 }
@@ -61,7 +68,7 @@ pub struct Decision {
 impl Newest {
     /// For a stream whose rows are staged with the columns `files`, and compared by the values at `places`.
     pub fn new((storage, merging): (&Storage, &Merging), places: Arc<Places>, files: Arc<TableSchema>) -> Result<Self> {
-        let captured = Arc::new(Captured::new(&places, &files, merging.secret())?);
+        let captured = Arc::new(Captured::new(&places, &files, merging.secret(), merging.scratch().clone())?);
         let (storage, merging) = (storage.clone(), merging.clone());
         Ok(Self { storage, merging, places, files, known: Arc::default(), captured })
     }
@@ -85,62 +92,60 @@ impl Newest {
         all: bool,
         memory: usize,
     ) -> Result<Decision> {
-        let contest = Arc::new(Mutex::new(Contest::new(memory / 2)));
-        let recalled = if all { None } else { self.recall(staging, staged).await? };
-        if recalled.is_none() {
+        let contest = Arc::new(Mutex::new(Contest::new(memory / 2, self.merging.scratch().clone())));
+        let first = u32::try_from(staged.len()).map_err(|_| Error::system("A load has too many files."))?;
+        let in_table = |(number, file)| Entrant::of_table(folder, file, number).map(Arc::new);
+        let files: Result<Vec<Arc<Entrant>>> = (first..).zip(table).map(in_table).collect();
+        let files = files.context(|| self.storage.shown(folder))?;
+        let load = if all { None } else { self.recall(staging, staged)? };
+        if load.is_none() {
             self.read_staged((staging, staged), &contest).await?;
         }
-        let first = u32::try_from(staged.len()).map_err(|_| Error::system("A load has too many files."))?;
-        let mut judged: Vec<Option<ParquetFile>> = std::iter::repeat_with(|| None).take(table.len()).collect();
-        let rows = staged.iter().map(|file| file.stats.rows).sum();
+        let mut looked_at: &[Arc<Entrant>] = &files;
+        let mut lacking = Vec::new();
+        if all {
+            let reads = files.iter().map(|file| self.read(Arc::clone(file), Reading::Whole, &contest));
+            self.all(folder, reads.collect()).await?;
+            lacking.extend(files.iter().filter(|file| file.has_lacking()).cloned());
+            looked_at = &lacking;
+        }
         let most = (memory as u64 / FILTER_SHARE / FILTERED).max(1);
-        let parts = if all { std::iter::once(0..BUCKETS).collect() } else { parts(rows, most) };
-        for part in parts {
-            if table.is_empty() && recalled.is_none() {
+        let rows =
+            load.as_ref().map_or_else(|| lock(&contest).rows(), |_| staged.iter().map(|file| file.stats.rows).sum());
+        for part in parts(rows, most) {
+            if looked_at.is_empty() && load.is_none() {
                 break;
             }
-            let (filter, again) = match &recalled {
-                Some(recalled) => self.survey(recalled, part.clone(), keys_of(rows, &part)).await?,
-                None => {
-                    let (contest, part) = (Arc::clone(&contest), part.clone());
-                    (self.merging.compute(move || lock(&contest).filter(part, &[])).await?, None)
-                }
+            let sought = match &load {
+                Some(load) => self.survey(load, part.clone(), keys_of(rows, &part)).await?,
+                None => self.sought_of(&contest, part).await?,
             };
-            let filter = Arc::new(filter);
-            let rivals = if all { Rivals::AllWithKeys(filter) } else { Rivals::Of(filter, part.clone()) };
-            let rivals = Arc::new(rivals);
-            let looks = (first..).zip(table).map(|(number, file)| {
-                let (rivals, contest) = (Arc::clone(&rivals), Arc::clone(&contest));
-                async move {
-                    let opened = self.look(folder, file, number, rivals, &contest).await;
-                    Ok::<_, Error>((number, opened.context(|| self.storage.shown(folder))?))
-                }
-            });
-            let looks = stream::iter(looks.collect::<Vec<_>>()).buffer_unordered(self.merging.workers());
-            let opened: Vec<_> = looks.try_collect().await?;
-            for (number, opened) in opened {
-                if let (Some(place), Some(opened)) = (judged.get_mut((number - first) as usize), opened) {
-                    *place = Some(opened);
-                }
-            }
-            drop(rivals);
-            if let Some(recalled) = &recalled {
-                self.contend_again(recalled, part, again, &contest).await?;
+            let sought = Arc::new(sought);
+            let looks = looked_at.iter().map(|file| self.look(Arc::clone(file), &sought, &contest));
+            self.all(folder, looks.collect()).await?;
+            if let Some(load) = &load {
+                self.mark(load, sought).await?;
             }
         }
+        let contends = files.iter().map(|file| self.contend(Arc::clone(file), &contest));
+        self.all(folder, contends.collect()).await?;
+        if let Some(load) = load {
+            self.contend_of_load(load, &contest).await?;
+        }
         let finished = move || {
-            let contest = std::mem::replace(&mut *lock(&contest), Contest::new(0));
+            let contest = std::mem::replace(&mut *lock(&contest), Contest::new(0, Scratch::default()));
             contest.finish()
         };
         let mut lost = self.merging.compute(finished).await?;
         let versions = lost.versions();
         let staged = (0..first).map(|number| lost.take(number)).collect();
         let mut changed = Vec::new();
-        for ((number, file), opened) in (first..).zip(table).zip(judged) {
+        for ((number, file), entrant) in (first..).zip(table).zip(files) {
             let mut lost = lost.take(number);
-            if let Some(opened) = opened.filter(|_| !lost.is_empty()) {
+            if !lost.is_empty() {
                 file.deleted.iter().for_each(|row| lost.insert(*row));
-                changed.push((file.path.clone(), Judged { file: opened, lost }));
+                let (name, path, size) = (file.path.clone(), entrant.path.clone(), file.size);
+                changed.push(Judged { name, path, size, lost });
             }
         }
         Ok(Decision { staged, table: changed, versions })
@@ -148,23 +153,24 @@ impl Newest {
 
     /// Remembers what the file `from`, of which the rows `lost` are left out, has in the table as `to`.
     pub async fn remember(&self, from: &str, to: &str, lost: &RowSet) -> Result<()> {
-        let Some(groups) = lock(&self.known).groups(from).map(<[Hashes]>::to_vec) else { return Ok(()) };
+        let Some(groups) = lock(&self.known).groups(from) else { return Ok(()) };
         if lost.is_empty() {
             lock(&self.known).insert(to.to_owned(), groups.into_iter().map(Some).collect());
             return Ok(());
         }
-        let (known, lost, to) = (Arc::clone(&self.known), lost.clone(), to.to_owned());
+        let (known, scratch, lost, to) =
+            (Arc::clone(&self.known), self.merging.scratch().clone(), lost.clone(), to.to_owned());
         let copied = move || {
-            let (mut row, mut copied, reader) = (0, Vec::with_capacity(groups.len()), lock(&known).reader());
+            let (mut row, mut copied) = (0, Vec::with_capacity(groups.len()));
             for group in groups {
-                let mut hashes = reader.read(group)?;
+                let mut hashes = group.read()?;
                 hashes.retain(|_| {
                     row += 1;
                     !lost.contains(row - 1)
                 });
                 // A row group of which nothing is left is not in the file.
                 if !hashes.is_empty() {
-                    copied.push(lock(&known).keep(&hashes));
+                    copied.push(Hashes::keep(&scratch, &hashes));
                 }
             }
             lock(&known).insert(to, copied);
@@ -176,6 +182,12 @@ impl Newest {
     /// The file `path` is no longer in the table, or the load.
     pub fn forget(&self, path: &str) {
         lock(&self.known).forget(path);
+    }
+
+    /// Does `works` with files in the folder `folder`, several at a time.
+    async fn all<F: Future<Output = Result<()>>>(&self, folder: &str, works: Vec<F>) -> Result<()> {
+        let works = stream::iter(works).buffer_unordered(self.merging.workers());
+        works.try_collect::<()>().await.context(|| self.storage.shown(folder))
     }
 }
 

@@ -55,11 +55,6 @@ impl ParquetFile {
         &self.metadata
     }
 
-    /// Its path, relative to the storage's root.
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-
     /// How many rows it has.
     pub fn rows(&self) -> u64 {
         u64::try_from(self.metadata.file_metadata().num_rows()).unwrap_or(0)

@@ -3,17 +3,18 @@
 
 use std::sync::Arc;
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::TryStreamExt;
+use futures::stream::FuturesOrdered;
 use uuid::Uuid;
 
-use super::merging::Merging;
+use super::merging::{Merging, Permit};
 use super::parquet_file::ParquetFile;
 use crate::clock::ClockAndIds;
 use crate::delta::actions::{Commit, DataFile, Readers, TableMetadata};
 use crate::delta::commit_path;
 use crate::error::{Error, Result};
 use crate::merge::lost::RowSet;
-use crate::merge::rewrite::{Column, FileWriter, unchanged, without};
+use crate::merge::rewrite::{Column, FileWriter, Properties, unchanged, without};
 use crate::merge::rows::RowColumns;
 use crate::recovery::left_behind::{LeftBehind, application_id};
 use crate::schema::columns::TableSchema;
@@ -21,6 +22,15 @@ use crate::storage::{Put, Storage, Upload};
 
 /// The folder of files that were written again, in the sync's staging folder. No staging of a stream is called so.
 const FOLDER: &str = "_rewritten";
+/// A row group is in memory so often, about: as it was read, as it is made, and as it is written.
+const COPIES: usize = 3;
+
+/// A row group, the number of its first row in the file, and how many rows it has.
+struct Group {
+    number: usize,
+    first: u64,
+    rows: u64,
+}
 
 /// The files of one table that a sync has written again.
 pub struct Rewriting {
@@ -69,13 +79,23 @@ impl Rewriting {
         format!("rewritten_{now}_{}_{}.parquet", self.count, self.sync.simple())
     }
 
-    /// Writes `file` without the rows `lost` as `name`; some rows must be left.
-    pub async fn write(&self, file: &ParquetFile, lost: &Arc<RowSet>, name: String) -> Result<DataFile> {
+    /// Writes the file at `path`, of `size` bytes, without the rows `lost` as `name`; `None` if no row is left.
+    pub async fn write(
+        &self,
+        (path, size): (String, u64),
+        lost: &Arc<RowSet>,
+        name: String,
+    ) -> Result<Option<DataFile>> {
+        let _permit = self.merging.file(size).await;
+        let file = &ParquetFile::open(&self.storage, path, size).await?;
+        if lost.len() >= file.rows() {
+            return Ok(None);
+        }
         let mut upload = self.storage.upload(format!("{}/{name}", self.folder())).await?;
         match self.write_groups(file, lost, &mut upload).await {
             Ok((size, stats)) => {
                 upload.finish().await?;
-                Ok(DataFile { name, size, modified_ms: self.clock_and_ids.clock.now_ms(), stats })
+                Ok(Some(DataFile { name, size, modified_ms: self.clock_and_ids.clock.now_ms(), stats }))
             }
             Err(error) => {
                 upload.abort().await;
@@ -93,41 +113,27 @@ impl Rewriting {
         let columns = RowColumns { id: &self.files.id().name, emitted_at: &self.files.emitted_at().name };
         let mut writer = FileWriter::new(file.metadata(), columns)?;
         let properties = writer.properties();
-        let leaves: Vec<usize> = (0..file.metadata().file_metadata().schema_descr().num_columns()).collect();
-        let groups: Vec<(usize, u64, i64)> =
-            file.groups().enumerate().map(|(number, (first, group))| (number, first, group.num_rows())).collect();
-        let left = groups
-            .into_iter()
-            .filter(|(_, first, rows)| u64::try_from(*rows).is_ok_and(|rows| lost.count_in(*first, rows) < rows));
-        let made = left.map(|(number, first, rows)| {
-            let (properties, lost, leaves) = (Arc::clone(&properties), Arc::clone(lost), &leaves);
-            async move {
-                let chunks = file.columns(number, leaves).await?;
-                let metadata = Arc::clone(file.metadata());
-                let work = move || {
-                    let group = metadata.row_groups().get(number);
-                    let group = group.ok_or_else(|| Error::system("A row group is not there."))?;
-                    let loses = lost.count_in(first, u64::try_from(rows).unwrap_or(0)) > 0;
-                    let column = |(chunk, metadata)| {
-                        if loses {
-                            without(chunk, metadata, rows, first, &lost, &properties)
-                        } else {
-                            Ok(unchanged(chunk, metadata, rows))
-                        }
-                    };
-                    chunks
-                        .into_iter()
-                        .map(|(_, chunk)| chunk)
-                        .zip(group.columns())
-                        .map(column)
-                        .collect::<Result<Vec<Column>>>()
-                };
-                self.merging.compute(work).await
-            }
+        let groups = file.groups().enumerate().map(|(number, (first, group))| {
+            let rows = u64::try_from(group.num_rows()).unwrap_or(0);
+            let memory = usize::try_from(group.compressed_size()).unwrap_or(0).saturating_mul(COPIES);
+            (Group { number, first, rows }, memory)
         });
-        let mut made = stream::iter(made.collect::<Vec<_>>()).buffered(self.merging.workers());
-        let mut size = 0;
-        while let Some(columns) = made.try_next().await? {
+        let left: Vec<(Group, usize)> =
+            groups.filter(|(group, _)| lost.count_in(group.first, group.rows) < group.rows).collect();
+        let (mut left, mut made, mut size) = (left.into_iter().peekable(), FuturesOrdered::new(), 0);
+        loop {
+            while let Some((_, memory)) = left.peek().filter(|_| made.len() < self.merging.workers()) {
+                // It waits only while it holds none, so that no two files wait for each other.
+                let permit = if made.is_empty() {
+                    self.merging.group(*memory).await
+                } else {
+                    let Some(permit) = self.merging.try_group(*memory) else { break };
+                    Some(permit)
+                };
+                let Some((group, _)) = left.next() else { break };
+                made.push_back(self.make(file, group, lost, &properties, permit));
+            }
+            let Some((columns, _permit)) = made.try_next().await? else { break };
             let bytes = writer.append(columns)?;
             size += bytes.len() as u64;
             upload.write(bytes).await?;
@@ -136,6 +142,35 @@ impl Rewriting {
         size += bytes.len() as u64;
         upload.write(bytes).await?;
         Ok((size, stats))
+    }
+
+    /// Makes a row group of `file` without the rows `lost`.
+    async fn make(
+        &self,
+        file: &ParquetFile,
+        Group { number, first, rows }: Group,
+        lost: &Arc<RowSet>,
+        properties: &Properties,
+        permit: Permit,
+    ) -> Result<(Vec<Column>, Permit)> {
+        let leaves: Vec<usize> = (0..file.metadata().file_metadata().schema_descr().num_columns()).collect();
+        let chunks = file.columns(number, &leaves).await?;
+        let (metadata, lost, properties) = (Arc::clone(file.metadata()), Arc::clone(lost), Arc::clone(properties));
+        let work = move || {
+            let group = metadata.row_groups().get(number);
+            let group = group.ok_or_else(|| Error::system("A row group is not there."))?;
+            let loses = lost.count_in(first, rows) > 0;
+            let column = |(chunk, metadata)| {
+                if loses {
+                    without(chunk, metadata, group.num_rows(), first, &lost, &properties)
+                } else {
+                    Ok(unchanged(chunk, metadata, group.num_rows()))
+                }
+            };
+            let chunks = chunks.into_iter().map(|(_, chunk)| chunk);
+            Ok((chunks.zip(group.columns()).map(column).collect::<Result<_>>()?, permit))
+        };
+        self.merging.compute(work).await
     }
 
     /// Writes down that `files` are about to be moved into the table's folder, for the load up to the batch `through`.

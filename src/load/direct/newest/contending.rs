@@ -1,199 +1,186 @@
-//! Lets rows of files contend for their keys: all of them, or those that may have a key of a load.
+//! Reads files: looks for the rows that may have a key of a load, and lets rows contend for their keys.
 
-use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use futures::{StreamExt, TryStreamExt, stream};
-use percent_encoding::percent_decode_str;
 
 use super::super::parquet_file::ParquetFile;
+use super::entrant::{Entrant, Sought};
 use super::{Newest, lock};
-use crate::delta::table::TableFile;
 use crate::error::{Error, Result};
-use crate::merge::contest::{Contender, Contest, filtered, is_in};
-use crate::merge::filter::Filter;
+use crate::merge::contest::{Contender, Contest, filtered};
 use crate::merge::known::Hashes;
+use crate::merge::lost::RowSet;
 use crate::merge::rows::{Parts, RowColumns, RowReader, Slice};
 
-/// What a file's rows are compared with.
-pub enum Rivals {
+/// Rows that are marked at a time.
+const ROWS: usize = 8192;
+
+/// What is done with the rows of a file.
+#[derive(Clone)]
+pub enum Reading {
     /// All of them contend: those of the load.
-    All,
-    /// All that lack no part of their key, or may have a key of the filter: those of a table that may have several rows of one key.
-    AllWithKeys(Arc<Filter>),
-    /// Those contend that may have a key of the filter, which is one of these buckets.
-    Of(Arc<Filter>, Range<usize>),
+    Staged,
+    /// Those contend that lack no part of their key: those of a table that may have several rows of one key.
+    Whole,
+    /// Those contend that may have a key that is sought.
+    Sought(Arc<Sought>),
+    /// Those are marked that may have a key that is sought.
+    Keys(Arc<Sought>),
+    /// These contend.
+    Marked(Arc<RowSet>),
 }
 
 impl Newest {
-    /// Lets the rows of a file of the table contend that may have a key of `rivals`. `None` if it has none.
+    /// Marks the rows of a file of the table that may have a key that is sought, or lets them contend.
     pub(super) async fn look(
         &self,
-        folder: &str,
-        file: &TableFile,
-        number: u32,
-        rivals: Arc<Rivals>,
-        contest: &Arc<Mutex<Contest>>,
-    ) -> Result<Option<ParquetFile>> {
-        let path = format!("{folder}/{}", name_of(&file.path)?);
-        let groups = lock(&self.known).groups(&path).map(<[Hashes]>::to_vec);
-        let wanted: Option<Vec<usize>> = match (groups, &*rivals) {
-            (Some(groups), Rivals::Of(filter, part)) => {
-                let (known, filter, part) = (Arc::clone(&self.known), Arc::clone(filter), part.clone());
-                let hits = move || {
-                    let (mut hits, reader) = (Vec::new(), lock(&known).reader());
-                    for (number, group) in groups.into_iter().enumerate() {
-                        let hashes = reader.read(group)?;
-                        if hashes.iter().any(|hash| is_in(&part, *hash) && filter.may_have(*hash)) {
-                            hits.push(number);
-                        }
-                    }
-                    Ok(hits)
-                };
-                Some(self.merging.compute(hits).await?)
-            }
-            _ => None,
-        };
-        if wanted.as_ref().is_some_and(Vec::is_empty) {
-            return Ok(None);
-        }
-        let opened = ParquetFile::open(&self.storage, path, file.size).await?;
-        match wanted {
-            Some(wanted) => {
-                let rows = (number, &file.deleted[..]);
-                self.read_groups(&opened, rows, wanted, Parts::All, rivals, contest).await.map(drop)?;
-            }
-            None => self.read(&opened, (number, &file.deleted), rivals, contest).await?,
-        };
-        Ok(Some(opened))
-    }
-
-    /// Reads all rows of a file, and keeps the hashes of their keys.
-    pub(super) async fn read(
-        &self,
-        file: &ParquetFile,
-        (number, deleted): (u32, &[u64]),
-        rivals: Arc<Rivals>,
+        file: Arc<Entrant>,
+        sought: &Arc<Sought>,
         contest: &Arc<Mutex<Contest>>,
     ) -> Result<()> {
-        let all: Vec<usize> = (0..file.metadata().num_row_groups()).collect();
-        // Where only few rows contend, columns of keys are read first, and the others where they are needed.
-        let keys_first = matches!(*rivals, Rivals::Of(..)) && self.places.key.iter().all(|place| place.json.is_empty());
-        let parts = if keys_first { Parts::Hashes } else { Parts::All };
-        let read = self.read_groups(file, (number, deleted), all, parts, Arc::clone(&rivals), contest).await?;
-        let hits = read.iter().filter(|(_, _, is_hit)| *is_hit).map(|(group, _, _)| *group).collect();
-        let kept = read.into_iter().map(|(_, kept, _)| kept).collect();
-        lock(&self.known).insert(file.path().to_owned(), kept);
-        if keys_first {
-            self.read_groups(file, (number, deleted), hits, Parts::All, rivals, contest).await?;
+        let (known, sought) = (lock(&self.known).groups(&file.path), Arc::clone(sought));
+        if let Some(groups) = known {
+            let marked = move || {
+                let mut first = 0;
+                for group in groups {
+                    for hashes in group.read()?.chunks(ROWS) {
+                        file.mark(&sought, first, hashes.iter().copied());
+                        first += hashes.len() as u64;
+                    }
+                }
+                Ok(())
+            };
+            return self.merging.compute(marked).await;
+        }
+        // To read keys out of JSON costs almost as much as to read all that is compared. Rows that lack a part of their key are known.
+        let is_at_once = self.places.key.iter().any(|place| !place.json.is_empty()) && !file.has_lacking();
+        let reading = if is_at_once { Reading::Sought(sought) } else { Reading::Keys(sought) };
+        self.read(file, reading, contest).await
+    }
+
+    /// Lets the marked rows of a file of the table contend.
+    pub(super) async fn contend(&self, file: Arc<Entrant>, contest: &Arc<Mutex<Contest>>) -> Result<()> {
+        let marked = file.take_marked();
+        if marked.is_empty() {
+            return Ok(());
+        }
+        self.read(file, Reading::Marked(Arc::new(marked)), contest).await
+    }
+
+    /// Reads the rows of a file, and keeps the hashes of their keys where all are read.
+    pub(super) async fn read(&self, file: Arc<Entrant>, reading: Reading, contest: &Arc<Mutex<Contest>>) -> Result<()> {
+        let opened = ParquetFile::open(&self.storage, file.path.clone(), file.size).await?;
+        let columns = RowColumns { id: &self.files.id().name, emitted_at: &self.files.emitted_at().name };
+        let schema = opened.metadata().file_metadata().schema_descr();
+        let reader = Arc::new(RowReader::new(reading.parts(), &self.places, columns, schema, self.merging.secret())?);
+        let groups: Vec<(usize, u64)> = (opened.groups().enumerate())
+            .filter(|(_, (first, group))| reading.needs(*first, u64::try_from(group.num_rows()).unwrap_or(0)))
+            .map(|(number, (first, _))| (number, first))
+            .collect();
+        let read = groups.into_iter().map(|group| {
+            let (reader, reading) = (Arc::clone(&reader), reading.clone());
+            self.read_group((Arc::clone(&file), &opened), group, reader, reading, contest)
+        });
+        let read = stream::iter(read.collect::<Vec<_>>()).buffered(self.merging.workers());
+        let kept: Vec<_> = read.try_collect().await?;
+        if !matches!(reading, Reading::Marked(_)) {
+            lock(&self.known).insert(file.path.clone(), kept);
         }
         Ok(())
     }
 
-    /// Reads row groups; returns of each where its hashes are kept, and whether one of its rows contends.
-    async fn read_groups(
+    /// Reads a row group, whose first row in the file is `first`; returns the hashes of its keys if they are kept.
+    async fn read_group(
         &self,
-        file: &ParquetFile,
-        (number, deleted): (u32, &[u64]),
-        groups: Vec<usize>,
-        parts: Parts,
-        rivals: Arc<Rivals>,
+        (file, opened): (Arc<Entrant>, &ParquetFile),
+        (number, first): (usize, u64),
+        reader: Arc<RowReader>,
+        reading: Reading,
         contest: &Arc<Mutex<Contest>>,
-    ) -> Result<Vec<(usize, Option<Hashes>, bool)>> {
-        let columns = RowColumns { id: &self.files.id().name, emitted_at: &self.files.emitted_at().name };
-        let schema = file.metadata().file_metadata().schema_descr();
-        let reader = Arc::new(RowReader::new(parts, &self.places, columns, schema, self.merging.secret())?);
-        let (leaves, firsts): (_, Vec<u64>) = (reader.leaves(), file.groups().map(|(first, _)| first).collect());
-        let deleted: Arc<[u64]> = deleted.into();
-        let read = groups.into_iter().map(|group| {
-            let (reader, rivals, deleted) = (Arc::clone(&reader), Arc::clone(&rivals), Arc::clone(&deleted));
-            let (contest, known, metadata) =
-                (Arc::clone(contest), Arc::clone(&self.known), Arc::clone(file.metadata()));
-            let (leaves, first) = (&leaves, firsts.get(group).copied().unwrap_or(0));
-            async move {
-                let chunks = file.columns(group, leaves).await?;
-                self.merging
-                    .compute(move || {
-                        let metadata = metadata.row_groups().get(group);
-                        let metadata = metadata.ok_or_else(|| Error::system("A row group is not there."))?;
-                        let (mut hashes, mut is_hit) = (Vec::new(), false);
-                        reader.read(
-                            metadata,
-                            chunks,
-                            |hash, lacks| rivals.have(hash, lacks),
-                            |at, slice| {
-                                hashes.extend(slice.hashes.iter().map(|hash| filtered(*hash)));
-                                let rows = Rows { slice, file: number, first: first + at as u64, deleted: &deleted };
-                                is_hit |= rows.contend(&rivals, (parts == Parts::All).then_some(&*contest))?;
-                                Ok(())
-                            },
-                        )?;
-                        let kept = lock(&known).keep(&hashes);
-                        Ok((group, kept, is_hit))
-                    })
-                    .await
-            }
-        });
-        stream::iter(read.collect::<Vec<_>>()).buffered(self.merging.workers()).try_collect().await
+    ) -> Result<Option<Arc<Hashes>>> {
+        let lost = || Error::system("A row group is not there.");
+        let group = opened.metadata().row_groups().get(number).ok_or_else(lost)?;
+        let permit = self.merging.group(reader.memory(group)).await;
+        let chunks = opened.columns(number, &reader.leaves()).await?;
+        let (metadata, contest, scratch) =
+            (Arc::clone(opened.metadata()), Arc::clone(contest), self.merging.scratch().clone());
+        let read = move || {
+            let _permit = permit;
+            let group = metadata.row_groups().get(number).ok_or_else(lost)?;
+            let (keeps, mut hashes) = (!matches!(reading, Reading::Marked(_)), Vec::new());
+            reader.read(
+                group,
+                chunks,
+                |row, hash, lacks| reading.lets_contend(first + row as u64, hash, lacks),
+                |at, slice| {
+                    if keeps {
+                        hashes.extend(slice.hashes.iter().map(|hash| filtered(*hash)));
+                    }
+                    reading.take(&file, first + at as u64, slice, &contest)
+                },
+            )?;
+            Ok(keeps.then(|| Hashes::keep(&scratch, &hashes)).flatten())
+        };
+        self.merging.compute(read).await
     }
 }
 
-impl Rivals {
-    /// Whether a row with this hash, which `lacks` a part of its key or not, contends.
+impl Reading {
+    fn parts(&self) -> Parts {
+        if matches!(self, Self::Keys(_)) { Parts::Hashes } else { Parts::All }
+    }
+
+    /// Whether it needs some of the `rows` rows from `first` on.
+    fn needs(&self, first: u64, rows: u64) -> bool {
+        if let Self::Marked(marked) = self { marked.count_in(first, rows) > 0 } else { true }
+    }
+
+    /// Whether a row contends, with the number `row` in its file and this hash, which `lacks` a part of its key or not.
     #[inline]
-    fn have(&self, hash: u128, lacks: bool) -> bool {
+    fn lets_contend(&self, row: u64, hash: u128, lacks: bool) -> bool {
         match self {
-            Self::All => true,
-            Self::AllWithKeys(filter) => !lacks || filter.may_have(filtered(hash)),
-            Self::Of(filter, part) => is_in(part, filtered(hash)) && filter.may_have(filtered(hash)),
+            Self::Staged => true,
+            Self::Whole => !lacks,
+            Self::Sought(sought) => sought.has(filtered(hash)),
+            Self::Keys(_) => false,
+            Self::Marked(marked) => marked.contains(row),
         }
     }
-}
 
-/// Some rows of a file.
-pub struct Rows<'a> {
-    pub slice: &'a Slice,
-    /// The number of their file.
-    pub file: u32,
-    /// The number of the first of them in the file.
-    pub first: u64,
-    /// Rows of the file that count as none.
-    pub deleted: &'a [u64],
-}
-
-impl Rows<'_> {
-    /// Lets those contend that are asked for by `rivals`, if there is a `contest`; whether there are any.
-    pub fn contend(&self, rivals: &Rivals, contest: Option<&Mutex<Contest>>) -> Result<bool> {
-        let is_staged = matches!(rivals, Rivals::All);
-        let mut contest = contest.map(lock);
-        let mut is_hit = false;
-        for (at, hash) in self.slice.hashes.iter().enumerate() {
-            let row = self.first + at as u64;
-            // Who does not contend has no place in the order.
-            let is_rival = if contest.is_some() { !self.slice.order(at).is_empty() } else { rivals.have(*hash, false) };
-            if !is_rival || self.deleted.binary_search(&row).is_ok() {
-                continue;
+    /// Takes rows of `file`, from `first` on.
+    fn take(&self, file: &Entrant, first: u64, slice: &Slice, contest: &Mutex<Contest>) -> Result<()> {
+        // Who does not contend has no place in the order.
+        let rows = || (first..).zip(&slice.hashes).enumerate().filter(|(_, (row, _))| !file.is_deleted(*row));
+        let contends = |at: usize| !slice.order(at).is_empty();
+        match self {
+            Self::Keys(sought) => {
+                file.mark(sought, first, slice.hashes.iter().map(|hash| filtered(*hash)));
+                return Ok(());
             }
-            is_hit = true;
-            let Some(contest) = &mut contest else { return Ok(true) };
-            let row =
-                u32::try_from(row).map_err(|_| Error::config("A Parquet file has more than 4,294,967,295 rows."))?;
-            let deletes = is_staged && self.slice.deletes.get(at) == Some(&true);
-            let (order, is_of_table) = (self.slice.order(at), !is_staged);
-            contest.add(Contender { hash: *hash, order, file: self.file, row, deletes, is_of_table });
+            Self::Sought(sought) => {
+                sought.meet(rows().filter(|(at, _)| contends(*at)).map(|(_, (_, hash))| filtered(*hash)));
+            }
+            Self::Whole => file.lack(rows().filter(|(at, _)| !contends(*at)).map(|(_, (row, _))| row)),
+            Self::Staged | Self::Marked(_) => {}
         }
-        Ok(is_hit)
+        let (is_of_table, mut contest) = (!matches!(self, Self::Staged), lock(contest));
+        for (at, (row, hash)) in rows().filter(|(at, _)| contends(*at)) {
+            let deletes = !is_of_table && slice.deletes.get(at) == Some(&true);
+            contest.add(Contender {
+                hash: *hash,
+                order: slice.order(at),
+                file: file.number,
+                row: number_of(row)?,
+                deletes,
+                is_of_table,
+            });
+        }
+        Ok(())
     }
 }
 
-/// The name of a file in its table's folder, by its path in the log.
-fn name_of(path: &str) -> Result<String> {
-    let is_elsewhere = path.contains("://") || path.starts_with('/') || path.split('/').any(|part| part == "..");
-    let decoded = percent_decode_str(path).decode_utf8().ok().filter(|_| !is_elsewhere);
-    decoded.map(std::borrow::Cow::into_owned).ok_or_else(|| {
-        Error::config(
-            "The table has files outside of its folder (it is a shallow clone), whose rows this version cannot replace by their \
-             primary key. Load it through Databricks, or make a deep clone of it.",
-        )
-    })
+/// The number of a row in its file, as it contends.
+pub fn number_of(row: u64) -> Result<u32> {
+    u32::try_from(row).map_err(|_| Error::config("A Parquet file has more than 4,294,967,295 rows."))
 }

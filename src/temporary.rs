@@ -1,4 +1,4 @@
-//! Whether a file in the temporary folder may grow: part of its disk's space is left to other programs.
+//! The temporary folder, and whether a file in it may grow: part of its disk's space is left to other programs.
 
 use std::fs::File;
 
@@ -7,7 +7,7 @@ const SPARED: u64 = 256 << 20;
 const SPARED_SHARE: u64 = 8;
 
 /// Whether `bytes` more can be written to `file` without using the space of other programs.
-pub(super) fn has_room(file: &File, bytes: u64) -> bool {
+pub fn has_room(file: &File, bytes: u64) -> bool {
     // Some file systems do not say how much is free; then writing is tried.
     let Ok(disk) = rustix::fs::fstatvfs(file) else { return true };
     if disk.f_blocks == 0 {
@@ -21,7 +21,7 @@ fn leaves_enough(free: u64, all: u64, bytes: u64) -> bool {
 }
 
 /// The temporary folder, for messages.
-pub(super) fn folder() -> String {
+pub fn folder() -> String {
     std::env::temp_dir().display().to_string()
 }
 
