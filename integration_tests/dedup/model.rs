@@ -6,6 +6,7 @@ use bytes::Bytes;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use proptest::prelude::*;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::streams::LAYOUTS;
@@ -303,7 +304,10 @@ pub fn numbers(folder: &Location) -> Vec<u64> {
             let row = row.unwrap();
             let number = row.get_column_iter().find_map(|(name, field)| match (name.as_str(), field) {
                 ("n", Field::Long(number)) => u64::try_from(*number).ok(),
-                ("_airbyte_data", Field::Str(data)) => serde_json::from_str::<Value>(data).unwrap()["n"].as_u64(),
+                // However deep other properties are.
+                ("_airbyte_data", Field::Str(data)) => {
+                    serde_json::from_str::<BTreeMap<String, Box<RawValue>>>(data).unwrap()["n"].get().parse().ok()
+                }
                 _ => None,
             });
             numbers.push(number.unwrap());
