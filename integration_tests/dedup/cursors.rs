@@ -20,11 +20,14 @@ fn a_cursor_whose_values_the_tables_column_cannot_hold_is_a_config_error_until_t
     let text = |format: &str| json!({"type": "string", "format": format, "airbyte_type": "timestamp_with_timezone"});
     let (day, moment) = (json!({"type": "string", "format": "date"}), text("date-time"));
     let (whole, number) = (json!({"type": "integer"}), json!({"type": "number"}));
-    for (was, is, old, new, kind) in [
-        (&day, &moment, json!("2024-01-01"), json!("2024-05-01T10:00:00Z"), "DATE"),
-        (&whole, &number, json!(5), json!(6.5), "BIGINT"),
+    for (layout, was, is, old, new, kind) in [
+        ("columns", &day, &moment, json!("2024-01-01"), json!("2024-05-01T10:00:00Z"), "DATE"),
+        ("columns", &whole, &number, json!(5), json!(6.5), "BIGINT"),
+        // There the column gets another member.
+        ("classic", &day, &moment, json!("2024-01-01"), json!("2024-05-01T10:00:00Z"), "DATE or STRING or TIMESTAMP"),
+        ("classic", &whole, &number, json!(5), json!(6.5), "BIGINT"),
     ] {
-        let sandbox = Sandbox::with(json!({"table_layout": "columns", "enable_schema_evolution": true}));
+        let sandbox = Sandbox::with(json!({"table_layout": layout, "enable_schema_evolution": true}));
         let (folder, now) = (sandbox.table("default/users"), by_cursor(is));
         by_cursor(was).load(&sandbox, &row(&old, 1));
         let run = now.break_off(&sandbox, &row(&new, 2));

@@ -135,6 +135,10 @@ fn fitting((places, is_exact): Found, property: &Property, is_order: bool) -> Re
     if is_exact && !families.iter().any(is_same) {
         return refused("of which values of the stream are not compared alike");
     }
+    // Rows of before have their values in another member than those that come.
+    if is_order && families.iter().filter(|family| Some(**family) == wanted).count() > 1 {
+        return refused("whose values have no order among one another");
+    }
     // A row whose cursor becomes NULL is older than every other one: it would never be loaded.
     if is_exact && is_order && !places.iter().any(|place| holds_all(&place.kind, &property.kind)) {
         return refused("which does not hold every value of the stream");

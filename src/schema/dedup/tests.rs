@@ -179,6 +179,13 @@ fn a_table_with_a_column_that_compares_otherwise_is_refused() {
             Some("DATE, which does not hold every value of the stream, for the cursor `at`"),
         ),
         ("id", "at", "at", Kind::LocalTimestamp, Some("TIMESTAMP_NTZ, which does not hold")),
+        (
+            "id",
+            "at",
+            "at",
+            Kind::Union(vec![Kind::Date, Kind::Timestamp].into()),
+            Some("DATE or TIMESTAMP, whose values have no order among one another, for the cursor `at`"),
+        ),
         ("id", "at", "at", Kind::Timestamp, None),
         ("id", "day", "day", Kind::Timestamp, None),
         ("id", "Name", "Name", Kind::Text, None),
