@@ -38,3 +38,27 @@ fn a_cursor_whose_values_the_tables_column_cannot_hold_is_a_config_error_until_t
         assert_eq!(numbers(&folder), [3], "{kind}");
     }
 }
+
+#[test]
+fn a_cursor_that_does_not_fit_its_column_is_told_and_one_that_goes_into_another_member_is_refused() {
+    let time = json!({"type": "string", "format": "date-time", "airbyte_type": "timestamp_with_timezone"});
+    let whole = json!({"type": "integer"});
+    for (layout, kind, old, new) in [
+        ("columns", &whole, json!(5), json!(6.5)),
+        ("classic", &whole, json!(5), json!(9_223_372_036_854_775_808_u64)),
+        ("classic", &time, json!("2024-01-01T00:00:00Z"), json!("2024-06-01T00:00:00.123456789Z")),
+    ] {
+        let sandbox = Sandbox::with(json!({"table_layout": layout}));
+        let by_time = by_cursor(kind);
+        by_time.load(&sandbox, &row(&old, 1));
+        let run = by_time.load(&sandbox, &row(&new, 2));
+        let said = run.logs("WARN").concat();
+        assert!(said.contains("1 value of the cursor `at` does not fit"), "{layout} {kind}: {said}");
+        if *kind == time {
+            let run =
+                by_cursor(&json!({"type": "string"})).break_off(&sandbox, &row(&json!("2024-09-01T00:00:00Z"), 3));
+            let said = run.failed_with("config_error");
+            assert!(said.contains("another member") && run.states().is_empty(), "{said}");
+        }
+    }
+}

@@ -25,6 +25,8 @@ pub struct KeyGuard {
     kinds: BTreeMap<String, String>,
     /// A block has had the key.
     is_seen: AtomicBool,
+    /// A WARN has told of cursors.
+    is_told: AtomicBool,
 }
 
 impl KeyGuard {
@@ -33,10 +35,17 @@ impl KeyGuard {
         let of = |role| move |path: &Vec<String>| Guarded { path: path.clone(), role };
         let key = dedup.key.iter().map(|part| &part.path).map(of(Role::Key));
         let deleted = dedup.deleted.iter().map(|property| &property.path).map(of(Role::Delete));
-        let guarded: Vec<Guarded> = key.chain(deleted).collect();
+        let cursor = dedup.cursor.iter().map(|property| &property.path).map(of(Role::Cursor));
+        let guarded: Vec<Guarded> = key.chain(deleted).chain(cursor).collect();
         let mut kinds = BTreeMap::new();
         guarded.iter().for_each(|guarded| add_kinds(files.record(), &guarded.path, "", &mut kinds));
-        Self { stream: stream.clone(), guarded, kinds, is_seen: AtomicBool::new(false) }
+        Self {
+            stream: stream.clone(),
+            guarded,
+            kinds,
+            is_seen: AtomicBool::new(false),
+            is_told: AtomicBool::new(false),
+        }
     }
 
     /// The properties whose values are looked at.
@@ -84,36 +93,75 @@ impl KeyGuard {
         )))
     }
 
-    /// Looks at the values of a block that did not fit their columns.
+    /// Looks at the values of a block that did not fit their columns. Of cursors, the first block with some gets a WARN: the rows are loaded, and are
+    /// the oldest of their keys.
     ///
     /// # Errors
     /// A config error: there are parts of keys among them, or deletes.
     pub fn look_at_changes(&self, changes: &Changes) -> Result<()> {
-        let Some((path, count)) = changes.guarded().next() else { return Ok(()) };
-        let is_key = self.key().any(|part| part.join(".") == path);
-        let is_delete =
-            self.guarded.iter().any(|guarded| guarded.role == Role::Delete && guarded.path.join(".") == path);
-        let (of, then) = match (is_key, is_delete) {
-            (true, _) => ("the primary key ", "rows of different keys would be taken for versions of one"),
-            (_, true) => ("the mark of deletes ", "deleted rows would be taken for live ones"),
-            _ => ("the object with the primary key, ", "rows of different keys would be taken for versions of one"),
+        for (path, count) in changes.guarded() {
+            let then = match self.role(path) {
+                Role::Cursor => {
+                    self.warn_of_cursor(path, count);
+                    continue;
+                }
+                Role::Key => "rows of different keys would be taken for versions of one",
+                Role::Delete => "deleted rows would be taken for live ones",
+            };
+            let of = match (self.role(path), self.is_itself(path)) {
+                (Role::Delete, _) => "the mark of deletes ",
+                (_, true) => "the primary key ",
+                (_, false) => "the object with the primary key, ",
+            };
+            return Err(Error::config(format!(
+                "Stream {}: {} of {of}`{path}` {} not fit the column's type {} as {}, so that {then}. Correct the type in the source, \
+                 replace the table's rows (a refresh) if its column is of an older type, or use `table_layout: raw`, which keeps every value \
+                 as it is.",
+                self.stream,
+                counted(count, "value"),
+                if count == 1 { "does" } else { "do" },
+                self.kinds.get(path).map_or("", String::as_str),
+                if count == 1 { "it is" } else { "they are" },
+            )));
+        }
+        Ok(())
+    }
+
+    fn warn_of_cursor(&self, path: &str, count: u64) {
+        if !self.is_told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "Stream {}: {} of the cursor `{path}` {} not fit the column's type {}: rows without a cursor are the oldest of their keys and \
+                 replace none. Correct the type in the source's JSON schema, or choose another cursor.",
+                self.stream,
+                counted(count, "value"),
+                if count == 1 { "does" } else { "do" },
+                self.kinds.get(path).map_or("", String::as_str),
+            );
+        }
+    }
+
+    /// What the property at `path` decides, or what is in it; of several, what is worst to lose.
+    fn role(&self, path: &str) -> Role {
+        let roles = || {
+            self.guarded.iter().filter(|guarded| is_within(&guarded.path.join("."), path)).map(|guarded| guarded.role)
         };
-        Err(Error::config(format!(
-            "Stream {}: {} of {of}`{path}` {} not fit the column's type {} as {}, so that {then}. Correct the type in the source, \
-             replace the table's rows (a refresh) if its column is of an older type, or use `table_layout: raw`, which keeps every value \
-             as it is.",
-            self.stream,
-            counted(count, "value"),
-            if count == 1 { "does" } else { "do" },
-            self.kinds.get(path).map_or("", String::as_str),
-            if count == 1 { "it is" } else { "they are" },
-        )))
+        let has = |wanted: Role| roles().any(|role| role == wanted);
+        [Role::Key, Role::Delete].into_iter().find(|role| has(*role)).unwrap_or(Role::Cursor)
+    }
+
+    fn is_itself(&self, path: &str) -> bool {
+        self.key().any(|part| part.join(".") == path)
     }
 
     /// The paths of the key's parts.
     fn key(&self) -> impl Iterator<Item = &[String]> {
         self.guarded.iter().filter(|guarded| guarded.role == Role::Key).map(|guarded| guarded.path.as_slice())
     }
+}
+
+/// Whether the property at `path` is the one at `outer`, or in it.
+fn is_within(path: &str, outer: &str) -> bool {
+    path.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// Adds the types of all that `path` leads through among `columns`, which are at the path `parent`.

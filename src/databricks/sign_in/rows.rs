@@ -233,7 +233,8 @@ pub(super) const ROWS: &[Row] = &[
         &[Refresh],
         &["invalid_grant"],
         &["already used", "reuse", "been used", "rotated", "single"],
-        "the refresh token was used before, and each can be used once: another program or sync has taken the next one",
+        "the refresh token was used before, and each can be used once: another program or sync has taken the next one, or the answer to a \
+         renewal was lost",
         "run `destination-databricks login` once for each connection, and do not use one refresh token in two places",
     ),
     row(&[Refresh], &["invalid_grant"], &["expired"], "the refresh token has expired", LOGIN),

@@ -1,4 +1,4 @@
-//! Values that decide which rows stay: the parts of a primary key, and what says that a row was deleted.
+//! Values that decide which rows stay: the parts of a primary key, the cursor, and what says that a row was deleted.
 //!
 //! What does not fit a column is NULL, rounded or cut like in any other column, and [`Notes`](super::notes::Notes) has it. Of these
 //! properties it is counted on its own, because rows would be taken for one another. Of a key more counts than is noted of other values:
@@ -32,20 +32,40 @@ pub enum Role {
     Key,
     /// It says that a row was deleted: a value must not become none.
     Delete,
+    /// It says which row is the newest of its key: a value that becomes none is the oldest.
+    Cursor,
 }
 
 impl Role {
     /// Whether a value of which this has become decides otherwise.
     pub fn minds(self, misfit: Misfit) -> bool {
         match (self, misfit) {
-            (Self::Key, _) | (Self::Delete, Misfit::Type | Misfit::Size) => true,
-            (Self::Delete, Misfit::Rounded | Misfit::Replaced) => false,
+            (Self::Key, _) | (Self::Delete | Self::Cursor, Misfit::Type | Misfit::Size) => true,
+            (Self::Delete | Self::Cursor, Misfit::Rounded | Misfit::Replaced) => false,
         }
     }
 }
 
+/// What a value with this `role` that follows in `json`, which is read, loses without a note in a column of the type `kind`: of a cursor, only what
+/// the older connector wraps and cuts.
+pub fn unnoted(
+    role: Role,
+    kind: &Type,
+    rules: Rules,
+    json: &mut Json<'_>,
+    memory: &mut Vec<u8>,
+) -> Result<Option<Misfit>> {
+    match role {
+        Role::Key => unnoted_loss(kind, rules, json, memory),
+        Role::Cursor if matches!((kind, rules), (Type::Integer(_), Rules::Classic)) => {
+            Ok(unnoted_loss(kind, rules, json, memory)?.map(|_| Misfit::Size))
+        }
+        Role::Cursor | Role::Delete => Ok(None),
+    }
+}
+
 /// What the value of a key that follows in `json`, which is read, loses without a note in a column of the type `kind`.
-pub fn unnoted_loss(kind: &Type, rules: Rules, json: &mut Json<'_>, memory: &mut Vec<u8>) -> Result<Option<Misfit>> {
+fn unnoted_loss(kind: &Type, rules: Rules, json: &mut Json<'_>, memory: &mut Vec<u8>) -> Result<Option<Misfit>> {
     let (text, is_text) = match json.peek() {
         b'"' => {
             let text = json.string()?;

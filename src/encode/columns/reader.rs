@@ -2,7 +2,7 @@
 
 use super::classic;
 use super::column::{Column, Values};
-use super::guarded::{Role, unnoted_loss};
+use super::guarded::{Role, unnoted};
 use super::json::{Json, Malformed, Text};
 use super::misfit::Misfit;
 use super::notes::{Mark, Notes, Path, Step};
@@ -268,10 +268,10 @@ impl<'p> Reader<'p> {
                     }
                     Rules::Columns => scalar::append(kind, values, json, &mut self.value, place.is_exact)?,
                 };
-                if change.is_none() && place.role == Some(Role::Key) {
+                if let (None, Some(role)) = (change, place.role) {
                     let end = json.place();
                     json.back_to(begin);
-                    change = unnoted_loss(kind, rules, json, &mut self.value)?;
+                    change = unnoted(role, kind, rules, json, &mut self.value)?;
                     json.back_to(end);
                 }
                 match change {
@@ -351,7 +351,13 @@ impl<'p> Reader<'p> {
                         }
                         json.back_to(begin);
                     }
-                    done => return done,
+                    done => {
+                        // A cursor's values are in the first member; what another one takes is older than all of those.
+                        if done.is_ok() && *at != 0 && place.role == Some(Role::Cursor) {
+                            self.change(place, Misfit::Type);
+                        }
+                        return done;
+                    }
                 }
             }
         }

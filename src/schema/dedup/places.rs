@@ -135,9 +135,12 @@ fn fitting((places, is_exact): Found, property: &Property, is_order: bool) -> Re
     if is_exact && !families.iter().any(is_same) {
         return refused("of which values of the stream are not compared alike");
     }
-    // Rows of before have their values in another member than those that come.
-    if is_order && families.iter().filter(|family| Some(**family) == wanted).count() > 1 {
-        return refused("whose values have no order among one another");
+    // Members are compared one after the other: a value has to be in the same one as before.
+    let in_several =
+        wanted == Some(Family::Moment) && families.iter().filter(|family| Some(**family) == wanted).count() > 1;
+    let in_another = wanted != Some(Family::Json) && families.first() != wanted.as_ref();
+    if places.len() > 1 && (in_several || in_another) {
+        return refused("in which the stream's values are in another member than those of rows that are there");
     }
     // A row whose cursor becomes NULL is older than every other one: it would never be loaded.
     if is_exact && is_order && !places.iter().any(|place| holds_all(&place.kind, &property.kind)) {

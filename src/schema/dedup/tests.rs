@@ -184,7 +184,7 @@ fn a_table_with_a_column_that_compares_otherwise_is_refused() {
             "at",
             "at",
             Kind::Union(vec![Kind::Date, Kind::Timestamp].into()),
-            Some("DATE or TIMESTAMP, whose values have no order among one another, for the cursor `at`"),
+            Some("DATE or TIMESTAMP, in which the stream's values are in another member than those"),
         ),
         ("id", "at", "at", Kind::Timestamp, None),
         ("id", "day", "day", Kind::Timestamp, None),
