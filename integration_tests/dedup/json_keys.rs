@@ -104,7 +104,7 @@ const KINDS: &Kinds = &[
     ),
 ];
 /// How deep an array is in some records: Spark reads none that are deeper than 1000 unless it is told to.
-const DEEP: usize = 1200;
+const DEEP: usize = 1020;
 
 /// The names of the streams.
 pub fn names() -> impl Iterator<Item = &'static str> {

@@ -57,7 +57,7 @@ class Result:
 class Engine:
     def __init__(self, jars, folder, store, thrift_path, memory, quick, volumes):
         Path(folder).mkdir(parents=True, exist_ok=True)
-        java = f"-Duser.timezone=UTC -Djava.io.tmpdir={folder} -Dderby.stream.error.file={folder}/derby.log -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m {store.java}"
+        java = f"-Duser.timezone=UTC -Djava.io.tmpdir={folder} -Dderby.stream.error.file={folder}/derby.log -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m -Xss8m {store.java}"
         settings = {
             "spark.driver.memory": memory,
             "spark.driver.extraJavaOptions": java + (" -XX:TieredStopAtLevel=1" if quick else ""),
