@@ -53,7 +53,7 @@ fn a_cursor_that_does_not_fit_its_column_is_told_and_one_that_goes_into_another_
         by_time.load(&sandbox, &row(&old, 1));
         let run = by_time.load(&sandbox, &row(&new, 2));
         let said = run.logs("WARN").concat();
-        assert!(said.contains("1 value of the cursor `at` does not fit"), "{layout} {kind}: {said}");
+        assert!(said.contains("1 value of the cursor at did not fit"), "{layout} {kind}: {said}");
         if *kind == time {
             let run =
                 by_cursor(&json!({"type": "string"})).break_off(&sandbox, &row(&json!("2024-09-01T00:00:00Z"), 3));

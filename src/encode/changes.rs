@@ -12,7 +12,7 @@ pub struct Changes {
 impl Changes {
     /// Whether all values fit.
     pub fn is_empty(&self) -> bool {
-        self.columns.is_empty()
+        self.columns.is_empty() && self.guarded.is_empty()
     }
 
     /// The columns with values that did not fit, in the order of their names, and how many.

@@ -25,8 +25,6 @@ pub struct KeyGuard {
     kinds: BTreeMap<String, String>,
     /// A block has had the key.
     is_seen: AtomicBool,
-    /// A WARN has told of cursors.
-    is_told: AtomicBool,
 }
 
 impl KeyGuard {
@@ -39,13 +37,7 @@ impl KeyGuard {
         let guarded: Vec<Guarded> = key.chain(deleted).chain(cursor).collect();
         let mut kinds = BTreeMap::new();
         guarded.iter().for_each(|guarded| add_kinds(files.record(), &guarded.path, "", &mut kinds));
-        Self {
-            stream: stream.clone(),
-            guarded,
-            kinds,
-            is_seen: AtomicBool::new(false),
-            is_told: AtomicBool::new(false),
-        }
+        Self { stream: stream.clone(), guarded, kinds, is_seen: AtomicBool::new(false) }
     }
 
     /// The properties whose values are looked at.
@@ -93,18 +85,14 @@ impl KeyGuard {
         )))
     }
 
-    /// Looks at the values of a block that did not fit their columns. Of cursors, the first block with some gets a WARN: the rows are loaded, and are
-    /// the oldest of their keys.
+    /// Looks at the values of a block that did not fit their columns. Rows without a cursor that fits are loaded: they are the oldest of their keys.
     ///
     /// # Errors
     /// A config error: there are parts of keys among them, or deletes.
     pub fn look_at_changes(&self, changes: &Changes) -> Result<()> {
         for (path, count) in changes.guarded() {
             let then = match self.role(path) {
-                Role::Cursor => {
-                    self.warn_of_cursor(path, count);
-                    continue;
-                }
+                Role::Cursor => continue,
                 Role::Key => "rows of different keys would be taken for versions of one",
                 Role::Delete => "deleted rows would be taken for live ones",
             };
@@ -125,19 +113,6 @@ impl KeyGuard {
             )));
         }
         Ok(())
-    }
-
-    fn warn_of_cursor(&self, path: &str, count: u64) {
-        if !self.is_told.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                "Stream {}: {} of the cursor `{path}` {} not fit the column's type {}: rows without a cursor are the oldest of their keys and \
-                 replace none. Correct the type in the source's JSON schema, or choose another cursor.",
-                self.stream,
-                counted(count, "value"),
-                if count == 1 { "does" } else { "do" },
-                self.kinds.get(path).map_or("", String::as_str),
-            );
-        }
     }
 
     /// What the property at `path` decides, or what is in it; of several, what is worst to lose.

@@ -26,10 +26,12 @@ impl Misfits {
         known.iter().map(|(_, count)| count).sum()
     }
 
-    /// A line for each column with such values, and one for those that are too many; `name` gives the names of streams.
+    /// A line for each cursor and each column with such values, and one for those that are too many; `name` gives the names of streams.
     pub fn lines(&self, name: impl Fn(StreamIndex) -> String) -> Vec<String> {
         let (mut lines, mut others, mut values) = (Vec::new(), 0, 0);
         for (stream, (encoder, changes)) in &self.0 {
+            // A sync in which such values were of a key or a delete has ended.
+            lines.extend(changes.guarded().map(|(cursor, count)| cursor_line(&name(*stream), cursor, count)));
             for (column, count) in changes.iter() {
                 if lines.len() < LINES {
                     lines.push(line(&name(*stream), encoder, column, count));
@@ -67,6 +69,20 @@ fn line(stream: &str, encoder: &Encoder, name: &str, count: u64) -> String {
         counted(count, "value"),
         shortened(name, LONGEST_TYPE),
         shortened(&kind, LONGEST_TYPE)
+    )
+}
+
+fn cursor_line(stream: &str, cursor: &str, count: u64) -> String {
+    let (are, replace) = if count == 1 {
+        ("Its row is the oldest of its key", "replaces")
+    } else {
+        ("Their rows are the oldest of their keys", "replace")
+    };
+    format!(
+        "Stream {stream}: {} of the cursor {} did not fit the column. {are} and {replace} no other one. Correct the type in the source's JSON \
+         schema, or choose another cursor.",
+        counted(count, "value"),
+        shortened(cursor, LONGEST_TYPE),
     )
 }
 
