@@ -82,7 +82,7 @@ impl Place {
     pub const REMOVES_UPLOADS: bool = true;
 
     /// How old the lease of a dead sync has to be; a third of it is how long one request may take.
-    pub const LEASE_AGE: Duration = Duration::from_millis(12_000);
+    pub const LEASE_AGE: Duration = Duration::from_millis(15_000);
 
     /// A new container.
     pub fn new(_sandbox: &Path) -> Self {
