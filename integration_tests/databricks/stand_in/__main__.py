@@ -43,7 +43,7 @@ def main():
     parser.add_argument("--region", help="of the S3 server")
     parser.add_argument("--secret", help="that belongs to the S3 server's key")
     parser.add_argument("--account", help="the storage account")
-    parser.add_argument("--memory", default="3g")
+    parser.add_argument("--memory", default="4g")
     parser.add_argument("--quick", action="store_true", help="for many small statements rather than for large ones")
     options = parser.parse_args()
     # PySpark logs every statement that fails, with all the frames of the JVM.
